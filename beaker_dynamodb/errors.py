@@ -1,0 +1,182 @@
+"""What can go wrong, as a tree. Nothing else lives here, and this file imports nothing of ours.
+
+BeakerException
+└── DynamoDBBackendError            never raised itself
+    ├── OptionError                 unknown or malformed; names the nearest option
+    ├── TableError                  never raised itself
+    │   ├── TableMissing            says the command that creates it
+    │   ├── TableMismatch           what AWS tells of the key schema
+    │   └── AccessRefused           names the IAM action
+    ├── Unavailable                 throttled, timed out, 5xx, after the SDK's retries
+    ├── Refused                     any other answer of AWS's, with its code
+    ├── UnknownFormat               written by a newer version, or under a key that we lack
+    ├── Conflict                    two writers, and no merge; holds theirs
+    ├── CorruptItem                 what stands in the table cannot be what we wrote
+    └── ItemTooLarge                holds size and limit
+
+No text, repr or argument of these holds a session's id, key or payload: an item is named by
+`digest`. None is a KeyError, TypeError or ValueError: Beaker reads those as "no such session"
+(beaker/session.py:440) and begins a new one over the old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from beaker.exceptions import BeakerException
+
+__all__ = [
+    "AccessRefused",
+    "Conflict",
+    "CorruptItem",
+    "DynamoDBBackendError",
+    "ItemTooLarge",
+    "OptionError",
+    "Refused",
+    "TableError",
+    "TableMismatch",
+    "TableMissing",
+    "Unavailable",
+    "UnknownFormat",
+]
+
+
+def digest(text: str, digits: int = 8) -> str:
+    """Name an id or key in a log line or an error: the first hex digits of its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What an operator needs to know of the call that failed; copied out of AWS's exception."""
+
+    operation: str
+    table: str | None = None
+    region: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    attempts: int | None = None
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        """Write the facts as one parenthesis for the end of a sentence."""
+        named = (
+            ("table", self.table),
+            ("region", self.region),
+            ("code", self.code),
+            ("throttled by", self.reason),
+            ("attempts", self.attempts),
+            ("request", self.request_id),
+        )
+        return ", ".join([self.operation, *(f"{name} {value}" for name, value in named if value)])
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrigin:
+    """Which session, of which table, was being loaded when an error arose (the outage rule).
+
+    `session` is a digest, long enough to tell any two apart.
+    """
+
+    table: tuple[str | None, ...]
+    session: str
+
+
+class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker ships no types
+    """The root of all our errors. Never raised itself.
+
+    `call` holds the facts of the failed call to DynamoDB, where there was one.
+    """
+
+    call: CallFacts | None = None
+    origin: LoadOrigin | None = None
+
+    def __init__(self, message: str, *, call: CallFacts | None = None) -> None:
+        if type(self) in {DynamoDBBackendError, TableError}:
+            raise TypeError(f"{type(self).__name__} is never raised itself")
+        super().__init__(f"{message} ({call})" if call else message)
+        self.call = call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by the finished message, so that no constructor runs again."""
+        return _revive, (type(self), self.args, self.__dict__.copy())
+
+
+def _revive(
+    kind: type[DynamoDBBackendError], args: tuple[Any, ...], state: dict[str, Any]
+) -> DynamoDBBackendError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class OptionError(DynamoDBBackendError):
+    """An option is unknown, malformed or missing; the message names it and the nearest one."""
+
+
+class TableError(DynamoDBBackendError):
+    """The table is not what it should be. Never raised itself."""
+
+
+class TableMissing(TableError):
+    """The table does not exist in this region and account; the message says how to create it."""
+
+
+class TableMismatch(TableError):
+    """The table's key schema is not the one that the options name."""
+
+
+class AccessRefused(TableError):
+    """AWS refuses the caller this action; the message names it."""
+
+
+class Unavailable(DynamoDBBackendError):
+    """DynamoDB did not answer, or not in a way that can be trusted. The next request may succeed.
+
+    Whether a write that ended so was applied is not known.
+    """
+
+
+class Refused(DynamoDBBackendError):
+    """AWS answered with a code that none of the others stands for; `call.code` holds it."""
+
+
+class UnknownFormat(DynamoDBBackendError):
+    """The item was written by a newer release, or under an encryption key that we do not hold."""
+
+
+class Conflict(DynamoDBBackendError):
+    """Another request changed the session, and merging gave up or was not asked for.
+
+    `theirs` is the text of the session that stands in the table; it is not in the message.
+    """
+
+    theirs: str | None = None
+
+
+class CorruptItem(DynamoDBBackendError):
+    """What stands in the table cannot be read; `item` is a digest of the key, `wrong` says why."""
+
+    item: str
+    wrong: str
+
+    def __init__(self, item: str, wrong: str) -> None:
+        super().__init__(f"item {item} cannot be read: {wrong}")
+        self.item, self.wrong = item, wrong
+
+
+class ItemTooLarge(DynamoDBBackendError):
+    """A value is larger than the ceiling; `size` and `limit` are bytes. Nothing was stored."""
+
+    size: int
+    limit: int
+
+    def __init__(self, size: int, limit: int, *, item: str | None = None) -> None:
+        named = f"item {item}: " if item else ""
+        super().__init__(
+            f"{named}{size:,} bytes are more than the limit of {limit:,}; option max_value_size"
+        )
+        self.size, self.limit = size, limit

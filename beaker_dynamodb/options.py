@@ -1,0 +1,256 @@
+"""Every option there is: its name, default, cast and meaning, in one table of fields.
+
+A frozen `Options` is what one manager was told, checked and complete; `sources.py` makes it.
+README's table is printed from here, by `reference()`. Nothing here reads an environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from beaker_dynamodb import casts
+from beaker_dynamodb.errors import OptionError
+
+HOUR, DAY, MB = 3600, 86400, 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table; `shown` is the default as a document prints it."""
+
+    cast: Callable[[object], Any]
+    meaning: str
+    shown: str
+    node: str = ""
+    alias: str = ""
+    secret: bool = False
+    for_caches: object = None
+
+
+def _option(  # noqa: PLR0913  # one argument a column of the table
+    default: object,
+    cast: Callable[[object], Any],
+    meaning: str,
+    shown: str | None = None,
+    *,
+    node: str = "",
+    alias: str = "",
+    secret: bool = False,
+    for_caches: object = None,
+) -> Any:
+    if shown is None:
+        shown = str(default).lower() if isinstance(default, bool) else str(default or "")
+    row = Option(cast, meaning, shown, node, alias, secret, for_caches)
+    return dataclasses.field(default=default, repr=not secret, metadata={"option": row})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one manager was told, checked and complete. Equal options share a client."""
+
+    table: str = _option(
+        "sessions", casts.text, "the table's name", node="table", alias="table_name"
+    )
+    region: str | None = _option(
+        None, casts.text, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
+    )
+    profile: str | None = _option(
+        None, casts.text, "profile of AWS's files", "AWS's own", alias="profile_name"
+    )
+    endpoint_url: str | None = _option(
+        None,
+        casts.text,
+        "another endpoint, such as DynamoDB Local; `embedded`: an in-memory DynamoDB inside"
+        " this process, development only",
+        "AWS's own",
+    )
+    aws_access_key_id: str | None = _option(
+        None, casts.text, "rather use a role", "AWS's own", secret=True
+    )
+    aws_secret_access_key: str | None = _option(
+        None, casts.text, "rather use a role", "AWS's own", secret=True
+    )
+    aws_session_token: str | None = _option(
+        None, casts.text, "rather use a role", "AWS's own", secret=True
+    )
+    client: Any = _option(
+        None,
+        casts.anything,
+        "a boto3 client or a factory of one; from an ini file a dotted path,"
+        " `myapp.aws:make_client`",
+        node="client",
+    )
+    transport: str = _option("boto3", casts.choice("boto3"), "what carries a call")
+    connect_timeout: float = _option(1.0, casts.some_seconds, "seconds to connect", "1s")
+    read_timeout: float = _option(2.0, casts.some_seconds, "seconds for one socket read", "2s")
+    max_attempts: int = _option(3, casts.whole(1), "attempts of one call, the first included")
+    max_pool_connections: int = _option(50, casts.whole(1), "connections that a process keeps")
+    hash_key: str = _option(
+        "id", casts.text, "name of the hash key attribute (String)", node="hashKey"
+    )
+    range_key: str | None = _option(
+        None, casts.text, "name of the range key attribute (String); none: a hash key only", "none"
+    )
+    prefix: str = _option(
+        "sess:",
+        casts.prefix,
+        "what each key begins with: one word and a colon",
+        "`sess:`, caches `cache:`",
+        node="prefix",
+        for_caches="cache:",
+    )
+    ttl_attribute: str = _option(
+        "expires", casts.text, "name of the attribute that DynamoDB expires rows by", node="expires"
+    )
+    ttl: float = _option(
+        30.0 * DAY,
+        casts.seconds,
+        "lifetime where Beaker gives none; 0 = never expires",
+        "30d",
+        node="(1 day)",
+    )
+    touch_after: float | None = _option(
+        None,
+        casts.seconds,
+        "how far behind the expiry may fall before a session that was only read is written",
+        "a tenth of the lifetime, at most 1h",
+        node="(touch)",
+    )
+    consistent_read: bool = _option(
+        True,
+        casts.boolean,
+        "read what was last written, at twice the read units",
+        "sessions true, caches false",
+        node="(always)",
+        for_caches=False,
+    )
+    create_table: bool = _option(
+        True,
+        casts.boolean,
+        "create a table that does not exist, at the first call that needs it",
+        node="initialized",
+    )
+    read_capacity_units: int | None = _option(
+        None, casts.whole(1), "with the next one: provisioned", "on-demand", node="(5)"
+    )
+    write_capacity_units: int | None = _option(
+        None, casts.whole(1), "with the former one: provisioned", "on-demand", node="(5)"
+    )
+    special_keys: tuple[tuple[str, str], ...] = _option(
+        (),
+        casts.typed_names,
+        "session keys that are attributes too, so that an index finds them: `userId:S, visits:N`",
+        "none",
+        node="specialKeys",
+    )
+    require_special_keys: bool = _option(
+        False,
+        casts.boolean,
+        "a save without one of them raises",
+        node="skipThrowMissingSpecialKeys (inverse)",
+    )
+    index_special_keys: bool = _option(
+        True, casts.boolean, "a table that is created gets a sparse index for each of them"
+    )
+    on_conflict: str = _option(
+        "merge",
+        casts.choice("merge", "overwrite", "raise"),
+        "what happens to a save that another request overtook: `merge`, `overwrite`, `raise`",
+    )
+    envelope: str = _option(
+        "auto",
+        casts.choice("auto", "none"),
+        "`none`: never open a session's text, so never merge it",
+    )
+    migrate_from: str | None = _option(
+        None,
+        casts.text,
+        "another Beaker backend to read from while moving; its options are `migrate_from.NAME`",
+        "none",
+    )
+    hash_ids: bool = _option(
+        False, casts.boolean, "store SHA-256 of the id, so that a reader of the table has none"
+    )
+    encryption_keys: tuple[bytes, ...] = _option(
+        (),
+        casts.aes_keys,
+        "AES-256-GCM, base64 of 32 bytes each: the first writes, all read",
+        "none",
+        secret=True,
+    )
+    encryption_required: bool = _option(
+        True, casts.boolean, "with keys: refuse rows that are not encrypted"
+    )
+    compress: bool = _option(True, casts.boolean, "zlib, where it makes the item smaller")
+    serializer: Any = _option(
+        "pickle",
+        casts.anything,
+        "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`",
+    )
+    max_value_size: int = _option(16 * MB, casts.size, "ceiling of one value, uncompressed", "16MB")
+    lock: str = _option(
+        "table",
+        casts.choice("table", "process"),
+        "creation lock of caches: `table` (all servers) or `process` (this one; two calls less)",
+    )
+    lock_lease: float = _option(15.0, casts.some_seconds, "term of a creation lock", "15s")
+    lock_wait: float = _option(20.0, casts.seconds, "longest wait for a creation lock", "20s")
+    stale_for: float = _option(
+        60.0, casts.seconds, "how long an expired cache value is kept to be served", "60s"
+    )
+    cache_errors: str = _option(
+        "bypass",
+        casts.choice("bypass", "raise"),
+        "when DynamoDB is down, caches are `bypass`ed, or `raise`",
+    )
+    migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
+
+    def touch_interval(self, lifetime: float | None) -> float:
+        """Say how many seconds a row's expiry may fall behind before a read is written back.
+
+        Args: the lifetime in seconds as Beaker counts it, None for "never expires".
+        """
+        tenth = lifetime / 10 if lifetime else float(HOUR)
+        return min(tenth, HOUR if self.touch_after is None else self.touch_after)
+
+
+TABLE: Mapping[str, Option] = {
+    field.name: field.metadata["option"]
+    for field in dataclasses.fields(Options)
+    if "option" in field.metadata
+}
+
+
+def checked(options: Options) -> Options:
+    """Return *options* if no two of them contradict each other.
+
+    Raises: OptionError, naming both.
+    """
+    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
+    attributes += [options.range_key] if options.range_key else []
+    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
+    if twice:
+        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+    for name, _ in options.special_keys:
+        if name in attributes:
+            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
+        raise OptionError(
+            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
+            " provisioned table, none for an on-demand one"
+        )
+    return options
+
+
+def reference() -> str:
+    """Print the table as Markdown, for README."""
+    lines = ["| option | default | connect-dynamodb | meaning |", "|---|---|---|---|"]
+    lines.append(
+        "| `url` | | | `dynamodb://REGION/TABLE?option=value&...`: everything in one line |"
+    )
+    for name, row in TABLE.items():
+        named = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
+        lines.append(f"| {named} | {row.shown} | {row.node} | {row.meaning} |")
+    return "\n".join(lines) + "\n"

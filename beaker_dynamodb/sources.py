@@ -1,0 +1,183 @@
+"""Where options come from, and which source wins: given, its `url`, `configure()`, environment.
+
+Ini strings and Python values go in, one frozen `Options` comes out, parsed once per distinct
+set. Beaker's own leftovers are set aside by name; a name close to one of ours is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+from beaker_dynamodb import casts
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import TABLE, Options, checked
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["session", "cache"]
+ENVIRONMENT = "BEAKER_DYNAMODB_"
+#: What Beaker and its frameworks hand to every backend for purposes of their own
+#: (beaker/session.py:187, beaker/middleware.py:120, beaker/util.py:375, pyramid_beaker).
+LEFTOVERS = frozenset(
+    "auto cache_regions class constant_csrf_token cookie_on_exception data_dir digest_filenames"
+    " enabled expire key_length lock_dir log_file namespace_class regions session_class timeout"
+    " type use_cookies webtest_varname".split()
+)
+#: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
+_FOREIGN = ("session.", "cache.", "beaker.")
+_OLD = "migrate_from."
+_CLOSE = 0.75
+_MOST_PARSED = 256
+
+_NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
+_defaults: dict[str, object] = {}
+_parsed: dict[object, Options] = {}
+_warned: set[str] = set()
+
+
+def parse(given: Mapping[str, object], kind: Kind) -> Options:
+    """Turn what Beaker handed to a manager into `Options`.
+
+    Raises: OptionError, naming the option, its value and what is expected.
+    """
+    try:
+        # The type too: 1, 1.0 and True are one key of a dict, but not one value of an option.
+        key = (kind, frozenset((name, type(value), value) for name, value in given.items()))
+        found = _parsed.get(key)
+    except TypeError:  # a list or a dict among the values: not worth remembering
+        return _parse(given, kind)
+    if found is None:
+        if len(_parsed) >= _MOST_PARSED:
+            _parsed.clear()
+        found = _parsed[key] = _parse(given, kind)
+    return found
+
+
+def _parse(given: Mapping[str, object], kind: Kind) -> Options:
+    environment = {
+        name: os.environ[ENVIRONMENT + name.upper()]
+        for name in (*_NAMES, "url")
+        if ENVIRONMENT + name.upper() in os.environ
+    }
+    values: dict[str, Any] = {}
+    if kind == "cache":
+        values = {n: row.for_caches for n, row in TABLE.items() if row.for_caches is not None}
+    old: dict[str, object] = {}
+    for layer in (environment, _defaults, given):
+        for source in _by_url_first(layer):
+            values |= {n: _cast(n, v) for n, v in source.items() if not n.startswith(_OLD)}
+            old |= {n[len(_OLD) :]: v for n, v in source.items() if n.startswith(_OLD)}
+    if kind == "session" and "serializer" in values:
+        raise OptionError(
+            "option 'serializer' is for caches; a session's is Beaker's own"
+            " 'session.data_serializer'"
+        )
+    return checked(Options(**values, migrate_from_options=tuple(old.items())))
+
+
+def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """Yield what the layer's `url` says, then what the layer says by itself."""
+    named = _named(layer)
+    url = named.pop("url", None)
+    if url is not None:
+        yield _named(_of_url(url))
+    yield named
+
+
+def _named(layer: Mapping[str, object]) -> dict[str, object]:
+    """Keep what is ours and given, under its own name; None and "" mean "not given"."""
+    named: dict[str, object] = {}
+    for given, value in layer.items():
+        if value is None or value == "" or given in LEFTOVERS or given.startswith(_FOREIGN):
+            continue
+        if given in _NAMES or given == "url" or given.startswith(_OLD):
+            # The option under its own name wins over its alias.
+            if given not in _NAMES or given == _NAMES[given] or _NAMES[given] not in layer:
+                named[_NAMES.get(given, given)] = value
+        else:
+            _unknown(given)
+    return named
+
+
+def _unknown(name: str) -> None:
+    near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=_CLOSE)
+    if near:
+        raise OptionError(f"unknown option {name!r}; did you mean {near[0]!r}?")
+    if name not in _warned:
+        _warned.add(name)
+        log.warning("option %r is not one of beaker_dynamodb's; it is ignored", name)
+
+
+def _of_url(url: object) -> dict[str, object]:
+    """Read `dynamodb://REGION/TABLE?option=value`; a url of another scheme is another backend's."""
+    expected = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
+    if not isinstance(url, str):
+        raise OptionError(expected)
+    parts = urllib.parse.urlsplit(url.strip())
+    if parts.scheme != "dynamodb":
+        return {}
+    try:
+        query = urllib.parse.parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        query = [("", "")] if parts.query else []
+    table = urllib.parse.unquote(parts.path.strip("/"))
+    if "/" in table or parts.fragment or any(not name for name, _ in query):
+        raise OptionError(expected)
+    if len({name for name, _ in query}) < len(query):
+        raise OptionError("option 'url' names an option twice")
+    return {"region": parts.netloc, "table": table, **dict(query)}
+
+
+def _cast(name: str, value: object) -> object:
+    row = TABLE[name]
+    try:
+        return row.cast(value)
+    except casts.BadValue as error:
+        shown = "a value that is not shown here" if row.secret else repr(value)
+        message = f"option {name!r} has {shown}; expected {error}"
+    raise OptionError(message)
+
+
+def configure(**defaults: object) -> AbstractContextManager[None]:
+    """Set defaults for every manager of this process; as a context manager, for a while.
+
+    Takes the options of the table and `url`. They rank below what an ini file or a
+    constructor says, and above the environment.
+
+    Raises: OptionError, at once rather than at the first request.
+    """
+    before = dict(_defaults)
+    _defaults.update(defaults)
+    _parsed.clear()
+    try:
+        _parse({}, "cache")
+    except OptionError:
+        _restore(before)
+        raise
+    return _until_exit(lambda: _restore(before))
+
+
+@contextmanager
+def _until_exit(undo: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        undo()
+
+
+def _restore(before: Mapping[str, object]) -> None:
+    _defaults.clear()
+    _defaults.update(before)
+    _parsed.clear()
+
+
+def forget() -> None:
+    """Forget what `configure()` set and what was parsed or warned of."""
+    _restore({})
+    _warned.clear()
