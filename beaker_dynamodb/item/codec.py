@@ -1,0 +1,207 @@
+"""A value's bytes to what the row holds, and back: header, compression, encryption.
+
+The bytes say what they are; the configuration says what is accepted. A row never chooses its
+serializer, and nothing is recognized by failure. Format 1 is read for ever:
+
+    format u8 | kind u8 | flags u8 | serializer u8 | CRC-32 of the payload u32 | payload
+
+An encrypted payload is: key id (8 bytes), nonce (12), AES-256-GCM ciphertext with its tag.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest
+from beaker_dynamodb.item.keys import Key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+FORMAT: Final = 1
+SESSION, VALUE = ord("S"), ord("V")
+COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
+TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
+_HEADER: Final = struct.Struct(">BBBBI")
+_KEY_ID, _NONCE = 8, 12
+#: zlib's first byte for any window size up to 32 KB: what a JSON session of Beaker begins with.
+_ZLIB = 0x78
+#: Deflate cannot inflate by more than this factor (zlib's technical notes).
+_MOST_INFLATION = 1032
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: what encryption binds its bytes to."""
+
+    key: Key
+    rev: str
+    expires: int | None
+
+    def bind(self, table: str, header: bytes) -> bytes:
+        """Write table, place and header as one unambiguous text: the associated data."""
+        words = (table, self.key.hash, self.key.range or "", self.rev, str(self.expires))
+        parts = [header, *(word.encode("utf-8", "surrogatepass") for word in words)]
+        return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How the rows of one manager are sealed and opened. Built once from the options.
+
+    `draw` returns so many random bytes; it is called once a seal, inside the seal, so that no
+    loop can use a nonce twice. `keys` are 32 bytes each: the first seals, all open.
+    """
+
+    kind: int
+    serializer: int = TEXT
+    compress: bool = True
+    most: int = 16 * 1024 * 1024
+    table: str = ""
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    plain_refused: bool = True
+    draw: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
+
+    def seal(self, value: bytes, place: Place) -> bytes:
+        """Seal a value for its row.
+
+        Raises: ItemTooLarge, measured before compression.
+        """
+        if len(value) > self.most:
+            raise ItemTooLarge(len(value), self.most, item=digest(place.key.hash))
+        flags, payload = 0, value
+        if self.kind == SESSION:
+            raw = without_base64(value)
+            if raw is not None:
+                flags, payload = BASE64, raw
+        if self.compress:
+            smaller = zlib.compress(payload)
+            if len(smaller) < len(payload):
+                flags, payload = flags | COMPRESSED, smaller
+        if self.keys:
+            flags |= ENCRYPTED
+            payload = self._encrypt(payload, place, self._fixed(flags))
+        return self._fixed(flags) + struct.pack(">I", zlib.crc32(payload)) + payload
+
+    def open(self, data: bytes, place: Place) -> bytes:
+        """Open what a row holds.
+
+        Raises: CorruptItem, UnknownFormat, ItemTooLarge.
+        """
+        item = digest(place.key.hash)
+        if len(data) < _HEADER.size:
+            raise CorruptItem(item, "the data is shorter than its header")
+        version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
+        if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
+            raise UnknownFormat(f"item {item} is of format {version}, flags {flags:#x}")
+        payload = data[_HEADER.size :]
+        if zlib.crc32(payload) != crc:
+            raise CorruptItem(item, "its checksum is wrong")
+        if kind != self.kind or serializer != self.serializer:
+            raise CorruptItem(item, "it is a row of another kind")
+        if flags & ENCRYPTED:
+            payload = self._decrypt(payload, place, self._fixed(flags))
+        elif self.keys and self.plain_refused:
+            raise UnknownFormat(
+                f"item {item} is not encrypted: it was written before encryption was switched on;"
+                " the step encryption_required = false was skipped"
+            )
+        if flags & COMPRESSED:
+            payload = self._inflated(payload, item)
+        value = base64.b64encode(payload) if flags & BASE64 else payload
+        if len(value) > self.most or (kind == SESSION and _inflates_beyond(payload, self.most)):
+            raise ItemTooLarge(max(len(value), self.most + 1), self.most, item=item)
+        return value
+
+    def _fixed(self, flags: int) -> bytes:
+        return bytes((FORMAT, self.kind, flags, self.serializer))
+
+    def _inflated(self, payload: bytes, item: str) -> bytes:
+        try:
+            value = _inflate(payload, self.most)
+        except zlib.error as error:
+            wrong = str(error)
+        else:
+            if value is None:
+                raise ItemTooLarge(self.most + 1, self.most, item=item)
+            return value
+        raise CorruptItem(item, f"it cannot be inflated: {wrong}")
+
+    def _encrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
+        nonce, key = self.draw(_NONCE), self.keys[0]
+        bound = place.bind(self.table, header)
+        return _key_id(key) + nonce + _aes(key).encrypt(nonce, payload, bound)
+
+    def _decrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag  # the extra `crypto`, only when used
+
+        item, named = digest(place.key.hash), payload[:_KEY_ID]
+        nonce, sealed = payload[_KEY_ID : _KEY_ID + _NONCE], payload[_KEY_ID + _NONCE :]
+        key = next((key for key in self.keys if _key_id(key) == named), None)
+        if key is None:
+            raise UnknownFormat(
+                f"item {item} is encrypted under the key {named.hex()}, which option"
+                " encryption_keys does not hold"
+            )
+        try:
+            return bytes(_aes(key).decrypt(nonce, sealed, place.bind(self.table, header)))
+        except (InvalidTag, ValueError):
+            pass  # raised below, so that no context holds the bytes
+        raise CorruptItem(item, "it was altered, or copied here from another row")
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"beaker_dynamodb key id" + key).digest()[:_KEY_ID]
+
+
+def _aes(key: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
+def without_base64(text: bytes) -> bytes | None:
+    """Undo base64 where doing it again gives the same text; None where it does not."""
+    try:
+        raw = binascii.a2b_base64(text)
+    except binascii.Error:
+        return None
+    return raw if binascii.b2a_base64(raw, newline=False) == text else None
+
+
+def _inflate(data: bytes, most: int) -> bytes | None:
+    """Inflate a whole zlib stream; None where it would be more than *most* bytes.
+
+    Raises: zlib.error, where it is garbage, incomplete or followed by more.
+    """
+    inflater = zlib.decompressobj()
+    value = inflater.decompress(data, most + 1)
+    if len(value) > most:
+        return None
+    if not inflater.eof or inflater.unused_data:
+        raise zlib.error("the stream is incomplete or too long")
+    return value
+
+
+def _inflates_beyond(raw: bytes, most: int) -> bool:
+    """Tell whether *raw* is the zlib stream of a JSON session that inflates beyond *most* bytes.
+
+    A bomb of 292 KB cost 899 MB of memory where Beaker inflated it; here it is counted first.
+    """
+    if raw[:1] != bytes((_ZLIB,)) or len(raw) * _MOST_INFLATION <= most:
+        return False
+    inflater, counted, block = zlib.decompressobj(), 0, 64 * 1024
+    try:
+        while raw and counted <= most:
+            counted += len(inflater.decompress(raw, block))
+            raw = inflater.unconsumed_tail
+    except zlib.error:  # not a zlib stream after all: Beaker will say so
+        return False
+    return counted > most

@@ -1,0 +1,89 @@
+"""Beaker's session text to the dict in it, and back.
+
+The kind is decided by the text that this process has just written, never by what stands in the
+table: an application that chose JSON never unpickles. What is of no plain kind is opaque.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import zlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from beaker_dynamodb.item.codec import without_base64
+
+#: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
+_PICKLED_DICT = b"\x80\x02}q\x00"
+_ZLIB = b"\x78"
+
+Values = dict[str, Any]
+
+
+class Envelope(Protocol):
+    """Opens and closes a session's text."""
+
+    def open(self, text: str) -> Values | None:
+        """Return the dict in *text*, None where it does not open."""
+
+    def close(self, values: Values) -> str:
+        """Write *values* as the text that Beaker would write."""
+
+
+@dataclass(frozen=True, slots=True)
+class PickleEnvelope:
+    """Beaker's default: base64 of a dict's pickle, protocol 2, with exactly that header."""
+
+    def open(self, text: str) -> Values | None:
+        """Unpickle the dict; None where it is not one, or a class of it is gone."""
+        raw = without_base64(text.encode("utf-8", "surrogatepass"))
+        if raw is None or not raw.startswith(_PICKLED_DICT):
+            return None
+        try:
+            values = pickle.loads(raw)  # this process wrote one of the same kind
+        except Exception:  # unpickling runs any class's code
+            return None
+        return values if type(values) is dict else None
+
+    def close(self, values: Values) -> str:
+        """Write the pickle in base64."""
+        return base64.b64encode(pickle.dumps(values, 2)).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonEnvelope:
+    """Beaker's `data_serializer = json`: base64 of zlib of JSON."""
+
+    most: int
+
+    def open(self, text: str) -> Values | None:
+        """Inflate, at most *most* bytes, and parse; None where that gives no dict."""
+        raw = without_base64(text.encode("utf-8", "surrogatepass"))
+        if raw is None or not raw.startswith(_ZLIB):
+            return None
+        try:
+            inflater = zlib.decompressobj()
+            plain = inflater.decompress(raw, self.most)
+            values = json.loads(plain) if inflater.eof else None
+        except (zlib.error, ValueError, RecursionError):
+            return None
+        return values if type(values) is dict else None
+
+    def close(self, values: Values) -> str:
+        """Write the zlib of the JSON in base64 (beaker/util.py:417)."""
+        return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode("ascii")
+
+
+def plain_envelope(mine: str, most: int) -> Envelope | None:
+    """Choose the envelope by what this process has just written; None where it is opaque.
+
+    `most` is the ceiling of a value in bytes, inflated.
+    """
+    raw = without_base64(mine.encode("utf-8", "surrogatepass"))
+    if raw is None:
+        return None
+    if raw.startswith(_PICKLED_DICT):
+        return PickleEnvelope()
+    return JsonEnvelope(most) if raw.startswith(_ZLIB) else None

@@ -1,0 +1,98 @@
+"""(namespace, key, kind of row) to a primary key: total and injective, in two layouts.
+
+Whatever a cookie says, its namespace reaches no other kind of row: what is not in the plain
+alphabet becomes `~` and a SHA-256, and the plain alphabets leave out what separates the parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+_PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
+_PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
+SESSION, LOCK, PIECE = "#session", "#lock:", "#piece:"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A primary key: the hash key's value, and the range key's where the table has one."""
+
+    hash: str
+    range: str | None = None
+
+    def __repr__(self) -> str:
+        """Hide the id: a key may stand in a traceback."""
+        return "Key(...)"
+
+
+def as_text(value: object) -> str | None:
+    """Read str or bytes as text, so that `b"k"` and `"k"` are one key; None for other types."""
+    if isinstance(value, str):
+        return value
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else None
+
+
+def _hashed(kind: bytes, text: str) -> str:
+    return "~" + hashlib.sha256(kind + text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _word(value: object, plain: re.Pattern[str]) -> str:
+    text = as_text(value)
+    if text is None:
+        return _hashed(
+            b"object\0", f"{type(value).__module__}.{type(value).__qualname__}:{value!r}"
+        )
+    return text if plain.fullmatch(text) else _hashed(b"text\0", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How rows are keyed: the attributes' names, the prefix, and whether ids are hashed."""
+
+    prefix: str
+    hash_key: str = "id"
+    range_key: str | None = None
+    hash_ids: bool = False
+
+    @property
+    def described(self) -> str:
+        """Say the key schema in words, for an error."""
+        ranged = f" and range key {self.range_key!r}" if self.range_key else ""
+        return f"hash key {self.hash_key!r}{ranged} (String)"
+
+    def namespace(self, namespace: object) -> str:
+        """Write a namespace as it stands in a key, without the prefix."""
+        text = as_text(namespace)
+        if self.hash_ids and text is not None:
+            return _hashed(b"text\0", text)
+        return _word(namespace, _PLAIN_NAMESPACE)
+
+    def session(self, namespace: object) -> Key:
+        """Key the only row of a session."""
+        return self._key(namespace, "", SESSION)
+
+    def value(self, namespace: object, key: object) -> Key:
+        """Key the row of one cache entry."""
+        word = _word(key, _PLAIN_KEY)
+        return self._key(namespace, ":" + word, word)
+
+    def lock(self, namespace: object, key: object) -> Key:
+        """Key the creation lock of one cache entry."""
+        word = LOCK + _word(key, _PLAIN_KEY)
+        return self._key(namespace, word, word)
+
+    def piece(self, namespace: object, key: object, rev: str, number: int) -> Key:
+        """Key piece *number* of a value's revision; *key* is None for a session."""
+        word = "" if key is None else _word(key, _PLAIN_KEY)
+        tail = f"{PIECE}{word}#{rev}.{number}"
+        return self._key(namespace, tail, tail)
+
+    def is_hashed(self, key: object) -> bool:
+        """Tell whether a cache key's row needs the key in clear beside it, for `keys()`."""
+        return _word(key, _PLAIN_KEY) != as_text(key)
+
+    def _key(self, namespace: object, tail: str, sort: str) -> Key:
+        head = self.prefix + self.namespace(namespace)
+        return Key(head, sort) if self.range_key else Key(head + tail)

@@ -1,0 +1,99 @@
+"""What "changed" means, and the three-way merge over a session's top-level keys.
+
+`same` is never a bare `==`: that lies for objects without `__eq__`, for NaN, and for 1 and
+True; it would lose acknowledged changes and turn reads into writes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
+
+from beaker_dynamodb.item.envelope import Values
+
+#: Beaker's own bookkeeping of times (beaker/session.py:225): in a merge they only grow.
+TIMES: Final = ("_accessed_time", "_creation_time")
+
+_SCALARS: Final = (str, bytes, int, bool, type(None))
+_INEXACT: Final = (float, complex)
+
+
+def same(one: object, other: object) -> bool:
+    """Tell whether two values that came out of the same envelope are the same value.
+
+    Same exact type, and: containers item by item (dicts in order too: an application that moves
+    a key to the end has changed it), sets as sets, scalars by value with NaN equal to NaN, any
+    other object by its pickle. Values that no pickle takes are never the same.
+    """
+    try:
+        return _same(one, other, set())
+    except Exception:  # pickling runs the code of any class
+        return False
+
+
+def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind in _SCALARS:
+        return bool(one == other)
+    if kind in _INEXACT:  # repr is exact, equal for NaN, and tells 0.0 from -0.0
+        return repr(one) == repr(other)
+    if (id(one), id(other)) in seen:  # shared or cyclic: compared already, or being compared
+        return True
+    seen.add((id(one), id(other)))
+    if kind is dict:
+        return len(one) == len(other) and all(
+            _same(a, b, seen) and _same(x, y, seen)
+            for (a, x), (b, y) in zip(one.items(), other.items(), strict=True)
+        )
+    if kind in (list, tuple):
+        return len(one) == len(other) and all(
+            _same(a, b, seen) for a, b in zip(one, other, strict=True)
+        )
+    if kind in (set, frozenset):
+        return Counter(map(_token, one)) == Counter(map(_token, other))
+    return pickle.dumps(one, 2) == pickle.dumps(other, 2)
+
+
+def _token(member: object) -> Hashable:
+    """Name a member of a set by type and value, so that 1 and True stay apart."""
+    kind = type(member)
+    if kind in _SCALARS:
+        return kind, member
+    if kind in _INEXACT:
+        return kind, repr(member)
+    if isinstance(member, tuple) and kind is tuple:
+        return kind, tuple(map(_token, member))
+    if isinstance(member, frozenset) and kind is frozenset:
+        return kind, frozenset(Counter(map(_token, member)).items())
+    return kind, pickle.dumps(member, 2)
+
+
+def changed_keys(known: Mapping[str, object], mine: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the keys of *mine* that were set or replaced since *known*, and those deleted."""
+    return tuple(
+        key
+        for key in {**known, **mine}
+        if key not in known or key not in mine or not same(known[key], mine[key])
+    )
+
+
+def merge(known: Values, mine: Values, theirs: Values) -> Values:
+    """Apply to *theirs* what changed from *known* to *mine*; times only grow.
+
+    A key that both changed is mine: the later save wins.
+    """
+    merged = dict(theirs)
+    for key in changed_keys(known, mine):
+        if key in mine:
+            merged[key] = mine[key]
+        else:
+            merged.pop(key, None)
+    for key in TIMES:
+        stamps = [side[key] for side in (mine, theirs) if isinstance(side.get(key), (int, float))]
+        if key in merged and stamps:
+            merged[key] = max(stamps)
+    return merged

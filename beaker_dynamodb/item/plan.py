@@ -1,0 +1,205 @@
+"""What a save must do, and what to do when DynamoDB refuses it. Decided here, done elsewhere.
+
+Values come in (`now` among them), a small frozen object comes out. No write of a plan is ever
+unconditional, so a late one cannot land on a newer row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from beaker_dynamodb.item.envelope import Values
+from beaker_dynamodb.item.merge import changed_keys
+from beaker_dynamodb.item.record import Record, birth
+
+#: All that is left in a session after `delete()` or `clear()` (beaker/session.py:84).
+BOOKKEEPING: Final = frozenset({"_domain", "_path"})
+ACCESSED, CREATED = "_accessed_time", "_creation_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A session's text, and the dict in it where it opens; `values` is None if it is opaque."""
+
+    text: str = field(repr=False)
+    values: Values | None = field(default=None, repr=False)
+
+    @property
+    def emptied(self) -> bool:
+        """Tell whether nothing but Beaker's bookkeeping is left."""
+        return self.values is not None and self.values.keys() <= BOOKKEEPING
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether it has a creation time: `clear()` takes it away, Beaker gives it once."""
+        return self.values is not None and CREATED in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Put a new birth, on condition that no row exists or that it has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Put mine under the same rev, on condition that it is still that: only times differ."""
+
+    rev: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put mine under a new token, on condition that the row is at *rev*."""
+
+    rev: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the row, on condition that it is at *rev*."""
+
+    rev: str
+
+
+Plan: TypeAlias = Leave | Create | Touch | Replace | Delete
+
+
+def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
+    known: Content | None,
+    stored: Record | None,
+    mine: Content,
+    *,
+    now: float,
+    lifetime: float | None,
+    touch_after: float,
+) -> Plan:
+    """Plan a save.
+
+    Args:
+        known: what the session object held before this request changed it.
+        stored: the row as it stands in the table, None if nothing live was loaded.
+        mine: what Beaker hands over.
+        now: epoch seconds; `lifetime` and `touch_after` are seconds, None is for ever.
+    """
+    if mine.emptied:
+        return Delete(stored.rev) if stored else Leave()
+    if stored is None:
+        return Create()
+    if known is None or known.values is None or mine.values is None:
+        return Replace(stored.rev)
+    if _changed(known.values, mine.values):
+        return Replace(stored.rev)
+    if lifetime is None or stored.expires is None:
+        behind = _number(mine.values) - _number(known.values)
+        stale = behind >= touch_after or (lifetime is None) is not (stored.expires is None)
+    else:
+        stale = now + lifetime - stored.expires >= touch_after
+    if not stale:
+        return Leave()
+    # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
+    return Replace(stored.rev) if stored.in_pieces else Touch(stored.rev)
+
+
+def _changed(known: Values, mine: Values) -> bool:
+    """Tell whether more than the access time differs."""
+    return bool(set(changed_keys(known, mine)) - {ACCESSED})
+
+
+def _number(values: Values) -> float:
+    stamp = values.get(ACCESSED)
+    return float(stamp) if isinstance(stamp, (int, float)) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The write stands: an earlier attempt was applied and its reply was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The write is given up, and the page goes on: *why* is for the meter."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Write once more, on condition that the row is at *rev*: `merged` if given, else mine.
+
+    *word* says in the log why theirs was not merged, where somebody should know.
+    """
+
+    plan: Replace | Delete | Create
+    merge: bool = False
+    word: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Two writers, and the application asked to be told."""
+
+
+Next: TypeAlias = Done | Drop | Again | Clash
+
+
+def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of refusals
+    refused: Create | Touch | Replace | Delete,
+    token: str,
+    known: Content | None,
+    mine: Content,
+    theirs: Record | None,
+    read: Callable[[Record], Content],
+    *,
+    now: float,
+    on_conflict: str,
+) -> Next:
+    """Decide what follows a refused write; the rows of the table of refusals, from the top.
+
+    Args:
+        refused: the plan whose condition did not hold, and the *token* that its write drew.
+        theirs: the row that stands there; `read` opens it as mine's kind.
+    """
+    if theirs is not None and not isinstance(refused, Delete) and theirs.wrote(token):
+        return Done()
+    if isinstance(refused, Create):
+        if theirs is None:  # it expired and was swept between the two looks
+            return Again(refused)
+    elif theirs is None or theirs.birth != birth(refused.rev):
+        return Done() if isinstance(refused, Delete) else Drop("the session was deleted")
+    if isinstance(refused, Delete):
+        return Again(Delete(theirs.rev)) if theirs.live(now) else Done()
+    if isinstance(refused, Touch):
+        return Drop("another request has written it")
+    again = Replace(theirs.rev)
+    if not theirs.live(now):
+        return Again(again)
+    return _over_a_live_row(refused, again, known, mine, read(theirs), on_conflict)
+
+
+def _over_a_live_row(  # noqa: PLR0913  # the second half of the table, over the same values
+    refused: Create | Replace,
+    again: Replace,
+    known: Content | None,
+    mine: Content,
+    theirs: Content,
+    on_conflict: str,
+) -> Next:
+    opens = mine.values is not None and theirs.values is not None
+    if isinstance(refused, Create) and opens:
+        return Again(again, merge=True)
+    if theirs.begun and not mine.begun and opens:
+        return Again(again, word="it was cleared while another request changed it")
+    if on_conflict == "raise":
+        return Clash()
+    if on_conflict == "overwrite":
+        return Again(again)
+    if opens and known is not None and known.values is not None:
+        return Again(again, merge=True)
+    return Again(again, word="it does not open here, so the later save wins")

@@ -1,0 +1,145 @@
+"""One row as a frozen value, and the attributes that it is stored as.
+
+A row whose expiry has passed is absent, everywhere: DynamoDB deletes days late. An attribute
+of a wrong type makes the row corrupt; it is never guessed at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.item.keys import Key
+
+#: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
+REMEMBERED: Final = 4
+#: The largest value of an index's hash key, in bytes (AWS: Constraints, "Partition key length").
+MOST_INDEXED: Final = 2048
+
+_MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
+
+Attribute = str | int | Decimal | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The names that the options may choose: the TTL attribute and the promoted session keys."""
+
+    ttl: str = "expires"
+    special: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row: its key, its sealed bytes, which revision they are, and when it expires.
+
+    `expires` is in epoch seconds, None for never. `rev` is `birth.token`. `in_pieces`: the value
+    is too large for one row, and this one is only its head.
+    """
+
+    key: Key
+    data: bytes = field(repr=False)
+    rev: str
+    prev: tuple[str, ...] = ()
+    expires: int | None = None
+    name: str | None = field(default=None, repr=False)
+    promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
+    in_pieces: bool = False
+
+    def live(self, now: float) -> bool:
+        """Tell whether the row is there at all at *now* (epoch seconds)."""
+        return self.expires is None or self.expires > now
+
+    @property
+    def birth(self) -> str:
+        """Name the Create that this row descends from."""
+        return birth(self.rev)
+
+    def wrote(self, token: str) -> bool:
+        """Tell whether the write that drew *token* is in this row, even below a later one."""
+        return token_of(self.rev) == token or token in self.prev
+
+    def attributes(self, schema: Schema) -> dict[str, Attribute]:
+        """Write everything but the key as attributes; what is None or empty is left out."""
+        found: dict[str, Attribute] = {"data": self.data, "rev": self.rev}
+        if self.prev:
+            found["prev"] = " ".join(self.prev)
+        if self.expires is not None:
+            found[schema.ttl] = self.expires
+        if self.name is not None:
+            found["name"] = self.name
+        return found | dict(self.promoted)
+
+
+def birth(rev: str) -> str:
+    """Read the birth out of a rev."""
+    return rev.partition(".")[0]
+
+
+def token_of(rev: str) -> str:
+    """Read out of a rev the token that its last write of data drew."""
+    return rev.partition(".")[2]
+
+
+def promote(
+    values: Mapping[str, object], schema: Schema
+) -> tuple[dict[str, Attribute], tuple[str, ...]]:
+    """Copy the special keys of a session out as attributes.
+
+    Returns the attributes, and the names of those that are absent or cannot be an index's key.
+    """
+    found = {name: _indexable(values.get(name), kind) for name, kind in schema.special}
+    kept = {name: value for name, value in found.items() if value is not None}
+    return kept, tuple(name for name in found if name not in kept)
+
+
+def _indexable(value: object, kind: str) -> Attribute | None:
+    """Turn a session's value into a key of an index, None where it cannot be one."""
+    plain_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    if kind == "N":
+        return _number(value) if plain_number else None
+    if kind == "S" and isinstance(value, int) and plain_number:
+        value = str(value)
+    wanted = bytes if kind == "B" else str
+    if not isinstance(value, wanted) or not value:
+        return None
+    try:
+        size = len(value.encode() if isinstance(value, str) else value)
+    except UnicodeEncodeError:  # a lone surrogate: DynamoDB would store another text
+        return None
+    return value if size <= MOST_INDEXED else None
+
+
+def _number(value: object) -> Decimal | None:
+    """Write a number as DynamoDB can hold it: 38 digits, 1E-130 to 9.9E+125 (AWS: Numbers)."""
+    number = Decimal(repr(value) if isinstance(value, float) else str(value))
+    if not number.is_finite() or len(number.as_tuple().digits) > _MOST_DIGITS:
+        return None
+    inside = number == 0 or _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
+    return number if inside else None
+
+
+def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Record:
+    """Read a row's attributes, without those of the key.
+
+    Raises: CorruptItem, where one that must be there is not, or is of another type.
+    """
+    data, rev, prev = found.get("data"), found.get("rev"), found.get("prev", "")
+    expires, name = found.get(schema.ttl), found.get("name")
+    if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
+        raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
+    if not (expires is None or isinstance(expires, Decimal)) or not (
+        name is None or isinstance(name, str)
+    ):
+        raise CorruptItem(digest(key.hash), "an attribute is of another type")
+    promoted: dict[str, Attribute] = {}
+    for special, _ in schema.special:
+        value = found.get(special)
+        if isinstance(value, (str, Decimal, bytes)):
+            promoted[special] = value
+    until = None if expires is None else math.ceil(expires)
+    return Record(key, data, rev, tuple(prev.split()), until, name, promoted)
