@@ -1,0 +1,213 @@
+"""What DynamoDB's answers mean: which replies are broken, and which of our errors a failure is.
+
+Pure functions over replies and exceptions. Exceptions are told by AWS's code and by the names
+of their classes, since only `client.py` may import botocore; no text of theirs is passed on,
+for it may hold a user's data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    CallFacts,
+    DynamoDBBackendError,
+    OptionError,
+    Refused,
+    TableMismatch,
+    TableMissing,
+    Unavailable,
+)
+
+#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
+ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
+    "ResourceNotFoundException": TableMissing,
+    "AccessDeniedException": AccessRefused,
+    "ExpiredTokenException": AccessRefused,
+    "UnrecognizedClientException": AccessRefused,
+    "InvalidSignatureException": AccessRefused,
+    "IncompleteSignatureException": AccessRefused,
+    "MissingAuthenticationTokenException": AccessRefused,
+    "InvalidAccessKeyIdException": AccessRefused,
+    "ProvisionedThroughputExceededException": Unavailable,
+    "ThrottlingException": Unavailable,
+    "RequestLimitExceeded": Unavailable,
+    "LimitExceededException": Unavailable,
+    "InternalServerError": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "ReplicatedWriteConflictException": Unavailable,
+    "TransactionConflictException": Unavailable,
+    "TransactionInProgressException": Unavailable,
+}
+THROTTLED: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+    }
+)
+#: After these the client is made anew: what it knows of credentials is stale.
+STALE_CREDENTIALS: Final = frozenset(
+    {
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+    }
+)
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+#: botocore does not retry these, and the write was surely not applied.
+ONCE_MORE: Final = frozenset({"TransactionConflictException"})
+
+_WHERE: Final = (
+    "boto3 looks for credentials in the options, the environment (AWS_ACCESS_KEY_ID), AWS's files"
+    " (~/.aws), and the role of the container or machine"
+)
+_OPTIONS: Final = {
+    "NoCredentialsError": f"no AWS credentials were found; {_WHERE}",
+    "PartialCredentialsError": f"the AWS credentials are incomplete; {_WHERE}",
+    "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
+    " region in AWS's files (~/.aws/config)",
+    "ProfileNotFound": "option 'profile' names a profile that AWS's files do not have",
+    "InvalidRegionError": "option 'region' is not the name of a region",
+    "ConfigParseError": "AWS's configuration file cannot be read",
+}
+_BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
+_KEY_SCHEMA: Final = re.compile(
+    r"provided key element does not match the schema|Missing the key|Type mismatch for key"
+    r"|number of conditions on the keys is invalid|key schema",
+    re.IGNORECASE,
+)
+_MISSING_KEY: Final = re.compile(r"Missing the key (\w+) in the item")
+_KEY_TYPE: Final = re.compile(r"Type mismatch for key (\w+) expected: (\w) actual: (\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A foreign exception, reduced to what may leave the door."""
+
+    code: str
+    status: int = 0
+    request_id: str | None = None
+    attempts: int | None = None
+    reason: str | None = None
+    item: Mapping[str, Any] | None = None
+    schema: str = ""
+    names: frozenset[str] = frozenset()
+
+    @property
+    def outcome(self) -> str:
+        """Name it for the meter."""
+        if self.code == CONDITION_FAILED:
+            return "refused"
+        if self.code in THROTTLED:
+            return "throttled"
+        gone = not self.status or self.status >= 500  # noqa: PLR2004  # HTTP's server errors
+        return "unavailable" if gone or ERRORS.get(self.code) is Unavailable else "error"
+
+
+def failure_of(error: Exception) -> Failure:
+    """Reduce what botocore, or a credential provider beneath it, has raised."""
+    names = frozenset(kind.__name__ for kind in type(error).__mro__)
+    response = getattr(error, "response", None)
+    if "ClientError" not in names or not isinstance(response, Mapping):
+        return Failure(type(error).__name__, names=names)
+    told, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code = str(told.get("Code", "")).rpartition("#")[2]
+    return Failure(
+        code,
+        status=meta.get("HTTPStatusCode", 0),
+        request_id=meta.get("RequestId"),
+        attempts=meta.get("RetryAttempts", 0) + 1,
+        reason=_throttled_by(response),
+        item=response.get("Item"),
+        schema=_schema_told(code, str(told.get("Message", ""))),
+        names=names,
+    )
+
+
+def _throttled_by(response: Mapping[str, Any]) -> str | None:
+    reasons = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
+    named = {str(reason.get("reason", "")) for reason in reasons if isinstance(reason, Mapping)}
+    return " ".join(sorted(named)) or None
+
+
+def _schema_told(code: str, message: str) -> str:
+    """Read what a ValidationException tells of the key schema; only attribute names leave."""
+    if code != "ValidationException" or not _KEY_SCHEMA.search(message):
+        return ""
+    if match := _MISSING_KEY.search(message):
+        return f"it wants a key attribute {match[1]!r}"
+    if match := _KEY_TYPE.search(message):
+        return f"its key attribute {match[1]!r} is of type {match[2]}"
+    return "its key attributes are others"
+
+
+def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendError:  # noqa: PLR0911
+    """Turn a failure into one of our errors.
+
+    Args:
+        failure: what was reduced. `call`: the facts that an operator needs.
+        ought: the key schema that the options name, for `TableMismatch`.
+    """
+    for name, sentence in _OPTIONS.items():
+        if name in failure.names:
+            return OptionError(sentence, call=call)
+    if failure.names & _BUGS:
+        return Refused("botocore refuses the request before it is sent", call=call)
+    if not failure.status:
+        return Unavailable(f"DynamoDB did not answer: {failure.code}", call=call)
+    if failure.schema:
+        return TableMismatch(
+            f"the table's key schema is not that of the options: {failure.schema}, the options"
+            f" say {ought}",
+            call=call,
+        )
+    kind = ERRORS.get(failure.code)
+    if kind is TableMissing:
+        return TableMissing(
+            f"the table does not exist in this region and account; `beaker-dynamodb table create"
+            f" -o table={call.table}` creates it",
+            call=call,
+        )
+    if kind is AccessRefused and failure.code != "AccessDeniedException":
+        return AccessRefused("AWS does not accept the credentials", call=call)
+    if kind is AccessRefused:
+        return AccessRefused(f"AWS refuses the action dynamodb:{call.operation}", call=call)
+    if kind is Unavailable or failure.status >= 500:  # noqa: PLR2004  # HTTP's server errors
+        return Unavailable("DynamoDB could not serve the call", call=call)
+    return Refused("DynamoDB refuses the call", call=call)
+
+
+def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
+    """Say why a reply with status 200 cannot be trusted, None if it can.
+
+    botocore answers a truncated, empty or HTML 200 with `{}`, and hands a corrupted body on as
+    a success once its retries of a wrong checksum are used up.
+    """
+    if "ConsumedCapacity" not in body:
+        return "it says nothing of the consumed capacity"
+    meta = body.get("ResponseMetadata", {})
+    if operation == "GetItem" and meta.get("MaxAttemptsReached") and meta.get("RetryAttempts"):
+        return "its checksum may have been wrong to the last"
+    item, key = body.get("Item"), request.get("Key")
+    if item and key and any(item.get(name) != value for name, value in key.items()):
+        return "it holds another item than the one asked for"
+    return None
+
+
+def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
+    """Read how many read and write units a reply says it cost."""
+    told = body.get("ConsumedCapacity") or ()
+    each = (told,) if isinstance(told, Mapping) else told
+    total = float(sum(one.get("CapacityUnits", 0) for one in each))
+    reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
+    return (total, 0.0) if reads else (0.0, total)

@@ -1,0 +1,63 @@
+"""An in-memory DynamoDB inside this process: moto's server on a loopback port, made once.
+
+For development, the demo and quick tests. A second process has its own; what is stored ends
+with the process. moto is imported only here, and only when asked for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import threading
+from typing import Any, Final
+
+from beaker_dynamodb.errors import OptionError
+
+#: The value of option `endpoint_url` that asks for it.
+WORD: Final = "embedded"
+
+_lock = threading.Lock()
+_servers: dict[int, Any] = {}
+
+
+def url() -> str:
+    """Return the address of this process's server, which is started at the first call.
+
+    Raises: OptionError, naming the extra that must be installed.
+    """
+    pid = os.getpid()
+    with _lock:
+        if pid not in _servers:
+            _servers[pid] = _started()
+        host, port = _servers[pid].get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def _started() -> Any:
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+        raise OptionError(
+            "option endpoint_url = embedded needs the extra 'embedded':"
+            " pip install 'beaker-dynamodb[embedded]'"
+        )
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    return server
+
+
+def stop() -> None:
+    """Stop this process's server, if there is one, and forget what was stored."""
+    with _lock:
+        server = _servers.pop(os.getpid(), None)
+    if server is not None:
+        server.stop()
+
+
+def _renew() -> None:
+    global _lock  # a thread of the parent may have held it
+    _lock = threading.Lock()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_renew)
