@@ -1,0 +1,74 @@
+"""The DynamoDB backend of Beaker: sessions and caches in one table that all servers share.
+
+This is the face: it hands names on and does nothing. Importing it loads neither boto3 nor a
+framework; boto3 comes with the first call, after gevent has patched what it patches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beaker_dynamodb import manager, notices, sources
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    Conflict,
+    CorruptItem,
+    DynamoDBBackendError,
+    ItemTooLarge,
+    OptionError,
+    Refused,
+    TableError,
+    TableMismatch,
+    TableMissing,
+    Unavailable,
+    UnknownFormat,
+)
+from beaker_dynamodb.manager import DynamoDBNamespaceManager
+from beaker_dynamodb.sources import configure
+from beaker_dynamodb.store import client, meter
+from beaker_dynamodb.store.meter import observe
+
+if TYPE_CHECKING:
+    from beaker_dynamodb.strict import StrictSession
+
+__version__ = "1.0.0.dev0"
+
+__all__ = [
+    "AccessRefused",
+    "Conflict",
+    "CorruptItem",
+    "DynamoDBBackendError",
+    "DynamoDBNamespaceManager",
+    "ItemTooLarge",
+    "OptionError",
+    "Refused",
+    "StrictSession",
+    "TableError",
+    "TableMismatch",
+    "TableMissing",
+    "Unavailable",
+    "UnknownFormat",
+    "__version__",
+    "configure",
+    "observe",
+    "reset",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import StrictSession when it is asked for: Beaker's middleware comes with it."""
+    if name == "StrictSession":
+        from beaker_dynamodb.strict import StrictSession
+
+        return StrictSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def reset() -> None:
+    """Forget clients, defaults, observers and what was parsed, for the next test.
+
+    A client that was made before `mock_aws` began would talk to AWS.
+    """
+    for module in (sources, manager, client, notices):
+        module.forget()
+    meter.forget_all()

@@ -1,0 +1,98 @@
+"""What the rows of one manager are made of: keys, codec and table, built once from the options.
+
+A row goes in and out as the value's bytes; what is sealed, where and under which revision is
+settled here, alike for sessions and caches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from dataclasses import dataclass
+from functools import partial
+
+from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.item import codec
+from beaker_dynamodb.item.codec import Codec, Place
+from beaker_dynamodb.item.keys import Key, Layout
+from beaker_dynamodb.item.record import Record, Schema
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.sources import Kind
+from beaker_dynamodb.store import provision
+from beaker_dynamodb.store.blueprint import blueprint
+from beaker_dynamodb.store.client import Connection, door
+from beaker_dynamodb.store.table import Condition, Refusal, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that was read: the record, and the value's bytes."""
+
+    record: Record
+    value: bytes = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Opens what is read and seals what is written."""
+
+    options: Options
+    layout: Layout
+    schema: Schema
+    codec: Codec
+    table: Table
+
+    def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
+        """Read a live row; None where there is none, or it has expired.
+
+        What does not decode is read once more: the reply may have been garbled on its way.
+
+        Raises: CorruptItem, and whatever the codec and the door raise.
+        """
+        try:
+            return self._read(key, consistent, now)
+        except CorruptItem:
+            pass  # the second look is outside, so that its error has no context
+        return self._read(key, True, now)
+
+    def _read(self, key: Key, consistent: bool, now: float) -> Row | None:
+        record = self.table.get(key, consistent=consistent)
+        if record is None or not record.live(now):
+            return None
+        return Row(record, self.open(record))
+
+    def open(self, record: Record) -> bytes:
+        """Open a record's data."""
+        return self.codec.open(record.data, Place(record.key, record.rev, record.expires))
+
+    def write(self, record: Record, value: bytes, condition: Condition | None) -> Refusal | None:
+        """Seal *value* into *record* and put it; None means that it stands.
+
+        Raises: ItemTooLarge, and whatever the door raises.
+        """
+        place = Place(record.key, record.rev, record.expires)
+        sealed = dataclasses.replace(record, data=self.codec.seal(value, place))
+        return self.table.put(sealed, condition)
+
+
+def rows(options: Options, kind: Kind) -> Rows:
+    """Build what a manager of *kind* keeps its rows with. No call is made."""
+    layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
+    schema = Schema(options.ttl_attribute, options.special_keys)
+    way = door(Connection.of(options))
+    create = partial(provision.create_on_demand, way, blueprint(options))
+    return Rows(
+        options,
+        layout,
+        schema,
+        Codec(
+            kind=codec.SESSION if kind == "session" else codec.VALUE,
+            compress=options.compress,
+            most=options.max_value_size,
+            table=options.table,
+            keys=options.encryption_keys,
+            plain_refused=options.encryption_required,
+            draw=secrets.token_bytes,
+        ),
+        Table(way, options.table, layout, schema, create if options.create_table else None),
+    )

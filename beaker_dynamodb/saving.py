@@ -1,0 +1,250 @@
+"""The loop that carries a plan out until it holds. Each write is conditional on what was seen.
+
+What a refusal means is decided in `item/plan.py`. A write draws a fresh token, so that one
+whose reply was lost knows itself when it is refused by its own row.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from beaker_dynamodb import notices
+from beaker_dynamodb.errors import Conflict, CorruptItem, DynamoDBBackendError, OptionError
+from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.merge import merge
+from beaker_dynamodb.item.plan import (
+    Clash,
+    Content,
+    Create,
+    Delete,
+    Done,
+    Drop,
+    Replace,
+    Touch,
+    after_refusal,
+)
+from beaker_dynamodb.item.record import REMEMBERED, Attribute, Record, birth, promote, token_of
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.store.table import Absent, At, Refusal
+
+log = logging.getLogger(__name__)
+
+#: How many seconds a save goes on against other writers, and waits at most between two tries.
+PATIENCE: Final = 3.0
+JITTER: Final = 0.1
+_TOKEN_BYTES: Final = 12
+
+Step = Create | Touch | Replace | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time and luck, handed in so that tests can wind them. Seconds, and 0 <= fraction < 1."""
+
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    fraction: Callable[[], float] = random.random
+    token: Callable[[], str] = field(default=lambda: secrets.token_hex(_TOKEN_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands in the table, as far as this request knows: the row, and what is in it."""
+
+    record: Record
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The three sides of a save: what the session held, what it holds, and how both open."""
+
+    known: Content | None
+    mine: Content
+    envelope: Envelope | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a save ended: stored, merged or dropped; and what stands in the table now."""
+
+    outcome: str
+    standing: Standing | None
+
+
+class Saver:
+    """Carries out the saves of one session."""
+
+    def __init__(self, rows: Rows, key: Key, lifetime: float | None, around: Surroundings) -> None:
+        self.rows = rows
+        self.key = key
+        self.lifetime = lifetime
+        self.around = around
+        #: Tokens of writes that ended in an error: they may have been applied all the same.
+        self._unsure: set[str] = set()
+
+    def carry_out(self, step: Step, sides: Sides, standing: Standing | None) -> Result:
+        """Write until the write holds or is given up.
+
+        Raises: Conflict after 3 seconds, or at once under `on_conflict = raise`; ItemTooLarge;
+        and whatever the door raises.
+        """
+        content, base = _onto(standing, sides), standing.record if standing else None
+        started, tries = self.around.monotonic(), 0
+        while True:
+            token = self.around.token()
+            written, refusal = self._write(step, content, base, token)
+            if refusal is None:
+                return _result(written, content, sides)
+            theirs, opened = refusal.theirs, self._opener(sides.envelope)
+            decided = after_refusal(
+                step,
+                token,
+                sides.known,
+                sides.mine,
+                theirs,
+                opened,
+                now=self.around.clock(),
+                on_conflict=self._policy(theirs),
+            )
+            if isinstance(decided, Drop):
+                return Result("dropped", standing)
+            if isinstance(decided, Done):
+                return _done(step, theirs, token, content, opened)
+            if isinstance(decided, Clash) or self.around.monotonic() - started > PATIENCE:
+                raise _conflict(theirs, opened)
+            if decided.word:
+                notices.warn(log, f"a session was replaced, not merged: {decided.word}")
+            if tries:
+                self.around.sleep(self.around.fraction() * JITTER)
+            tries += 1
+            step, base, content = decided.plan, theirs, sides.mine
+            if decided.merge and theirs is not None:
+                content = merged_content(sides, opened(theirs))
+
+    def _policy(self, theirs: Record | None) -> str:
+        """Write over our own earlier write, whose reply was lost; else as the options say."""
+        ours = theirs is not None and token_of(theirs.rev) in self._unsure
+        return "overwrite" if ours else self.rows.options.on_conflict
+
+    def _opener(self, envelope: Envelope | None) -> Callable[[Record], Content]:
+        """Make a function that opens a row once, as mine's kind; what is corrupt is opaque."""
+        found: dict[str, Content] = {}
+
+        def read(theirs: Record) -> Content:
+            if theirs.rev not in found:
+                try:
+                    text = self.rows.open(theirs).decode("utf-8", "surrogatepass")
+                except CorruptItem:
+                    found[theirs.rev] = Content("")
+                else:
+                    found[theirs.rev] = Content(text, envelope.open(text) if envelope else None)
+            return found[theirs.rev]
+
+        return read
+
+    def _write(
+        self, step: Step, content: Content, base: Record | None, token: str
+    ) -> tuple[Record | None, Refusal | None]:
+        if isinstance(step, Delete):
+            return None, self.rows.table.delete(self.key, At(step.rev))
+        now = self.around.clock()
+        record = self._record(step, content, base, token, now)
+        condition = Absent(now) if isinstance(step, Create) else At(step.rev)
+        value = content.text.encode("utf-8", "surrogatepass")
+        try:
+            refusal = self.rows.write(record, value, condition)
+        except DynamoDBBackendError:
+            self._unsure.add(token)
+            raise
+        return record, refusal
+
+    def _record(
+        self,
+        step: Create | Touch | Replace,
+        content: Content,
+        base: Record | None,
+        token: str,
+        now: float,
+    ) -> Record:
+        expires = None if self.lifetime is None else math.ceil(now + self.lifetime)
+        promoted = self._promoted(content, base)
+        if isinstance(step, Create) or base is None:
+            return Record(
+                self.key, b"", f"{self.around.token()}.{token}", (), expires, promoted=promoted
+            )
+        if isinstance(step, Touch):
+            return replace(base, data=b"", expires=expires, promoted=promoted)
+        prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
+        rev = f"{birth(step.rev)}.{token}"
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted)
+
+    def _promoted(self, content: Content, base: Record | None) -> dict[str, Attribute]:
+        """Copy the special keys out; an opaque session keeps those that stand."""
+        if content.values is None:
+            return dict(base.promoted) if base else {}
+        schema = self.rows.schema
+        found, missing = promote(content.values, schema)
+        for name in missing:
+            if self.rows.options.require_special_keys:
+                raise OptionError(
+                    f"option require_special_keys: the session has no usable {name!r}"
+                )
+            if name in content.values:
+                kind = dict(schema.special)[name]
+                notices.warn(log, f"special key {name!r} cannot be an index key of type {kind}")
+        return found
+
+
+def _onto(standing: Standing | None, sides: Sides) -> Content:
+    """Put mine onto what an earlier save of this request merged in; else it would be deleted."""
+    if standing is None or sides.known is None or standing.content.text == sides.known.text:
+        return sides.mine
+    opaque = None in (standing.content.values, sides.known.values, sides.mine.values)
+    cleared = standing.content.begun and not sides.mine.begun
+    return sides.mine if opaque or cleared else merged_content(sides, standing.content)
+
+
+def merged_content(sides: Sides, theirs: Content) -> Content:
+    """Merge mine into theirs; mine alone, where one of them does not open."""
+    known = sides.known.values if sides.known and sides.known.values else {}
+    if sides.envelope is None or sides.mine.values is None or theirs.values is None:
+        return sides.mine
+    values = merge(known, sides.mine.values, theirs.values)
+    return Content(sides.envelope.close(values), values)
+
+
+def _result(written: Record | None, content: Content, sides: Sides) -> Result:
+    standing = None if written is None else Standing(replace(written, data=b""), content)
+    return Result("stored" if content is sides.mine else "merged", standing)
+
+
+def _done(
+    step: Step,
+    theirs: Record | None,
+    token: str,
+    content: Content,
+    opened: Callable[[Record], Content],
+) -> Result:
+    """Account for a write that stands although it was refused, even below a later one."""
+    if isinstance(step, Delete) or theirs is None:
+        return Result("stored", None)
+    ours = token_of(theirs.rev) == token
+    return Result(
+        "stored", Standing(replace(theirs, data=b""), content if ours else opened(theirs))
+    )
+
+
+def _conflict(theirs: Record | None, opened: Callable[[Record], Content]) -> Conflict:
+    error = Conflict("another request has changed the session meanwhile; nothing was saved")
+    error.theirs = opened(theirs).text if theirs is not None else None
+    return error

@@ -1,0 +1,217 @@
+"""One session's load and save, as one request sees it.
+
+What a save must do is planned in `item/plan.py` and carried out in `saving.py`. An outage logs
+nobody out, a lost reply loses no write, and no write lands on a row that nobody looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from typing import Final
+
+from beaker_dynamodb import notices, outage
+from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
+from beaker_dynamodb.item.envelope import Envelope, plain_envelope
+from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
+from beaker_dynamodb.item.record import Record, birth
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.saving import Saver, Sides, Standing, Surroundings, merged_content
+from beaker_dynamodb.store import meter
+from beaker_dynamodb.store.table import At
+
+log = logging.getLogger(__name__)
+
+#: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
+BEAKERS_GRACE: Final = 120
+OPAQUE: Final = (
+    "this application's sessions are opaque (encrypt_key, or a serializer of its own): they are"
+    " replaced, not merged, and a slow reader can undo a logout. StrictSession cures that, and so"
+    " does option encryption_keys in place of Beaker's encrypt_key"
+)
+
+
+class Keeper:
+    """Keeps one session's row: one request's view of it.
+
+    `known` is the text that the session object holds, what changes are counted from; `standing`
+    is what is in the table. After a merge they differ.
+    """
+
+    def __init__(
+        self, rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+    ) -> None:
+        options = rows.options
+        self.rows = rows
+        self.around = around
+        self.key = rows.layout.session(namespace)
+        self.lifetime = timeout if timeout is not None else options.ttl or None
+        beakers = self.lifetime if timeout is None else max(timeout - BEAKERS_GRACE, 1)
+        self.touch_after = options.touch_interval(beakers)
+        self.envelope: Envelope | None = None
+        self.known: str | None = None
+        self.standing: Standing | None = None
+        self._saver = Saver(rows, self.key, self.lifetime, around)
+        self._nameless = as_text(namespace) == ""
+
+    def load(self) -> str | None:
+        """Return the session's text as it was stored, None where there is no live one.
+
+        Raises: one of ours whatever goes wrong, never KeyError, TypeError or ValueError: Beaker
+        takes those for "no such session" and overwrites it (beaker/session.py:440).
+        """
+        if self._nameless:  # else all clients that send an empty cookie would share a session
+            return None
+        options = self.rows.options
+        table = (options.endpoint_url, options.region, options.table)
+        origin = LoadOrigin(table, digest(self.key.hash, 64))
+        outage.refuse_in_place_of_another(origin)
+        try:
+            return self._load()
+        except DynamoDBBackendError as error:
+            error.origin = origin
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
+            wrong = type(error).__name__
+        failure = Unavailable(f"the session could not be read: {wrong}")
+        failure.origin = origin
+        raise failure
+
+    def _load(self) -> str | None:
+        consistent, now = self.rows.options.consistent_read, self.around.clock()
+        row = self.rows.read(self.key, consistent=consistent, now=now)
+        if row is None and not consistent:  # a stale miss would begin a new session over it
+            row = self.rows.read(self.key, consistent=True, now=now)
+        if row is None:
+            return None
+        text = row.value.decode("utf-8", "surrogatepass")
+        self.known = text
+        self.standing = Standing(replace(row.record, data=b""), Content(text))
+        return text
+
+    def save(self, text: str) -> None:
+        """Carry out what saving *text* needs.
+
+        Raises: Conflict, if `on_conflict` asks for it or merging gave up after 3 seconds;
+        ItemTooLarge; and whatever the door raises, unless only the access time was to be saved.
+        """
+        if self._nameless:
+            notices.warn(log, "a session with an empty id is not stored")
+            return
+        envelope = self._envelope_of(text)
+        mine = _content(text, envelope)
+        known = self._known_as(envelope, mine)
+        step = plan(
+            known,
+            self.standing.record if self.standing else None,
+            mine,
+            now=self.around.clock(),
+            lifetime=self.lifetime,
+            touch_after=self.touch_after,
+        )
+        self._carry_out(step, Sides(known, mine, envelope))
+
+    def remove(self) -> None:
+        """Delete the session's row, on condition of what was seen, until it is gone."""
+        if self.standing is None and self.load() is None:
+            return
+        if self.standing is not None:
+            step = Delete(self.standing.record.rev)
+            self._carry_out(step, Sides(None, Content("", {}), None))
+
+    def remove_if_unchanged(self) -> None:
+        """Delete the row of a session that timed out, unless somebody has written it since."""
+        if self.standing is None:
+            return
+        seen, self.standing, self.known = self.standing.record, None, None
+        self.rows.table.delete(self.key, At(seen.rev, seen.expires))
+
+    def take_over(self, former: Keeper) -> bool:
+        """Delete the row of this session's former id, now that this one is stored.
+
+        What another request has written there meanwhile is merged in here. Returns False if
+        that row is gone: the session was logged out meanwhile, and this row is deleted too.
+        """
+        if former.standing is None or self.standing is None:
+            return True
+        seen = former.standing.record.rev
+        while (refusal := self.rows.table.delete(former.key, At(seen))) is not None:
+            theirs = refusal.theirs
+            if theirs is None and refusal.retried:  # by our own first sending, most likely
+                break
+            if (
+                theirs is None
+                or theirs.birth != birth(seen)
+                or not theirs.live(self.around.clock())
+            ):
+                self.remove()
+                return False
+            self._absorb(former, theirs)
+            seen = theirs.rev
+        former.standing = None
+        return True
+
+    def _absorb(self, former: Keeper, theirs: Record) -> None:
+        if self.known is None or self.standing is None:
+            return
+        envelope = self._envelope_of(self.known)
+        text = self.rows.open(theirs).decode("utf-8", "surrogatepass")
+        other, mine = _content(text, envelope), _content(self.known, envelope)
+        held, known = self.known, _content(former.known or "", envelope)
+        merged = merged_content(Sides(known, mine, envelope), other)
+        self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
+        self.known = held
+
+    def _envelope_of(self, mine: str) -> Envelope | None:
+        options = self.rows.options
+        if self.envelope is not None or options.envelope == "none":
+            return self.envelope
+        found = plain_envelope(mine, options.max_value_size)
+        if found is None:
+            notices.warn(log, OPAQUE, every=math.inf)
+        return found
+
+    def _known_as(self, envelope: Envelope | None, mine: Content) -> Content | None:
+        """Open what the session object held, twice through the envelope: mine was, too."""
+        if self.known is None:
+            return None
+        if self.known == mine.text:
+            return mine
+        known = _content(self.known, envelope)
+        if known.values is not None and envelope is not None:
+            return Content(known.text, envelope.open(envelope.close(known.values)))
+        if mine.values is not None:
+            notices.warn(log, "a stored session does not open any more; it is replaced")
+        return known
+
+    def _carry_out(self, step: Plan, sides: Sides) -> None:
+        name = type(step).__name__.lower()
+        if isinstance(step, Leave):
+            meter.report(meter.Saved(name, "left"))
+            return
+        standing = self._opened(sides.envelope)
+        try:
+            result = self._saver.carry_out(step, sides, standing)
+        except DynamoDBBackendError:
+            if not isinstance(step, Touch):
+                raise
+            # A page that only read never fails over a touch.
+            meter.report(meter.Saved(name, "dropped"))
+            return
+        meter.report(meter.Saved(name, result.outcome))
+        self.standing = result.standing
+        if result.outcome != "dropped":
+            self.known = None if result.standing is None else sides.mine.text
+
+    def _opened(self, envelope: Envelope | None) -> Standing | None:
+        """Open what stands, if an earlier save of this request merged something in."""
+        standing = self.standing
+        if standing is None or standing.content.text == self.known or envelope is None:
+            return standing
+        return replace(standing, content=_content(standing.content.text, envelope))
+
+
+def _content(text: str, envelope: Envelope | None) -> Content:
+    return Content(text, envelope.open(text) if envelope else None)
