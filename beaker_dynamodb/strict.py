@@ -1,0 +1,198 @@
+"""StrictSession: an optional Beaker session class that rotates and removes ids for real.
+
+What a NamespaceManager cannot see is done here: whose `invalidate()` it is, the application's
+or Beaker's own, and which id a session had before. It works over Beaker's other backends too.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from beaker.container import NamespaceManager
+from beaker.middleware import SessionMiddleware
+from beaker.session import Session
+
+_ROW: Final = "session"
+_ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
+_BOOKKEEPING: Final = frozenset({"_domain", "_path"})
+_TIMES: Final = frozenset({"_creation_time", "_accessed_time"})
+
+
+class SessionEnvelope:
+    """The session's own decrypt and encrypt, for Beaker's encrypt_key and custom serializers."""
+
+    def __init__(self, session: StrictSession) -> None:
+        self._session = session
+
+    def open(self, text: str) -> dict[str, Any] | None:
+        """Return the dict in *text*, None where it does not open."""
+        try:
+            values = self._session._decrypt_data(text)
+        except Exception:  # noqa: BLE001  # a serializer is anybody's code
+            return None
+        return values if type(values) is dict else None
+
+    def close(self, values: Mapping[str, Any]) -> str:
+        """Write *values* as the session itself would."""
+        text: str = self._session._encrypt_data(dict(values))
+        return text
+
+
+class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
+    """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
+
+    Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
+    by a fresh one of 128 bits, sent with the first save. A session that nobody wrote into is
+    not stored. Beaker's own `invalidate()` after a failed load removes nothing.
+    """
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        self._settled = False  # no longer in the hands of Beaker's constructor
+        self._loading = 0
+        self._stored = False
+        self._former: NamespaceManager | None = None
+        super().__init__(*args, **kw)
+        self._settled = True
+
+    @property
+    def namespace(self) -> NamespaceManager:
+        """The manager of this id; Beaker makes one per id, and asks whether there is one."""
+        try:
+            return self.__dict__["_namespace"]
+        except KeyError:
+            pass
+        raise AttributeError("namespace")
+
+    @namespace.setter
+    def namespace(self, manager: NamespaceManager) -> None:
+        self.__dict__["_namespace"] = manager
+        custom = self.data_serializer not in ("pickle", "json")
+        if hasattr(manager, "envelope") and (self.encrypt_key or custom):
+            manager.envelope = SessionEnvelope(self)
+
+    def _create_id(self, set_new: bool = True) -> None:
+        super()._create_id(set_new)
+        self.id = secrets.token_hex(_ID_BYTES)
+        if self.use_cookies:
+            self._update_cookie_out(set_cookie=not set_new)
+
+    def load(self) -> None:
+        """Load the session; an id that nobody stored is replaced by a fresh one."""
+        asked = self.id
+        self._loading += 1
+        try:
+            super().load()
+        finally:
+            self._loading -= 1
+        if self.id == asked:
+            self._stored = not self.is_new
+            if self.is_new and not self.was_invalidated:
+                # Sent only with a save: a poll with the old cookie must not overwrite the
+                # cookie of a login that is under way.
+                self._create_id()
+
+    def invalidate(self) -> None:
+        """Remove the session's row and begin anew, under a fresh id.
+
+        Beaker calls this too. After a load that failed it removes nothing; after a time-out it
+        removes the row unless another request has written it since.
+        """
+        if self._loading:
+            self._remove_timed_out()
+            self._begin_anew()
+        elif self._settled:
+            self._remove_row()
+            self._begin_anew()
+            if self.use_cookies:
+                self.request["set_cookie"] = True
+        else:
+            super().invalidate()
+
+    def delete(self) -> None:
+        """Remove the session's row at once, and send an expired cookie."""
+        self._remove_row()
+        super().delete()
+
+    def regenerate_id(self) -> None:
+        """Save the session under a fresh id, and then remove the row of the old one."""
+        if self._stored and self._former is None:
+            self._former = self.namespace
+        super().regenerate_id()
+        if self._former is not None:
+            self.save()
+
+    def save(self, accessed_only: bool = False) -> None:
+        """Save the session, unless there is nothing in it."""
+        if not self._stored and self._former is None and self.keys() <= _BOOKKEEPING | _TIMES:
+            return
+        if self.keys() <= _BOOKKEEPING and not accessed_only:
+            self._remove_row()
+            return
+        super().save(accessed_only)
+        if not (accessed_only and (self.is_new or not self.save_atime)):
+            self._stored = True
+            self._retire_former()
+
+    def _retire_former(self) -> None:
+        """Remove the row of the id before `regenerate_id()`, now that the new one stands."""
+        if self._former is None:
+            return
+        stood = _taken_over(self.namespace, self._former)
+        self._former = None
+        if not stood:  # logged out meanwhile: nothing of it may live on under the new id
+            self._remove_row()
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Be a new session under a fresh id, without asking the store for it."""
+        self.clear()
+        self.was_invalidated = True
+        self._stored = False
+        self._create_id()
+        now = time.time()
+        self.update(_creation_time=now, _accessed_time=now)
+        self.accessed_dict = self.copy()
+
+    def _remove_row(self) -> None:
+        if self._stored:
+            _remove(self.namespace)
+        self._stored = False
+
+    def _remove_timed_out(self) -> None:
+        remove = getattr(self.namespace, "remove_if_unchanged", None)
+        if remove is None:
+            _remove(self.namespace)
+        else:
+            remove()
+
+
+def _remove(namespace: NamespaceManager) -> bool:
+    """Delete a session's row in any backend; False if there was none."""
+    namespace.acquire_write_lock()
+    try:
+        del namespace[_ROW]
+    except KeyError:
+        return False
+    finally:
+        namespace.release_write_lock()
+    return True
+
+
+def _taken_over(namespace: NamespaceManager, former: NamespaceManager) -> bool:
+    """Remove the former row; False if it was gone already."""
+    take_over: Callable[[NamespaceManager], bool] | None = getattr(namespace, "take_over", None)
+    return _remove(former) if take_over is None else take_over(former)
+
+
+def filter_factory(
+    global_config: Mapping[str, object], **settings: object
+) -> Callable[[Callable[..., Any]], SessionMiddleware]:
+    """Make Beaker's middleware with StrictSession from an ini file alone.
+
+    For PasteDeploy: `[filter:session]`, `use = egg:beaker-dynamodb`, and the `session.*` lines.
+    """
+    config = {**global_config, **settings, "session.session_class": StrictSession}
+    return lambda app: SessionMiddleware(app, config)
