@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beaker_dynamodb import manager, notices, sources
+from beaker_dynamodb import cooldown, manager, notices, sources
 from beaker_dynamodb.errors import (
     AccessRefused,
     Conflict,
@@ -25,7 +25,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
 from beaker_dynamodb.sources import configure
-from beaker_dynamodb.store import client, meter
+from beaker_dynamodb.store import client, lease, meter
 from beaker_dynamodb.store.meter import observe
 
 if TYPE_CHECKING:
@@ -69,6 +69,6 @@ def reset() -> None:
 
     A client that was made before `mock_aws` began would talk to AWS.
     """
-    for module in (sources, manager, client, notices):
+    for module in (sources, manager, client, notices, cooldown, lease):
         module.forget()
     meter.forget_all()

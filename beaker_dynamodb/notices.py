@@ -1,4 +1,7 @@
-"""Log lines that would repeat with every request: each is written at most once a minute."""
+"""Log lines that would repeat with every request: each is written at most once a minute.
+
+A line is told by its logger and text, so a text that names a row would never repeat.
+"""
 
 from __future__ import annotations
 

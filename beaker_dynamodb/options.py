@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from beaker_dynamodb import casts
-from beaker_dynamodb.errors import OptionError
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
 
@@ -221,27 +220,6 @@ TABLE: Mapping[str, Option] = {
     for field in dataclasses.fields(Options)
     if "option" in field.metadata
 }
-
-
-def checked(options: Options) -> Options:
-    """Return *options* if no two of them contradict each other.
-
-    Raises: OptionError, naming both.
-    """
-    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
-    attributes += [options.range_key] if options.range_key else []
-    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
-    if twice:
-        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
-    for name, _ in options.special_keys:
-        if name in attributes:
-            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
-    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
-        raise OptionError(
-            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
-            " provisioned table, none for an on-demand one"
-        )
-    return options
 
 
 def reference() -> str:

@@ -17,11 +17,15 @@ from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema
 from beaker_dynamodb.options import Options
+from beaker_dynamodb.serializers import Serializer, serializer
 from beaker_dynamodb.sources import Kind
 from beaker_dynamodb.store import provision
 from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.client import Connection, door
+from beaker_dynamodb.store.client import door
+from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.table import Condition, Refusal, Table
+from beaker_dynamodb.store.values import Values
+from beaker_dynamodb.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,13 @@ class Rows:
     layout: Layout
     schema: Schema
     codec: Codec
-    table: Table
+    values: Values
+    serializer: Serializer
+
+    @property
+    def table(self) -> Table:
+        """The table of rows beneath the values."""
+        return self.values.table
 
     def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
         """Read a live row; None where there is none, or it has expired.
@@ -56,30 +66,41 @@ class Rows:
         return self._read(key, True, now)
 
     def _read(self, key: Key, consistent: bool, now: float) -> Row | None:
-        record = self.table.get(key, consistent=consistent)
+        record = self.values.get(key, consistent=consistent, now=now)
         if record is None or not record.live(now):
             return None
-        return Row(record, self.open(record))
+        value = self.open(record)
+        return None if value is None else Row(record, value)
 
-    def open(self, record: Record) -> bytes:
-        """Open a record's data."""
+    def open(self, record: Record) -> bytes | None:
+        """Open a record's data; None where it is of another kind, and so not ours."""
         return self.codec.open(record.data, Place(record.key, record.rev, record.expires))
 
-    def write(self, record: Record, value: bytes, condition: Condition | None) -> Refusal | None:
-        """Seal *value* into *record* and put it; None means that it stands.
+    def sealed(self, record: Record, value: bytes) -> Record:
+        """Seal *value* into *record*.
 
-        Raises: ItemTooLarge, and whatever the door raises.
+        Raises: ItemTooLarge.
         """
         place = Place(record.key, record.rev, record.expires)
-        sealed = dataclasses.replace(record, data=self.codec.seal(value, place))
-        return self.table.put(sealed, condition)
+        return dataclasses.replace(record, data=self.codec.seal(value, place))
+
+    def write(
+        self, record: Record, value: bytes, condition: Condition, old: Record | None
+    ) -> Refusal | None:
+        """Seal *value* into *record* and put it; None means that it stands.
+
+        Args: *old* is the row that the condition names.
+        Raises: ItemTooLarge, and whatever the door raises.
+        """
+        return self.values.put(self.sealed(record, value), condition, old)
 
 
-def rows(options: Options, kind: Kind) -> Rows:
+def rows(options: Options, kind: Kind, around: Surroundings = Surroundings()) -> Rows:
     """Build what a manager of *kind* keeps its rows with. No call is made."""
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys)
     way = door(Connection.of(options))
+    by, number = serializer(options.serializer)
     create = partial(provision.create_on_demand, way, blueprint(options))
     return Rows(
         options,
@@ -87,6 +108,7 @@ def rows(options: Options, kind: Kind) -> Rows:
         schema,
         Codec(
             kind=codec.SESSION if kind == "session" else codec.VALUE,
+            serializer=codec.TEXT if kind == "session" else number,
             compress=options.compress,
             most=options.max_value_size,
             table=options.table,
@@ -94,5 +116,9 @@ def rows(options: Options, kind: Kind) -> Rows:
             plain_refused=options.encryption_required,
             draw=secrets.token_bytes,
         ),
-        Table(way, options.table, layout, schema, create if options.create_table else None),
+        Values(
+            Table(way, options.table, layout, schema, create if options.create_table else None),
+            around,
+        ),
+        by,
     )

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-import random
-import secrets
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from beaker_dynamodb import notices
@@ -34,26 +31,15 @@ from beaker_dynamodb.item.plan import (
 from beaker_dynamodb.item.record import REMEMBERED, Attribute, Record, birth, promote, token_of
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store.table import Absent, At, Refusal
+from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
 #: How many seconds a save goes on against other writers, and waits at most between two tries.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
-_TOKEN_BYTES: Final = 12
 
 Step = Create | Touch | Replace | Delete
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Time and luck, handed in so that tests can wind them. Seconds, and 0 <= fraction < 1."""
-
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-    fraction: Callable[[], float] = random.random
-    token: Callable[[], str] = field(default=lambda: secrets.token_hex(_TOKEN_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +129,11 @@ class Saver:
         def read(theirs: Record) -> Content:
             if theirs.rev not in found:
                 try:
-                    text = self.rows.open(theirs).decode("utf-8", "surrogatepass")
+                    value = self.rows.open(theirs)
                 except CorruptItem:
-                    found[theirs.rev] = Content("")
-                else:
-                    found[theirs.rev] = Content(text, envelope.open(text) if envelope else None)
+                    value = None
+                text = (value or b"").decode("utf-8", "surrogatepass")
+                found[theirs.rev] = Content(text, envelope.open(text) if envelope else None)
             return found[theirs.rev]
 
         return read
@@ -156,13 +142,13 @@ class Saver:
         self, step: Step, content: Content, base: Record | None, token: str
     ) -> tuple[Record | None, Refusal | None]:
         if isinstance(step, Delete):
-            return None, self.rows.table.delete(self.key, At(step.rev))
+            return None, self.rows.values.delete(self.key, At(step.rev), base)
         now = self.around.clock()
         record = self._record(step, content, base, token, now)
         condition = Absent(now) if isinstance(step, Create) else At(step.rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
-            refusal = self.rows.write(record, value, condition)
+            refusal = self.rows.write(record, value, condition, base)
         except DynamoDBBackendError:
             self._unsure.add(token)
             raise

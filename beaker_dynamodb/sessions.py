@@ -18,9 +18,10 @@ from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
 from beaker_dynamodb.item.record import Record, birth
 from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.saving import Saver, Sides, Standing, Surroundings, merged_content
+from beaker_dynamodb.saving import Saver, Sides, Standing, merged_content
 from beaker_dynamodb.store import meter
 from beaker_dynamodb.store.table import At
+from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class Keeper:
         if self.standing is None:
             return
         seen, self.standing, self.known = self.standing.record, None, None
-        self.rows.table.delete(self.key, At(seen.rev, seen.expires))
+        self.rows.values.delete(self.key, At(seen.rev, seen.expires), seen)
 
     def take_over(self, former: Keeper) -> bool:
         """Delete the row of this session's former id, now that this one is stored.
@@ -136,8 +137,9 @@ class Keeper:
         """
         if former.standing is None or self.standing is None:
             return True
-        seen = former.standing.record.rev
-        while (refusal := self.rows.table.delete(former.key, At(seen))) is not None:
+        row = former.standing.record
+        seen = row.rev
+        while (refusal := self.rows.values.delete(former.key, At(seen), row)) is not None:
             theirs = refusal.theirs
             if theirs is None and refusal.retried:  # by our own first sending, most likely
                 break
@@ -149,7 +151,7 @@ class Keeper:
                 self.remove()
                 return False
             self._absorb(former, theirs)
-            seen = theirs.rev
+            row, seen = theirs, theirs.rev
         former.standing = None
         return True
 
@@ -157,7 +159,7 @@ class Keeper:
         if self.known is None or self.standing is None:
             return
         envelope = self._envelope_of(self.known)
-        text = self.rows.open(theirs).decode("utf-8", "surrogatepass")
+        text = (self.rows.open(theirs) or b"").decode("utf-8", "surrogatepass")
         other, mine = _content(text, envelope), _content(self.known, envelope)
         held, known = self.known, _content(former.known or "", envelope)
         merged = merged_content(Sides(known, mine, envelope), other)

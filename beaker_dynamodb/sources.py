@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from beaker_dynamodb import casts
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import TABLE, Options, checked
+from beaker_dynamodb.options import TABLE, Options
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
             "option 'serializer' is for caches; a session's is Beaker's own"
             " 'session.data_serializer'"
         )
-    return checked(Options(**values, migrate_from_options=tuple(old.items())))
+    return _checked(Options(**values, migrate_from_options=tuple(old.items())))
 
 
 def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
@@ -142,6 +142,24 @@ def _cast(name: str, value: object) -> object:
         shown = "a value that is not shown here" if row.secret else repr(value)
         message = f"option {name!r} has {shown}; expected {error}"
     raise OptionError(message)
+
+
+def _checked(options: Options) -> Options:
+    """Return *options* if no two of them contradict each other."""
+    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
+    attributes += [options.range_key] if options.range_key else []
+    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
+    if twice:
+        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+    for name, _ in options.special_keys:
+        if name in attributes:
+            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
+        raise OptionError(
+            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
+            " provisioned table, none for an on-demand one"
+        )
+    return options
 
 
 def configure(**defaults: object) -> AbstractContextManager[None]:

@@ -90,8 +90,8 @@ class Codec:
             payload = self._encrypt(payload, place, self._fixed(flags))
         return self._fixed(flags) + struct.pack(">I", zlib.crc32(payload)) + payload
 
-    def open(self, data: bytes, place: Place) -> bytes:
-        """Open what a row holds.
+    def open(self, data: bytes, place: Place) -> bytes | None:
+        """Open what a row holds; None for a row of another kind or serializer: it is not ours.
 
         Raises: CorruptItem, UnknownFormat, ItemTooLarge.
         """
@@ -99,13 +99,15 @@ class Codec:
         if len(data) < _HEADER.size:
             raise CorruptItem(item, "the data is shorter than its header")
         version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
+        if flags == PIECES:
+            raise CorruptItem(item, "its pieces are missing")
         if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
             raise UnknownFormat(f"item {item} is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
         if zlib.crc32(payload) != crc:
             raise CorruptItem(item, "its checksum is wrong")
         if kind != self.kind or serializer != self.serializer:
-            raise CorruptItem(item, "it is a row of another kind")
+            return None
         if flags & ENCRYPTED:
             payload = self._decrypt(payload, place, self._fixed(flags))
         elif self.keys and self.plain_refused:

@@ -83,16 +83,34 @@ class Layout:
         word = LOCK + _word(key, _PLAIN_KEY)
         return self._key(namespace, word, word)
 
-    def piece(self, namespace: object, key: object, rev: str, number: int) -> Key:
-        """Key piece *number* of a value's revision; *key* is None for a session."""
-        word = "" if key is None else _word(key, _PLAIN_KEY)
-        tail = f"{PIECE}{word}#{rev}.{number}"
-        return self._key(namespace, tail, tail)
+    def piece(self, head: Key, rev: str, number: int) -> Key:
+        """Key piece *number* of the revision *rev* of the value whose head is *head*."""
+        if head.range is not None:
+            word = "" if head.range == SESSION else head.range
+            return Key(head.hash, f"{PIECE}{word}#{rev}.{number}")
+        name, _, word = head.hash.removeprefix(self.prefix).partition(":")
+        return Key(f"{self.prefix}{name}{PIECE}{word}#{rev}.{number}")
 
     def is_hashed(self, key: object) -> bool:
         """Tell whether a cache key's row needs the key in clear beside it, for `keys()`."""
         return _word(key, _PLAIN_KEY) != as_text(key)
 
+    def hash_of(self, namespace: object) -> str:
+        """Write the hash key that all rows of a namespace share, where there is a range key."""
+        return self.prefix + self.namespace(namespace)
+
+    def values_begin(self, namespace: object) -> tuple[str, str]:
+        """Say how the hash keys of a namespace's values and pieces begin, without a range key."""
+        head = self.hash_of(namespace)
+        return head + ":", head + PIECE
+
+    def word_of(self, key: Key) -> str | None:
+        """Read a cache entry's key back out of its row's; None for any other kind of row."""
+        if key.range is not None:
+            return None if key.range.startswith("#") else key.range
+        name, colon, word = key.hash.removeprefix(self.prefix).partition(":")
+        return word if colon and "#" not in name else None
+
     def _key(self, namespace: object, tail: str, sort: str) -> Key:
-        head = self.prefix + self.namespace(namespace)
+        head = self.hash_of(namespace)
         return Key(head, sort) if self.range_key else Key(head + tail)

@@ -104,7 +104,7 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
     if not stale:
         return Leave()
     # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
-    return Replace(stored.rev) if stored.in_pieces else Touch(stored.rev)
+    return Replace(stored.rev) if stored.pieces else Touch(stored.rev)
 
 
 def _changed(known: Values, mine: Values) -> bool:

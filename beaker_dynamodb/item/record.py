@@ -14,6 +14,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.pieces import count
 
 #: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
 REMEMBERED: Final = 4
@@ -37,8 +38,8 @@ class Schema:
 class Record:
     """A row: its key, its sealed bytes, which revision they are, and when it expires.
 
-    `expires` is in epoch seconds, None for never. `rev` is `birth.token`. `in_pieces`: the value
-    is too large for one row, and this one is only its head.
+    `expires` is in epoch seconds, None for never. `rev` is `birth.token`. `pieces`: of how
+    many the value is, if it is too large for one row and this one is only its head.
     """
 
     key: Key
@@ -48,7 +49,7 @@ class Record:
     expires: int | None = None
     name: str | None = field(default=None, repr=False)
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
-    in_pieces: bool = False
+    pieces: int = 0
 
     def live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
@@ -63,6 +64,12 @@ class Record:
         """Tell whether the write that drew *token* is in this row, even below a later one."""
         return token_of(self.rev) == token or token in self.prev
 
+    def size_of_others(self, schema: Schema) -> int:
+        """Count the bytes of everything but the data, names included, a little too high."""
+        found = self.attributes(schema) | {"data": b"", "id": self.key.hash}
+        range_ = len((self.key.range or "").encode())
+        return range_ + sum(len(name) + _size(value) for name, value in found.items()) + 512
+
     def attributes(self, schema: Schema) -> dict[str, Attribute]:
         """Write everything but the key as attributes; what is None or empty is left out."""
         found: dict[str, Attribute] = {"data": self.data, "rev": self.rev}
@@ -73,6 +80,12 @@ class Record:
         if self.name is not None:
             found["name"] = self.name
         return found | dict(self.promoted)
+
+
+def _size(value: Attribute) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    return len(str(value).encode("utf-8", "surrogatepass"))
 
 
 def birth(rev: str) -> str:
@@ -142,4 +155,4 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         if isinstance(value, (str, Decimal, bytes)):
             promoted[special] = value
     until = None if expires is None else math.ceil(expires)
-    return Record(key, data, rev, tuple(prev.split()), until, name, promoted)
+    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, count(data))

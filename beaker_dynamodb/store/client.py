@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any, Final
 
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.options import Options
 from beaker_dynamodb.store import embedded, meter
 from beaker_dynamodb.store.answers import (
     CONDITION_FAILED,
@@ -29,33 +28,12 @@ from beaker_dynamodb.store.answers import (
     failure_of,
     units,
 )
+from beaker_dynamodb.store.connection import Connection
 
 #: Calls that read or write items. Their replies must say what they cost: that proves them whole.
 DATA: Final = frozenset(
     {"GetItem", "PutItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Everything that makes one client unlike another; two equal ones share a client."""
-
-    region: str | None = None
-    profile: str | None = None
-    endpoint_url: str | None = None
-    aws_access_key_id: str | None = field(default=None, repr=False)
-    aws_secret_access_key: str | None = field(default=None, repr=False)
-    aws_session_token: str | None = field(default=None, repr=False)
-    client: Any = None
-    connect_timeout: float = 1.0
-    read_timeout: float = 2.0
-    max_attempts: int = 3
-    max_pool_connections: int = 50
-
-    @classmethod
-    def of(cls, options: Options) -> Connection:
-        """Take the connection's options out of all of them."""
-        return cls(**{name: getattr(options, name) for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +190,6 @@ def _boto3_client(connection: Connection) -> Any:
     import boto3.session
     import botocore.config
 
-    from beaker_dynamodb import __version__
-
     local = embedded.url() if connection.endpoint_url == embedded.WORD else None
     key = connection.aws_access_key_id or ("embedded" if local else None)
     secret = connection.aws_secret_access_key or ("embedded" if local else None)
@@ -230,9 +206,16 @@ def _boto3_client(connection: Connection) -> Any:
         max_pool_connections=connection.max_pool_connections,
         retries={"mode": "standard", "total_max_attempts": connection.max_attempts},
         tcp_keepalive=True,
-        user_agent_extra=f"beaker-dynamodb/{__version__}",
+        user_agent_extra=f"beaker-dynamodb/{_version()}",
     )
     return session.client("dynamodb", endpoint_url=local or connection.endpoint_url, config=config)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("beaker-dynamodb")
+    except metadata.PackageNotFoundError:  # a tree that is on the path, but not installed
+        return "0"
 
 
 _doors: dict[Connection, Door] = {}

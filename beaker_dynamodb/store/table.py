@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from beaker_dynamodb.errors import CallFacts, TableMissing, Unavailable
+from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, from_attributes
 from beaker_dynamodb.store.client import Door, Reply
@@ -32,7 +32,12 @@ class At:
     expires: int | None = None
 
 
-Condition: TypeAlias = Absent | At
+@dataclass(frozen=True, slots=True)
+class Never:
+    """The condition that no row stands there, live or expired."""
+
+
+Condition: TypeAlias = Absent | At | Never
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,46 +66,64 @@ class Table:
 
         Raises: CorruptItem, and whatever the door raises.
         """
-        request = {"Key": self._key(key), "ConsistentRead": consistent}
-        found = self._call("GetItem", request).body.get("Item")
-        return None if found is None else self._record(key, found)
+        request = {"Key": self.wire_key(key), "ConsistentRead": consistent}
+        found = self.call("GetItem", request).body.get("Item")
+        return None if found is None else self.record_of(key, found)
 
-    def put(self, record: Record, condition: Condition | None) -> Refusal | None:
-        """Write one row whole; None means that it stands."""
-        attributes = {name: _typed(value) for name, value in record.attributes(self.schema).items()}
-        item = {**attributes, **self._key(record.key)}
-        return self._write("PutItem", {"Item": item}, record.key, condition)
+    def put(self, record: Record, condition: Condition) -> Refusal | None:
+        """Write one row whole, on a condition; None means that it stands."""
+        return self._write("PutItem", {"Item": self._item(record)}, record.key, condition)
 
-    def delete(self, key: Key, condition: Condition | None) -> Refusal | None:
-        """Delete one row; None means that it is gone."""
-        return self._write("DeleteItem", {"Key": self._key(key)}, key, condition)
+    def delete(self, key: Key, condition: Condition) -> Refusal | None:
+        """Delete one row, on a condition; None means that it is gone."""
+        return self._write("DeleteItem", {"Key": self.wire_key(key)}, key, condition)
+
+    def replace(self, record: Record) -> Record | None:
+        """Write one row whatever stands there; return what stood there, if it can be read."""
+        return self._overwrite("PutItem", {"Item": self._item(record)}, record.key)
+
+    def drop(self, key: Key) -> Record | None:
+        """Delete one row whatever stands there; return what stood there, if it can be read."""
+        return self._overwrite("DeleteItem", {"Key": self.wire_key(key)}, key)
 
     def _write(
-        self, operation: str, request: dict[str, Any], key: Key, condition: Condition | None
+        self, operation: str, request: dict[str, Any], key: Key, condition: Condition
     ) -> Refusal | None:
-        if condition is not None:
-            request |= self._expression(condition)
-            # AWS: API_PutItem, "ReturnValuesOnConditionCheckFailure"; it costs no read unit.
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        reply = self._call(operation, request)
+        request |= self._expression(condition)
+        # AWS: API_PutItem, "ReturnValuesOnConditionCheckFailure"; it costs no read unit.
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        reply = self.call(operation, request)
         if not reply.refused:
             return None
         found = reply.body.get("Item")
         if found is None:  # nothing stands there, or an emulator that does not say what does
             return Refusal(self.get(key, consistent=True), reply.retried)
-        return Refusal(self._record(key, found), reply.retried)
+        return Refusal(self.record_of(key, found), reply.retried)
+
+    def _overwrite(self, operation: str, request: dict[str, Any], key: Key) -> Record | None:
+        request["ReturnValues"] = "ALL_OLD"
+        former = self.call(operation, request).body.get("Attributes")
+        try:
+            return None if former is None else self.record_of(key, former)
+        except CorruptItem:
+            return None
 
     def _expression(self, condition: Condition) -> dict[str, Any]:
         """Write a condition; every name by a placeholder, for `data`, `ttl`... are reserved."""
         if isinstance(condition, At):
-            text, names, values = "#r = :r", {"#r": "rev"}, {":r": _typed(condition.rev)}
+            text, names, values = "#r = :r", {"#r": "rev"}, {":r": typed(condition.rev)}
             if condition.expires is not None:
                 text, names["#e"] = f"{text} AND #e = :e", self.schema.ttl
-                values[":e"] = _typed(condition.expires)
+                values[":e"] = typed(condition.expires)
             return {
                 "ConditionExpression": text,
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
+            }
+        if isinstance(condition, Never):
+            return {
+                "ConditionExpression": "attribute_not_exists(#k)",
+                "ExpressionAttributeNames": {"#k": self.layout.hash_key},
             }
         return {
             "ConditionExpression": "attribute_not_exists(#k) OR #e <= :now",
@@ -108,8 +131,13 @@ class Table:
             "ExpressionAttributeValues": {":now": {"N": str(int(condition.now))}},
         }
 
-    def _call(self, operation: str, request: dict[str, Any]) -> Reply:
-        request["TableName"] = self.name
+    def call(self, operation: str, request: dict[str, Any]) -> Reply:
+        """Make one call about this table; a table that nobody has seen yet is created, if it may.
+
+        Raises: whatever the door raises.
+        """
+        if "RequestItems" not in request:  # a batch names its table itself
+            request["TableName"] = self.name
         try:
             reply = self.door.call(operation, request, ought=self.layout.described)
         except TableMissing:
@@ -121,29 +149,43 @@ class Table:
         self.create()
         return self.door.call(operation, request, ought=self.layout.described)
 
-    def _key(self, key: Key) -> dict[str, dict[str, str]]:
+    def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
+        """Read a row's primary key."""
+        range_ = item[self.layout.range_key]["S"] if self.layout.range_key else None
+        return Key(item[self.layout.hash_key]["S"], range_)
+
+    def _item(self, record: Record) -> dict[str, Any]:
+        found = record.attributes(self.schema)
+        return {name: typed(value) for name, value in found.items()} | self.wire_key(record.key)
+
+    def wire_key(self, key: Key) -> dict[str, dict[str, str]]:
+        """Write a primary key as AWS types it."""
         found = {self.layout.hash_key: {"S": key.hash}}
         if self.layout.range_key and key.range is not None:
             found[self.layout.range_key] = {"S": key.range}
         return found
 
-    def _record(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
-        if any(item.get(name) != value for name, value in self._key(key).items()):
+    def record_of(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
+        """Read the row at *key*.
+
+        Raises: CorruptItem; Unavailable, if it is another row: replies got mixed up.
+        """
+        if any(item.get(name) != value for name, value in self.wire_key(key).items()):
             facts = CallFacts("GetItem", self.name, self.door.region)
             raise Unavailable(
                 "DynamoDB's reply holds another item than the one asked for", call=facts
             )
-        return from_attributes(key, {n: _plain(v) for n, v in item.items()}, self.schema)
+        return from_attributes(key, {n: plain(v) for n, v in item.items()}, self.schema)
 
 
-def _typed(value: object) -> dict[str, Any]:
+def typed(value: object) -> dict[str, Any]:
     """Write a plain value as AWS types it."""
     if isinstance(value, str):
         return {"S": value}
     return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
-def _plain(value: Mapping[str, Any]) -> object:
+def plain(value: Mapping[str, Any]) -> object:
     """Read S, N and B; anything else stays as it is, and is corrupt where it matters."""
     for kind, content in value.items():
         if kind == "N":

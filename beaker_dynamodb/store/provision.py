@@ -1,0 +1,197 @@
+"""Make the table so, and describe it: the control plane of DynamoDB.
+
+For operators, and for a request only where a data call has just found no table. Several workers
+may do this at once, and each succeeds. What is there already is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    CallFacts,
+    DynamoDBBackendError,
+    Refused,
+    TableMissing,
+    Unavailable,
+)
+from beaker_dynamodb.store.blueprint import Blueprint
+from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.description import SERVING, Description, Expiry
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+#: An emulator's word for an operation that it lacks.
+_LACKING: Final = "UnknownOperationException"
+_IN_USE: Final = "ResourceInUseException"
+#: UpdateTimeToLive: on already, on for another attribute, changed within the hour, or the table
+#: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the door.
+_LATER: Final = frozenset({"ValidationException", _IN_USE, "LimitExceededException"})
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)  # looked up at the call: gevent may have replaced it since our import
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a table, in seconds, and by which clock."""
+
+    ceiling: float
+    sleep: Callable[[float], object] = _sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+
+#: An operator can wait; a request must answer before gunicorn's 30 seconds.
+OPERATOR: Final = Patience(300.0)
+REQUEST: Final = Patience(20.0)
+
+
+def describe(door: Door, table: str) -> Description | None:
+    """Describe a table and its TTL; None if it does not exist."""
+    told = _told(door, table)
+    return None if told is None else Description.of(told, _expiry(door, table))
+
+
+def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> Description:
+    """Create the table if there is none, wait until it serves, and make sure of its TTL.
+
+    What else differs is left alone: `differences` tells it. A table of another key schema may
+    be another application's, so its TTL is not touched.
+
+    Raises: TableMissing, where there is none and AWS refuses to create it; Unavailable, if it
+    does not serve within the patience.
+    """
+    told = _told(door, blueprint.table)
+    created = told is None and _create(door, blueprint)
+    told = _serving(door, blueprint, patience, told)
+    is_ = Description.of(told, _expiry(door, blueprint.table), created=created)
+    if is_.schema() != blueprint.ought() or is_.expiry.status != "disabled":
+        return is_
+    return Description.of(told, _switched_on(door, blueprint), created=created)
+
+
+def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQUEST) -> Description:
+    """Create the table for a request that found none, and say so in the log.
+
+    A refused TTL does not fail the request: rows that have expired are absent to us anyway.
+
+    Raises: as `ensure`.
+    """
+    created = _create(door, blueprint)
+    told = _serving(door, blueprint, patience, None)
+    expiry, refusal = Expiry(None, "unknown"), ""
+    try:
+        expiry = _expiry(door, blueprint.table)
+        if expiry.status == "disabled":
+            expiry = _switched_on(door, blueprint)
+    except DynamoDBBackendError as error:
+        refusal = str(error)
+    is_ = Description.of(told, expiry, created=created)
+    if created:
+        log.warning(
+            "table %r did not exist in region %s, account %s: it was created, TTL %s",
+            *(is_.table, is_.region, is_.account, is_.expiry),
+        )
+    if refusal:
+        command = blueprint.command(door.region)
+        log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
+    return is_
+
+
+def _told(door: Door, table: str) -> Mapping[str, Any] | None:
+    try:
+        return _asked(door, "DescribeTable", table, "Table")
+    except TableMissing:
+        return None
+
+
+def _asked(door: Door, operation: str, table: str, member: str) -> Mapping[str, Any]:
+    """Ask about a table. A reply without its member is a broken one: botocore reads it as {}."""
+    told = door.call(operation, {"TableName": table}).body.get(member)
+    if not isinstance(told, Mapping):
+        facts = CallFacts(operation, table, door.region)
+        raise Unavailable("DynamoDB's reply cannot be trusted: it says nothing", call=facts)
+    return told
+
+
+def _create(door: Door, blueprint: Blueprint) -> bool:
+    """Ask for the table; False if another worker was faster."""
+    try:
+        door.call("CreateTable", blueprint.to_create_request())
+    except Refused as error:
+        if _code(error) != _IN_USE:
+            raise
+        return False
+    except AccessRefused as error:
+        raise TableMissing(
+            f"table {blueprint.table!r} does not exist in this region and account, and AWS does"
+            f" not let this role create it; somebody who may runs"
+            f" `{blueprint.command(door.region)}`",
+            call=error.call,
+        ) from error
+    return True
+
+
+def _serving(
+    door: Door, blueprint: Blueprint, patience: Patience, told: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Wait until the table serves requests, and return what DescribeTable says of it then.
+
+    Args: what it has said already, if it was asked.
+    """
+    table, until = blueprint.table, patience.monotonic() + patience.ceiling
+    pause = _FIRST_PAUSE
+    while True:
+        # Right after CreateTable it may be missing still: AWS, API_DescribeTable, "Note".
+        told = told or _told(door, table)
+        status = told["TableStatus"].lower() if told else "missing"
+        if told and status in SERVING:
+            return told
+        facts = CallFacts("DescribeTable", table, door.region)
+        if status == "deleting":
+            raise TableMissing("the table is being deleted; try again when it is gone", call=facts)
+        if patience.monotonic() + pause > until:
+            raise Unavailable(
+                f"the table is still {status} after {patience.ceiling:g} s; when it is active,"
+                f" `{blueprint.command(door.region)}` makes sure of its TTL",
+                call=facts,
+            )
+        patience.sleep(pause)
+        told, pause = None, min(pause * 2, _LONGEST_PAUSE)
+
+
+def _expiry(door: Door, table: str) -> Expiry:
+    try:
+        told = _asked(door, "DescribeTimeToLive", table, "TimeToLiveDescription")
+    except Refused as error:
+        if _code(error) != _LACKING:
+            raise
+        return Expiry(None, "unknown")
+    return Expiry.of(told)
+
+
+def _switched_on(door: Door, blueprint: Blueprint) -> Expiry:
+    """Switch TTL on, or find what stands in the way: another worker may have been faster."""
+    wanted = {"Enabled": True, "AttributeName": blueprint.ttl_attribute}
+    request = {"TableName": blueprint.table, "TimeToLiveSpecification": wanted}
+    try:
+        door.call("UpdateTimeToLive", request)
+    except (Refused, Unavailable) as error:
+        if _code(error) == _LACKING:
+            return Expiry(None, "unknown")
+        if _code(error) not in _LATER:
+            raise
+        return _expiry(door, blueprint.table)
+    return Expiry(blueprint.ttl_attribute, "enabling")
+
+
+def _code(error: DynamoDBBackendError) -> str | None:
+    return error.call.code if error.call else None
