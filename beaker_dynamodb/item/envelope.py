@@ -7,17 +7,18 @@ table: an application that chose JSON never unpickles. What is of no plain kind 
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import pickle
 import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from beaker_dynamodb.item.codec import without_base64
-
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"
 _ZLIB = b"\x78"
+#: How many characters tell the kind: 8 of base64 are 6 bytes.
+_LOOK = 8
 
 Values = dict[str, Any]
 
@@ -38,8 +39,8 @@ class PickleEnvelope:
 
     def open(self, text: str) -> Values | None:
         """Unpickle the dict; None where it is not one, or a class of it is gone."""
-        raw = without_base64(text.encode("utf-8", "surrogatepass"))
-        if raw is None or not raw.startswith(_PICKLED_DICT):
+        raw = _decoded(text)
+        if not raw.startswith(_PICKLED_DICT):
             return None
         try:
             values = pickle.loads(raw)  # this process wrote one of the same kind
@@ -60,8 +61,8 @@ class JsonEnvelope:
 
     def open(self, text: str) -> Values | None:
         """Inflate, at most *most* bytes, and parse; None where that gives no dict."""
-        raw = without_base64(text.encode("utf-8", "surrogatepass"))
-        if raw is None or not raw.startswith(_ZLIB):
+        raw = _decoded(text)
+        if not raw.startswith(_ZLIB):
             return None
         try:
             inflater = zlib.decompressobj()
@@ -81,9 +82,15 @@ def plain_envelope(mine: str, most: int) -> Envelope | None:
 
     `most` is the ceiling of a value in bytes, inflated.
     """
-    raw = without_base64(mine.encode("utf-8", "surrogatepass"))
-    if raw is None:
-        return None
-    if raw.startswith(_PICKLED_DICT):
+    beginning = _decoded(mine[:_LOOK])
+    if beginning.startswith(_PICKLED_DICT):
         return PickleEnvelope()
-    return JsonEnvelope(most) if raw.startswith(_ZLIB) else None
+    return JsonEnvelope(most) if beginning.startswith(_ZLIB) else None
+
+
+def _decoded(text: str) -> bytes:
+    """Undo base64; nothing at all, where it is none."""
+    try:
+        return binascii.a2b_base64(text)
+    except ValueError:  # binascii.Error, and texts that are not ASCII
+        return b""

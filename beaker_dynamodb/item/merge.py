@@ -18,6 +18,7 @@ TIMES: Final = ("_accessed_time", "_creation_time")
 
 _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)
+_NOTHING: Final = object()
 
 
 def same(one: object, other: object) -> bool:
@@ -74,10 +75,26 @@ def _token(member: object) -> Hashable:
 
 def changed_keys(known: Mapping[str, object], mine: Mapping[str, object]) -> tuple[str, ...]:
     """Name the keys of *mine* that were set or replaced since *known*, and those deleted."""
-    return tuple(
-        key
-        for key in {**known, **mine}
-        if key not in known or key not in mine or not same(known[key], mine[key])
+    changed = []
+    for key, new in mine.items():
+        old = known.get(key, _NOTHING)
+        # Texts and numbers first, without a call: a session is mostly these, a save each.
+        plainly_same = type(old) is type(new) and type(new) in _SCALARS and old == new
+        if not plainly_same and (old is _NOTHING or not same(old, new)):
+            changed.append(key)
+    return (*changed, *(key for key in known if key not in mine))
+
+
+def in_doubt(known: Mapping[str, object], mine: Mapping[str, object]) -> bool:
+    """Tell whether they differ in more than texts and numbers.
+
+    Then *known* must go once more through its envelope before the difference counts: an object
+    is told by its pickle, and that has to have the same history.
+    """
+    return any(
+        type(side.get(key)) not in (*_SCALARS, *_INEXACT)
+        for key in changed_keys(known, mine)
+        for side in (known, mine)
     )
 
 

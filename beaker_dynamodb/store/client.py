@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any, Final
 
@@ -86,7 +87,7 @@ class Door:
             started = time.perf_counter()
             answer = self._send(operation, request)
             if isinstance(answer, Failure):
-                meter.report(_event(operation, started, answer.outcome))
+                _report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     retried = bool(wrong) or (answer.attempts or 1) > 1
                     body = {"Item": answer.item} if answer.item else {}
@@ -95,8 +96,7 @@ class Door:
                     raise error_of(answer, self._facts(operation, request, answer), ought)
                 continue
             wrong = broken(operation, request, answer) if operation in DATA else None
-            outcome = "unavailable" if wrong else "ok"
-            meter.report(_event(operation, started, outcome, *units(operation, answer)))
+            _report(operation, started, "unavailable" if wrong else "ok", answer)
             if not wrong:
                 return Reply(answer)
         raise Unavailable(
@@ -161,12 +161,16 @@ class Door:
         )
 
 
-def _event(
-    operation: str, started: float, outcome: str, read: float = 0.0, write: float = 0.0
-) -> meter.Call:
-    return meter.Call(operation, time.perf_counter() - started, read, write, outcome)
+def _report(
+    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
+) -> None:
+    if meter.observed():
+        read, write = units(operation, body or {})
+        seconds = time.perf_counter() - started
+        meter.report(meter.Call(operation, seconds, read, write, outcome))
 
 
+@cache
 def _method(operation: str) -> str:
     """Write AWS's name of an operation as boto3 names its method: GetItem, get_item."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 MOVES: Final = 3
 #: How often a cache's large value is tried against other writers of the same key.
 TRIES: Final = 10
+#: Bytes of data that fit into a row whatever its key and promoted attributes are.
+SMALL: Final = 64 * 1024
 #: Pieces outlive their head by a day, so that none is gone while its head can be read.
 GRACE: Final = 86400
 
@@ -120,6 +122,8 @@ class Values:
         return None
 
     def _fits(self, record: Record) -> bool:
+        if len(record.data) <= SMALL and record.name is None:
+            return True
         room = room_for_data(record.size_of_others(self.table.schema))
         if room <= 0:
             raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
