@@ -1,0 +1,72 @@
+"""How the package is built: its name, what it needs, and the doors it is found by."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# Read as text, never imported: a build must not need Beaker.
+VERSION = re.search(
+    r'^__version__ = "([^"]+)"$',
+    (HERE / "beaker_dynamodb" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+if VERSION is None:
+    raise SystemExit('beaker_dynamodb/__init__.py lacks the line __version__ = "..."')
+
+EMBEDDED = ["moto[dynamodb,server]>=5"]
+CLI = ["click>=8.1", "rich>=13"]
+CRYPTO = ["cryptography>=41"]
+# Pyramid imports pkg_resources, which setuptools 82 no longer has; from 2.1 on it says so itself.
+DEMO = [*EMBEDDED, *CLI, "bottle>=0.12", "pyramid>=2.1", "pyramid_beaker>=0.9", "waitress>=2.1"]
+
+setup(
+    name="beaker-dynamodb",
+    version=VERSION[1],
+    description="Beaker sessions in DynamoDB: no lost logins, no lost updates.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The beaker_dynamodb authors",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords="beaker dynamodb session wsgi pyramid bottle turbogears aws",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Web Environment",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP :: Session",
+        "Topic :: Internet :: WWW/HTTP :: WSGI :: Middleware",
+        "Typing :: Typed",
+    ],
+    packages=find_packages(include=["beaker_dynamodb", "beaker_dynamodb.*"]),
+    # Everything that stands in demo/ is shown by it: pages, styles, ini files, pictures.
+    package_data={"beaker_dynamodb": ["py.typed", "demo/*.*"]},
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=["beaker>=1.12", "boto3>=1.34"],
+    extras_require={
+        "embedded": EMBEDDED,
+        "cli": CLI,
+        "crypto": CRYPTO,
+        "demo": DEMO,
+        "all": sorted({*DEMO, *CRYPTO}),
+    },
+    entry_points={
+        # Beaker looks for the literal name, "ext:" and all (beaker/cache.py:70-113).
+        "beaker.backends": [
+            "ext:dynamodb = beaker_dynamodb:DynamoDBNamespaceManager",
+            "dynamodb = beaker_dynamodb:DynamoDBNamespaceManager",
+        ],
+        "console_scripts": ["beaker-dynamodb = beaker_dynamodb.__main__:main"],
+        "paste.filter_factory": ["main = beaker_dynamodb.strict:filter_factory"],
+    },
+)

@@ -1,0 +1,4 @@
+"""The contract of the door, once per server.
+
+What one server cannot do is said by a fixture with a sentence, never by a bare skip.
+"""
