@@ -136,21 +136,29 @@ def typed_names(value: object) -> tuple[tuple[str, str], ...]:
 
 
 def aes_keys(value: object) -> tuple[bytes, ...]:
-    """Read one or more AES-256 keys: base64 of 32 bytes each, the first one writes."""
-    expected = f"keys of {_KEY_BYTES} bytes in base64 each, separated by commas or white space"
+    """Read AES-256 keys: base64 of 32 bytes each. The first one writes, all read.
+
+    The word `plain` in the first place writes without encryption and reads with the others: the
+    step before it is switched on, and after it is switched off. It is returned as `b""`.
+    """
+    expected = (
+        f"keys of {_KEY_BYTES} bytes in base64 each, separated by commas or white space; the first"
+        " may be the word plain"
+    )
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
+    plain = [b""] if words and words[0] in {"plain", b""} else []
     try:
-        keys = tuple(
+        keys = [
             base64.b64decode(word, validate=True) if isinstance(word, str) else bytes(word)
-            for word in words
-        )
+            for word in words[len(plain) :]
+        ]
     except (binascii.Error, TypeError, ValueError):
-        keys = ()
+        keys = []
     if not keys or any(len(key) != _KEY_BYTES for key in keys):
         raise BadValue(expected)
-    return keys
+    return (*plain, *keys)
 
 
 def anything(value: object) -> object:

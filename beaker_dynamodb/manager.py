@@ -22,7 +22,7 @@ from beaker_dynamodb.options import Options
 from beaker_dynamodb.rows import Rows, rows
 from beaker_dynamodb.sessions import Keeper
 from beaker_dynamodb.store.lease import Lease
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.surroundings import REAL, Surroundings
 
 T = TypeVar("T")
 _SESSION = "session"
@@ -36,7 +36,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     """
 
     #: Time and luck; tests hand in their own.
-    surroundings: ClassVar[Surroundings] = Surroundings()
+    surroundings: ClassVar[Surroundings] = REAL
 
     @classmethod
     def _init_dependencies(cls) -> None:

@@ -175,7 +175,8 @@ class Options:
     encryption_keys: tuple[bytes, ...] = _option(
         (),
         casts.aes_keys,
-        "AES-256-GCM, base64 of 32 bytes each: the first writes, all read",
+        "AES-256-GCM, base64 of 32 bytes each: the first writes, all read; `plain` in the first"
+        " place writes without",
         "none",
         secret=True,
     )

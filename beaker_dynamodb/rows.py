@@ -25,7 +25,7 @@ from beaker_dynamodb.store.client import door
 from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.table import Condition, Refusal, Table
 from beaker_dynamodb.store.values import Values
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.surroundings import REAL, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Rows:
         Raises: CorruptItem, and whatever the codec and the door raise.
         """
         try:
-            return self._read(key, consistent, now)
+            return self._read(key, now, consistent=consistent)
         except CorruptItem:
             pass  # the second look is outside, so that its error has no context
-        return self._read(key, True, now)
+        return self._read(key, now, consistent=True)
 
-    def _read(self, key: Key, consistent: bool, now: float) -> Row | None:
+    def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
         record = self.values.get(key, consistent=consistent, now=now)
         if record is None or not record.live(now):
             return None
@@ -95,7 +95,7 @@ class Rows:
         return self.values.put(self.sealed(record, value), condition, old)
 
 
-def rows(options: Options, kind: Kind, around: Surroundings = Surroundings()) -> Rows:
+def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
     """Build what a manager of *kind* keeps its rows with. No call is made."""
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys)

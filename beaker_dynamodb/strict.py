@@ -30,14 +30,14 @@ class SessionEnvelope:
     def open(self, text: str) -> dict[str, Any] | None:
         """Return the dict in *text*, None where it does not open."""
         try:
-            values = self._session._decrypt_data(text)
+            values = self._session._decrypt_data(text)  # noqa: SLF001  # Beaker's hook
         except Exception:  # noqa: BLE001  # a serializer is anybody's code
             return None
         return values if type(values) is dict else None
 
     def close(self, values: Mapping[str, Any]) -> str:
         """Write *values* as the session itself would."""
-        text: str = self._session._encrypt_data(dict(values))
+        text: str = self._session._encrypt_data(dict(values))  # noqa: SLF001  # likewise
         return text
 
 
@@ -73,7 +73,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)
 
-    def _create_id(self, set_new: bool = True) -> None:
+    def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)
         self.id = secrets.token_hex(_ID_BYTES)
         if self.use_cookies:
@@ -124,7 +124,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if self._former is not None:
             self.save()
 
-    def save(self, accessed_only: bool = False) -> None:
+    def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
         """Save the session, unless there is nothing in it."""
         if not self._stored and self._former is None and self.keys() <= _BOOKKEEPING | _TIMES:
             return

@@ -63,7 +63,8 @@ class Codec:
     """How the rows of one manager are sealed and opened. Built once from the options.
 
     `draw` returns so many random bytes; it is called once a seal, inside the seal, so that no
-    loop can use a nonce twice. `keys` are 32 bytes each: the first seals, all open.
+    loop can use a nonce twice. `keys` are 32 bytes each: the first seals, all open; an empty
+    first one seals without encryption.
     """
 
     kind: int
@@ -91,7 +92,7 @@ class Codec:
             smaller = zlib.compress(payload, LEVEL)
             if len(smaller) < len(payload):
                 flags, payload = flags | COMPRESSED, smaller
-        if self.keys:
+        if self._encrypts:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, place, self._fixed(flags))
         return self._fixed(flags) + struct.pack(">I", zlib.crc32(payload)) + payload
@@ -115,7 +116,7 @@ class Codec:
             return None
         if flags & ENCRYPTED:
             payload = self._decrypt(payload, place, self._fixed(flags))
-        elif self.keys and self.plain_refused:
+        elif self._encrypts and self.plain_refused:
             raise _unknown(place, PLAIN)
         if flags & COMPRESSED:
             payload = self._inflated(payload, place)
@@ -123,6 +124,10 @@ class Codec:
         if len(value) > self.most or (kind == SESSION and _inflates_beyond(payload, self.most)):
             raise self._too_large(max(len(value), self.most + 1), place)
         return value
+
+    @property
+    def _encrypts(self) -> bool:
+        return bool(self.keys and self.keys[0])
 
     def _fixed(self, flags: int) -> bytes:
         return bytes((FORMAT, self.kind, flags, self.serializer))
@@ -151,7 +156,7 @@ class Codec:
 
         named = payload[:_KEY_ID]
         nonce, sealed = payload[_KEY_ID : _KEY_ID + _NONCE], payload[_KEY_ID + _NONCE :]
-        key = next((key for key in self.keys if _key_id(key) == named), None)
+        key = next((key for key in self.keys if key and _key_id(key) == named), None)
         if key is None:
             raise _unknown(
                 place, f"is encrypted under the key {named.hex()}, which encryption_keys lacks"

@@ -43,8 +43,8 @@ class PickleEnvelope:
         if not raw.startswith(_PICKLED_DICT):
             return None
         try:
-            values = pickle.loads(raw)  # this process wrote one of the same kind
-        except Exception:  # unpickling runs any class's code
+            values = pickle.loads(raw)  # noqa: S301  # as Beaker does, and only if this process writes it
+        except Exception:  # noqa: BLE001  # unpickling runs any class's code
             return None
         return values if type(values) is dict else None
 

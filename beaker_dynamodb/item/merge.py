@@ -30,11 +30,11 @@ def same(one: object, other: object) -> bool:
     """
     try:
         return _same(one, other, set())
-    except Exception:  # pickling runs the code of any class
+    except Exception:  # noqa: BLE001  # pickling runs the code of any class
         return False
 
 
-def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:
+def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:  # noqa: PLR0911  # a kind each
     kind = type(one)
     if kind is not type(other):
         return False

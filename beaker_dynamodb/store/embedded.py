@@ -7,6 +7,7 @@ with the process. moto is imported only here, and only when asked for.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import threading
 from typing import Any, Final
@@ -41,6 +42,8 @@ def _started() -> Any:
         )
     from moto.server import ThreadedMotoServer
 
+    # One line a request is more than an application's log bears.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     return server
@@ -55,7 +58,7 @@ def stop() -> None:
 
 
 def _renew() -> None:
-    global _lock  # a thread of the parent may have held it
+    global _lock  # noqa: PLW0603  # a thread of the parent may have held it
     _lock = threading.Lock()
     _servers.clear()
 

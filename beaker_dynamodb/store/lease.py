@@ -72,7 +72,7 @@ class Lease:
         patience: the most seconds that `acquire()` waits, this process's lock included.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # named, each of them
         self,
         table: Table,
         key: Key,
@@ -92,18 +92,18 @@ class Lease:
         self._local: _Local | None = None
         self._owner: str | None = None
 
-    def acquire(self, wait: bool = True) -> bool:
+    def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  # Beaker's signature
         """Take the lock. False: it is another's; the caller that waited goes on without it.
 
         Raises: what the door raises, but Unavailable: then it is gone on without the row.
         """
         started = self._around.monotonic()
-        if not self._acquire_here(wait):
+        if not self._acquire_here(wait=wait):
             return False
         if not self._everywhere or (self._local is not None and self._local.depth > 1):
             return True
         try:
-            taken = self._acquire_there(wait, started + self._patience)
+            taken = self._acquire_there(started + self._patience, wait=wait)
         except Unavailable:
             notices.warn(log, "DynamoDB is not available: a cache value is made without the lock")
             return True
@@ -127,7 +127,7 @@ class Lease:
         finally:
             self._release_here()
 
-    def _acquire_here(self, wait: bool) -> bool:
+    def _acquire_here(self, *, wait: bool) -> bool:
         me = threading.get_ident()
         with _guard:
             local = _locals.setdefault(self._name, _Local())
@@ -157,7 +157,7 @@ class Lease:
             if local.waiting == 0 and _locals.get(self._name) is local:
                 del _locals[self._name]
 
-    def _acquire_there(self, wait: bool, until: float) -> bool:
+    def _acquire_there(self, until: float, *, wait: bool) -> bool:
         token, around, pause = self._around.token(), self._around, POLL[0]
         while True:
             theirs = self._try(token)
@@ -204,7 +204,7 @@ class Lease:
 
 def forget() -> None:
     """Forget every lock of this process: after a fork its holders are another process's."""
-    global _guard
+    global _guard  # noqa: PLW0603  # a thread of the parent may have held it
     _guard = threading.Lock()
     _locals.clear()
     _seen.clear()

@@ -6,6 +6,7 @@ An observer that raises is logged and never disturbs a request. No event holds a
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -43,25 +44,30 @@ class Saved:
 Event: TypeAlias = Call | Saved
 Observer: TypeAlias = Callable[[Event], object]
 
+_lock = threading.Lock()
 _observers: tuple[Observer, ...] = ()
 
 
 def observe(observer: Observer) -> Callable[[], None]:
     """Call *observer* with each event from now on; the function returned ends that."""
-    global _observers  # one tuple, swapped whole: readers need no lock
-    _observers = (*_observers, observer)
-    return lambda: _forget(observer)
+
+    def seen(event: Event) -> None:  # one of its own, so that ending it ends no other
+        observer(event)
+
+    _swap(lambda before: (*before, seen))
+    return lambda: _swap(lambda before: tuple(other for other in before if other is not seen))
 
 
-def _forget(observer: Observer) -> None:
-    global _observers
-    _observers = tuple(other for other in _observers if other is not observer)
+def _swap(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
+    """Put another tuple in the place of the observers; who reports needs no lock."""
+    global _observers  # noqa: PLW0603  # the one place that is swapped
+    with _lock:
+        _observers = change(_observers)
 
 
 def forget_all() -> None:
     """Forget every observer."""
-    global _observers
-    _observers = ()
+    _swap(lambda _: ())
 
 
 def observed() -> bool:
@@ -74,5 +80,5 @@ def report(event: Event) -> None:
     for observer in _observers:
         try:
             observer(event)
-        except Exception as error:  # noqa: BLE001  # an observer is anybody's code
+        except Exception as error:  # noqa: BLE001, PERF203  # an observer is anybody's code
             log.warning("an observer of beaker_dynamodb raised %s", type(error).__name__)

@@ -98,7 +98,7 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
     if created:
         log.warning(
             "table %r did not exist in region %s, account %s: it was created, TTL %s",
-            *(is_.table, is_.region, is_.account, is_.expiry),
+            *(is_.table, door.region or is_.region, is_.account, is_.expiry),
         )
     if refusal:
         command = blueprint.command(door.region)

@@ -24,7 +24,7 @@ from beaker_dynamodb.item.pieces import cut, joined, room_for_data
 from beaker_dynamodb.item.record import Record, token_of
 from beaker_dynamodb.store import pages
 from beaker_dynamodb.store.table import At, Condition, Never, Refusal, Table
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.surroundings import REAL, Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Values:
     """The rows of a table, each with its whole value."""
 
     table: Table
-    around: Surroundings = Surroundings()
+    around: Surroundings = REAL
 
     def get(self, key: Key, *, consistent: bool, now: float) -> Record | None:
         """Read one value whole; None where there is none. A row that has expired has no pieces.

@@ -1,0 +1,137 @@
+"""What AWS is told about us, as data: IAM policies, each the least that a role needs.
+
+Pure functions of the options. One table, GRANTS, holds the truth: which role needs which action,
+on what, and when. A test compares it with the operations that are really called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import Options
+
+Role = Literal["app", "deploy", "operator"]
+#: rows: the table, and only keys of our prefix. table: all of it. indexes: its indexes.
+Scope = Literal["rows", "table", "indexes"]
+
+
+def _always(_: Options) -> bool:
+    return True
+
+
+def _ranged(options: Options) -> bool:
+    return options.range_key is not None
+
+
+def _creating(options: Options) -> bool:
+    return options.create_table
+
+
+def _indexed(options: Options) -> bool:
+    return bool(options.special_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One action of DynamoDB's that a role needs: on what, what for, and with which options."""
+
+    role: Role
+    scope: Scope
+    action: str
+    purpose: str
+    when: Callable[[Options], bool] = _always
+
+
+GRANTS: Final = (
+    Grant("app", "rows", "GetItem", "load a session or a cached value"),
+    Grant("app", "rows", "PutItem", "save it, and take a creation lock"),
+    Grant("app", "rows", "DeleteItem", "log out, remove, release a lock"),
+    Grant("app", "rows", "BatchGetItem", "read a value over 400 KB, which is in pieces"),
+    Grant("app", "rows", "BatchWriteItem", "delete the pieces of a former value; clear a cache"),
+    Grant("app", "rows", "Query", "find every row of a namespace", _ranged),
+    Grant("app", "table", "CreateTable", "option create_table", _creating),
+    Grant("app", "table", "DescribeTable", "wait for the table just created", _creating),
+    Grant("app", "table", "DescribeTimeToLive", "see whether its TTL is on", _creating),
+    Grant("app", "table", "UpdateTimeToLive", "switch its TTL on", _creating),
+    Grant("deploy", "table", "CreateTable", "`table create`"),
+    Grant("deploy", "table", "DescribeTable", "see whether it exists; wait until it serves"),
+    Grant("deploy", "table", "DescribeTimeToLive", "see whether TTL is on"),
+    Grant("deploy", "table", "UpdateTimeToLive", "switch it on"),
+    Grant("operator", "rows", "GetItem", "show a session"),
+    Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
+    Grant("operator", "rows", "Query", "find every row of a namespace", _ranged),
+    Grant("operator", "table", "Scan", "list, count, purge"),
+    Grant("operator", "table", "DescribeTable", "show the table"),
+    Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
+    Grant("operator", "indexes", "Query", "find the sessions of a user", _indexed),
+)
+
+_SIDS: Final[dict[Scope, str]] = {
+    "rows": "BeakerRows",
+    "table": "BeakerTable",
+    "indexes": "BeakerIndexes",
+}
+#: AWS: Amazon Resource Names, "aws partition": by what a region's name begins with.
+_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
+def actions(role: Role, options: Options) -> frozenset[str]:
+    """Name the operations that *role* may call with *options*, as AWS does: GetItem..."""
+    return frozenset(grant.action for grant in _granted(role, options))
+
+
+def policy(
+    role: Role, options: Options, *, region: str | None = None, account: str = "*"
+) -> dict[str, Any]:
+    """Write the IAM policy of a role: the least that it needs with *options*.
+
+    Args:
+        role: app (serves requests), deploy (makes the table) or operator (looks after it).
+        region: the option's, if not given; `*` (every one) where there is none either.
+        account: 12 digits, or `*` for the one that the policy is attached in.
+
+    Raises: OptionError, if the account is not one.
+    """
+    if account != "*" and not (account.isascii() and account.isdigit() and len(account) == 12):  # noqa: PLR2004  # AWS: Account identifiers
+        raise OptionError(f"account {account!r} is not one; expected 12 digits, or *")
+    table = _arn(options, region or options.region or "*", account)
+    granted = tuple(_granted(role, options))
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement(scope, [one.action for one in granted if one.scope == scope], table, options)
+            for scope in _SIDS
+            if any(one.scope == scope for one in granted)
+        ],
+    }
+
+
+def _granted(role: Role, options: Options) -> Iterator[Grant]:
+    return (grant for grant in GRANTS if grant.role == role and grant.when(options))
+
+
+def _arn(options: Options, region: str, account: str) -> str:
+    if options.table.startswith("arn:"):
+        return options.table
+    found = (name for start, name in _PARTITIONS.items() if region.startswith(start))
+    return f"arn:{next(found, 'aws')}:dynamodb:{region}:{account}:table/{options.table}"
+
+
+def _statement(scope: Scope, named: list[str], table: str, options: Options) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": _SIDS[scope],
+        "Effect": "Allow",
+        "Action": [f"dynamodb:{action}" for action in named],
+        "Resource": f"{table}/index/*" if scope == "indexes" else table,
+    }
+    if scope == "rows":
+        # ForAllValues holds where a request has no leading keys at all, hence the second one
+        # (IAM: Multivalued context keys). Operations on a table or an index have none of ours.
+        statement["Condition"] = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{options.prefix}*"]},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        }
+    return statement
