@@ -1,0 +1,142 @@
+"""The fixtures that all tests share: servers, names, a clock, a recorder, and a clean process.
+
+No test sees this machine's AWS configuration, and none reaches further than loopback. What makes
+that so runs around every test, and therefore costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+import beaker_dynamodb
+from tests.instruments import Clock, Recorder
+from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured
+
+CONFIGURED = configured()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`, for the tests that are run by hand."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests marked `long`, unless they are asked for."""
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test dummy keys and one region, and no way to a host that is not this one."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "BEAKER_DYNAMODB_")) and not name.endswith("_TEST_CACHE"):
+            monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
+        monkeypatch.setenv(name, os.devnull)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "*")
+    resolve = socket.getaddrinfo
+
+    def stay_here(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name in {None, "", "localhost", "::1"} or name.startswith("127."):
+            return resolve(host, *args, **kwargs)
+        raise socket.gaierror(socket.EAI_NONAME, f"no test may leave this machine for {name}")
+
+    # urllib3 asks for numeric addresses here, too.
+    monkeypatch.setattr(socket, "getaddrinfo", stay_here)
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    """Have the package forget its clients and defaults after every test."""
+    yield
+    beaker_dynamodb.reset()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Serve moto on a free loopback port, for what is single-threaded."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[str]:
+    """Give the URL of a real DynamoDB Local: the one that DYNAMODB_URLS names, or our own."""
+    running = [server for server in CONFIGURED.values() if server.flavor is Flavor.LOCAL]
+    if running:
+        yield _answering(running[0]).url
+        return
+    with DynamoDBLocal() as started:
+        yield started.url
+
+
+@pytest.fixture(scope="session", params=["moto", *(CONFIGURED or ["local"])])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Give one DynamoDB after the other: moto, and DynamoDB Local or all that are configured."""
+    if request.param in CONFIGURED:
+        return _answering(CONFIGURED[request.param])
+    if request.param == "moto":
+        return Server(request.getfixturevalue("moto_url"), Flavor.MOTO)
+    return Server(request.getfixturevalue("dynamodb_local"), Flavor.LOCAL)
+
+
+def _answering(server: Server) -> Server:
+    """Insist on an answer: a server that was configured and keeps silent is no reason to skip."""
+    if not answers(server.url):
+        pytest.fail(f"DYNAMODB_URLS names {server.url}, but nothing answers there")
+    return server
+
+
+@pytest.fixture
+def table_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give a name that no table has; whatever server the test uses, the table is deleted there."""
+    servers = []
+    if "server" in request.fixturenames:
+        servers.append(request.getfixturevalue("server"))
+    for fixture, flavor in (("dynamodb_local", Flavor.LOCAL), ("moto_url", Flavor.MOTO)):
+        if fixture in request.fixturenames:
+            servers.append(Server(request.getfixturevalue(fixture), flavor))
+    name = f"test-{uuid.uuid4().hex}"
+    yield name
+    for one in servers:
+        client = one.client()
+        try:
+            client.delete_table(TableName=name)
+        except client.exceptions.ResourceNotFoundException:
+            pass
+        finally:
+            client.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that only the test winds."""
+    return Clock()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Record every call that any botocore client of this process makes from here on."""
+    recorder = Recorder()
+    recorder.install(monkeypatch)
+    return recorder
