@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ def policies() -> str:
     parsed = sources.parse({"table": "sessions", "region": "eu-central-1"}, "session")
     parts = []
     for role in ("app", "deploy", "operator"):
-        text = json.dumps(templates.policy(role, parsed), indent=2)  # type: ignore[arg-type]
+        text = json.dumps(templates.policy(role, parsed), indent=2)
         call = f"beaker-dynamodb policy {role} -o table=sessions -o region=eu-central-1"
         parts.append(
             f"<details><summary><code>{call}</code></summary>\n\n```json\n{text}\n```\n\n</details>"
@@ -46,11 +45,12 @@ PARTS: Mapping[str, Callable[[], str]] = {
 def printed(text: str) -> str:
     """Return *text* with every generated part as the code prints it now."""
     for name, part in PARTS.items():
-        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        filled, found = pattern.subn(lambda m, p=part: f"{m[1]}\n{p()}\n{m[2]}", text)
-        if found != 1:
-            raise SystemExit(f"README.md has {found} places for {name!r}")
-        text = filled
+        first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, begun, rest = text.partition(first)
+        _, ended, after = rest.partition(last)
+        if not begun or not ended or first in after:
+            raise SystemExit(f"README.md needs one place for {name!r}")
+        text = f"{before}{first}\n{part()}\n{last}{after}"
     return text
 
 

@@ -1,0 +1,86 @@
+"""The documents cannot lie about what the code can print, and name nothing that is not there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from beaker_dynamodb.options import TABLE
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("README.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
+    for path in ROOT.glob(pattern)
+)
+TRY = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]'"
+TEST = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
+
+
+def _printer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_print", ROOT / "docs" / "print.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> None:
+    """The generated parts of README are what `docs/print.py` prints from the code now."""
+    text = (ROOT / "README.md").read_text("utf-8")
+
+    assert _printer().printed(text) == text
+
+
+def test_a_document_that_lags_behind_the_code_is_found() -> None:
+    """An option that is gone from README's table comes back by printing; the check can fail."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    lagging = text.replace("| `touch_after` |", "| `touched_after` |")
+
+    assert lagging != text
+    assert _printer().printed(lagging) == text
+
+
+def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:
+    """README's first screen holds the ini line and both commands, each on a line of its own."""
+    screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:30]
+
+    assert "session.type = ext:dynamodb" in screen
+    assert f"{TRY} && .venv/bin/python -m beaker_dynamodb demo" in screen
+    assert TEST in screen
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_in_a_document_leads_somewhere(document: Path) -> None:
+    """Every relative link and image names a file of this repository."""
+    text = document.read_text("utf-8")
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+
+    missing = [
+        link for link in links if "://" not in link and not (document.parent / link).exists()
+    ]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_setting_that_a_document_shows_is_an_option_that_exists(document: Path) -> None:
+    """What stands in code as `name = value` is one of our options, or one of Beaker's own."""
+    text = document.read_text("utf-8")
+    shown = set(re.findall(r"`([a-z_]+) = [^`]+`", text))
+
+    assert shown <= set(TABLE) | {"use"}
+
+
+@pytest.mark.parametrize("figure", sorted((ROOT / "docs" / "figures").glob("*.svg")), ids=str)
+def test_a_figure_says_in_words_what_it_shows(figure: Path) -> None:
+    """Every figure has a title and a description, for those who cannot see it."""
+    text = figure.read_text("utf-8")
+
+    assert "<title" in text
+    assert "<desc" in text
