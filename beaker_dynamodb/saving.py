@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from beaker_dynamodb import notices
-from beaker_dynamodb.errors import Conflict, CorruptItem, DynamoDBBackendError, OptionError
+from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.envelope import Envelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.merge import merge
@@ -118,9 +118,10 @@ class Saver:
                 content = merged_content(sides, opened(theirs))
 
     def _policy(self, theirs: Record | None) -> str:
-        """Write over our own earlier write, whose reply was lost; else as the options say."""
+        """Read the option; an earlier write of our own, whose reply was lost, is no conflict."""
+        chosen = self.rows.options.on_conflict
         ours = theirs is not None and token_of(theirs.rev) in self._unsure
-        return "overwrite" if ours else self.rows.options.on_conflict
+        return "merge" if ours and chosen == "raise" else chosen
 
     def _opener(self, envelope: Envelope | None) -> Callable[[Record], Content]:
         """Make a function that opens a row once, as mine's kind; what is corrupt is opaque."""
@@ -149,7 +150,7 @@ class Saver:
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             refusal = self.rows.write(record, value, condition, base)
-        except DynamoDBBackendError:
+        except BaseException:  # a greenlet's time-out, too, leaves it unknown
             self._unsure.add(token)
             raise
         return record, refusal

@@ -124,11 +124,17 @@ class Keeper:
             self._carry_out(step, Sides(None, Content("", {}), None))
 
     def remove_if_unchanged(self) -> None:
-        """Delete the row of a session that timed out, unless somebody has written it since."""
+        """Delete the row of a session that timed out, unless somebody has written it since.
+
+        It is dead for everybody already: if the delete fails, the page goes on.
+        """
         if self.standing is None:
             return
         seen, self.standing, self.known = self.standing.record, None, None
-        self.rows.values.delete(self.key, At(seen.rev, seen.expires), seen)
+        try:
+            self.rows.values.delete(self.key, At(seen.rev, seen.expires), seen)
+        except DynamoDBBackendError as error:
+            log.info("the row of a session that timed out is left to its expiry: %s", error)
 
     def take_over(self, former: Keeper) -> bool:
         """Delete the row of this session's former id, now that this one is stored.
@@ -151,14 +157,18 @@ class Keeper:
             ):
                 self.remove()
                 return False
-            self._absorb(former, theirs)
-            row, seen = theirs, theirs.rev
+            row = self._absorb(former, theirs)
+            seen = row.rev
         former.standing = None
         return True
 
-    def _absorb(self, former: Keeper, theirs: Record) -> None:
+    def _absorb(self, former: Keeper, theirs: Record) -> Record:
+        """Merge into this row what stands in the former one; return what was merged."""
         if self.known is None or self.standing is None:
-            return
+            return theirs
+        if theirs.pieces:  # a refused delete brings the head only
+            now = self.around.clock()
+            theirs = self.rows.values.get(former.key, consistent=True, now=now) or theirs
         envelope = self._envelope_of(self.known)
         text = (self.rows.open(theirs) or b"").decode("utf-8", "surrogatepass")
         other, mine = _content(text, envelope), _content(self.known, envelope)
@@ -166,6 +176,7 @@ class Keeper:
         merged = merged_content(Sides(known, mine, envelope), other)
         self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
         self.known = held
+        return theirs
 
     def _envelope_of(self, mine: str) -> Envelope | None:
         options = self.rows.options

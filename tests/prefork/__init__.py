@@ -1,1 +1,1 @@
-"""A small application under a real gunicorn, and the load that looks for somebody else's session."""
+"""An application under a real gunicorn, and the load that looks for somebody else's session."""
