@@ -88,7 +88,7 @@ class CacheKeeper:
         return entry.expires - self.rows.options.stale_for > self.around.clock()
 
     def _asked(self, key: object) -> Entry | None:
-        if self._bypass and cooldown.cooling(self.rows.table, self.around.monotonic()):
+        if self._rests():
             return None
         try:
             return self._read(key)
@@ -129,7 +129,7 @@ class CacheKeeper:
         """
         self._forget(key)
         data = self.rows.serializer.dumps(value)
-        if self._bypass and cooldown.cooling(self.rows.table, self.around.monotonic()):
+        if self._rests():
             return
         record = self._record(key, expiretime)
         try:
@@ -196,10 +196,11 @@ class CacheKeeper:
     def lock(self, key: object) -> Lease:
         """Return the creation lock of one key."""
         options = self.rows.options
+        everywhere = options.lock == "table" and not self._rests()
         return Lease(
             self.rows.table,
             self.rows.layout.lock(self.namespace, key),
-            everywhere=options.lock == "table",
+            everywhere=everywhere,
             term=options.lock_lease,
             patience=options.lock_wait,
             around=self.around,
@@ -209,6 +210,9 @@ class CacheKeeper:
         memo = brackets.memo(self)
         if memo is not None:
             memo.pop(self.rows.layout.value(self.namespace, key), None)
+
+    def _rests(self) -> bool:
+        return self._bypass and cooldown.cooling(self.rows.table, self.around.monotonic())
 
     def _cool(self, error: DynamoDBBackendError) -> None:
         cooldown.begin(self.rows.table, self.around.monotonic())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beaker_dynamodb import notices
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
+from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.store.table import Absent, At, Table
@@ -95,7 +95,7 @@ class Lease:
     def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  # Beaker's signature
         """Take the lock. False: it is another's; the caller that waited goes on without it.
 
-        Raises: what the door raises, but Unavailable: then it is gone on without the row.
+        Raises: what the door raises, but Unavailable and CorruptItem: those are gone on without.
         """
         started = self._around.monotonic()
         if not self._acquire_here(wait=wait):
@@ -104,8 +104,8 @@ class Lease:
             return True
         try:
             taken = self._acquire_there(started + self._patience, wait=wait)
-        except Unavailable:
-            notices.warn(log, "DynamoDB is not available: a cache value is made without the lock")
+        except (Unavailable, CorruptItem) as error:
+            notices.warn(log, f"a cache value is made without the lock: {type(error).__name__}")
             return True
         except BaseException:
             self._release_here()
@@ -132,8 +132,13 @@ class Lease:
         with _guard:
             local = _locals.setdefault(self._name, _Local())
             local.waiting += 1
-        if local.holder != me and not local.lock.acquire(timeout=self._patience if wait else 0):
-            self._forget(local)
+        taken = local.holder == me
+        try:
+            taken = taken or local.lock.acquire(timeout=self._patience if wait else 0)
+        finally:
+            if not taken:
+                self._forget(local)
+        if not taken:
             return False
         local.holder = me
         local.depth += 1
