@@ -25,7 +25,7 @@ DEMO = [*EMBEDDED, *CLI, "bottle>=0.12", "pyramid>=2.1", "pyramid_beaker>=0.9", 
 setup(
     name="beaker-dynamodb",
     version=VERSION[1],
-    description="Beaker sessions in DynamoDB: no lost logins, no lost updates.",
+    description="Beaker sessions and caches in DynamoDB: no lost logins, no lost updates.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The beaker_dynamodb authors",
