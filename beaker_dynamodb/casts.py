@@ -18,9 +18,9 @@ Cast = Callable[[object], T]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"(\d+)\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
-_PREFIX = re.compile(r"[A-Za-z0-9._-]+:", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,63}:", re.ASCII)
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
@@ -32,7 +32,7 @@ class BadValue(Exception):
 
 def text(value: object) -> str:
     """Read a text as it stands, without the spaces around it."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.strip():
         raise BadValue("a text")
     return value.strip()
 
@@ -64,11 +64,14 @@ def whole(least: int) -> Cast[int]:
 
 def seconds(value: object) -> float:
     """Read a duration: seconds as a number, or `90s`, `15m`, `2h`, `30d`."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        given = float(value)
-    else:
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        given = float(match[1]) * _SECONDS[match[2]] if match else math.nan
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            given = float(value)
+        else:
+            match = _DURATION.fullmatch(str(value).strip().lower())
+            given = float(match[1]) * _SECONDS[match[2]] if match else math.nan
+    except (OverflowError, ValueError):  # more digits than a float, or Python, takes
+        given = math.nan
     if not 0 <= given < math.inf:
         raise BadValue("a duration: seconds, or 90s, 15m, 2h, 30d")
     return given
@@ -121,12 +124,14 @@ def typed_names(value: object) -> tuple[tuple[str, str], ...]:
     elif isinstance(value, Mapping):
         pairs = list(value.items())
     elif isinstance(value, (list, tuple)):
-        pairs = [item if isinstance(item, tuple) else (item, "S") for item in value]
+        pairs = [item.partition(":")[::2] if isinstance(item, str) else item for item in value]
     else:
         raise BadValue(expected)
     named: dict[str, str] = {}
     for pair in pairs:
-        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):  # noqa: PLR2004
+        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004  # name and type
+            raise BadValue(expected)
+        if not all(isinstance(part, str) for part in pair):
             raise BadValue(expected)
         name, kind = pair[0], pair[1].upper() or "S"
         if not name or kind not in {"S", "N", "B"} or named.get(name, kind) != kind:
@@ -151,7 +156,7 @@ def aes_keys(value: object) -> tuple[bytes, ...]:
     plain = [b""] if words and words[0] in {"plain", b""} else []
     try:
         keys = [
-            base64.b64decode(word, validate=True) if isinstance(word, str) else bytes(word)
+            word if isinstance(word, bytes) else base64.b64decode(word, validate=True)
             for word in words[len(plain) :]
         ]
     except (binascii.Error, TypeError, ValueError):

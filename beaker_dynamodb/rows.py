@@ -118,6 +118,7 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
         ),
         Values(
             Table(way, options.table, layout, schema, create if options.create_table else None),
+            options.max_value_size,
             around,
         ),
         by,

@@ -21,7 +21,7 @@ from beaker_dynamodb.item.record import Record, birth
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.saving import Saver, Sides, Standing, merged_content
 from beaker_dynamodb.store import meter
-from beaker_dynamodb.store.table import At
+from beaker_dynamodb.store.table import At, Refusal
 from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Keeper:
         self.standing: Standing | None = None
         self._saver = Saver(rows, self.key, self.lifetime, around)
         self._nameless = as_text(namespace) == ""
+        self._unsure = False
 
     def load(self) -> str | None:
         """Return the session's text as it was stored, None where there is no live one.
@@ -146,10 +147,10 @@ class Keeper:
             return True
         row = former.standing.record
         seen = row.rev
-        while (refusal := self.rows.values.delete(former.key, At(seen), row)) is not None:
+        while (refusal := former._retire(row)) is not None:
             theirs = refusal.theirs
-            if theirs is None and refusal.retried:  # by our own first sending, most likely
-                break
+            if theirs is None and (refusal.retried or former._unsure):
+                break  # by our own first sending, most likely
             if (
                 theirs is None
                 or theirs.birth != birth(seen)
@@ -161,6 +162,14 @@ class Keeper:
             seen = row.rev
         former.standing = None
         return True
+
+    def _retire(self, row: Record) -> Refusal | None:
+        """Delete *row*, and remember if that ended in an error: it may be gone all the same."""
+        try:
+            return self.rows.values.delete(self.key, At(row.rev), row)
+        except DynamoDBBackendError:
+            self._unsure = True
+            raise
 
     def _absorb(self, former: Keeper, theirs: Record) -> Record:
         """Merge into this row what stands in the former one; return what was merged."""

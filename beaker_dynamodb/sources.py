@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -33,6 +34,7 @@ LEFTOVERS = frozenset(
 _FOREIGN = ("session.", "cache.", "beaker.")
 _OLD = "migrate_from."
 _CLOSE = 0.75
+_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _MOST_PARSED = 256
 
 _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
@@ -49,8 +51,10 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
     try:
         # The type too: 1, 1.0 and True are one key of a dict, but not one value of an option.
         key = (kind, frozenset((name, type(value), value) for name, value in given.items()))
-        found = _parsed.get(key)
+        found, hashable = _parsed.get(key), True
     except TypeError:  # a list or a dict among the values: not worth remembering
+        hashable = False
+    if not hashable:
         return _parse(given, kind)
     if found is None:
         if len(_parsed) >= _MOST_PARSED:
@@ -75,7 +79,7 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
             old |= {n[len(_OLD) :]: v for n, v in source.items() if n.startswith(_OLD)}
     if "migrate_from" in values:
         raise OptionError("option 'migrate_from' is not served by this release")
-    if kind == "session" and "serializer" in values:
+    if kind == "session" and given.get("serializer"):  # a default of the process is for caches
         raise OptionError(
             "option 'serializer' is for caches; a session's is Beaker's own"
             " 'session.data_serializer'"
@@ -88,7 +92,10 @@ def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
     named = _named(layer)
     url = named.pop("url", None)
     if url is not None:
-        yield _named(_of_url(url))
+        inside = _named(_of_url(url))
+        if "url" in inside:
+            raise OptionError("option 'url' cannot hold another one")
+        yield inside
     yield named
 
 
@@ -98,10 +105,10 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
     for given, value in layer.items():
         if value is None or value == "" or given in LEFTOVERS or given.startswith(_FOREIGN):
             continue
-        if given in _NAMES or given == "url" or given.startswith(_OLD):
-            # The option under its own name wins over its alias.
-            if given not in _NAMES or given == _NAMES[given] or _NAMES[given] not in layer:
-                named[_NAMES.get(given, given)] = value
+        if given in _NAMES and given != _NAMES[given]:
+            named.setdefault(_NAMES[given], value)  # its own name wins over an alias
+        elif given in _NAMES or given == "url" or given.startswith(_OLD):
+            named[given] = value
         else:
             _unknown(given)
     return named
@@ -121,19 +128,22 @@ def _of_url(url: object) -> dict[str, object]:
     expected = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
     if not isinstance(url, str):
         raise OptionError(expected)
-    parts = urllib.parse.urlsplit(url.strip())
-    if parts.scheme != "dynamodb":
+    place, _, query = url.strip().partition("?")
+    scheme, slashes, path = place.partition("//")
+    if scheme.lower() != "dynamodb:":
         return {}
+    region, _, table = path.partition("/")
     try:
-        query = urllib.parse.parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)
+        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
-        query = [("", "")] if parts.query else []
-    table = urllib.parse.unquote(parts.path.strip("/"))
-    if "/" in table or parts.fragment or any(not name for name, _ in query):
+        pairs = [("", "")]
+    table = urllib.parse.unquote(table.strip("/"))
+    names_well = all(name for name, _ in pairs) and _REGION.fullmatch(region)
+    if not slashes or "/" in table or "#" in url or not names_well:
         raise OptionError(expected)
-    if len({name for name, _ in query}) < len(query):
+    if len({name for name, _ in pairs}) < len(pairs):
         raise OptionError("option 'url' names an option twice")
-    return {"region": parts.netloc, "table": table, **dict(query)}
+    return {"region": region, "table": table, **dict(pairs)}
 
 
 def _cast(name: str, value: object) -> object:

@@ -53,7 +53,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._settled = False  # no longer in the hands of Beaker's constructor
         self._loading = 0
         self._stored = False
-        self._former: NamespaceManager | None = None
+        self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
         super().__init__(*args, **kw)
         self._settled = True
 
@@ -104,7 +104,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self._remove_timed_out()
             self._begin_anew()
         elif self._settled:
-            self._remove_row()
+            self._remove_rows()
             self._begin_anew()
             if self.use_cookies:
                 self.request["set_cookie"] = True
@@ -113,38 +113,38 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
 
     def delete(self) -> None:
         """Remove the session's row at once, and send an expired cookie."""
-        self._remove_row()
+        self._remove_rows()
         super().delete()
 
     def regenerate_id(self) -> None:
         """Save the session under a fresh id, and then remove the row of the old one."""
-        if self._stored and self._former is None:
-            self._former = self.namespace
+        if self._stored:
+            self._formers.append(self.namespace)
         super().regenerate_id()
-        if self._former is not None:
+        if self._formers:
             self.save()
+            self.accessed_dict = self.copy()  # else Beaker's last save would take it back
 
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
         """Save the session, unless there is nothing in it."""
-        if not self._stored and self._former is None and self.keys() <= _BOOKKEEPING | _TIMES:
+        if not self._stored and not self._formers and self.keys() <= _BOOKKEEPING | _TIMES:
             return
         if self.keys() <= _BOOKKEEPING and not accessed_only:
-            self._remove_row()
+            self._remove_rows()
             return
         super().save(accessed_only)
         if not (accessed_only and (self.is_new or not self.save_atime)):
             self._stored = True
-            self._retire_former()
+            self._retire_formers()
 
-    def _retire_former(self) -> None:
-        """Remove the row of the id before `regenerate_id()`, now that the new one stands."""
-        if self._former is None:
-            return
-        stood = _taken_over(self.namespace, self._former)
-        self._former = None
-        if not stood:  # logged out meanwhile: nothing of it may live on under the new id
-            self._remove_row()
-            self._begin_anew()
+    def _retire_formers(self) -> None:
+        """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
+        while self._formers:
+            stood = _taken_over(self.namespace, self._formers[-1])
+            self._formers.pop()
+            if not stood:  # logged out meanwhile: nothing of it may live on under another id
+                self._remove_rows()
+                self._begin_anew()
 
     def _begin_anew(self) -> None:
         """Be a new session under a fresh id, without asking the store for it."""
@@ -156,7 +156,11 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self.update(_creation_time=now, _accessed_time=now)
         self.accessed_dict = self.copy()
 
-    def _remove_row(self) -> None:
+    def _remove_rows(self) -> None:
+        """Remove the session's row, and those of former ids that are still there."""
+        while self._formers:
+            _remove(self._formers[-1])
+            self._formers.pop()
         if self._stored:
             _remove(self.namespace)
         self._stored = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.item.envelope import Values
@@ -55,22 +55,41 @@ def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:  # noqa: PL
             _same(a, b, seen) for a, b in zip(one, other, strict=True)
         )
     if kind in (set, frozenset):
-        return Counter(map(_token, one)) == Counter(map(_token, other))
-    return pickle.dumps(one, 2) == pickle.dumps(other, 2)
+        return _tokens(one, {}) == _tokens(other, {})
+    if pickle.dumps(one, 2) == pickle.dumps(other, 2):
+        return True
+    # A set within has no order of its own: compare what the pickle is made of, part by part.
+    return _same(_parts(one), _parts(other), seen)
 
 
-def _token(member: object) -> Hashable:
-    """Name a member of a set by type and value, so that 1 and True stay apart."""
+def _parts(value: object) -> object:
+    """Take an object apart as its pickle would: what makes it, its state, its items."""
+    made = value.__reduce_ex__(2)
+    return (
+        made if isinstance(made, str) else [list(p) if isinstance(p, Iterator) else p for p in made]
+    )
+
+
+def _tokens(members: Iterable[object], named: dict[int, Hashable]) -> Counter[Hashable]:
+    return Counter(_token(member, named) for member in members)
+
+
+def _token(member: object, named: dict[int, Hashable]) -> Hashable:
+    """Name a member of a set by type and value, so that 1 and True stay apart; each once."""
     kind = type(member)
     if kind in _SCALARS:
         return kind, member
     if kind in _INEXACT:
         return kind, repr(member)
-    if isinstance(member, tuple) and kind is tuple:
-        return kind, tuple(map(_token, member))
-    if isinstance(member, frozenset) and kind is frozenset:
-        return kind, frozenset(Counter(map(_token, member)).items())
-    return kind, pickle.dumps(member, 2)
+    if id(member) not in named:
+        if isinstance(member, tuple) and kind is tuple:
+            name: Hashable = tuple(_token(part, named) for part in member)
+        elif isinstance(member, frozenset) and kind is frozenset:
+            name = frozenset(_tokens(member, named).items())
+        else:
+            name = pickle.dumps(member, 2)
+        named[id(member)] = frozenset({(kind, name)})  # a frozenset keeps its hash
+    return named[id(member)]
 
 
 def changed_keys(known: Mapping[str, object], mine: Mapping[str, object]) -> tuple[str, ...]:

@@ -192,7 +192,8 @@ def _over_a_live_row(  # noqa: PLR0913  # the second half of the table, over the
     on_conflict: str,
 ) -> Next:
     opens = mine.values is not None and theirs.values is not None
-    if isinstance(refused, Create) and opens:
+    # A Create that meets a third writer is a Replace by then, and still knows nothing.
+    if opens and (isinstance(refused, Create) or known is None):
         return Again(again, merge=True)
     if theirs.begun and not mine.begun and opens:
         return Again(again, word="it was cleared while another request changed it")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from beaker_dynamodb.errors import CorruptItem, digest
@@ -22,6 +22,8 @@ REMEMBERED: Final = 4
 MOST_INDEXED: Final = 2048
 
 _MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
+#: Wide enough to drop the zeros at the end of a number without rounding it.
+_WIDE: Final = Context(prec=5000)
 
 Attribute = str | int | Decimal | bytes
 
@@ -116,7 +118,8 @@ def _indexable(value: object, kind: str) -> Attribute | None:
     if kind == "N":
         return _number(value) if plain_number else None
     if kind == "S" and isinstance(value, int) and plain_number:
-        value = str(value)
+        number = _number(value)
+        value = None if number is None else int.__repr__(value)
     wanted = bytes if kind == "B" else str
     if not isinstance(value, wanted) or not value:
         return None
@@ -129,8 +132,13 @@ def _indexable(value: object, kind: str) -> Attribute | None:
 
 def _number(value: object) -> Decimal | None:
     """Write a number as DynamoDB can hold it: 38 digits, 1E-130 to 9.9E+125 (AWS: Numbers)."""
-    number = Decimal(repr(value) if isinstance(value, float) else str(value))
-    if not number.is_finite() or len(number.as_tuple().digits) > _MOST_DIGITS:
+    try:
+        # The plain types' own words: an Enum's or numpy's are others.
+        words = float.__repr__(value) if isinstance(value, float) else str(value)
+        number = Decimal(int.__repr__(value) if isinstance(value, int) else words)
+    except (ValueError, InvalidOperation):  # too many digits for Python, or no number after all
+        return None
+    if not number.is_finite() or len(number.normalize(_WIDE).as_tuple().digits) > _MOST_DIGITS:
         return None
     inside = number == 0 or _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
     return number if inside else None
@@ -149,6 +157,8 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         name is None or isinstance(name, str)
     ):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
+    if expires is not None and not expires.is_finite():
+        raise CorruptItem(digest(key.hash), "its expiry is no number")
     promoted: dict[str, Attribute] = {}
     for special, _ in schema.special:
         value = found.get(special)

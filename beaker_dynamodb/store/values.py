@@ -20,7 +20,7 @@ from beaker_dynamodb.errors import (
     digest,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.pieces import cut, joined, room_for_data
+from beaker_dynamodb.item.pieces import MOST_IN_A_ROW, cut, joined, room_for_data
 from beaker_dynamodb.item.record import Record, token_of
 from beaker_dynamodb.store import pages
 from beaker_dynamodb.store.table import At, Condition, Never, Refusal, Table
@@ -40,9 +40,10 @@ GRACE: Final = 86400
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The rows of a table, each with its whole value."""
+    """The rows of a table, each with its whole value of at most *most* bytes."""
 
     table: Table
+    most: int
     around: Surroundings = REAL
 
     def get(self, key: Key, *, consistent: bool, now: float) -> Record | None:
@@ -55,6 +56,8 @@ class Values:
         for _ in range(MOVES):
             if head is None or not head.pieces or not head.live(now):
                 return head
+            if (size := (head.pieces - 1) * MOST_IN_A_ROW) > self.most:  # a forged one, perhaps
+                raise ItemTooLarge(size, self.most, item=digest(key.hash))
             whole = self._gathered(head)
             if whole is not None:
                 return whole

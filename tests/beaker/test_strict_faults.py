@@ -1,0 +1,204 @@
+"""StrictSession while DynamoDB fails: nobody is logged out by it, and no old id stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import Unavailable, UnknownFormat
+from tests.beaker.visits import Browser, Site
+from tests.instruments import HTML, LoseReply, aws_error
+from tests.proxy import FaultProxy
+
+THROTTLED = aws_error("ProvisionedThroughputExceededException")
+FAILING = aws_error("InternalServerError", status=500)
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy that the test breaks."""
+    with FaultProxy(dynamodb_local) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def site(proxy: FaultProxy, table_name: str) -> Site:
+    """Give an application of one attempt: what goes wrong once is not put right by the SDK."""
+    return Site(proxy.url, table_name, max_attempts=1)
+
+
+@pytest.fixture
+def ann(site: Site, proxy: FaultProxy) -> Browser:
+    """Give the browser of somebody who is logged in."""
+    browser = Browser(site)
+    browser.write(user="ann")
+    proxy.clear()
+    return browser
+
+
+def pages(session: Any) -> str:
+    """Read the session, as any page does."""
+    return str(session.get("user"))
+
+
+class TestALoadThatFailed:
+    def test_a_row_of_a_newer_release_survives_a_rolling_deploy(
+        self, site: Site, ann: Browser
+    ) -> None:
+        """An old server cannot read it: an error, no new cookie, and the row stays as it was."""
+        data = site.rows()[ann.id]["data"]["B"]
+        site.spoil(ann.id, bytes([data[0] + 1]) + data[1:])
+        before = site.rows()
+        visit = ann.begin()
+
+        with pytest.raises(UnknownFormat):
+            pages(visit.session)
+        assert visit.end("500 Internal Server Error") is None
+        assert site.rows() == before
+
+    @pytest.mark.parametrize("fault", [THROTTLED, FAILING, HTML], ids=["400", "500", "html"])
+    def test_an_outage_logs_nobody_out(
+        self, site: Site, ann: Browser, proxy: FaultProxy, fault: Any
+    ) -> None:
+        """Beaker invalidates after a failed load; that removes nothing and sends nothing."""
+        proxy.next(fault, times=None)
+        visit = ann.begin()
+
+        with pytest.raises(Unavailable):
+            pages(visit.session)
+        proxy.clear()
+        assert visit.sent == []
+        assert ann.read() == {"user": "ann"}
+
+    def test_a_failed_load_sends_no_delete(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """Only reads go out: Beaker's own invalidate() does not remove a row that it never saw."""
+        proxy.next(THROTTLED, operation="GetItem")
+        with pytest.raises(Unavailable):
+            pages(ann.begin().session)
+
+        assert set(proxy.operations) == {"GetItem"}
+        assert ann.read() == {"user": "ann"}
+
+    def test_a_corrupt_row_gives_way_to_a_new_session(self, site: Site, ann: Browser) -> None:
+        """It never heals: the user can log in again, under a new id and with a new cookie."""
+        before = ann.id
+        site.spoil(before, site.rows()[before]["data"]["B"][:-3])
+        ann.write(user="ann again")
+
+        assert ann.id != before
+        assert ann.read() == {"user": "ann again"}
+
+
+class TestALoginHalfDone:
+    """regenerate_id() makes two writes: the new row, then the delete of the old one."""
+
+    # With neither a save() nor an access time, Beaker asks for nothing at the second attempt.
+    @pytest.mark.parametrize(("saves", "atime"), [(True, True), (True, False), (False, True)])
+    def test_the_old_row_goes_at_the_second_attempt(
+        self, proxy: FaultProxy, table_name: str, saves: bool, atime: bool
+    ) -> None:
+        """The delete fails; the error page's start_response makes up for it."""
+        site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=atime)
+        ann = Browser(site)
+        ann.write(user="ann")
+        visit = ann.begin()
+        if saves:
+            visit.session.save()
+        proxy.next(THROTTLED, operation="DeleteItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+        old = Browser(site, ann.cookie)
+        ann.end(visit)
+
+        assert list(site.rows()) == [ann.id]
+        assert old.read() == {}
+        assert ann.read() == {"user": "ann"}
+
+    def test_the_old_session_lives_while_the_new_one_is_not_stored(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """The first of the two writes fails: the browser still has a session that opens."""
+        visit = ann.begin()
+        assert pages(visit.session) == "ann"
+        proxy.next(THROTTLED, operation="PutItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+
+        assert list(site.rows()) == [ann.id]
+        assert ann.read() == {"user": "ann"}
+
+    def test_regenerate_id_again_after_a_failure_leaves_one_row(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """The page tries once more after the delete has failed: the first row goes as well."""
+        visit = ann.begin()
+        proxy.next(THROTTLED, operation="DeleteItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+        visit.session.regenerate_id()
+        visit.session.save()
+        ann.end(visit)
+
+        assert list(site.rows()) == [ann.id]
+        assert ann.read() == {"user": "ann"}
+
+    def test_a_delete_whose_reply_is_lost_is_no_logout(
+        self, proxy: FaultProxy, table_name: str
+    ) -> None:
+        """The SDK sends it again and finds nothing: that was us, not somebody who logged out."""
+        site = Site(proxy.url, table_name)
+        ann = Browser(site)
+        ann.write(user="ann")
+        proxy.next(LoseReply(), operation="DeleteItem")
+        with ann.visit() as session:
+            session.regenerate_id()
+            session.save()
+
+        assert list(site.rows()) == [ann.id]
+        assert ann.read() == {"user": "ann"}
+
+    def test_a_delete_lost_beyond_the_retries_is_no_logout(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """It was applied, though the SDK gave up: the second start_response finds our own work."""
+        visit = ann.begin()
+        proxy.next(LoseReply(), operation="DeleteItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+        ann.end(visit)
+
+        assert list(site.rows()) == [ann.id]
+        assert ann.read() == {"user": "ann"}
+
+
+class TestALogoutThatFailed:
+    def test_it_is_an_error_and_the_row_goes_at_the_second_attempt(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """Nobody is told "logged out" while the row stands; the error page removes it."""
+        visit = ann.begin()
+        proxy.next(THROTTLED, operation="DeleteItem")
+        with pytest.raises(Unavailable):
+            visit.session.delete()
+        assert list(site.rows()) == [ann.id]
+        visit.session.delete()
+        ann.end(visit)
+
+        assert site.rows() == {}
+
+    def test_a_logout_whose_reply_is_lost_is_a_logout(
+        self, proxy: FaultProxy, table_name: str
+    ) -> None:
+        """The second sending finds nothing: done."""
+        site = Site(proxy.url, table_name)
+        ann = Browser(site)
+        ann.write(user="ann")
+        proxy.next(LoseReply(), operation="DeleteItem")
+        with ann.visit() as session:
+            session.delete()
+
+        assert site.rows() == {}

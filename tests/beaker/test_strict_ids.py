@@ -1,0 +1,122 @@
+"""StrictSession's ids and rows: who gets one, whose is not adopted, and what a time-out removes."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.surroundings import Surroundings
+from tests.beaker.visits import KEY, Browser, Site, shown
+from tests.instruments import Clock, Recorder
+from tests.proxy import Exchange, FaultProxy
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give an application with strict sessions."""
+    return Site(dynamodb_local, table_name)
+
+
+def logged_in(site: Site) -> Browser:
+    """Log Ann in, and return her browser."""
+    browser = Browser(site)
+    browser.write(user="ann")
+    return browser
+
+
+class TestTimeOut:
+    @pytest.fixture
+    def clock(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        wound = SimpleNamespace(time=clock, strftime=time.strftime)
+        monkeypatch.setattr("beaker.session.time", wound)
+        monkeypatch.setattr("beaker_dynamodb.strict.time", wound)
+        monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+        return clock
+
+    def test_a_time_out_removes_the_row(
+        self, clock: Clock, dynamodb_local: str, table_name: str
+    ) -> None:
+        """Who comes too late finds an empty session, and the old row is gone."""
+        site = Site(dynamodb_local, table_name, timeout=600)
+        ann = logged_in(site)
+        old = ann.id
+        clock.advance(601)
+
+        assert ann.read() == {}
+        assert old not in site.rows()
+
+    @pytest.mark.parametrize("wrote", [False, True], ids=["touched", "changed"])
+    def test_a_time_out_leaves_a_row_that_somebody_has_written_since(
+        self, clock: Clock, dynamodb_local: str, table_name: str, wrote: bool
+    ) -> None:
+        """A request under way writes between the look and the delete: the row stays."""
+        site = Site(dynamodb_local, table_name, timeout=600, touch_after=0)
+        ann = logged_in(site)
+        slow = ann.begin()
+        slow.session["cart"] = 1
+        if wrote:
+            slow.session.save()
+        clock.advance(601)
+
+        def first(exchange: Exchange) -> None:
+            slow.end()
+            exchange.answer(exchange.forward())
+
+        with FaultProxy(dynamodb_local) as proxy:
+            proxy.next(first, operation="DeleteItem")
+            there = Site(proxy.url, table_name, timeout=600)
+            late = Browser(there, ann.cookie).read()
+
+        assert late == {}
+        assert list(site.rows()) == [ann.id]
+
+
+class TestFixation:
+    def test_an_id_that_nobody_stored_is_replaced(self, site: Site) -> None:
+        """Whoever plants a cookie does not learn the id that the victim logs in under."""
+        victim = Browser(site, f"{KEY}=planted")
+        victim.write(user="victim")
+
+        assert victim.id != "planted"
+        assert "planted" not in site.rows()
+        assert victim.id in site.rows()
+
+    def test_a_fresh_id_is_sent_only_with_a_save(self, site: Site) -> None:
+        """A poll with a dead cookie sends none: it would overwrite that of a login under way."""
+        ann = logged_in(site)
+        poll = Browser(site, ann.cookie)
+        login, slow_poll = ann.begin(), poll.begin()
+        assert slow_poll.session["user"] == "ann"
+        login.session.regenerate_id()
+
+        late = poll.begin()
+        assert shown(late.session) == {}
+        assert late.end() is None
+        assert ann.end(login) is not None
+        assert slow_poll.end() is None
+        assert ann.read() == {"user": "ann"}
+
+    def test_ids_carry_128_bits(self, site: Site) -> None:
+        """Each of 128 bits takes both values; in a uuid4 six of them never change."""
+        ids = [int(site.request(None).session.id, 16) for _ in range(200)]
+
+        ever = never = 0
+        for one in ids:
+            ever |= one
+            never |= ~one
+        assert ever == never & ever == 2**128 - 1
+
+
+@pytest.mark.parametrize("auto", [False, True], ids=["plain", "auto"])
+def test_an_anonymous_visitor_is_not_stored(
+    dynamodb_local: str, table_name: str, auto: bool, calls: Recorder
+) -> None:
+    """Who only looks costs nothing: no row, no call, no cookie; under auto=true neither."""
+    visit = Browser(Site(dynamodb_local, table_name, auto=auto)).begin()
+    visit.session.get("user")
+
+    assert visit.end() is None
+    assert calls.names == []

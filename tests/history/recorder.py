@@ -1,0 +1,97 @@
+"""One operation on a session as its client saw it, and the files that such records travel in.
+
+Times are of the machine's monotonic clock, which all its processes share. An operation that
+ended in an error has the outcome "unknown": it may have happened, or may not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TextIO
+
+Kind = Literal["read", "write", "logout"]
+Outcome = Literal["ok", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One operation: who did what to which session, when, and what came of it.
+
+    `seen` is what the page found in the session before it changed anything; None if the load
+    failed. `moved` says that the reply named another session in its cookie.
+    """
+
+    client: str
+    kind: Kind
+    session: str
+    key: str = ""
+    value: str = ""
+    started: int = 0
+    ended: int = 0
+    outcome: Outcome = "ok"
+    seen: Mapping[str, str] | None = None
+    moved: bool = False
+    error: str = ""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Tell whether the client was told that it is done."""
+        return self.outcome == "ok"
+
+    def surely_before(self, other: Op) -> bool:
+        """Tell whether it was over, for sure, when the other began."""
+        return self.acknowledged and self.ended < other.started
+
+
+@dataclass(slots=True)
+class Entry:
+    """An operation under way: what its page has seen so far."""
+
+    seen: dict[str, str] | None = None
+    moved: bool = False
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes one client's operations to a file, a line each, as they end."""
+
+    client: str
+    file: TextIO
+    errors: tuple[type[Exception], ...] = field(default=(Exception,))
+
+    @contextmanager
+    def operation(
+        self, kind: Kind, session: str, key: str = "", value: str = ""
+    ) -> Iterator[Entry]:
+        """Record what the block does; an error of the expected kinds is an unknown outcome."""
+        entry, outcome, started = Entry(), "ok", time.monotonic_ns()
+        try:
+            yield entry
+        except self.errors as error:
+            outcome, entry.error = "unknown", type(error).__name__
+        ended = time.monotonic_ns()
+        line = {
+            "client": self.client,
+            "kind": kind,
+            "session": session,
+            "key": key,
+            "value": value,
+            "started": started,
+            "ended": ended,
+            "outcome": outcome,
+            **dataclasses.asdict(entry),
+        }
+        self.file.write(json.dumps(line) + "\n")
+
+
+def load(files: Iterable[Path]) -> list[Op]:
+    """Read the records of all clients, in the order in which the operations began."""
+    ops = [Op(**json.loads(line)) for file in files for line in file.read_text().splitlines()]
+    return sorted(ops, key=lambda op: (op.started, op.ended))

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import base64
+import tracemalloc
+import zlib
+
+import pytest
+
+from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
+from beaker_dynamodb.item.codec import (
+    BASE64,
+    COMPRESSED,
+    FORMAT,
+    SESSION,
+    TEXT,
+    VALUE,
+    Codec,
+    Place,
+)
+from beaker_dynamodb.item.keys import Key
+
+MB = 1024 * 1024
+PLACE = Place(Key("sess:a"), "b.t", 1000)
+
+
+def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
+    """Open a row; hand on the value or the error, and let anything but ours fly."""
+    try:
+        return codec.open(data, PLACE)
+    except DynamoDBBackendError as error:
+        return error
+
+
+def rowed(payload: bytes, flags: int) -> bytes:
+    """Write a row by hand, as whoever can write the table may do."""
+    header = bytes((FORMAT, SESSION, flags, TEXT))
+    return header + zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "big") + payload
+
+
+def json_bomb(inflated: int) -> bytes:
+    """Write the zlib of a JSON session of that many bytes."""
+    return zlib.compress(b'{"a": "' + b"x" * (inflated - 9) + b'"}', 9)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rowed(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED),
+        rowed(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED | BASE64),
+        rowed(json_bomb(64 * MB), BASE64),
+        rowed(zlib.compress(json_bomb(64 * MB)), BASE64 | COMPRESSED),
+    ],
+    ids=["a row", "a row in base64", "a JSON session", "a JSON session in a compressed row"],
+)
+def test_a_zlib_bomb_in_the_table_is_refused(data: bytes) -> None:
+    """What would inflate to 64 MB is ItemTooLarge at a ceiling of 1 MB, in a few MB of memory."""
+    codec = Codec(SESSION, most=MB)
+
+    tracemalloc.start()
+    try:
+        found = outcome(codec, data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(found, ItemTooLarge)
+    assert (found.limit, found.size > MB) == (MB, True)
+    assert peak < 6 * MB
+
+
+@pytest.mark.parametrize(("spare", "opens"), [(-1, False), (0, True)])
+def test_a_json_session_opens_up_to_the_ceiling(spare: int, opens: bool) -> None:
+    """The ceiling of what Beaker will inflate is exact: at the limit it opens, above not."""
+    text = base64.b64encode(json_bomb(500_000))
+    found = outcome(Codec(SESSION, most=500_000 + spare), Codec(SESSION).seal(text, PLACE))
+
+    assert found == text if opens else isinstance(found, ItemTooLarge)
+
+
+def test_a_text_that_only_looks_like_zlib_is_handed_on() -> None:
+    """A payload that begins like zlib and is none goes to Beaker as it stands."""
+    text = base64.b64encode(b"\x78" + b"hello" * 1000)
+    codec = Codec(SESSION, most=10_000)
+
+    assert codec.open(codec.seal(text, PLACE), PLACE) == text
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("kind", [SESSION, VALUE])
+@pytest.mark.parametrize(
+    "value", [b"a" * 999, base64.b64encode(b"a" * 749)], ids=["text", "base64"]
+)
+def test_the_ceiling_is_the_same_number_for_writing_and_reading(
+    value: bytes, kind: int, compress: bool
+) -> None:
+    """A value of exactly `max_value_size` bytes goes in and out; one more does neither."""
+    exact, short = (Codec(kind, compress=compress, most=len(value) - less) for less in (0, 1))
+    sealed = exact.seal(value, PLACE)
+
+    assert exact.open(sealed, PLACE) == value
+    for refused, bytes_ in ((short.seal, value), (short.open, sealed)):
+        with pytest.raises(ItemTooLarge) as caught:
+            refused(bytes_, PLACE)
+        assert (caught.value.size, caught.value.limit) == (len(value), len(value) - 1)

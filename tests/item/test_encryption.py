@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import zlib
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, ItemTooLarge, UnknownFormat
+from beaker_dynamodb.item.codec import (
+    BASE64,
+    COMPRESSED,
+    ENCRYPTED,
+    PICKLE,
+    SESSION,
+    VALUE,
+    Codec,
+    Place,
+)
+from beaker_dynamodb.item.keys import Key
+
+LAW = settings(max_examples=100, derandomize=True, deadline=None)
+
+MB = 1024 * 1024
+ID = "6f1ed002ab5595859014ebf0951522d9"
+PLACE = Place(Key(f"sess:{ID}", "#session"), "b.t", 1000)
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
+NONCE = bytes(range(12))
+SECRET = base64.b64encode(b"\x80\x02}q\x00 top-secret-word " * 3)
+
+
+class Dice:
+    """Draws a new nonce each time, and counts."""
+
+    def __init__(self) -> None:
+        self.drawn: list[int] = []
+        self._numbers = count()
+
+    def __call__(self, size: int) -> bytes:
+        self.drawn.append(size)
+        return next(self._numbers).to_bytes(size, "big")
+
+
+def codec(*keys: bytes, required: bool = True, **others: int | str | bool) -> Codec:
+    """Make a codec of the sessions' table that holds *keys*."""
+    default = Codec(SESSION, table="sessions", keys=keys, plain_refused=required, draw=Dice())
+    return dataclasses.replace(default, **others)  # type: ignore[arg-type]
+
+
+def outcome(
+    reader: Codec, data: bytes, place: Place = PLACE
+) -> bytes | DynamoDBBackendError | None:
+    """Open a row; hand on the value or the error, and let anything but ours fly."""
+    try:
+        return reader.open(data, place)
+    except DynamoDBBackendError as error:
+        return error
+
+
+@LAW
+@given(
+    st.binary(max_size=200) | st.binary(max_size=100).map(base64.b64encode),
+    st.sampled_from([SESSION, VALUE]),
+    st.booleans(),
+)
+def test_an_encrypted_value_is_read_as_it_was_written(
+    value: bytes, kind: int, compress: bool
+) -> None:
+    """Open undoes seal for any bytes, and the row shows no run of eight bytes of them."""
+    one = codec(OLD, kind=kind, compress=compress)
+    sealed = one.seal(value, PLACE)
+
+    assert one.open(sealed, PLACE) == value
+    assert sealed[2] & ENCRYPTED
+    assert not any(value[at : at + 8] in sealed for at in range(len(value) - 7))
+
+
+#: Rows of format 1 under the key `OLD` and the nonce `NONCE`: read for ever. Never change one.
+GOLDEN = {
+    "a session": (
+        SESSION,
+        0,
+        SECRET,
+        "01530700b0e97405a29fc020fcd3ad34000102030405060708090a0b3f9ebd7b6fc8a64ba588b85b9ca73543c9fb56193f54152d5047a4911d9f0da4dfbe9aa16852e9ce86df7943614da877cc",
+    ),
+    "compressed": (
+        SESSION,
+        0,
+        b"a" * 1000,
+        "01530700f80c7dbea29fc020fcd3ad34000102030405060708090a0b3f9e1d47f3ceb10f00e3060ab154a7f2996f40510cb711db7e56647fb8487cfdb0",
+    ),
+    "a pickled cache value": (
+        VALUE,
+        PICKLE,
+        b"\x80\x04K\x05.",
+        "015602014af5175da29fc020fcd3ad34000102030405060708090a0bc7069d1eeb59fd26ccd4dd0fc744dd4ee99fa1a222",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "serializer", "value", "sealed"), GOLDEN.values(), ids=GOLDEN)
+def test_encrypted_rows_of_older_releases_open(
+    kind: int, serializer: int, value: bytes, sealed: str
+) -> None:
+    """Golden bytes of encrypted rows open for ever: key id, nonce and associated data stay."""
+    reader = codec(OLD, kind=kind, serializer=serializer)
+
+    assert reader.open(bytes.fromhex(sealed), PLACE) == value
+
+
+def test_an_encrypted_row_is_laid_out_as_format_1_says() -> None:
+    """Header, key id of 8 bytes, nonce of 12, ciphertext with a tag of 16, CRC over all of it."""
+    sealed = dataclasses.replace(codec(OLD), draw=lambda _: NONCE).seal(b"hello", PLACE)
+
+    assert sealed[16:28] == NONCE
+    assert len(sealed) == 8 + 8 + 12 + 5 + 16
+    assert sealed[2] == ENCRYPTED
+    assert sealed[2] & (COMPRESSED | BASE64) == 0
+
+
+def test_each_seal_draws_one_nonce() -> None:
+    """A nonce is drawn inside the seal, of 12 bytes, once each time, and never while reading."""
+    dice = Dice()
+    writer = dataclasses.replace(codec(OLD), draw=dice)
+    rows = [writer.seal(SECRET, PLACE) for _ in range(5)]
+    drawn = list(dice.drawn)
+    found = {writer.open(row, PLACE) for row in rows}
+
+    assert drawn == [12] * 5
+    assert dice.drawn == drawn
+    assert len(set(rows)) == 5
+    assert found == {SECRET}
+
+
+def test_a_plain_codec_draws_nothing() -> None:
+    """Without keys no random byte is asked for."""
+    dice = Dice()
+    dataclasses.replace(codec(), draw=dice).seal(SECRET, PLACE)
+
+    assert dice.drawn == []
+
+
+def test_every_bit_that_flips_is_refused() -> None:
+    """Every other value of every byte, every truncation: never a session, old or altered.
+
+    One of our errors; a row whose kind or serializer is another by its header is absent.
+    """
+    reader = codec(OLD)
+    sealed = reader.seal(SECRET, PLACE)
+
+    for length in range(len(sealed)):
+        assert isinstance(outcome(reader, sealed[:length]), (CorruptItem, UnknownFormat))
+    for place, byte in enumerate(sealed):
+        for flip in range(1, 256):
+            spoiled = sealed[:place] + bytes((byte ^ flip,)) + sealed[place + 1 :]
+            found = outcome(reader, spoiled)
+            absent = found is None and place in {1, 3}
+            assert absent or isinstance(found, (CorruptItem, UnknownFormat))
+
+
+def resummed(row: bytes) -> bytes:
+    """Make the checksum fit, as whoever alters a row on purpose does."""
+    return row[:4] + zlib.crc32(row[8:]).to_bytes(4, "big") + row[8:]
+
+
+def test_an_altered_session_is_corrupt() -> None:
+    """A row altered with care, its checksum made to fit, is CorruptItem wherever it was altered."""
+    reader = codec(OLD)
+    sealed = reader.seal(SECRET, PLACE)
+    behind_key_id = 16
+
+    for place in range(behind_key_id, len(sealed)):
+        row = sealed[:place] + bytes((sealed[place] ^ 1,)) + sealed[place + 1 :]
+        assert isinstance(outcome(reader, resummed(row)), CorruptItem)
+    for length in range(behind_key_id, len(sealed)):
+        assert isinstance(outcome(reader, resummed(sealed[:length])), CorruptItem)
+    for flags in (ENCRYPTED, ENCRYPTED | COMPRESSED, ENCRYPTED | COMPRESSED | BASE64):
+        if flags != sealed[2]:
+            row = sealed[:2] + bytes((flags,)) + sealed[3:]
+            assert isinstance(outcome(reader, resummed(row)), CorruptItem)
+
+
+@pytest.mark.parametrize(
+    ("reader", "place"),
+    [
+        (codec(OLD), dataclasses.replace(PLACE, key=Key("sess:other", "#session"))),
+        (codec(OLD), dataclasses.replace(PLACE, key=Key(f"sess:{ID}", "#piece:"))),
+        (codec(OLD), dataclasses.replace(PLACE, key=Key(f"sess:{ID}#session"))),
+        (codec(OLD), dataclasses.replace(PLACE, rev="b.u")),
+        (codec(OLD), dataclasses.replace(PLACE, rev="c.t")),
+        (codec(OLD), dataclasses.replace(PLACE, expires=1001)),
+        (codec(OLD), dataclasses.replace(PLACE, expires=None)),
+        (codec(OLD, table="other"), PLACE),
+        (codec(OLD, table=""), PLACE),
+    ],
+    ids="id,range key,joined key,token,birth,expires,for ever,table,no table".split(","),
+)
+def test_a_row_copied_elsewhere_does_not_open(reader: Codec, place: Place) -> None:
+    """Bytes copied to another id, revision, expiry or table are CorruptItem."""
+    sealed = codec(OLD).seal(SECRET, PLACE)
+
+    assert codec(OLD).open(sealed, PLACE) == SECRET
+    assert isinstance(outcome(reader, sealed, place), CorruptItem)
+
+
+def test_a_bomb_under_our_own_key_is_refused() -> None:
+    """The ceiling holds behind the encryption, too."""
+    writer = codec(OLD, kind=VALUE)
+    sealed = writer.seal(b"x" * (4 * MB), PLACE)
+
+    assert isinstance(outcome(dataclasses.replace(writer, most=MB), sealed), ItemTooLarge)
+
+
+def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
+    """What open raises names the key only by its digest; it has no context that holds the bytes."""
+    sealed = codec(OLD).seal(SECRET, PLACE)
+    elsewhere = dataclasses.replace(PLACE, rev="x.y")
+    found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]
+    found += [outcome(codec(OLD), codec().seal(SECRET, PLACE)), outcome(codec(), sealed)]
+
+    for error in found:
+        assert isinstance(error, DynamoDBBackendError)
+        said = f"{error} {error!r} {error.args} {error.__dict__}"
+        assert not any(word in said for word in ("secret", ID, repr(OLD), OLD.hex(), NEW.hex()))
+        assert (error.__context__, error.__cause__) == (None, None)
+    assert repr(OLD) not in repr(codec(OLD))

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.item.keys import Key, Layout, as_text
+
+LAW = settings(max_examples=200, derandomize=True, deadline=None)
+
+#: DynamoDB's own limits, in bytes of UTF-8 (AWS: Constraints, "Partition and sort key length").
+MOST_HASH, MOST_RANGE = 2048, 1024
+REV = "0123456789abcdef01234567.89abcdef0123456789abcdef"
+
+HASH = Layout("sess:")
+RANGED = Layout("sess:", range_key="range")
+HIDDEN = Layout("sess:", hash_ids=True)
+HIDDEN_RANGED = Layout("sess:", range_key="range", hash_ids=True)
+LAYOUTS = [
+    pytest.param(HASH, id="hash"),
+    pytest.param(RANGED, id="hash+range"),
+    pytest.param(HIDDEN, id="hash, hidden ids"),
+    pytest.param(HIDDEN_RANGED, id="hash+range, hidden ids"),
+]
+
+PLAIN_ID = "6f1ed002ab5595859014ebf0951522d9"
+HOSTILE: tuple[str, ...] = (
+    "",
+    "a",
+    "A",
+    "a" * 512,
+    "a" * 513,
+    "a" * 2049,
+    "a" * 5000,
+    "\0",
+    "a\0",
+    "a\r\nSet-Cookie: b",
+    "\x1b[31m",
+    "../../etc/passwd",
+    "..",
+    "caf\xe9",
+    unicodedata.normalize("NFD", "caf\xe9"),
+    "\ud800",
+    "a\udfff",
+    "\udce9",
+    "\U0001f36a",
+    "%00",
+    "'",
+    '"',
+    " ",
+    "a ",
+    "a\n",
+    "sess:",
+    "sess:a",
+    "cache:a",
+    "lock#a",
+    "#session",
+    "#lock:",
+    "#lock:a",
+    "#piece:",
+    f"#piece:#{REV}.0",
+    f"#piece:a#{REV}.0",
+    f"a#piece:#{REV}.0",
+    "a#lock:a",
+    "a:a",
+    ":",
+    ":a",
+    "a:",
+    "a#",
+    "#",
+    "~",
+    "~" + "0" * 64,
+    HASH.namespace("").removeprefix("sess:"),
+    HASH.namespace(5),
+    f"a#{REV}.0",
+    REV,
+    "None",
+    "5",
+    "builtins.int:5",  # what the integer 5 is hashed as
+    PLAIN_ID,
+)
+texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(alphabet=st.characters(), max_size=20),  # surrogates, too
+    st.text(alphabet="a:#~. 0", max_size=12),
+)
+anything = st.one_of(
+    texts,
+    st.binary(max_size=12),
+    st.integers(),
+    st.tuples(st.integers(), texts),
+    st.none(),
+)
+layouts = st.sampled_from([HASH, RANGED, HIDDEN, HIDDEN_RANGED])
+revs = st.from_regex(r"[0-9a-f]{1,24}\.[0-9a-f]{1,24}", fullmatch=True)
+numbers = st.integers(0, 400)
+
+Row = tuple[str, object, object, str, int]
+rows = st.tuples(
+    st.sampled_from(["session", "value", "lock", "piece"]), anything, anything, revs, numbers
+)
+
+
+def identity(value: object) -> object:
+    """Say which values are one by the design: bytes are text, any other type is its repr."""
+    text = as_text(value)
+    return text if text is not None else (type(value).__name__, repr(value))
+
+
+def meant(row: Row) -> object:
+    """Say which row is meant, apart from what its kind has no use for."""
+    kind, namespace, key, rev, number = row
+    parts: dict[str, tuple[object, ...]] = {
+        "session": (),
+        "value": (identity(key),),
+        "lock": (identity(key),),
+        "piece": (None if key is None else identity(key), rev, number),
+    }
+    return kind, identity(namespace), *parts[kind]
+
+
+def keyed(layout: Layout, row: Row) -> Key:
+    """Key a row of any kind."""
+    kind, namespace, key, rev, number = row
+    if kind == "session":
+        return layout.session(namespace)
+    if kind == "value":
+        return layout.value(namespace, key)
+    if kind == "lock":
+        return layout.lock(namespace, key)
+    head = layout.session(namespace) if key is None else layout.value(namespace, key)
+    return layout.piece(head, rev, number)
+
+
+def table_of_hostile_rows() -> list[Row]:
+    """Cross every hostile text with every other, as namespace and key of every kind of row."""
+    pairs = [(ns, key) for ns in (*HOSTILE, 5) for key in (*HOSTILE, 5)]
+    return [
+        *(("session", ns, "", "", 0) for ns in HOSTILE),
+        *((kind, ns, key, "", 0) for ns, key in pairs for kind in ("value", "lock")),
+        *(("piece", ns, key, REV, n) for ns, key in pairs for n in (0, 11)),
+        *(("piece", ns, None, REV, n) for ns in HOSTILE for n in (0, 11)),
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_hostile_id_reaches_the_row_of_another(layout: Layout) -> None:
+    """No two rows that are meant to differ have one key, and none is too long for DynamoDB."""
+    found: dict[Key, object] = {}
+
+    for row in table_of_hostile_rows():
+        key = keyed(layout, row)
+        assert found.setdefault(key, meant(row)) == meant(row)
+        assert len(key.hash.encode()) <= MOST_HASH
+        assert len((key.range or "-").encode()) <= MOST_RANGE
+
+
+@LAW
+@given(layouts, rows, rows)
+def test_two_rows_share_a_key_only_if_they_are_one_row(layout: Layout, one: Row, two: Row) -> None:
+    """The map from (namespace, key, kind) to primary keys is injective, in every layout."""
+    assert (keyed(layout, one) == keyed(layout, two)) is (meant(one) == meant(two))
+
+
+@LAW
+@given(layouts, rows)
+def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> None:
+    """The map is total: UTF-8, not empty, and within DynamoDB's lengths, for any id at all."""
+    key = keyed(layout, row)
+
+    assert 0 < len(key.hash.encode()) <= MOST_HASH
+    assert key.range is None or 0 < len(key.range.encode()) <= MOST_RANGE
+    assert (key.range is None) is (layout.range_key is None)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_longest_plain_id_and_key_still_fit(layout: Layout) -> None:
+    """An id and a key of 512 characters each, in the longest kind of row, stay below the limits."""
+    key = layout.piece(layout.value("a" * 512, "b" * 512), REV, 9999)
+
+    assert len(key.hash.encode()) <= MOST_HASH
+    assert len((key.range or "").encode()) <= MOST_RANGE
+
+
+@pytest.mark.parametrize("namespace", [*HOSTILE, 5, (PLAIN_ID,)])
+@pytest.mark.parametrize("layout", [HIDDEN, HIDDEN_RANGED], ids=["hash", "hash+range"])
+def test_whoever_reads_the_table_learns_no_id(layout: Layout, namespace: object) -> None:
+    """With `hash_ids` every namespace is stored as a SHA-256, plain ones too."""
+    stored = layout.namespace(namespace)
+
+    assert len(stored) == 65
+    assert stored.startswith("~")
+    assert layout.session(namespace).hash == f"sess:{stored}"
+    assert PLAIN_ID not in stored
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_traceback_shows_no_id(layout: Layout) -> None:
+    """The repr of a key holds neither the id nor its hash."""
+    key = layout.value(PLAIN_ID, "secret-key")
+
+    for said in (repr(key), str(key), f"{key}", repr((key,))):
+        assert PLAIN_ID not in said
+        assert "secret-key" not in said
+        assert layout.namespace(PLAIN_ID) not in said
+
+
+@LAW
+@given(layouts, rows)
+def test_the_keys_of_a_cache_can_be_listed(layout: Layout, row: Row) -> None:
+    """`keys()` reads a plain key back out of its row, and takes no other kind of row for one."""
+    kind, namespace, key, *_ = row
+    found = layout.word_of(keyed(layout, row))
+
+    assert (found is not None) is (kind == "value")
+    assert kind != "value" or layout.is_hashed(key) or found == as_text(key)
+    assert keyed(layout, row).hash.startswith(layout.hash_of(namespace))
+
+
+@LAW
+@given(st.sampled_from([HASH, HIDDEN]), anything, rows)
+def test_a_cleared_cache_takes_no_other_along(layout: Layout, namespace: object, row: Row) -> None:
+    """What `clear()` looks for begins the values and pieces of exactly its namespace."""
+    kind, other, *_ = row
+    begins = keyed(layout, row).hash.startswith(layout.values_begin(namespace))
+    is_piece_or_value = kind in {"value", "piece"}
+
+    assert begins is (is_piece_or_value and identity(other) == identity(namespace))

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from beaker_dynamodb.item.keys import Key, Layout, as_text
+
+PLAIN_ID = "6f1ed002ab5595859014ebf0951522d9"
+HASH = Layout("sess:")
+RANGED = Layout("sess:", range_key="range")
+LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (HASH.session(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
+        (HASH.value("ns", "k"), Key("sess:ns:k")),
+        (HASH.value("ns", "session"), Key("sess:ns:session")),
+        (HASH.lock("ns", "k"), Key("sess:ns#lock:k")),
+        (HASH.piece(HASH.value("ns", "k"), "b.t", 7), Key("sess:ns#piece:k#b.t.7")),
+        (HASH.piece(HASH.session("ns"), "b.t", 7), Key("sess:ns#piece:#b.t.7")),
+        (RANGED.session(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
+        (RANGED.value("ns", "k"), Key("sess:ns", "k")),
+        (RANGED.lock("ns", "k"), Key("sess:ns", "#lock:k")),
+        (RANGED.piece(RANGED.value("ns", "k"), "b.t", 7), Key("sess:ns", "#piece:k#b.t.7")),
+        (RANGED.piece(RANGED.session("ns"), "b.t", 7), Key("sess:ns", "#piece:#b.t.7")),
+    ],
+)
+def test_plain_rows_stand_where_the_manual_says(found: Key, expected: Key) -> None:
+    """What is plain is used as it is, in the form that design section 3 draws: it never moves."""
+    assert found == expected
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("text", ["k", "", "caf\xe9", "a:b", "\U0001f36a"])
+def test_bytes_and_text_are_one_key(layout: Layout, text: str) -> None:
+    """`b"k"` and `"k"` name one session, one value and one lock."""
+    raw = text.encode()
+
+    assert layout.session(raw) == layout.session(text)
+    assert layout.value("ns", raw) == layout.value("ns", text)
+    assert layout.lock("ns", raw) == layout.lock("ns", text)
+
+
+def test_values_of_other_types_are_told_apart_by_type() -> None:
+    """5, 5.0, "5", True and (5,) are five keys; None is one, too."""
+    found = [HASH.value("ns", key) for key in (5, 5.0, "5", True, (5,), None, "None")]
+
+    assert all(one != two for one, two in combinations(found, 2))
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"),
+    [
+        *((key, False) for key in ("k", b"k", "a b", "k" * 512, "a#", "a~")),
+        *((key, True) for key in ("", "#k", "~k", 5, "caf\xe9", b"\xff", "k" * 513, "a\n")),
+    ],
+)
+def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashed: bool) -> None:
+    """`keys()` needs the attribute `name` exactly where the primary key does not show the key."""
+    word = HASH.value("ns", key).hash.removeprefix("sess:ns:")
+
+    assert HASH.is_hashed(key) is hashed
+    assert (word == as_text(key)) is not hashed
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        (Layout("p:", "sid"), "hash key 'sid' (String)"),
+        (Layout("p:", "sid", "kind"), "hash key 'sid' and range key 'kind' (String)"),
+    ],
+)
+def test_a_mismatch_can_say_which_schema_is_expected(layout: Layout, expected: str) -> None:
+    """The layout says its key schema in words."""
+    assert layout.described == expected

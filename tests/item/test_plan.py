@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.plan import Content, Create, Delete, Leave, Plan, Replace, Touch, plan
+from beaker_dynamodb.item.record import Record
+
+NOW = 1_000_000.0
+LIFETIME, TOUCH_AFTER = 1000.0, 100.0
+ROW = Record(Key("sess:a"), b"", "b.t", expires=int(NOW + LIFETIME))
+
+BASE: dict[str, Any] = {"_accessed_time": NOW - 50, "_creation_time": NOW - 500, "user": "joe"}
+OPAQUE = Content("opaque")
+
+
+def text(**values: object) -> Content:
+    """Open a session that holds *values*."""
+    return Content(repr(values), values)
+
+
+KNOWN = text(**BASE)
+READ = text(**BASE | {"_accessed_time": NOW})
+CHANGED = text(**BASE | {"_accessed_time": NOW, "user": "ann"})
+EMPTIED = text(_domain=None, _path="/")
+CLEARED = text(_accessed_time=NOW, user="ann")
+
+CASES: dict[str, tuple[Content | None, Record | None, Content, Plan]] = {
+    "a new session": (None, None, READ, Create()),
+    "a new opaque session": (None, None, OPAQUE, Create()),
+    "a session that was read, and deleted by somebody since": (KNOWN, None, READ, Create()),
+    "an emptied session that was never stored": (None, None, EMPTIED, Leave()),
+    "an emptied session with nothing at all in it": (None, None, text(), Leave()),
+    "an emptied session": (KNOWN, ROW, EMPTIED, Delete("b.t")),
+    "an emptied session with nothing left at all": (KNOWN, ROW, text(), Delete("b.t")),
+    "an emptied session that did not open": (OPAQUE, ROW, EMPTIED, Delete("b.t")),
+    "an emptied session of which nothing is known": (None, ROW, EMPTIED, Delete("b.t")),
+    "only a path left": (KNOWN, ROW, text(_path="/"), Delete("b.t")),
+    "only times left": (KNOWN, ROW, text(_accessed_time=NOW), Replace("b.t")),
+    "a changed key": (KNOWN, ROW, CHANGED, Replace("b.t")),
+    "a new key": (KNOWN, ROW, text(**BASE, cart=[]), Replace("b.t")),
+    "a new key that is None": (KNOWN, ROW, text(**BASE, cart=None), Replace("b.t")),
+    "a deleted key": (text(**BASE, cart=[]), ROW, READ, Replace("b.t")),
+    "1 that became True": (text(**BASE, a=1), ROW, text(**BASE, a=True), Replace("b.t")),
+    "a new creation time": (KNOWN, ROW, text(**BASE | {"_creation_time": NOW}), Replace("b.t")),
+    "cleared, and new data": (KNOWN, ROW, CLEARED, Replace("b.t")),
+    "an opaque session": (OPAQUE, ROW, Content("opaque, changed"), Replace("b.t")),
+    "an opaque session, unchanged": (OPAQUE, ROW, OPAQUE, Replace("b.t")),
+    "a session that became opaque": (KNOWN, ROW, OPAQUE, Replace("b.t")),
+    "a session that does not open any more": (OPAQUE, ROW, READ, Replace("b.t")),
+    "a row of which nothing is known": (None, ROW, READ, Replace("b.t")),
+    "only read, just stored": (KNOWN, ROW, READ, Leave()),
+    "not even read": (KNOWN, ROW, KNOWN, Leave()),
+}
+
+
+@pytest.mark.parametrize(("known", "stored", "mine", "expected"), CASES.values(), ids=CASES)
+def test_a_save_does_what_the_session_needs(
+    known: Content | None, stored: Record | None, mine: Content, expected: Plan
+) -> None:
+    """Each state of a session leads to one plan: Leave, Touch, Delete, Create or Replace."""
+    found = plan(known, stored, mine, now=NOW, lifetime=LIFETIME, touch_after=TOUCH_AFTER)
+
+    assert found == expected
+
+
+TOUCHES: dict[str, tuple[float | None, float | None, float, float, Plan]] = {
+    # lifetime, expires behind now + lifetime (None: never), touch_after, accessed since
+    "just stored": (1000, 0, 100, 50, Leave()),
+    "a moment before the edge": (1000, 99, 100, 50, Leave()),
+    "at the edge": (1000, 100, 100, 50, Touch("b.t")),
+    "behind the edge": (1000, 101, 100, 50, Touch("b.t")),
+    "long ago": (1000, 999, 100, 50, Touch("b.t")),
+    "at once": (1000, 0, 0, 50, Touch("b.t")),
+    "a lifetime made shorter": (1000, -5000, 100, 50, Leave()),
+    "never expires, a moment before the edge": (None, None, 100, 99, Leave()),
+    "never expires, at the edge": (None, None, 100, 100, Touch("b.t")),
+    "expires no more": (None, 0, 100, 0, Touch("b.t")),
+    "expires from now on": (1000, None, 100, 0, Touch("b.t")),
+}
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "behind", "touch_after", "accessed", "expected"), TOUCHES.values(), ids=TOUCHES
+)
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["one row", "in pieces"])
+def test_a_session_that_was_only_read_is_seldom_written(
+    lifetime: float | None,
+    behind: float | None,
+    touch_after: float,
+    accessed: float,
+    expected: Plan,
+    in_pieces: bool,
+) -> None:
+    """It is left alone until its expiry is `touch_after` behind; in pieces it is then replaced."""
+    expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
+    row = replace(ROW, expires=expires, pieces=2 if in_pieces else 0)
+    mine = text(**BASE | {"_accessed_time": BASE["_accessed_time"] + accessed})
+
+    found = plan(KNOWN, row, mine, now=NOW, lifetime=lifetime, touch_after=touch_after)
+
+    assert found == (Replace("b.t") if in_pieces and expected == Touch("b.t") else expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [(None, NOW, Touch("b.t")), ("x", NOW, Touch("b.t")), (NOW, "x", Leave()), (None, 5, Leave())],
+)
+def test_an_access_time_that_is_none_fails_no_save(
+    before: object, after: object, expected: Plan
+) -> None:
+    """Where nothing expires the access times decide; one that is no number counts as long ago."""
+    known, mine = (text(user="joe", _accessed_time=stamp) for stamp in (before, after))
+    row = replace(ROW, expires=None)
+
+    found = plan(known, row, mine, now=NOW, lifetime=None, touch_after=TOUCH_AFTER)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "emptied", "begun"),
+    [
+        (text(), True, False),
+        (EMPTIED, True, False),
+        (text(_domain=None), True, False),
+        (CLEARED, False, False),
+        (text(_creation_time=1), False, True),
+        (KNOWN, False, True),
+        (OPAQUE, False, False),
+    ],
+)
+def test_a_session_is_emptied_when_only_bookkeeping_is_left(
+    content: Content, emptied: bool, begun: bool
+) -> None:
+    """`delete()` and `clear()` are recognized by what they leave; an opaque text tells nothing."""
+    assert (content.emptied, content.begun) == (emptied, begun)
+
+
+def test_a_plan_shows_no_payload() -> None:
+    """Neither text nor values of a session are in its repr."""
+    assert "joe" not in repr(KNOWN)

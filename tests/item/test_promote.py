@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+
+import pytest
+
+from beaker_dynamodb.item.record import Schema, promote
+
+
+class Sub(str):
+    """A text of a class of its own, as template engines make them."""
+
+    __slots__ = ()
+
+
+PROMOTED = [
+    ("S", "joe", "joe"),
+    ("S", "a" * 2048, "a" * 2048),
+    ("S", "\xe9" * 1024, "\xe9" * 1024),
+    ("S", Sub("joe"), "joe"),
+    ("S", 42, "42"),
+    ("S", -1, "-1"),
+    ("S", 0, "0"),
+    ("N", 0, Decimal(0)),
+    ("N", 42, Decimal(42)),
+    ("N", -1.5, Decimal("-1.5")),
+    ("N", 0.1, Decimal("0.1")),
+    ("N", 0.0, Decimal(0)),
+    ("N", Decimal("1.50"), Decimal("1.5")),
+    ("N", int("9" * 38), Decimal("9" * 38)),
+    ("N", 1e125, Decimal("1e125")),
+    ("N", 1e-130, Decimal("1e-130")),
+    ("B", b"\0\xff", b"\0\xff"),
+    ("B", b"a" * 2048, b"a" * 2048),
+]
+NO_KEYS: tuple[object, ...] = (None, True, False, [], {}, ["a"], ("a",), dt.date(2026, 1, 1))
+LEFT_OUT: list[tuple[str, object]] = [
+    *((kind, value) for kind in "SNB" for value in NO_KEYS),
+    ("S", ""),
+    ("S", "a" * 2049),
+    ("S", "\xe9" * 1025),
+    ("S", "\ud800"),
+    ("S", "joe\udfff"),
+    ("S", b"joe"),
+    ("S", 1.5),
+    ("S", Decimal(1)),
+    ("S", math.nan),
+    ("N", "42"),
+    ("N", b"42"),
+    ("N", math.nan),
+    ("N", math.inf),
+    ("N", -math.inf),
+    ("N", Decimal("sNaN")),
+    ("N", int("9" * 39)),
+    ("N", 1e126),
+    ("N", 9.9e-131),
+    ("N", 1j),
+    ("B", b""),
+    ("B", b"a" * 2049),
+    ("B", "text"),
+    ("B", 5),
+    ("B", bytearray(b"a")),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), PROMOTED)
+def test_an_index_finds_the_session_by_its_special_key(
+    kind: str, value: object, expected: object
+) -> None:
+    """A value of the attribute's type is copied out as it is; an int under S as text."""
+    found, missing = promote({"key": value, "other": "x"}, Schema(special=(("key", kind),)))
+
+    assert found == {"key": expected}
+    assert missing == ()
+
+
+@pytest.mark.parametrize(("kind", "value"), LEFT_OUT)
+def test_a_value_that_no_index_takes_never_fails_a_save(kind: str, value: object) -> None:
+    """What cannot be an index key is left out and named; nothing is raised, the rest is kept."""
+    schema = Schema(special=(("key", kind), ("userId", "S"), ("absent", "S")))
+
+    found, missing = promote({"key": value, "userId": "joe"}, schema)
+
+    assert found == {"userId": "joe"}
+    assert missing == ("key", "absent")

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Record, Schema, from_attributes
+
+LAW = settings(max_examples=100, derandomize=True, deadline=None)
+
+ID = "6f1ed002ab5595859014ebf0951522d9"
+KEY = Key(f"sess:{ID}")
+SCHEMA = Schema("ttl", (("userId", "S"), ("visits", "N"), ("token", "B")))
+
+words = st.text(alphabet="0123456789abcdef", min_size=1, max_size=24)
+promoted = st.fixed_dictionaries(
+    {},
+    optional={
+        "userId": st.text(min_size=1),
+        "visits": st.decimals(allow_nan=False, allow_infinity=False),
+        "token": st.binary(min_size=1),
+    },
+)
+records = st.builds(
+    Record,
+    key=st.just(KEY),
+    data=st.binary(),
+    rev=st.builds("{}.{}".format, words, words),
+    prev=st.lists(words, max_size=4).map(tuple),
+    expires=st.none() | st.integers(1, 2**40),
+    name=st.none() | st.text(),
+    promoted=promoted,
+)
+
+
+def as_read(record: Record, schema: Schema = SCHEMA) -> dict[str, Any]:
+    """Write a record's attributes as the door reads them: every number is a Decimal."""
+    found = record.attributes(schema)
+    return {n: Decimal(v) if isinstance(v, int) else v for n, v in found.items()}
+
+
+@LAW
+@given(records)
+def test_a_row_is_read_as_it_was_written(record: Record) -> None:
+    """Attributes round trip: key, data, rev, former tokens, expiry, name, promoted keys."""
+    assert from_attributes(KEY, as_read(record), SCHEMA) == record
+
+
+def test_a_row_stores_only_what_it_has() -> None:
+    """What is None or empty is no attribute: an absent expiry means never, and is never 0."""
+    record = Record(KEY, b"data", "b.t")
+
+    assert record.attributes(SCHEMA) == {"data": b"data", "rev": "b.t"}
+
+
+def test_a_row_is_stored_under_the_names_of_design_section_4() -> None:
+    """The attributes' names are what other releases and `doctor` read; only the TTL's varies."""
+    record = Record(KEY, b"d", "b.t", ("p", "q"), 100, "clear", {"userId": "joe"})
+
+    assert record.attributes(SCHEMA) == {
+        "data": b"d",
+        "rev": "b.t",
+        "prev": "p q",
+        "ttl": 100,
+        "name": "clear",
+        "userId": "joe",
+    }
+
+
+@pytest.mark.parametrize(
+    ("expires", "now", "live"),
+    [
+        (100, 99, True),
+        (100, 99.999, True),
+        (100, 100, False),
+        (100, 100.001, False),
+        (100, 1e12, False),
+        (None, 1e12, True),
+        (0, 0.5, False),
+        (-5, 0.5, False),
+    ],
+)
+def test_an_expired_session_is_absent_from_its_second_on(
+    expires: int | None, now: float, live: bool
+) -> None:
+    """A row is live before `expires` and absent at exactly `expires`; without one, for ever."""
+    assert Record(KEY, b"", "b.t", expires=expires).live(now) is live
+
+
+GOOD: Mapping[str, object] = {
+    "data": b"d",
+    "rev": "b.t",
+    "prev": "p",
+    "ttl": Decimal(100),
+    "name": "n",
+}
+WRONG: tuple[object, ...] = (
+    None,
+    True,
+    Decimal(5),
+    5,
+    5.0,
+    "text",
+    b"bytes",
+    bytearray(b"bytes"),
+    ["list"],
+    {"map": "x"},
+    {"NULL": True},
+    {"x"},
+)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+@pytest.mark.parametrize("name", GOOD)
+def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: object) -> None:
+    """A wrong type is CorruptItem, never a guess and never another exception; it names no id."""
+    wanted: dict[str, tuple[type, ...]] = {
+        "data": (bytes,),
+        "rev": (str,),
+        "prev": (str,),
+        "ttl": (Decimal, type(None)),
+        "name": (str, type(None)),
+    }
+    if isinstance(value, wanted[name]):
+        assert from_attributes(KEY, {**GOOD, name: value}, SCHEMA).key == KEY
+        return
+
+    with pytest.raises(CorruptItem) as caught:
+        from_attributes(KEY, {**GOOD, name: value}, SCHEMA)
+
+    assert caught.value.item == digest(KEY.hash)
+    assert ID not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["data", "rev"])
+def test_a_row_without_data_or_rev_is_corrupt(name: str) -> None:
+    """A row that somebody else wrote there is CorruptItem, never a KeyError."""
+    with pytest.raises(CorruptItem):
+        from_attributes(KEY, {n: v for n, v in GOOD.items() if n != name}, SCHEMA)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None:
+    """A promoted copy is never what a session is read from: a wrong one does no harm."""
+    found = from_attributes(KEY, {**GOOD, "userId": value}, SCHEMA)
+
+    kept = isinstance(value, (str, bytes, Decimal))
+    assert found.promoted == ({"userId": value} if kept else {})
+
+
+def test_a_fraction_of_a_second_lets_nobody_out_early() -> None:
+    """An expiry that is no integer (somebody else wrote it) is rounded up."""
+    assert from_attributes(KEY, {**GOOD, "ttl": Decimal("100.2")}, SCHEMA).expires == 101
+
+
+def test_a_lost_reply_is_recognized_by_its_token() -> None:
+    """`wrote` finds a token in rev and in each of prev, and neither the birth nor a part of one."""
+    record = Record(KEY, b"", "birth.last", ("former", "older"))
+
+    assert record.birth == "birth"
+    assert [record.wrote(t) for t in ("last", "former", "older")] == [True] * 3
+    assert [record.wrote(t) for t in ("birth", "birth.last", "las", "", "x")] == [False] * 5
+
+
+@LAW
+@given(records)
+def test_a_row_is_never_larger_than_it_is_counted(record: Record) -> None:
+    """The count of everything but the data is never too low, by AWS's rules, nor far too high."""
+    found = {**record.attributes(SCHEMA), "data": b"", "id": KEY.hash}
+    numbers = [len(str(value)) for value in found.values() if isinstance(value, (int, Decimal))]
+    texts = [v.encode() if isinstance(v, str) else v for v in found.values()]
+    plain = sum(len(value) for value in texts if isinstance(value, bytes))
+    actual = sum(len(name) for name in found) + plain + sum(1 + (n + 1) // 2 for n in numbers)
+
+    assert actual <= record.size_of_others(SCHEMA) <= actual + sum(numbers) + 512
+
+
+def test_a_log_line_shows_no_payload_of_a_row() -> None:
+    """The repr of a record shows neither id, data, name nor promoted values."""
+    said = repr(Record(KEY, b"secret", "b.t", name="secret", promoted={"userId": "secret"}))
+
+    assert "secret" not in said
+    assert ID not in said

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Literal
+
+import pytest
+
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.plan import (
+    Again,
+    Clash,
+    Content,
+    Create,
+    Delete,
+    Done,
+    Drop,
+    Next,
+    Replace,
+    Touch,
+    after_refusal,
+)
+from beaker_dynamodb.item.record import Record
+
+NOW = 1000.0
+TOKEN = "mine"
+LIVE = Record(Key("sess:a"), b"", "birth.theirs", ("former",), expires=1001)
+EXPIRED = replace(LIVE, expires=1000)  # at exactly now it is absent
+FOREVER = replace(LIVE, expires=None)
+
+KNOWN = Content("known", {"_creation_time": 1, "a": 1})
+MINE = Content("mine", {"_creation_time": 1, "a": 2})
+THEIRS = Content("theirs", {"_creation_time": 1, "b": 1})
+CLEARED = Content("cleared", {"a": 2})
+OPAQUE = Content("opaque")
+
+Refused = Create | Touch | Replace | Delete
+CREATE, TOUCH, REPLACE, DELETE = (
+    Create(),
+    Touch("birth.seen"),
+    Replace("birth.seen"),
+    Delete("birth.seen"),
+)
+ALL: tuple[Refused, ...] = (CREATE, TOUCH, REPLACE, DELETE)
+POLICIES = ("merge", "overwrite", "raise")
+
+#: What a case expects: a decision, or the same with any word for the log.
+Expected = Next | Literal["dropped", "again, with a word"]
+DROPPED: Expected = "dropped"
+THEN_MINE = Again(Replace("birth.theirs"))
+THEN_MERGED = Again(Replace("birth.theirs"), merge=True)
+MINE_WITH_A_WORD: Expected = "again, with a word"
+
+
+def refused(
+    plan: Refused,
+    theirs: Record | None,
+    *,
+    policy: str = "merge",
+    known: Content | None = KNOWN,
+    mine: Content = MINE,
+    opened: Content = THEIRS,
+) -> Expected:
+    """Ask what follows; the text of a Drop, and a word for the log, are told as such."""
+    found = after_refusal(
+        plan, TOKEN, known, mine, theirs, lambda _: opened, now=NOW, on_conflict=policy
+    )
+    if isinstance(found, Drop):
+        assert found.why
+        return DROPPED
+    if isinstance(found, Again) and found.word:
+        assert found == replace(THEN_MINE, word=found.word)
+        return MINE_WITH_A_WORD
+    return found
+
+
+def by_plan(
+    create: Expected, touch: Expected, replaced: Expected, delete: Expected
+) -> dict[Refused, Expected]:
+    """Write one row of the table: what follows for each plan."""
+    return {CREATE: create, TOUCH: touch, REPLACE: replaced, DELETE: delete}
+
+
+DELETED_AGAIN = Again(Delete("birth.theirs"))
+
+#: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
+ROWS: dict[str, tuple[Record | None, dict[Refused, Expected]]] = {
+    "our own token in rev": (
+        replace(LIVE, rev="birth.mine"),
+        by_plan(Done(), Done(), Done(), Again(Delete("birth.mine"))),
+    ),
+    "our own token in prev": (
+        replace(LIVE, prev=("x", "mine")),
+        by_plan(Done(), Done(), Done(), DELETED_AGAIN),
+    ),
+    "our own token, expired since": (
+        replace(EXPIRED, rev="birth.mine"),
+        by_plan(Done(), Done(), Done(), Done()),
+    ),
+    "our own token under another birth": (
+        replace(LIVE, rev="other.mine"),
+        by_plan(Done(), Done(), Done(), Done()),
+    ),
+    "absent": (None, by_plan(Again(CREATE), DROPPED, DROPPED, Done())),
+    "of another birth": (
+        replace(LIVE, rev="other.theirs"),
+        by_plan(Again(Replace("other.theirs"), merge=True), DROPPED, DROPPED, Done()),
+    ),
+    "of another birth, expired": (
+        replace(EXPIRED, rev="other.theirs"),
+        by_plan(Again(Replace("other.theirs")), DROPPED, DROPPED, Done()),
+    ),
+    "expired": (EXPIRED, by_plan(THEN_MINE, DROPPED, THEN_MINE, Done())),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("plan", ALL, ids=lambda plan: type(plan).__name__)
+@pytest.mark.parametrize(("theirs", "expected"), ROWS.values(), ids=ROWS)
+def test_a_refused_write_never_resurrects_a_session(
+    theirs: Record | None, expected: dict[Refused, Expected], plan: Refused, policy: str
+) -> None:
+    """The upper rows of the table of refusals hold for every plan and every `on_conflict`."""
+    for known, mine, opened in product((KNOWN, OPAQUE, None), (MINE, CLEARED), (THEIRS,)):
+        found = refused(plan, theirs, policy=policy, known=known, mine=mine, opened=opened)
+        assert found == expected[plan]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
+@pytest.mark.parametrize("opened", [THEIRS, OPAQUE], ids=["opens", "opaque"])
+@pytest.mark.parametrize("mine", [MINE, CLEARED, OPAQUE], ids=["mine", "cleared", "opaque"])
+@pytest.mark.parametrize("plan", [TOUCH, DELETE], ids=["Touch", "Delete"])
+def test_a_logout_wins_and_a_read_gives_way(
+    plan: Refused, mine: Content, opened: Content, row: Record, policy: str
+) -> None:
+    """Over a live row a Touch is dropped, and a Delete tried again, whatever is in the row."""
+    expected = DROPPED if plan is TOUCH else DELETED_AGAIN
+
+    assert refused(plan, row, policy=policy, mine=mine, opened=opened) == expected
+
+
+#: A live row of the same birth: the plan, the three contents, and what follows by `on_conflict`.
+Sides = tuple[Refused, Content | None, Content, Content]
+OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = {
+    "a Create, both open": (
+        (CREATE, None, MINE, THEIRS),
+        (THEN_MERGED, THEN_MERGED, THEN_MERGED),
+    ),
+    "a Create of a session without a creation time": (
+        (CREATE, None, CLEARED, THEIRS),
+        (THEN_MERGED, THEN_MERGED, THEN_MERGED),
+    ),
+    "a Create, although something was known": (
+        (CREATE, KNOWN, MINE, THEIRS),
+        (THEN_MERGED, THEN_MERGED, THEN_MERGED),
+    ),
+    "an opaque Create": ((CREATE, None, OPAQUE, OPAQUE), (MINE_WITH_A_WORD, THEN_MINE, Clash())),
+    "a Create over what does not open": (
+        (CREATE, None, MINE, OPAQUE),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+    "a Replace, all open": ((REPLACE, KNOWN, MINE, THEIRS), (THEN_MERGED, THEN_MINE, Clash())),
+    "a Replace, mine opaque": (
+        (REPLACE, KNOWN, OPAQUE, THEIRS),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+    "a Replace, theirs does not open": (
+        (REPLACE, KNOWN, MINE, OPAQUE),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+    "a Replace, known does not open": (
+        (REPLACE, OPAQUE, MINE, THEIRS),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+    "a Create that met one writer, and now another": (
+        (REPLACE, None, MINE, THEIRS),
+        (THEN_MERGED, THEN_MERGED, THEN_MERGED),
+    ),
+    "a Replace, all opaque": (
+        (REPLACE, OPAQUE, OPAQUE, OPAQUE),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+    "a Replace, mine was cleared": (
+        (REPLACE, KNOWN, CLEARED, THEIRS),
+        (MINE_WITH_A_WORD, MINE_WITH_A_WORD, MINE_WITH_A_WORD),
+    ),
+    "a Replace, both were cleared": (
+        (REPLACE, KNOWN, CLEARED, CLEARED),
+        (THEN_MERGED, THEN_MINE, Clash()),
+    ),
+    "a Replace, theirs was cleared": (
+        (REPLACE, KNOWN, MINE, CLEARED),
+        (THEN_MERGED, THEN_MINE, Clash()),
+    ),
+    "a Replace, mine was cleared and theirs does not open": (
+        (REPLACE, KNOWN, CLEARED, OPAQUE),
+        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+    ),
+}
+
+
+@pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
+@pytest.mark.parametrize(("sides", "expected"), OVER_A_LIVE_ROW.values(), ids=OVER_A_LIVE_ROW)
+def test_two_writers_meet_as_on_conflict_says(
+    sides: Sides, expected: tuple[Expected, Expected, Expected], row: Record
+) -> None:
+    """The lower rows of the table: `merge`, `overwrite` and `raise`, for Create and Replace.
+
+    A Create merges with an empty `known` whatever `on_conflict` says. What does not open is
+    replaced with a word for the log, and a session that was cleared is never merged.
+    """
+    plan, known, mine, opened = sides
+    found = tuple(
+        refused(plan, row, policy=policy, known=known, mine=mine, opened=opened)
+        for policy in POLICIES
+    )
+
+    assert found == expected
+
+
+@pytest.mark.parametrize("plan", ALL, ids=lambda plan: type(plan).__name__)
+def test_theirs_is_opened_only_where_it_may_be_merged(plan: Refused) -> None:
+    """Nothing of theirs is opened for what is dropped, done, deleted or expired."""
+    opened: list[Record] = []
+
+    def read(row: Record) -> Content:
+        opened.append(row)
+        return THEIRS
+
+    for theirs in (None, EXPIRED, replace(LIVE, rev="birth.mine"), LIVE):
+        after_refusal(plan, TOKEN, KNOWN, MINE, theirs, read, now=NOW, on_conflict="merge")
+
+    assert opened == ([LIVE] if plan in {CREATE, REPLACE} else [])

@@ -1,0 +1,92 @@
+"""The application that gunicorn preloads: each page counts, and returns what its session holds.
+
+`PREFORK` in the environment says how, as JSON: Beaker's options, whether the parent uses its
+client before the fork, and whether what keeps processes apart is taken out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from beaker.middleware import SessionMiddleware
+from beaker.session import Session
+
+ORDERS: dict[str, Any] = json.loads(os.environ["PREFORK"])
+#: As many connections as this does the parent leave to its children.
+BEFORE_THE_FORK = 8
+
+
+def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Note who comes, count, and show the whole session."""
+    session = environ["beaker.session"]
+    client = environ["QUERY_STRING"]
+    if client:
+        session["clients"] = sorted({*session.get("clients", ()), client})
+        session["count"] = session.get("count", 0) + 1
+        session.save()
+    shown = {name: session[name] for name in session if not name.startswith("_")}
+    body = json.dumps({"pid": os.getpid(), "session": shown}).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def share_clients_across_processes() -> None:
+    """Take the process id out of a client's key, at each look and after a fork alike.
+
+    The guard that a reply is for the key that was asked for is taken out too: it would turn
+    somebody else's session into an error.
+    """
+    from beaker_dynamodb.store import client, table
+
+    renew: Callable[[Any], None] = client.Door.renew
+
+    def once(door: Any) -> None:
+        if not hasattr(door, "_client"):
+            renew(door)
+
+    def believed(self: Any, key: Any, item: Any) -> Any:
+        claimed = {**item, **self.wire_key(key)}
+        return record_of(self, key, claimed)
+
+    record_of: Callable[[Any, Any, Any], Any] = table.Table.record_of
+    for owner, name, replaced in (
+        (client.Door, "renew", once),
+        (client, "broken", lambda *facts: None),
+        (table.Table, "record_of", believed),
+    ):
+        if not hasattr(owner, name):
+            raise AttributeError(name)  # it was renamed: this would take nothing out
+        setattr(owner, name, replaced)
+
+
+def use_the_client() -> None:
+    """Save a session in the parent, and look at it over several connections at once."""
+    environ: dict[str, Any] = {}
+    session = Session(environ, id="parent", use_cookies=False, **OPTIONS)
+    session["clients"] = ["parent"]
+    session.save()
+    gate = threading.Barrier(BEFORE_THE_FORK)
+
+    def look() -> None:
+        gate.wait()
+        Session({}, id="parent", use_cookies=False, **OPTIONS)
+
+    threads = [threading.Thread(target=look) for _ in range(BEFORE_THE_FORK)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+OPTIONS: dict[str, Any] = ORDERS["options"]
+if ORDERS["shared"]:
+    share_clients_across_processes()
+application = SessionMiddleware(
+    pages, {f"session.{name}": value for name, value in OPTIONS.items()}
+)
+if ORDERS["used"]:
+    use_the_client()

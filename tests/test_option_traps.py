@@ -1,0 +1,49 @@
+"""Values that look like options and are none: each is an OptionError, or means what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.sources import configure, parse
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"url": "dynamodb://r/t?url=x"}, "KeyError"),
+        ({"url": "dynamodb://[x/t"}, "ValueError"),
+        ({"ttl": 10**400}, "OverflowError"),
+        ({"max_value_size": "9" * 5000}, "ValueError"),
+        ({"encryption_keys": [32]}, "no error: a key of 32 zero bytes"),
+        ({"encryption_keys": (KEY, 32)}, "no error: a key of 32 zero bytes"),
+        ({"table": "  "}, "no error: a table called ''"),
+        ({"region": " "}, "no error: a region called ''"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> None:
+    """Never another exception, and never taken for a value."""
+    with pytest.raises(OptionError):
+        parse(given, "session")
+
+
+def test_an_empty_option_does_not_hide_its_alias() -> None:
+    """An empty text means not given: then `table_name` says it."""
+    assert parse({"table": "", "table_name": "x"}, "session").table == "x"
+    assert parse({"table": None, "table_name": "x"}, "session").table == "x"
+
+
+def test_special_keys_as_a_python_list_of_texts() -> None:
+    """["userId:S", "visits:N"] means what "userId:S, visits:N" means (or is an OptionError)."""
+    found = parse({"special_keys": ["userId:S", "visits:N"]}, "session").special_keys
+    assert found == (("userId", "S"), ("visits", "N"))
+
+
+def test_a_default_serializer_for_caches_does_not_break_sessions() -> None:
+    """configure(serializer="json") is for the caches of the process."""
+    configure(serializer="json")
+    assert parse({}, "cache").serializer == "json"
+    parse({}, "session")

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import DAY, MB, TABLE
+from beaker_dynamodb.sources import Kind, parse
+
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
+KEY_TEXT, OTHER_TEXT = (base64.b64encode(key).decode() for key in (KEY, OTHER_KEY))
+
+
+class Thing:
+    """Any object that an application hands over."""
+
+
+THING = Thing()
+
+#: option: default, then (given, read) pairs, then bad values with a word of what is expected.
+Case = tuple[object, list[tuple[object, object]], list[object], str]
+
+Shared = tuple[list[tuple[object, object]], list[object], str]
+TEXT: Shared = (
+    [("x", "x"), (" x ", "x")],
+    [5, True, b"x", ["x"]],
+    "a text",
+)
+BOOLEAN: Shared = (
+    [
+        *((word, True) for word in ("true", "True", "yes", "on", "1", " y ", "t", True, 1)),
+        *((word, False) for word in ("false", "FALSE", "no", "off", "0", "n", "f", False, 0)),
+    ],
+    ["maybe", "2", 2, "truee", [True]],
+    "true or false",
+)
+WHOLE: Shared = (
+    [("5", 5), (5, 5), (" 7 ", 7), ("1", 1)],
+    ["0", "-1", 0, "x", 1.5, "1.5", True, [5], "9" * 5000],
+    "a whole number of at least 1",
+)
+SECONDS: Shared = (
+    [
+        ("5", 5.0),
+        (5, 5.0),
+        (2.5, 2.5),
+        ("90s", 90.0),
+        ("15m", 900.0),
+        ("2H", 7200.0),
+        ("30 d", 30.0 * DAY),
+        ("1.5h", 5400.0),
+    ],
+    ["-1", -1, "x", "5w", "h", True, float("nan"), float("inf"), [5], "1e3", "9" * 400],
+    "a duration",
+)
+SOME_SECONDS = (SECONDS[0], [*SECONDS[1], 0, "0", "0s"], "a duration")
+ALSO_NONE = ([*SECONDS[0], ("0", 0.0), (0, 0.0)], SECONDS[1], "a duration")
+SIZE: Shared = (
+    [("5", 5), (5, 5), ("64KB", 65536), ("16 mb", 16 * MB), ("7B", 7)],
+    ["0", 0, -5, "5GB", "x", True, 5.5, "5.5", [5]],
+    "a size above zero",
+)
+TABLE_OF_CASES: dict[str, Case] = {
+    "table": ("sessions", *TEXT),
+    "region": (None, *TEXT),
+    "profile": (None, *TEXT),
+    "endpoint_url": (None, *TEXT),
+    "aws_access_key_id": (None, *TEXT),
+    "aws_secret_access_key": (None, *TEXT),
+    "aws_session_token": (None, *TEXT),
+    "client": (None, [(THING, THING), (" my.app:make ", "my.app:make"), (len, len)], [], ""),
+    "transport": ("boto3", [("boto3", "boto3"), (" BOTO3 ", "boto3")], ["x", 5], "boto3"),
+    "connect_timeout": (1.0, *SOME_SECONDS),
+    "read_timeout": (2.0, *SOME_SECONDS),
+    "max_attempts": (3, *WHOLE),
+    "max_pool_connections": (50, *WHOLE),
+    "hash_key": ("id", *TEXT),
+    "range_key": (None, *TEXT),
+    "prefix": (
+        "sess:",
+        [("app:", "app:"), (" a.b-c_9: ", "a.b-c_9:")],
+        ["app", ":", "a:b:", "a b:", "a:b", "caf\xe9:", "a#:", 5, b"a:"],
+        "one colon",
+    ),
+    "ttl_attribute": ("expires", *TEXT),
+    "ttl": (30.0 * DAY, *ALSO_NONE),
+    "touch_after": (None, *ALSO_NONE),
+    "consistent_read": (True, *BOOLEAN),
+    "create_table": (True, *BOOLEAN),
+    "read_capacity_units": (None, *WHOLE),
+    "write_capacity_units": (None, *WHOLE),
+    "special_keys": (
+        (),
+        [
+            ("userId", (("userId", "S"),)),
+            ("userId:S, visits:n", (("userId", "S"), ("visits", "N"))),
+            ("a:B\n b", (("a", "B"), ("b", "S"))),
+            ("a:S a:S", (("a", "S"),)),
+            ({"a": "N"}, (("a", "N"),)),
+            ([("a", "N"), ("b", "")], (("a", "N"), ("b", "S"))),
+            (("a", "b"), (("a", "S"), ("b", "S"))),
+            (", ", ()),
+            ((), ()),
+        ],
+        ["a:X", "a:S:S", ":S", "a:S a:N", 5, [5], [("a",)], [("a", "S", "S")], {"a": 5}, {5: "S"}],
+        "names with a type",
+    ),
+    "require_special_keys": (False, *BOOLEAN),
+    "index_special_keys": (True, *BOOLEAN),
+    "on_conflict": (
+        "merge",
+        [("merge", "merge"), ("OVERWRITE", "overwrite"), (" raise ", "raise")],
+        ["x", 5, True],
+        "merge or overwrite or raise",
+    ),
+    "envelope": ("auto", [("none", "none"), ("auto", "auto")], ["x", True], "auto or none"),
+    "migrate_from": (None, [], TEXT[1], TEXT[2]),
+    "hash_ids": (False, *BOOLEAN),
+    "encryption_keys": (
+        (),
+        [
+            (KEY_TEXT, (KEY,)),
+            (f"{KEY_TEXT}, {OTHER_TEXT}", (KEY, OTHER_KEY)),
+            (f"{KEY_TEXT}\n{OTHER_TEXT}", (KEY, OTHER_KEY)),
+            ([KEY_TEXT, OTHER_KEY], (KEY, OTHER_KEY)),
+            ((KEY,), (KEY,)),
+            (f"plain {KEY_TEXT}", (b"", KEY)),
+            ([b"", KEY], (b"", KEY)),
+        ],
+        [
+            "x",
+            "AAAA",
+            KEY_TEXT[:-1],
+            KEY_TEXT + "!",
+            "caf\xe9",
+            ", ",
+            5,
+            KEY,
+            [],
+            [KEY[:-1]],
+            [1.5],
+        ],
+        "keys of 32 bytes",
+    ),
+    "encryption_required": (True, *BOOLEAN),
+    "compress": (True, *BOOLEAN),
+    "serializer": ("pickle", [("json", "json"), (THING, THING), (" a.b ", "a.b")], [], ""),
+    "max_value_size": (16 * MB, *SIZE),
+    "lock": ("table", [("process", "process"), ("Table", "table")], ["x", 5], "table or process"),
+    "lock_lease": (15.0, *SOME_SECONDS),
+    "lock_wait": (20.0, *ALSO_NONE),
+    "stale_for": (60.0, *ALSO_NONE),
+    "cache_errors": ("bypass", [("raise", "raise")], ["x", 5], "bypass or raise"),
+}
+TOGETHER = {
+    "read_capacity_units": {"write_capacity_units": "5"},
+    "write_capacity_units": {"read_capacity_units": "5"},
+}
+
+
+def kind_of(name: str) -> Kind:
+    """Say whose option it is."""
+    return "cache" if name == "serializer" else "session"
+
+
+def test_every_option_has_its_cases() -> None:
+    """The table of cases here is the table of options, in its order; no option is untested."""
+    assert list(TABLE_OF_CASES) == list(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE_OF_CASES)
+def test_an_option_that_is_not_given_has_its_default(name: str) -> None:
+    """None and "" mean "not given"; then the default of design section 9 holds."""
+    default = TABLE_OF_CASES[name][0]
+
+    for given in ({}, {name: None}, {name: ""}):
+        assert getattr(parse(given, "session"), name) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [(name, *pair) for name, case in TABLE_OF_CASES.items() for pair in case[1]],
+)
+def test_an_option_is_read_from_ini_text_and_from_python(
+    name: str, given: object, read: object
+) -> None:
+    """Each option takes an ini string or the Python value itself."""
+    found = getattr(parse({name: given, **TOGETHER.get(name, {})}, kind_of(name)), name)
+
+    assert found == read
+    assert type(found) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [(name, value) for name, case in TABLE_OF_CASES.items() for value in case[2]],
+)
+def test_a_bad_value_is_refused_with_what_is_expected(name: str, bad: object) -> None:
+    """The error names the option, what is expected, and the value, unless it is a secret."""
+    with pytest.raises(OptionError) as caught:
+        parse({name: bad}, kind_of(name))
+
+    said = str(caught.value)
+    assert repr(name) in said
+    assert "expected " in said
+    assert TABLE_OF_CASES[name][3] in said
+    assert (repr(bad) in said) is not TABLE[name].secret

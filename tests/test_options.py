@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import re
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import TABLE, Options, reference
+from beaker_dynamodb.sources import parse
+
+KEY = bytes(range(32))
+KEY_TEXT = base64.b64encode(KEY).decode()
+SECRETS = {name for name, row in TABLE.items() if row.secret}
+
+
+def test_no_secret_is_shown() -> None:
+    """Keys and credentials stand in no repr and in no error."""
+    given: dict[str, object] = dict.fromkeys(SECRETS, KEY_TEXT)
+    found = parse(given, "session")
+
+    assert {*given} == {
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "encryption_keys",
+    }
+    assert KEY_TEXT not in repr(found)
+    assert repr(KEY) not in repr(found)
+    with pytest.raises(OptionError) as caught:
+        parse({"url": f"dynamodb://r/t?encryption_keys=x{KEY_TEXT}"}, "session")
+    assert KEY_TEXT not in str(caught.value)
+    assert KEY_TEXT not in repr(parse({"migrate_from.password": KEY_TEXT}, "session"))
+
+
+def test_a_cache_has_its_own_defaults() -> None:
+    """Only the prefix and the consistency of reads differ between sessions and caches."""
+    session, cache = (dataclasses.asdict(parse({}, kind)) for kind in ("session", "cache"))
+    differing = {name for name, value in session.items() if cache[name] != value}
+
+    assert differing == {"prefix", "consistent_read"}
+    assert (cache["prefix"], cache["consistent_read"]) == ("cache:", False)
+    assert parse({"prefix": "a:", "consistent_read": "true"}, "cache").consistent_read
+    assert parse({"prefix": "a:"}, "cache").prefix == "a:"
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"hash_key": "data"}, "'data'"),
+        ({"hash_key": "expires"}, "'expires'"),
+        ({"ttl_attribute": "rev"}, "'rev'"),
+        ({"range_key": "id"}, "'id'"),
+        ({"range_key": "prev"}, "'prev'"),
+        ({"hash_key": "name"}, "'name'"),
+        ({"hash_key": " "}, "'hash_key'"),
+        *(({"special_keys": name}, repr(name)) for name in ("data", "rev", "prev", "name")),
+        *(({"special_keys": f"a, {name}:N"}, repr(name)) for name in ("id", "expires")),
+        ({"special_keys": "pk", "hash_key": "pk"}, "'pk'"),
+        ({"special_keys": "sk", "range_key": "sk"}, "'sk'"),
+        ({"special_keys": "ttl", "ttl_attribute": "ttl"}, "'ttl'"),
+        ({"read_capacity_units": "5"}, "'write_capacity_units'"),
+        ({"write_capacity_units": "5"}, "'read_capacity_units'"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    given: dict[str, object], word: str
+) -> None:
+    """Attributes of one name, and one capacity without the other: the error names them."""
+    with pytest.raises(OptionError, match=re.escape(word)):
+        parse(given, "session")
+
+
+def test_what_was_an_attribute_is_free_under_another_name() -> None:
+    """With the keys renamed, `id`, `expires` and `session` may be special keys."""
+    given = {"hash_key": "pk", "ttl_attribute": "until", "special_keys": "id, expires, session"}
+
+    assert len(parse(given, "session").special_keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("touch_after", "lifetime", "expected"),
+    [
+        (None, 600, 60),
+        (None, 1, 0.1),
+        (None, 36_000, 3600),
+        (None, 10_000_000, 3600),
+        (None, None, 3600),
+        (0, 600, 0),
+        (30, 600, 30),
+        (60, 600, 60),
+        (61, 600, 60),
+        (7200, 600, 60),
+        (7200, None, 3600),
+        (30, None, 30),
+    ],
+)
+def test_a_session_that_is_read_is_touched_in_time(
+    touch_after: float | None, lifetime: float | None, expected: float
+) -> None:
+    """The default is a tenth of the lifetime, at most 1 h; given, it is never above a tenth."""
+    assert Options(touch_after=touch_after).touch_interval(lifetime) == pytest.approx(expected)
+
+
+def test_the_printed_table_shows_every_option_once() -> None:
+    """README's table is this one: four columns, `url` first, then every option in order."""
+    lines = reference().splitlines()
+    rows = [re.split(r" ?\| ?", line)[1:-1] for line in lines]
+    names = [re.findall(r"`(\w+)`", row[0]) for row in rows[2:]]
+
+    assert rows[0] == ["option", "default", "connect-dynamodb", "meaning"]
+    assert [name[0] for name in names] == ["url", *TABLE]
+    assert {a for _, *aliases in names for a in aliases} == {r.alias for r in TABLE.values()} - {""}
+    assert all(len(row) == 4 and row[3] for row in rows)
+    assert reference().endswith("|\n")

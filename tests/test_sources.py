@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import beaker_dynamodb
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import TABLE
+from beaker_dynamodb.sources import LEFTOVERS, configure, parse
+
+#: What SessionMiddleware, pyramid_beaker and CacheManager hand over unasked (Beaker 1.14).
+HANDED_OVER: Mapping[str, object] = {
+    "auto": True,
+    "cache_regions": {},
+    "class": dict,
+    "constant_csrf_token": False,
+    "cookie_on_exception": True,
+    "data_dir": "/tmp/data",  # noqa: S108
+    "digest_filenames": False,
+    "enabled": "true",
+    "expire": "300",
+    "key_length": 250,
+    "lock_dir": "/tmp/lock",  # noqa: S108
+    "log_file": None,
+    "namespace_class": dict,
+    "regions": "short, long",
+    "session_class": dict,
+    "timeout": 720,
+    "type": "ext:dynamodb",
+    "use_cookies": True,
+    "webtest_varname": "session",
+    "session.table": "seconds",
+    "cache.tabel": "x",
+    "beaker.session.type": "x",
+}
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Gather the warnings that were logged."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("name", HANDED_OVER)
+def test_what_beaker_hands_over_is_set_aside(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Beaker's own leftovers are neither options, nor errors, nor worth a line in the log."""
+    assert parse({name: HANDED_OVER[name], "table": "t"}, "session").table == "t"
+    assert warnings_of(caplog) == []
+
+
+def test_every_leftover_is_tried() -> None:
+    """The table above names each leftover that the code knows, and no other."""
+    assert {name for name in HANDED_OVER if "." not in name} == LEFTOVERS
+    assert not LEFTOVERS & {"url", *TABLE}
+
+
+URL = "dynamodb://eu-west-1/in-url"
+LAYERS: list[tuple[dict[str, object], dict[str, object], dict[str, str], str]] = [
+    # What is given, what configure() says, what the environment says.
+    ({}, {}, {}, "sessions"),
+    ({}, {}, {"URL": "dynamodb://r/env-url"}, "env-url"),
+    ({}, {}, {"URL": "dynamodb://r/env-url", "TABLE": "env"}, "env"),
+    ({}, {}, {"TABLE_NAME": "env-alias"}, "env-alias"),
+    ({}, {}, {"TABLE_NAME": "env-alias", "TABLE": "env"}, "env"),
+    ({}, {"url": "dynamodb://r/conf-url"}, {"TABLE": "env"}, "conf-url"),
+    ({}, {"table": "conf", "url": "dynamodb://r/conf-url"}, {"TABLE": "env"}, "conf"),
+    ({}, {"table_name": "conf-alias"}, {"TABLE": "env"}, "conf-alias"),
+    ({"url": URL}, {"table": "conf"}, {"TABLE": "env"}, "in-url"),
+    ({"url": URL, "table": "given"}, {"table": "conf"}, {"TABLE": "env"}, "given"),
+    ({"url": URL, "table_name": "alias"}, {"table": "conf"}, {}, "alias"),
+    ({"table_name": "alias", "table": "given"}, {}, {}, "given"),
+    ({"table": "given", "table_name": "alias"}, {}, {}, "given"),
+    ({"url": URL + "?table=query"}, {}, {}, "query"),
+    ({"table": None}, {"table": "conf"}, {}, "conf"),
+    ({"table": ""}, {"table": None}, {"TABLE": "env"}, "env"),
+    ({"url": None}, {"url": ""}, {"TABLE": ""}, "sessions"),
+    ({"url": "redis://r/other"}, {"table": "conf"}, {}, "conf"),
+]
+
+
+@pytest.mark.parametrize(("given", "defaults", "environment", "expected"), LAYERS)
+def test_the_nearest_source_wins(
+    given: dict[str, object],
+    defaults: dict[str, object],
+    environment: dict[str, str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The option itself, then `url`, then `configure()`, then the environment, then the default."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"BEAKER_DYNAMODB_{name}", value)
+    configure(**defaults)
+
+    assert parse(given, "session").table == expected
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_option_is_read_from_the_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`BEAKER_DYNAMODB_<OPTION>` is an ini string like any other: it is cast by its option."""
+    monkeypatch.setenv(f"BEAKER_DYNAMODB_{name.upper()}", "some:thing:")
+    try:
+        outcome = getattr(parse({}, "cache"), name)
+    except OptionError as error:
+        outcome = str(error)
+
+    assert outcome == "some:thing:" or f"'{name}'" in outcome
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [("table_name", "table"), ("region_name", "region"), ("profile_name", "profile")],
+)
+def test_boto3s_names_are_understood(alias: str, name: str) -> None:
+    """An alias is the option under another name; an error names the option."""
+    assert getattr(parse({alias: "x"}, "session"), name) == "x"
+    with pytest.raises(OptionError, match=f"'{name}'"):
+        parse({alias: 5}, "session")
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("tabel", "table"),
+        ("Table", "table"),
+        ("tablename", "table_name"),
+        ("reigon", "region"),
+        ("endpoint", "endpoint_url"),
+        ("specialkeys", "special_keys"),
+        ("special_key", "special_keys"),
+        ("hashKey", "hash_key"),
+        ("encryption_key", "encryption_keys"),
+        ("on_conflicts", "on_conflict"),
+        ("touchafter", "touch_after"),
+    ],
+)
+def test_a_slip_of_the_pen_is_an_error(typed: str, nearest: str) -> None:
+    """An unknown option close to one of ours names it."""
+    with pytest.raises(OptionError) as caught:
+        parse({typed: "x"}, "session")
+
+    assert str(caught.value) == f"unknown option {typed!r}; did you mean {nearest!r}?"
+
+
+def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """What is close to none of ours is ignored with one line in the log, not one a request."""
+    for count in range(3):
+        assert parse({"something_else": count, "table": "t"}, "session").table == "t"
+
+    assert len(warnings_of(caplog)) == 1
+    assert "'something_else'" in warnings_of(caplog)[0]
+
+
+def test_another_backends_options_are_handed_on() -> None:
+    """`migrate_from.NAME` is kept as it is, from every source, for the backend that it names."""
+    configure(**{"migrate_from.url": "redis://a", "migrate_from.lock_dir": "/l"})
+    found = parse({"migrate_from.url": "redis://b", "migrate_from.x": ""}, "session")
+
+    assert dict(found.migrate_from_options) == {"url": "redis://b", "lock_dir": "/l"}
+
+
+def test_migrating_says_that_it_is_not_served() -> None:
+    """What this release does not do is an OptionError, never silently left undone."""
+    with pytest.raises(OptionError, match="'migrate_from'"):
+        parse({"migrate_from": "ext:redis"}, "session")
+
+
+def test_a_session_serializer_is_refused() -> None:
+    """On a session `serializer` names Beaker's own option; a cache takes it."""
+    with pytest.raises(OptionError, match=r"session\.data_serializer"):
+        parse({"serializer": "json"}, "session")
+    assert parse({"serializer": "json"}, "cache").serializer == "json"
+
+
+def test_defaults_end_with_their_block() -> None:
+    """`configure()` lasts; as a context manager it restores what was set before, errors or not."""
+    configure(table="lasting")
+    with configure(table="inner", ttl=5):
+        with configure(ttl=6):
+            assert (parse({}, "session").table, parse({}, "session").ttl) == ("inner", 6)
+        assert parse({}, "session").ttl == 5
+    assert parse({}, "session").table == "lasting"
+    with pytest.raises(RuntimeError), configure(table="failing"):
+        raise RuntimeError
+    assert parse({}, "session").table == "lasting"
+    beaker_dynamodb.reset()
+    assert parse({}, "session").table == "sessions"
+
+
+@pytest.mark.parametrize("bad", [{"ttl": "x"}, {"tabel": "x"}, {"url": "dynamodb://a/b/c"}])
+def test_bad_defaults_are_refused_at_once(bad: dict[str, Any]) -> None:
+    """`configure()` raises by itself, not at the first request, and leaves what was set before."""
+    configure(table="before")
+    with pytest.raises(OptionError):
+        configure(**bad)
+
+    assert parse({}, "session").table == "before"
+
+
+def test_options_are_parsed_once_per_distinct_set() -> None:
+    """Equal sets give one object; the kind, the type of a value and new defaults tell apart."""
+    first = parse({"table": "t", "ttl": "5"}, "session")
+
+    assert parse({"ttl": "5", "table": "t"}, "session") is first
+    assert parse({"table": "t", "ttl": "5"}, "cache") is not first
+    assert parse({"table": "t", "ttl": "6"}, "session").ttl == 6
+    with configure(table="other"):
+        assert parse({"ttl": "5"}, "session").table == "other"
+    assert parse({"ttl": "5"}, "session").table == "sessions"
+    unhashable = [("a", "N")]
+    assert parse({"special_keys": unhashable}, "session").special_keys == (("a", "N"),)
+
+
+def test_1_and_true_are_two_values_of_an_option() -> None:
+    """1, True, 1.0 and "1" are one key of a dict, and yet not one value."""
+    assert parse({"max_attempts": 1}, "session").max_attempts == 1
+    assert parse({"max_attempts": "1"}, "session").max_attempts == 1
+    for bad in (True, 1.0):
+        with pytest.raises(OptionError):
+            parse({"max_attempts": bad}, "session")
+    assert parse({"compress": 1}, "session").compress is True
+
+
+def test_many_distinct_sets_are_not_kept_for_ever() -> None:
+    """An application that makes up a new set for each cache does not fill the memory."""
+    first = parse({"table": "t-0"}, "cache")
+
+    assert {parse({"table": f"t-{n}"}, "cache").table for n in range(300)} == {
+        f"t-{n}" for n in range(300)
+    }
+    assert parse({"table": "t-0"}, "cache") is not first
+    assert parse({"table": "t-0"}, "cache") == first

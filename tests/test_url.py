@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.sources import parse
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("dynamodb://eu-west-1/t", {"region": "eu-west-1", "table": "t"}),
+        (" dynamodb://eu-west-1/t/ ", {"region": "eu-west-1", "table": "t"}),
+        ("DynamoDB://eu-west-1/t", {"region": "eu-west-1", "table": "t"}),
+        ("dynamodb:///t", {"region": None, "table": "t"}),
+        ("dynamodb://eu-west-1", {"region": "eu-west-1", "table": "sessions"}),
+        ("dynamodb:///", {"region": None, "table": "sessions"}),
+        ("dynamodb:///my%20table", {"table": "my table"}),
+        ("dynamodb://r/t?ttl=2h&compress=no", {"ttl": 7200.0, "compress": False}),
+        ("dynamodb://r/t?special_keys=a%3AN%2Cb", {"special_keys": (("a", "N"), ("b", "S"))}),
+        ("dynamodb://r/t?ttl=", {"ttl": 2_592_000.0}),
+        ("dynamodb://r/t?region_name=s", {"region": "r"}),
+        ("dynamodb://r/t?", {"table": "t"}),
+        ("redis://host/t?ttl=5", {"table": "sessions", "ttl": 2_592_000.0}),
+        ("mysql://user:word@host/t", {"table": "sessions"}),
+        ("127.0.0.1:11211", {"table": "sessions"}),
+    ],
+)
+def test_a_url_says_everything_in_one_line(url: str, expected: dict[str, object]) -> None:
+    """`dynamodb://REGION/TABLE?option=value`; a url of another scheme is another backend's."""
+    found = parse({"url": url}, "session")
+
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dynamodb://r/t/u",
+        "dynamodb://r/t#x",
+        "dynamodb://r/t?x",
+        "dynamodb://r/t?=x",
+        "dynamodb://r/t?ttl=5&ttl=6",
+        "dynamodb://r/t?ttl=x",
+        "dynamodb://r/t?tabel=x",
+        5,
+        b"x",
+    ],
+)
+def test_a_malformed_url_is_an_error(url: object) -> None:
+    """Too many parts, options without value or given twice, bad or unknown ones: OptionError."""
+    with pytest.raises(OptionError, match=r"'url'|'ttl'|'tabel'"):
+        parse({"url": url}, "session")
