@@ -17,7 +17,7 @@ import pytest
 from tests.servers import Flavor, Server, answers, free_port
 
 ROOT = Path(__file__).parents[1]
-WORKERS, CLIENTS = 4, 64
+WORKERS, CLIENTS, TRIES = 4, 64, 8
 THREADS = ("--worker-class", "gthread", "--threads", "8")
 CLASSES = {
     "sync": ("--worker-class", "sync"),
@@ -123,12 +123,21 @@ def test_greenlets_never_mix_up_sessions(
 def test_the_load_finds_clients_that_cross_a_fork(
     tmp_path: Path, orders: dict[str, Any], workers: tuple[str, ...]
 ) -> None:
-    """Without the process id in the client's key the same load meets strangers, or broken pages."""
+    """Without the process id in the client's key the same load meets strangers, or broken pages.
+
+    A shared connection breaks at its first clash, and then each worker has its own: so a server
+    has one moment to show it, and gets a few tries.
+    """
     # One attempt, and little patience: the SDK would hide most of what goes wrong.
     options = {**orders["options"], "max_attempts": "1", "read_timeout": "2"}
     shared = {**orders, "options": options, "shared": True}
-    with gunicorn(tmp_path, shared, "--preload", *workers) as port:
-        found = load(port, 640)
+    wrong = 0
+    for _ in range(TRIES):
+        with gunicorn(tmp_path, shared, "--preload", *workers) as port:
+            found = load(port, 256)
+        print(found)
+        wrong = found["crossed"] + found["lost"] + found["errors"]
+        if wrong:
+            break
 
-    print(found)
-    assert found["crossed"] + found["lost"] + found["errors"] > 0
+    assert wrong > 0

@@ -83,6 +83,7 @@ _OPTIONS: Final = {
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
 _KEY_SCHEMA: Final = re.compile(
     r"provided key element does not match the schema|Missing the key|Type mismatch for key"
+    r"|required keys was not given"
     r"|number of conditions on the keys is invalid|key schema",
     re.IGNORECASE,
 )

@@ -57,6 +57,8 @@ class Door:
         self.connection = connection
         #: Tables that have answered; one that is missing later was deleted, perhaps for a restore.
         self.seen: set[str] = set()
+        #: Known once there was a client.
+        self.region: str | None = None
         self._given_in = os.getpid()
         self.renew()
 
@@ -65,11 +67,6 @@ class Door:
         self._lock = threading.Lock()
         self._client: Any = None
         self._pid = os.getpid()
-
-    @property
-    def region(self) -> str | None:
-        """Name the region, once there is a client."""
-        return self._client.meta.region_name if self._client is not None else None
 
     def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
         """Make one call, and a second one if the first reply is broken.
@@ -124,9 +121,10 @@ class Door:
         client = self._client
         if client is None:
             with self._lock:
-                if self._client is None:
-                    self._client = self._make()
                 client = self._client
+                if client is None:
+                    client = self._client = self._make()
+                    self.region = client.meta.region_name
         return client
 
     def _make(self) -> Any:

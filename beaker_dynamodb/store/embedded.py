@@ -6,7 +6,7 @@ with the process. moto is imported only here, and only when asked for.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import logging
 import os
 import threading
@@ -35,16 +35,18 @@ def url() -> str:
 
 
 def _started() -> Any:
-    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+    try:
+        moto: Any = importlib.import_module("moto.server")
+    except ImportError:  # or a part of it: moto alone, in an application that has Flask
+        moto = None
+    if moto is None:
         raise OptionError(
             "option endpoint_url = embedded needs the extra 'embedded':"
             " pip install 'beaker-dynamodb[embedded]'"
         )
-    from moto.server import ThreadedMotoServer
-
     # One line a request is more than an application's log bears.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     return server
 

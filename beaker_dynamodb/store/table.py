@@ -147,6 +147,7 @@ class Table:
             self.door.seen.add(self.name)
             return reply
         self.create()
+        self.door.seen.add(self.name)
         return self.door.call(operation, request, ought=self.layout.described)
 
     def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:

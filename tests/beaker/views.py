@@ -1,0 +1,105 @@
+"""What a page does with its session, and what a test measures and winds while it does so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import beaker_dynamodb
+from beaker_dynamodb.manager import DynamoDBNamespaceManager
+from beaker_dynamodb.store.meter import Saved
+from beaker_dynamodb.surroundings import Surroundings
+from tests.instruments import Clock
+from tests.proxy import Exchange
+
+View = Callable[[Any], Any]
+Step = Callable[[], object]
+
+
+def contents(session: Any) -> dict[str, Any]:
+    """Read everything."""
+    return {name: value for name, value in dict(session.items()).items() if name[0] != "_"}
+
+
+def put(**values: object) -> View:
+    """Make a view that sets values and saves."""
+
+    def view(session: Any) -> None:
+        session.update(values)
+        session.save()
+
+    return view
+
+
+def read_while(step: Step) -> View:
+    """Make a view that loads its session and saves nothing, while *step* happens."""
+
+    def view(session: Any) -> dict[str, Any]:
+        found = contents(session)
+        step()
+        return found
+
+    return view
+
+
+def put_while(step: Step, **values: object) -> View:
+    """Make a view that loads its session, sets values after *step* happened, and saves."""
+    return change_while(step, lambda session: session.update(values))
+
+
+def change_while(step: Step, change: View) -> View:
+    """Make a view that loads its session, changes it after *step* happened, and saves."""
+
+    def view(session: Any) -> None:
+        contents(session)
+        step()
+        change(session)
+        session.save()
+
+    return view
+
+
+def log_out(session: Any) -> None:
+    """Delete the session, as a logout page does."""
+    session.delete()
+
+
+@dataclass(frozen=True)
+class Between:
+    """A fault for the proxy: the request is applied, *step* happens, and then the reply comes."""
+
+    step: Step
+
+    def __call__(self, exchange: Exchange) -> None:
+        reply = exchange.forward()
+        self.step()
+        exchange.answer(reply)
+
+
+def gathered_saves() -> list[Saved]:
+    """Return a list that the meter fills from now on with what it tells of saves."""
+    events: list[Saved] = []
+
+    def keep(event: object) -> None:
+        if isinstance(event, Saved):
+            events.append(event)
+
+    beaker_dynamodb.observe(keep)
+    return events
+
+
+# Time and luck
+
+
+def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
+    """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
+    around = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
+    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(**around))
+    ticking = SimpleNamespace(time=clock, strftime=time.strftime)
+    monkeypatch.setattr("beaker.session.time", ticking)
+    monkeypatch.setattr("beaker_dynamodb.strict.time", ticking)
