@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from functools import partial
 
-from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
@@ -73,8 +73,14 @@ class Rows:
         return None if value is None else Row(record, value)
 
     def open(self, record: Record) -> bytes | None:
-        """Open a record's data; None where it is of another kind, and so not ours."""
-        return self.codec.open(record.data, Place(record.key, record.rev, record.expires))
+        """Open a record's data; None where it is of another kind, and so not ours.
+
+        Raises: CorruptItem, for a session's that is no text too; UnknownFormat, ItemTooLarge.
+        """
+        value = self.codec.open(record.data, Place(record.key, record.rev, record.expires))
+        if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
+            raise CorruptItem(digest(record.key.hash), "it is no text")
+        return value
 
     def sealed(self, record: Record, value: bytes) -> Record:
         """Seal *value* into *record*.
@@ -93,6 +99,14 @@ class Rows:
         Raises: ItemTooLarge, and whatever the door raises.
         """
         return self.values.put(self.sealed(record, value), condition, old)
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:

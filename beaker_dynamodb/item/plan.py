@@ -169,7 +169,7 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
     if theirs is not None and not isinstance(refused, Delete) and theirs.wrote(token):
         return Done()
     if isinstance(refused, Create):
-        if theirs is None:  # it expired and was swept between the two looks
+        if theirs is None or not theirs.live(now):  # it expired between the two looks
             return Again(refused)
     elif theirs is None or theirs.birth != birth(refused.rev):
         return Done() if isinstance(refused, Delete) else Drop("the session was deleted")

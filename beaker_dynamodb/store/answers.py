@@ -64,8 +64,8 @@ STALE_CREDENTIALS: Final = frozenset(
     }
 )
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-#: botocore does not retry these, and the write was surely not applied.
-ONCE_MORE: Final = frozenset({"TransactionConflictException"})
+#: botocore does not retry this, and the write was surely not applied.
+_CONFLICTS: Final = "TransactionConflictException"
 
 _WHERE: Final = (
     "boto3 looks for credentials in the options, the environment (AWS_ACCESS_KEY_ID), AWS's files"
@@ -103,6 +103,17 @@ class Failure:
     item: Mapping[str, Any] | None = None
     schema: str = ""
     names: frozenset[str] = frozenset()
+
+    @property
+    def garbled(self) -> bool:
+        """Tell whether it is no answer of AWS's: botocore then gives the status as the code."""
+        return self.code.isdigit()
+
+    @property
+    def once_more(self) -> bool:
+        """Tell whether another try is worth it that botocore does not make."""
+        client_side = self.status < 500  # noqa: PLR2004  # of the others botocore tries all
+        return self.code == _CONFLICTS or (self.garbled and client_side)
 
     @property
     def outcome(self) -> str:
@@ -183,7 +194,7 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
         return AccessRefused("AWS does not accept the credentials", call=call)
     if kind is AccessRefused:
         return AccessRefused(f"AWS refuses the action dynamodb:{call.operation}", call=call)
-    if kind is Unavailable or failure.status >= 500:  # noqa: PLR2004  # HTTP's server errors
+    if kind is Unavailable or failure.garbled or failure.status >= 500:  # noqa: PLR2004
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
 

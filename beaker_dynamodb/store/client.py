@@ -21,7 +21,6 @@ from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, OptionError,
 from beaker_dynamodb.store import embedded, meter
 from beaker_dynamodb.store.answers import (
     CONDITION_FAILED,
-    ONCE_MORE,
     STALE_CREDENTIALS,
     Failure,
     broken,
@@ -89,7 +88,7 @@ class Door:
                     retried = bool(wrong) or (answer.attempts or 1) > 1
                     body = {"Item": answer.item} if answer.item else {}
                     return Reply(body, refused=True, retried=retried)
-                if answer.code not in ONCE_MORE or last:
+                if last or not answer.once_more:
                     raise error_of(answer, self._facts(operation, request, answer), ought)
                 continue
             wrong = broken(operation, request, answer) if operation in DATA else None

@@ -6,7 +6,7 @@ with the process. moto is imported only here, and only when asked for.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import logging
 import os
 import threading
@@ -16,6 +16,7 @@ from beaker_dynamodb.errors import OptionError
 
 #: The value of option `endpoint_url` that asks for it.
 WORD: Final = "embedded"
+NEEDED: Final = ("moto", "flask", "flask_cors")
 
 _lock = threading.Lock()
 _servers: dict[int, Any] = {}
@@ -35,18 +36,17 @@ def url() -> str:
 
 
 def _started() -> Any:
-    try:
-        moto: Any = importlib.import_module("moto.server")
-    except ImportError:  # or a part of it: moto alone, in an application that has Flask
-        moto = None
-    if moto is None:
+    # Looked for one by one: moto alone may be there, in an application that has Flask.
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
         raise OptionError(
             "option endpoint_url = embedded needs the extra 'embedded':"
             " pip install 'beaker-dynamodb[embedded]'"
         )
+    from moto.server import ThreadedMotoServer
+
     # One line a request is more than an application's log bears.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     return server
 

@@ -108,9 +108,9 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Expected]]] = {
     ),
     "of another birth, expired": (
         replace(EXPIRED, rev="other.theirs"),
-        by_plan(Again(Replace("other.theirs")), DROPPED, DROPPED, Done()),
+        by_plan(Again(CREATE), DROPPED, DROPPED, Done()),
     ),
-    "expired": (EXPIRED, by_plan(THEN_MINE, DROPPED, THEN_MINE, Done())),
+    "expired": (EXPIRED, by_plan(Again(CREATE), DROPPED, THEN_MINE, Done())),
 }
 
 

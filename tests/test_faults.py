@@ -1,0 +1,218 @@
+"""What happens to a user when the way to DynamoDB breaks: cases 1 to 9 of the fault list.
+
+The numbers are those of the list in shared/dynamodb.md, section 6. All of it that concerns
+sessions, and where it stands (T: this folder, B: tests/beaker):
+
+    1, 2, 4 to 9              here
+    3                         B/test_stories_replies.py
+    7, 10 to 12               T/test_faults_ways.py
+    13 to 16                  T/test_faults_servers.py
+    17 to 19, 34, 35          T/test_faults_clients.py
+    20 to 24                  T/test_faults_rows.py
+    25, 26, 28, 29, 32, 33    T/test_faults_ids.py; 28 and 29 in B/test_stories*.py, too
+    24, the bombs             B/test_payload_security.py
+    31                        T/store/test_provision.py
+    36                        B/test_payload_hygiene.py
+    37                        the matrix of the continuous integration: one botocore runs here
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
+from tests.beaker.overlap import Browser, Site
+from tests.beaker.views import View, contents, log_out, put
+from tests.instruments import (
+    BRACES,
+    EMPTY,
+    HTML,
+    Answer,
+    FlipBit,
+    Hang,
+    LoseReply,
+    LoseRequest,
+    ResetMidReply,
+    Truncate,
+    aws_error,
+)
+from tests.proxy import Fault, FaultProxy
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site with a table of its own."""
+    return Site.made(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy before the server."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Gather how long botocore would sleep between its attempts; it does not."""
+    slept: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
+    return slept
+
+
+def fails(site: Site, user: Browser, view: View) -> None:
+    """Insist on an honest 500 that leaves the cookie as it is, for it may be another tab's."""
+    cookie = user.cookie
+    with pytest.raises(Unavailable):
+        site.visit(user, view)
+    assert user.cookie == cookie
+
+
+APPLIED: dict[str, Fault] = {
+    "the connection closes": LoseReply(),
+    "the connection is reset in mid-reply": ResetMidReply(),
+    "no reply comes": Hang(applied=True),
+    "a gateway answers 502": Answer(b"", 502, applied=True),
+    "DynamoDB answers 500": aws_error("InternalServerError", status=500, applied=True),
+}
+
+
+@pytest.mark.parametrize("fault", APPLIED.values(), ids=[*APPLIED])
+def test_1_a_login_whose_reply_is_lost_is_logged_in(
+    site: Site, proxy: FaultProxy, fault: Fault
+) -> None:
+    """Case 1, a conditional create: saved, one row, no error."""
+    user = Browser()
+    proxy.next(fault, operation="PutItem")
+
+    site.behind(proxy, read_timeout=1).visit(user, put(user="ann"))
+
+    assert site.found(user) == {"user": "ann"}
+    assert len(site.rows()) == 1
+    assert proxy.operations == ["PutItem", "PutItem"]
+
+
+@pytest.mark.parametrize("fault", APPLIED.values(), ids=[*APPLIED])
+def test_2_a_change_or_a_logout_whose_reply_is_lost_is_done(
+    site: Site, proxy: FaultProxy, fault: Fault
+) -> None:
+    """Case 2: the token tells an update's own row; a delete finds what it wanted."""
+    user = site.begun(cart=1)
+    proxy.next(fault, operation="PutItem")
+    proxy.next(fault, operation="DeleteItem")
+    behind = site.behind(proxy, read_timeout=1)
+
+    behind.visit(user, put(cart=2))
+    assert site.found(user) == {"cart": 2}
+
+    behind.visit(user.also(), log_out)
+    assert site.rows() == []
+    assert proxy.pending == 0
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
+def test_4_a_user_waits_a_bounded_time_and_stays_logged_in_when_nobody_answers(
+    site: Site, proxy: FaultProxy, applied: bool
+) -> None:
+    """Case 4, hang on read and on write: as many attempts as allowed, Unavailable, the cookie."""
+    user = site.begun(user="ann")
+    proxy.next(Hang(applied), times=None)
+
+    behind = site.behind(proxy, read_timeout=1)
+
+    fails(behind, user, contents)
+    assert proxy.operations == ["GetItem"] * 2
+
+    proxy.clear()
+    proxy.next(Hang(applied), operation="PutItem", times=None)
+    fails(behind, user, put(cart=1))
+    assert proxy.operations == ["GetItem", "PutItem", "PutItem"]
+    assert site.found(user) == {"user": "ann"} | ({"cart": 1} if applied else {})
+
+
+#: What a retry cures, and what is an honest 500 if it never ends; on reads and on writes.
+PASSING: dict[str, Fault] = {
+    "5 the request is lost": LoseRequest(),
+    "5 the reply is cut off by a reset": ResetMidReply(),
+    "6 the reply is truncated, its checksum of the whole": Truncate(crc=True, honest=True),
+    "6 the reply is truncated in mid-air": Truncate(crc=True, honest=False),
+    "6 the reply is truncated, without a checksum": Truncate(crc=False, honest=True),
+    "7 the reply has a flipped bit": FlipBit(crc=False),
+    "8 a proxy answers with a page of HTML": HTML,
+    "8 a proxy answers with nothing": EMPTY,
+    "8 a proxy answers with braces": BRACES,
+    "9 DynamoDB answers 500": aws_error("InternalServerError", status=500),
+    "9 a gateway answers 502 without a body": Answer(b"", 502),
+    "9 a gateway answers 503 with HTML": Answer(b"<html>busy</html>", 503),
+    "9 a gateway answers 504 without a body": Answer(b"", 504),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=[*PASSING])
+def test_5_to_9_a_user_notices_nothing_when_it_happens_once(
+    site: Site, proxy: FaultProxy, fault: Fault
+) -> None:
+    """Once on a read and once on a write: retried, the page is served, the change is kept."""
+    user = site.begun(cart=1)
+    proxy.next(fault, operation="GetItem")
+    proxy.next(fault, operation="PutItem")
+
+    site.behind(proxy, max_attempts=3).visit(user, put(cart=2))
+
+    assert site.found(user) == {"cart": 2}
+    assert proxy.operations == ["GetItem", "GetItem", "PutItem", "PutItem"]
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=[*PASSING])
+def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
+    site: Site, proxy: FaultProxy, fault: Fault, naps: list[float]
+) -> None:
+    """For ever: Unavailable at load, some error of ours at save, and never "new session"."""
+    user = site.begun(user="ann")
+    proxy.next(fault, operation="GetItem", times=None)
+    fails(site.behind(proxy), user, contents)
+    fails(site.behind(proxy), user, put(cart=1))
+
+    proxy.clear()
+    proxy.next(fault, operation="PutItem", times=None)
+    cookie = user.cookie
+    with contextlib.suppress(DynamoDBBackendError):  # a reply to a retry may prove it stored
+        site.behind(proxy).visit(user, put(cart=1))
+    assert user.cookie == cookie
+    assert site.found(user)["user"] == "ann"
+    assert sum(naps) < 10
+
+
+def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
+    site: Site, proxy: FaultProxy
+) -> None:
+    """Case 5: the kept connection was closed in between; the retry opens another."""
+    behind, user = site.behind(proxy), site.begun(cart=1)
+    behind.visit(user, contents)
+    proxy.cut()
+    fails(behind, user, contents)
+    proxy.mend()
+
+    behind.visit(user, put(cart=2))
+
+    assert site.found(user) == {"cart": 2}
+
+
+@pytest.mark.parametrize("burst", [1, 3])
+def test_9_a_burst_of_errors_is_outlasted(
+    site: Site, proxy: FaultProxy, naps: list[float], burst: int
+) -> None:
+    """Case 9: as many attempts as the option allows."""
+    user = site.begun(cart=1)
+    proxy.next(aws_error("InternalServerError", status=500), times=burst)
+
+    site.behind(proxy, max_attempts=burst + 2).visit(user, contents)
+
+    assert proxy.operations == ["GetItem"] * (burst + 1)
+    assert len(naps) == burst

@@ -1,0 +1,228 @@
+"""What happens to a user when a row or a clock is odd: cases 20 to 24.
+
+The table of all cases stands in tests/test_faults.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from beaker_dynamodb.errors import AccessRefused, UnknownFormat
+from beaker_dynamodb.store.meter import Saved
+from tests.beaker.overlap import Site
+from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while, wind
+from tests.instruments import Clock, aws_error
+from tests.proxy import FaultProxy
+
+HOUR, YEAR = 3600, 365 * 86400
+
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site with a table of its own."""
+    return Site.made(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy before the server."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+@pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["an hour slow", "an hour fast"])
+def test_20_users_keep_their_changes_beside_a_server_whose_clock_is_wrong(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, skew: int
+) -> None:
+    """Case 20: both servers find the session, merge it, and log it out for good."""
+    wind(monkeypatch, clock)
+    site = site.with_(timeout=3 * HOUR)
+    user = site.begun(cart=1)
+
+    def on_the_other_server() -> None:
+        clock.step(skew)
+        site.visit(user.also(), put(coupon="x"))
+        clock.step(-skew)
+
+    site.visit(user, put_while(on_the_other_server, seen=9))
+    assert site.found(user) == {"cart": 1, "coupon": "x", "seen": 9}
+
+    def logged_out_there() -> None:
+        clock.step(skew)
+        site.visit(user.also(), log_out)
+        clock.step(-skew)
+
+    site.visit(user, put_while(logged_out_there, seen=10))
+    assert site.rows() == []
+
+
+def test_20_a_user_stays_logged_in_when_aws_refuses_our_clock(
+    site: Site, proxy: FaultProxy
+) -> None:
+    """Case 20, InvalidSignature: AccessRefused, an honest 500; the next request is served."""
+    user = site.begun(user="ann")
+    behind = site.behind(proxy)
+    proxy.next(aws_error("InvalidSignatureException"))
+
+    with pytest.raises(AccessRefused):
+        behind.visit(user, contents)
+
+    assert behind.visit(user, contents).said == {"user": "ann"}
+
+
+def test_21_a_save_ends_although_the_clock_steps_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Case 21: patience is measured on the monotonic clock; creation locks have their own test."""
+    user = site.begun(cart=1)
+    tokens = iter(range(1000))
+
+    def token() -> str:
+        name = f"t{next(tokens)}"
+        clock.step(-HOUR)
+        clock.advance(1)
+        birth = (site.row(user) or {})["rev"]["S"].partition(".")[0]
+        site.plant(user, rev={"S": f"{birth}.rival{name}"})
+        return name
+
+    wind(monkeypatch, clock, token=token)
+
+    with pytest.raises(Exception, match="another request has changed"):
+        site.visit(user, put(cart=2))
+
+    assert next(tokens) < 10
+
+
+def test_22_a_session_that_dynamodb_sweeps_under_a_slow_request_leaves_no_stub(site: Site) -> None:
+    """Case 22: gone between load and save; nothing is stored again. B/: rows that are not swept."""
+    user, saves = site.begun(user="ann"), gathered_saves()
+
+    def swept() -> None:
+        site.raw.delete_item(TableName=site.table, Key={"id": {"S": f"sess:{user.id}"}})
+
+    site.visit(user, put_while(swept, cart=1))
+
+    assert site.rows() == []
+    assert saves == [Saved("replace", "dropped")]
+
+
+NOW = int(Clock()())
+
+
+EXPIRIES: dict[str, tuple[object, bool]] = {
+    "missing": (None, True),
+    "in the future": ({"N": str(NOW + HOUR)}, True),
+    "a fraction": ({"N": f"{NOW + HOUR}.25"}, True),
+    "milliseconds": ({"N": str(NOW * 1000)}, True),
+    "of 38 digits": ({"N": "9" * 38}, True),
+    "this very second": ({"N": str(NOW)}, False),
+    "zero": ({"N": "0"}, False),
+    "negative": ({"N": "-5"}, False),
+    "six years past": ({"N": str(NOW - 6 * YEAR)}, False),
+    "a text": ({"S": str(NOW + HOUR)}, False),
+    "a list": ({"L": []}, False),
+    "null": ({"NULL": True}, False),
+}
+
+
+@pytest.mark.parametrize(("expires", "there"), EXPIRIES.values(), ids=[*EXPIRIES])
+def test_23_an_odd_expiry_never_shows_a_dead_session(
+    site: Site, monkeypatch: pytest.MonkeyPatch, expires: object, there: bool
+) -> None:
+    """Case 23: a number says when; no number means never; another type is a corrupt row."""
+    wind(monkeypatch, Clock(NOW))
+    user = site.begun(user="ann")
+    site.plant(user, expires=expires)
+
+    assert site.found(user) == ({"user": "ann"} if there else {})
+    site.visit(user, put(cart=1))
+    assert site.found(user)["cart"] == 1
+
+
+GARBAGE: dict[str, dict[str, object]] = {
+    "no data": {"data": None},
+    "no rev": {"rev": None},
+    "data is a text": {"data": {"S": "data"}},
+    "data is a map": {"data": {"M": {}}},
+    "data is null": {"data": {"NULL": True}},
+    "data is a set": {"data": {"BS": [b"x"]}},
+    "rev is a number": {"rev": {"N": "1"}},
+    "prev is a list": {"prev": {"L": []}},
+    "data is empty": {"data": {"B": b""}},
+    "data is cut short": {"data": {"B": b"\x01S"}},
+    "data is noise": {"data": {"B": b"\x01S\x00\x00" + os.urandom(60)}},
+}
+
+
+@pytest.mark.parametrize("attributes", GARBAGE.values(), ids=[*GARBAGE])
+def test_24_a_user_whose_row_is_garbage_begins_anew(
+    site: Site, proxy: FaultProxy, attributes: dict[str, object]
+) -> None:
+    """Case 24: read once more, then corrupt; it never heals, so Beaker may begin a new session."""
+    user = site.begun(user="ann")
+    site.plant(user, **attributes)
+    row = site.row(user)
+
+    found = site.behind(proxy).visit(user.also(), contents).said
+
+    assert found == {}
+    assert proxy.operations[:2] == ["GetItem", "GetItem"]
+    assert site.row(user) == row
+
+
+def test_24_a_user_whose_row_turns_to_garbage_between_load_and_save_goes_on(site: Site) -> None:
+    """Theirs does not open: mine is put on its rev, with a warning."""
+    user = site.begun(cart=1)
+
+    def spoil() -> None:
+        rev = (site.row(user) or {})["rev"]["S"]
+        site.plant(user, data={"B": b"\x01S\x00\x00" + bytes(60)}, rev={"S": f"{rev}x"})
+
+    site.visit(user, put_while(spoil, cart=2))
+
+    assert site.found(user) == {"cart": 2}
+
+
+def test_24_a_row_of_another_user_that_was_copied_does_not_open(site: Site) -> None:
+    """Case 24, under encryption: bound to its id, so the thief is nobody. So is an altered one."""
+    site = site.with_(encryption_keys=KEY)
+    ann, thief = site.begun(user="ann"), site.begun(user="thief")
+    row = site.row(ann) or {}
+
+    site.plant(thief, **{name: row[name] for name in ("data", "rev", "expires")})
+    assert site.found(thief) == {}
+
+    site.plant(ann, expires={"N": str(int(row["expires"]["N"]) + 1)})
+    assert site.found(ann) == {}
+    site.plant(ann, expires=row["expires"])
+    assert site.found(ann) == {"user": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("version", "flags"), [(2, 5), (255, 5), (1, 0x80), (1, 0x45)], ids=["2", "255", "8", "4+"]
+)
+def test_24_a_user_stays_logged_in_when_a_newer_release_has_written_the_row(
+    site: Site, version: int, flags: int
+) -> None:
+    """Case 24, an unknown format: an honest 500, on a read and on a write."""
+    user = site.begun(user="ann")
+    data = (site.row(user) or {})["data"]["B"]
+    site.plant(user, data={"B": bytes((version, data[1], flags, data[3])) + data[4:]})
+    views: tuple[View, ...] = (contents, put(cart=1), log_out)
+
+    for view in views:
+        with pytest.raises(UnknownFormat):
+            site.visit(user.also(), view)
+
+    site.plant(user, data={"B": data})
+    assert site.found(user) == {"user": "ann"}

@@ -1,0 +1,148 @@
+"""What happens to a user when the way is slow, throttled or closed: cases 7, and 10 to 12.
+
+The table of all cases stands in tests/test_faults.py.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.errors import Unavailable
+from tests.beaker.overlap import Browser, Site
+from tests.beaker.views import View, contents, put
+from tests.instruments import (
+    Drip,
+    FlipBit,
+    aws_error,
+)
+from tests.proxy import FaultProxy
+from tests.servers import free_port
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site with a table of its own."""
+    return Site.made(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy before the server."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Gather how long botocore would sleep between its attempts; it does not."""
+    slept: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
+    return slept
+
+
+def fails(site: Site, user: Browser, view: View) -> None:
+    """Insist on an honest 500 that leaves the cookie as it is, for it may be another tab's."""
+    cookie = user.cookie
+    with pytest.raises(Unavailable):
+        site.visit(user, view)
+    assert user.cookie == cookie
+
+
+def test_7_a_value_that_is_garbled_with_a_fitting_checksum_is_never_served(
+    site: Site, proxy: FaultProxy
+) -> None:
+    """Case 7: our own checksum finds it. Once: read again. For ever: corrupt, and nothing of it."""
+    user = site.begun(user="ann")
+    garbled, key = FlipBit(crc=True, attribute="data"), f"sess:{user.id}"
+
+    proxy.next(garbled)
+    assert site.behind(proxy).visit(user, contents).said == {"user": "ann"}
+
+    proxy.next(garbled, where=lambda body: body["Key"]["id"]["S"] == key, times=None)
+    assert site.behind(proxy).visit(user.also(), contents).said == {}
+    assert site.found(user) == {"user": "ann"}
+
+
+#: AWS's code, and how it writes the member that says which limit it was.
+THROTTLED = {
+    "ProvisionedThroughputExceededException": "ThrottlingReasons",
+    "ThrottlingException": "throttlingReasons",
+    "RequestLimitExceeded": "ThrottlingReasons",
+}
+
+
+@pytest.mark.parametrize("code", THROTTLED)
+@pytest.mark.parametrize("headers", [(), (("x-amz-retry-after", "5000"),)], ids=["", "retry-after"])
+def test_10_a_throttled_user_waits_a_bounded_time_and_stays_logged_in(
+    site: Site,
+    proxy: FaultProxy,
+    naps: list[float],
+    code: str,
+    headers: tuple[tuple[str, str], ...],
+) -> None:
+    """Case 10: once is outlasted; for ever is Unavailable, and the error says which limit."""
+    user, reason = site.begun(user="ann"), "TableReadKeyRangeThroughputExceeded"
+    why: dict[str, Any] = {THROTTLED[code]: [{"reason": reason, "resource": "the table"}]}
+    throttled = aws_error(code, headers=headers, **why)
+    behind = site.behind(proxy, max_attempts=3)
+
+    proxy.next(throttled)
+    assert behind.visit(user, contents).said == {"user": "ann"}
+
+    proxy.next(throttled, times=None)
+    with pytest.raises(Unavailable, match=reason):
+        behind.visit(user, contents)
+
+    assert len(proxy.seen) == 2 + 3
+    assert max(naps) <= 6
+    proxy.clear()
+    assert site.found(user) == {"user": "ann"}
+
+
+def test_11_a_dripping_reply_is_served_in_the_end(site: Site, proxy: FaultProxy) -> None:
+    """Case 11, the documented bound: read_timeout is of one socket read, so a drip is borne."""
+    user = site.begun(user="ann")
+    proxy.next(Drip(0.0002))
+
+    assert site.behind(proxy).visit(user, contents).said == {"user": "ann"}
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """Give a port whose backlog is full: connections to it are neither taken nor refused."""
+    with socket.socket() as deaf, socket.socket() as one, socket.socket() as two:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for fill in (one, two):
+            fill.setblocking(False)
+            fill.connect_ex(deaf.getsockname())
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("way", ["a black hole", "a refused port", "no such host", "not TLS"])
+def test_12_a_user_stays_logged_in_when_no_connection_can_be_made(
+    site: Site, black_hole: str, way: str
+) -> None:
+    """Case 12: Unavailable, and the session is there when the way is mended."""
+    urls = {
+        "a black hole": black_hole,
+        "a refused port": f"http://127.0.0.1:{free_port()}",
+        "no such host": "http://dynamodb.nowhere.invalid",
+        "not TLS": site.url.replace("http:", "https:"),
+    }
+    user, own = site.begun(user="ann"), {**site.options}
+    del own["client"]
+    quick: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.5, "max_attempts": 1}
+    broken = Site(urls[way], site.table, {**own, "endpoint_url": urls[way], **quick})
+
+    fails(broken, user, contents)
+    fails(broken, user, put(cart=1))
+
+    assert site.found(user) == {"user": "ann"}
