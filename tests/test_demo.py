@@ -502,7 +502,10 @@ class TestServing:
     def port(self) -> Iterator[int]:
         """Give the port of a demo that was started as its visitor starts it, and stop it."""
         command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", "0"]
+        # A shell's background job ignores Ctrl-C, and its children would inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, before)
         try:
             assert process.stdout is not None
             told = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
