@@ -37,6 +37,8 @@ class _Bracket:
 #: A ContextVar and no thread-local: one made before gevent's patching is shared by all greenlets.
 _open: ContextVar[_Bracket | None] = ContextVar("beaker_dynamodb_brackets", default=None)
 
+_writing: ContextVar[tuple[int, ...]] = ContextVar("beaker_dynamodb_writing", default=())
+
 
 def enter(owner: object) -> None:
     """Open a bracket of *owner*; brackets nest."""
@@ -56,6 +58,24 @@ def leave(owner: object) -> None:
     _open.set(inner if inner.depth else top.outer)
 
 
+def enter_write(owner: object) -> None:
+    """Open a write bracket of *owner*; write brackets nest, too."""
+    _writing.set((*_writing.get(), id(owner)))
+
+
+def leave_write(owner: object) -> None:
+    """Close a write bracket of *owner*."""
+    open_ = list(_writing.get())
+    if id(owner) in open_:
+        open_.remove(id(owner))
+        _writing.set(tuple(open_))
+
+
+def writing(owner: object) -> bool:
+    """Tell whether *owner* has a write bracket open here: what it reads decides about a write."""
+    return id(owner) in _writing.get()
+
+
 def memo(owner: object) -> dict[object, Remembered] | None:
     """Return what *owner* has read in its open bracket; None outside of one."""
     top = _open.get()
@@ -64,6 +84,7 @@ def memo(owner: object) -> dict[object, Remembered] | None:
 
 def _forget_all() -> None:
     _open.set(None)
+    _writing.set(())
 
 
 os.register_at_fork(after_in_child=_forget_all)

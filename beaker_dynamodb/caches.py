@@ -80,6 +80,22 @@ class CacheKeeper:
         found: Entry | None = read.found
         return found
 
+    def contains(self, key: object) -> bool:
+        """Tell whether there is something to serve; in a write bracket, something to delete.
+
+        Beaker asks before it deletes (beaker/container.py:414): a bypass, or an entry that only
+        other servers can read, must not turn a removal into nothing.
+
+        Raises: in a write bracket, what the door raises.
+        """
+        if not brackets.writing(self):
+            return self.get(key) is not None
+        where = self.rows.layout.value(self.namespace, key)
+        try:
+            return self.rows.table.get(where, consistent=True) is not None
+        except CorruptItem:
+            return True
+
     def has_fresh(self, key: object) -> bool:
         """Tell whether there is an entry that has not expired, by the second."""
         entry = self.get(key)

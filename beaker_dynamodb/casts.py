@@ -17,10 +17,12 @@ T = TypeVar("T")
 Cast = Callable[[object], T]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+_MOST_SECONDS = 100 * 366 * 86400
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,63}:", re.ASCII)
+_ENDPOINT = re.compile(r"embedded|https?://\S+", re.IGNORECASE)
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
@@ -72,7 +74,7 @@ def seconds(value: object) -> float:
             given = float(match[1]) * _SECONDS[match[2]] if match else math.nan
     except (OverflowError, ValueError):  # more digits than a float, or Python, takes
         given = math.nan
-    if not 0 <= given < math.inf:
+    if not 0 <= given < _MOST_SECONDS:
         raise BadValue("a duration: seconds, or 90s, 15m, 2h, 30d")
     return given
 
@@ -109,6 +111,13 @@ def prefix(value: object) -> str:
     """Read a key prefix: one word and one colon, so that no two prefixes overlap."""
     if not isinstance(value, str) or not _PREFIX.fullmatch(value.strip()):
         raise BadValue("one word of letters, digits, '.', '_', '-' and one colon, such as 'sess:'")
+    return value.strip()
+
+
+def endpoint(value: object) -> str:
+    """Read the address of an endpoint, or the word `embedded`."""
+    if not isinstance(value, str) or not _ENDPOINT.fullmatch(value.strip()):
+        raise BadValue("an address that begins with http:// or https://, or embedded")
     return value.strip()
 
 
@@ -153,7 +162,7 @@ def aes_keys(value: object) -> tuple[bytes, ...]:
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
-    plain = [b""] if words and words[0] in {"plain", b""} else []
+    plain = [b""] if words and (words[0] == "plain" or words[0] == b"") else []
     try:
         keys = [
             word if isinstance(word, bytes) else base64.b64decode(word, validate=True)

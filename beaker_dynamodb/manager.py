@@ -61,7 +61,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
 
     def __contains__(self, key: object) -> bool:
         if self._cache is not None:
-            return self._cache.get(key) is not None
+            return self._cache.contains(key)
         return _is_session(key) and self._keeper.load() is not None
 
     def has_key(self, key: object) -> bool:
@@ -108,6 +108,17 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         """Close the bracket."""
         if self._cache is not None:
             brackets.leave(self._cache)
+
+    def acquire_write_lock(self, wait: bool = True, replace: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002  # Beaker's signature
+        """Open a bracket in which `in` is a real look, also in an outage. It locks nothing."""
+        if self._cache is not None:
+            brackets.enter_write(self._cache)
+        return True
+
+    def release_write_lock(self) -> None:
+        """Close the bracket."""
+        if self._cache is not None:
+            brackets.leave_write(self._cache)
 
     def get_creation_lock(self, key: object) -> Lease | null_synchronizer:
         """Return the lock under which one maker fills a cache's miss."""

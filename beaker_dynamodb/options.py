@@ -60,7 +60,7 @@ class Options:
     )
     endpoint_url: str | None = _option(
         None,
-        casts.text,
+        casts.endpoint,
         "another endpoint, such as DynamoDB Local; `embedded`: an in-memory DynamoDB inside"
         " this process, development only",
         "AWS's own",
@@ -166,7 +166,7 @@ class Options:
     migrate_from: str | None = _option(
         None,
         casts.text,
-        "another Beaker backend to read from while moving; its options are `migrate_from.NAME`",
+        "another Beaker backend to read from while moving; not served by this release",
         "none",
     )
     hash_ids: bool = _option(

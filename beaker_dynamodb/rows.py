@@ -92,8 +92,8 @@ class Rows:
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
-    ) -> Refusal | None:
-        """Seal *value* into *record* and put it; None means that it stands.
+    ) -> Record | Refusal:
+        """Seal *value* into *record* and put it; return the row that stands for it, or a refusal.
 
         Args: *old* is the row that the condition names.
         Raises: ItemTooLarge, and whatever the door raises.

@@ -149,11 +149,11 @@ class Saver:
         condition = Absent(now) if isinstance(step, Create) else At(step.rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
-            refusal = self.rows.write(record, value, condition, base)
+            answer = self.rows.write(record, value, condition, base)
         except BaseException:  # a greenlet's time-out, too, leaves it unknown
             self._unsure.add(token)
             raise
-        return record, refusal
+        return (None, answer) if isinstance(answer, Refusal) else (answer, None)
 
     def _record(
         self,
@@ -170,7 +170,7 @@ class Saver:
                 self.key, b"", f"{self.around.token()}.{token}", (), expires, promoted=promoted
             )
         if isinstance(step, Touch):
-            return replace(base, data=b"", expires=expires, promoted=promoted)
+            return replace(base, data=b"", expires=expires, promoted=promoted, pieces=0)
         prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
         rev = f"{birth(step.rev)}.{token}"
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)

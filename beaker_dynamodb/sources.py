@@ -77,7 +77,7 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
         for source in _by_url_first(layer):
             values |= {n: _cast(n, v) for n, v in source.items() if not n.startswith(_OLD)}
             old |= {n[len(_OLD) :]: v for n, v in source.items() if n.startswith(_OLD)}
-    if "migrate_from" in values:
+    if old or "migrate_from" in values:
         raise OptionError("option 'migrate_from' is not served by this release")
     if kind == "session" and given.get("serializer"):  # a default of the process is for caches
         raise OptionError(

@@ -65,7 +65,12 @@ TABLE_OF_CASES: dict[str, Case] = {
     "table": ("sessions", *TEXT),
     "region": (None, *TEXT),
     "profile": (None, *TEXT),
-    "endpoint_url": (None, *TEXT),
+    "endpoint_url": (
+        None,
+        [("http://127.0.0.1:8000", "http://127.0.0.1:8000"), (" embedded ", "embedded")],
+        ["localhost:8000", "http://", 5, True, b"http://x", ["http://x"]],
+        "http://",
+    ),
     "aws_access_key_id": (None, *TEXT),
     "aws_secret_access_key": (None, *TEXT),
     "aws_session_token": (None, *TEXT),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.item.envelope import Values
 
@@ -20,6 +20,9 @@ _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)
 _NOTHING: Final = object()
 
+#: The pairs compared so far, by their ids.
+_Pairs: TypeAlias = dict[tuple[int, int], tuple[object, object]]
+
 
 def same(one: object, other: object) -> bool:
     """Tell whether two values that came out of the same envelope are the same value.
@@ -29,12 +32,12 @@ def same(one: object, other: object) -> bool:
     other object by its pickle. Values that no pickle takes are never the same.
     """
     try:
-        return _same(one, other, set())
+        return _same(one, other, {})
     except Exception:  # noqa: BLE001  # pickling runs the code of any class
         return False
 
 
-def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:  # noqa: PLR0911  # a kind each
+def _same(one: Any, other: Any, seen: _Pairs) -> bool:  # noqa: PLR0911  # a kind each
     kind = type(one)
     if kind is not type(other):
         return False
@@ -44,7 +47,7 @@ def _same(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:  # noqa: PL
         return repr(one) == repr(other)
     if (id(one), id(other)) in seen:  # shared or cyclic: compared already, or being compared
         return True
-    seen.add((id(one), id(other)))
+    seen[id(one), id(other)] = one, other  # kept alive: an id is only theirs for so long
     if kind is dict:
         return len(one) == len(other) and all(
             _same(a, b, seen) and _same(x, y, seen)

@@ -119,11 +119,12 @@ class Door:
             self.renew()
         client = self._client
         if client is None:
+            # Made outside the lock: making it may take the network, and a lock from before
+            # gevent's patching would stop every greenlet. Two may be made; one is kept.
+            made = self._make()
             with self._lock:
-                client = self._client
-                if client is None:
-                    client = self._client = self._make()
-                    self.region = client.meta.region_name
+                client = self._client = self._client or made
+            self.region = getattr(getattr(client, "meta", None), "region_name", None)
         return client
 
     def _make(self) -> Any:
@@ -132,14 +133,15 @@ class Door:
             given = _resolved(given)
         if given is None:
             return _boto3_client(self.connection)
-        if callable(given):
-            return given()
-        if self._given_in != os.getpid():
+        client = given() if callable(given) else given
+        if not hasattr(client, "get_item"):
+            raise OptionError(f"option 'client' gives a {type(client).__name__}, not a client")
+        if client is given and self._given_in != os.getpid():
             raise OptionError(
                 "option 'client' is a client that was handed over in another process, and"
                 " connections cannot be shared across a fork; give a factory instead"
             )
-        return given
+        return client
 
     def _facts(
         self, operation: str, request: Mapping[str, Any], failure: Failure | None = None

@@ -27,13 +27,18 @@ log = logging.getLogger(__name__)
 MARGIN: Final = 2.0
 #: The least and the most seconds between two looks of a waiter; each wait is jittered.
 POLL: Final = (0.05, 0.5)
+#: How many keys this process remembers the holders of.
+MOST_SEEN: Final = 1000
 
 
 @dataclass(slots=True)
 class _Local:
-    """One key's lock in this process; re-entrant, as Beaker's memory backend is."""
+    """One key's lock in this process; re-entrant, as Beaker's memory backend is.
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    The lock's maker is looked up at the call: gevent may have replaced it since our import.
+    """
+
+    lock: threading.Lock = field(default_factory=lambda: threading.Lock())  # noqa: PLW0108
     holder: int | None = None
     depth: int = 0
     waiting: int = 0
@@ -202,6 +207,8 @@ class Lease:
         now = self._around.monotonic()
         seen = _seen.get(self._name)
         if seen is None or seen.owner != theirs.rev:
+            if len(_seen) >= MOST_SEEN:
+                _seen.clear()  # whoever was waited for is waited for once more
             _seen[self._name] = _Seen(theirs.rev, now)
             return False
         return now - seen.since > self._term + MARGIN

@@ -6,6 +6,7 @@ forgets what was left unprocessed, is the classic defect of such stores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -68,18 +69,27 @@ def delete_many(table: Table, keys: Sequence[Key], around: Surroundings) -> None
 def _until_done(
     table: Table, operation: str, batch: Any, rest: str, around: Surroundings
 ) -> Iterator[Mapping[str, Any]]:
-    """Repeat a batch for what was left unprocessed."""
-    for wait in (0.0, *BACKOFF):
-        if wait:
-            around.sleep(wait * around.fraction())
+    """Repeat a batch for what was left unprocessed, and wait only where nothing was done.
+
+    A reply brings at most 1 MB of a partition (AWS: API_BatchGetItem): two pieces of a value.
+    """
+    waits, before = iter(BACKOFF), math.inf
+    while True:
         body = table.call(operation, {"RequestItems": {table.name: batch}}).body
         yield body
         left = body.get(rest, {})
         if table.name not in left:
             return
         batch = left[table.name]
-    facts = CallFacts(operation, table.name, table.door.region)
-    raise Unavailable("DynamoDB keeps leaving a part of the batch undone", call=facts)
+        undone = len(batch["Keys"]) if isinstance(batch, dict) else len(batch)
+        if undone < before:
+            waits, before = iter(BACKOFF), undone
+            continue
+        wait = next(waits, None)
+        if wait is None:
+            facts = CallFacts(operation, table.name, table.door.region)
+            raise Unavailable("DynamoDB keeps leaving a part of the batch undone", call=facts)
+        around.sleep(wait * around.fraction())
 
 
 def query(table: Table, hash_key: str) -> Iterator[Found]:

@@ -190,7 +190,10 @@ def plain(value: Mapping[str, Any]) -> object:
     """Read S, N and B; anything else stays as it is, and is corrupt where it matters."""
     for kind, content in value.items():
         if kind == "N":
-            return Decimal(content)
+            try:
+                return Decimal(content)
+            except (ArithmeticError, TypeError, ValueError):
+                return value
         if kind in {"S", "B"}:
             return content
     return value

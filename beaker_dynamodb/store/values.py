@@ -12,7 +12,6 @@ from typing import Final
 
 from beaker_dynamodb.errors import (
     CallFacts,
-    Conflict,
     CorruptItem,
     DynamoDBBackendError,
     ItemTooLarge,
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 
 #: How often a head that moves while its pieces are read is followed.
 MOVES: Final = 3
-#: How often a cache's large value is tried against other writers of the same key.
-TRIES: Final = 10
 #: Bytes of data that fit into a row whatever its key and promoted attributes are.
 SMALL: Final = 64 * 1024
 #: Pieces outlive their head by a day, so that none is gone while its head can be read.
@@ -67,19 +64,20 @@ class Values:
         facts = CallFacts("BatchGetItem", self.table.name, self.table.door.region)
         raise Unavailable("the value is rewritten faster than it can be read", call=facts)
 
-    def put(self, record: Record, condition: Condition, old: Record | None) -> Refusal | None:
-        """Write one value, on a condition; None means that it stands.
+    def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
+        """Write one value, on a condition; return the row that stands for it, or the refusal.
 
         Args: *old* is the row that the condition names, so that its pieces can go.
         """
         head = self._scattered(record)
         refusal = self.table.put(head, condition)
         if refusal is None:
-            self._sweep(old, record.rev)
-            return None
+            self._sweep(old)
+            return head
         theirs = refusal.theirs
-        if head.pieces and not (theirs and theirs.wrote(token_of(record.rev))):
-            self._sweep(head, "")
+        # Refused by our own row, its reply was lost: then it is the old one's pieces that go.
+        ours = theirs is not None and theirs.wrote(token_of(record.rev))
+        self._sweep(old if ours else head)
         if theirs is None or not theirs.pieces or not theirs.live(self.around.clock()):
             return refusal
         now = self.around.clock()
@@ -89,33 +87,28 @@ class Values:
         """Delete one value, on a condition; None means that it is gone."""
         refusal = self.table.delete(key, condition)
         if refusal is None:
-            self._sweep(old, "")
+            self._sweep(old)
         return refusal
 
     def replace(self, record: Record) -> None:
         """Write one value whatever stands there.
 
         A large one is put on condition of the head that was read, one read more: an
-        unconditional head could be put once more over pieces that are gone by then.
-
-        Raises: Conflict, if other writers of the key were faster ten times.
+        unconditional head could be put once more over pieces that are gone by then. If another
+        writer was faster, ours counts as the one that came just before.
         """
         if self._fits(record):
-            self._sweep(self.table.replace(record), record.rev)
+            self._sweep(self.table.replace(record))
             return
         old = self._head(record.key)
         head = self._scattered(record)
-        for _ in range(TRIES):
-            refusal = self.table.put(head, At(old.rev) if old else Never())
-            if refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev):
-                self._sweep(old, record.rev)
-                return
-            old = refusal.theirs
-        raise Conflict("other writers of the same large value were faster ten times")
+        refusal = self.table.put(head, At(old.rev) if old else Never())
+        stands = refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev)
+        self._sweep(old if stands else head)
 
     def drop(self, key: Key) -> None:
         """Delete one value whatever stands there."""
-        self._sweep(self.table.drop(key), "")
+        self._sweep(self.table.drop(key))
 
     def _head(self, key: Key) -> Record | None:
         try:
@@ -158,13 +151,9 @@ class Values:
         layout = self.table.layout
         return tuple(layout.piece(head.key, head.rev, number) for number in range(head.pieces))
 
-    def _sweep(self, old: Record | None, written: str) -> None:
-        """Delete the pieces of a head that is gone; if that fails, they expire.
-
-        Never those of the revision just *written*: a retry after a lost reply returns our own
-        head as the old one.
-        """
-        if old is None or not old.pieces or old.rev == written:
+    def _sweep(self, old: Record | None) -> None:
+        """Delete the pieces of a head that does not stand any more; if that fails, they expire."""
+        if old is None or not old.pieces:
             return
         try:
             pages.delete_many(self.table, self._keys(old), self.around)

@@ -122,3 +122,25 @@ def test_an_object_with_a_set_of_objects_is_not_changed_by_a_read() -> None:
         mine, known = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
         kept += [mine, known]
         assert changed_keys(known, mine) == ()
+
+
+class Labeled:
+    """Two equal texts: one object or two makes another pickle, and no other value."""
+
+    def __init__(self, number: int) -> None:
+        self.name = self.label = "tea"
+        self.number = number
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_change_behind_objects_that_only_pickle_otherwise_is_saved(size: int) -> None:
+    """The last of several objects was changed: what was compared before it vouches for nothing."""
+    known, mine = [Labeled(1) for _ in range(size)], [Labeled(1) for _ in range(size)]
+    for item in mine:
+        item.label = "".join(reversed("aet"))
+
+    assert changed_keys({"cart": known}, {"cart": mine}) == ()
+
+    mine[-1].number = 2
+
+    assert changed_keys({"cart": known}, {"cart": mine}) == ("cart",)

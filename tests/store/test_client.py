@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,6 +24,8 @@ from tests.instruments import aws_error
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 from tests.store.doubles import chain, failure, in_a_child
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -325,3 +330,36 @@ def test_a_fork_while_a_thread_makes_the_client(
     held(the_door(manager)._lock)
 
     assert in_a_child(lambda: manager["session"], within=10) == "text"
+
+
+GREENLETS = """
+from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.connection import Connection
+import types
+
+def factory():
+    import gevent
+    gevent.sleep(0.1)  # credentials over the network
+    return types.SimpleNamespace(get_item=lambda **request: {"ConsumedCapacity": {}})
+
+door = Door(Connection(client=factory))
+from gevent import monkey
+monkey.patch_all()
+import gevent
+calls = [gevent.spawn(door.call, "GetItem", {"TableName": "t"}) for _ in range(3)]
+print(len(gevent.joinall(calls, timeout=20)), all(call.successful() for call in calls))
+"""
+
+
+def test_greenlets_make_a_client_together_although_the_door_is_older_than_the_patching() -> None:
+    """No lock of before `patch_all()` is held while a client is made: it would stop them all."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GREENLETS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == ("3 True\n", 0)

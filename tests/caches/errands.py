@@ -1,0 +1,200 @@
+"""What the other processes of the tests do: each errand is a function, named on the command line.
+
+It never waits for time to pass: it says where it stands, and goes on when its standard input
+says so. Nothing here imports boto3 before gevent has patched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+
+def say(**words: Any) -> None:
+    """Say one thing, in one write: children share the pipe."""
+    os.write(1, (json.dumps(words) + "\n").encode())
+
+
+def _put(place: Any, told: dict[str, Any]) -> None:
+    place.cache().put("k", told["value"])
+    say(value=told["value"])
+
+
+def _write(place: Any, told: dict[str, Any]) -> None:
+    """Write one value again and again, and say how often."""
+    cache = place.cache()
+    say(begun=True)
+    for number in range(told["times"]):
+        cache.put("k", told["letter"] * (told["size"] + number))
+    say(written=told["times"])
+
+
+def _herd(place: Any, told: dict[str, Any]) -> None:
+    """Fork children that all ask for one value; a maker waits for the end of standard input."""
+    import boto3.session  # noqa: F401  # before the fork: it takes most of a second
+
+    from beaker_dynamodb.store import lease
+
+    vars(lease)["MARGIN"] = told.get("margin", lease.MARGIN)
+    if told.get("waits"):
+        os.read(0, 6)
+    begin, start = os.pipe()
+    children = []
+    for number in range(told["forks"]):
+        child = os.fork()
+        if not child:
+            os.close(start)
+            os.read(begin, 1)
+            _child(place, told, number)
+            os._exit(0)
+        children.append(child)
+    os.close(start)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _child(place: Any, told: dict[str, Any], number: int) -> None:
+    def make() -> str:
+        say(making=number, pid=os.getpid())
+        os.read(0, 1)  # the end of the parent's standard input
+        return str(told.get("value", f"made by {number}"))
+
+    say(got=place.cache().get("k", createfunc=make), by=number)
+
+
+def _fork_in_bracket(place: Any, _: dict[str, Any]) -> None:
+    manager = place.manager()
+    manager["k"] = "old"
+    manager.acquire_read_lock()
+    parent = manager["k"]
+    place.elsewhere().manager()["k"] = "new"
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, str(manager["k"]).encode())
+        manager.release_read_lock()
+        os._exit(0)
+    os.waitpid(child, 0)
+    say(parent=parent, child=os.read(reader, 100).decode())
+
+
+def _fork_under_lock(place: Any, _: dict[str, Any]) -> None:
+    """Fork while another thread holds the in-process lock of the key that the child asks for."""
+    holding, done = threading.Event(), threading.Event()
+    cache = place.cache()
+
+    def make() -> str:
+        holding.set()
+        done.wait()
+        return "parent's"
+
+    holder = threading.Thread(target=cache.get, args=("k",), kwargs={"createfunc": make})
+    holder.start()
+    holding.wait()
+    child = os.fork()
+    if not child:
+        say(got=cache.get("k", createfunc=lambda: "child's"))
+        os._exit(0)
+    os.waitpid(child, 0)
+    done.set()
+    holder.join()
+    say(got=cache.get("k"))
+
+
+def _greenlets(place: Any, told: dict[str, Any]) -> None:
+    cache, gevent = _patched(place.but(consistent_read="true"))
+    manager = cache.namespace
+    stored = behind = read = 0
+    manager["k"] = 0
+
+    def writer() -> None:
+        nonlocal stored
+        for number in range(1, told["writes"] + 1):
+            manager["k"] = number
+            stored = number
+            gevent.sleep(0)
+
+    def reader() -> None:
+        nonlocal behind, read
+        while stored < told["writes"]:
+            least = stored
+            manager.acquire_read_lock()
+            found = manager["k"] if "k" in manager else -1  # noqa: SIM401  # it has no get
+            gevent.sleep(0)
+            manager.release_read_lock()
+            behind, read = behind + (found < least), read + 1
+
+    readers = [gevent.spawn(reader) for _ in range(told["readers"])]
+    done = gevent.joinall([gevent.spawn(writer), *readers], raise_error=True)
+    say(behind=behind, read=read, finished=len(done))
+
+
+def _greenlets_on_a_miss(place: Any, told: dict[str, Any]) -> None:
+    cache, gevent = _patched(place)
+    made = 0
+
+    def make() -> int:
+        nonlocal made
+        made += 1
+        mine = made
+        gevent.sleep(0.2)  # the others come meanwhile; a maker asks a database here
+        return mine
+
+    asked = [gevent.spawn(cache.get, "k", createfunc=make) for _ in range(told["greenlets"])]
+    gevent.joinall(asked, raise_error=True)
+    say(made=made, got=[one.value for one in asked])
+
+
+def _patched(place: Any) -> tuple[Any, Any]:
+    """Patch after Beaker and the package were imported, and before boto3 is."""
+    import beaker.cache
+    import gevent
+    from gevent import monkey
+
+    import beaker_dynamodb
+
+    assert beaker.cache
+    assert beaker_dynamodb
+    assert "boto3" not in sys.modules
+    monkey.patch_all()
+    return place.cache(), gevent
+
+
+class _There:
+    """The options of a place, without what imports boto3: gevent patches before that."""
+
+    def __init__(self, url: str, table: str, options: dict[str, Any], **_: Any) -> None:
+        keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "testing")
+        where = {"endpoint_url": url, "region": "us-east-1", "table": table}
+        where |= {"connect_timeout": "10", "read_timeout": "60"}
+        self.given = {**keys, **where, **options}
+
+    def but(self, **more: Any) -> _There:
+        """Give the same place under other options."""
+        there = _There("", "", {})
+        there.given = {**self.given, **more}
+        return there
+
+    def elsewhere(self) -> _There:
+        """Give the same table as another server sees it."""
+        return self.but(max_pool_connections=49)
+
+    def manager(self) -> Any:
+        """Make a cache's manager."""
+        from beaker_dynamodb import DynamoDBNamespaceManager
+
+        return DynamoDBNamespaceManager("ns", **self.given)
+
+    def cache(self) -> Any:
+        """Make a cache."""
+        from beaker.cache import Cache
+
+        return Cache("ns", type="ext:dynamodb", **self.given)
+
+
+if __name__ == "__main__":
+    words = json.loads(sys.argv[2])
+    globals()[f"_{sys.argv[1]}"](_There(**words), words)

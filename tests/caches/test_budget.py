@@ -1,0 +1,173 @@
+"""The call budget of docs/architecture.md, for caches: what a page costs, and not one more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+
+import beaker_dynamodb
+from tests.caches.places import Maker, Place, never, together, wind
+from tests.instruments import Clock, Recorder
+
+REFUSED = "ConditionalCheckFailedException"
+#: An eventually consistent read of up to 4 KB, and the second look, which is consistent.
+READ, LOOK, WRITE = ("GetItem", 0.5), ("GetItem", 1.0), ("PutItem", 1.0)
+LOCK, UNLOCK, REMOVED = WRITE, ("DeleteItem", 1.0), ("DeleteItem", 1.0)
+#: Two and a half rows of what zlib cannot make smaller.
+LARGE = random.Random(4).randbytes(1_000_000)
+
+Act = Callable[[Any, Place], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the budget: what happens, after what, and the calls with their units."""
+
+    what: str
+    act: Act
+    calls: tuple[tuple[str, float | str], ...]
+    before: Act = lambda cache, place: cache.put("k", "old", expiretime=10)
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def empty(cache: Any, place: Place) -> None:
+    """Begin with nothing."""
+
+
+def expired(cache: Any, place: Place) -> None:
+    """Begin with a value whose time is over."""
+    cache.put("k", "old", expiretime=0)
+
+
+def refreshed_by_another(cache: Any, place: Place) -> None:
+    """Begin with an expired value of which another server makes a new one."""
+    expired(cache, place)
+    assert place.elsewhere().manager().get_creation_lock("k").acquire()
+
+
+def large(cache: Any, place: Place) -> None:
+    """Begin with a value in pieces."""
+    cache.put("k", LARGE)
+
+
+def make(cache: Any, place: Place) -> None:
+    """Get, and make what is not there."""
+    cache.get("k", createfunc=Maker("new"))
+
+
+def in_brackets(cache: Any, place: Place) -> None:
+    """Ask four times inside three brackets, and once after them."""
+    for _ in range(3):
+        cache.namespace.acquire_read_lock()
+    assert cache["k"] == "old"
+    assert "k" in cache
+    cache.namespace.release_read_lock()
+    assert "k" in cache.namespace
+    assert "j" not in cache
+    for _ in range(2):
+        cache.namespace.release_read_lock()
+    assert "k" in cache
+
+
+BUDGET = (
+    Row("hit", lambda c, _: c["k"], (READ,)),
+    Row("hit, where there is a maker", lambda c, _: c.get("k", createfunc=never), (READ,)),
+    Row("consistent hit", lambda c, _: c["k"], (LOOK,), options={"consistent_read": "true"}),
+    Row("`in`", lambda c, _: "k" in c, (READ,)),
+    Row("miss without a maker", lambda c, _: "k" in c, (READ,), empty),
+    Row("miss", make, (READ, LOCK, LOOK, WRITE, UNLOCK), empty),
+    Row("miss, lock = process", make, (READ, LOOK, WRITE), empty, {"lock": "process"}),
+    Row("refresh", make, (READ, LOCK, LOOK, WRITE, UNLOCK), expired),
+    Row("stale", make, (READ, ("PutItem", REFUSED)), refreshed_by_another),
+    Row("put", lambda c, _: c.put("k", "new"), (WRITE,)),
+    Row("remove", lambda c, _: c.remove_value("k"), (("GetItem", ANY), REMOVED)),
+    Row("nested brackets", in_brackets, (READ, READ, READ)),
+    Row(
+        "a value in three pieces, written",
+        lambda c, _: c.put("k", LARGE),
+        (LOOK, *[("PutItem", ANY)] * 3, WRITE),
+        empty,
+    ),
+    Row(
+        "a value in three pieces, written over another",
+        lambda c, _: c.put("k", LARGE),
+        (LOOK, *[("PutItem", ANY)] * 3, WRITE, ("BatchWriteItem", ANY)),
+        large,
+    ),
+    Row(
+        "a small value, written over one in pieces",
+        lambda c, _: c.put("k", "small"),
+        (WRITE, ("BatchWriteItem", ANY)),
+        large,
+    ),
+    Row("a value in three pieces, read", lambda c, _: c["k"], (READ, ("BatchGetItem", ANY)), large),
+    Row(
+        "a value in three pieces, removed",
+        lambda c, _: c.remove_value("k"),
+        (("GetItem", ANY), REMOVED, ("BatchWriteItem", ANY)),
+        large,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [(row, "hash") for row in BUDGET]
+    + [(row, "range") for row in BUDGET if row.what.startswith(("hit", "miss", "a value"))],
+    ids=str,
+    indirect=["place"],
+)
+def test_nothing_costs_a_call_more_than_the_budget_says(
+    row: Row, place: Place, clock: Clock, calls: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thing that a page does makes the calls of its row, at their units, and no other.
+
+    Each row is the first use of a process: whatever the first client of a process would have to
+    ask for would stand among the calls.
+    """
+    wind(monkeypatch, clock)
+    row.before(place.cache(), place)
+    beaker_dynamodb.reset()
+    cache = place.cache(**row.options)
+    calls.clear()
+
+    row.act(cache, place)
+
+    told = [(call.operation, call.error or call.units) for call in calls]
+    assert told == list(row.calls)
+
+
+def test_threads_that_share_a_manager_pay_one_read_a_hit(plain: Place, calls: Recorder) -> None:
+    """Many threads on one cache each make one call a hit, and each gets what it asked for."""
+    cache = plain.cache()
+    for number in range(8):
+        cache.put(str(number), number)
+    calls.clear()
+
+    def reader(number: int) -> Callable[[], list[Any]]:
+        return lambda: [cache.get(str(number), createfunc=never) for _ in range(10)]
+
+    assert together([reader(n) for n in range(8)]) == [[n] * 10 for n in range(8)]
+    assert calls.names == ["GetItem"] * 80
+
+
+def test_threads_on_one_miss_make_the_value_once(plain: Place, calls: Recorder) -> None:
+    """Of many threads on one miss one makes the value and pays for the row of the lock."""
+    cache, maker = plain.cache(), Maker()
+
+    got = together([lambda: cache.get("k", createfunc=maker)] * 8)
+
+    assert (got, maker.made) == ([1] * 8, 1)
+    puts = [
+        call for call in calls if call.operation == "PutItem" and "data" in call.request["Item"]
+    ]
+    values = [call for call in puts if "#lock:" not in str(call.request["Item"]["id"])]
+    assert len(values) == 1

@@ -1,0 +1,245 @@
+"""Removing and clearing: exactly what was meant, to the last page, and never in silence."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import Unavailable
+from tests.caches.places import ONCE, Maker, Place, never
+from tests.instruments import Recorder, aws_error
+from tests.proxy import Exchange, FaultProxy, Reply
+
+DOWN = aws_error("InternalServerError", status=500)
+
+
+@pytest.fixture
+def crowd(place: Place) -> dict[str, Any]:
+    """Give caches of namespaces that begin alike, two entries in each, one of them in pieces."""
+    names = ("ns", "ns2", "ns.x", "n", "ns:k", "ns#piece", "NS", "")
+    caches = {name: place.cache(name, compress=False) for name in names}
+    for cache in caches.values():
+        cache["small"], cache["large"] = "v", "x" * 500_000
+    return caches
+
+
+def test_clear_removes_exactly_its_namespace(place: Place, crowd: dict[str, Any]) -> None:
+    """Values and pieces of the namespace go; of all others, however alike, nothing does."""
+    before = len(place.rows())
+
+    crowd["ns"].clear()
+
+    assert len(place.rows()) == before - 4
+    assert "small" not in crowd["ns"]
+    for name, cache in crowd.items():
+        assert (name == "ns") or (cache["small"], len(cache["large"])) == ("v", 500_000)
+
+
+def test_clear_leaves_locks_alone(place: Place) -> None:
+    """Who is making a value while the cache is cleared still holds its lock; sessions stay, too."""
+    cache, session = place.cache(), place.session("ns", prefix="cache:")
+    session["session"] = "text"
+    cache["k"] = "v"
+    lock = cache.namespace.get_creation_lock("j")
+    assert lock.acquire()
+
+    cache.clear()
+
+    assert len(place.rows()) == 2
+    assert not place.elsewhere().manager().get_creation_lock("j").acquire(wait=False)
+    assert place.session("ns", prefix="cache:")["session"] == "text"
+    lock.release()
+
+
+@pytest.mark.parametrize("entries", [600, pytest.param(10_000, marks=pytest.mark.long)])
+def test_clear_goes_to_the_last_page(
+    ranged: Place, calls: Recorder, monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    """However many pages the namespace fills, and whatever a batch leaves undone: all is gone.
+
+    Every tenth batch is left unprocessed, as DynamoDB does when it is busy. The values are
+    so large that 600 of them fill more than one page.
+    """
+    fill(ranged, entries)
+    ranged.manager("other")["k"] = "v"
+
+    with FaultProxy(ranged.url) as proxy:
+        count = iter(range(entries))
+        tenth = lambda _: next(count) % 10 == 9  # noqa: E731
+        proxy.next(undone, operation="BatchWriteItem", where=tenth, times=None)
+        Place(proxy.url, ranged.table, ranged.options).cache().clear()
+
+    assert ranged.keys() == ["k"]
+    pages = [call for call in calls if call.operation == "Query"]
+    assert len(pages) > 1
+    assert sum(call.operation == "BatchWriteItem" for call in calls) > entries / 25
+
+
+def undone(exchange: Exchange) -> None:
+    """Be a fault: DynamoDB is busy, and leaves the whole batch undone."""
+    asked = exchange.body["RequestItems"]
+    consumed = [{"TableName": name, "CapacityUnits": 0.0} for name in asked]
+    told = {"UnprocessedItems": asked, "ConsumedCapacity": consumed}
+    head = (("Content-Type", "application/x-amz-json-1.0"),)
+    exchange.answer(Reply(200, head, b"").altered(json.dumps(told).encode()))
+
+
+def fill(place: Place, entries: int) -> None:
+    """Put entries of 4 KB into the namespace `ns`, past us: 25 a call."""
+    client = place.raw
+    rows = [
+        {"id": {"S": "cache:ns"}, "part": {"S": f"{n:06}"}, "data": {"B": b"x" * 4000}}
+        for n in range(entries)
+    ]
+    for start in range(0, entries, 25):
+        batch = [{"PutRequest": {"Item": row}} for row in rows[start : start + 25]]
+        client.batch_write_item(RequestItems={place.table: batch})  # type: ignore[dict-item]
+
+
+def test_a_batch_that_is_never_done_is_an_error(ranged: Place, wound: None) -> None:
+    """What DynamoDB keeps leaving undone is not passed over in silence."""
+    ranged.manager()["k"] = "v"
+    with FaultProxy(ranged.url) as proxy:
+        proxy.next(undone, operation="BatchWriteItem", times=None)
+        with pytest.raises(Unavailable, match="undone"):
+            Place(proxy.url, ranged.table, ranged.options).manager().remove()
+
+
+def test_without_a_range_key_clearing_scans_and_says_so_once(
+    plain: Place, calls: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the hash layout `clear()` and `keys()` read the whole table: one warning, for ever."""
+    caplog.set_level(logging.WARNING)
+    cache = plain.cache()
+    cache["k"] = "v"
+    calls.clear()
+
+    cache.clear()
+    cache.clear()
+    assert cache.namespace.keys() == []
+
+    assert calls.names == ["Scan", "BatchWriteItem", "Scan", "Scan"]
+    assert ["range_key" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_with_a_range_key_clearing_reads_its_own_namespace(
+    ranged: Place, calls: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a range key it is a Query, and nothing to warn of."""
+    cache = ranged.cache()
+    cache["k"] = "v"
+    calls.clear()
+
+    cache.clear()
+
+    assert (calls.names, caplog.messages) == (["Query", "BatchWriteItem"], [])
+
+
+def remove(cache: Any) -> None:
+    """Remove by Beaker's own verb, which asks `in` first."""
+    cache.remove_value("k")
+
+
+def delete(cache: Any) -> None:
+    """Remove by the manager's verb."""
+    del cache.namespace["k"]
+
+
+def clear(cache: Any) -> None:
+    """Remove everything."""
+    cache.clear()
+
+
+@pytest.mark.parametrize("cooling", [False, True], ids=["at once", "in the cool-down"])
+@pytest.mark.parametrize("act", [remove, delete, clear])
+def test_an_outage_is_no_silent_invalidation(
+    ranged: Place, act: Callable[[Any], None], *, cooling: bool
+) -> None:
+    """Removing raises where it cannot be done: else a right that was revoked would be served."""
+    with FaultProxy(ranged.url) as proxy:
+        cache = Place(proxy.url, ranged.table, ranged.options).cache(**ONCE)
+        cache["k"] = "v"
+        proxy.next(DOWN, times=None)
+        if cooling:
+            assert cache.get("k", createfunc=Maker("made")) == "made"
+
+        with pytest.raises(Unavailable):
+            act(cache)
+
+
+@pytest.mark.parametrize("act", [remove, delete, clear])
+def test_the_cool_down_does_not_keep_a_removal_from_its_goal(
+    ranged: Place, act: Callable[[Any], None]
+) -> None:
+    """While reads are bypassed, DynamoDB may be back: a removal is tried, and done."""
+    with FaultProxy(ranged.url) as proxy:
+        cache = Place(proxy.url, ranged.table, ranged.options).cache(**ONCE)
+        cache["k"] = "v"
+        proxy.next(DOWN, operation="GetItem")
+        assert "k" not in cache
+
+        act(cache)
+
+    assert ranged.keys() == []
+
+
+@pytest.mark.parametrize("range_key", ["", "part"])
+def test_a_table_that_does_not_exist_yet_is_empty(
+    dynamodb_local: str, table_name: str, range_key: str
+) -> None:
+    """On a table that is still to be created there is nothing, and nothing fails."""
+    options = {"range_key": range_key} if range_key else {}
+    acts: tuple[Any, ...] = (
+        (lambda cache: cache.clear(), None),
+        (lambda cache: "k" in cache, False),
+        (lambda cache: cache.namespace.keys(), []),
+        (lambda cache: cache.remove_value("k"), None),
+        (lambda cache: cache.get("k", createfunc=Maker("v")), "v"),
+    )
+    for number, (act, expected) in enumerate(acts):
+        place = Place(dynamodb_local, f"{table_name}-{number}", options)
+        try:
+            assert act(place.cache()) == expected
+        finally:
+            client = place.raw
+            if place.table in client.list_tables()["TableNames"]:
+                client.delete_table(TableName=place.table)
+
+
+def test_keys_are_what_beaker_was_given(place: Place) -> None:
+    """`keys()` lists the live keys as text, those that are hashed in the table among them."""
+    keys: list[Any] = [
+        "plain",
+        b"bytes",
+        "gr\u00f6\u00dfe",
+        "x" * 600,
+        "~tilde",
+        "#lock:k",
+        "",
+        5,
+        (1, "a"),
+    ]
+    manager = place.manager()
+    for key in keys:
+        manager[key] = "v"
+    manager.set_value("large", "x" * 900_000)
+
+    shown = {"bytes" if key == b"bytes" else str(key) for key in keys}
+    assert set(manager.keys()) == {*shown, "large"}
+    assert len(manager.keys()) == len(keys) + 1
+
+
+def test_a_removed_value_in_pieces_leaves_no_row(place: Place) -> None:
+    """`remove_value` and `del` take the pieces along."""
+    cache = place.cache(compress=False)
+    cache["k"], cache["j"] = "x" * 900_000, "y" * 900_000
+
+    cache.remove_value("k")
+    del cache.namespace["j"]
+
+    assert place.rows() == []
+    assert cache.get("k", createfunc=Maker("v")) == cache.get("k", createfunc=never) == "v"

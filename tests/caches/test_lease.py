@@ -1,0 +1,166 @@
+"""The creation lock by itself, with a clock that the tests wind: nobody waits for time to pass."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.caches.places import GUARD, thread_of
+from tests.caches.worlds import LONG, MARGIN, PATIENCE, TERM, World
+from tests.instruments import Clock, Recorder
+
+
+def test_a_free_lock_is_taken_and_given_back(world: World, clock: Clock) -> None:
+    """The row of a lock names its owner and its term; it is gone after the release."""
+    lock = world.server(1, clock).get_creation_lock("k")
+
+    assert lock.acquire()
+    (row,) = world.place.rows()
+    lock.release()
+
+    assert (row["id"]["S"], row["expires"]["N"]) == ("cache:ns#lock:k", str(int(clock()) + TERM))
+    assert world.owner is None
+
+
+def test_who_does_not_wait_is_told_at_once(world: World, clock: Clock) -> None:
+    """`wait=False` on a lock that another server holds is False, without any wait."""
+    before = clock.monotonic()
+    assert world.server(1, clock).get_creation_lock("k").acquire()
+
+    assert not world.server(2, clock).get_creation_lock(b"k").acquire(wait=False)
+    assert clock.monotonic() == before
+
+
+def test_a_term_that_is_over_is_over_after_the_margin(world: World, clock: Clock) -> None:
+    """A dead holder's lock is taken by its wall clock: not at the term's end, but a margin later.
+
+    Also by one who does not wait: else a stale value would never be refreshed again.
+    """
+    first, second = (world.server(n, clock).get_creation_lock("k") for n in (1, 2))
+    assert first.acquire()
+
+    clock.advance(TERM + MARGIN - 1)
+    early = second.acquire(wait=False)
+    clock.advance(1)
+
+    assert (early, second.acquire(wait=False)) == (False, True)
+
+
+def test_who_waits_gets_the_lock_when_it_is_given_back(world: World, clock: Clock) -> None:
+    """A waiter polls by reads, and takes the lock as soon as its holder lets go."""
+    holder = world.server(1, clock).get_creation_lock("k")
+    waiter = world.server(2, clock, during_sleep=holder.release).get_creation_lock("k")
+    assert holder.acquire()
+
+    assert waiter.acquire()
+    assert world.owner == waiter._owner
+
+
+def test_a_waiter_polls_by_reads_with_growing_pauses(
+    world: World, clock: Clock, calls: Recorder
+) -> None:
+    """Waiting costs reads, not refused writes; the pauses grow from 50 to 500 ms, jittered."""
+    pauses: list[float] = []
+    last = [clock.monotonic()]
+
+    def note() -> None:
+        pauses.append(clock.monotonic() - last[0])
+        last[0] = clock.monotonic()
+
+    assert world.server(1, clock).get_creation_lock("k").acquire()
+    waiter = world.server(2, clock, note, lock_wait=5).get_creation_lock("k")
+    calls.clear()
+
+    assert not waiter.acquire()
+    assert [round(pause, 4) for pause in pauses[:6]] == [0.0375, 0.075, 0.15, 0.3, 0.375, 0.375]
+    assert calls.names == ["PutItem", *["GetItem"] * len(pauses)]
+    assert {call.request["ConsistentRead"] for call in calls[1:]} == {True}
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["waiting", "not waiting"])
+def test_a_holder_whose_clock_is_an_hour_ahead_is_outlived(world: World, *, wait: bool) -> None:
+    """Where wall clocks differ, a term is over once it has passed unchanged on our own clock."""
+    ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
+    assert world.server(1, ahead).get_creation_lock("k").acquire()
+    begun = ours.monotonic()
+
+    def ask() -> bool:
+        lock = world.server(2, ours, lock_wait=LONG).get_creation_lock("k")
+        return bool(lock.acquire(wait=wait))
+
+    if not wait:
+        early = [ask()]
+        ours.advance(TERM)
+        early.append(ask())
+        assert early == [False, False]
+        ours.advance(MARGIN + 1)
+
+    assert ask()
+    assert TERM < ours.monotonic() - begun < TERM + MARGIN + 2
+
+
+def test_a_holder_that_takes_the_lock_anew_is_not_robbed(world: World) -> None:
+    """Another owner begins another term: only one and the same owner is outlived."""
+    ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
+
+    def ask() -> bool:
+        return bool(world.server(2, ours).get_creation_lock("k").acquire(wait=False))
+
+    first = world.server(1, ahead).get_creation_lock("k")
+    assert first.acquire()
+    told = [ask()]
+    first.release()
+    assert world.server(1, ahead).get_creation_lock("k").acquire()
+    ours.advance(TERM + MARGIN + 1)
+
+    assert [*told, ask(), ask()] == [False, False, False]
+
+
+def test_a_clock_that_steps_back_does_not_prolong_a_wait(world: World, clock: Clock) -> None:
+    """The waiter's wall clock goes back an hour: its own term still ends, and so its ceiling."""
+    assert world.server(1, clock).get_creation_lock("k").acquire()
+    clock.step(-3600)
+    begun = clock.monotonic()
+
+    assert not world.server(2, clock, lock_wait=5).get_creation_lock("k").acquire()
+    assert 5 <= clock.monotonic() - begun < 6
+    assert world.server(3, clock, lock_wait=LONG).get_creation_lock("k").acquire()
+
+
+def test_who_has_waited_long_enough_goes_on_without_the_lock(world: World, clock: Clock) -> None:
+    """After `lock_wait` the caller goes on; its release takes nothing from the holder."""
+    assert world.server(1, clock, lock_lease=LONG).get_creation_lock("k").acquire()
+    owner, begun = world.owner, clock.monotonic()
+    waiter = world.server(2, clock, lock_lease=LONG).get_creation_lock("k")
+
+    taken = waiter.acquire()
+    waiter.release()
+
+    assert (taken, world.owner) == (False, owner)
+    assert PATIENCE <= clock.monotonic() - begun < PATIENCE + 1
+
+
+def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
+    world: World, clock: Clock
+) -> None:
+    """A thread that waits in vain for another one of its process goes on without the lock."""
+    server = world.server(1, clock, lock_wait=0.05, lock="process")
+    holder = server.get_creation_lock("k")
+    asked, go = threading.Event(), threading.Event()
+
+    def other() -> list[bool]:
+        lock = server.get_creation_lock("k")
+        told = [lock.acquire(), lock.acquire(wait=False)]
+        lock.release()
+        asked.set()
+        go.wait(GUARD)
+        return [*told, lock.acquire(wait=False)]
+
+    assert holder.acquire()
+    with thread_of(other) as said:
+        assert asked.wait(GUARD)
+        holder.release()
+        go.set()
+
+    assert said == [[False, False, True]]

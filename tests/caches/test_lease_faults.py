@@ -1,0 +1,159 @@
+"""The creation lock when something goes wrong: lost replies, rivals, late holders, an outage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.store import lease
+from tests.caches.places import Before, Maker, is_lock, thread_of
+from tests.caches.worlds import LONG, MARGIN, TERM, World
+from tests.instruments import Clock, LoseReply, LoseRequest, Recorder, aws_error, nothing
+from tests.proxy import FaultProxy
+
+
+def test_a_steal_that_another_was_faster_with_is_none(world: World) -> None:
+    """A steal is conditional on the owner that was seen: two waiters never both succeed."""
+    ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
+    assert world.server(1, ahead).get_creation_lock("k").acquire()
+    rival = world.server(3, ahead).get_creation_lock("k")
+
+    def be_faster() -> None:
+        ahead.advance(TERM + MARGIN + 1)
+        assert rival.acquire(wait=False)
+
+    with FaultProxy(world.place.url) as proxy:
+        waiter = world.server(2, ours, endpoint_url=proxy.url)
+        assert not waiter.get_creation_lock("k").acquire(wait=False)
+        ours.advance(TERM + MARGIN + 1)
+        proxy.next(Before(nothing), operation="PutItem")
+        proxy.next(Before(be_faster), operation="PutItem")
+
+        assert not waiter.get_creation_lock("k").acquire(wait=False)
+
+    assert world.owner == rival._owner
+
+
+def test_a_lost_reply_does_not_lock_out_its_own_sender(world: World, clock: Clock) -> None:
+    """The lock was taken, the reply was lost, the retry is refused by our own row: it is ours."""
+    with FaultProxy(world.place.url) as proxy:
+        lock = world.server(1, clock, endpoint_url=proxy.url).get_creation_lock("k")
+        proxy.next(LoseReply(), operation="PutItem")
+
+        assert lock.acquire(wait=False)
+        assert proxy.operations == ["PutItem", "PutItem"]
+        lock.release()
+
+    assert world.owner is None
+
+
+def test_a_late_release_leaves_the_next_owner_alone(world: World, clock: Clock) -> None:
+    """Who was robbed after its term gives back nothing."""
+    late, next_one = (world.server(n, clock).get_creation_lock("k") for n in (1, 2))
+    assert late.acquire()
+    clock.advance(TERM + MARGIN)
+    assert next_one.acquire()
+
+    late.release()
+    late.release()
+
+    assert world.owner == next_one._owner
+
+
+@pytest.mark.parametrize("fault", [aws_error("InternalServerError", status=500), LoseRequest()])
+def test_a_release_that_fails_is_left_to_the_term(world: World, clock: Clock, fault: Any) -> None:
+    """A page does not fail over a release; the row goes with its term."""
+    with FaultProxy(world.place.url) as proxy:
+        lock = world.server(1, clock, endpoint_url=proxy.url, max_attempts=1).get_creation_lock("k")
+        assert lock.acquire()
+        proxy.next(fault, operation="DeleteItem", times=None)
+
+        lock.release()
+
+    assert world.owner is not None
+    assert lease._locals == {}
+
+
+def test_a_thread_that_holds_the_lock_gets_it_again(
+    world: World, clock: Clock, calls: Recorder
+) -> None:
+    """Nested acquisitions of one thread cost nothing, and the outermost release frees the row."""
+    server = world.server(1, clock)
+    outer, inner = server.get_creation_lock("k"), server.get_creation_lock(b"k")
+
+    told = [outer.acquire(), inner.acquire(), server.get_creation_lock("other").acquire()]
+    inner.release()
+    held = world.owner is not None
+    outer.release()
+
+    assert (told, held) == ([True] * 3, True)
+    names = [name for name in calls.names if name != "Scan"]
+    assert names == ["PutItem", "PutItem", "DeleteItem"]
+
+
+def test_a_store_that_is_down_locks_nobody_out(world: World, clock: Clock) -> None:
+    """With the store down a page makes its value without the lock, and the next one too."""
+    with FaultProxy(world.place.url) as proxy:
+        proxy.next(aws_error("InternalServerError", status=500), where=is_lock, times=None)
+        server = world.server(1, clock, endpoint_url=proxy.url, max_attempts=1)
+        lock = server.get_creation_lock("k")
+
+        assert lock.acquire()
+        assert lease.held_here(lock._table, lock._key)
+        lock.release()
+        assert lock.acquire(wait=False)
+        lock.release()
+
+    assert (world.owner, lease._locals) == (None, {})
+
+
+def test_an_error_while_locking_leaves_no_lock_behind(world: World, clock: Clock) -> None:
+    """Refused rights are raised, and the next thread is not locked out by the one that failed."""
+    with FaultProxy(world.place.url) as proxy:
+        proxy.next(aws_error("AccessDeniedException"), operation="PutItem")
+        lock = world.server(1, clock, endpoint_url=proxy.url).get_creation_lock("k")
+
+        with pytest.raises(Exception, match="refuses the action"):
+            lock.acquire()
+        with thread_of(lambda: lock.acquire(wait=False)) as said:
+            pass
+
+    assert said == [True]
+
+
+def test_a_lock_of_this_process_costs_no_call(world: World, clock: Clock, calls: Recorder) -> None:
+    """`lock = process`: one thread makes, the others wait, and DynamoDB hears nothing of it."""
+    server = world.server(1, clock, lock="process")
+    lock = server.get_creation_lock("k")
+
+    assert lock.acquire()
+    with thread_of(lambda: server.get_creation_lock("k").acquire(wait=False)) as said:
+        pass
+    lock.release()
+
+    assert (said, list(calls)) == ([False], [])
+
+
+def test_a_key_that_nobody_locks_takes_no_memory(world: World, clock: Clock) -> None:
+    """A cache has more keys than memory: what is released, or given up, leaves nothing."""
+    ours, theirs = world.server(1, clock, lock_wait=1), world.server(2, clock, lock_lease=LONG)
+    for number in range(5):
+        lock = ours.get_creation_lock(number)
+        lock.acquire()
+        lock.release()
+    held = theirs.get_creation_lock("k")
+    assert held.acquire()
+    for wait in (False, True):
+        assert not ours.get_creation_lock("k").acquire(wait=wait)
+    held.release()
+
+    assert lease._locals == {}
+
+
+def test_a_nested_get_of_the_same_key_does_not_hang(world: World, clock: Clock) -> None:
+    """A maker that asks for the key that it makes is answered by its own maker."""
+    cache = world.place.cache()
+
+    assert cache.get("k", createfunc=lambda: cache.get("k", createfunc=Maker("v"))) == "v"
+    assert world.place.keys() == ["cache:ns:k"]

@@ -1,0 +1,109 @@
+"""The creation lock among real processes, on DynamoDB Local and in real time.
+
+Every test asserts who made what in which order, never how long it took. Holders that are killed
+or stopped have a short term, so that the others need not wait for long.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from tests.caches import workers
+from tests.caches.places import Place, is_lock
+from tests.proxy import FaultProxy
+
+#: A term of a second, and a margin to match: the rows say whole seconds.
+SHORT: dict[str, Any] = {"lock_lease": "1s"}
+MARGIN = 0.2
+
+
+def owner(place: Place) -> str | None:
+    """Say whose the lock is, by the row."""
+    rows = [row for row in place.rows() if "#lock:" in row["id"]["S"]]
+    return rows[0]["rev"]["S"] if rows else None
+
+
+def test_eight_processes_on_one_miss_make_the_value_once(plain: Place) -> None:
+    """One of eight makes the value while the others wait for it, and all get the same.
+
+    The maker goes on only when the proxy has seen all eight ask for the lock.
+    """
+    with FaultProxy(plain.url) as proxy:
+        place = Place(proxy.url, plain.table)
+        with workers.herd(place, forks=8) as herd:
+            making = herd.hear()
+            proxy.wait_until(lambda: locks_asked(proxy) >= 8, within=30)
+            herd.open_the_gate()
+            rest = herd.rest()
+
+    assert list(making) == ["making", "pid"]
+    assert [word["got"] for word in rest] == [f"made by {making['making']}"] * 8
+    assert sorted(word["by"] for word in rest) == list(range(8))
+    assert plain.keys() == ["cache:ns:k"]
+
+
+def locks_asked(proxy: FaultProxy) -> int:
+    """Count the requests for the lock."""
+    return sum(e.operation == "PutItem" and is_lock(e.body) for e in proxy.seen)
+
+
+def test_a_killed_holder_delays_the_others_by_its_term_at_most(plain: Place) -> None:
+    """A process that dies with the lock is outlived: the next one makes the value."""
+    place = plain.but(**SHORT)
+    with workers.herd(place, margin=MARGIN, value="dead") as first:
+        os.kill(first.hear()["pid"], signal.SIGKILL)
+        dead = owner(plain)
+        with workers.herd(place, margin=MARGIN, value="alive") as second:
+            second.open_the_gate()
+            said = second.rest()
+
+    assert [list(word) for word in said] == [["making", "pid"], ["got", "by"]]
+    assert said[-1]["got"] == "alive"
+    assert dead is not None
+    assert owner(plain) is None
+
+
+def test_a_holder_stopped_beyond_its_term_takes_nothing_back(plain: Place) -> None:
+    """A paused holder is outlived. When it wakes, the lock stays with the one who holds it now.
+
+    That one's value is the last word, for it is stored last.
+    """
+    place = plain.but(**SHORT)
+    with (
+        workers.herd(place, margin=MARGIN, value="of the one that was stopped") as first,
+        workers.herd(place, margin=MARGIN, value="of the next", waits=True) as second,
+    ):
+        stopped = first.hear()["pid"]
+        before = owner(plain)
+        os.kill(stopped, signal.SIGSTOP)
+        second.begin()
+        second.hear()
+        holds_now = owner(plain)
+        os.kill(stopped, signal.SIGCONT)
+        first.open_the_gate()
+        woken = first.rest()
+        after_waking = owner(plain)
+        second.open_the_gate()
+        last = second.rest()
+
+    assert woken[-1]["got"] == "of the one that was stopped"
+    assert None not in {before, holds_now}
+    assert before != holds_now == after_waking
+    assert last[-1]["got"] == "of the next"
+    assert (plain.cache()["k"], owner(plain)) == ("of the next", None)
+
+
+@pytest.mark.parametrize("lock", ["process", "table"])
+def test_a_child_forked_while_a_thread_holds_the_lock_goes_on(plain: Place, lock: str) -> None:
+    """The thread that would release the lock does not exist in the child: nobody waits for it.
+
+    The row of the lock is the parent's still: under `table` the child waits for that one, in
+    vain, as any other process would, and goes on without it.
+    """
+    place = plain.but(lock=lock, lock_wait="600s" if lock == "process" else "1s")
+
+    assert workers.run("fork_under_lock", place) == {"got": "parent's"}

@@ -1,0 +1,168 @@
+"""What a page with a cache is served while DynamoDB, the table or an entry is not what it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import (
+    AccessRefused,
+    TableMismatch,
+    TableMissing,
+    Unavailable,
+    cooldown,
+    notices,
+)
+from tests.caches.places import IMPATIENT, ONCE, Maker, Place, never, wind
+from tests.instruments import Answer, Clock, Hang, LoseRequest, aws_error
+from tests.proxy import FaultProxy
+from tests.servers import Flavor, Server
+
+DOWN = aws_error("InternalServerError", status=500)
+
+
+@pytest.fixture
+def clocked(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
+    """Have Beaker, the package and its log live by the test's clock."""
+    wind(monkeypatch, clock)
+    defaults: dict[str, Any] = notices.warn.__kwdefaults__ or {}
+    monkeypatch.setitem(defaults, "monotonic", clock.monotonic)
+    return clock
+
+
+OUTAGES = {
+    "hangs": Hang(applied=False),
+    "closes": LoseRequest(),
+    "is down": DOWN,
+    "is throttled": aws_error("ProvisionedThroughputExceededException"),
+    "answers nonsense": Answer(b"{}"),
+}
+
+
+@pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
+def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock) -> None:
+    """With DynamoDB away a page makes its values itself; once it is back the cache is used."""
+    with FaultProxy(plain.url) as proxy:
+        plain.cache()["k"] = "stored"
+        cache = Place(proxy.url, plain.table).cache(**IMPATIENT)
+        proxy.next(fault, times=None)
+
+        served = [cache.get("k", createfunc=Maker("made")), cache.get("j", createfunc=Maker(1))]
+        cache["j"] = "not stored"
+        here = "k" in cache, cache.has_key("j"), cache.namespace.has_key("k")
+        proxy.clear()
+        clocked.advance(cooldown.REST)
+
+        assert (served, here) == (["made", 1], (False, False, False))
+        assert cache.get("k", createfunc=never) == "stored"
+        assert cache.get("j", createfunc=Maker("new")) == "new"
+
+
+def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Place, clocked: Clock) -> None:
+    """Caches rest after the first time-out: 20 pages at once ask DynamoDB once, locks included."""
+    with FaultProxy(plain.url) as proxy:
+        cache = Place(proxy.url, plain.table).cache(**IMPATIENT)
+        proxy.next(Hang(applied=False), times=None)
+
+        served = [cache.get(str(n), createfunc=Maker(n)) for n in range(20)]
+
+        assert served == list(range(20))
+        assert proxy.operations == ["GetItem"]
+
+
+def test_an_outage_is_one_line_a_minute_in_the_log(
+    plain: Place, clocked: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outage is told once a minute, whatever the number of pages."""
+    caplog.set_level(logging.WARNING, "beaker_dynamodb")
+    with FaultProxy(plain.url) as proxy:
+        cache = Place(proxy.url, plain.table).cache(**ONCE)
+        proxy.next(DOWN, times=None)
+        told = []
+        for _ in range(3):
+            for number in range(4):
+                clocked.advance(6)
+                cache.get(f"secret {number}", createfunc=Maker(1))
+            told.append(len(caplog.records))
+            clocked.advance(36)
+
+    assert told == [1, 2, 3]
+    assert "secret" not in caplog.text
+
+
+def test_who_asks_for_errors_gets_them(plain: Place) -> None:
+    """Under `cache_errors = raise` reads and writes raise in an outage, each time."""
+    with FaultProxy(plain.url) as proxy:
+        cache = Place(proxy.url, plain.table).cache(cache_errors="raise", **ONCE)
+        proxy.next(DOWN, times=None)
+
+        for _ in range(2):
+            for act in (lambda: cache["k"], lambda: "k" in cache, lambda: cache.put("k", 1)):
+                with pytest.raises(Unavailable):
+                    act()
+
+
+REFUSALS = {
+    "AccessDeniedException": AccessRefused,
+    "UnrecognizedClientException": AccessRefused,
+    "ResourceNotFoundException": TableMissing,
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_what_no_waiting_heals_is_raised(plain: Place, code: str) -> None:
+    """A missing table and refused rights are no outage: a cache that never works must be heard."""
+    with FaultProxy(plain.url) as proxy:
+        cache = Place(proxy.url, plain.table).cache(create_table="false")
+        proxy.next(aws_error(code), times=None)
+
+        with pytest.raises(REFUSALS[code]):
+            cache.get("k", createfunc=never)
+        with pytest.raises(REFUSALS[code]):
+            cache.put("k", 1)
+
+
+def test_a_table_of_another_key_schema_is_raised(plain: Place, ranged_table: Place) -> None:
+    """A cache told of another layout than the table's says so."""
+    for place in (plain.but(range_key="part"), ranged_table):
+        with pytest.raises(TableMismatch):
+            place.cache().get("k", createfunc=never)
+
+
+@pytest.fixture
+def ranged_table(dynamodb_local: str, plain: Place) -> Iterator[Place]:
+    """Give a table with a range key to a cache that was told of none."""
+    made = Place(dynamodb_local, f"{plain.table}-ranged", {"range_key": "part"}).make()
+    yield Place(dynamodb_local, made.table)
+    client = Server(dynamodb_local, Flavor.LOCAL).client()
+    client.delete_table(TableName=made.table)
+    client.close()
+
+
+def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Clock) -> None:
+    """While caches rest, sessions on the same table and client are loaded and saved."""
+    with FaultProxy(plain.url) as proxy:
+        there = Place(proxy.url, plain.table).but(**ONCE)
+        there.session()["session"] = "text"
+        proxy.next(DOWN, operation="GetItem")
+        assert "k" not in there.cache()
+        assert cooldown.cooling(there.manager()._cache.rows.table, clocked.monotonic())  # type: ignore[union-attr]
+
+        assert there.session()["session"] == "text"
+        there.session("other")["session"] = "text"
+
+    assert len(plain.rows()) == 2
+
+
+def test_caches_of_another_table_go_on(plain: Place, ranged_table: Place, clocked: Clock) -> None:
+    """The cool-down is of one table under one connection; others are asked."""
+    with FaultProxy(plain.url) as proxy:
+        here = Place(proxy.url, plain.table).but(**ONCE).cache()
+        there = Place(proxy.url, ranged_table.table, {"range_key": "part", **ONCE}).cache()
+        there["k"] = "v"
+        proxy.next(DOWN, operation="GetItem")
+
+        assert ("k" in here, there["k"]) == (False, "v")

@@ -1,0 +1,138 @@
+"""Entries of a cache that cannot be read: each is a miss, and nothing of it is run."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.item.record import Record
+from tests.caches.places import Maker, Place, never
+
+
+class Planted:
+    """What runs code when it is unpickled."""
+
+    ran: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _plant, ()
+
+
+def _plant() -> str:
+    Planted.ran = (*Planted.ran, "ran")
+    return "planted"
+
+
+def stored_by(place: Place, value: Any, **options: Any) -> dict[str, Any]:
+    """Put a value under other options, and return its row."""
+    place.but(**options).cache().put("k", value)
+    (row,) = place.rows()
+    return row
+
+
+def spoiled(place: Place, data: bytes) -> None:
+    """Leave an entry with other data."""
+    row = stored_by(place, "v")
+    place.change(row, data={"B": data})
+
+
+def half(place: Place) -> None:
+    """Leave an entry of which the half is missing."""
+    row = stored_by(place, "v" * 1000)
+    place.change(row, data={"B": row["data"]["B"][:-5]})
+
+
+def of_a_later_release(place: Place) -> None:
+    """Leave an entry of a format that only a later release knows."""
+    row = stored_by(place, "v")
+    place.change(row, data={"B": b"\x63" + row["data"]["B"][1:]})
+
+
+def without_data(place: Place) -> None:
+    """Leave a row that is none of ours."""
+    row = stored_by(place, "v")
+    place.change(row, data={"S": "text"}, rev={"N": "5"})
+
+
+def of_a_class_that_moved(place: Place) -> None:
+    """Leave an entry whose class a deploy has moved."""
+    module = ModuleType("moved")
+    exec("class Thing: pass", module.__dict__)  # noqa: S102  # a class of a module to come and go
+    sys.modules["moved"] = module
+    try:
+        stored_by(place, module.Thing())
+    finally:
+        del sys.modules["moved"]
+
+
+def of_a_session(place: Place) -> None:
+    """Leave a session's bytes in the row of a cache."""
+    row = stored_by(place, "v")
+    place.session("k")["session"] = "text"
+    other = next(r for r in place.rows() if r["id"]["S"].startswith("sess:"))
+    place.change(row, data=other["data"])
+    place.drop(other["id"]["S"])
+
+
+UNREADABLE = {
+    "garbage": lambda place: spoiled(place, b"garbage that is long enough"),
+    "empty": lambda place: spoiled(place, b""),
+    "half": half,
+    "a later release's": of_a_later_release,
+    "no row of ours": without_data,
+    "another serializer's": lambda place: stored_by(place, "v", serializer="json"),
+    "a class that moved": of_a_class_that_moved,
+    "too large to read": lambda place: stored_by(place, "v" * 3000, max_value_size="64KB"),
+    "a session's": of_a_session,
+    "encrypted": lambda place: stored_by(place, "v", encryption_keys="A" * 43 + "="),
+}
+
+
+@pytest.mark.parametrize("leave", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_entry_that_cannot_be_read_is_made_anew(plain: Place, leave: Any) -> None:
+    """Whatever stands there: the page is served, the value is made, and the next page has a hit."""
+    leave(plain)
+    cache = plain.cache(max_value_size="2000")
+
+    assert "k" not in cache
+    assert cache.get("k", createfunc=Maker("made")) == "made"
+    assert cache.get("k", createfunc=never) == "made"
+
+
+def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: Place) -> None:
+    """A row never chooses its serializer: after a change of the option, old values are made anew.
+
+    This JSON is a literal of Python's, too, and would be taken for one.
+    """
+    plain.manager(serializer="json")["k"] = {"a": [1, "b"]}
+
+    assert "k" in plain.manager(serializer="json")
+    assert "k" not in plain.manager(serializer="tests.caches.places:LITERALS")
+
+
+@pytest.mark.parametrize("serializer", ["json", "tests.caches.places:LITERALS"])
+def test_a_cache_without_pickle_never_unpickles(
+    plain: Place, serializer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands in the table, a cache that was told another serializer runs none of it.
+
+    The row is a pickle as we write it, and then one that claims to be of this serializer.
+    """
+    monkeypatch.setattr(Planted, "ran", ())
+    stored_by(plain, Planted())
+    manager = plain.manager(serializer=serializer)
+    keeper = manager._cache
+    assert keeper is not None
+    before = "k" in manager
+
+    record = Record(keeper.rows.layout.value("ns", "k"), b"", "birth.token")
+    disguised = keeper.rows.sealed(record, pickle.dumps(Planted()))
+    keeper.rows.values.replace(disguised)
+
+    assert (before, "k" in manager) == (False, False)
+    assert Planted.ran == ()
+    assert pickle.loads(pickle.dumps(Planted())) == "planted"

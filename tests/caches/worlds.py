@@ -1,0 +1,48 @@
+"""Several servers before one table in one process, each with a clock that the test winds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from beaker_dynamodb.manager import DynamoDBNamespaceManager
+from beaker_dynamodb.store import lease
+from beaker_dynamodb.surroundings import Surroundings
+from tests.caches.places import Place
+from tests.instruments import Clock, nothing
+
+TERM, MARGIN, PATIENCE = 15, lease.MARGIN, 20
+#: A patience beyond any term of these tests.
+LONG = 100
+
+
+@dataclass(frozen=True)
+class World:
+    """A table, and as many servers before it as a test wants, each with a clock of its own."""
+
+    place: Place
+
+    def server(
+        self,
+        number: int,
+        clock: Clock,
+        during_sleep: Callable[[], object] = nothing,
+        **options: Any,
+    ) -> Any:
+        """Make a server's manager; `during_sleep` happens whenever it waits."""
+
+        def sleep(seconds: float) -> None:
+            clock.advance(seconds)
+            during_sleep()
+
+        around = Surroundings(clock, clock.monotonic, sleep, lambda: 0.5)
+        kind = type("Server", (DynamoDBNamespaceManager,), {"surroundings": around})
+        where = self.place.but(max_pool_connections=number, client=None)
+        return kind("ns", **where.but(**options).given)
+
+    @property
+    def owner(self) -> str | None:
+        """Say whose the lock is, by the row."""
+        rows = self.place.rows()
+        return rows[0]["rev"]["S"] if rows else None
