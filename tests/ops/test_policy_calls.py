@@ -1,0 +1,69 @@
+"""The application's policy, compared with the calls that the application really makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.ops import templates
+from beaker_dynamodb.sources import Kind, parse
+from tests.instruments import Recorder
+
+LARGE = "".join(map(chr, range(33, 127))) * 10_000
+
+
+def a_session_lives(options: dict[str, str]) -> None:
+    """Begin a session, read it, change it, make it large and small again, and log it out."""
+    manager = DynamoDBNamespaceManager("session", digest_filenames=False, **options)
+    for text in ("text", LARGE, LARGE + "!"):
+        manager["session"] = text
+        fresh = DynamoDBNamespaceManager("session", digest_filenames=False, **options)
+        assert fresh["session"] == text
+    del manager["session"]
+
+
+def a_cache_lives(options: dict[str, str]) -> None:
+    """Fill a cache under its lock, read it, replace a large value, remove one, and clear it."""
+    manager = DynamoDBNamespaceManager("cache", **options)
+    lock = manager.get_creation_lock("key")
+    assert lock.acquire()
+    for value in ("text", LARGE, LARGE + "!"):
+        manager["key"] = value
+        assert manager["key"] == value
+    lock.release()
+    del manager["key"]
+    if "range_key" in options:
+        assert manager.keys() == []
+        manager["key"] = "text"
+        manager.remove()
+
+
+LIVES = {"session": a_session_lives, "cache": a_cache_lives}
+
+
+@pytest.mark.parametrize("kind", ["session", "cache"])
+@pytest.mark.parametrize("range_key", ["", "part"], ids=["hash", "range"])
+@pytest.mark.parametrize("create_table", ["true", "false"])
+def test_an_application_may_do_what_it_does_and_no_more(
+    kind: Kind,
+    range_key: str,
+    create_table: str,
+    dynamodb_local: str,
+    table_name: str,
+    calls: Recorder,
+) -> None:
+    """The policy's actions hold every operation that was sent; what it grants beyond is named."""
+    options = {"endpoint_url": dynamodb_local, "table": table_name, "compress": "false"}
+    options |= {"range_key": range_key} if range_key else {}
+    if create_table == "false":
+        DynamoDBNamespaceManager("x", **options).keys() if range_key else a_cache_lives(options)
+        calls.clear()
+    options["create_table"] = create_table
+    LIVES[kind](options)
+
+    granted = templates.actions("app", parse(options, kind))
+
+    assert set(calls.names) <= granted
+    # A session with a range key needs no Query: it is for clear() and keys() of a cache.
+    spare = {"Query"} if kind == "session" else set()
+    assert granted - set(calls.names) <= spare
