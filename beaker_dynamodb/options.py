@@ -205,7 +205,6 @@ class Options:
         casts.choice("bypass", "raise"),
         "when DynamoDB is down, caches are `bypass`ed, or `raise`",
     )
-    migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
 
     def touch_interval(self, lifetime: float | None) -> float:
         """Say how many seconds a row's expiry may fall behind before a read is written back.
@@ -217,9 +216,7 @@ class Options:
 
 
 TABLE: Mapping[str, Option] = {
-    field.name: field.metadata["option"]
-    for field in dataclasses.fields(Options)
-    if "option" in field.metadata
+    field.name: field.metadata["option"] for field in dataclasses.fields(Options)
 }
 
 

@@ -32,7 +32,7 @@ LEFTOVERS = frozenset(
 )
 #: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
 _FOREIGN = ("session.", "cache.", "beaker.")
-_OLD = "migrate_from."
+_MOVING = "migrate_from"
 _CLOSE = 0.75
 _REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _MOST_PARSED = 256
@@ -72,19 +72,15 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
     values: dict[str, Any] = {}
     if kind == "cache":
         values = {n: row.for_caches for n, row in TABLE.items() if row.for_caches is not None}
-    old: dict[str, object] = {}
     for layer in (environment, _defaults, given):
         for source in _by_url_first(layer):
-            values |= {n: _cast(n, v) for n, v in source.items() if not n.startswith(_OLD)}
-            old |= {n[len(_OLD) :]: v for n, v in source.items() if n.startswith(_OLD)}
-    if old or "migrate_from" in values:
-        raise OptionError("option 'migrate_from' is not served by this release")
+            values |= {name: _cast(name, value) for name, value in source.items()}
     if kind == "session" and given.get("serializer"):  # a default of the process is for caches
         raise OptionError(
             "option 'serializer' is for caches; a session's is Beaker's own"
             " 'session.data_serializer'"
         )
-    return _checked(Options(**values, migrate_from_options=tuple(old.items())))
+    return _checked(Options(**values))
 
 
 def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
@@ -105,9 +101,11 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
     for given, value in layer.items():
         if value is None or value == "" or given in LEFTOVERS or given.startswith(_FOREIGN):
             continue
+        if given.partition(".")[0] == _MOVING:
+            raise OptionError(f"option {given!r} is not served by this release")
         if given in _NAMES and given != _NAMES[given]:
             named.setdefault(_NAMES[given], value)  # its own name wins over an alias
-        elif given in _NAMES or given == "url" or given.startswith(_OLD):
+        elif given in _NAMES or given == "url":
             named[given] = value
         else:
             _unknown(given)

@@ -3,7 +3,7 @@
 Each talks to its own server on this machine, a DynamoDB Local and a redis-server that are
 started for the run; rounds are interleaved. What a network would add to each call is not in it.
 
-    python benchmarks/caches.py [--rounds 20] [--calls 50]
+    python -m benchmarks.caches [--rounds 20] [--calls 50]
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Both carry the same bytes to the same DynamoDB Local, interleaved in one run; a round's ratio
 compares neighbors in time, and the spread over the rounds says how far to trust it.
 
-    python benchmarks/overhead.py [--rounds 20] [--calls 200] [--url http://127.0.0.1:8000]
+    python -m benchmarks.overhead [--rounds 20] [--calls 200] [--url http://127.0.0.1:8000]
 """
 
 from __future__ import annotations
