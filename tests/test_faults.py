@@ -1,7 +1,7 @@
 """What happens to a user when the way to DynamoDB breaks: cases 1 to 9 of the fault list.
 
-The numbers are those of the list in shared/dynamodb.md, section 6. All of it that concerns
-sessions, and where it stands (T: this folder, B: tests/beaker):
+The numbers name kinds of faults. All of them that concern sessions, and where each stands (T: this
+folder, B: tests/beaker):
 
     1, 2, 4 to 9              here
     3                         B/test_stories_replies.py

@@ -119,7 +119,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 REQUEST_SIDE = "__init__ manager sessions saving outage caches brackets cooldown strict".split()
 
-LAW_LINES = range(2, 7)  # design.md says two to five; one more before it breaks
+LAW_LINES = range(2, 7)  # two to five by habit; one more before it breaks
 MOST_LINES = 250
 MOST_LINES_OF_A_FUNCTION = 40  # about 30 by habit; this is where it breaks
 DRAWERS = frozenset("util utils helper helpers common base core service services".split())

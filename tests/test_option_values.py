@@ -176,7 +176,7 @@ def test_every_option_has_its_cases() -> None:
 
 @pytest.mark.parametrize("name", TABLE_OF_CASES)
 def test_an_option_that_is_not_given_has_its_default(name: str) -> None:
-    """None and "" mean "not given"; then the default of design section 9 holds."""
+    """None and "" mean "not given"; then the default of the table holds."""
     default = TABLE_OF_CASES[name][0]
 
     for given in ({}, {name: None}, {name: ""}):

@@ -1,4 +1,4 @@
-"""Two requests of one session at once: what each user finds afterwards (design.md, section 5).
+"""Two requests of one session at once: what each user finds afterwards (docs/consistency.md).
 
 The second request runs whole between the first one's load and its save.
 """

@@ -1,4 +1,4 @@
-"""Logout and time-out beside another request: what is gone stays gone (design.md, section 5)."""
+"""Logout and time-out beside another request: what is gone stays gone (docs/consistency.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opaque sessions, by Beaker's encrypt_key or a serializer of one's own (section 5, envelopes)."""
+"""Opaque sessions, by Beaker's encrypt_key or a serializer of one's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies that are lost, and writes that land late: conditions tell whose they are (section 5)."""
+"""Replies that are lost, and writes that land late: conditions tell whose they are."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_change_that_lands_late_overwrites_no_newer_row(site: Site, proxy: Fau
 def test_a_login_that_lands_late_is_stopped_unless_its_session_was_deleted_again(
     site: Site, proxy: FaultProxy, gap: bool
 ) -> None:
-    """The one gap that design.md names: after a logout it comes back, until it expires."""
+    """The one gap (docs/consistency.md): after a logout it comes back, until it expires."""
     gate, user = threading.Event(), Browser(f"beaker.session.id={'d' * 32}")
     proxy.next(Hold(gate), operation="PutItem")
 

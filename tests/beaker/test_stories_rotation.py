@@ -1,4 +1,4 @@
-"""StrictSession beside another request: rotation, logout, and loads that fail (section 5)."""
+"""StrictSession beside another request: rotation, logout, and loads that fail."""
 
 from __future__ import annotations
 

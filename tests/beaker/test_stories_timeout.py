@@ -1,4 +1,4 @@
-"""Sessions that time out or no longer open beside another request (design.md, section 5)."""
+"""Sessions that time out or no longer open beside another request (docs/consistency.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that is only read: kept alive, and hardly ever written (design.md, section 5)."""
+"""A session that is only read: kept alive, and hardly ever written (docs/consistency.md)."""
 
 from __future__ import annotations
 

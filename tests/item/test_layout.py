@@ -29,7 +29,7 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
     ],
 )
 def test_plain_rows_stand_where_the_manual_says(found: Key, expected: Key) -> None:
-    """What is plain is used as it is, in the form that design section 3 draws: it never moves."""
+    """What is plain is used as it is, as docs/architecture.md draws it: it never moves."""
     assert found == expected
 
 
