@@ -1,7 +1,7 @@
 """The DynamoDB backend of Beaker: sessions and caches in one table that all servers share.
 
-This is the face: it hands names on and does nothing. Importing it loads neither boto3 nor a
-framework; boto3 comes with the first call, after gevent has patched what it patches.
+This is the face: it hands names on, and `reset()` forgets for a test. Importing it loads neither
+boto3 nor a framework; boto3 comes with the first call, after gevent has patched what it patches.
 """
 
 from __future__ import annotations

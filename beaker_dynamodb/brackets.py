@@ -2,7 +2,7 @@
 
 A Beaker hit asks `in` and then `[]` inside nested brackets; remembering makes that one read.
 Forgetting with the outermost bracket makes the second look after the creation lock an honest
-one.
+one. A write bracket remembers nothing: what is read there decides about a write.
 """
 
 from __future__ import annotations

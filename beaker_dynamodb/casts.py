@@ -33,7 +33,7 @@ class BadValue(Exception):
 
 
 def text(value: object) -> str:
-    """Read a text as it stands, without the spaces around it."""
+    """Read a text as it stands, without the spaces around it; a blank one is none."""
     if not isinstance(value, str) or not value.strip():
         raise BadValue("a text")
     return value.strip()
