@@ -112,13 +112,30 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
     return named
 
 
-def _unknown(name: str) -> None:
+def _refuse_near(name: str) -> None:
     near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=_CLOSE)
     if near:
         raise OptionError(f"unknown option {name!r}; did you mean {near[0]!r}?")
+
+
+def _unknown(name: str) -> None:
+    _refuse_near(name)
     if name not in _warned:
         _warned.add(name)
         log.warning("option %r is not one of beaker_dynamodb's; it is ignored", name)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a name means something to us, or is one that Beaker hands to every backend.
+
+    Raises: OptionError, where it is close to one of ours.
+    """
+    if name in _NAMES or name == "url" or name in LEFTOVERS:
+        return True
+    if name.partition(".")[0] == _MOVING:
+        return True
+    _refuse_near(name)
+    return False
 
 
 def _of_url(url: object) -> dict[str, object]:

@@ -114,7 +114,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "ops/cli": f"ops demo {ROWS}",  # the command line alone may start the demo
         # The demo is an application: it knocks at the face, and shows what stands in the table.
         "demo": f"__init__ {ROWS}",
-        "__main__": "ops ops/cli demo errors",
+        "__main__": "ops ops/cli errors",
     }.items()
 }
 REQUEST_SIDE = "__init__ manager sessions saving outage caches brackets cooldown strict".split()
@@ -150,9 +150,9 @@ def module_of(place: str) -> str:
 
 def room_of(place: str) -> str | None:
     """Find the room of a place: its own row of ROOMS, else its folder's; None if it has none."""
-    name = place.removesuffix(".py")
-    folder = name.partition("/")[0]
-    return name if name in ROOMS else folder if "/" in name and folder in ROOMS else None
+    parts = place.removesuffix(".py").removesuffix("/__init__").split("/")
+    longest = ("/".join(parts[:depth]) for depth in range(len(parts), 0, -1))
+    return next((room for room in longest if room in ROOMS), None)
 
 
 def imports(place: str, text: str) -> Iterator[tuple[int, str, str | None]]:
@@ -533,8 +533,12 @@ INNOCENTS: tuple[tuple[Law, str, str], ...] = (
     (keeps_the_walls, "store/table.py", "from beaker_dynamodb.item.record import Record\n"),
     (imports_downwards, "store/table.py", "from ..item.record import Record\n"),
     (imports_downwards, "item/plan.py", "from .merge import merge\nimport json\n"),
-    (imports_downwards, "ops/cli.py", "def demo():\n    from beaker_dynamodb.demo import serve\n"),
-    (imports_downwards, "ops/cli.py", "from beaker_dynamodb.ops import templates\n"),
+    (
+        imports_downwards,
+        "ops/cli/table.py",
+        "def demo():\n    from beaker_dynamodb.demo import serve\n",
+    ),
+    (imports_downwards, "ops/cli/table.py", "from beaker_dynamodb.ops import templates\n"),
     (imports_downwards, "demo/page.py", "import beaker_dynamodb\n"),
     (opens_with_its_law, "item/plan.py", '"""One line.\n\nAnd another.\n"""\n'),
     (opens_with_its_law, "errors.py", '"""' + "A branch.\n" * 20 + '"""\n'),
@@ -587,7 +591,7 @@ def test_a_meeting_is_found(sources: dict[str, str]) -> None:
 def test_the_demo_is_no_meeting() -> None:
     """The command line may start the demo, and the demo is an application like any other."""
     sources = {
-        "ops/cli.py": "from beaker_dynamodb.demo import serve\n",
+        "ops/cli/table.py": "from beaker_dynamodb.demo import serve\n",
         "demo/__init__.py": "import beaker_dynamodb\n",
         "__init__.py": "",
     }

@@ -15,6 +15,7 @@ import pytest
 from beaker_dynamodb import errors
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import cli
+from beaker_dynamodb.ops.cli import frame
 from beaker_dynamodb.store import provision
 from beaker_dynamodb.store.client import Door
 from tests.instruments import Recorder
@@ -94,7 +95,7 @@ def test_the_version_is_told(
     assert capsys.readouterr().out.startswith("beaker-dynamodb, version ")
     monkeypatch.setattr("importlib.metadata.version", lambda name: {cli.NAME: "1.2.3"}[name])
 
-    assert cli._version() == "1.2.3"
+    assert frame._version() == "1.2.3"
 
 
 # table create
@@ -221,7 +222,7 @@ def test_a_policy_is_json_and_costs_no_call(
 
 def test_a_cache_has_a_policy_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """--cache changes the prefix, and takes the names of a cache's ini file."""
-    assert main(["policy", "app", "--cache", "-o", "cache.table=t-1"]) == 0
+    assert main(["policy", "app", "--cache", "default", "-o", "cache.table=t-1"]) == 0
 
     assert "cache:*" in capsys.readouterr().out
 
@@ -239,9 +240,10 @@ def test_a_cache_has_a_policy_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
         (["table", "create", "-o", "table"], "'table' is not NAME=VALUE"),
         (["table", "create", "-o", "=t"], "'=t' is not NAME=VALUE"),
         (["policy", "app", "-o", "tabel=t"], "did you mean 'table'?"),
+        (["policy", "app", "-o", "shoe_size=44"], "unknown option 'shoe_size'"),
         (["policy", "app", "-o", "ttl=soon"], "option 'ttl' has 'soon'; expected a duration"),
         (["policy", "app", "-o", "cache.table=t"], "'cache.table' is not a session's"),
-        (["policy", "app", "--cache", "-o", "session.table=t"], "is not a cache's"),
+        (["policy", "app", "--cache", "default", "-o", "session.table=t"], "is not a cache's"),
         (["policy", "app", "--account", "12"], "12 digits"),
         (["demo", "--port", "70000"], "70000"),
     ],

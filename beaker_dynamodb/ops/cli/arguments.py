@@ -1,0 +1,87 @@
+"""What many commands take: where the application's options come from, and how to answer.
+
+A command that is decorated by `with_application` gets an `Application` by that name; one
+decorated by `with_output` gets an `Output`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+
+from beaker_dynamodb.ops.application import Application, application
+from beaker_dynamodb.ops.cli.drawing import Output
+
+#: Seconds. The control plane takes its time, and a second attempt finds what the first one made.
+_READ_TIMEOUT: Final = 30.0
+
+Command = Callable[..., Any]
+
+
+def pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    """Read a repeated NAME=VALUE."""
+    found = dict(word.partition("=")[::2] for word in words if "=" in word.lstrip("= "))
+    wrong = [word for word in words if "=" not in word.lstrip("= ")]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+    return found
+
+
+given = click.option(
+    *("-o", "--option", "given"),
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=pairs,
+    help="An option as in the application's ini file: table=sessions. Repeatable.",
+)
+_config = click.option(
+    *("-c", "--config", "config"),
+    metavar="FILE[#SECTION]",
+    help="The application's ini file; section main, if none is named.",
+)
+_cache = click.option(
+    "--cache", metavar="REGION", help="A cache region's options, not the session's; or 'default'."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+_quiet = click.option(
+    "--quiet", "-q", is_flag=True, help="Print nothing; the exit code says it all."
+)
+
+
+def with_application(command: Command) -> Command:
+    """Give a command -c, -o and --cache, and hand it the `Application` that they tell of."""
+
+    @_config
+    @given
+    @_cache
+    @functools.wraps(command)
+    def asked(
+        *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
+    ) -> Any:
+        found = application(config, given=given, cache=cache)
+        return command(*args, application=found, **kwargs)
+
+    return asked
+
+
+def with_output(command: Command) -> Command:
+    """Give a command --json and --quiet, and hand it the `Output` that obeys them."""
+
+    @_as_json
+    @_quiet
+    @functools.wraps(command)
+    def answered(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
+        return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
+
+    return answered
+
+
+def patient(application: Application) -> Application:
+    """Give the control plane the time that it takes."""
+    options = application.options
+    longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
+    return dataclasses.replace(application, options=longer)

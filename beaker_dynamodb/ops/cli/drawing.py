@@ -1,0 +1,104 @@
+"""How an answer looks: lines or tables for people, JSON for machines, nothing under --quiet.
+
+Results go to stdout; progress and remarks to stderr, and progress to a terminal only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import click
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command puts what it found."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def answer(self, told: object, lines: Iterable[str]) -> None:
+        """Print one result: *told* as a JSON object, or *lines*."""
+        if not self.quiet:
+            click.echo(
+                json.dumps(told, indent=2, default=str) if self.as_json else "\n".join(lines)
+            )
+
+    def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
+        """Print one line a result as it comes, JSON or `line(result)`; return how many."""
+        number = 0
+        for one in each:
+            number += 1
+            if not self.quiet:
+                click.echo(json.dumps(_plain(one), default=str) if self.as_json else line(one))
+        return number
+
+    def draw(self, told: object, *drawings: RenderableType) -> None:
+        """Print one result: *told* as a JSON object, or what rich draws."""
+        if self.quiet:
+            return
+        if self.as_json:
+            click.echo(json.dumps(told, indent=2, default=str))
+            return
+        console = Console(highlight=False)
+        for drawing in drawings:
+            console.print(drawing)
+
+    def remark(self, sentence: str) -> None:
+        """Say something beside the result, on stderr."""
+        if not self.quiet:
+            click.echo(sentence, err=True)
+
+    def waiting(self, what: str) -> AbstractContextManager[object]:
+        """Show on a terminal what is waited for."""
+        return Console(stderr=True, quiet=self.quiet).status(what)
+
+    @contextmanager
+    def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+        """Show a bar with rate and time left, on a terminal; yield what moves it on.
+
+        Interrupted, it says how far it came.
+        """
+        console = Console(stderr=True)
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=self.quiet or not console.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(what, total=total, rate="")
+            done = bar.tasks[0]
+
+            def move(number: float = 1) -> None:
+                rate = f"{done.speed:,.0f}/s" if done.speed else ""
+                bar.update(task, advance=number, rate=rate)
+
+            try:
+                yield move
+            except KeyboardInterrupt:
+                click.echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
+                raise
+
+
+def _plain(result: object) -> object:
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return dataclasses.asdict(result)
+    return result

@@ -1,0 +1,112 @@
+"""The root of the command line, and how every command ends: one line on stderr and a code.
+
+Exit codes: 0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached; 130,
+interrupted. A traceback is a defect.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from beaker_dynamodb.errors import (
+    DynamoDBBackendError,
+    OptionError,
+    Refused,
+    TableError,
+    Unavailable,
+)
+
+NAME: Final = "beaker-dynamodb"
+NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+
+class _Commands(click.Group):
+    """A group whose commands, all of them, fail with one line and the code that says why."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except DynamoDBBackendError as error:
+            complain(str(error))
+            ctx.exit(_code(error))
+
+
+def _code(error: DynamoDBBackendError) -> int:
+    if isinstance(error, OptionError):
+        return WRONG_CALL
+    # What is left is about one row: it is there, and cannot be had as asked.
+    return UNREACHABLE if isinstance(error, (Unavailable, TableError, Refused)) else NO
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command that *argv* names (without the program's own name); return the exit code."""
+    try:
+        code = cli.main(argv, prog_name=NAME, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        complain("interrupted")
+        return INTERRUPTED
+    except SystemExit as error:  # the demo's, with a sentence; click's, when a pipe is closed
+        if not isinstance(error.code, str):
+            raise
+        complain(error.code)
+        return WRONG_CALL
+    return code if isinstance(code, int) else 0
+
+
+def reference() -> str:
+    """Print every command's own --help as Markdown, for README."""
+    return "\n".join(f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in _helps(cli, NAME))
+
+
+def _helps(
+    command: click.Command, name: str, above: click.Context | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the full name and the help of a command, and of those below it, 80 columns wide."""
+    width = {"terminal_width": 80, "max_content_width": 80}
+    context = click.Context(
+        command, info_name=name, parent=above, **{**command.context_settings, **width}
+    )
+    yield context.command_path, command.get_help(context)
+    for below, one in sorted(getattr(command, "commands", {}).items()):
+        yield from _helps(one, below, context)
+
+
+def complain(sentence: str) -> None:
+    """Say one line on stderr."""
+    click.echo(f"{NAME}: {' '.join(sentence.split())}", err=True)
+
+
+def example(*commands: str) -> str:
+    """Write the end of a command's help: lines that can be copied."""
+    lines = "".join(f"\n  {NAME} {command}" for command in commands)
+    return f"\b\nExample:{lines}"  # click leaves lines after a backspace as they are
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version(NAME)
+    except importlib.metadata.PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("table create -c production.ini"),
+)
+@click.version_option(_version(), prog_name=NAME)
+def cli() -> None:
+    """Look after the DynamoDB table of Beaker's sessions and caches.
+
+    Options come from the application's own ini file (-c) or from -o; credentials and region
+    from where AWS's own tools take them. Results go to stdout, all else to stderr. Exit codes:
+    0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached.
+    """
