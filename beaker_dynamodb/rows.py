@@ -88,7 +88,7 @@ class Rows:
         Raises: ItemTooLarge.
         """
         place = Place(record.key, record.rev, record.expires)
-        return dataclasses.replace(record, data=self.codec.seal(value, place))
+        return record.holding(self.codec.seal(value, place))
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None

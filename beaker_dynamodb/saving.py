@@ -211,7 +211,7 @@ def merged_content(sides: Sides, theirs: Content) -> Content:
 
 
 def _result(written: Record | None, content: Content, sides: Sides) -> Result:
-    standing = None if written is None else Standing(replace(written, data=b""), content)
+    standing = None if written is None else Standing(written.holding(b""), content)
     return Result("stored" if content is sides.mine else "merged", standing)
 
 
@@ -226,9 +226,7 @@ def _done(
     if isinstance(step, Delete) or theirs is None:
         return Result("stored", None)
     ours = token_of(theirs.rev) == token
-    return Result(
-        "stored", Standing(replace(theirs, data=b""), content if ours else opened(theirs))
-    )
+    return Result("stored", Standing(theirs.holding(b""), content if ours else opened(theirs)))
 
 
 def _conflict(theirs: Record | None, opened: Callable[[Record], Content]) -> Conflict:

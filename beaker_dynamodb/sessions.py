@@ -15,7 +15,7 @@ from beaker_dynamodb import notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.keys import as_text
-from beaker_dynamodb.item.merge import in_doubt
+from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
 from beaker_dynamodb.item.record import Record, birth
 from beaker_dynamodb.rows import Rows
@@ -91,7 +91,7 @@ class Keeper:
             return None
         text = row.value.decode("utf-8", "surrogatepass")
         self.known = text
-        self.standing = Standing(replace(row.record, data=b""), Content(text))
+        self.standing = Standing(row.record.holding(b""), Content(text))
         return text
 
     def save(self, text: str) -> None:
@@ -105,7 +105,7 @@ class Keeper:
             return
         envelope = self._envelope_of(text)
         mine = _content(text, envelope)
-        known = self._known_as(envelope, mine)
+        known, changed = self._compared(envelope, mine)
         step = plan(
             known,
             self.standing.record if self.standing else None,
@@ -113,6 +113,7 @@ class Keeper:
             now=self.around.clock(),
             lifetime=self.lifetime,
             touch_after=self.touch_after,
+            changed=changed,
         )
         self._carry_out(step, Sides(known, mine, envelope))
 
@@ -196,20 +197,26 @@ class Keeper:
             notices.warn(log, OPAQUE, every=math.inf)
         return found
 
-    def _known_as(self, envelope: Envelope | None, mine: Content) -> Content | None:
-        """Open what the session object held; in doubt with the same history that mine has."""
+    def _compared(
+        self, envelope: Envelope | None, mine: Content
+    ) -> tuple[Content | None, tuple[str, ...] | None]:
+        """Open what the session object held, and name the keys that changed since.
+
+        In doubt it gets the same history that mine has; None where one of them is opaque.
+        """
         if self.known is None:
-            return None
+            return None, None
         if self.known == mine.text:
-            return mine
+            return mine, ()
         known = _content(self.known, envelope)
         if known.values is None and mine.values is not None:
             notices.warn(log, "a stored session does not open any more; it is replaced")
         if known.values is None or mine.values is None or envelope is None:
-            return known
-        if not in_doubt(known.values, mine.values):
-            return known
-        return Content(known.text, envelope.open(envelope.close(known.values)))
+            return known, None
+        changed = changed_keys(known.values, mine.values)
+        if not in_doubt(changed, known.values, mine.values):
+            return known, changed
+        return Content(known.text, envelope.open(envelope.close(known.values))), None
 
     def _carry_out(self, step: Plan, sides: Sides) -> None:
         name = type(step).__name__.lower()

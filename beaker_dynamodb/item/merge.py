@@ -107,15 +107,17 @@ def changed_keys(known: Mapping[str, object], mine: Mapping[str, object]) -> tup
     return (*changed, *(key for key in known if key not in mine))
 
 
-def in_doubt(known: Mapping[str, object], mine: Mapping[str, object]) -> bool:
-    """Tell whether they differ in more than texts and numbers.
+def in_doubt(
+    changed: Iterable[str], known: Mapping[str, object], mine: Mapping[str, object]
+) -> bool:
+    """Tell whether more than a text or a number stands under one of the keys that changed.
 
     Then *known* must go once more through its envelope before the difference counts: an object
     is told by its pickle, and that has to have the same history.
     """
     return any(
         type(side.get(key)) not in (*_SCALARS, *_INEXACT)
-        for key in changed_keys(known, mine)
+        for key in changed
         for side in (known, mine)
     )
 

@@ -6,7 +6,7 @@ unconditional, so a late one cannot land on a newer row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -79,6 +79,7 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
     now: float,
     lifetime: float | None,
     touch_after: float,
+    changed: Collection[str] | None = None,
 ) -> Plan:
     """Plan a save.
 
@@ -87,6 +88,7 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         stored: the row as it stands in the table, None if nothing live was loaded.
         mine: what Beaker hands over.
         now: epoch seconds; `lifetime` and `touch_after` are seconds, None is for ever.
+        changed: the keys that differ between known and mine, if somebody has compared them.
     """
     if mine.emptied:
         return Delete(stored.rev) if stored else Leave()
@@ -94,7 +96,9 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         return Create()
     if known is None or known.values is None or mine.values is None:
         return Replace(stored.rev)
-    if _changed(known.values, mine.values):
+    if changed is None:
+        changed = changed_keys(known.values, mine.values)
+    if any(key != ACCESSED for key in changed):
         return Replace(stored.rev)
     if lifetime is None or stored.expires is None:
         behind = _number(mine.values) - _number(known.values)
@@ -105,11 +109,6 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         return Leave()
     # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
     return Replace(stored.rev) if stored.pieces else Touch(stored.rev)
-
-
-def _changed(known: Values, mine: Values) -> bool:
-    """Tell whether more than the access time differs."""
-    return bool(set(changed_keys(known, mine)) - {ACCESSED})
 
 
 def _number(values: Values) -> float:

@@ -53,6 +53,22 @@ class Record:
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
     pieces: int = 0
 
+    def holding(self, data: bytes, pieces: int | None = None) -> Record:
+        """Return the same row with other bytes in it, in as many pieces if no number is given.
+
+        It is called thrice a save, where `dataclasses.replace` would take four times as long.
+        """
+        return Record(
+            self.key,
+            data,
+            self.rev,
+            self.prev,
+            self.expires,
+            self.name,
+            self.promoted,
+            self.pieces if pieces is None else pieces,
+        )
+
     def live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
         return self.expires is None or self.expires > now

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any, Final
 
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, OptionError, Unavailable
@@ -29,6 +29,7 @@ from beaker_dynamodb.store.answers import (
     units,
 )
 from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.store.user_agent import user_agent
 
 #: Calls that read or write items. Their replies must say what they cost: that proves them whole.
 DATA: Final = frozenset(
@@ -192,11 +193,14 @@ def _boto3_client(connection: Connection) -> Any:
     """Make a low-level client from a fresh session: the default session is not thread-safe."""
     import boto3.session
     import botocore.config
+    import botocore.session
 
     local = embedded.url() if connection.endpoint_url == embedded.WORD else None
     key = connection.aws_access_key_id or ("embedded" if local else None)
     secret = connection.aws_secret_access_key or ("embedded" if local else None)
+    core = botocore.session.get_session()
     session = boto3.session.Session(
+        botocore_session=core,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
         aws_session_token=connection.aws_session_token,
@@ -209,16 +213,11 @@ def _boto3_client(connection: Connection) -> Any:
         max_pool_connections=connection.max_pool_connections,
         retries={"mode": "standard", "total_max_attempts": connection.max_attempts},
         tcp_keepalive=True,
-        user_agent_extra=f"beaker-dynamodb/{_version()}",
+        # Every request is written by `store/`, typed there; AWS checks it anyway.
+        parameter_validation=False,
+        user_agent=user_agent(core),
     )
     return session.client("dynamodb", endpoint_url=local or connection.endpoint_url, config=config)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("beaker-dynamodb")
-    except metadata.PackageNotFoundError:  # a tree that is on the path, but not installed
-        return "0"
 
 
 _doors: dict[Connection, Door] = {}

@@ -128,13 +128,13 @@ class Values:
     def _scattered(self, record: Record) -> Record:
         """Write the pieces of a value that needs them; return the row that stands for it."""
         if self._fits(record):
-            return replace(record, pieces=0)
+            return record.holding(record.data, 0) if record.pieces else record
         whole = cut(record.data)
         expires = None if record.expires is None else record.expires + GRACE
         for number, piece in enumerate(whole.pieces):
             key = self.table.layout.piece(record.key, record.rev, number)
             self.table.replace(Record(key, piece, record.rev, expires=expires))
-        return replace(record, data=whole.head, pieces=len(whole.pieces))
+        return record.holding(whole.head, len(whole.pieces))
 
     def _gathered(self, head: Record) -> Record | None:
         """Put a value together; None where a piece is missing."""
@@ -145,7 +145,7 @@ class Values:
         data = joined(head.data, tuple(found[key].data for key in keys))
         if data is None:
             raise CorruptItem(digest(head.key.hash), "its pieces are not those of its head")
-        return replace(head, data=data)
+        return head.holding(data)
 
     def _keys(self, head: Record) -> tuple[Key, ...]:
         layout = self.table.layout

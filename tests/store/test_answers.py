@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import boto3.session
 import pytest
 from beaker.exceptions import BeakerException
 
@@ -196,10 +197,16 @@ def test_no_error_and_no_log_line_holds_anything_of_the_user(
 
 
 def test_a_request_that_botocore_itself_refuses(proxy: FaultProxy) -> None:
-    """Botocore's text of a malformed request holds the value; ours does not."""
-    request = {"TableName": "sessions", "Key": {"id": {"S": [SECRET]}}}
+    """Botocore's text of a malformed request holds the value; ours does not.
 
-    error = failure(lambda: door(proxy.url).call("GetItem", request))
+    A client that the application hands over checks requests; our own leaves that to AWS.
+    """
+    request = {"TableName": "sessions", "Key": {"id": {"S": [SECRET]}}}
+    given = boto3.session.Session(region_name="us-east-1").client(
+        "dynamodb", endpoint_url=proxy.url
+    )
+
+    error = failure(lambda: Door(Connection(client=given)).call("GetItem", request))
 
     assert type(error) is Refused
     assert SECRET not in f"{error}{error!r}"

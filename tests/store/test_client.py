@@ -188,7 +188,23 @@ def test_our_options_win_over_awss_environment(
     assert error.call.attempts == sent
     assert config.retries["mode"] == "standard"
     assert (config.connect_timeout, config.read_timeout, config.tcp_keepalive) == (1, 2, True)
-    assert "beaker-dynamodb/" in config.user_agent_extra
+
+
+def test_aws_is_told_who_calls(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each party once: what boto3 says of itself, the application's own name, and us."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "shop")
+    manager = apps.manager("http://127.0.0.1:1", table, "alice", max_attempts=1)
+    sent: list[str] = []
+    client_of(manager).meta.events.register(
+        "before-send.dynamodb",
+        lambda request, **_: sent.append(request.headers["User-Agent"].decode()),
+    )
+    failure(lambda: manager["session"])
+    told = sent[0].split()
+
+    names = [word.partition("/")[0] for word in told]
+    assert names == ["Boto3", "Python", "Linux", "Botocore", "app", "beaker-dynamodb"]
+    assert "app/shop" in told
 
 
 OTHERWISE: Final[dict[str, Any]] = {
