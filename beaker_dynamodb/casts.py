@@ -39,6 +39,12 @@ def text(value: object) -> str:
     return value.strip()
 
 
+def text_or_none(value: object) -> str | None:
+    """Read a text; the word `none` takes back what a layer below has said."""
+    given = text(value)
+    return None if given.lower() == "none" else given
+
+
 def boolean(value: object) -> bool:
     """Read true or false, in any of the spellings that ini files use."""
     if isinstance(value, bool):

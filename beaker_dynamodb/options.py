@@ -165,10 +165,12 @@ class Options:
     )
     migrate_from: str | None = _option(
         None,
-        casts.text,
-        "another Beaker backend to read from while moving; not served by this release",
+        casts.text_or_none,
+        "sessions only: another Beaker backend to read from while moving, `ext:redis`; its own"
+        " options follow a dot: `migrate_from.url`",
         "none",
     )
+    migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
     hash_ids: bool = _option(
         False, casts.boolean, "store SHA-256 of the id, so that a reader of the table has none"
     )
@@ -216,7 +218,9 @@ class Options:
 
 
 TABLE: Mapping[str, Option] = {
-    field.name: field.metadata["option"] for field in dataclasses.fields(Options)
+    field.name: field.metadata["option"]
+    for field in dataclasses.fields(Options)
+    if "option" in field.metadata
 }
 
 

@@ -11,9 +11,10 @@ import math
 from dataclasses import replace
 from typing import Final
 
-from beaker_dynamodb import notices, outage
+from beaker_dynamodb import migrating, notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
+from beaker_dynamodb.item.glance import BEAKERS_GRACE
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
@@ -26,8 +27,6 @@ from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
-#: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
-BEAKERS_GRACE: Final = 120
 OPAQUE: Final = (
     "this application's sessions are opaque (encrypt_key, or a serializer of its own): they are"
     " replaced, not merged, and a slow reader can undo a logout. StrictSession cures that, and so"
@@ -56,6 +55,9 @@ class Keeper:
         self.known: str | None = None
         self.standing: Standing | None = None
         self._saver = Saver(rows, self.key, self.lifetime, around)
+        self._former = migrating.former(rows, namespace, timeout, around)
+        if self._former is not None:
+            self._saver.erase = self._former.bury
         self._nameless = as_text(namespace) == ""
         self._unsure = False
 
@@ -87,6 +89,8 @@ class Keeper:
         row = self.rows.read(self.key, consistent=consistent, now=now)
         if row is None and not consistent:  # a stale miss would begin a new session over it
             row = self.rows.read(self.key, consistent=True, now=now)
+        if row is None and self._former is not None:
+            row = self._former.move()
         if row is None:
             return None
         text = row.value.decode("utf-8", "surrogatepass")
@@ -167,7 +171,7 @@ class Keeper:
     def _retire(self, row: Record) -> Refusal | None:
         """Delete *row*, and remember if that ended in an error: it may be gone all the same."""
         try:
-            return self.rows.values.delete(self.key, At(row.rev), row)
+            return self._saver.erase(self.key, At(row.rev), row)
         except DynamoDBBackendError:
             self._unsure = True
             raise

@@ -33,6 +33,8 @@ LEFTOVERS = frozenset(
 #: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
 _FOREIGN = ("session.", "cache.", "beaker.")
 _MOVING = "migrate_from"
+#: What begins so belongs to the backend that `migrate_from` names.
+_FORMERS = _MOVING + "."
 _CLOSE = 0.75
 _REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _MOST_PARSED = 256
@@ -80,7 +82,26 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
             "option 'serializer' is for caches; a session's is Beaker's own"
             " 'session.data_serializer'"
         )
-    return _checked(Options(**values))
+    return _checked(Options(**_moving(values, kind, given)))
+
+
+def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> dict[str, Any]:
+    """Gather the options of the backend that sessions are moved from."""
+    formers = {n.removeprefix(_FORMERS): v for n, v in values.items() if n.startswith(_FORMERS)}
+    own = {name: value for name, value in values.items() if not name.startswith(_FORMERS)}
+    if kind == "cache":  # a default of the process is for sessions
+        if any(name.partition(".")[0] == _MOVING and given[name] for name in given):
+            raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
+        return own | {_MOVING: None}
+    if formers and not own.get(_MOVING):
+        raise OptionError(f"option '{_FORMERS}{min(formers)}' says nothing without 'migrate_from'")
+    try:
+        hash(tuple(formers.values()))
+    except TypeError:
+        pass
+    else:
+        return own | {"migrate_from_options": tuple(sorted(formers.items()))}
+    raise OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
 
 
 def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
@@ -101,11 +122,9 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
     for given, value in layer.items():
         if value is None or value == "" or given in LEFTOVERS or given.startswith(_FOREIGN):
             continue
-        if given.partition(".")[0] == _MOVING:
-            raise OptionError(f"option {given!r} is not served by this release")
         if given in _NAMES and given != _NAMES[given]:
             named.setdefault(_NAMES[given], value)  # its own name wins over an alias
-        elif given in _NAMES or given == "url":
+        elif given in _NAMES or given == "url" or given.startswith(_FORMERS):
             named[given] = value
         else:
             _unknown(given)
@@ -132,7 +151,7 @@ def is_known(name: str) -> bool:
     """
     if name in _NAMES or name == "url" or name in LEFTOVERS:
         return True
-    if name.partition(".")[0] == _MOVING:
+    if name.startswith(_FORMERS):
         return True
     _refuse_near(name)
     return False
@@ -162,6 +181,8 @@ def _of_url(url: object) -> dict[str, object]:
 
 
 def _cast(name: str, value: object) -> object:
+    if name.startswith(_FORMERS):  # another backend's: it reads them itself
+        return value
     row = TABLE[name]
     try:
         return row.cast(value)

@@ -55,7 +55,7 @@ WALLS = (
     ),
     Wall(
         tuple(
-            "manager.py sessions.py caches.py saving.py outage.py rows.py notices.py brackets.py"
+            "manager.py sessions.py migrating.py caches.py saving.py outage.py rows.py notices.py brackets.py"
             " cooldown.py serializers.py surroundings.py".split()
         ),
         ("boto3", "botocore", "beaker_dynamodb.ops"),
@@ -69,6 +69,7 @@ WALLS = (
             "beaker_dynamodb.manager",
             "beaker_dynamodb.sessions",
             "beaker_dynamodb.saving",
+            "beaker_dynamodb.migrating",
             "beaker_dynamodb.outage",
             "beaker_dynamodb.caches",
         ),
@@ -105,7 +106,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "cooldown": "store",
         "strict": "errors",
         "saving": f"notices rows {DOOR}",
-        "sessions": f"saving outage {ROWS}",
+        "migrating": ROWS,
+        "sessions": f"saving outage migrating {ROWS}",
         "caches": f"brackets cooldown {ROWS}",
         "manager": f"sessions caches brackets casts {ROWS}",
         "__init__": f"manager strict cooldown {ROWS}",
@@ -117,7 +119,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "__main__": "ops ops/cli errors",
     }.items()
 }
-REQUEST_SIDE = "__init__ manager sessions saving outage caches brackets cooldown strict".split()
+REQUEST_SIDE = (
+    "__init__ manager sessions saving outage migrating caches brackets cooldown strict".split()
+)
 
 LAW_LINES = range(2, 7)  # two to five by habit; one more before it breaks
 MOST_LINES = 250

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FORMAT: Final = 1
-SESSION, VALUE = ord("S"), ord("V")
+SESSION, VALUE, TOMBSTONE = ord("S"), ord("V"), ord("T")
 COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
 PLAIN: Final = (

@@ -170,6 +170,8 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
     if isinstance(refused, Create):
         if theirs is None or not theirs.live(now):  # it expired between the two looks
             return Again(refused)
+        if theirs.is_tombstone:  # what it kept out is an older session, not this new one
+            return Again(Replace(theirs.rev))
     elif theirs is None or theirs.birth != birth(refused.rev):
         return Done() if isinstance(refused, Delete) else Drop("the session was deleted")
     if isinstance(refused, Delete):

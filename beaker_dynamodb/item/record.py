@@ -13,6 +13,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.pieces import count
 
@@ -72,6 +73,11 @@ class Record:
     def live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
         return self.expires is None or self.expires > now
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Tell whether it only keeps a deleted session from being moved in again."""
+        return self.data[:2] == bytes((FORMAT, TOMBSTONE))
 
     @property
     def birth(self) -> str:

@@ -103,7 +103,7 @@ class Site:
             return [b""]
 
         config = {f"session.{name}": value for name, value in self.options.items()}
-        config |= {"session.type": "ext:dynamodb", "session.table": self.table}
+        config = {"session.type": "ext:dynamodb", "session.table": self.table, **config}
         config.pop("session.data_serializer", None)
         environ = {"HTTP_COOKIE": browser.cookie} if browser.cookie else {}
         # Beaker turns a serializer in the config into its repr; as an argument it stays one.

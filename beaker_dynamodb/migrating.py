@@ -1,0 +1,225 @@
+"""Sessions that still stand in another Beaker backend, moved in when a request asks for them.
+
+A session without a row is looked for there once, and its text becomes a row on condition that
+none stands. A deleted session is removed there first, and then leaves a tombstone for as long as
+the old session could live: so a request that read the old text just before cannot bring it back.
+docs/migrating.md holds the table of interleavings.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
+from beaker_dynamodb.item import codec, glance
+from beaker_dynamodb.item.keys import Key, as_text
+from beaker_dynamodb.item.record import Record, promote
+from beaker_dynamodb.rows import Row, Rows
+from beaker_dynamodb.store.table import Absent, At, Condition, Refusal
+from beaker_dynamodb.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from beaker.container import NamespaceManager
+
+T = TypeVar("T")
+_SESSION: Final = "session"
+#: How often a row that comes and goes while a session is moved in is met again.
+_MEETINGS: Final = 3
+_TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
+#: What a backend raises when it is made from options that are wrong, and never in an outage.
+_MISTAKES: Final = "MissingCacheParameter InvalidCacheBackendError TypeError KeyError".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The backend that sessions are moved from, for one namespace: get and remove its text."""
+
+    name: str
+    options: tuple[tuple[str, Any], ...]
+    namespace: object
+    timeout: float | None
+
+    def read(self) -> str | None:
+        """Return the session's text as it stands there, None where there is none.
+
+        Raises: Unavailable, where the backend fails; CorruptItem, where it holds no text;
+        OptionError, where it cannot be made.
+        """
+        manager = self._made()
+        found = self._asked(lambda: _get(manager))
+        if found is None or isinstance(found, str):
+            return found
+        text = as_text(found)
+        if text is None:
+            raise CorruptItem(self._digest, f"{self.name} holds no text for it")
+        return text
+
+    def remove(self) -> None:
+        """Remove the session's text there.
+
+        Raises: Unavailable, OptionError.
+        """
+        manager = self._made()
+        # A look first: a backend of files would else write one for a session that it never had.
+        if self._asked(lambda: _get(manager)) is not None:
+            self._asked(lambda: _delete(manager))
+
+    @property
+    def _digest(self) -> str:
+        return digest(as_text(self.namespace) or "")
+
+    def _made(self) -> NamespaceManager:
+        from beaker.cache import clsmap
+
+        options = dict(self.options)
+        if self.name in _TABLES:
+            options = {"migrate_from": "none", **options}
+        try:
+            kind = clsmap[self.name]
+        except (KeyError, TypeError):
+            kind = None
+        if kind is None:
+            raise OptionError(f"option 'migrate_from': Beaker knows no backend {self.name!r}")
+        try:
+            return kind(
+                self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
+            )
+        except OptionError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a backend raises what it likes
+            wrong = type(error).__name__
+        if wrong in _MISTAKES:
+            raise OptionError(
+                f"option 'migrate_from': the backend {self.name!r} cannot be made ({wrong});"
+                " its own options are given as migrate_from.NAME"
+            )
+        raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except (pickle.UnpicklingError, EOFError):
+            wrong = ""
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
+            wrong = type(error).__name__
+        # Raised here, so that no context holds what the backend said: it may name the session.
+        if not wrong:
+            raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
+        raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
+
+
+def _get(manager: NamespaceManager) -> object:
+    manager.acquire_read_lock()
+    try:
+        return manager[_SESSION]
+    except KeyError:
+        return None
+    finally:
+        manager.release_read_lock()
+
+
+def _delete(manager: NamespaceManager) -> None:
+    manager.acquire_write_lock()
+    try:
+        del manager[_SESSION]
+    except KeyError:
+        return
+    finally:
+        manager.release_write_lock()
+
+
+class Former:
+    """The former home of one session, for one request."""
+
+    def __init__(
+        self, rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+    ) -> None:
+        options = rows.options
+        self._rows = rows
+        self._around = around
+        self._key = rows.layout.session(namespace)
+        self._lifetime = timeout if timeout is not None else options.ttl or None
+        self._timeout = None if timeout is None else max(timeout - glance.BEAKERS_GRACE, 0)
+        self._backend = Backend(
+            options.migrate_from or "", options.migrate_from_options, namespace, timeout
+        )
+        self._tombs: set[str] = set()
+
+    def move(self) -> Row | None:
+        """Make a row of the session's old text and return it; None where there is no session.
+
+        Where a row stands by now, that one is returned; under a tombstone there is none. A row
+        that was made expires when the last save of the old text would have had it expire.
+
+        Raises: Unavailable, CorruptItem, OptionError, ItemTooLarge; whatever the door raises.
+        """
+        text = self._backend.read()
+        made = None if text is None else self._row(text)
+        if text is None or made is None:
+            return None
+        value = text.encode("utf-8", "surrogatepass")
+        for _ in range(_MEETINGS):
+            now = self._around.clock()
+            answer = self._rows.write(made, value, Absent(now), None)
+            if isinstance(answer, Record):
+                return Row(answer, value)
+            if answer.theirs is not None and answer.theirs.live(now):
+                found = self._rows.open(answer.theirs)
+                return None if found is None else Row(answer.theirs, found)
+        raise Unavailable("the session's row comes and goes faster than it can be read")
+
+    def _row(self, text: str) -> Record | None:
+        """Write the old text's row; None where that session has ended."""
+        options, now = self._rows.options, self._around.clock()
+        opens = options.envelope != "none"
+        values = glance.glance(text, options.max_value_size) if opens else None
+        since = glance.accessed(values)
+        if glance.is_emptied(values) or glance.timed_out(since, self._timeout, now):
+            return None
+        # Without a timeout nobody asks how old it is: it lives as if it were saved now.
+        expires = glance.expiry(since if self._timeout is not None else None, self._lifetime, now)
+        rev = f"{self._around.token()}.{self._around.token()}"
+        promoted, _ = promote(values or {}, self._rows.schema)
+        return Record(self._key, b"", rev, (), expires, promoted=promoted)
+
+    def bury(self, key: Key, condition: At, old: Record | None) -> Refusal | None:
+        """Delete the session there, and put a tombstone over the row that *condition* names.
+
+        Returns a refusal where another row stands, as a delete does. A tombstone of this
+        request's own, whose reply was lost, is none.
+
+        Raises: Unavailable, before anything was changed here, if the old backend fails; and
+        whatever the door raises.
+        """
+        self._backend.remove()
+        refusal = self._bury(key, condition, old)
+        if refusal is None or refusal.theirs is not None:
+            return refusal
+        # Somebody's row of no tombstone went meanwhile: the old text must not come after it.
+        self._bury(key, Absent(self._around.clock()), None)
+        return refusal
+
+    def _bury(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
+        expires = glance.expiry(None, self._lifetime, self._around.clock())
+        rev = f"{self._around.token()}.{self._around.token()}"
+        tomb = Record(key, b"", rev, (), expires)
+        sealer = replace(self._rows.codec, kind=codec.TOMBSTONE)
+        self._tombs.add(rev)
+        sealed = replace(tomb, data=sealer.seal(b"", codec.Place(key, rev, expires)))
+        answer = self._rows.values.put(sealed, condition, old)
+        if isinstance(answer, Record):
+            return None
+        ours = answer.theirs is not None and answer.theirs.rev in self._tombs
+        return None if ours else answer
+
+
+def former(
+    rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+) -> Former | None:
+    """Return a session's former home; None where no option names one. Nothing is asked yet."""
+    if rows.options.migrate_from is None:
+        return None
+    return Former(rows, namespace, timeout, around)

@@ -1,0 +1,57 @@
+"""The backends that sessions come from, each real: files, dbm, a database, and a redis-server."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import redis
+
+from tests.servers import free_port, missing
+
+KINDS = ("file", "dbm", "ext:redis", "ext:database")
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """Start a redis-server that keeps nothing on disk, and end it by its own id."""
+    if shutil.which("redis-server") is None:
+        missing("redis-server is not installed")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = subprocess.Popen([*command, "--appendonly", "no"], stdout=subprocess.DEVNULL)
+    client = redis.Redis(port=port)
+    try:
+        deadline = time.monotonic() + 20
+        while not _answers(client):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        client.close()
+        process.terminate()
+        process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def home(kind: str, folder: Path, redis_url: str) -> Mapping[str, str]:
+    """Return the options of a backend of that kind, with nothing in it."""
+    if kind == "ext:redis":
+        client = redis.Redis.from_url(redis_url)
+        client.flushall()
+        client.close()
+        return {"url": redis_url}
+    if kind == "ext:database":
+        return {"url": f"sqlite:///{folder / 'sessions.db'}", "lock_dir": str(folder)}
+    return {"data_dir": str(folder)}
