@@ -13,6 +13,9 @@ from tests.beaker.views import contents, log_out, put, put_while, wind
 from tests.instruments import Clock, Recorder
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
 @pytest.fixture(params=[{}, {"session_class": StrictSession}], ids=["Session", "StrictSession"])
 def strictness(request: pytest.FixtureRequest) -> dict[str, object]:
     """Give Beaker's own session class, and ours."""

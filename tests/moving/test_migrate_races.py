@@ -1,0 +1,299 @@
+"""Requests that overlap while a session moves: the table of interleavings in docs/migrating.md.
+
+Each row of that table is a test. One request runs in a thread of its own and is held at the point
+that its row names; the other one runs whole meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import StrictSession
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
+from beaker_dynamodb.migrating import Backend
+from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.meter import Saved
+from tests.beaker.overlap import Browser, Site, Visit
+from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
+from tests.instruments import LoseReply
+from tests.proxy import FaultProxy
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+WITHIN = 30.0
+
+
+@pytest.fixture(params=["file", "ext:redis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a backend that expires sessions by itself, and one that does not."""
+    return str(request.param)
+
+
+@pytest.fixture
+def user(old: Site) -> Browser:
+    """Give a user who logged in before the move."""
+    return old.begun(user="ann")
+
+
+class Held:
+    """Holds the first thread that comes to a point, until it is let go."""
+
+    def __init__(self) -> None:
+        self.arrived, self.go = threading.Event(), threading.Event()
+        self._first = threading.Lock()
+
+    def here(self) -> None:
+        """Wait, if nobody came here before."""
+        if self._first.acquire(blocking=False):
+            self.arrived.set()
+            assert self.go.wait(WITHIN)
+
+
+@pytest.fixture
+def before_look(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Hold a request that found no row, before it looks into the old backend."""
+    held, read = Held(), Backend.read
+
+    def slow(backend: Backend) -> str | None:
+        held.here()
+        return read(backend)
+
+    monkeypatch.setattr(Backend, "read", slow)
+    return held
+
+
+@pytest.fixture
+def after_look(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Hold a request that has read the old text, before it makes the row."""
+    held, read = Held(), Backend.read
+
+    def slow(backend: Backend) -> str | None:
+        text = read(backend)
+        held.here()
+        return text
+
+    monkeypatch.setattr(Backend, "read", slow)
+    return held
+
+
+@contextmanager
+def request_held(held: Held, ask: Callable[[], Visit]) -> Iterator[Future[Visit]]:
+    """Run a request in a thread until it is held; let it go at the end of the block."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask)
+        try:
+            assert held.arrived.wait(WITHIN)
+            yield answer
+        finally:
+            held.go.set()
+        answer.result(WITHIN)
+
+
+def test_1_a_logout_before_the_look_is_seen(
+    moving: Site, old: Site, user: Browser, before_look: Held
+) -> None:
+    """No row; logout; look: the old text is gone by then."""
+    slow = user.also()
+    with request_held(before_look, lambda: moving.visit(slow, contents)) as answer:
+        moving.visit(user.also(), log_out)
+
+    assert answer.result().said == {}
+    assert moving.found(user) == {}
+    assert old.found(user) == {}
+
+
+def test_2_a_logout_between_look_and_create_is_not_undone(
+    moving: Site, new: Site, user: Browser, after_look: Held
+) -> None:
+    """No row; look; logout; create: the tombstone refuses it."""
+    slow = user.also()
+    with request_held(after_look, lambda: moving.visit(slow, contents)) as answer:
+        moving.visit(user.also(), log_out)
+
+    assert answer.result().said == {}
+    assert moving.found(user) == {}
+    assert new.found(user) == {}
+
+
+def test_2_a_slow_change_does_not_bring_a_logged_out_user_back(
+    moving: Site, user: Browser, after_look: Held
+) -> None:
+    """What it saves is a session of its own, in which nobody is logged in."""
+    slow = user.also()
+    with request_held(after_look, lambda: moving.visit(slow, put(cart=1))):
+        moving.visit(user.also(), log_out)
+
+    assert moving.found(user) == {"cart": 1}
+
+
+def test_3_a_change_between_look_and_create_is_kept(
+    moving: Site, user: Browser, after_look: Held
+) -> None:
+    """No row; look; another request moves it and changes it; create is refused, that row read."""
+    slow = user.also()
+    with request_held(after_look, lambda: moving.visit(slow, put(b=2))):
+        moving.visit(user.also(), put(a=1))
+
+    assert moving.found(user) == {"user": "ann", "a": 1, "b": 2}
+
+
+def test_4_requests_that_move_one_session_at_once_all_keep_their_changes(
+    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight threads read the old text before the first of them makes the row."""
+    all_read, read = threading.Barrier(8), Backend.read
+
+    def together(backend: Backend) -> str | None:
+        text = read(backend)
+        all_read.wait(WITHIN)
+        return text
+
+    monkeypatch.setattr(Backend, "read", together)
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(moving.visit, user.also(), put(**{f"k{n}": n})) for n in range(8)]
+        for one in done:
+            one.result(WITHIN)
+
+    assert moving.found(user) == {"user": "ann", **{f"k{n}": n for n in range(8)}}
+
+
+def test_5_a_session_begun_anew_in_between_is_what_the_slow_request_finds(
+    moving: Site, user: Browser, after_look: Held
+) -> None:
+    """No row; look; logout, and a new session under the id; create is refused, that one read."""
+    slow, other = user.also(), user.also()
+    with request_held(after_look, lambda: moving.visit(slow, contents)) as answer:
+        moving.visit(user.also(), log_out)
+        moving.visit(other, put(stranger=True))
+
+    assert answer.result().said == {"stranger": True}
+
+
+def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
+    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed there, and then DynamoDB fails: the row stands, the error is told."""
+    call = Door.call
+
+    def failing(door: Door, operation: str, *args: Any, **kw: Any) -> Any:
+        if operation == "PutItem":
+            raise Unavailable("made up")
+        return call(door, operation, *args, **kw)
+
+    moving.found(user)
+    with monkeypatch.context() as broken:
+        broken.setattr(Door, "call", failing)
+        with pytest.raises(Unavailable):
+            moving.visit(user.also(), log_out)
+
+    assert moving.found(user) == {"user": "ann"}
+    moving.visit(user.also(), log_out)
+    assert moving.found(user) == {}
+
+
+def test_7_a_create_whose_reply_is_lost_moves_the_session_once(
+    moving: Site, user: Browser, dynamodb_local: str
+) -> None:
+    """The SDK sends it again, and is refused by its own row."""
+    with FaultProxy(dynamodb_local) as proxy:
+        proxy.next(LoseReply(), operation="PutItem")
+        found = moving.behind(proxy).found(user)
+
+    assert found == {"user": "ann"}
+
+
+@pytest.mark.parametrize("leave", [log_out, lambda session: session.regenerate_id()])
+def test_8_a_tombstone_whose_reply_is_lost_is_one(
+    moving: Site, user: Browser, dynamodb_local: str, leave: Callable[[Any], None]
+) -> None:
+    """A logout is done; a regenerated id is not taken for logged out meanwhile."""
+    moving = moving.with_(session_class=StrictSession)
+    before = user.also()
+    moving.found(user)
+    with FaultProxy(dynamodb_local) as proxy:
+        proxy.next(LoseReply(), operation="PutItem", where=lambda body: _is_over(body, user))
+        moving.behind(proxy).visit(user, leave)
+
+    assert moving.found(before) == {}
+    assert moving.found(user) == ({} if leave is log_out else {"user": "ann"})
+
+
+def _is_over(body: dict[str, Any], user: Browser) -> bool:
+    return bool(body["Item"]["id"]["S"] == f"sess:{user.id}")
+
+
+def test_9_a_slow_request_of_a_moved_session_does_not_undo_a_logout(
+    moving: Site, user: Browser
+) -> None:
+    """Its save is on condition of the row that it moved or read."""
+    saves = gathered_saves()
+
+    moving.visit(user.also(), put_while(lambda: moving.visit(user.also(), log_out), cart=1))
+
+    assert moving.found(user) == {}
+    assert saves[-1] == Saved("replace", "dropped")
+
+
+def test_10_a_logout_wins_over_a_change_that_came_in_between(moving: Site, user: Browser) -> None:
+    """Refused and live: the tombstone is put over theirs."""
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        moving.visit(user.also(), put(cart=1))
+        session.delete()
+
+    moving.visit(user.also(), logout_late)
+
+    assert moving.found(user) == {}
+
+
+def test_11_a_row_that_went_without_a_tombstone_is_followed_by_one(
+    moving: Site, new: Site, old: Site, user: Browser, after_look: Held
+) -> None:
+    """A server that knows of no move deletes the row; the logout here still keeps the text out."""
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        new.visit(user.also(), log_out)
+        session.delete()
+
+    slow, leaving = user.also(), user.also()
+    with request_held(after_look, lambda: moving.visit(slow, contents)) as answer:
+        moving.visit(leaving, logout_late)
+
+    assert answer.result().said == {}
+    assert moving.found(user) == {}
+
+
+def test_12_two_logouts_at_once_are_both_done(moving: Site, user: Browser) -> None:
+    """The later one meets the tombstone of the first."""
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        moving.visit(user.also(), log_out)
+        session.delete()
+
+    moving.visit(user.also(), logout_late)
+
+    assert moving.found(user) == {}
+    assert len(moving.rows()) == 1
+
+
+def test_the_old_backend_failing_is_one_of_our_errors(
+    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it raises, it must not look like a miss, nor tell an id."""
+
+    def broken(_: object) -> str:
+        raise KeyError(user.id)
+
+    monkeypatch.setattr("beaker_dynamodb.migrating._get", broken)
+    with pytest.raises(DynamoDBBackendError) as caught:
+        moving.visit(user, contents)
+
+    assert user.id not in f"{caught.value!r} {caught.value.__cause__!r}"
