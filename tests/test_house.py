@@ -55,8 +55,8 @@ WALLS = (
     ),
     Wall(
         tuple(
-            "manager.py sessions.py migrating.py caches.py saving.py outage.py rows.py notices.py brackets.py"
-            " cooldown.py serializers.py surroundings.py".split()
+            "manager.py sessions.py migrating.py caches.py saving.py outage.py rows.py notices.py"
+            " brackets.py cooldown.py serializers.py surroundings.py".split()
         ),
         ("boto3", "botocore", "beaker_dynamodb.ops"),
         "Beaker's verbs, our words, no AWS",

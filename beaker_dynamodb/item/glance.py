@@ -26,7 +26,7 @@ class _Inert:
     It can be no key of an index and no number of seconds, so nothing is ever read from it.
     """
 
-    def __new__(cls, *_: object, **__: object) -> _Inert:
+    def __new__(cls, *_: object, **__: object) -> Any:
         return super().__new__(cls)
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -72,7 +72,9 @@ def glance(text: str, most: int) -> Values | None:
 def accessed(values: Values | None) -> float | None:
     """Read when the session was last accessed, in epoch seconds; None where nothing says so."""
     stamp = values.get(ACCESSED) if values else None
-    return float(stamp) if type(stamp) in {int, float} else None
+    if not isinstance(stamp, (int, float)) or isinstance(stamp, bool):
+        return None
+    return float(stamp) if math.isfinite(stamp) else None
 
 
 def is_emptied(values: Values | None) -> bool:

@@ -12,7 +12,6 @@ from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, put_while, wind
 from tests.instruments import Clock, Recorder
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
 
@@ -242,7 +241,7 @@ def test_a_table_of_ours_may_be_the_old_backend(new: Site, kind: str) -> None:
     """That is how another prefix, or hashed ids, are introduced without a logout."""
     user = new.begun(user="ann")
     before = user.also()
-    formers = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
+    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
     formers["migrate_from.client"] = new.options["client"]
     site = new.with_(prefix="app:", **formers)
 

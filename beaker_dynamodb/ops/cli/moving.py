@@ -1,0 +1,88 @@
+"""The command that moves sessions in from another backend.
+
+What became of each session is counted by reason; what would log somebody out is named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import click
+
+from beaker_dynamodb import casts
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.cli.arguments import pairs, with_application, with_output
+from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.origins import TYPES, origin
+from beaker_dynamodb.ops.transfer import LOST, Moved, Skipped, transfer
+
+_MOVED = "moved"
+
+
+@click.command(
+    "import",
+    epilog=example(
+        "import -c production.ini --from ext:redis --from-option url=redis://localhost:6379/0",
+        "import -c production.ini --from file --from-option data_dir=/var/app --dry-run",
+    ),
+)
+@click.option("--from", "kind", required=True, type=click.Choice([*TYPES]), help="The old backend.")
+@click.option(
+    "--from-option",
+    "former",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=pairs,
+    help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Read both sides, and write nothing.")
+@with_application
+@with_output
+def import_(
+    kind: str, former: Mapping[str, str], application: Application, output: Output, *, dry_run: bool
+) -> int:
+    """Move the live sessions of another backend into the table.
+
+    Ids and expiry stay the same, and no row that is there is written over: run it again until
+    nothing is left to move, while the application runs. Its session.timeout is read from -c, or
+    given as -o timeout=3600. The exit code is 1 if a session could not be read or is too large.
+    """
+    if application.kind != "session":
+        raise OptionError("only sessions are moved; a cache fills itself again")
+    timeout = _timeout(application)
+    source = origin(kind, former, timeout)
+    told = Counter[str]()
+    what = f"sessions out of {kind}" + (" (dry run)" if dry_run else "")
+    done = transfer(source, application.options, timeout=timeout, dry_run=dry_run)
+    with output.progress(what, source.count()) as move:
+        for one in done:
+            told[_MOVED if isinstance(one, Moved) else one.why] += 1
+            move(1)
+            if isinstance(one, Skipped) and one.why in LOST:
+                output.remark(f"session {one.session}: {one.why}")
+    skipped = {why: number for why, number in sorted(told.items()) if why != _MOVED}
+    counted = {"dry_run": dry_run, _MOVED: told[_MOVED], "skipped": skipped}
+    output.answer(counted, _lines(told[_MOVED], skipped, dry_run=dry_run))
+    return NO if LOST & skipped.keys() else 0
+
+
+def _lines(moved: int, skipped: Mapping[str, int], *, dry_run: bool) -> Iterator[str]:
+    yield f"{moved:,} would be moved" if dry_run else f"{moved:,} moved"
+    for why, number in skipped.items():
+        yield f"{number:,} skipped: {why}"
+
+
+def _timeout(application: Application) -> float | None:
+    """Read Beaker's own time-out, in seconds."""
+    given = application.settings.get("timeout")
+    try:
+        return None if given in {None, ""} else casts.some_seconds(given)
+    except casts.BadValue as error:
+        wrong = f"Beaker's option 'timeout' is {given!r}; expected {error}"
+    raise OptionError(wrong)
+
+
+COMMANDS = (import_,)

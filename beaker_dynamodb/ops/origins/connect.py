@@ -1,0 +1,70 @@
+"""Sessions out of a table of connect-dynamodb, the Node package: data and ids, not cookies.
+
+An item is {id: 'sess:<sid>', expires, type, sess: JSON} (connect-dynamodb 3.0.5). What Express
+keeps under `cookie` stays behind; the rest becomes a session as Beaker writes it. The cookie is of
+another form: docs/migrating.md says what the application does about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin
+from beaker_dynamodb.ops.origins.tables import Place, place, writer
+
+#: What connect-dynamodb gives a session whose cookie has no maxAge (connect-dynamodb.js, oneDay).
+_A_DAY: Final = 86400
+_MILLI: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A table of connect-dynamodb's; `timeout` is that of the Beaker application, if it has one."""
+
+    place: Place
+    envelope: Envelope
+    timeout: float | None
+
+    def sessions(self, clock: Clock) -> Iterator[Found]:
+        """Yield each session as the text that the application will read."""
+        options = self.place.options
+        for item in self.place.items(options.prefix):
+            key, expires = item.get(options.hash_key), item.get(options.ttl_attribute)
+            session = str(key).removeprefix(options.prefix)
+            values = _parsed(item.get("sess"))
+            if values is None or not isinstance(expires, (int, float)):
+                yield Found(session, wrong="unreadable")
+                continue
+            cookie = values.pop("cookie", None)
+            since = min(clock(), expires - (self.timeout or _life(cookie)))
+            values |= {"_creation_time": since, "_accessed_time": since}
+            yield Found(session, self.envelope.close(values), expires=expires)
+
+    def count(self) -> int | None:
+        """Not known without a scan."""
+        return None
+
+
+def _parsed(sess: object) -> dict[str, Any] | None:
+    try:
+        values = json.loads(sess) if isinstance(sess, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _life(cookie: object) -> float:
+    """Read how long Express lets the session live from its last use, in seconds."""
+    most = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
+    return most / _MILLI if isinstance(most, (int, float)) else _A_DAY
+
+
+def origin(kind: str, given: Mapping[str, str], timeout: float | None) -> Origin:
+    """Make the origin of a table: our own options name it, and `serializer` the texts' form."""
+    options = dict(given)
+    how = writer(kind, options.pop("serializer", "json"))
+    return Connect(place(options), how, timeout)

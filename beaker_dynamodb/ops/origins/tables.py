@@ -1,0 +1,63 @@
+"""What the origins share that are DynamoDB tables themselves: where they are, and how to write.
+
+They are read through the door, with options of the same names as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from beaker_dynamodb import sources
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.options import MB, Options
+from beaker_dynamodb.store import foreign
+from beaker_dynamodb.store.client import door
+from beaker_dynamodb.store.connection import Connection
+
+_WRITERS: Final[Mapping[str, Envelope]] = {
+    "json": JsonEnvelope(16 * MB),
+    "pickle": PickleEnvelope(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table of another package, and how to get there."""
+
+    options: Options
+
+    def is_that_of(self, options: Options) -> bool:
+        """Tell whether *options* name this very table."""
+        mine = self.options
+        here = (mine.endpoint_url, mine.region, mine.table)
+        return here == (options.endpoint_url, options.region, options.table)
+
+    def items(self, beginning: str) -> Iterator[dict[str, object]]:
+        """Yield each item whose hash key begins so, page by page."""
+        options = self.options
+        way = door(Connection.of(options))
+        return foreign.items(way, options.table, options.hash_key, beginning)
+
+
+def place(given: Mapping[str, str]) -> Place:
+    """Read where the table is.
+
+    Raises: OptionError, for a name that is not one of ours.
+    """
+    for name in given:
+        if not sources.is_known(name):
+            raise OptionError(f"unknown option {name!r} of the table to read from")
+    return Place(sources.parse(given, "session"))
+
+
+def writer(kind: str, serializer: str) -> Envelope:
+    """Choose how texts are written: as the application's own `data_serializer` reads them.
+
+    Raises: OptionError.
+    """
+    if serializer not in _WRITERS:
+        raise OptionError(f"option 'serializer' of {kind} is expected as json or pickle")
+    return _WRITERS[serializer]

@@ -1,0 +1,221 @@
+"""Live sessions out of another backend, into the table: same ids, same expiry, nobody logged out.
+
+A generator yields what became of each. A row is written on condition that none stands there, so
+a run may be stopped and begun again, and the application may write meanwhile. It draws nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from beaker_dynamodb.errors import ItemTooLarge, OptionError, TableMissing, Unavailable, digest
+from beaker_dynamodb.item import glance
+from beaker_dynamodb.item.record import Attribute, Record, Schema, promote
+from beaker_dynamodb.ops.origins.origin import Found, Origin
+from beaker_dynamodb.ops.origins.tables import Place
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.rows import Rows, rows
+from beaker_dynamodb.store.table import Absent
+from beaker_dynamodb.surroundings import REAL, Surroundings
+
+#: Why a session is not moved.
+EXPIRED: Final = "expired"
+THERE: Final = "already there"
+LOGGED_OUT: Final = "logged out"
+NO_SESSION: Final = "no session"
+UNREADABLE: Final = "unreadable"
+TOO_LARGE: Final = "too large"
+#: Of these, an operator has to hear: somebody is logged out, if it was a live session.
+LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
+
+#: A bulk write meets throttling; the SDK waits and tries again so often.
+_ATTEMPTS: Final = 10
+_AHEAD: Final = 4
+_MEETINGS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A session that is in the table now; `expires` in epoch seconds, None for never."""
+
+    session: str
+    expires: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A session that was not moved, and why."""
+
+    session: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A session that is to be moved."""
+
+    expires: int | None
+    promoted: dict[str, Attribute] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides about a session: the application's time-out and options, in seconds and bytes.
+
+    `timeout` is Beaker's own, None where the application has none; `ttl` is 0 for never.
+    """
+
+    timeout: float | None
+    ttl: float
+    most: int
+    schema: Schema
+    opens: bool = True
+
+    @property
+    def lifetime(self) -> float | None:
+        """How long a row lives from a save on, as Beaker would hand it over."""
+        if self.timeout is not None:
+            return self.timeout + glance.BEAKERS_GRACE
+        return self.ttl or None
+
+
+def decide(found: Found, terms: Terms, now: float) -> Wanted | str:
+    """Decide whether a session is moved, and until when it lives; else say why not.
+
+    What the old backend itself says of the expiry is kept, but never beyond the application's
+    time-out: a row that lived longer would not be touched in time.
+    """
+    if found.wrong or not found.id:
+        return found.wrong or NO_SESSION
+    values = glance.glance(found.text, terms.most) if terms.opens else None
+    if glance.is_emptied(values):
+        return LOGGED_OUT
+    inside = glance.accessed(values)
+    since = found.written if inside is None else inside
+    over = found.expires is not None and found.expires <= now
+    if over or glance.timed_out(since, terms.timeout, now):
+        return EXPIRED
+    promoted, _ = promote(values or {}, terms.schema)
+    # Without a time-out nobody asks how old it is: it lives as if it were saved now.
+    counted = None if terms.timeout is None else since
+    expires = glance.expiry(counted, terms.lifetime, now)
+    if found.expires is not None and (terms.timeout is None or expires is None):
+        expires = math.ceil(found.expires)
+    elif found.expires is not None and expires is not None:
+        expires = min(expires, math.ceil(found.expires))
+    return Wanted(expires, promoted)
+
+
+def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
+    origin: Origin,
+    options: Options,
+    *,
+    timeout: float | None = None,
+    dry_run: bool = False,
+    workers: int = 8,
+    around: Surroundings = REAL,
+) -> Iterator[Moved | Skipped]:
+    """Move every live session of *origin* into the table; yield what became of each.
+
+    Args:
+        timeout: the application's `session.timeout` in seconds, None where it has none.
+        dry_run: read both sides and write nothing; a table that does not exist is empty.
+        workers: how many writes are under way at once. Closing the generator waits for those.
+
+    Raises: OptionError; Unavailable, where the origin cannot be read; whatever the door raises.
+        What was yielded before is done; the same call goes on from there.
+    """
+    place = getattr(origin, "place", None)
+    if isinstance(place, Place) and place.is_that_of(options):
+        raise OptionError("the sessions would be moved into the table that they are in")
+    patient = dataclasses.replace(
+        options,
+        max_attempts=max(options.max_attempts, _ATTEMPTS),
+        create_table=options.create_table and not dry_run,
+    )
+    mover = _Mover(rows(patient, "session", around), timeout, around, dry_run=dry_run)
+    return _carried_out(origin, mover, workers, around)
+
+
+def _carried_out(
+    origin: Origin, mover: _Mover, workers: int, around: Surroundings
+) -> Iterator[Moved | Skipped]:
+    """Keep *workers* writes going and at most four times as many sessions in memory."""
+    pool = ThreadPoolExecutor(workers, "transfer")
+    ahead: deque[Future[Moved | Skipped]] = deque()
+    try:
+        for found in origin.sessions(around.clock):
+            ahead.append(pool.submit(mover.one, found))
+            if len(ahead) >= workers * _AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Mover:
+    """Moves one session after the other; safe in many threads."""
+
+    def __init__(
+        self, rows: Rows, timeout: float | None, around: Surroundings, *, dry_run: bool
+    ) -> None:
+        options = rows.options
+        self._rows = rows
+        self._around = around
+        self._dry_run = dry_run
+        opens = options.envelope != "none"
+        self._terms = Terms(timeout, options.ttl, options.max_value_size, rows.schema, opens)
+
+    def one(self, found: Found) -> Moved | Skipped:
+        """Move a session, if it is wanted."""
+        name = digest(found.id)
+        wanted = decide(found, self._terms, self._around.clock())
+        if isinstance(wanted, str):
+            return Skipped(name, wanted)
+        try:
+            why = self._look(found) if self._dry_run else self._write(found, wanted)
+        except ItemTooLarge:
+            why = TOO_LARGE
+        return Skipped(name, why) if why else Moved(name, wanted.expires)
+
+    def _look(self, found: Found) -> str:
+        key = self._rows.layout.session(found.id)
+        try:
+            record = self._rows.table.get(key, consistent=True)
+        except TableMissing:
+            record = None
+        if record is None or not record.live(self._around.clock()):
+            too_large = len(found.text.encode("utf-8", "surrogatepass")) > self._terms.most
+            return TOO_LARGE if too_large else ""
+        return LOGGED_OUT if record.is_tombstone else THERE
+
+    def _write(self, found: Found, wanted: Wanted) -> str:
+        """Write the row on condition that none stands; "" if it stands, else why it does not."""
+        token = self._around.token()
+        record = Record(
+            self._rows.layout.session(found.id),
+            b"",
+            f"{self._around.token()}.{token}",
+            (),
+            wanted.expires,
+            promoted=wanted.promoted,
+        )
+        value = found.text.encode("utf-8", "surrogatepass")
+        for _ in range(_MEETINGS):
+            now = self._around.clock()
+            answer = self._rows.write(record, value, Absent(now), None)
+            if isinstance(answer, Record):
+                return ""
+            theirs = answer.theirs
+            if theirs is not None and theirs.wrote(token):  # its reply was lost
+                return ""
+            if theirs is not None and theirs.live(now):
+                return LOGGED_OUT if theirs.is_tombstone else THERE
+        raise Unavailable("a session's row comes and goes faster than it can be read")

@@ -1,0 +1,57 @@
+"""Rows of a table that is not of our making: scanned whole, page by page, in plain values.
+
+Nothing is written here, and no page is kept longer than its rows are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from beaker_dynamodb.store.client import Door
+
+
+def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dict[str, object]]:
+    """Yield each item whose hash key begins with *beginning* ("" is any), by attribute.
+
+    It reads the whole table, and costs the table's whole size in read units.
+
+    Raises: whatever the door raises.
+    """
+    request: dict[str, Any] = {"TableName": table}
+    if beginning:
+        request |= {
+            "FilterExpression": "begins_with(#k, :b)",
+            "ExpressionAttributeNames": {"#k": hash_key},
+            "ExpressionAttributeValues": {":b": {"S": beginning}},
+        }
+    ought = f"hash key {hash_key!r} (String)"
+    while True:
+        body = door.call("Scan", request, ought=ought).body
+        for item in body.get("Items", ()):
+            yield {name: value_of(typed) for name, typed in item.items()}
+        if not body.get("LastEvaluatedKey"):
+            return
+        request["ExclusiveStartKey"] = body["LastEvaluatedKey"]
+
+
+def value_of(typed: Mapping[str, Any]) -> object:
+    """Read one value as AWS types it; a number is an int where it is whole."""
+    ((kind, content),) = typed.items()
+    if kind == "N":
+        return _number(content)
+    if kind == "NULL":
+        return None
+    if kind == "L":
+        return [value_of(one) for one in content]
+    if kind == "M":
+        return {name: value_of(one) for name, one in content.items()}
+    if kind == "NS":
+        return {_number(one) for one in content}
+    return set(content) if kind in {"SS", "BS"} else content
+
+
+def _number(text: str) -> int | float:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else float(number)
