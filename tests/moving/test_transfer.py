@@ -323,9 +323,7 @@ def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
         ("dynamodb-beaker", {}, "table_name"),
     ],
 )
-def test_a_mistake_in_the_options_is_named(
-    kind: str, options: dict[str, str], words: str
-) -> None:
+def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], words: str) -> None:
     """Before anything is read."""
     with pytest.raises(OptionError, match=words):
         origin(kind, options)
