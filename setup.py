@@ -18,6 +18,7 @@ if VERSION is None:
 
 EMBEDDED = ["moto[dynamodb,server]>=5"]
 CLI = ["click>=8.1", "rich>=13"]
+MOVING = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
 # Pyramid imports pkg_resources, which setuptools 82 no longer has; from 2.1 on it says so itself.
 DEMO = [*EMBEDDED, *CLI, "bottle>=0.12", "pyramid>=2.1", "pyramid_beaker>=0.9", "waitress>=2.1"]
@@ -57,6 +58,7 @@ setup(
         "embedded": EMBEDDED,
         "cli": CLI,
         "crypto": CRYPTO,
+        "moving": MOVING,  # to import sessions out of ext:redis and ext:database
         "demo": DEMO,
         "all": sorted({*DEMO, *CRYPTO}),
     },

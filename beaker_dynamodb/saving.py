@@ -68,15 +68,21 @@ class Result:
 
 
 class Saver:
-    """Carries out the saves of one session."""
+    """Carries out the saves of one session; a row is deleted by `erase`."""
 
-    def __init__(self, rows: Rows, key: Key, lifetime: float | None, around: Surroundings) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        key: Key,
+        lifetime: float | None,
+        around: Surroundings,
+        erase: Callable[[Key, At, Record | None], Refusal | None] | None = None,
+    ) -> None:
         self.rows = rows
         self.key = key
         self.lifetime = lifetime
         self.around = around
-        #: How a row is deleted: see migrating.py for the other way.
-        self.erase: Callable[[Key, At, Record | None], Refusal | None] = rows.values.delete
+        self.erase = erase or rows.values.delete
         #: Tokens of writes that ended in an error: they may have been applied all the same.
         self._unsure: set[str] = set()
 

@@ -54,10 +54,8 @@ class Keeper:
         self.envelope: Envelope | None = None
         self.known: str | None = None
         self.standing: Standing | None = None
-        self._saver = Saver(rows, self.key, self.lifetime, around)
-        self._former = migrating.former(rows, namespace, timeout, around)
-        if self._former is not None:
-            self._saver.erase = self._former.bury
+        self._former = former = migrating.former(rows, namespace, timeout, around)
+        self._saver = Saver(rows, self.key, self.lifetime, around, former and former.bury)
         self._nameless = as_text(namespace) == ""
         self._unsure = False
 
@@ -89,8 +87,7 @@ class Keeper:
         row = self.rows.read(self.key, consistent=consistent, now=now)
         if row is None and not consistent:  # a stale miss would begin a new session over it
             row = self.rows.read(self.key, consistent=True, now=now)
-        if row is None and self._former is not None:
-            row = self._former.move()
+        row = self._former.move() if row is None and self._former else row
         if row is None:
             return None
         text = row.value.decode("utf-8", "surrogatepass")

@@ -113,7 +113,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "__init__": f"manager strict cooldown {ROWS}",
         # The side of the operators
         "ops": ROWS,
-        "ops/cli": f"ops demo {ROWS}",  # the command line alone may start the demo
+        "ops/cli": f"ops demo casts {ROWS}",  # the command line alone may start the demo
         # The demo is an application: it knocks at the face, and shows what stands in the table.
         "demo": f"__init__ {ROWS}",
         "__main__": "ops ops/cli errors",

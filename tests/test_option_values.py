@@ -120,7 +120,12 @@ TABLE_OF_CASES: dict[str, Case] = {
         "merge or overwrite or raise",
     ),
     "envelope": ("auto", [("none", "none"), ("auto", "auto")], ["x", True], "auto or none"),
-    "migrate_from": (None, [], [], ""),  # not served: tests/test_sources.py
+    "migrate_from": (
+        None,
+        [("ext:redis", "ext:redis"), (" file ", "file"), ("None", None)],
+        [5, " "],
+        "a text",
+    ),
     "hash_ids": (False, *BOOLEAN),
     "encryption_keys": (
         (),

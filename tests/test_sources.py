@@ -103,7 +103,7 @@ def test_every_option_is_read_from_the_environment(
     """`BEAKER_DYNAMODB_<OPTION>` is an ini string like any other: it is cast by its option."""
     monkeypatch.setenv(f"BEAKER_DYNAMODB_{name.upper()}", "some:thing:")
     try:
-        outcome = getattr(parse({}, "cache"), name)
+        outcome = getattr(parse({}, "session"), name)
     except OptionError as error:
         outcome = str(error)
 
@@ -152,13 +152,6 @@ def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> N
 
     assert len(warnings_of(caplog)) == 1
     assert "'something_else'" in warnings_of(caplog)[0]
-
-
-@pytest.mark.parametrize("name", ["migrate_from", "migrate_from.url"])
-def test_migrating_says_that_it_is_not_served(name: str) -> None:
-    """What this release does not do is an OptionError, never silently left undone."""
-    with pytest.raises(OptionError, match=f"'{name}'"):
-        parse({name: "ext:redis"}, "session")
 
 
 def test_a_session_serializer_is_refused() -> None:

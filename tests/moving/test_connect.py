@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import uuid
@@ -22,7 +23,6 @@ from beaker_dynamodb.errors import OptionError, digest
 from beaker_dynamodb.ops.origins import origin
 from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
 from beaker_dynamodb.sources import parse
-from examples.express_cookie import ExpressCookie
 from tests.beaker.apps import application, browser
 from tests.beaker.overlap import Browser, Site
 from tests.instruments import Clock
@@ -34,9 +34,9 @@ CAFE = [1, {"name": "caf\xe9"}, None]
 
 def node_modules() -> Path:
     """Return the folder of the Node packages; the first process to ask installs them."""
-    for command in ("node", "npm"):
-        if shutil.which(command) is None:
-            missing(f"{command} is not installed: it runs connect-dynamodb")
+    for needed in ("node", "npm"):
+        if shutil.which(needed) is None:
+            missing(f"{needed} is not installed: it runs connect-dynamodb")
     default = Path(__file__).resolve().parents[2] / ".cache"
     home = Path(os.environ.get("BEAKER_DYNAMODB_TEST_CACHE") or default) / "connect-dynamodb-3.0.5"
     home.mkdir(parents=True, exist_ok=True)
@@ -70,6 +70,15 @@ def express(dynamodb_local: str) -> Iterator[tuple[str, dict[str, str]]]:
     yield table, cookies
     with contextlib.suppress(Exception):
         Server(dynamodb_local, Flavor.LOCAL).client().delete_table(TableName=table)
+
+
+def documented(name: str) -> Any:
+    """Make what the Python of docs/migrating.md defines."""
+    text = (HERE.parents[2] / "docs" / "migrating.md").read_text("utf-8")
+    found: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, found)  # noqa: S102  # what the document shows is what is tried
+    return found[name]
 
 
 def sid(cookie: str) -> str:
@@ -122,7 +131,9 @@ def test_with_the_example_before_it_a_browser_of_express_is_still_logged_in(
         "session.endpoint_url": new.url,
         "session.data_serializer": "json",
     } | ({"session.secret": secret} if secret else {})
-    site = ExpressCookie(SessionMiddleware(application, config), "express's secret", secret)
+    site = documented("ExpressCookie")(
+        SessionMiddleware(application, config), "express's secret", secret
+    )
 
     def seen_by(cookie: str) -> Any:
         return browser(site).get("/read", extra_environ={"HTTP_COOKIE": f"connect.sid={cookie}"})

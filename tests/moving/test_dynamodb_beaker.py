@@ -57,7 +57,7 @@ def test_a_session_that_was_kept_as_attributes_becomes_a_text(
     new: Site, theirs: str, serializer: str
 ) -> None:
     """Older ones handed a dict over; `serializer` says how the application reads it now."""
-    item = {
+    item: dict[str, Any] = {
         "id": {"S": "a" * 32},
         "_creation_time": {"N": str(NOW - 60.5)},
         "_accessed_time": {"N": str(NOW - 30.5)},
@@ -86,8 +86,8 @@ def test_a_session_that_was_kept_as_attributes_becomes_a_text(
 
 def test_what_is_no_live_session_is_told(new: Site, theirs: str) -> None:
     """A cache's item, a session that timed out, and one that the serializer cannot write."""
-    times = {"_creation_time": {"N": "1"}, "_accessed_time": {"N": "1"}}
-    fresh = {"_accessed_time": {"N": str(NOW)}}
+    times: dict[str, Any] = {"_creation_time": {"N": "1"}, "_accessed_time": {"N": "1"}}
+    fresh: dict[str, Any] = {"_accessed_time": {"N": str(NOW)}}
     for key, attributes in {
         "cache": {"some key": {"B": b"value"}},
         "old": times,

@@ -237,13 +237,16 @@ def test_a_backend_that_cannot_be_made_is_named(
 
 
 @pytest.mark.parametrize("kind", ["file"])
-def test_a_table_of_ours_may_be_the_old_backend(new: Site, kind: str) -> None:
+@pytest.mark.parametrize("other", [{"prefix": "app:"}, {"hash_ids": "true"}, {}])
+def test_a_table_of_ours_may_be_the_old_backend(
+    new: Site, kind: str, other: dict[str, str]
+) -> None:
     """That is how another prefix, or hashed ids, are introduced without a logout."""
     user = new.begun(user="ann")
     before = user.also()
     formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
     formers["migrate_from.client"] = new.options["client"]
-    site = new.with_(prefix="app:", **formers)
+    site = new.with_(**other, **formers)
 
     assert site.found(user) == {"user": "ann"}
     site.visit(user, log_out)

@@ -243,8 +243,10 @@ def test_what_is_unreadable_or_no_session_is_told_and_passed_over(
         for name, content in entries.items():
             folder = Path(options["data_dir"]) / "container_file" / name[0] / name[:2]
             folder.mkdir(parents=True, exist_ok=True)
-            entry = {} if name[0] == "c" else None
-            (folder / f"{name}.cache").write_bytes(pickle.dumps(entry) if entry == {} else content)
+            # A session that was deleted by its key leaves an empty dict.
+            empty: dict[str, str] = {}
+            written = pickle.dumps(empty) if name[0] == "c" else content
+            (folder / f"{name}.cache").write_bytes(written)
             (folder / "notes.txt").write_text("not Beaker's")
     else:
         client = redis.Redis.from_url(options["url"])

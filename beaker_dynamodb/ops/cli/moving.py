@@ -25,8 +25,8 @@ _MOVED = "moved"
 @click.command(
     "import",
     epilog=example(
-        "import -c production.ini --from ext:redis --from-option url=redis://localhost:6379/0",
-        "import -c production.ini --from file --from-option data_dir=/var/app --dry-run",
+        "import -c app.ini --from file --from-option data_dir=/var/app --dry-run",
+        "import -c app.ini --from ext:redis --from-option url=redis://cache/0",
     ),
 )
 @click.option("--from", "kind", required=True, type=click.Choice([*TYPES]), help="The old backend.")

@@ -26,7 +26,7 @@ class Database:
             sqlalchemy = None  # type: ignore[assignment]  # told below, outside of this context
         if sqlalchemy is None:
             raise OptionError(
-                "sessions out of ext:database need SQLAlchemy: pip install sqlalchemy"
+                "sessions out of ext:database need SQLAlchemy: pip install beaker-dynamodb[moving]"
             )
         self._sa = sqlalchemy
         try:

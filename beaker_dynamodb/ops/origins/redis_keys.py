@@ -28,7 +28,9 @@ class Redis:
         except ImportError:
             redis = None  # type: ignore[assignment]  # told below, outside of this context
         if redis is None:
-            raise OptionError("sessions out of ext:redis need redis: pip install redis")
+            raise OptionError(
+                "sessions out of ext:redis need redis: pip install beaker-dynamodb[moving]"
+            )
         try:
             self._client: Any = redis.Redis.from_url(url)
         except ValueError:

@@ -1,0 +1,88 @@
+"""A move of many sessions takes as much memory as one of few."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.ops.origins.origin import Clock, Found
+from beaker_dynamodb.ops.transfer import Moved, transfer
+from beaker_dynamodb.sources import parse
+from tests.beaker.overlap import Site
+
+WORKERS = 4
+
+#: Written and moved by a Python of their own, so that its memory is that of the move alone.
+MOVE = """
+import pathlib, pickle, resource, sys, time
+from beaker_dynamodb.ops.origins import origin
+from beaker_dynamodb.ops.transfer import Moved, transfer
+from beaker_dynamodb.sources import parse
+import base64
+folder, url, table, number = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+for n in range(number):
+    name = f"{n * 2654435761 % 2**32:08x}" * 4
+    where = pathlib.Path(folder, "container_file", name[0], name[:2])
+    where.mkdir(parents=True, exist_ok=True)
+    values = {"_accessed_time": time.time(), "_creation_time": 0.0, "user": n, "more": "x" * 500}
+    text = base64.b64encode(pickle.dumps(values, 2)).decode()
+    (where / f"{name}.cache").write_bytes(pickle.dumps({"session": text}))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+options = parse({"endpoint_url": url, "region": "us-east-1", "table": table}, "session")
+done = transfer(origin("file", {"data_dir": folder}), options, timeout=86400)
+moved = sum(isinstance(one, Moved) for one in done)
+print(moved, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+class Endless:
+    """An origin without an end, which counts what was drawn from it."""
+
+    drawn = 0
+
+    def sessions(self, _: Clock) -> Iterator[Found]:
+        """Yield sessions for ever."""
+        while True:
+            self.drawn += 1
+            yield Found(f"id{self.drawn}", "opaque")
+
+    def count(self) -> int | None:
+        """Nobody knows."""
+        return None
+
+
+def test_no_more_is_read_ahead_than_the_writers_need(new: Site) -> None:
+    """Of an endless backend a run takes four sessions a writer, and no more."""
+    endless = Endless()
+    options = parse({"client": new.options["client"], "table": new.table}, "session")
+    run = transfer(endless, options, workers=WORKERS)
+
+    for count, one in enumerate(run, 1):
+        assert isinstance(one, Moved)
+        assert endless.drawn <= count + 4 * WORKERS
+        if count == 100:
+            break
+    run.close()  # type: ignore[attr-defined]  # a generator's
+
+    assert len(new.rows()) >= 100
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_files_take_no_more_memory_than_ten_thousand(
+    new: Site, tmp_path: Path
+) -> None:
+    """Ten times the sessions, the same memory, give or take 16 MB."""
+    grown = {}
+    for number in (10_000, 100_000):
+        given = (str(tmp_path / str(number)), new.url, new.table, str(number))
+        command = [sys.executable, "-c", MOVE, *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
+        moved, kilobytes = map(int, done.stdout.split())
+        assert moved in {number, number - 10_000}  # the first ten thousand are there already
+        grown[number] = kilobytes
+
+    assert grown[100_000] < grown[10_000] + 16 * 1024

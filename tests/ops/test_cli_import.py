@@ -1,0 +1,148 @@
+"""`beaker-dynamodb import` as an operator meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from tests.beaker.overlap import Site
+from tests.servers import REGION, free_port
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give the application as it is after the move."""
+    return Site.made(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def old(site: Site, tmp_path: Path) -> Site:
+    """Give the application as it is before the move."""
+    return site.with_(type="file", data_dir=str(tmp_path / "old"), timeout=3600)
+
+
+def words(site: Site, tmp_path: Path) -> list[str]:
+    """Write the command for this application."""
+    lines = f"""[app:main]
+session.type = ext:dynamodb
+session.table = {site.table}
+session.endpoint_url = {site.url}
+session.region = {REGION}
+session.timeout = 3600
+"""
+    (tmp_path / "app.ini").write_text(lines)
+    former = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
+    return ["import", "-c", str(tmp_path / "app.ini"), *former]
+
+
+def test_sessions_are_moved_and_counted(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The application's own ini file says where to, and how long a session lives."""
+    users = [old.begun(user=n) for n in range(3)]
+    command = words(site, tmp_path)
+
+    assert main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "3 would be moved\n"
+    assert site.rows() == []
+    assert main(command) == 0
+    assert capsys.readouterr().out == "3 moved\n"
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert told == {"dry_run": False, "moved": 0, "skipped": {"already there": 3}}
+    assert [site.with_(timeout=3600).found(user) for user in users] == [
+        {"user": n} for n in range(3)
+    ]
+    assert int(site.rows()[0]["expires"]["N"]) <= time.time() + 3721
+
+
+def test_who_would_be_logged_out_is_an_answer_of_no(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unreadable session is named by a digest on stderr, and the exit code is 1."""
+    user = old.begun(user="ann")
+    (file,) = (tmp_path / "old").rglob("*.cache")
+    file.write_bytes(b"garbage")
+
+    assert main(words(site, tmp_path)) == 1
+    out, err = capsys.readouterr()
+
+    assert out == "0 moved\n1 skipped: unreadable\n"
+    assert err.endswith(": unreadable\n")
+    assert user.id not in err
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (["--from", "ext:memcached"], 2),
+        (["--from", "file"], 2),
+        (["--from", "file", "--from-option", "data_dir=/nowhere/at/all"], 3),
+        (["--from", "file", "--from-option", "data_dri=/tmp"], 2),
+        (["--from", "file", "--from-option", "data_dir=/tmp", "-o", "timeout=soon"], 2),
+        (["--from", "file", "--from-option", "data_dir=/tmp", "--cache", "default"], 2),
+    ],
+)
+def test_what_goes_wrong_has_its_code(
+    more: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong call is 2, a backend that cannot be read is 3; one line says why."""
+    assert main(["import", *more]) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_table_that_cannot_be_reached_is_3(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing was moved."""
+    old.begun(user="ann")
+    away = ["-o", f"endpoint_url=http://127.0.0.1:{free_port()}", "-o", "connect_timeout=1"]
+
+    assert main([*words(site, tmp_path), *away]) == 3
+    assert "did not answer" in capsys.readouterr().err
+
+
+def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
+    site: Site, old: Site, tmp_path: Path
+) -> None:
+    """Ctrl-C: what was written stands, whole; the next run moves the rest."""
+    first = old.begun(user="ann")
+    for n in range(400):  # the same file under other names: Beaker would take a while
+        source = next((tmp_path / "old" / "container_file").rglob("*.cache"))
+        name = f"{n:032x}"
+        folder = tmp_path / "old" / "container_file" / name[0] / name[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.cache").write_bytes(source.read_bytes())
+    command = words(site, tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beaker_dynamodb", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    deadline = time.monotonic() + 30
+    while len(site.rows()) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    stood = len(site.rows())
+
+    assert process.returncode == 130
+    assert "interrupted: sessions out of file" in err
+    assert 5 <= stood < 401
+    assert main([*command, "--quiet"]) == 0
+    assert len(site.rows()) == 401
+    assert site.with_(timeout=3600).found(first) == {"user": "ann"}
