@@ -93,8 +93,10 @@ def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> 
         if any(name.partition(".")[0] == _MOVING and given[name] for name in given):
             raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
         return own | {_MOVING: None}
-    if formers and not own.get(_MOVING):
+    if formers and _MOVING not in own:
         raise OptionError(f"option '{_FORMERS}{min(formers)}' says nothing without 'migrate_from'")
+    if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
+        return own
     try:
         hash(tuple(formers.values()))
     except TypeError:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import StrictSession
+from beaker_dynamodb import StrictSession, configure
 from beaker_dynamodb.errors import OptionError, Unavailable
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, put_while, wind
@@ -234,6 +234,19 @@ def test_a_backend_that_cannot_be_made_is_named(
     """A mistake in the options is an OptionError, and no logout either."""
     with pytest.raises(OptionError, match=word):
         new.with_(**formers).visit(Browser("beaker.session.id=" + "a" * 32), contents)
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
+    """`configure()` sets it for every manager; the old one would look behind itself for ever."""
+    user = new.begun(user="ann")
+    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
+    formers["migrate_from.table"] = new.table
+    formers["migrate_from.client"] = new.options["client"]
+
+    with configure(**formers):
+        assert new.with_(prefix="app:").found(user) == {"user": "ann"}
+        assert new.with_(prefix="app:").found(Browser("beaker.session.id=" + "a" * 32)) == {}
 
 
 @pytest.mark.parametrize("kind", ["file"])

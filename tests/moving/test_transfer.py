@@ -358,6 +358,23 @@ def test_the_count_is_that_of_the_sessions(
     assert origin(kind, options).count() == 3
 
 
+@pytest.mark.parametrize("kind", ["ext:redis", "ext:database"])
+def test_every_page_is_read(
+    kind: str,
+    options: Mapping[str, str],
+    old: Site,
+    new: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cursor that is forgotten after its first page is the classic defect."""
+    for module in ("redis_keys", "database"):
+        monkeypatch.setattr(f"beaker_dynamodb.ops.origins.{module}._PAGE", 5)
+    for n in range(40):
+        old.begun(n=n)
+
+    assert whys(moved(kind, options, new, dry_run=True)) == ["moved"] * 40
+
+
 def test_every_type_is_tried() -> None:
     """The types that there are have tests here or beside."""
     assert json.dumps([*TYPES]) == json.dumps(
