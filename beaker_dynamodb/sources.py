@@ -32,9 +32,8 @@ LEFTOVERS = frozenset(
 )
 #: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
 _FOREIGN = ("session.", "cache.", "beaker.")
-_MOVING = "migrate_from"
-#: What begins so belongs to the backend that `migrate_from` names.
-_FORMERS = _MOVING + "."
+#: What begins with the second belongs to the backend that the first names.
+_MOVING, _FORMERS = "migrate_from", "migrate_from."
 _CLOSE = 0.75
 _REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _MOST_PARSED = 256

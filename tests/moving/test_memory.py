@@ -48,6 +48,7 @@ class Endless:
         """Yield sessions for ever."""
         while True:
             self.drawn += 1
+            assert self.drawn < 10_000
             yield Found(f"id{self.drawn}", "opaque")
 
     def count(self) -> int | None:
