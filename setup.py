@@ -60,7 +60,7 @@ setup(
         "crypto": CRYPTO,
         "moving": MOVING,  # to import sessions out of ext:redis and ext:database
         "demo": DEMO,
-        "all": sorted({*DEMO, *CRYPTO}),
+        "all": sorted({*DEMO, *CRYPTO, *MOVING}),
     },
     entry_points={
         # Beaker looks for the literal name, "ext:" and all (beaker/cache.py:70-113).

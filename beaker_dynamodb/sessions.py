@@ -55,7 +55,7 @@ class Keeper:
         self.known: str | None = None
         self.standing: Standing | None = None
         self._former = former = migrating.former(rows, namespace, timeout, around)
-        self._saver = Saver(rows, self.key, self.lifetime, around, former and former.bury)
+        self._saver = Saver(rows, self.key, self.lifetime, around, former.bury if former else None)
         self._nameless = as_text(namespace) == ""
         self._unsure = False
 

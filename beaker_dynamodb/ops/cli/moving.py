@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from beaker_dynamodb import casts
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import pairs, with_application, with_output
 from beaker_dynamodb.ops.cli.drawing import Output
@@ -58,11 +58,15 @@ def import_(
     what = f"sessions out of {kind}" + (" (dry run)" if dry_run else "")
     done = transfer(source, application.options, timeout=timeout, dry_run=dry_run)
     with output.progress(what, source.count()) as move:
-        for one in done:
-            told[_MOVED if isinstance(one, Moved) else one.why] += 1
-            move(1)
-            if isinstance(one, Skipped) and one.why in LOST:
-                output.remark(f"session {one.session}: {one.why}")
+        try:
+            for one in done:
+                told[_MOVED if isinstance(one, Moved) else one.why] += 1
+                move(1)
+                if isinstance(one, Skipped) and one.why in LOST:
+                    output.remark(f"session {one.session}: {one.why}")
+        except DynamoDBBackendError:
+            output.remark(f"stopped after {told.total():,} sessions; run it again to go on")
+            raise
     skipped = {why: number for why, number in sorted(told.items()) if why != _MOVED}
     counted = {"dry_run": dry_run, _MOVED: told[_MOVED], "skipped": skipped}
     output.answer(counted, _lines(told[_MOVED], skipped, dry_run=dry_run))
