@@ -14,15 +14,10 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import StrictSession
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.migrating import Backend
-from beaker_dynamodb.store.client import Door
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site, Visit
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
-from tests.instruments import LoseReply
-from tests.proxy import FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 WITHIN = 30.0
@@ -174,59 +169,6 @@ def test_5_a_session_begun_anew_in_between_is_what_the_slow_request_finds(
     assert answer.result().said == {"stranger": True}
 
 
-def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
-    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Removed there, and then DynamoDB fails: the row stands, the error is told."""
-    call = Door.call
-
-    def failing(door: Door, operation: str, *args: Any, **kw: Any) -> Any:
-        if operation == "PutItem":
-            raise Unavailable("made up")
-        return call(door, operation, *args, **kw)
-
-    moving.found(user)
-    with monkeypatch.context() as broken:
-        broken.setattr(Door, "call", failing)
-        with pytest.raises(Unavailable):
-            moving.visit(user.also(), log_out)
-
-    assert moving.found(user) == {"user": "ann"}
-    moving.visit(user.also(), log_out)
-    assert moving.found(user) == {}
-
-
-def test_7_a_create_whose_reply_is_lost_moves_the_session_once(
-    moving: Site, user: Browser, dynamodb_local: str
-) -> None:
-    """The SDK sends it again, and is refused by its own row."""
-    with FaultProxy(dynamodb_local) as proxy:
-        proxy.next(LoseReply(), operation="PutItem")
-        found = moving.behind(proxy).found(user)
-
-    assert found == {"user": "ann"}
-
-
-@pytest.mark.parametrize("leave", [log_out, lambda session: session.regenerate_id()])
-def test_8_a_tombstone_whose_reply_is_lost_is_one(
-    moving: Site, user: Browser, dynamodb_local: str, leave: Callable[[Any], None]
-) -> None:
-    """A logout is done; a regenerated id is not taken for logged out meanwhile."""
-    moving = moving.with_(session_class=StrictSession)
-    before = user.also()
-    moving.found(user)
-    with FaultProxy(dynamodb_local) as proxy:
-        proxy.next(LoseReply(), operation="PutItem", where=lambda body: _is_over(body, user))
-        moving.behind(proxy).visit(user, leave)
-
-    assert moving.found(before) == {}
-    assert moving.found(user) == ({} if leave is log_out else {"user": "ann"})
-
-
-def _is_over(body: dict[str, Any], user: Browser) -> bool:
-    return bool(body["Item"]["id"]["S"] == f"sess:{user.id}")
-
-
 def test_9_a_slow_request_of_a_moved_session_does_not_undo_a_logout(
     moving: Site, user: Browser
 ) -> None:
@@ -282,18 +224,3 @@ def test_12_two_logouts_at_once_are_both_done(moving: Site, user: Browser) -> No
 
     assert moving.found(user) == {}
     assert len(moving.rows()) == 1
-
-
-def test_the_old_backend_failing_is_one_of_our_errors(
-    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever it raises, it must not look like a miss, nor tell an id."""
-
-    def broken(_: object) -> str:
-        raise KeyError(user.id)
-
-    monkeypatch.setattr("beaker_dynamodb.migrating._get", broken)
-    with pytest.raises(DynamoDBBackendError) as caught:
-        moving.visit(user, contents)
-
-    assert user.id not in f"{caught.value!r} {caught.value.__cause__!r}"

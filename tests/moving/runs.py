@@ -1,0 +1,29 @@
+"""A whole run of `transfer`, and what it said in short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from beaker_dynamodb.ops.origins import origin
+from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.sources import parse
+from tests.beaker.overlap import Site
+
+
+def where(new: Site, **more: object) -> Options:
+    """Name the table of a site, as its own options do."""
+    return parse({"client": new.options["client"], "table": new.table, **more}, "session")
+
+
+def moved(kind: str, options: Mapping[str, str], new: Site, **how: Any) -> list[Moved | Skipped]:
+    """Move everything; in the order of the backend, which is none."""
+    more = how.pop("more", {})
+    done = transfer(origin(kind, options, how.get("timeout")), where(new, **more), **how)
+    return sorted(done, key=lambda one: one.session)
+
+
+def whys(done: list[Moved | Skipped]) -> list[str]:
+    """Say what became of each, in short."""
+    return sorted(one.why if isinstance(one, Skipped) else "moved" for one in done)

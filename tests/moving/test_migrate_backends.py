@@ -1,0 +1,79 @@
+"""The old backend of `migrate_from`: down, misconfigured, or a table of our own."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb import configure
+from beaker_dynamodb.errors import OptionError, Unavailable
+from tests.beaker.overlap import Browser, Site
+from tests.beaker.views import contents, log_out
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
+@pytest.mark.parametrize("kind", ["ext:redis"])
+def test_while_the_old_backend_is_down_nobody_is_logged_out(
+    old: Site, moving: Site, new: Site
+) -> None:
+    """Who was moved does not notice; who was not gets an error, and keeps the cookie."""
+    down = moving.with_(**{"migrate_from.url": "redis://127.0.0.1:1/0"})
+    moved, waiting = old.begun(user="ann"), old.begun(user="bob")
+    moving.found(moved)
+
+    assert down.found(moved) == {"user": "ann"}
+    with pytest.raises(Unavailable, match="ext:redis"):
+        down.visit(waiting, contents)
+    with pytest.raises(Unavailable):
+        down.visit(moved.also(), log_out)  # it would still live in the old backend
+    assert moving.found(waiting) == {"user": "bob"}
+    assert moving.found(moved) == {"user": "ann"}
+
+
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize(
+    ("formers", "word"),
+    [
+        ({"migrate_from": "ext:nothing"}, "ext:nothing"),
+        ({"migrate_from": "file"}, "MissingCacheParameter"),
+        ({"migrate_from": "ext:redis"}, "TypeError"),
+        ({"migrate_from": "ext:database"}, "KeyError"),
+    ],
+)
+def test_a_backend_that_cannot_be_made_is_named(
+    new: Site, kind: str, formers: dict[str, object], word: str
+) -> None:
+    """A mistake in the options is an OptionError, and no logout either."""
+    with pytest.raises(OptionError, match=word):
+        new.with_(**formers).visit(Browser("beaker.session.id=" + "a" * 32), contents)
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
+    """`configure()` sets it for every manager; the old one would look behind itself for ever."""
+    user = new.begun(user="ann")
+    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
+    formers["migrate_from.table"] = new.table
+    formers["migrate_from.client"] = new.options["client"]
+
+    with configure(**formers):
+        assert new.with_(prefix="app:").found(user) == {"user": "ann"}
+        assert new.with_(prefix="app:").found(Browser("beaker.session.id=" + "a" * 32)) == {}
+
+
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize("other", [{"prefix": "app:"}, {"hash_ids": "true"}, {}])
+def test_a_table_of_ours_may_be_the_old_backend(
+    new: Site, kind: str, other: dict[str, str]
+) -> None:
+    """That is how another prefix, or hashed ids, are introduced without a logout."""
+    user = new.begun(user="ann")
+    before = user.also()
+    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
+    formers["migrate_from.client"] = new.options["client"]
+    site = new.with_(**other, **formers)
+
+    assert site.found(user) == {"user": "ann"}
+    site.visit(user, log_out)
+    assert site.found(before) == {}
+    assert new.found(before) == {}
