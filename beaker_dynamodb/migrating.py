@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
@@ -38,8 +38,8 @@ class Backend:
     """The backend that sessions are moved from, for one namespace: get and remove its text."""
 
     name: str
-    options: tuple[tuple[str, Any], ...]
-    namespace: object
+    options: tuple[tuple[str, Any], ...] = field(repr=False)  # a url may hold a password
+    namespace: object = field(repr=False)
     timeout: float | None
 
     def read(self) -> str | None:
