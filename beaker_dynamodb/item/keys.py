@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
 SESSION, LOCK, PIECE = "#session", "#lock:", "#piece:"
+#: What a row is, as its key alone says it. other: another prefix, or none of our forms.
+Sort = Literal["session", "value", "lock", "piece", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,22 @@ class Layout:
             return None if key.range.startswith("#") else key.range
         name, colon, word = key.hash.removeprefix(self.prefix).partition(":")
         return word if colon and "#" not in name else None
+
+    def sort(self, key: Key) -> Sort:
+        """Tell what the row at *key* is; without a range key, by the first `:` or `#` in it."""
+        if not key.hash.startswith(self.prefix):
+            return "other"
+        tail = key.range
+        if tail is None:
+            found = re.search(r"[:#].*", key.hash[len(self.prefix) :], re.DOTALL)
+            tail = found[0] if found else SESSION
+        elif not tail.startswith("#"):
+            return "value"
+        if tail == SESSION:
+            return "session" if key.range or "#" not in key.hash else "other"
+        if tail.startswith(":"):
+            return "value"
+        return "lock" if tail.startswith(LOCK) else "piece" if tail.startswith(PIECE) else "other"
 
     def _key(self, namespace: object, tail: str, sort: str) -> Key:
         head = self.hash_of(namespace)

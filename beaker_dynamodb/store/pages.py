@@ -47,7 +47,7 @@ def get_many(table: Table, keys: Sequence[Key], around: Surroundings) -> dict[Ke
     for start in range(0, len(keys), MOST_READ):
         wire = [table.wire_key(key) for key in keys[start : start + MOST_READ]]
         batch = {"Keys": wire, "ConsistentRead": True}
-        for body in _until_done(table, "BatchGetItem", batch, "UnprocessedKeys", around):
+        for body in until_done(table, "BatchGetItem", batch, "UnprocessedKeys", around):
             for item in body.get("Responses", {}).get(table.name, ()):
                 key = table.key_of(item)
                 found[key] = table.record_of(key, item)
@@ -62,11 +62,11 @@ def delete_many(table: Table, keys: Sequence[Key], around: Surroundings) -> None
     for start in range(0, len(keys), MOST_WRITTEN):
         wire = [table.wire_key(key) for key in keys[start : start + MOST_WRITTEN]]
         batch = [{"DeleteRequest": {"Key": key}} for key in wire]
-        for _ in _until_done(table, "BatchWriteItem", batch, "UnprocessedItems", around):
+        for _ in until_done(table, "BatchWriteItem", batch, "UnprocessedItems", around):
             continue
 
 
-def _until_done(
+def until_done(
     table: Table, operation: str, batch: Any, rest: str, around: Surroundings
 ) -> Iterator[Mapping[str, Any]]:
     """Repeat a batch for what was left unprocessed, and wait only where nothing was done.
@@ -121,8 +121,7 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
         "ProjectionExpression": ", ".join(names),
         "ExpressionAttributeNames": names,
     }
-    while True:
-        body = table.call(operation, request).body
+    for body in bodies(table, operation, request):
         for item in body.get("Items", ()):
             expires, name = (plain(item.get(n, {})) for n in (table.schema.ttl, "name"))
             yield Found(
@@ -130,6 +129,13 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
                 expires if isinstance(expires, Decimal) else None,
                 name if isinstance(name, str) else None,
             )
+
+
+def bodies(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what DynamoDB answers to a Query or Scan, page by page to the last."""
+    while True:
+        body = table.call(operation, request).body
+        yield body
         if not body.get("LastEvaluatedKey"):
             return
         request["ExclusiveStartKey"] = body["LastEvaluatedKey"]

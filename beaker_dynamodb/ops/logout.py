@@ -1,0 +1,108 @@
+"""Logging sessions out for good: one by its id, or all of a user's.
+
+Each delete is conditional on what was seen, and repeated on what stands there instead until
+nothing does: a request that saves meanwhile is refused, and never brings a session back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.ops import identity
+from beaker_dynamodb.ops.maintenance import Session, described, has, matching, wanted
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.survey import Sighting
+from beaker_dynamodb.store.table import At
+
+#: How often a row that is written meanwhile is deleted anew, and at most how long in between.
+TRIES: Final = 50
+JITTER: Final = 0.1
+#: How often an index is asked again for what it did not show before, and how long in between.
+PASSES: Final = 10
+PAUSE: Final = 1.0
+
+
+def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
+    """Find the row that an operator's word means; None where none of those it may mean is there.
+
+    Args:
+        word: a cookie's value, signed or not, a session's id, or its row's hash key.
+        secret: the application's `session.secret`, if the signature is to be checked.
+
+    Raises: OptionError, as `identity.keys_of`; what the door raises.
+    """
+    for key in identity.keys_of(word, of.layout, secret):
+        seen = survey.sight(of.table, key)
+        if seen is not None:
+            return seen
+    return None
+
+
+def delete(of: Rows, seen: Sighting, now: float) -> Session:
+    """Delete a session that was sought, whatever is saved to it meanwhile; its pieces go, too.
+
+    Returns the session as it was seen. One that cannot be read is deleted all the same.
+
+    Raises: Unavailable, if it is written faster than it can be deleted; what the door raises.
+    """
+    was = described(of, seen, now)
+    _remove(of, seen, lambda _: True)
+    return was
+
+
+def revoke(
+    of: Rows, word: str, now: float, *, scan: bool = False, keep: Collection[Key] = ()
+) -> Iterator[Session]:
+    """Delete all live sessions whose special key has a value, and yield each that is gone.
+
+    An index shows a session about a second after it was written, so it is asked again until a
+    pass finds none. What logs in after that pass has begun is not logged out.
+
+    Args:
+        word: `NAME=VALUE`; *scan* reads the whole table instead of an index.
+        keep: rows that are left alone, such as the session at hand.
+
+    Raises: OptionError, as `maintenance.found`; Unavailable, if every pass finds some.
+    """
+    name, value = wanted(of.options, word)
+    for _ in range(PASSES):
+        clean = True
+        for seen in matching(of, name, value, now, scan=scan):
+            if seen.key in keep:
+                continue
+            clean = False
+            was = described(of, seen, now)
+            if _remove(of, seen, lambda record: has(record, name, value, now)):
+                yield was
+        if clean:
+            return
+        of.values.around.sleep(PAUSE)
+    facts = CallFacts("Query", of.table.name, of.table.door.region)
+    raise Unavailable("new sessions of this value keep appearing; revoke it again", call=facts)
+
+
+def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
+    """Delete a row until it is gone; False if what stands there is not meant any more."""
+    record, around = seen.record, of.values.around
+    for _ in range(TRIES):
+        if record is None:  # it cannot be read, so there is nothing to be conditional on
+            of.values.drop(seen.key)
+            return True
+        if not still(record):
+            return False
+        try:
+            refusal = of.values.delete(seen.key, At(record.rev), record)
+        except CorruptItem:  # it was refused, and what stands there cannot be read
+            record = None
+            continue
+        if refusal is None or refusal.theirs is None:
+            return True
+        record = refusal.theirs
+        around.sleep(around.fraction() * JITTER)
+    facts = CallFacts("DeleteItem", of.table.name, of.table.door.region)
+    raise Unavailable("the session is written faster than it can be deleted", call=facts)

@@ -1,0 +1,219 @@
+"""Sessions for operators: list, count, find; `logout.py` deletes, `purge.py` clears away.
+
+Generators over pages, so that a table of any size takes the memory of a page. What a command
+draws is made of the frozen values of this file; nothing here prints.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Final, Literal
+
+from beaker_dynamodb.errors import (
+    CallFacts,
+    CorruptItem,
+    DynamoDBBackendError,
+    OptionError,
+    TableMissing,
+)
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.ops import ages, identity
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.rows import Rows, rows
+from beaker_dynamodb.store import provision, survey
+from beaker_dynamodb.store.survey import Ask, Sighting
+from beaker_dynamodb.surroundings import REAL, Surroundings
+
+#: Seconds. A page of a scan is a megabyte, and an operator can wait for it.
+READ_TIMEOUT: Final = 30.0
+
+State = Literal["live", "expired", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its row has it.
+
+    `id` is as the row has it: under `hash_ids` its hash. `expires` and `begun` are in epoch
+    seconds, None for never, and for not known. `size` is the row's in bytes; a session in
+    `pieces` has so many rows more. `wrong`: why it cannot be read, empty if it can.
+    """
+
+    id: str = field(repr=False)
+    live: bool
+    expires: float | None
+    begun: float | None
+    size: int
+    pieces: int
+    promoted: Mapping[str, Attribute] = field(repr=False)
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many sessions there are so far, and the read units that it took to know."""
+
+    live: int = 0
+    expired: int = 0
+    looked_at: int = 0
+    read_units: float = 0
+
+
+def operated(options: Options, around: Surroundings = REAL, *, connections: int = 1) -> Rows:
+    """Build the rows of a session for an operator: patient, and never creating a table."""
+    return rows(
+        dataclasses.replace(
+            options,
+            create_table=False,
+            read_timeout=max(options.read_timeout, READ_TIMEOUT),
+            max_pool_connections=max(options.max_pool_connections, connections),
+        ),
+        "session",
+        around,
+    )
+
+
+def listed(
+    of: Rows, now: float, *, state: State = "live", limit: int | None = None
+) -> Iterator[Session]:
+    """Yield the sessions, at most *limit*; it reads the table as far as it must.
+
+    Args: *now*: epoch seconds.
+    """
+    ask, left = Ask("sessions", state, now, whole=True), limit
+    for page in survey.scan(of.table, ask, most=limit):
+        for seen in page.rows:
+            if left == 0:
+                return
+            if seen.sort == "session":
+                left = None if left is None else left - 1
+                yield described(of, seen, now)
+
+
+def counted(of: Rows, now: float) -> Iterator[Count]:
+    """Count live and expired sessions, and yield how far it is after each page."""
+    total = Count()
+    for page in survey.scan(of.table, Ask("sessions")):
+        found = [seen.live(now) for seen in page.rows if seen.sort == "session"]
+        total = Count(
+            total.live + sum(found),
+            total.expired + len(found) - sum(found),
+            total.looked_at + page.looked_at,
+            total.read_units + page.units,
+        )
+        yield total
+
+
+def found(of: Rows, word: str, now: float, *, scan: bool = False) -> Iterator[Session]:
+    """Yield the live sessions whose special key has a value; *word* is `NAME=VALUE`.
+
+    The index names candidates, and each is looked at consistently; *scan* reads the whole table
+    instead, where there is no index.
+
+    Raises: OptionError, if it is no special key, has no index, or the value is not of its type.
+    """
+    for seen in matching(of, *wanted(of.options, word), now, scan=scan):
+        yield described(of, seen, now)
+
+
+def wanted(options: Options, word: str) -> tuple[str, Attribute]:
+    """Read `NAME=VALUE` by the type that option special_keys gives the name.
+
+    A binary value is given in base64.
+
+    Raises: OptionError, saying what to do.
+    """
+    name, equals, text = word.partition("=")
+    kinds = dict(options.special_keys)
+    if not equals or not name or not text:
+        raise OptionError("expected NAME=VALUE, such as userId=42")
+    if name not in kinds:
+        known = ", ".join(kinds) or "none"
+        raise OptionError(
+            f"{name!r} is not a special key of these options (they have: {known}); only those"
+            f" can be searched for: -o special_keys={name}:S"
+        )
+    try:
+        if kinds[name] == "N":
+            number = Decimal(text)
+            if number.is_finite():
+                return name, number
+        elif kinds[name] == "B":
+            return name, base64.b64decode(text, validate=True)
+        else:
+            return name, text
+    except (InvalidOperation, binascii.Error):
+        pass  # said below, without a context
+    expected = {"N": "a number", "B": "bytes in base64"}[kinds[name]]
+    raise OptionError(f"special key {name!r} is of type {kinds[name]}: expected {expected}")
+
+
+def matching(
+    of: Rows, name: str, value: Attribute, now: float, *, scan: bool
+) -> Iterator[Sighting]:
+    """Yield the live rows that have the value now, as a consistent read sees them."""
+    found: Iterator[tuple[Key, ...]]
+    if scan:
+        ask = Ask("sessions", "live", now, equal=(name, value))
+        found = (tuple(s.key for s in page.rows) for page in survey.scan(of.table, ask))
+    else:
+        found = survey.by_index(of.table, _index(of, name), name, value)
+    for keys in found:
+        for seen in survey.look(of.table, keys, of.values.around):
+            if has(seen.record, name, value, now):
+                yield seen
+
+
+def has(record: Record | None, name: str, value: Attribute, now: float) -> bool:
+    """Tell whether a record is there at *now*, with this value of a special key."""
+    return record is not None and record.live(now) and record.promoted.get(name) == value
+
+
+def _index(of: Rows, name: str) -> str:
+    """Find an index of the attribute; one of another name serves as well."""
+    is_ = provision.describe(of.table.door, of.table.name)
+    if is_ is None:
+        facts = CallFacts("DescribeTable", of.table.name, of.table.door.region)
+        raise TableMissing("the table does not exist in this region and account", call=facts)
+    named = [index.name for index in is_.indexes if index.attribute == name]
+    if not named:
+        raise OptionError(
+            f"table {of.table.name!r} has no index on {name!r}; --scan searches the whole table"
+            " instead, at the price of reading it"
+        )
+    return named[0]
+
+
+def described(of: Rows, seen: Sighting, now: float) -> Session:
+    """Describe a row that was seen; what cannot be read of it is said, not raised."""
+    record, begun, wrong = seen.record, None, seen.wrong
+    if record is not None and not record.pieces:
+        try:
+            begun = ages.begun(opened(of, record) or "", of.options.max_value_size)
+        except DynamoDBBackendError as error:
+            wrong = error.wrong if isinstance(error, CorruptItem) else str(error)
+    return Session(
+        identity.shown(seen.key, of.layout),
+        seen.live(now),
+        None if seen.expires is None else float(seen.expires),
+        begun,
+        seen.size,
+        record.pieces if record else 0,
+        record.promoted if record else {},
+        wrong,
+    )
+
+
+def opened(of: Rows, record: Record) -> str | None:
+    """Open a session's record to Beaker's text; None where it is of another kind.
+
+    Raises: CorruptItem, UnknownFormat, ItemTooLarge.
+    """
+    value = of.open(record)
+    return None if value is None else value.decode("utf-8", "surrogatepass")

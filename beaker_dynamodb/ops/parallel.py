@@ -1,0 +1,108 @@
+"""Work in threads, one a segment, that is seen as one generator and stops as one.
+
+However the generator ends (to its end, by an error, an interruption or `close()`), every thread
+has finished the call that it was in before the caller goes on: no write happens behind his back.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from beaker_dynamodb.surroundings import Surroundings
+
+T = TypeVar("T")
+#: A piece of work: it yields what it did, and ends soon after the event is set.
+Work = Callable[[threading.Event], Iterator[T]]
+
+#: How many results may wait for the caller, a thread: memory stays bounded where he is slow.
+_AHEAD: Final = 2
+#: Seconds between two looks at whether the caller has gone.
+_LOOK: Final = 0.1
+
+
+def together(works: Sequence[Work[T]]) -> Iterator[T]:
+    """Yield what all the works yield, as it comes; one alone runs in the caller's own thread.
+
+    Raises: what the first of them to fail raises.
+    """
+    stop = threading.Event()
+    if len(works) == 1:
+        yield from works[0](stop)
+        return
+    results: queue.Queue[T | _Ended] = queue.Queue(_AHEAD * len(works))
+    threads = [threading.Thread(target=_run, args=(work, stop, results)) for work in works]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            result = results.get()
+            if not isinstance(result, _Ended):
+                yield result
+                continue
+            running -= 1
+            if result.error is not None:
+                raise result.error
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+class _Ended:
+    """The last result of a thread: why it ended."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def _run(work: Work[T], stop: threading.Event, results: queue.Queue[T | _Ended]) -> None:
+    error: BaseException | None = None
+    try:
+        for result in work(stop):
+            _put(result, stop, results)
+            if stop.is_set():
+                break
+    except BaseException as failure:  # noqa: BLE001  # raised by the caller's thread
+        error = failure
+    _put(_Ended(error), stop, results)
+
+
+def _put(result: T | _Ended, stop: threading.Event, results: queue.Queue[T | _Ended]) -> None:
+    """Hand a result over, unless the caller has gone."""
+    while not stop.is_set():
+        try:
+            results.put(result, timeout=_LOOK)
+        except queue.Full:
+            continue
+        return
+
+
+class Bucket:
+    """Capacity units at a rate, shared by threads: who has spent too much waits.
+
+    A call's units are known only after it, so they are spent first and waited for then. A page
+    of a scan is up to 128 units (eventually consistent) at once, however low the rate.
+    """
+
+    def __init__(self, rate: float | None, around: Surroundings) -> None:
+        self._rate = rate
+        self._monotonic = around.monotonic
+        self._lock = threading.Lock()
+        self._level = 0.0
+        self._at = around.monotonic()
+
+    def spend(self, units: float) -> float:
+        """Take *units* out; return the seconds to wait before the next call."""
+        if self._rate is None:
+            return 0.0
+        with self._lock:
+            now = self._monotonic()
+            # At most a second's worth is saved up.
+            self._level = min(self._level + (now - self._at) * self._rate, self._rate)
+            self._at = now
+            self._level -= units
+            return max(0.0, -self._level / self._rate)

@@ -1,0 +1,57 @@
+"""What DynamoDB's units and storage cost, and what a survey or a purge will. Pure.
+
+List prices of us-east-1, on-demand, table class Standard, without the free tier; other regions
+differ by up to twice. They are for an estimate before a long command, not for a bill.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from beaker_dynamodb.store.sizes import OVERHEAD
+
+#: When these prices were looked at, and where (https://aws.amazon.com/dynamodb/pricing/).
+AS_OF: Final = "2026-09"
+REGION: Final = "us-east-1"
+#: Dollars a million units, on-demand since November 2024; dollars a GB and month.
+READS: Final = 0.125
+WRITES: Final = 0.625
+STORAGE: Final = 0.25
+
+_READ_UNIT: Final = 4096
+_WRITE_UNIT: Final = 1024
+_GB: Final = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Read and write units, and what they cost in dollars at list prices."""
+
+    read_units: float = 0
+    write_units: float = 0
+
+    @property
+    def dollars(self) -> float:
+        """Price the units."""
+        return (self.read_units * READS + self.write_units * WRITES) / 1e6
+
+
+def of_scan(size: int) -> float:
+    """Estimate the read units of an eventually consistent scan of *size* bytes."""
+    return math.ceil(size / _READ_UNIT) / 2
+
+
+def of_delete(size: int, indexes: int = 0) -> float:
+    """Count the write units of deleting an item of *size* bytes that stands in so many indexes.
+
+    An item counts in full kilobytes (AWS: capacity unit consumption for writes); a row of a
+    KEYS_ONLY index is taken to be smaller than one.
+    """
+    return max(1, math.ceil(size / _WRITE_UNIT)) + indexes
+
+
+def of_storage(size: int, rows: int) -> float:
+    """Estimate the dollars a month of keeping so many bytes in so many rows."""
+    return (size + rows * OVERHEAD) / _GB * STORAGE

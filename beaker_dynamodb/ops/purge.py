@@ -1,0 +1,167 @@
+"""Away with what has expired, faster than TTL does it: rows of our prefix, and no other's.
+
+DynamoDB's TTL deletes the same rows within days and free of charge; a purge pays for the scan
+and for each delete. Each delete is conditional on the expiry that was seen, so a session that
+is touched meanwhile stays; whenever a purge stops, what it did is done and the rest is as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from beaker_dynamodb.ops import prices
+from beaker_dynamodb.ops.parallel import Bucket, together
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.survey import Ask, Sighting
+
+#: Seconds that a creation lock is left after its term, for clocks that differ.
+LOCK_MARGIN: Final = 60
+#: After so many deletes of a page it is said how far it is.
+_STEP: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a purge is.
+
+    Args:
+        looked_at: rows read, of the whole table, whoever's they are.
+        found: rows of ours that have expired, and `size`: their bytes (in a dry run).
+        deleted: of those; `spared`: written meanwhile, so left alone.
+        estimate: what deleting all that was found will cost in write units (in a dry run).
+    """
+
+    looked_at: int = 0
+    found: int = 0
+    deleted: int = 0
+    spared: int = 0
+    read_units: float = 0
+    write_units: float = 0
+    size: int = 0
+    estimate: float = 0
+
+    @property
+    def cost(self) -> prices.Cost:
+        """Price what was consumed, and what deleting would."""
+        return prices.Cost(self.read_units, self.write_units + self.estimate)
+
+
+class Tally:
+    """What all threads have done so far. It is right also after an interruption."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress = Progress()
+
+    @property
+    def progress(self) -> Progress:
+        """Say how far it is."""
+        return self._progress
+
+    def add(self, **more: float) -> Progress:
+        """Add to what was done; return how far it is now."""
+        with self._lock:
+            was = self._progress
+            now = {name: getattr(was, name) + value for name, value in more.items()}
+            self._progress = dataclasses.replace(was, **now)
+            return self._progress
+
+
+def scan_cost(of: Rows) -> tuple[survey.Extent, prices.Cost]:
+    """Estimate the reads of a purge before it starts, by the size that DynamoDB counts."""
+    extent = survey.extent(of.table)
+    return extent, prices.Cost(read_units=prices.of_scan(extent.size))
+
+
+def purge(
+    of: Rows,
+    now: float,
+    *,
+    segments: int = 1,
+    rate: float | None = None,
+    dry_run: bool = False,
+    tally: Tally | None = None,
+) -> Iterator[Progress]:
+    """Delete what has expired, and yield how far it is.
+
+    Args:
+        now: epoch seconds; what expires later stays.
+        segments: threads, each with its part of the table.
+        rate: capacity units a second, read and write together; None is as fast as it goes.
+        dry_run: delete nothing; find, and price what deleting would cost.
+        tally: read it after an interruption, to know how far it came.
+
+    Raises: what the door raises.
+    """
+    tally = tally or Tally()
+    bucket = Bucket(rate, of.values.around)
+    ask = Ask("rows", "expired", now, whole=dry_run)
+    part = partial(_part, of, ask, tally, bucket)
+    yield from together([partial(part, (number, segments)) for number in range(segments)])
+
+
+def _part(
+    of: Rows,
+    ask: Ask,
+    tally: Tally,
+    bucket: Bucket,
+    segment: tuple[int, int],
+    stop: threading.Event,
+) -> Iterator[Progress]:
+    """Purge one segment."""
+    for page in survey.scan(of.table, ask, segment):
+        rows = [row for row in page.rows if _ours(row, ask.now)]
+        yield tally.add(looked_at=page.looked_at, found=len(rows), read_units=page.units)
+        _wait(bucket.spend(page.units), of.values.around.sleep, stop)
+        if ask.whole:
+            size = sum(row.size for row in rows)
+            yield tally.add(size=size, estimate=sum(_price(of, row) for row in rows))
+            continue
+        yield from _deleted(of, rows, tally, bucket, stop)
+        if stop.is_set():
+            return
+
+
+def _deleted(
+    of: Rows, rows: list[Sighting], tally: Tally, bucket: Bucket, stop: threading.Event
+) -> Iterator[Progress]:
+    for number, row in enumerate(rows, 1):
+        if stop.is_set():
+            return
+        if row.expires is None:
+            continue
+        removal = survey.remove_expired(of.table, row.key, row.expires)
+        done = {"deleted" if removal.done else "spared": 1}
+        progress = tally.add(write_units=removal.units, **done)
+        _wait(bucket.spend(removal.units), of.values.around.sleep, stop)
+        if number % _STEP == 0:
+            yield progress
+    yield tally.progress
+
+
+def _ours(row: Sighting, now: float) -> bool:
+    """Tell whether an expired row is one to delete; what is of no form of ours stays."""
+    if row.sort == "lock":
+        return row.expires is not None and row.expires <= now - LOCK_MARGIN
+    return row.sort != "other"
+
+
+def _price(of: Rows, row: Sighting) -> float:
+    options = of.options
+    indexed = options.special_keys if options.index_special_keys and row.record else ()
+    having = row.record.promoted if row.record else {}
+    return prices.of_delete(row.size, sum(name in having for name, _ in indexed))
+
+
+def _wait(seconds: float, sleep: Callable[[float], object], stop: threading.Event) -> None:
+    """Wait in short steps, so that an interruption is heard."""
+    while seconds > 0 and not stop.is_set():
+        step = min(seconds, 0.2)
+        sleep(step)
+        seconds -= step

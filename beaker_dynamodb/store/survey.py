@@ -1,0 +1,214 @@
+"""What operators read and remove: scans in segments, pages of an index, rows as they stand.
+
+Each page says what it cost. A row that cannot be read is described, never an exception: a
+survey that ends at the first corrupt row finds nothing behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
+from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.store import pages
+from beaker_dynamodb.store.answers import units
+from beaker_dynamodb.store.sizes import billed
+from beaker_dynamodb.store.table import Table, plain, typed
+from beaker_dynamodb.store.values import GRACE
+from beaker_dynamodb.surroundings import REAL, Surroundings
+
+#: The least rows of a page, where few are asked for: filters come after this limit.
+_SMALL_PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A row as it stands. `size` is in bytes, as AWS bills what was asked for of it.
+
+    `record` is None where only its key and expiry were asked for, or where *wrong* says why it
+    cannot be read. `expires` is in epoch seconds.
+    """
+
+    key: Key
+    sort: Sort
+    size: int
+    expires: Decimal | None = None
+    record: Record | None = field(default=None, repr=False)
+    wrong: str = ""
+
+    def live(self, now: float) -> bool:
+        """Tell whether the row is there at all at *now* (epoch seconds)."""
+        return self.expires is None or self.expires > now
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one call brought: rows, how many were looked at, and the read units that it cost."""
+
+    rows: tuple[Sighting, ...]
+    looked_at: int
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Which rows of our prefix are asked for, and how much of each.
+
+    Args:
+        sort: sessions, or every row of the prefix.
+        state: all of them, or those live or expired at *now*. Pieces count as expired with
+            their head, a day before their own row says so.
+        whole: every attribute; else key and expiry alone.
+        equal: an attribute and the value that it must have.
+    """
+
+    sort: Literal["sessions", "rows"] = "sessions"
+    state: Literal["all", "live", "expired"] = "all"
+    now: float = 0
+    whole: bool = False
+    equal: tuple[str, Attribute] | None = None
+
+
+def scan(
+    table: Table, ask: Ask, segment: tuple[int, int] = (0, 1), most: int | None = None
+) -> Iterator[Page]:
+    """Read one segment (number, of how many) of the table page by page, eventually consistent.
+
+    Args: *most*: about so many rows are wanted, so that no page need be larger.
+    """
+    request = _filter(table, ask)
+    number, total = segment
+    if total > 1:
+        request |= {"Segment": number, "TotalSegments": total}
+    if most is not None:
+        request["Limit"] = max(most, _SMALL_PAGE)
+    for body in pages.bodies(table, "Scan", request):
+        rows = tuple(_sighting(table, item, whole=ask.whole) for item in body.get("Items", ()))
+        yield Page(rows, body.get("ScannedCount", len(rows)), units("Scan", body)[0])
+
+
+def by_index(
+    table: Table, index: str, attribute: str, value: Attribute
+) -> Iterator[tuple[Key, ...]]:
+    """Read the keys of our prefix that an index holds under *value*, page by page.
+
+    An index is eventually consistent: what was written within the last second may be missing,
+    and what was deleted may still stand there.
+    """
+    names = _key_names(table) | {"#a": attribute}
+    request = {
+        "IndexName": index,
+        "KeyConditionExpression": "#a = :a",
+        "ProjectionExpression": ", ".join(name for name in names if name != "#a"),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {":a": typed(value)},
+    }
+    for body in pages.bodies(table, "Query", request):
+        found = (table.key_of(item) for item in body.get("Items", ()))
+        yield tuple(key for key in found if table.layout.sort(key) == "session")
+
+
+def look(table: Table, keys: Sequence[Key], around: Surroundings = REAL) -> Iterator[Sighting]:
+    """Read rows by key as they stand, consistently; those that are not there are left out."""
+    for start in range(0, len(keys), pages.MOST_READ):
+        wire = [table.wire_key(key) for key in keys[start : start + pages.MOST_READ]]
+        batch = {"Keys": wire, "ConsistentRead": True}
+        for body in pages.until_done(table, "BatchGetItem", batch, "UnprocessedKeys", around):
+            for item in body.get("Responses", {}).get(table.name, ()):
+                yield _sighting(table, item, whole=True)
+
+
+def sight(table: Table, key: Key) -> Sighting | None:
+    """Read one row as it stands, consistently; None where there is none."""
+    request = {"Key": table.wire_key(key), "ConsistentRead": True}
+    item = table.call("GetItem", request).body.get("Item")
+    return None if item is None else _sighting(table, item, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Whether a row was removed, and the write units that it cost as far as DynamoDB says so."""
+
+    done: bool
+    units: float
+
+
+def remove_expired(table: Table, key: Key, expires: Decimal) -> Removal:
+    """Delete one row on condition that its expiry is still the one that was seen."""
+    request = {
+        "Key": table.wire_key(key),
+        "ConditionExpression": "#e = :e",
+        "ExpressionAttributeNames": {"#e": table.schema.ttl},
+        "ExpressionAttributeValues": {":e": typed(expires)},
+    }
+    reply = table.call("DeleteItem", request)
+    return Removal(not reply.refused, units("DeleteItem", reply.body)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large DynamoDB says that the table is: rows and bytes. It counts every six hours."""
+
+    rows: int
+    size: int
+
+
+def extent(table: Table) -> Extent:
+    """Ask DynamoDB how large the table is; other prefixes' rows count, too."""
+    told = table.call("DescribeTable", {}).body.get("Table", {})
+    return Extent(told.get("ItemCount", 0), told.get("TableSizeBytes", 0))
+
+
+def _key_names(table: Table) -> dict[str, str]:
+    ranged = {"#s": table.layout.range_key} if table.layout.range_key else {}
+    return {"#k": table.layout.hash_key, **ranged}
+
+
+def _filter(table: Table, ask: Ask) -> dict[str, Any]:
+    """Write what is asked for as a request; each name by a placeholder, some are reserved."""
+    names, values = _key_names(table), {":p": typed(table.layout.prefix)}
+    parts = ["begins_with(#k, :p)"]
+    if ask.sort == "sessions" and table.layout.range_key:
+        parts.append("#s = :s")
+        values[":s"] = typed(SESSION)
+    elif ask.sort == "sessions":
+        parts.append("NOT contains(#k, :s)")
+        values[":s"] = typed("#")
+    if ask.state == "live":
+        parts.append("NOT #e <= :now")  # true of rows without an expiry, and of corrupt ones
+    elif ask.state == "expired":
+        piece = "begins_with(#s, :x)" if table.layout.range_key else "contains(#k, :x)"
+        parts.append(f"(#e <= :now OR ({piece} AND #e <= :later))")
+        values |= {":x": typed(PIECE), ":later": typed(int(ask.now) + GRACE)}
+    if ask.state != "all":
+        values[":now"] = typed(int(ask.now))
+    if ask.state != "all" or not ask.whole:
+        names["#e"] = table.schema.ttl
+    if ask.equal:
+        names["#a"], values[":a"] = ask.equal[0], typed(ask.equal[1])
+        parts.append("#a = :a")
+    request: dict[str, Any] = {
+        "FilterExpression": " AND ".join(parts),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+    if not ask.whole:
+        request["ProjectionExpression"] = ", ".join(n for n in names if n in {"#k", "#s", "#e"})
+    return request
+
+
+def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> Sighting:
+    key, size = table.key_of(item), billed(item)
+    told = plain(item.get(table.schema.ttl, {}))
+    expires = told if isinstance(told, Decimal) and told.is_finite() else None
+    record, wrong = None, ""
+    if whole:
+        try:
+            record = table.record_of(key, item)
+        except CorruptItem as error:
+            wrong = error.wrong
+    return Sighting(key, table.layout.sort(key), size, expires, record, wrong)
