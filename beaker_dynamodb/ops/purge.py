@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -24,6 +24,8 @@ from beaker_dynamodb.store.survey import Ask, Sighting
 LOCK_MARGIN: Final = 60
 #: After so many deletes of a page it is said how far it is.
 _STEP: Final = 100
+#: Seconds at most before an interruption is heard.
+_HEARD: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def scan_cost(of: Rows) -> tuple[survey.Extent, prices.Cost]:
     return extent, prices.Cost(read_units=prices.of_scan(extent.size))
 
 
-def purge(
+def purge(  # noqa: PLR0913  # named, each of them
     of: Rows,
     now: float,
     *,
@@ -87,7 +89,7 @@ def purge(
     rate: float | None = None,
     dry_run: bool = False,
     tally: Tally | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Delete what has expired, and yield how far it is.
 
     Args:
@@ -99,50 +101,60 @@ def purge(
 
     Raises: what the door raises.
     """
-    tally = tally or Tally()
-    bucket = Bucket(rate, of.values.around)
     ask = Ask("rows", "expired", now, whole=dry_run)
-    part = partial(_part, of, ask, tally, bucket)
-    yield from together([partial(part, (number, segments)) for number in range(segments)])
+    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.around))
+    yield from together([partial(this.part, (number, segments)) for number in range(segments)])
 
 
-def _part(
-    of: Rows,
-    ask: Ask,
-    tally: Tally,
-    bucket: Bucket,
-    segment: tuple[int, int],
-    stop: threading.Event,
-) -> Iterator[Progress]:
-    """Purge one segment."""
-    for page in survey.scan(of.table, ask, segment):
-        rows = [row for row in page.rows if _ours(row, ask.now)]
-        yield tally.add(looked_at=page.looked_at, found=len(rows), read_units=page.units)
-        _wait(bucket.spend(page.units), of.values.around.sleep, stop)
-        if ask.whole:
-            size = sum(row.size for row in rows)
-            yield tally.add(size=size, estimate=sum(_price(of, row) for row in rows))
-            continue
-        yield from _deleted(of, rows, tally, bucket, stop)
-        if stop.is_set():
-            return
+@dataclass(frozen=True, slots=True)
+class _Purge:
+    """What the threads of one purge share."""
 
+    of: Rows
+    ask: Ask
+    tally: Tally
+    bucket: Bucket
 
-def _deleted(
-    of: Rows, rows: list[Sighting], tally: Tally, bucket: Bucket, stop: threading.Event
-) -> Iterator[Progress]:
-    for number, row in enumerate(rows, 1):
-        if stop.is_set():
-            return
-        if row.expires is None:
-            continue
-        removal = survey.remove_expired(of.table, row.key, row.expires)
-        done = {"deleted" if removal.done else "spared": 1}
-        progress = tally.add(write_units=removal.units, **done)
-        _wait(bucket.spend(removal.units), of.values.around.sleep, stop)
-        if number % _STEP == 0:
-            yield progress
-    yield tally.progress
+    def part(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
+        """Purge one segment."""
+        for page in survey.scan(self.of.table, self.ask, segment):
+            rows = [row for row in page.rows if _ours(row, self.ask.now)]
+            yield self.tally.add(looked_at=page.looked_at, found=len(rows), read_units=page.units)
+            self._pay(page.units, stop)
+            if self.ask.whole:
+                size, estimate = sum(row.size for row in rows), sum(map(self._price, rows))
+                yield self.tally.add(size=size, estimate=estimate)
+            else:
+                yield from self._delete(rows, stop)
+            if stop.is_set():
+                return
+
+    def _delete(self, rows: list[Sighting], stop: threading.Event) -> Iterator[Progress]:
+        for number, row in enumerate(rows, 1):
+            if stop.is_set():
+                return
+            if row.expires is None:  # the scan asked for none of these
+                continue
+            removal = survey.remove_expired(self.of.table, row.key, row.expires)
+            done = {"deleted" if removal.done else "spared": 1}
+            progress = self.tally.add(write_units=removal.units, **done)
+            self._pay(removal.units, stop)
+            if number % _STEP == 0:
+                yield progress
+        yield self.tally.progress
+
+    def _price(self, row: Sighting) -> float:
+        options = self.of.options
+        indexed = options.special_keys if options.index_special_keys else ()
+        having = row.record.promoted if row.record else {}
+        return prices.of_delete(row.size, sum(name in having for name, _ in indexed))
+
+    def _pay(self, units: float, stop: threading.Event) -> None:
+        """Wait as the rate asks, in short steps, so that an interruption is heard."""
+        seconds = self.bucket.spend(units)
+        while seconds > 0 and not stop.is_set():
+            self.of.values.around.sleep(min(seconds, _HEARD))
+            seconds -= _HEARD
 
 
 def _ours(row: Sighting, now: float) -> bool:
@@ -150,18 +162,3 @@ def _ours(row: Sighting, now: float) -> bool:
     if row.sort == "lock":
         return row.expires is not None and row.expires <= now - LOCK_MARGIN
     return row.sort != "other"
-
-
-def _price(of: Rows, row: Sighting) -> float:
-    options = of.options
-    indexed = options.special_keys if options.index_special_keys and row.record else ()
-    having = row.record.promoted if row.record else {}
-    return prices.of_delete(row.size, sum(name in having for name, _ in indexed))
-
-
-def _wait(seconds: float, sleep: Callable[[float], object], stop: threading.Event) -> None:
-    """Wait in short steps, so that an interruption is heard."""
-    while seconds > 0 and not stop.is_set():
-        step = min(seconds, 0.2)
-        sleep(step)
-        seconds -= step

@@ -1,0 +1,227 @@
+"""The commands on sessions: list, count, show, find, delete, revoke.
+
+Those that log somebody out ask a person first, and a script for --yes where many may go.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import click
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.ops import identity, inspection, logout, maintenance
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.ops.cli.arguments import with_application, with_output
+from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.surroundings import REAL
+
+_NOBODY = "nothing there"
+_YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+_SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
+
+
+@click.group(
+    epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini")
+)
+def sessions() -> None:
+    """Look after the sessions: list, find, look into, log out, purge.
+
+    A session is named by its cookie's value (signed or not), its id, or its row's hash key. The
+    secret of signed cookies comes from the ini file (-c), or -o secret=...; without it the
+    signature is not checked.
+    """
+
+
+COMMANDS = (sessions,)
+
+
+def rows_of(application: Application, connections: int = 1) -> Rows:
+    """Build what the commands work on."""
+    if application.kind != "session":
+        raise OptionError("this command is about sessions; leave --cache out")
+    return maintenance.operated(application.options, connections=connections)
+
+
+@sessions.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
+@with_application
+@with_output
+@click.option("--expired", is_flag=True, help="Those too that have expired and are still there.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N that come.")
+def list_(application: Application, output: Output, *, expired: bool, limit: int | None) -> int:
+    """List live sessions, in no order: id, expiry, age, bytes, special keys.
+
+    The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. With --json
+    one object a line. It reads the table as far as it must: an eventually consistent scan.
+    """
+    of, now = rows_of(application), REAL.clock()
+    found = maintenance.listed(of, now, state="all" if expired else "live", limit=limit)
+    with _bar(of, output, "sessions", limit) as move:
+        _stream(output, _moving(found, move), now)
+    return 0
+
+
+@sessions.command(epilog=example("sessions count -c production.ini"))
+@with_application
+@with_output
+def count(application: Application, output: Output) -> int:
+    """Count live sessions, and those that have expired and are still there.
+
+    It reads the whole table once, eventually consistent.
+    """
+    of, total = rows_of(application), maintenance.Count()
+    with output.progress("rows", _rows_expected(of, output)) as move:
+        for now in maintenance.counted(of, REAL.clock()):
+            move(now.looked_at - total.looked_at)
+            total = now
+    told = {name: getattr(total, name) for name in maintenance.Count.__slots__}
+    output.answer(told, [f"{total.live:,} live, {total.expired:,} expired"])
+    return 0
+
+
+@sessions.command(
+    epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c production.ini")
+)
+@click.argument("ident", metavar="ID")
+@with_application
+@with_output
+@click.option("--unpickle", is_flag=True, help="Open a pickle: that can run its writer's code.")
+def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
+    """Show one session: its row, how it is kept, and what is in it.
+
+    Large and encrypted ones are opened, too. A row that cannot be read is described. The exit
+    code is 1 if it is not there or has expired.
+    """
+    of, now = rows_of(application), REAL.clock()
+    seen = logout.sought(of, ident, application.secret)
+    if seen is None:
+        output.answer(None, [_NOBODY])
+        return NO
+    found = inspection.inspected(of, seen, now, unpickle=unpickle)
+    output.answer(wording.inspection(found), wording.inspection_lines(found, now))
+    return 0 if seen.live(now) else NO
+
+
+@sessions.command(epilog=example("sessions find userId=42 -c production.ini"))
+@click.argument("word", metavar="NAME=VALUE")
+@with_application
+@with_output
+@_SCAN
+def find(word: str, application: Application, output: Output, *, scan: bool) -> int:
+    """Find live sessions by a special key.
+
+    What was written within the last second may be missing: an index is that late. A value of
+    type B is given in base64. The exit code is 1 if there is none.
+    """
+    of, now = rows_of(application), REAL.clock()
+    return 0 if _stream(output, maintenance.found(of, word, now, scan=scan), now) else NO
+
+
+@sessions.command(epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
+@click.argument("ident", metavar="ID")
+@with_application
+@with_output
+@_YES
+def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
+    """Log one session out: its row goes, whatever a request saves to it meanwhile.
+
+    On a terminal it shows the session and asks. The exit code is 1 if there is none.
+    """
+    of, now = rows_of(application), REAL.clock()
+    seen = logout.sought(of, ident, application.secret)
+    if seen is None:
+        output.answer(None, [_NOBODY])
+        return NO
+    if not yes and sys.stdin.isatty():
+        click.echo(wording.line(maintenance.described(of, seen, now), now), err=True)
+        if not click.confirm("Log it out?", err=True):
+            return NO
+    was = logout.delete(of, seen, now)
+    output.answer(wording.told(was), [f"deleted  {wording.line(was, now)}"])
+    return 0
+
+
+@sessions.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
+@click.argument("word", metavar="NAME=VALUE")
+@with_application
+@with_output
+@_SCAN
+@_YES
+@click.option("--except", "kept", metavar="ID", help="Leave this session alone.")
+def revoke(  # noqa: PLR0913  # one argument an option
+    word: str,
+    application: Application,
+    output: Output,
+    *,
+    scan: bool,
+    yes: bool,
+    kept: str | None,
+) -> int:
+    """Log out everywhere: delete every live session with a special key's value.
+
+    An index is about a second late, so it is asked again until it shows none; a log-in after
+    that is not revoked. On a terminal it says how many there are and asks; a script must say
+    --yes. The exit code is 1 if there was none.
+    """
+    of, now = rows_of(application), REAL.clock()
+    keep = _kept(of, kept, application.secret)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise OptionError("revoke may log many out: say --yes where nobody can be asked")
+        idents = {identity.shown(key, of.layout) for key in keep}
+        found = maintenance.found(of, word, now, scan=scan)
+        number = sum(one.id not in idents for one in found)
+        if not number or not click.confirm(f"Log {number} session(s) out?", err=True):
+            return NO
+    gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
+    output.remark(f"{gone:,} revoked")
+    return 0 if gone else NO
+
+
+def _kept(of: Rows, word: str | None, secret: str | None) -> frozenset[Any]:
+    """Find the session that is left alone; a mistyped one would log its owner out."""
+    if word is None:
+        return frozenset()
+    seen = logout.sought(of, word, secret)
+    if seen is None:
+        raise OptionError("the session of --except is not there; nothing was revoked")
+    return frozenset({seen.key})
+
+
+def _stream(
+    output: Output, found: Iterator[maintenance.Session], now: float, begin: str = ""
+) -> int:
+    """Print one line a session as it comes; return how many."""
+    number = 0
+    for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
+        if output.as_json:
+            output.stream([wording.told(one)], str)
+        else:
+            output.stream([one], lambda session: begin + wording.line(session, now))
+    return number
+
+
+def _rows_expected(of: Rows, output: Output) -> float | None:
+    """Ask for the table's row count where a bar needs it."""
+    bar = not output.quiet and sys.stderr.isatty()
+    return survey.extent(of.table).rows if bar else None
+
+
+def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
+    """Draw a bar, unless the results themselves run over the terminal."""
+    if sys.stdout.isatty() and not output.quiet:
+        return nullcontext(lambda _: None)
+    return output.progress(what, limit or _rows_expected(of, output))
+
+
+def _moving(found: Iterator[maintenance.Session], move: Any) -> Iterator[maintenance.Session]:
+    for one in found:
+        move(1)
+        yield one

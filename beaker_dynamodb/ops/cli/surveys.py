@@ -1,0 +1,126 @@
+"""The commands on sessions that read the whole table: purge and stats.
+
+They say what they will cost before they start, and how far they came if they are interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from beaker_dynamodb.ops import purge, stats
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.ops.cli.arguments import with_application, with_output
+from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.frame import example
+from beaker_dynamodb.ops.cli.sessions import rows_of, sessions
+from beaker_dynamodb.surroundings import REAL
+
+_WIDTH = 40
+#: Its commands stand in the group of `sessions.py`.
+COMMANDS: tuple[click.Command, ...] = ()
+
+
+@sessions.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
+@with_application
+@with_output
+@click.option(
+    "--segments",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Threads, each with its part of the table.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="UNITS",
+    help="Capacity units a second, read and write together.",
+)
+@click.option("--dry-run", is_flag=True, help="Delete nothing; say what it would cost.")
+def purge_(
+    application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
+) -> int:
+    """Delete what has expired under the prefix: sessions, their pieces, creation locks.
+
+    DynamoDB's TTL does so by itself within days, free of charge; a purge is for a table without
+    TTL, or in a hurry. No session that is touched meanwhile is deleted, and no other prefix's
+    row. A dry run reads all the same. Interrupted, it may be run again.
+    """
+    of, tally = rows_of(application, segments), purge.Tally()
+    extent, cost = purge.scan_cost(of)
+    output.remark(f"reading {extent.rows:,} rows: about {wording.priced(cost)}")
+    looked_at = 0
+    work = purge.purge(of, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally)
+    try:
+        with output.progress("rows", extent.rows) as move:
+            for now in work:
+                move(now.looked_at - looked_at)
+                looked_at = now.looked_at
+    except KeyboardInterrupt:
+        work.close()  # every thread ends what it is at
+        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to go on")
+        raise
+    done = tally.progress
+    told = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
+    output.answer(told, [_line(done, dry_run=dry_run)])
+    return 0
+
+
+def _line(done: purge.Progress, *, dry_run: bool) -> str:
+    if dry_run:
+        found = f"{done.found:,} rows would be deleted ({wording.amount(done.size)})"
+        return f"{found}; with this reading, {wording.priced(done.cost)}"
+    spared = f", {done.spared:,} written meanwhile and spared" if done.spared else ""
+    return f"{done.deleted:,} rows deleted{spared}; {wording.priced(done.cost)}"
+
+
+@sessions.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
+@with_application
+@with_output
+@click.option(
+    "--sample", type=click.IntRange(1), metavar="N", help="Read about N rows, picked at random."
+)
+def stats_(application: Application, output: Output, *, sample: int | None) -> int:
+    """Count sessions, and draw their ages, sizes and expiries; price their storage.
+
+    The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
+    the whole table once, or about N rows of it.
+    """
+    of = rows_of(application)
+    expected = purge.scan_cost(of)[0].rows
+    last: stats.Stats | None = None
+    with output.progress("rows", min(expected, sample or expected)) as move:
+        for now in stats.stats(of, REAL.clock(), sample=sample):
+            move(now.looked_at - (last.looked_at if last else 0))
+            last = now
+    if last is not None:
+        output.draw(dataclasses.asdict(last), *_drawn(last))
+    return 0
+
+
+def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
+    of = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
+    words = (
+        f"{found.live:,} live sessions, {found.expired:,} expired,"
+        f" {found.unreadable:,} unreadable{of}\n"
+        f"{found.rows:,} rows, {wording.amount(found.size)};"
+        f" {found.pieces:,} pieces, {found.values:,} cached values, {found.locks:,} locks\n"
+        f"storage {wording.money(found.monthly)} a month; {found.read_units:,.1f} read units used\n"
+    )
+    bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)
+    return Text(words), *(_histogram(title, each) for title, each in bars)
+
+
+def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
+    """Draw bars whose longest is as wide as fits; what holds nothing is left out at the end."""
+    most = max(bar.count for bar in bars) or 1
+    drawn = Table(title=title, title_justify="left", show_header=False, box=None, min_width=60)
+    for bar in bars:
+        length = -(-bar.count * _WIDTH // most)  # something is never drawn as nothing
+        drawn.add_row(bar.label, f"{bar.count:,}", "█" * length)
+    return drawn

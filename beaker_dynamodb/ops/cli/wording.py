@@ -1,0 +1,120 @@
+"""How sessions, spans, bytes and money are written, for people and for machines. Pure.
+
+What comes out of a table is anybody's: nothing of it reaches a terminal unescaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from beaker_dynamodb.ops import prices
+from beaker_dynamodb.ops.inspection import Inspected
+from beaker_dynamodb.ops.maintenance import Session
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_KB: Final = 1024
+
+
+def span(seconds: float) -> str:
+    """Write a span of time by its two largest units: 3d 4h, 12m 5s."""
+    left = max(0, int(seconds))
+    words: list[str] = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number or words:
+            words.append(f"{number}{unit}")
+    return " ".join(words[:2]) or "0s"
+
+
+def amount(size: float) -> str:
+    """Write a number of bytes."""
+    if size < _KB:
+        return f"{size:,.0f} bytes"
+    return f"{size / _KB:,.1f} KB" if size < _KB**2 else f"{size / _KB**2:,.1f} MB"
+
+
+def money(dollars: float) -> str:
+    """Write dollars; less than a cent in as many digits as it takes."""
+    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.2g}"
+
+
+def priced(cost: prices.Cost) -> str:
+    """Write units and what they cost."""
+    return (
+        f"{cost.read_units:,.0f} read units and {cost.write_units:,.0f} write units,"
+        f" {money(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
+    )
+
+
+def escaped(text: str) -> str:
+    """Write a text with every control character as an escape."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def line(session: Session, now: float) -> str:
+    """Write a session as one line."""
+    return "  ".join([escaped(session.id), *_facts(session, now)])
+
+
+def _facts(session: Session, now: float) -> Iterator[str]:
+    if session.expires is None:
+        yield "never expires"
+    elif session.live:
+        yield f"expires in {span(session.expires - now)}"
+    else:
+        yield f"expired {span(now - session.expires)} ago"
+    if session.begun is not None:
+        yield f"began {span(now - session.begun)} ago"
+    yield amount(session.size) + (f" and {session.pieces} pieces" if session.pieces else "")
+    yield from (f"{escaped(name)}={_value(value)}" for name, value in session.promoted.items())
+    if session.wrong:
+        yield f"cannot be read: {escaped(session.wrong)}"
+
+
+def told(session: Session) -> dict[str, Any]:
+    """Write a session for machines: times in epoch seconds, bytes in base64."""
+    promoted = {name: plain(value) for name, value in session.promoted.items()}
+    return {name: getattr(session, name) for name in Session.__slots__} | {"promoted": promoted}
+
+
+def plain(value: object) -> object:
+    """Write a value as JSON has it; what it cannot hold, by its repr."""
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(one) for one in value]
+    return value if value is None or isinstance(value, (str, int, float)) else repr(value)
+
+
+def inspection(found: Inspected) -> dict[str, Any]:
+    """Write a session that was looked at, for machines."""
+    plainly = dataclasses.replace(found, values=None)
+    rest = {name: getattr(plainly, name) for name in Inspected.__slots__}
+    return rest | {"session": told(found.session), "values": plain(found.values)}
+
+
+def inspection_lines(found: Inspected, now: float) -> Iterator[str]:
+    """Write a session that was looked at, for people."""
+    yield line(found.session, now)
+    kept = [found.serializer]
+    kept += ["compressed"] if found.compressed else []
+    kept += ["encrypted"] if found.encrypted else []
+    yield f"  {', '.join(kept)}: {amount(found.stored)} stored, {amount(found.text)} of text"
+    for name, value in (found.values or {}).items():
+        yield f"  {escaped(str(name))} = {value!r}"
+    if found.why:
+        yield f"  not shown: {escaped(found.why)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return escaped(str(value))

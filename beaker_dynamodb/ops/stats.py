@@ -1,0 +1,168 @@
+"""What is in the table, in figures: counts, ages, sizes and expiries as histograms. Pure data.
+
+It reads every row of the table once, or a random sample of segments; memory does not grow with
+the table. No session is unpickled for it: see `ages.py` for what can be known of its age.
+"""
+
+from __future__ import annotations
+
+import bisect
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from beaker_dynamodb.ops import prices
+from beaker_dynamodb.ops.maintenance import described
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.survey import Ask, Sighting
+
+KB, HOUR, DAY = 1024, 3600, 86400
+#: The upper bounds of each histogram's bars, in bytes and in seconds; the last bar has none.
+SIZES: Final = (512, KB, 2 * KB, 4 * KB, 8 * KB, 16 * KB, 64 * KB, 400 * KB)
+SPANS: Final = (HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 30 * DAY, 90 * DAY)
+_SIZE_LABELS: Final = (
+    "to 512 B,to 1 KB,to 2 KB,to 4 KB,to 8 KB,to 16 KB,to 64 KB,to 400 KB,in pieces".split(",")
+)
+_SPAN_LABELS: Final = (
+    "to 1 hour,to 6 hours,to 1 day,to 3 days,to 7 days,to 30 days,to 90 days,more".split(",")
+)
+#: A sample is made of segments of about so many rows; AWS allows a million segments.
+_ROWS_OF_A_SEGMENT: Final = 100
+_MOST_SEGMENTS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram."""
+
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The figures so far, of what was read; `share` says how much of the table that is.
+
+    Args:
+        rows: rows of our prefix, and `size`: their bytes.
+        live, expired: sessions; unreadable: those among them that cannot be opened.
+        pieces, values, locks: the other rows of our prefix, caches' under the same one included.
+        sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
+        monthly: dollars of storage a month, scaled up from the share.
+    """
+
+    looked_at: int
+    read_units: float
+    share: float
+    rows: int
+    size: int
+    live: int
+    expired: int
+    unreadable: int
+    pieces: int
+    values: int
+    locks: int
+    sizes: tuple[Bar, ...]
+    expiries: tuple[Bar, ...]
+    ages: tuple[Bar, ...]
+    monthly: float
+
+
+def stats(
+    of: Rows, now: float, *, sample: int | None = None, luck: random.Random | None = None
+) -> Iterator[Stats]:
+    """Read the table, or about *sample* rows of it, and yield the figures after each page.
+
+    A sample is made of whole segments at random; how many rows one has is guessed from the
+    row count that DynamoDB keeps, which is up to six hours old.
+
+    Args:
+        now: epoch seconds.
+        luck: draws the segments.
+
+    Raises: what the door raises.
+    """
+    total = most = 1
+    if sample is not None:
+        guess = survey.extent(of.table).rows
+        total = min(_MOST_SEGMENTS, max(1, guess // _ROWS_OF_A_SEGMENT))
+        most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
+    drawn = (luck or random.SystemRandom()).sample(range(total), most)
+    seen = _Seen(of, now)
+    for number, segment in enumerate(drawn, 1):
+        if sample is not None and seen.count["looked_at"] >= sample:
+            return
+        for page in survey.scan(of.table, Ask("rows", whole=True), (segment, total)):
+            seen.take(page)
+            yield seen.stats(number / total)
+
+
+class _Seen:
+    """What was counted so far."""
+
+    def __init__(self, of: Rows, now: float) -> None:
+        self._of, self._now = of, now
+        self._units = 0.0
+        self.count: Counter[str] = Counter()
+        self._sizes: Counter[int] = Counter()
+        self._expiries: Counter[int | None] = Counter()
+        self._ages: Counter[int | None] = Counter()
+
+    def take(self, page: survey.Page) -> None:
+        """Count one page."""
+        self.count["looked_at"] += page.looked_at
+        self._units += page.units
+        for row in page.rows:
+            self.count["rows"] += 1
+            self.count["size"] += row.size
+            if row.sort == "session":
+                self._session(row)
+            else:
+                self.count[row.sort] += 1
+
+    def _session(self, row: Sighting) -> None:
+        session = described(self._of, row, self._now)
+        if session.wrong:
+            self.count["unreadable"] += 1
+        if not session.live:
+            self.count["expired"] += 1
+            return
+        self.count["live"] += 1
+        bar = len(SIZES) if session.pieces else bisect.bisect_left(SIZES, row.size)
+        self._sizes[bar] += 1
+        left = None if session.expires is None else session.expires - self._now
+        self._expiries[_span(left)] += 1
+        self._ages[_span(None if session.begun is None else self._now - session.begun)] += 1
+
+    def stats(self, share: float) -> Stats:
+        """Write the figures down."""
+        count = self.count
+        return Stats(
+            looked_at=count["looked_at"],
+            read_units=self._units,
+            share=share,
+            rows=count["rows"],
+            size=count["size"],
+            live=count["live"],
+            expired=count["expired"],
+            unreadable=count["unreadable"],
+            pieces=count["piece"],
+            values=count["value"],
+            locks=count["lock"],
+            sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
+            expiries=_spans(self._expiries, "never"),
+            ages=_spans(self._ages, "not known"),
+            monthly=prices.of_storage(count["size"], count["rows"]) / share,
+        )
+
+
+def _span(seconds: float | None) -> int | None:
+    return None if seconds is None else bisect.bisect_left(SPANS, seconds)
+
+
+def _spans(counted: Counter[int | None], none: str) -> tuple[Bar, ...]:
+    bars = tuple(Bar(label, counted[n]) for n, label in enumerate(_SPAN_LABELS))
+    return (*bars, Bar(none, counted[None]))
