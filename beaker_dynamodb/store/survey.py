@@ -191,14 +191,13 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
     if ask.equal:
         names["#a"], values[":a"] = ask.equal[0], typed(ask.equal[1])
         parts.append("#a = :a")
-    request: dict[str, Any] = {
-        "FilterExpression": " AND ".join(parts),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-    }
+    request: dict[str, Any] = {"FilterExpression": " AND ".join(parts)}
     if not ask.whole:
-        request["ProjectionExpression"] = ", ".join(n for n in names if n in {"#k", "#s", "#e"})
-    return request
+        request["ProjectionExpression"] = ", ".join(n for n in names if n != "#a")
+    # A name that no expression uses is refused.
+    used = " ".join(request.values())
+    request["ExpressionAttributeNames"] = {n: name for n, name in names.items() if n in used}
+    return request | {"ExpressionAttributeValues": values}
 
 
 def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> Sighting:

@@ -117,10 +117,11 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
 
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
-    """Draw bars whose longest is as wide as fits; what holds nothing is left out at the end."""
+    """Draw bars whose longest is as wide as fits; empty ones at both ends are left out."""
     most = max(bar.count for bar in bars) or 1
+    having = [number for number, bar in enumerate(bars) if bar.count] or [0]
     drawn = Table(title=title, title_justify="left", show_header=False, box=None, min_width=60)
-    for bar in bars:
+    for bar in bars[having[0] : having[-1] + 1]:
         length = -(-bar.count * _WIDTH // most)  # something is never drawn as nothing
         drawn.add_row(bar.label, f"{bar.count:,}", "█" * length)
     return drawn

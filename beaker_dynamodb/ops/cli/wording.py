@@ -17,6 +17,7 @@ from beaker_dynamodb.ops.maintenance import Session
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _KB: Final = 1024
+_CENT: Final = 0.01
 
 
 def span(seconds: float) -> str:
@@ -38,8 +39,8 @@ def amount(size: float) -> str:
 
 
 def money(dollars: float) -> str:
-    """Write dollars; less than a cent in as many digits as it takes."""
-    return f"${dollars:,.2f}" if dollars >= 1 or not dollars else f"${dollars:.2g}"
+    """Write dollars and cents."""
+    return "less than $0.01" if 0 < dollars < _CENT else f"${dollars:,.2f}"
 
 
 def priced(cost: prices.Cost) -> str:

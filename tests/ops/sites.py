@@ -1,0 +1,78 @@
+"""An application whose sessions the operators' tests look after: it saves, and tampers."""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from beaker.util import JsonSerializer, PickleSerializer
+
+from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.ops.maintenance import operated
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.sources import parse
+from tests.servers import REGION, Flavor, Server
+
+#: Of printable characters that hardly compress: with `compress = false` over 400 KB.
+LARGE = "".join(map(chr, range(33, 127))) * 10_000
+#: Over 400 KB also where Beaker compresses it, as its JSON serializer does.
+DENSE = random.Random(1).randbytes(500_000).hex()
+SPECIAL = "userId:S,visits:N,token:B"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One application's sessions, by the options that it was told."""
+
+    options: dict[str, str]
+
+    @classmethod
+    def at(cls, url: str, table: str, **more: str) -> Site:
+        """Make one at a server; `more` are options."""
+        told = {"endpoint_url": url, "table": table, "region": REGION, "special_keys": SPECIAL}
+        return cls(told | more)
+
+    def manager(self, ident: str, timeout: float | None = 3720) -> DynamoDBNamespaceManager:
+        """Make what a request has."""
+        return DynamoDBNamespaceManager(
+            ident, timeout=timeout, digest_filenames=False, **self.options
+        )
+
+    def save(
+        self, ident: str, *, json: bool = False, timeout: float = 3720, **values: Any
+    ) -> DynamoDBNamespaceManager:
+        """Save a session as Beaker does; it began an hour ago."""
+        now = time.time()
+        stamped = {"_accessed_time": now, "_creation_time": now - 3600, **values}
+        dumped = (JsonSerializer() if json else PickleSerializer()).dumps(stamped)
+        manager = self.manager(ident, timeout)
+        manager["session"] = base64.b64encode(dumped).decode()
+        return manager
+
+    @property
+    def rows(self) -> Rows:
+        """Build what an operator's functions take."""
+        return operated(parse(self.options, "session"))
+
+    def argv(self, *words: str) -> list[str]:
+        """Write a command's words and these options."""
+        return [*words, *(w for n, v in self.options.items() for w in ("-o", f"{n}={v}"))]
+
+    def key(self, ident: str) -> Key:
+        """Key a session's row."""
+        return self.rows.layout.session(ident)
+
+    def put(self, **item: dict[str, Any]) -> None:
+        """Write a row as it is, behind the application's back."""
+        client = Server(self.options["endpoint_url"], Flavor.LOCAL).client()
+        client.put_item(TableName=self.options["table"], Item=item)
+
+    def idents(self) -> set[str]:
+        """Read the hash keys of all rows, behind the application's back."""
+        client = Server(self.options["endpoint_url"], Flavor.LOCAL).client()
+        pages = client.get_paginator("scan").paginate(TableName=self.options["table"])
+        return {item["id"]["S"] for page in pages for item in page["Items"]}

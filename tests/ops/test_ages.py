@@ -1,0 +1,65 @@
+"""What is told of a session without running anybody's code."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import pytest
+from beaker.util import JsonSerializer, PickleSerializer
+
+from beaker_dynamodb.ops import ages
+
+MOST = 1 << 20
+BEGUN = 1_700_000_000.25
+
+
+class Bomb:
+    """Unpickled, it would leave a trace."""
+
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+        return os.mkdir, ("/nonexistent/folder",)
+
+
+def text(serializer: object, values: object) -> str:
+    """Write values as Beaker stores them."""
+    return base64.b64encode(serializer.dumps(values)).decode()  # type: ignore[attr-defined]
+
+
+FIRST = {"_accessed_time": BEGUN + 9, "_creation_time": BEGUN, "user": "x"}
+LATE = {**{f"key{n}": n for n in range(300)}, "_creation_time": BEGUN}
+
+
+@pytest.mark.parametrize("values", [FIRST, LATE], ids=["as Beaker begins", "after 300 keys"])
+@pytest.mark.parametrize(
+    ("serializer", "kind"), [(PickleSerializer(), "pickle"), (JsonSerializer(), "json")]
+)
+def test_the_age_of_a_plain_session_is_known(
+    serializer: object, kind: str, values: dict[str, object]
+) -> None:
+    """Beaker's creation time is read from JSON, and from a pickle by its bytes."""
+    stored = text(serializer, values)
+
+    assert ages.kind_of(stored, MOST) == kind
+    assert ages.begun(stored, MOST) == BEGUN
+
+
+def test_nothing_is_unpickled() -> None:
+    """A pickle that runs code at its opening is harmless here, and its age is still known."""
+    assert ages.begun(text(PickleSerializer(), {**FIRST, "x": Bomb()}), MOST) == BEGUN
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "no base64!",
+        base64.b64encode(b"encrypted bytes").decode(),
+        text(PickleSerializer(), {"user": "x"}),
+        text(JsonSerializer(), {"user": "x", "_creation_time": "yesterday"}),
+        text(PickleSerializer(), {"_creation_time": 5})[:16],
+    ],
+)
+def test_an_age_that_is_not_told_is_not_known(stored: str) -> None:
+    """An opaque session, one without the time, a damaged one: not known, and no error."""
+    assert ages.begun(stored, MOST) is None

@@ -1,0 +1,94 @@
+"""What an operator pastes, and which row it means."""
+
+from __future__ import annotations
+
+import pytest
+from beaker.session import SignedCookie
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.item.keys import Key, Layout
+from beaker_dynamodb.ops.identity import keys_of, shown, signature
+
+IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
+SECRET = "hush"
+PLAIN = Layout("sess:")
+HASHED = Layout("sess:", hash_ids=True)
+RANGED = Layout("sess:", range_key="part")
+SIGNED = signature(IDENT, SECRET) + IDENT
+HOSTILE = "../:#session"
+
+
+@pytest.mark.parametrize("layout", [PLAIN, HASHED, RANGED])
+@pytest.mark.parametrize("secret", [None, SECRET])
+@pytest.mark.parametrize("word", [IDENT, f'"{IDENT}"', f" {IDENT}\n", SIGNED, f'"{SIGNED}"'])
+def test_a_pasted_cookie_or_id_finds_its_session(
+    word: str, secret: str | None, layout: Layout
+) -> None:
+    """Signed or not, quoted or not: the session's row is among those that are tried."""
+    assert layout.session(IDENT) in keys_of(word, layout, secret)
+
+
+@pytest.mark.parametrize("layout", [PLAIN, HASHED, RANGED])
+@pytest.mark.parametrize("ident", [IDENT, HOSTILE, "é", "x" * 600])
+def test_what_a_list_shows_can_be_pasted(ident: str, layout: Layout) -> None:
+    """The id in a list, and the row's hash key, name the same row: hashed ones, too."""
+    key = layout.session(ident)
+
+    assert keys_of(shown(key, layout), layout)[0] == key
+    assert keys_of(key.hash, layout) == (key,)
+
+
+def test_the_signature_is_beakers() -> None:
+    """Beaker accepts what is signed here, and signs alike."""
+    cookie = SignedCookie(SECRET)
+
+    assert cookie.value_encode(IDENT)[1] == SIGNED
+    assert cookie.value_decode(SIGNED)[0] == IDENT
+
+
+def test_a_wrong_signature_is_said() -> None:
+    """A forged cookie, or another application's, is not taken for a session."""
+    with pytest.raises(OptionError, match="signature is not of this secret"):
+        keys_of(SIGNED, PLAIN, "another secret")
+
+
+@pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#piece:#r.0"])
+def test_what_is_no_session_is_refused(word: str) -> None:
+    """No command on sessions reaches a cache's row, a lock or a piece."""
+    with pytest.raises(OptionError):
+        keys_of(word, PLAIN)
+
+
+SORTS = [
+    (PLAIN.session(IDENT), "session"),
+    (PLAIN.session(HOSTILE), "session"),
+    (PLAIN.value(IDENT, "a#b:c"), "value"),
+    (PLAIN.lock(IDENT, "a:b"), "lock"),
+    (PLAIN.piece(PLAIN.session(IDENT), "b.t", 0), "piece"),
+    (PLAIN.piece(PLAIN.value(IDENT, "k"), "b.t", 0), "piece"),
+    (Key("other:a"), "other"),
+    (Key("sess:a#session"), "other"),
+    (Key("sess:a#what"), "other"),
+]
+
+
+@pytest.mark.parametrize(("key", "sort"), SORTS)
+def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
+    """Without a range key, the first colon or hash in it tells."""
+    assert PLAIN.sort(key) == sort
+
+
+@pytest.mark.parametrize(
+    ("key", "sort"),
+    [
+        (RANGED.session(HOSTILE), "session"),
+        (RANGED.value(IDENT, "a#b:c"), "value"),
+        (RANGED.lock(IDENT, "a:b"), "lock"),
+        (RANGED.piece(RANGED.session(IDENT), "b.t", 0), "piece"),
+        (Key("other:a", "#session"), "other"),
+        (Key("sess:a", "#what"), "other"),
+    ],
+)
+def test_a_range_key_tells_what_its_row_is(key: Key, sort: str) -> None:
+    """With a range key, that tells."""
+    assert RANGED.sort(key) == sort

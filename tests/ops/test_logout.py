@@ -1,0 +1,205 @@
+"""Logging out for good: against writers, index lag, pieces, and rows that nobody can read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.ops import logout
+from beaker_dynamodb.ops.identity import signature
+from beaker_dynamodb.ops.maintenance import operated
+from beaker_dynamodb.sources import parse
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.table import Table
+from beaker_dynamodb.surroundings import Surroundings
+from tests.instruments import Clock
+from tests.ops.sites import LARGE, Site
+
+
+def sought(site: Site, word: str, secret: str | None = None) -> survey.Sighting:
+    """Find one that is there."""
+    seen = logout.sought(site.rows, word, secret)
+    assert seen is not None
+    return seen
+
+
+def revoked(site: Site, word: str, **how: Any) -> list[str]:
+    """Revoke, with time that passes at once."""
+    clock = Clock(time.time())
+    around = Surroundings(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
+    rows = operated(parse(site.options, "session"), around)
+    return sorted(one.id for one in logout.revoke(rows, word, time.time(), **how))
+
+
+@pytest.mark.parametrize("hash_ids", ["false", "true"])
+@pytest.mark.parametrize("ident", ["8c1f0e5d2b7a49c3a1f4d6e8b9075c21", "../hostile:#session", "é"])
+def test_a_session_is_found_by_cookie_id_and_key(
+    ident: str, hash_ids: str, dynamodb_local: str, table_name: str
+) -> None:
+    """Whatever the operator has of it, under hash_ids and with a hostile id, too."""
+    site = Site.at(dynamodb_local, table_name, hash_ids=hash_ids)
+    site.save(ident)
+    key = site.key(ident)
+    signed = signature(ident, "hush") + ident
+
+    words = [(ident, None), (signed, None), (signed, "hush"), (key.hash, None)]
+    words += [(key.hash.removeprefix("sess:"), None)]
+
+    assert [sought(site, *word).key for word in words] == [key] * len(words)
+    assert logout.sought(site.rows, "nobody") is None
+
+
+def test_a_deleted_session_is_gone_with_its_pieces(site: Site) -> None:
+    """Nothing of it is left in the table."""
+    site.save("large", text=LARGE)
+    site.save("other")
+
+    was = logout.delete(site.rows, sought(site, "large"), time.time())
+
+    assert (was.id, was.live, was.pieces > 2) == ("large", True, True)
+    assert site.idents() == {"sess:other"}
+
+
+def test_a_request_under_way_does_not_bring_it_back(site: Site) -> None:
+    """What it saves afterwards is dropped: a logout by the operator is a logout."""
+    site.save("a", visits=1)
+    request, text = site.manager("a"), site.save("b", visits=2)["session"]
+    assert request["session"]
+    del site.manager("b")["session"]
+
+    logout.delete(site.rows, sought(site, "a"), time.time())
+    request["session"] = text
+
+    assert site.idents() == set()
+
+
+def test_a_save_between_look_and_delete_does_not_save_it(site: Site) -> None:
+    """The delete is refused, and made anew on what stands there."""
+    site.save("a", visits=1)
+    seen = sought(site, "a")
+    request = site.manager("a")
+    assert request["session"]
+    site.save("a", visits=2)
+
+    logout.delete(site.rows, seen, time.time())
+
+    assert site.idents() == set()
+
+
+def test_a_session_written_without_end_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After many tries the operator learns that it did not work."""
+    site.save("a")
+    seen = sought(site, "a")
+    refused = {"refused": 0}
+    original = Table.delete
+
+    def overtaken(table: Table, key: Key, condition: Any) -> Any:
+        refused["refused"] += 1
+        site.save("a", visits=refused["refused"])
+        return original(table, key, condition)
+
+    monkeypatch.setattr(Table, "delete", overtaken)
+    monkeypatch.setattr(logout, "TRIES", 3)
+
+    with pytest.raises(Unavailable, match="written faster"):
+        logout.delete(site.rows, seen, time.time())
+    assert refused["refused"] == 3
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"data": {"S": "x"}}, {"data": {"B": b"x"}, "rev": {"S": "r"}}]
+)
+def test_a_session_that_nobody_can_read_is_deleted_all_the_same(
+    row: dict[str, Any], dynamodb_local: str, table_name: str
+) -> None:
+    """A logout wins over corruption."""
+    site = Site.at(dynamodb_local, table_name)
+    site.save("other")
+    site.put(id={"S": "sess:bad"}, **row)
+
+    was = logout.delete(site.rows, sought(site, "bad"), time.time())
+
+    assert was.wrong
+    assert site.idents() == {"sess:other"}
+
+
+def test_a_row_that_turns_corrupt_between_look_and_delete_is_deleted(
+    dynamodb_local: str, table_name: str
+) -> None:
+    """The refusal brings what cannot be read; the logout wins."""
+    site = Site.at(dynamodb_local, table_name)
+    site.save("a")
+    seen = sought(site, "a")
+    site.put(id={"S": "sess:a"}, data={"S": "x"}, rev={"S": "another"})
+
+    logout.delete(site.rows, seen, time.time())
+
+    assert site.idents() == set()
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["index", "scan"])
+def test_a_user_is_logged_out_everywhere_but_here(scan: bool, site: Site) -> None:
+    """All of one user's sessions go, large ones too; others', and the one at hand, stay."""
+    for name in ("phone", "laptop", "here"):
+        site.save(name, userId=42)
+    site.save("large", userId=42, text=LARGE)
+    site.save("another", userId=7)
+
+    gone = revoked(site, "userId=42", scan=scan, keep={site.key("here")})
+
+    assert gone == ["laptop", "large", "phone"]
+    assert site.idents() == {"sess:here", "sess:another"}
+    assert revoked(site, "userId=0", scan=scan) == []
+
+
+def test_what_the_index_shows_late_is_revoked_by_a_later_pass(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is asked again until it shows none."""
+    site.save("early", userId=42)
+    site.save("late", userId=42)
+    shown = iter([[site.key("early")], [site.key("early"), site.key("late")], []])
+    monkeypatch.setattr(survey, "by_index", lambda *_: iter([tuple(next(shown))]))
+
+    assert revoked(site, "userId=42") == ["early", "late"]
+    assert next(shown, None) is None
+
+
+def test_a_session_that_changed_hands_is_not_revoked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between look and delete it became another user's: it stays."""
+    site.save("a", userId=42)
+    original = Table.delete
+    turns: Iterator[int] = iter(range(99))
+
+    def overtaken(table: Table, key: Key, condition: Any) -> Any:
+        if next(turns) == 0:
+            site.save("a", userId=7)
+        return original(table, key, condition)
+
+    monkeypatch.setattr(Table, "delete", overtaken)
+
+    assert revoked(site, "userId=42") == []
+    assert site.idents() == {"sess:a"}
+
+
+def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passes are bounded, and what was revoked is yielded before that is said."""
+    number = iter(range(10**6))
+    original = survey.by_index
+
+    def another(*args: Any) -> Any:
+        site.save(f"s{next(number)}", userId=42)
+        return original(*args)
+
+    monkeypatch.setattr(survey, "by_index", another)
+
+    with pytest.raises(Unavailable, match="revoke it again"):
+        revoked(site, "userId=42")
+    assert next(number) == logout.PASSES

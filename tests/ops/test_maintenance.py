@@ -1,0 +1,203 @@
+"""Listing, counting and finding sessions, on a real DynamoDB Local, in both layouts."""
+
+from __future__ import annotations
+
+import base64
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError, TableMissing
+from beaker_dynamodb.ops import maintenance
+from beaker_dynamodb.options import Options
+from tests.instruments import Recorder
+from tests.ops.sites import LARGE, SPECIAL, Site
+from tests.servers import Server
+
+
+def settled(site: Site) -> maintenance.Count:
+    """Count to the end."""
+    return list(maintenance.counted(site.rows, time.time()))[-1]
+
+
+def listed(site: Site, **how: Any) -> dict[str, maintenance.Session]:
+    """List by id."""
+    return {one.id: one for one in maintenance.listed(site.rows, time.time(), **how)}
+
+
+def found(site: Site, word: str, **how: Any) -> set[str]:
+    """Find by a special key."""
+    return {one.id for one in maintenance.found(site.rows, word, time.time(), **how)}
+
+
+def test_a_list_says_what_a_row_says(site: Site) -> None:
+    """Id, expiry, age, bytes, special keys, pieces: of every live session, and of no other row."""
+    site.save("plain", userId=42, visits=3, token=b"\0\1")
+    site.save("json", json=True, userId="é")
+    site.save("large", userId=42, text=LARGE)
+    site.save("gone", timeout=1)
+    now = time.time() + 5
+
+    rows = {one.id: one for one in maintenance.listed(site.rows, now)}
+
+    assert set(rows) == {"plain", "json", "large"}
+    assert rows["plain"].promoted == {"userId": "42", "visits": Decimal(3), "token": b"\0\1"}
+    assert [3590 < now - (rows[name].begun or 0) < 3620 for name in ("plain", "json")] == [True] * 2
+    assert [rows[name].pieces for name in rows if name != "large"] == [0, 0]
+    assert rows["large"].pieces > 2
+    assert all(one.live and not one.wrong and one.size > 100 for one in rows.values())
+    assert all(3600 < (one.expires or 0) - now < 3730 for one in rows.values())
+
+
+def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
+    """What has expired is absent, until an operator asks."""
+    site.save("live")
+    site.save("gone", timeout=1)
+    now = time.time() + 5
+
+    each = {
+        state: {one.id for one in maintenance.listed(site.rows, now, state=state)}
+        for state in ("live", "expired", "all")
+    }
+
+    assert each == {"live": {"live"}, "expired": {"gone"}, "all": {"live", "gone"}}
+
+
+def test_a_limit_ends_the_reading(site: Site, calls: Recorder) -> None:
+    """A look at a few sessions does not pay for a page of a megabyte."""
+    for number in range(5):
+        site.save(f"s{number}")
+    calls.clear()
+
+    assert len(listed(site, limit=2)) == 2
+    assert [call.request.get("Limit") for call in calls] == [100]
+
+
+def test_another_prefix_is_not_ours(site: Site) -> None:
+    """Two applications in one table see their own sessions only, by scan and by index."""
+    other = Site({**site.options, "prefix": "other:"})
+    site.save("mine", userId=42)
+    other.save("theirs", userId=42)
+
+    assert set(listed(site)) == {"mine"}
+    assert settled(site).live == 1
+    assert found(site, "userId=42") == {"mine"}
+    assert found(other, "userId=42", scan=True) == {"theirs"}
+
+
+def test_a_count_asks_for_keys_and_expiries_alone(site: Site, calls: Recorder) -> None:
+    """Counting moves no payload over the wire."""
+    site.save("a")
+    site.save("b", timeout=1)
+    calls.clear()
+
+    told = list(maintenance.counted(site.rows, time.time() + 5))[-1]
+
+    assert (told.live, told.expired) == (1, 1)
+    assert told.read_units > 0
+    assert "ProjectionExpression" in calls[0].request
+    assert all("data" not in call.request["ExpressionAttributeNames"].values() for call in calls)
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["index", "scan"])
+@pytest.mark.parametrize(
+    ("word", "ids"),
+    [
+        ("userId=42", {"a", "b"}),
+        ("userId=7", {"c"}),
+        ("userId=0", set()),
+        ("userId=a=b", {"d"}),
+        ("visits=3", {"a"}),
+        ("visits=3.0", {"a"}),
+        (f"token={base64.b64encode(b'x').decode()}", {"c"}),
+    ],
+)
+def test_sessions_are_found_by_a_special_key(
+    word: str, ids: set[str], scan: bool, site: Site
+) -> None:
+    """Typed as the options say, by the index or by a scan, and expired ones never."""
+    site.save("a", userId=42, visits=3)
+    site.save("b", userId=42, visits=4)
+    site.save("c", userId="7", token=b"x")
+    site.save("d", userId="a=b")
+    site.save("gone", userId=42, timeout=1)
+
+    rows = {one.id for one in maintenance.found(site.rows, word, time.time() + 5, scan=scan)}
+
+    assert rows == ids
+
+
+def test_a_row_that_the_index_still_shows_is_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index is late: what it shows is believed only after a consistent read."""
+    site.save("now", userId=7)
+    site.save("gone", userId=42)
+    late = [site.key("now"), site.key("gone"), site.key("never was")]
+    del site.manager("gone")["session"]
+    monkeypatch.setattr("beaker_dynamodb.store.survey.by_index", lambda *_: iter([tuple(late)]))
+
+    assert found(site, "userId=42") == set()
+    assert found(site, "userId=7") == {"now"}
+
+
+@pytest.mark.parametrize(
+    ("word", "wrong"),
+    [
+        ("", "NAME=VALUE"),
+        ("userId", "NAME=VALUE"),
+        ("=42", "NAME=VALUE"),
+        ("userId=", "NAME=VALUE"),
+        ("colour=red", "special_keys=colour:S"),
+        ("visits=many", "a number"),
+        ("visits=NaN", "a number"),
+        ("token=%", "base64"),
+    ],
+)
+def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
+    """The refusal names the option, the type, or the form."""
+    options = Options(special_keys=(("userId", "S"), ("visits", "N"), ("token", "B")))
+
+    with pytest.raises(OptionError, match=wrong):
+        maintenance.wanted(options, word)
+
+
+def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:
+    """A table that was made without the index is searched only if the operator pays for it."""
+    site = Site.at(dynamodb_local, table_name, index_special_keys="false")
+    site.save("a", userId=42)
+
+    with pytest.raises(OptionError, match="--scan"):
+        found(site, "userId=42")
+    assert found(site, "userId=42", scan=True) == {"a"}
+
+
+def test_an_operator_never_makes_a_table(server: Server, table_name: str) -> None:
+    """A mistyped table is told, not created."""
+    site = Site.at(server.url, table_name, special_keys=SPECIAL)
+
+    for look in (listed, settled, lambda one: found(one, "userId=42")):
+        with pytest.raises(TableMissing):
+            look(site)
+    assert table_name not in server.client().list_tables()["TableNames"]
+
+
+def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_name: str) -> None:
+    """One bad row hides none behind it."""
+    site = Site.at(dynamodb_local, table_name)
+    site.save("good")
+    site.put(id={"S": "sess:empty"})
+    site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})
+    site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"S": "a.b"})
+
+    wrong = {name: one.wrong for name, one in listed(site).items()}
+
+    assert wrong == {
+        "good": "",
+        "empty": "an attribute is missing or of another type",
+        "typed": "an attribute is missing or of another type",
+        "bytes": "the data is shorter than its header",
+    }
+    assert settled(site).live == 4

@@ -1,0 +1,140 @@
+"""Figures of a table: right to the row when all is read, near to it in a sample."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from beaker_dynamodb.ops import prices, stats
+from tests.instruments import Recorder
+from tests.ops.sites import LARGE, Site
+
+
+def settled(site: Site, after: float = 5.0, **how: int) -> stats.Stats:
+    """Read to the end."""
+    luck = random.Random(1)
+    return list(stats.stats(site.rows, time.time() + after, luck=luck, **how))[-1]
+
+
+def having(bars: Iterable[stats.Bar]) -> dict[str, int]:
+    """Leave the empty bars out."""
+    return {bar.label: bar.count for bar in bars if bar.count}
+
+
+def test_every_row_is_counted_once(site: Site) -> None:
+    """Live and expired, pieces, sizes, expiries and ages; other prefixes not at all."""
+    site.save("day", timeout=20 * 3600)
+    site.save("hour", timeout=1800, text="x" * 3000)
+    site.save("gone", timeout=1)
+    site.save("large", text=LARGE, timeout=40 * 86400)
+    site.manager("opaque", timeout=10 * 86400)["session"] = "Zm9vYmFyYmF6"
+    Site({**site.options, "prefix": "other:"}).save("theirs")
+
+    found = settled(site)
+
+    assert (found.live, found.expired, found.unreadable) == (4, 1, 0)
+    assert (found.values, found.locks, found.share) == (0, 0, 1)
+    assert found.pieces > 2
+    assert found.rows == 5 + found.pieces
+    assert found.looked_at == found.rows + 1
+    assert found.size > 900_000
+    assert having(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in pieces": 1}
+    assert having(found.expiries) == {
+        "to 1 hour": 1,
+        "to 1 day": 1,
+        "to 30 days": 1,
+        "to 90 days": 1,
+    }
+    assert having(found.ages) == {"to 6 hours": 2, "not known": 2}
+    assert found.read_units > 900_000 / 4096 / 2
+    assert found.monthly == pytest.approx((found.size + 100 * found.rows) / 2**30 * prices.STORAGE)
+
+
+def test_a_session_that_never_expires_and_one_that_nobody_can_read(
+    dynamodb_local: str, table_name: str
+) -> None:
+    """Both are counted as what they are."""
+    site = Site.at(dynamodb_local, table_name, ttl="0")
+    site.manager("for ever", timeout=None)["session"] = "Zm9vYmFyYmF6"
+    site.put(id={"S": "sess:bad"})
+
+    found = settled(site)
+
+    assert (found.live, found.unreadable) == (2, 1)
+    assert having(found.expiries) == {"never": 2}
+
+
+def test_an_empty_table_has_figures_too(site: Site) -> None:
+    """Nothing is counted, and nothing is divided by nothing."""
+    for found in (settled(site), settled(site, sample=10)):
+        assert (found.live, found.rows, found.monthly) == (0, 0, 0)
+
+
+def test_a_sample_reads_a_part_and_says_which(
+    dynamodb_local: str, table_name: str, calls: Recorder
+) -> None:
+    """Whole segments at random, until enough rows are read; the storage is scaled up."""
+    site = Site.at(dynamodb_local, table_name)
+    client_rows = 1000
+    site.save("made")
+    put(site, client_rows)
+    calls.clear()
+
+    whole, part = settled(site), settled(site, sample=200)
+
+    assert whole.live == client_rows + 1
+    assert 200 <= part.looked_at < 500
+    assert part.share < 0.5
+    assert part.live / part.share == pytest.approx(whole.live, rel=0.3)
+    assert part.monthly == pytest.approx(whole.monthly, rel=0.3)
+    assert all(call.request.get("TotalSegments") in {None, 10} for call in calls)
+
+
+def put(site: Site, rows: int) -> None:
+    """Write many rows alike, in batches."""
+    of = site.rows
+    text = site.manager("made")["session"]
+    assert isinstance(text, str)
+    made = of.table.get(site.key("made"), consistent=True)
+    assert made is not None
+    for start in range(0, rows, 25):
+        of.table.call(
+            "BatchWriteItem",
+            {
+                "RequestItems": {
+                    of.table.name: [
+                        {"PutRequest": {"Item": {"id": {"S": f"sess:{n:032x}"}, **item(made)}}}
+                        for n in range(start, start + 25)
+                    ]
+                }
+            },
+        )
+
+
+def item(made: object) -> dict[str, dict[str, object]]:
+    """Write a record's attributes as AWS types them."""
+    return {
+        "data": {"B": made.data},  # type: ignore[attr-defined]
+        "rev": {"S": made.rev},  # type: ignore[attr-defined]
+        "expires": {"N": str(made.expires)},  # type: ignore[attr-defined]
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "indexes", "units"),
+    [(1, 0, 1), (1024, 0, 1), (1025, 0, 2), (400 * 1024, 0, 400), (300, 2, 3)],
+)
+def test_a_delete_costs_whole_kilobytes_and_a_write_an_index(
+    size: int, indexes: int, units: int
+) -> None:
+    """AWS's rule, in units."""
+    assert prices.of_delete(size, indexes) == units
+
+
+def test_a_scan_costs_half_a_unit_for_four_kilobytes() -> None:
+    """An eventually consistent one; and a million of each unit at the list price."""
+    assert prices.of_scan(8 * 1024 * 1024) == 1024
+    assert prices.Cost(1e6, 1e6).dollars == pytest.approx(0.125 + 0.625)
