@@ -15,6 +15,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops.maintenance import operated
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.sources import parse
+from beaker_dynamodb.surroundings import Surroundings
 from tests.servers import REGION, Flavor, Server
 
 #: Of printable characters that hardly compress: with `compress = false` over 400 KB.
@@ -22,6 +23,12 @@ LARGE = "".join(map(chr, range(33, 127))) * 10_000
 #: Over 400 KB also where Beaker compresses it, as its JSON serializer does.
 DENSE = random.Random(1).randbytes(500_000).hex()
 SPECIAL = "userId:S,visits:N,token:B"
+
+
+class Earlier(DynamoDBNamespaceManager):
+    """A request of half a day ago."""
+
+    surroundings = Surroundings(clock=lambda: time.time() - 43_200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,12 @@ class Site:
     def rows(self) -> Rows:
         """Build what an operator's functions take."""
         return operated(parse(self.options, "session"))
+
+    def expire(self, ident: str, **values: Any) -> None:
+        """Save a session that expired hours ago, and is still there."""
+        manager = Earlier(ident, timeout=3720, digest_filenames=False, **self.options)
+        pickled = PickleSerializer().dumps({"_creation_time": 1.5e9, **values})
+        manager["session"] = base64.b64encode(pickled).decode()
 
     def argv(self, *words: str) -> list[str]:
         """Write a command's words and these options."""

@@ -1,0 +1,302 @@
+"""The commands on sessions, by the entry point: words, JSON, exit codes, and silence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops import purge
+from beaker_dynamodb.ops.identity import signature
+from beaker_dynamodb.store import survey
+from tests.ops.sites import Site
+from tests.servers import free_port
+
+IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
+
+#: Runs a command; returns its exit code, stdout and stderr.
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give an application with three users' sessions, one of them expired."""
+    made = Site.at(dynamodb_local, table_name)
+    made.save(IDENT, json=True, userId=42, visits=3, name="<Ann>")
+    made.save("b" * 32, userId=42)
+    made.save("c" * 32, userId=7)
+    made.expire("gone", userId=42)
+    return made
+
+
+@pytest.fixture
+def run(site: Site, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on it, in this process."""
+
+    def ran(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(site.argv("sessions", *words))
+        return code, *capsys.readouterr()
+
+    return ran
+
+
+def lines(out: str) -> list[Any]:
+    """Parse one JSON object a line."""
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Answer questions as a person at a terminal would."""
+
+    def answering(answer: str) -> None:
+        class Terminal:
+            def isatty(self) -> bool:
+                return True
+
+        monkeypatch.setattr("sys.stdin", Terminal())
+        monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer)
+
+    return answering
+
+
+def test_list_shows_live_sessions(run: Run) -> None:
+    """One line each, one object each under --json, and the expired ones if asked for."""
+    code, out, err = run("list")
+    assert (code, err, len(out.splitlines())) == (0, "", 3)
+    line = next(line for line in out.splitlines() if line.startswith(IDENT))
+    assert "  began 1h 0m ago  " in line
+    assert line.endswith("  userId=42  visits=3")
+
+    _, out, _ = run("list", "--json", "--expired")
+    found = {one["id"]: one for one in lines(out)}
+    assert {name: one["live"] for name, one in found.items()} == {
+        **dict.fromkeys([IDENT, "b" * 32, "c" * 32], True),
+        "gone": False,
+    }
+    assert found[IDENT]["promoted"] == {"userId": "42", "visits": 3}
+
+    assert len(run("list", "--limit", "1")[1].splitlines()) == 1
+
+
+def test_count_counts(run: Run) -> None:
+    """In words, and as one object with what it took."""
+    assert run("count") == (0, "3 live, 1 expired\n", "")
+    code, out, _ = run("count", "--json")
+    told = json.loads(out)
+    assert (code, told["live"], told["expired"], told["looked_at"]) == (0, 3, 1, 4)
+
+
+def test_show_shows(run: Run) -> None:
+    """What is in it, for people and machines; 1 if it is absent or has expired."""
+    code, out, err = run("show", IDENT)
+    assert (code, err) == (0, "")
+    assert "  name = '<Ann>'\n" in out
+
+    _, out, _ = run("show", signature(IDENT, "hush") + IDENT, "-o", "secret=hush", "--json")
+    told = json.loads(out)
+    assert (told["session"]["id"], told["values"]["name"]) == (IDENT, "<Ann>")
+
+    assert "--unpickle" in run("show", "b" * 32)[1]
+    assert "  userId = 42\n" in run("show", "b" * 32, "--unpickle")[1]
+    assert run("show", "nobody") == (1, "nothing there\n", "")
+    assert run("show", "nobody", "--json") == (1, "null\n", "")
+    code, out, _ = run("show", "gone")
+    assert (code, "expired" in out) == (1, True)
+
+
+def test_a_wrong_signature_is_a_wrong_call(run: Run) -> None:
+    """2, and a sentence; nothing of the cookie in it."""
+    code, out, err = run("show", signature(IDENT, "hush") + IDENT, "-o", "secret=other")
+
+    assert (code, out) == (2, "")
+    assert "signature is not of this secret" in err
+    assert IDENT not in err
+
+
+def test_find_finds(run: Run) -> None:
+    """By the index and by --scan; 1 if there is none, 2 for what cannot be searched for."""
+    for how in ((), ("--scan",)):
+        code, out, _ = run("find", "userId=42", *how)
+        assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {IDENT, "b" * 32})
+    assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
+    assert run("find", "userId=0") == (1, "", "")
+    code, out, err = run("find", "colour=red")
+    assert (code, out, "special_keys=colour:S" in err) == (2, "", True)
+
+
+def test_delete_deletes(run: Run, site: Site) -> None:
+    """One session, once; the second time it is not there."""
+    code, out, err = run("delete", IDENT)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"deleted  {IDENT}")
+    assert run("delete", IDENT) == (1, "nothing there\n", "")
+    assert json.loads(run("delete", "b" * 32, "--json")[1])["id"] == "b" * 32
+    assert site.idents() == {"sess:" + "c" * 32, "sess:gone"}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
+def test_a_person_is_asked(
+    answer: str, code: int, run: Run, site: Site, on_a_terminal: Callable[[str], None]
+) -> None:
+    """On a terminal nobody is logged out by a slip of the hand."""
+    on_a_terminal(answer)
+    before = site.idents()
+
+    assert run("delete", "c" * 32)[0] == code
+    deleted = {"sess:" + "c" * 32} if code == 0 else set()
+    assert before - site.idents() == deleted
+    assert run("revoke", "userId=42")[0] == code
+    assert site.idents() == ({"sess:gone"} if code == 0 else before)
+
+
+def test_a_script_says_yes(run: Run, site: Site) -> None:
+    """Where nobody can be asked, revoke wants --yes and changes nothing without."""
+    before = site.idents()
+
+    code, out, err = run("revoke", "userId=42")
+
+    assert (code, out, "--yes" in err) == (2, "", True)
+    assert site.idents() == before
+
+
+def test_revoke_logs_out_everywhere(run: Run, site: Site) -> None:
+    """All but the one at hand; 1 when there is none left."""
+    code, out, err = run("revoke", "userId=42", "--yes", "--except", IDENT)
+    assert (code, err) == (0, "1 revoked\n")
+    assert out.startswith("revoked  " + "b" * 32)
+    assert f"sess:{IDENT}" in site.idents()
+    assert [one["id"] for one in lines(run("revoke", "userId=42", "-y", "--json")[1])] == [IDENT]
+    assert run("revoke", "userId=42", "--yes")[0] == 1
+
+
+def test_a_mistyped_exception_revokes_nobody(run: Run, site: Site) -> None:
+    """Else the operator would log himself out."""
+    before = site.idents()
+
+    code, out, err = run("revoke", "userId=42", "--yes", "--except", "typo")
+
+    assert (code, out, "--except" in err) == (2, "", True)
+    assert site.idents() == before
+
+
+def test_purge_purges(run: Run, site: Site) -> None:
+    """A dry run prices it, the run does it, and both say before what the reading costs."""
+    code, out, err = run("purge", "--dry-run")
+    assert (code, "1 rows would be deleted" in out) == (0, True)
+    assert err.startswith("reading 4 rows: about ")
+    assert "sess:gone" in site.idents()
+
+    code, out, _ = run("purge", "--json", "--segments", "2", "--rate", "1000")
+    told = json.loads(out)
+    assert (code, told["deleted"], told["found"], told["dry_run"]) == (0, 1, 1, False)
+    assert told["dollars"] > 0
+    assert "sess:gone" not in site.idents()
+    assert run("purge")[1].startswith("0 rows deleted; ")
+
+
+def test_an_interrupted_purge_says_how_far_it_came(
+    run: Run, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """130, exact figures on stderr, and what is left goes with the next run."""
+    for number in range(3):
+        site.expire(f"old{number}")
+    original, turns = survey.remove_expired, iter(range(9))
+
+    def interrupted(*args: Any) -> Any:
+        if next(turns) == 2:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(survey, "remove_expired", interrupted)
+    code, out, err = run("purge", "--segments", "1")
+
+    assert (code, out) == (130, "")
+    assert "so far: 2 rows deleted" in err
+    assert run("purge")[1].startswith("2 rows deleted")
+
+
+def test_stats_draws(run: Run) -> None:
+    """Bars for people, figures for machines."""
+    code, out, err = run("stats")
+    assert (code, err) == (0, "")
+    assert "3 live sessions, 1 expired, 0 unreadable" in out
+    assert "█" in out
+
+    told = json.loads(run("stats", "--json", "--sample", "100")[1])
+    assert (told["live"], told["expired"], told["share"]) == (3, 1, 1)
+    assert {"label": "to 6 hours", "count": 3} in told["ages"]
+
+
+ALL = [
+    ("list",),
+    ("count",),
+    ("show", IDENT),
+    ("find", "userId=42"),
+    ("stats",),
+    ("purge",),
+    ("delete", IDENT),
+    ("revoke", "userId=7", "--yes"),
+]
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_quiet_is_quiet(words: tuple[str, ...], run: Run) -> None:
+    """The exit code says it all."""
+    assert run(*words, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_a_store_that_is_not_there_is_3(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, no traceback."""
+    nowhere = Site.at(f"http://127.0.0.1:{free_port()}", "t", max_attempts="1")
+
+    assert main(nowhere.argv("sessions", *words)) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_a_caches_options_are_a_wrong_call(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """These commands are about sessions."""
+    assert main(["sessions", *words, "--cache", "default"]) == 2
+    assert "--cache" in capsys.readouterr().err
+
+
+def test_as_a_process_its_stdout_is_the_result_alone(site: Site) -> None:
+    """Piped, there is no bar, no color, no word but the answer."""
+    begun = time.time()
+    command = [sys.executable, "-m", "beaker_dynamodb", *site.argv("sessions", "list", "--json")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {one["id"] for one in lines(done.stdout)} == {IDENT, "b" * 32, "c" * 32}
+    assert all(one["expires"] > begun for one in lines(done.stdout))
+
+
+def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, site: Site) -> None:
+    """A user's name with an escape sequence in it is shown, not obeyed."""
+    site.save("d" * 32, json=True, userId="\x1b]0;owned\x07", **{"\x1b[2J": "\x1b[31m"})
+    site.put(id={"S": "sess:\x1b[2J"})
+
+    for words in (("list",), ("show", "d" * 32), ("find", "userId=\x1b]0;owned\x07")):
+        code, out, _ = run(*words)
+        assert (code, "\x1b" in out, r"\x1b" in out) == (0, False, True)
+
+
+def test_the_tally_is_what_python_reads_too(site: Site) -> None:
+    """What the command line can do, Python can do."""
+    progress = list(purge.purge(site.rows, time.time()))[-1]
+
+    assert (progress.deleted, site.idents() & {"sess:gone"}) == (1, set())
