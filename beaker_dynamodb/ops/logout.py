@@ -91,16 +91,19 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
     record, around = seen.record, of.values.around
     for _ in range(TRIES):
         if record is None:  # it cannot be read, so there is nothing to be conditional on
-            of.values.drop(seen.key)
+            was = of.table.drop(seen.key)
+            if was is not None:
+                survey.remove_pieces(of.table, was)
             return True
         if not still(record):
             return False
         try:
-            refusal = of.values.delete(seen.key, At(record.rev), record)
+            refusal = of.table.delete(seen.key, At(record.rev))
         except CorruptItem:  # it was refused, and what stands there cannot be read
             record = None
             continue
         if refusal is None or refusal.theirs is None:
+            survey.remove_pieces(of.table, record)
             return True
         record = refusal.theirs
         around.sleep(around.fraction() * JITTER)

@@ -149,6 +149,16 @@ def remove_expired(table: Table, key: Key, expires: Decimal) -> Removal:
     return Removal(not reply.refused, units("DeleteItem", reply.body)[1])
 
 
+def remove_pieces(table: Table, head: Record) -> None:
+    """Delete the pieces of a head that is gone, one by one.
+
+    A batch would need a right that writes, too: an operator's role can plant no session.
+    """
+    for number in range(head.pieces):
+        key = table.layout.piece(head.key, head.rev, number)
+        table.call("DeleteItem", {"Key": table.wire_key(key)})
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How large DynamoDB says that the table is: rows and bytes. It counts every six hours."""

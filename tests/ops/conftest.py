@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ops.sites import Site
+from beaker_dynamodb.__main__ import main
+from tests.ops.sites import IDENT, Run, Site
 
 
 @pytest.fixture(params=["hash", "range"])
@@ -14,3 +15,27 @@ def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -
     made = Site.at(dynamodb_local, table_name, compress="false", **ranged)
     del made.save("first")["session"]
     return made
+
+
+@pytest.fixture
+def shop(dynamodb_local: str, table_name: str) -> Site:
+    """Give an application with three live sessions of two users, and one that has expired."""
+    made = Site.at(dynamodb_local, table_name)
+    made.save(IDENT, json=True, userId=42, visits=3, name="<Ann>")
+    made.save("b" * 32, userId=42)
+    made.save("c" * 32, userId=7)
+    made.expire("gone", userId=42)
+    return made
+
+
+@pytest.fixture
+def run(shop: Site, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on it, in this process."""
+
+    def ran(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(shop.argv("sessions", *words))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return ran

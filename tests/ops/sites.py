@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ from tests.servers import REGION, Flavor, Server
 LARGE = "".join(map(chr, range(33, 127))) * 10_000
 #: Over 400 KB also where Beaker compresses it, as its JSON serializer does.
 DENSE = random.Random(1).randbytes(500_000).hex()
+IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
+#: Runs a command; returns its exit code, stdout and stderr.
+Run = Callable[..., tuple[int, str, str]]
 SPECIAL = "userId:S,visits:N,token:B"
 
 

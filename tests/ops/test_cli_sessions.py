@@ -12,39 +12,9 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.identity import signature
-from beaker_dynamodb.store import survey
-from tests.ops.sites import Site
+from tests.ops.sites import IDENT, Run, Site
 from tests.servers import free_port
-
-IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
-
-#: Runs a command; returns its exit code, stdout and stderr.
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give an application with three users' sessions, one of them expired."""
-    made = Site.at(dynamodb_local, table_name)
-    made.save(IDENT, json=True, userId=42, visits=3, name="<Ann>")
-    made.save("b" * 32, userId=42)
-    made.save("c" * 32, userId=7)
-    made.expire("gone", userId=42)
-    return made
-
-
-@pytest.fixture
-def run(site: Site, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on it, in this process."""
-
-    def ran(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(site.argv("sessions", *words))
-        return code, *capsys.readouterr()
-
-    return ran
 
 
 def lines(out: str) -> list[Any]:
@@ -132,107 +102,59 @@ def test_find_finds(run: Run) -> None:
     assert (code, out, "special_keys=colour:S" in err) == (2, "", True)
 
 
-def test_delete_deletes(run: Run, site: Site) -> None:
+def test_delete_deletes(run: Run, shop: Site) -> None:
     """One session, once; the second time it is not there."""
     code, out, err = run("delete", IDENT)
     assert (code, err) == (0, "")
     assert out.startswith(f"deleted  {IDENT}")
     assert run("delete", IDENT) == (1, "nothing there\n", "")
     assert json.loads(run("delete", "b" * 32, "--json")[1])["id"] == "b" * 32
-    assert site.idents() == {"sess:" + "c" * 32, "sess:gone"}
+    assert shop.idents() == {"sess:" + "c" * 32, "sess:gone"}
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
 def test_a_person_is_asked(
-    answer: str, code: int, run: Run, site: Site, on_a_terminal: Callable[[str], None]
+    answer: str, code: int, run: Run, shop: Site, on_a_terminal: Callable[[str], None]
 ) -> None:
     """On a terminal nobody is logged out by a slip of the hand."""
     on_a_terminal(answer)
-    before = site.idents()
+    before = shop.idents()
 
     assert run("delete", "c" * 32)[0] == code
     deleted = {"sess:" + "c" * 32} if code == 0 else set()
-    assert before - site.idents() == deleted
+    assert before - shop.idents() == deleted
     assert run("revoke", "userId=42")[0] == code
-    assert site.idents() == ({"sess:gone"} if code == 0 else before)
+    assert shop.idents() == ({"sess:gone"} if code == 0 else before)
 
 
-def test_a_script_says_yes(run: Run, site: Site) -> None:
+def test_a_script_says_yes(run: Run, shop: Site) -> None:
     """Where nobody can be asked, revoke wants --yes and changes nothing without."""
-    before = site.idents()
+    before = shop.idents()
 
     code, out, err = run("revoke", "userId=42")
 
     assert (code, out, "--yes" in err) == (2, "", True)
-    assert site.idents() == before
+    assert shop.idents() == before
 
 
-def test_revoke_logs_out_everywhere(run: Run, site: Site) -> None:
+def test_revoke_logs_out_everywhere(run: Run, shop: Site) -> None:
     """All but the one at hand; 1 when there is none left."""
     code, out, err = run("revoke", "userId=42", "--yes", "--except", IDENT)
     assert (code, err) == (0, "1 revoked\n")
     assert out.startswith("revoked  " + "b" * 32)
-    assert f"sess:{IDENT}" in site.idents()
+    assert f"sess:{IDENT}" in shop.idents()
     assert [one["id"] for one in lines(run("revoke", "userId=42", "-y", "--json")[1])] == [IDENT]
     assert run("revoke", "userId=42", "--yes")[0] == 1
 
 
-def test_a_mistyped_exception_revokes_nobody(run: Run, site: Site) -> None:
+def test_a_mistyped_exception_revokes_nobody(run: Run, shop: Site) -> None:
     """Else the operator would log himself out."""
-    before = site.idents()
+    before = shop.idents()
 
     code, out, err = run("revoke", "userId=42", "--yes", "--except", "typo")
 
     assert (code, out, "--except" in err) == (2, "", True)
-    assert site.idents() == before
-
-
-def test_purge_purges(run: Run, site: Site) -> None:
-    """A dry run prices it, the run does it, and both say before what the reading costs."""
-    code, out, err = run("purge", "--dry-run")
-    assert (code, "1 rows would be deleted" in out) == (0, True)
-    assert err.startswith("reading 4 rows: about ")
-    assert "sess:gone" in site.idents()
-
-    code, out, _ = run("purge", "--json", "--segments", "2", "--rate", "1000")
-    told = json.loads(out)
-    assert (code, told["deleted"], told["found"], told["dry_run"]) == (0, 1, 1, False)
-    assert told["dollars"] > 0
-    assert "sess:gone" not in site.idents()
-    assert run("purge")[1].startswith("0 rows deleted; ")
-
-
-def test_an_interrupted_purge_says_how_far_it_came(
-    run: Run, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """130, exact figures on stderr, and what is left goes with the next run."""
-    for number in range(3):
-        site.expire(f"old{number}")
-    original, turns = survey.remove_expired, iter(range(9))
-
-    def interrupted(*args: Any) -> Any:
-        if next(turns) == 2:
-            raise KeyboardInterrupt
-        return original(*args)
-
-    monkeypatch.setattr(survey, "remove_expired", interrupted)
-    code, out, err = run("purge", "--segments", "1")
-
-    assert (code, out) == (130, "")
-    assert "so far: 2 rows deleted" in err
-    assert run("purge")[1].startswith("2 rows deleted")
-
-
-def test_stats_draws(run: Run) -> None:
-    """Bars for people, figures for machines."""
-    code, out, err = run("stats")
-    assert (code, err) == (0, "")
-    assert "3 live sessions, 1 expired, 0 unreadable" in out
-    assert "█" in out
-
-    told = json.loads(run("stats", "--json", "--sample", "100")[1])
-    assert (told["live"], told["expired"], told["share"]) == (3, 1, 1)
-    assert {"label": "to 6 hours", "count": 3} in told["ages"]
+    assert shop.idents() == before
 
 
 ALL = [
@@ -273,10 +195,10 @@ def test_a_caches_options_are_a_wrong_call(
     assert "--cache" in capsys.readouterr().err
 
 
-def test_as_a_process_its_stdout_is_the_result_alone(site: Site) -> None:
+def test_as_a_process_its_stdout_is_the_result_alone(shop: Site) -> None:
     """Piped, there is no bar, no color, no word but the answer."""
     begun = time.time()
-    command = [sys.executable, "-m", "beaker_dynamodb", *site.argv("sessions", "list", "--json")]
+    command = [sys.executable, "-m", "beaker_dynamodb", *shop.argv("sessions", "list", "--json")]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
@@ -285,18 +207,11 @@ def test_as_a_process_its_stdout_is_the_result_alone(site: Site) -> None:
     assert all(one["expires"] > begun for one in lines(done.stdout))
 
 
-def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, site: Site) -> None:
+def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, shop: Site) -> None:
     """A user's name with an escape sequence in it is shown, not obeyed."""
-    site.save("d" * 32, json=True, userId="\x1b]0;owned\x07", **{"\x1b[2J": "\x1b[31m"})
-    site.put(id={"S": "sess:\x1b[2J"})
+    shop.save("d" * 32, json=True, userId="\x1b]0;owned\x07", name="\x1b[31m")
+    shop.put(id={"S": "sess:\x1b[2J"})
 
     for words in (("list",), ("show", "d" * 32), ("find", "userId=\x1b]0;owned\x07")):
         code, out, _ = run(*words)
         assert (code, "\x1b" in out, r"\x1b" in out) == (0, False, True)
-
-
-def test_the_tally_is_what_python_reads_too(site: Site) -> None:
-    """What the command line can do, Python can do."""
-    progress = list(purge.purge(site.rows, time.time()))[-1]
-
-    assert (progress.deleted, site.idents() & {"sess:gone"}) == (1, set())

@@ -1,15 +1,15 @@
-"""The application's policy, compared with the calls that the application really makes."""
+"""The policies, compared with the calls that an application and an operator really make."""
 
 from __future__ import annotations
 
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import templates
 from beaker_dynamodb.sources import Kind, parse
 from tests.instruments import Recorder
-
-LARGE = "".join(map(chr, range(33, 127))) * 10_000
+from tests.ops.sites import LARGE, Site
 
 
 def a_session_lives(options: dict[str, str]) -> None:
@@ -67,3 +67,39 @@ def test_an_application_may_do_what_it_does_and_no_more(
     # A session with a range key needs no Query: it is for clear() and keys() of a cache.
     spare = {"Query"} if kind == "session" else set()
     assert granted - set(calls.names) <= spare
+
+
+def an_operator_works(site: Site) -> None:
+    """Run every command on sessions once, on small ones and on one in pieces."""
+    for words in (
+        ["list"],
+        ["count"],
+        ["show", "large"],
+        ["stats", "--sample", "10"],
+        ["purge"],
+        *([["revoke", "userId=42", "--yes"]] if "special_keys" in site.options else []),
+        ["delete", "large"],
+    ):
+        assert main(site.argv("sessions", *words)) == 0, words
+
+
+@pytest.mark.parametrize("range_key", ["", "part"], ids=["hash", "range"])
+@pytest.mark.parametrize("special_keys", ["", "userId:S"], ids=["no index", "index"])
+def test_an_operator_may_do_what_he_does_and_no_more(
+    range_key: str, special_keys: str, dynamodb_local: str, table_name: str, calls: Recorder
+) -> None:
+    """The operator's policy is what the commands on sessions call, and no operation besides."""
+    more = {"range_key": range_key, "special_keys": special_keys, "compress": "false"}
+    site = Site.at(dynamodb_local, table_name)
+    site = Site({n: v for n, v in (site.options | more).items() if v})
+    site.save("small", userId=42)
+    site.save("large", text=LARGE)
+    site.expire("gone")
+    calls.clear()
+    an_operator_works(site)
+
+    granted = templates.actions("operator", parse(site.options, "session"))
+
+    # `table show` asks for the TTL, and so does a search for an index.
+    assert granted - set(calls.names) <= {"DescribeTimeToLive"}
+    assert set(calls.names) <= granted

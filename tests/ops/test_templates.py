@@ -64,6 +64,10 @@ def test_an_application_gets_what_sessions_need_and_no_more() -> None:
     }
 
 
+LOOKS_AFTER = {"GetItem", "BatchGetItem", "DeleteItem", "Scan"} | {
+    "DescribeTable",
+    "DescribeTimeToLive",
+}
 ALLOWED: tuple[tuple[Role, dict[str, object], set[str]], ...] = (
     ("app", {}, ROWS | CONTROL),
     ("app", {"create_table": "false"}, ROWS),
@@ -73,12 +77,12 @@ ALLOWED: tuple[tuple[Role, dict[str, object], set[str]], ...] = (
     (
         "operator",
         {},
-        {"GetItem", "DeleteItem", "Scan", "DescribeTable", "DescribeTimeToLive"},
+        LOOKS_AFTER,
     ),
     (
         "operator",
         {"special_keys": "userId"},
-        {"GetItem", "DeleteItem", "Scan", "DescribeTable", "DescribeTimeToLive", "Query"},
+        LOOKS_AFTER | {"Query"},
     ),
 )
 

@@ -1,0 +1,92 @@
+"""Purge and stats at the command line: what they say before, meanwhile, and when interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.ops import purge
+from beaker_dynamodb.store import survey
+from tests.ops.sites import Run, Site
+
+
+def test_purge_purges(run: Run, shop: Site) -> None:
+    """A dry run prices it, the run does it, and both say before what the reading costs."""
+    code, out, err = run("purge", "--dry-run")
+    assert (code, "1 rows would be deleted" in out) == (0, True)
+    assert err.startswith("reading 4 rows: about ")
+    assert "sess:gone" in shop.idents()
+
+    code, out, _ = run("purge", "--json", "--segments", "2", "--rate", "1000")
+    told = json.loads(out)
+    assert (code, told["deleted"], told["found"], told["dry_run"]) == (0, 1, 1, False)
+    assert told["dollars"] > 0
+    assert "sess:gone" not in shop.idents()
+    assert run("purge")[1].startswith("0 rows deleted; ")
+
+
+def test_an_interrupted_purge_says_how_far_it_came(
+    run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """130, exact figures on stderr, and what is left goes with the next run."""
+    for number in range(3):
+        shop.expire(f"old{number}")
+    original, turns = survey.remove_expired, iter(range(9))
+
+    def interrupted(*args: Any) -> Any:
+        if next(turns) == 2:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(survey, "remove_expired", interrupted)
+    code, out, err = run("purge", "--segments", "1")
+
+    assert (code, out) == (130, "")
+    assert "so far: 2 rows deleted" in err
+    assert run("purge")[1].startswith("2 rows deleted")
+
+
+def test_stats_draws(run: Run) -> None:
+    """Bars for people, figures for machines."""
+    code, out, err = run("stats")
+    assert (code, err) == (0, "")
+    assert "3 live sessions, 1 expired, 0 unreadable" in out
+    assert "█" in out
+
+    told = json.loads(run("stats", "--json", "--sample", "100")[1])
+    assert (told["live"], told["expired"], told["share"]) == (3, 1, 1)
+    assert {"label": "to 6 hours", "count": 3} in told["ages"]
+
+
+def test_the_tally_is_what_python_reads_too(shop: Site) -> None:
+    """What the command line can do, Python can do."""
+    progress = list(purge.purge(shop.rows, time.time()))[-1]
+
+    assert (progress.deleted, shop.idents() & {"sess:gone"}) == (1, set())
+
+
+def test_ctrl_c_ends_a_purge_in_threads(shop: Site) -> None:
+    """The process itself: interrupted while it waits for its rate, it says where it stands."""
+    for number in range(30):
+        shop.expire(f"old{number}")
+    words = shop.argv("sessions", "purge", "--rate", "1")
+    command = [sys.executable, "-m", "beaker_dynamodb", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+        assert it.stderr is not None
+        assert it.stderr.readline().startswith("reading ")
+        while len(shop.idents()) == 34:
+            assert it.poll() is None
+        it.send_signal(signal.SIGINT)
+        out, err = it.communicate(timeout=30)
+
+    gone = 34 - len(shop.idents())
+    assert (it.returncode, out) == (130, "")
+    assert f"so far: {gone} rows deleted" in err
+    assert 0 < gone < 31
+    assert "Traceback" not in err
