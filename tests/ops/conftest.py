@@ -12,15 +12,13 @@ from tests.ops.sites import IDENT, Run, Site
 def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
     """Give an application whose table is made; in both layouts of keys."""
     ranged = {"range_key": "part"} if request.param == "range" else {}
-    made = Site.at(dynamodb_local, table_name, compress="false", **ranged)
-    del made.save("first")["session"]
-    return made
+    return Site.made(dynamodb_local, table_name, compress="false", **ranged)
 
 
 @pytest.fixture
 def shop(dynamodb_local: str, table_name: str) -> Site:
     """Give an application with three live sessions of two users, and one that has expired."""
-    made = Site.at(dynamodb_local, table_name)
+    made = Site.made(dynamodb_local, table_name)
     made.save(IDENT, json=True, userId=42, visits=3, name="<Ann>")
     made.save("b" * 32, userId=42)
     made.save("c" * 32, userId=7)

@@ -16,6 +16,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops.maintenance import operated
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.sources import parse
+from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.surroundings import Surroundings
 from tests.servers import REGION, Flavor, Server
 
@@ -46,6 +47,18 @@ class Site:
         """Make one at a server; `more` are options."""
         told = {"endpoint_url": url, "table": table, "region": REGION, "special_keys": SPECIAL}
         return cls(told | more)
+
+    @classmethod
+    def made(cls, url: str, table: str, **more: str) -> Site:
+        """Make one whose table is made, too; see `make`."""
+        site = cls.at(url, table, **more)
+        site.make()
+        return site
+
+    def make(self) -> None:
+        """Make the table, without TTL: DynamoDB Local deletes what has expired every 10 seconds."""
+        ought = blueprint(parse(self.options, "session"))
+        self.rows.table.door.call("CreateTable", ought.to_create_request())
 
     def manager(self, ident: str, timeout: float | None = 3720) -> DynamoDBNamespaceManager:
         """Make what a request has."""

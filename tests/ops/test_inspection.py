@@ -84,7 +84,7 @@ def test_an_encrypted_session_opens_with_the_keys_of_the_options(
     compress: str, dynamodb_local: str, table_name: str
 ) -> None:
     """With its key it is shown; without, the answer says which key is lacking."""
-    site = Site.at(dynamodb_local, table_name, encryption_keys=KEY, compress=compress)
+    site = Site.made(dynamodb_local, table_name, encryption_keys=KEY, compress=compress)
     site.save("a", json=True, userId=42, text="x" * 2000)
     lacking = Site({**site.options, "encryption_keys": OTHER})
 
@@ -114,7 +114,7 @@ def test_a_corrupt_row_is_described(
     row: dict[str, Any], dynamodb_local: str, table_name: str
 ) -> None:
     """Whatever stands there, the answer is what is wrong with it."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     site.save("other")
     site.put(id={"S": "sess:bad"}, **row)
 

@@ -42,7 +42,7 @@ def test_a_session_is_found_by_cookie_id_and_key(
     ident: str, hash_ids: str, dynamodb_local: str, table_name: str
 ) -> None:
     """Whatever the operator has of it, under hash_ids and with a hostile id, too."""
-    site = Site.at(dynamodb_local, table_name, hash_ids=hash_ids)
+    site = Site.made(dynamodb_local, table_name, hash_ids=hash_ids)
     site.save(ident)
     key = site.key(ident)
     signed = signature(ident, "hush") + ident
@@ -118,7 +118,7 @@ def test_a_session_that_nobody_can_read_is_deleted_all_the_same(
     row: dict[str, Any], dynamodb_local: str, table_name: str
 ) -> None:
     """A logout wins over corruption."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     site.save("other")
     site.put(id={"S": "sess:bad"}, **row)
 
@@ -132,7 +132,7 @@ def test_a_row_that_turns_corrupt_between_look_and_delete_is_deleted(
     dynamodb_local: str, table_name: str
 ) -> None:
     """The refusal brings what cannot be read; the logout wins."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     site.save("a")
     seen = sought(site, "a")
     site.put(id={"S": "sess:a"}, data={"S": "x"}, rev={"S": "another"})

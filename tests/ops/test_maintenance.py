@@ -166,7 +166,7 @@ def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
 
 def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:
     """A table that was made without the index is searched only if the operator pays for it."""
-    site = Site.at(dynamodb_local, table_name, index_special_keys="false")
+    site = Site.made(dynamodb_local, table_name, index_special_keys="false")
     site.save("a", userId=42)
 
     with pytest.raises(OptionError, match="--scan"):
@@ -186,7 +186,7 @@ def test_an_operator_never_makes_a_table(server: Server, table_name: str) -> Non
 
 def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_name: str) -> None:
     """One bad row hides none behind it."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     site.save("good")
     site.put(id={"S": "sess:empty"})
     site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})

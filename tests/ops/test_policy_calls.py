@@ -92,6 +92,7 @@ def test_an_operator_may_do_what_he_does_and_no_more(
     more = {"range_key": range_key, "special_keys": special_keys, "compress": "false"}
     site = Site.at(dynamodb_local, table_name)
     site = Site({n: v for n, v in (site.options | more).items() if v})
+    site.make()
     site.save("small", userId=42)
     site.save("large", text=LARGE)
     site.expire("gone")

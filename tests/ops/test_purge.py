@@ -112,7 +112,7 @@ def test_a_creation_lock_is_left_a_minute_for_clocks_that_differ(
     dynamodb_local: str, table_name: str
 ) -> None:
     """A cache under the same prefix: its locks go late, its expired values at once."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = DynamoDBNamespaceManager("ns", **options, prefix="sess:", stale_for="0")
     lock = cache.get_creation_lock("key")
@@ -128,7 +128,7 @@ def test_a_creation_lock_is_left_a_minute_for_clocks_that_differ(
 
 def test_rows_of_no_form_of_ours_stay(dynamodb_local: str, table_name: str) -> None:
     """A row under our prefix that we cannot have written is not ours to delete."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     site.save("a")
     site.put(id={"S": "sess:b#strange"}, expires={"N": "1"})
     site.put(id={"S": "sess:typed"}, expires={"S": "1"})

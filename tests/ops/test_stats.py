@@ -57,7 +57,7 @@ def test_a_session_that_never_expires_and_one_that_nobody_can_read(
     dynamodb_local: str, table_name: str
 ) -> None:
     """Both are counted as what they are."""
-    site = Site.at(dynamodb_local, table_name, ttl="0")
+    site = Site.made(dynamodb_local, table_name, ttl="0")
     site.manager("for ever", timeout=None)["session"] = "Zm9vYmFyYmF6"
     site.put(id={"S": "sess:bad"})
 
@@ -77,7 +77,7 @@ def test_a_sample_reads_a_part_and_says_which(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
     """Whole segments at random, until enough rows are read; the storage is scaled up."""
-    site = Site.at(dynamodb_local, table_name)
+    site = Site.made(dynamodb_local, table_name)
     client_rows = 1000
     site.save("made")
     put(site, client_rows)

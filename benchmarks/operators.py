@@ -1,0 +1,140 @@
+"""The operators' commands on large tables: rows a second, and the most memory that each takes.
+
+Every command runs as a process of its own against one DynamoDB Local, whose own speed is most
+of what is measured: read the rates as "it finishes", and the memory as the point.
+
+    python -m benchmarks.operators [--rows 10000 100000] [--url http://127.0.0.1:8000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+from beaker.util import JsonSerializer, PickleSerializer
+
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.ops.maintenance import operated
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.sources import parse
+from beaker_dynamodb.store.blueprint import blueprint
+from beaker_dynamodb.store.table import typed
+from tests.servers import KEY, REGION, DynamoDBLocal
+
+#: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).
+BATCH = 25
+THREADS = 4
+#: The commands, in an order in which the last one empties half of the table.
+COMMANDS = (
+    ("list", "--json"),
+    ("count",),
+    ("stats",),
+    ("stats", "--sample", "2000"),
+    ("find", "userId=7"),
+    ("purge", "--dry-run"),
+    ("purge", "--segments", "4"),
+    ("count",),
+)
+
+
+def rows_of(options: dict[str, str]) -> Rows:
+    """Make an empty table, and build what writes to it.
+
+    Without TTL: DynamoDB Local deletes what has expired every ten seconds.
+    """
+    parsed = parse(options, "session")
+    made = operated(parsed, connections=THREADS)
+    made.table.door.call("CreateTable", blueprint(parsed).to_create_request())
+    return made
+
+
+def items(of: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
+    """Write a batch of sessions as rows: half of them expired, half of them JSON."""
+    for number in range(first, first + BATCH):
+        filling = {f"key{n}": secrets.token_hex(20) for n in range(8)}
+        values = {"_accessed_time": now, "_creation_time": now - number, **filling}
+        by = JsonSerializer() if number // 2 % 2 else PickleSerializer()
+        expires = int(now) + (1800 if number % 2 else -1800)
+        user = {"userId": str(number % 5000)}
+        key = of.layout.session(f"{number:08x}{secrets.token_hex(12)}")
+        blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
+        record = of.sealed(blank, base64.b64encode(by.dumps(values)))
+        found = record.attributes(of.schema).items()
+        yield {name: typed(value) for name, value in found} | of.table.wire_key(key)
+
+
+def fill(of: Rows, rows: int) -> None:
+    """Write so many rows, in threads."""
+    now = time.time()
+
+    def write(first: int) -> None:
+        left: Any = [{"PutRequest": {"Item": item}} for item in items(of, first, now)]
+        while left:
+            reply = of.table.call("BatchWriteItem", {"RequestItems": {of.table.name: left}})
+            left = reply.body.get("UnprocessedItems", {}).get(of.table.name, [])
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(write, range(0, rows, BATCH)))
+
+
+def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, str]:
+    """Run a command to its end: its seconds, its largest memory in MB, its last line."""
+    told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    command = [sys.executable, "-m", "beaker_dynamodb", "sessions", *words, *told]
+    started = time.perf_counter()
+    with subprocess.Popen(  # noqa: S603  # this very Python, and words of our own
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        line, lines = "", 0
+        for line in process.stdout:  # noqa: B007  # the last one is told
+            lines += 1
+        # Its own memory, before anybody else waits for it.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    shown = f"{lines:,} lines" if lines > 1 else line.strip()
+    return time.perf_counter() - started, used.ru_maxrss / 1024, shown
+
+
+def report(url: str, sizes: list[int]) -> None:
+    """Print one line a size and command."""
+    print(f"{'rows':>8}  {'command':24} {'seconds':>8} {'rows/s':>8} {'peak MB':>8}  answer")
+    for size in (BATCH, *sizes):
+        table = "operators" + secrets.token_hex(4)
+        options = {"endpoint_url": url, "table": table, "special_keys": "userId:S"}
+        started = time.perf_counter()
+        fill(rows_of(options), size)
+        filled = time.perf_counter() - started
+        print(f"{size:8,}  {'(written)':24} {filled:8.1f} {size / filled:8,.0f}")
+        for words in COMMANDS:
+            if size == BATCH and words[0] == "find":
+                continue  # it finds user 7 of 5,000 whatever the size; here it is the first
+            seconds, memory, shown = run(words, options)
+            name, rate = " ".join(words), size / seconds
+            print(f"{size:8,}  {name:24} {seconds:8.1f} {rate:8,.0f} {memory:8.0f}  {shown}")
+
+
+def main() -> None:
+    """Run against a server that is named, or one that is started for the run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--url", help="a DynamoDB Local that runs already")
+    given = parser.parse_args()
+    os.environ |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": KEY}
+    os.environ |= {"AWS_DEFAULT_REGION": REGION}
+    with ExitStack() as stack:
+        report(given.url or stack.enter_context(DynamoDBLocal()).url, given.rows)
+
+
+if __name__ == "__main__":
+    main()
