@@ -22,7 +22,7 @@ from beaker_dynamodb.store.table import At
 #: How often a row that is written meanwhile is deleted anew, and at most how long in between.
 TRIES: Final = 50
 JITTER: Final = 0.1
-#: How often an index is asked again for what it did not show before, and how long in between.
+#: How often an index is asked at most, and how many seconds lie between two looks.
 PASSES: Final = 10
 PAUSE: Final = 1.0
 
@@ -60,17 +60,17 @@ def revoke(
 ) -> Iterator[Session]:
     """Delete all live sessions whose special key has a value, and yield each that is gone.
 
-    An index shows a session about a second after it was written, so it is asked again until a
-    pass finds none. What logs in after that pass has begun is not logged out.
+    An index shows a session up to about a second after it was written, so it is asked at least
+    twice, and until a look finds none. What logs in after that is not logged out.
 
     Args:
         word: `NAME=VALUE`; *scan* reads the whole table instead of an index.
         keep: rows that are left alone, such as the session at hand.
 
-    Raises: OptionError, as `maintenance.found`; Unavailable, if every pass finds some.
+    Raises: OptionError, as `maintenance.found`; Unavailable, if every look finds some.
     """
     name, value = wanted(of.options, word)
-    for _ in range(PASSES):
+    for turn in range(PASSES):
         clean = True
         for seen in matching(of, name, value, now, scan=scan):
             if seen.key in keep:
@@ -79,7 +79,7 @@ def revoke(
             was = described(of, seen, now)
             if _remove(of, seen, lambda record: has(record, name, value, now)):
                 yield was
-        if clean:
+        if clean and (scan or turn):
             return
         of.values.around.sleep(PAUSE)
     facts = CallFacts("Query", of.table.name, of.table.door.region)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops import logout
 from tests.ops.sites import IDENT, Run, Site
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time pass between two looks at an index."""
+    monkeypatch.setattr(logout, "PAUSE", 0)
 
 
 @pytest.fixture(params=["hash", "range"])
@@ -27,8 +34,9 @@ def shop(dynamodb_local: str, table_name: str) -> Site:
 
 
 @pytest.fixture
-def run(shop: Site, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on it, in this process."""
+def run(shop: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on it, in this process; between two looks at an index no time passes."""
+    monkeypatch.setattr(logout, "PAUSE", 0)
 
     def ran(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -163,10 +163,23 @@ def test_what_the_index_shows_late_is_revoked_by_a_later_pass(
     """The index is asked again until it shows none."""
     site.save("early", userId=42)
     site.save("late", userId=42)
-    shown = iter([[site.key("early")], [site.key("early"), site.key("late")], []])
-    monkeypatch.setattr(survey, "by_index", lambda *_: iter([tuple(next(shown))]))
+    early, late = site.key("early"), site.key("late")
+    shown = iter([(early,), (early, late), ()])
+    monkeypatch.setattr(survey, "by_index", lambda *_: iter([next(shown)]))
 
     assert revoked(site, "userId=42") == ["early", "late"]
+    assert next(shown, None) is None
+
+
+def test_an_index_that_shows_none_at_first_is_asked_once_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that was written just before is not overlooked."""
+    site.save("just now", userId=42)
+    shown = iter([(), (site.key("just now"),), ()])
+    monkeypatch.setattr(survey, "by_index", lambda *_: iter([next(shown)]))
+
+    assert len(revoked(site, "userId=42")) == 1
     assert next(shown, None) is None
 
 
