@@ -37,6 +37,7 @@ THREADS = 4
 COMMANDS = (
     ("list", "--json"),
     ("count",),
+    ("count", "--segments", "1"),
     ("stats",),
     ("stats", "--sample", "2000"),
     ("find", "userId=7"),

@@ -23,7 +23,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Record
-from beaker_dynamodb.ops import ages, identity
+from beaker_dynamodb.ops import ages, identity, parallel
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.rows import Rows, rows
 from beaker_dynamodb.store import provision, survey
@@ -80,14 +80,20 @@ def operated(options: Options, around: Surroundings = REAL, *, connections: int 
 
 
 def listed(
-    of: Rows, now: float, *, state: State = "live", limit: int | None = None
+    of: Rows, now: float, *, state: State = "live", limit: int | None = None, segments: int = 1
 ) -> Iterator[Session]:
     """Yield the sessions, at most *limit*; it reads the table as far as it must.
 
-    Args: *now*: epoch seconds.
+    Args:
+        now: epoch seconds.
+        segments: so many parts of the table are read at once, where there is no limit.
     """
     ask, left = Ask("sessions", state, now, whole=True), limit
-    for page in survey.scan(of.table, ask, most=limit):
+    if limit is None:
+        pages = parallel.pages(of.table, ask, segments)
+    else:
+        pages = survey.scan(of.table, ask, most=limit)
+    for page in pages:
         for seen in page.rows:
             if left == 0:
                 return
@@ -96,10 +102,13 @@ def listed(
                 yield described(of, seen, now)
 
 
-def counted(of: Rows, now: float) -> Iterator[Count]:
-    """Count live and expired sessions, and yield how far it is after each page."""
+def counted(of: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
+    """Count live and expired sessions, and yield how far it is after each page.
+
+    Args: *segments*: so many parts of the table are read at once.
+    """
     total = Count()
-    for page in survey.scan(of.table, Ask("sessions")):
+    for page in parallel.pages(of.table, Ask("sessions"), segments):
         found = [seen.live(now) for seen in page.rows if seen.sort == "session"]
         total = Count(
             total.live + sum(found),

@@ -11,6 +11,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.survey import Ask, Page
+from beaker_dynamodb.store.table import Table
 from beaker_dynamodb.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -50,6 +53,15 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
+    """Read the table in so many segments at once; the pages come as they come."""
+
+    def part(number: int) -> Work[Page]:
+        return lambda _: survey.scan(table, ask, (number, segments))
+
+    return together([part(number) for number in range(segments)])
 
 
 class _Ended:

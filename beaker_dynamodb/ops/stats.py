@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.ops import prices
+from beaker_dynamodb.ops import parallel, prices
 from beaker_dynamodb.ops.maintenance import described
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import survey
@@ -72,7 +72,12 @@ class Stats:
 
 
 def stats(
-    of: Rows, now: float, *, sample: int | None = None, luck: random.Random | None = None
+    of: Rows,
+    now: float,
+    *,
+    sample: int | None = None,
+    segments: int = 1,
+    luck: random.Random | None = None,
 ) -> Iterator[Stats]:
     """Read the table, or about *sample* rows of it, and yield the figures after each page.
 
@@ -81,21 +86,23 @@ def stats(
 
     Args:
         now: epoch seconds.
-        luck: draws the segments.
+        segments: without a sample, so many parts of the table are read at once.
+        luck: draws the segments of a sample.
 
     Raises: what the door raises.
     """
-    total = most = 1
-    if sample is not None:
-        guess = survey.extent(of.table).rows
-        total = min(_MOST_SEGMENTS, max(1, guess // _ROWS_OF_A_SEGMENT))
-        most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
-    drawn = (luck or random.SystemRandom()).sample(range(total), most)
-    seen = _Seen(of, now)
-    for number, segment in enumerate(drawn, 1):
-        if sample is not None and seen.count["looked_at"] >= sample:
+    seen, ask = _Seen(of, now), Ask("rows", whole=True)
+    if sample is None:
+        for page in parallel.pages(of.table, ask, segments):
+            seen.take(page)
+            yield seen.stats(1)
+        return
+    total = min(_MOST_SEGMENTS, max(1, survey.extent(of.table).rows // _ROWS_OF_A_SEGMENT))
+    most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
+    for number, segment in enumerate((luck or random.SystemRandom()).sample(range(total), most), 1):
+        if seen.count["looked_at"] >= sample:
             return
-        for page in survey.scan(of.table, Ask("rows", whole=True), (segment, total)):
+        for page in survey.scan(of.table, ask, (segment, total)):
             seen.take(page)
             yield seen.stats(number / total)
 

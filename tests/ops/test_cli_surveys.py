@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from beaker_dynamodb.ops import purge
+from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.store import survey
 from tests.ops.sites import Run, Site
 
@@ -50,6 +53,30 @@ def test_an_interrupted_purge_says_how_far_it_came(
     assert (code, out) == (130, "")
     assert "so far: 2 rows deleted" in err
     assert run("purge")[1].startswith("2 rows deleted")
+
+
+def test_an_interruption_between_two_pages_says_what_is_true(
+    run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the bar is drawn the threads go on: they end before the figures are told."""
+    for number in range(250):
+        shop.expire(f"old{number}")
+    turns = iter(range(9))
+
+    @contextmanager
+    def interrupted(*_: object) -> Iterator[Callable[[float], None]]:
+        def move(_: float) -> None:
+            if next(turns) == 2:
+                raise KeyboardInterrupt
+
+        yield move
+
+    monkeypatch.setattr(Output, "progress", interrupted)
+    code, _, err = run("purge", "--segments", "2")
+
+    gone = 254 - len(shop.idents())
+    assert (code, 0 < gone < 251) == (130, True)
+    assert f"so far: {gone} rows deleted" in err
 
 
 def test_stats_draws(run: Run) -> None:

@@ -28,6 +28,15 @@ _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 _SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
 
 
+SEGMENTS = click.option(
+    "--segments",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Threads, each with its part of the table.",
+)
+
+
 @click.group(
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini")
 )
@@ -55,14 +64,18 @@ def rows_of(application: Application, connections: int = 1) -> Rows:
 @with_output
 @click.option("--expired", is_flag=True, help="Those too that have expired and are still there.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N that come.")
-def list_(application: Application, output: Output, *, expired: bool, limit: int | None) -> int:
+@SEGMENTS
+def list_(
+    application: Application, output: Output, *, expired: bool, limit: int | None, segments: int
+) -> int:
     """List live sessions, in no order: id, expiry, age, bytes, special keys.
 
     The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. With --json
     one object a line. It reads the table as far as it must: an eventually consistent scan.
     """
-    of, now = rows_of(application), REAL.clock()
-    found = maintenance.listed(of, now, state="all" if expired else "live", limit=limit)
+    of, now = rows_of(application, segments), REAL.clock()
+    state: maintenance.State = "all" if expired else "live"
+    found = maintenance.listed(of, now, state=state, limit=limit, segments=segments)
     with _bar(of, output, "sessions", limit) as move:
         _stream(output, _moving(found, move), now)
     return 0
@@ -71,14 +84,15 @@ def list_(application: Application, output: Output, *, expired: bool, limit: int
 @sessions.command(epilog=example("sessions count -c production.ini"))
 @with_application
 @with_output
-def count(application: Application, output: Output) -> int:
+@SEGMENTS
+def count(application: Application, output: Output, *, segments: int) -> int:
     """Count live sessions, and those that have expired and are still there.
 
     It reads the whole table once, eventually consistent.
     """
-    of, total = rows_of(application), maintenance.Count()
+    of, total = rows_of(application, segments), maintenance.Count()
     with output.progress("rows", _rows_expected(of, output)) as move:
-        for now in maintenance.counted(of, REAL.clock()):
+        for now in maintenance.counted(of, REAL.clock(), segments=segments):
             move(now.looked_at - total.looked_at)
             total = now
     told = {name: getattr(total, name) for name in maintenance.Count.__slots__}

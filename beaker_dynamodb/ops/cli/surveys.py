@@ -17,7 +17,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import with_application, with_output
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import rows_of, sessions
+from beaker_dynamodb.ops.cli.sessions import SEGMENTS, rows_of, sessions
 from beaker_dynamodb.surroundings import REAL
 
 _WIDTH = 40
@@ -28,13 +28,7 @@ COMMANDS: tuple[click.Command, ...] = ()
 @sessions.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_application
 @with_output
-@click.option(
-    "--segments",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    help="Threads, each with its part of the table.",
-)
+@SEGMENTS
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -85,17 +79,18 @@ def _line(done: purge.Progress, *, dry_run: bool) -> str:
 @click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="Read about N rows, picked at random."
 )
-def stats_(application: Application, output: Output, *, sample: int | None) -> int:
+@SEGMENTS
+def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
     """Count sessions, and draw their ages, sizes and expiries; price their storage.
 
     The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
     the whole table once, or about N rows of it.
     """
-    of = rows_of(application)
+    of = rows_of(application, segments)
     expected = purge.scan_cost(of)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as move:
-        for now in stats.stats(of, REAL.clock(), sample=sample):
+        for now in stats.stats(of, REAL.clock(), sample=sample, segments=segments):
             move(now.looked_at - (last.looked_at if last else 0))
             last = now
     if last is not None:
