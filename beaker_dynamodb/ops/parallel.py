@@ -36,7 +36,10 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
         yield from works[0](stop)
         return
     results: queue.Queue[T | _Ended] = queue.Queue(_AHEAD * len(works))
-    threads = [threading.Thread(target=_run, args=(work, stop, results)) for work in works]
+    # Daemons, so that an exit in the middle of a closed pipe never waits for one that waits.
+    threads = [
+        threading.Thread(target=_run, args=(work, stop, results), daemon=True) for work in works
+    ]
     for thread in threads:
         thread.start()
     running = len(threads)
@@ -61,6 +64,9 @@ def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
     def part(number: int) -> Work[Page]:
         return lambda _: survey.scan(table, ask, (number, segments))
 
+    if segments > 1:
+        # The door makes its client at the first call: threads would make one each, 10 MB apiece.
+        survey.extent(table)
     return together([part(number) for number in range(segments)])
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops.identity import signature
-from tests.ops.sites import IDENT, Run, Site
+from tests.ops.sites import DENSE, IDENT, Run, Site
 from tests.servers import free_port
 
 
@@ -215,3 +215,22 @@ def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, shop
     for words in (("list",), ("show", "d" * 32), ("find", "userId=\x1b]0;owned\x07")):
         code, out, _ = run(*words)
         assert (code, "\x1b" in out, r"\x1b" in out) == (0, False, True)
+
+
+def test_a_pipe_that_is_closed_ends_the_command(dynamodb_local: str, table_name: str) -> None:
+    """`| head -1` is no traceback, and no thread that has more keeps the process alive."""
+    site = Site.made(dynamodb_local, table_name)
+    for number in range(45):
+        site.save(f"s{number}", text=DENSE[:600_000])
+    words = site.argv("sessions", "list", "--json")
+    command = [sys.executable, "-m", "beaker_dynamodb", *words]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as it:
+        assert it.stdout is not None
+        assert it.stderr is not None
+        assert json.loads(it.stdout.readline())["live"]
+        it.stdout.close()
+        err = it.stderr.read()
+        code = it.wait(timeout=60)
+
+    assert (code, err) == (1, b"")

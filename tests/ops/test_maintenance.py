@@ -65,6 +65,20 @@ def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
     assert each == {"live": {"live"}, "expired": {"gone"}, "all": {"live", "gone"}}
 
 
+@pytest.mark.parametrize("segments", [1, 4])
+def test_a_table_read_in_segments_is_read_once(segments: int, site: Site) -> None:
+    """However many threads read, each session is listed once and counted once."""
+    for number in range(12):
+        site.save(f"s{number}")
+    now = time.time()
+
+    rows = [one.id for one in maintenance.listed(site.rows, now, segments=segments)]
+    count = list(maintenance.counted(site.rows, now, segments=segments))[-1]
+
+    assert sorted(rows) == sorted(f"s{number}" for number in range(12))
+    assert (count.live, count.looked_at) == (12, 12)
+
+
 def test_a_limit_ends_the_reading(site: Site, calls: Recorder) -> None:
     """A look at a few sessions does not pay for a page of a megabyte."""
     for number in range(5):
