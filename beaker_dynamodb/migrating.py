@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
-from beaker_dynamodb.item import codec, glance
+from beaker_dynamodb.item import glance
 from beaker_dynamodb.item.keys import Key, as_text
 from beaker_dynamodb.item.record import Record, promote
 from beaker_dynamodb.rows import Row, Rows
@@ -205,11 +205,8 @@ class Former:
     def _bury(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
         expires = glance.expiry(None, self._lifetime, self._around.clock())
         rev = f"{self._around.token()}.{self._around.token()}"
-        tomb = Record(key, b"", rev, (), expires)
-        sealer = replace(self._rows.codec, kind=codec.TOMBSTONE)
         self._tombs.add(rev)
-        sealed = replace(tomb, data=sealer.seal(b"", codec.Place(key, rev, expires)))
-        answer = self._rows.values.put(sealed, condition, old)
+        answer = self._rows.values.put(self._rows.tombstone(key, rev, expires), condition, old)
         if isinstance(answer, Record):
             return None
         ours = answer.theirs is not None and answer.theirs.rev in self._tombs

@@ -90,6 +90,12 @@ class Rows:
         place = Place(record.key, record.rev, record.expires)
         return record.holding(self.codec.seal(value, place))
 
+    def tombstone(self, key: Key, rev: str, expires: int | None) -> Record:
+        """Make the row that keeps a deleted session from being moved in again (`migrate_from`)."""
+        sealer = dataclasses.replace(self.codec, kind=codec.TOMBSTONE)
+        data = sealer.seal(b"", Place(key, rev, expires))
+        return Record(key, data, rev, (), expires)
+
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
     ) -> Record | Refusal:

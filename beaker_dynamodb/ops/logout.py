@@ -6,6 +6,7 @@ nothing does: a request that saves meanwhile is refused, and never brings a sess
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
@@ -38,7 +39,7 @@ def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
     """
     for key in identity.keys_of(word, of.layout, secret):
         seen = survey.sight(of.table, key)
-        if seen is not None:
+        if seen is not None and not (seen.record and seen.record.is_tombstone):
             return seen
     return None
 
@@ -89,16 +90,20 @@ def revoke(
 def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
     """Delete a row until it is gone; False if what stands there is not meant any more."""
     record, around = seen.record, of.values.around
+    moving = of.options.migrate_from is not None
     for _ in range(TRIES):
         if record is None:  # it cannot be read, so there is nothing to be conditional on
-            was = of.table.drop(seen.key)
+            was = of.table.replace(_tombstone(of, seen)) if moving else of.table.drop(seen.key)
             if was is not None:
                 survey.remove_pieces(of.table, was)
             return True
         if not still(record):
             return False
         try:
-            refusal = of.table.delete(seen.key, At(record.rev))
+            at = At(record.rev)
+            refusal = (
+                of.table.put(_tombstone(of, seen), at) if moving else of.table.delete(seen.key, at)
+            )
         except CorruptItem:  # it was refused, and what stands there cannot be read
             record = None
             continue
@@ -109,3 +114,14 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
         around.sleep(around.fraction() * JITTER)
     facts = CallFacts("DeleteItem", of.table.name, of.table.door.region)
     raise Unavailable("the session is written faster than it can be deleted", call=facts)
+
+
+def _tombstone(of: Rows, seen: Sighting) -> Record:
+    """Make what stands in a session's place while sessions are moved: else it were moved again.
+
+    It stands as long as the row would have, and no shorter than a session without a timeout.
+    """
+    around, expires = of.values.around, None
+    if seen.expires is not None:
+        expires = max(math.ceil(seen.expires), math.ceil(around.clock() + of.options.ttl))
+    return of.tombstone(seen.key, f"{around.token()}.{around.token()}", expires)

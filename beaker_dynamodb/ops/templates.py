@@ -34,6 +34,10 @@ def _indexed(options: Options) -> bool:
     return bool(options.special_keys)
 
 
+def _moving(options: Options) -> bool:
+    return options.migrate_from is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One action of DynamoDB's that a role needs: on what, what for, and with which options."""
@@ -62,6 +66,7 @@ GRANTS: Final = (
     Grant("deploy", "table", "UpdateTimeToLive", "switch it on"),
     Grant("operator", "rows", "GetItem", "show a session; look before a delete"),
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
+    Grant("operator", "rows", "PutItem", "put a tombstone while sessions are moved", _moving),
     Grant("operator", "rows", "BatchGetItem", "look at what was found; show what is in pieces"),
     Grant("operator", "table", "Scan", "list, count, purge, stats"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),

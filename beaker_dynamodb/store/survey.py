@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
 from beaker_dynamodb.item.record import Attribute, Record
 from beaker_dynamodb.store import pages
@@ -21,6 +22,8 @@ from beaker_dynamodb.store.table import Table, plain, typed
 from beaker_dynamodb.store.values import GRACE
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
+#: How the data of a tombstone begins: it stands where a session stood, and is none.
+TOMB: Final = bytes((FORMAT, TOMBSTONE))
 #: The least rows of a page, where few are asked for: filters come after this limit.
 _SMALL_PAGE: Final = 100
 
@@ -188,6 +191,9 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
     elif ask.sort == "sessions":
         parts.append("NOT contains(#k, :s)")
         values[":s"] = typed("#")
+    if ask.sort == "sessions":
+        names["#d"], values[":t"] = "data", typed(TOMB)
+        parts.append("NOT begins_with(#d, :t)")
     if ask.state == "live":
         parts.append("NOT #e <= :now")  # true of rows without an expiry, and of corrupt ones
     elif ask.state == "expired":
@@ -203,7 +209,7 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
         parts.append("#a = :a")
     request: dict[str, Any] = {"FilterExpression": " AND ".join(parts)}
     if not ask.whole:
-        request["ProjectionExpression"] = ", ".join(n for n in names if n != "#a")
+        request["ProjectionExpression"] = ", ".join(n for n in names if n not in {"#a", "#d"})
     # A name that no expression uses is refused.
     used = " ".join(request.values())
     request["ExpressionAttributeNames"] = {n: name for n, name in names.items() if n in used}

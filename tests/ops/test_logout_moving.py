@@ -1,0 +1,79 @@
+"""Logging out while sessions are moved in: what an operator deletes is not moved in again."""
+
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+
+import pytest
+from beaker.container import FileNamespaceManager
+from beaker.util import PickleSerializer
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops import maintenance, templates
+from beaker_dynamodb.sources import parse
+from tests.instruments import Recorder
+from tests.ops.sites import Site
+
+
+@pytest.fixture(name="moving")
+def moving_(dynamodb_local: str, table_name: str, tmp_path: Path) -> Site:
+    """Give a site whose two sessions of one user stand in files, and were moved in already."""
+    site = Site.made(
+        dynamodb_local,
+        table_name,
+        migrate_from="file",
+        **{"migrate_from.data_dir": str(tmp_path)},
+    )
+    now = time.time()
+    values = {"_accessed_time": now, "_creation_time": now, "userId": "42"}
+    text = base64.b64encode(PickleSerializer().dumps(values)).decode()
+    for ident in ("one", "two"):
+        old = FileNamespaceManager(ident, data_dir=str(tmp_path), digest_filenames=False)
+        old.acquire_write_lock()
+        old["session"] = text
+        old.release_write_lock()
+        assert site.manager(ident)["session"] == text
+    return site
+
+
+def still_there(site: Site) -> list[str]:
+    """Ask as requests do, which look into the files where there is no row."""
+    return [ident for ident in ("one", "two") if "session" in site.manager(ident)]
+
+
+def test_what_is_deleted_or_revoked_is_not_moved_in_again(moving: Site) -> None:
+    """A tombstone stands in the row's place; without one the next request would log in again."""
+    assert still_there(moving) == ["one", "two"]
+
+    assert main(moving.argv("sessions", "delete", "one")) == 0
+    assert still_there(moving) == ["two"]
+    assert main(moving.argv("sessions", "revoke", "userId=42", "--yes")) == 0
+    assert still_there(moving) == []
+
+
+def test_a_tombstone_is_no_session(moving: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not listed, counted, shown, or deleted once more."""
+    main(moving.argv("sessions", "delete", "one"))
+    capsys.readouterr()
+    rows, now = moving.rows, time.time()
+    (*_, count) = maintenance.counted(rows, now)
+
+    assert [one.id for one in maintenance.listed(rows, now, state="all")] == ["two"]
+    assert (count.live, count.expired) == (1, 0)
+    assert main(moving.argv("sessions", "show", "one")) == 1
+    assert main(moving.argv("sessions", "delete", "one")) == 1
+
+
+def test_the_operator_may_put_tombstones_only_while_sessions_are_moved(
+    moving: Site, calls: Recorder
+) -> None:
+    """At any other time his role can plant nothing."""
+    plain = {n: v for n, v in moving.options.items() if not n.startswith("migrate_from")}
+    calls.clear()
+    main(moving.argv("sessions", "delete", "one"))
+
+    granted = templates.actions("operator", parse(moving.options, "session"))
+    assert "PutItem" in set(calls.names) & granted
+    assert "PutItem" not in templates.actions("operator", parse(plain, "session"))
