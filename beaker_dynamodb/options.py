@@ -81,7 +81,12 @@ class Options:
         " `myapp.aws:make_client`",
         node="client",
     )
-    transport: str = _option("boto3", casts.choice("boto3"), "what carries a call")
+    transport: str = _option(
+        "boto3",
+        casts.choice("boto3", "wire", "auto"),
+        "`wire`: the package itself carries the usual calls, unseen by what instruments boto3;"
+        " refused with `client`, a proxy or `max_attempts = 1`. `auto`: where nothing is missed",
+    )
     connect_timeout: float = _option(1.0, casts.some_seconds, "seconds to connect", "1s")
     read_timeout: float = _option(2.0, casts.some_seconds, "seconds for one socket read", "2s")
     max_attempts: int = _option(3, casts.whole(1), "attempts of one call, the first included")

@@ -4,6 +4,7 @@ Both carry the same bytes to the same DynamoDB Local, interleaved in one run; a 
 compares neighbors in time, and the spread over the rounds says how far to trust it.
 
     python -m benchmarks.overhead [--rounds 20] [--calls 200] [--url http://127.0.0.1:8000]
+        [--transport boto3|wire|auto]
 """
 
 from __future__ import annotations
@@ -46,13 +47,16 @@ def cpu(action: Callable[[], object], calls: int) -> float:
     return (time.process_time() - started) / calls * 1e6
 
 
-def pairs(url: str, table: str, size: int) -> dict[str, tuple[Callable[[], object], ...]]:
+def pairs(
+    url: str, table: str, size: int, transport: str
+) -> dict[str, tuple[Callable[[], object], ...]]:
     """Make what is compared: for load and save, ours and the bare client's."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
     )
     client = boto3.session.Session().client("dynamodb", endpoint_url=url, config=config)
     options = {"endpoint_url": url, "table": table, "digest_filenames": False, "timeout": 3720}
+    options["transport"] = transport
     texts, ident = session_texts(size), secrets.token_hex(16)
     DynamoDBNamespaceManager(ident, **options)["session"] = texts[0]
     stored = client.get_item(TableName=table, Key={"id": {"S": f"sess:{ident}"}})["Item"]
@@ -78,13 +82,13 @@ def pairs(url: str, table: str, size: int) -> dict[str, tuple[Callable[[], objec
     return {"load": (load, bare_load), "save": (save, bare_save)}
 
 
-def report(url: str, rounds: int, calls: int) -> None:
+def report(url: str, rounds: int, calls: int, transport: str) -> None:
     """Print one line a size and action: both times, and the ratio with its spread."""
     table = "overhead" + secrets.token_hex(4)
-    print(f"{rounds} rounds of {calls} calls; microseconds of CPU a call, medians")
+    print(f"{transport}, {rounds} rounds of {calls} calls; microseconds of CPU a call, medians")
     print(f"{'bytes':>6} {'':5} {'manager':>8} {'boto3':>8} {'ratio':>6}  10% .. 90% of rounds")
     for size in SIZES:
-        for name, (ours, bare) in pairs(url, table, size).items():
+        for name, (ours, bare) in pairs(url, table, size, transport).items():
             cpu(ours, 20), cpu(bare, 20)
             measured = [
                 (cpu(ours, calls), cpu(bare, calls))
@@ -108,13 +112,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--url", help="a DynamoDB Local that runs already")
+    parser.add_argument("--transport", choices=("boto3", "wire", "auto"), default="boto3")
     chosen = parser.parse_args()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "benchmark")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     with ExitStack() as stack:
         url = chosen.url or stack.enter_context(DynamoDBLocal()).url
-        report(url, chosen.rounds, chosen.calls)
+        report(url, chosen.rounds, chosen.calls, chosen.transport)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that so runs around every test, and therefore costs next to nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import socket
@@ -18,6 +19,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import beaker_dynamodb
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.store.connection import Connection
 from tests.instruments import Clock, Recorder
 from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured
 
@@ -25,8 +28,14 @@ CONFIGURED = configured()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`, for the tests that are run by hand."""
+    """Add `--long`, for the tests that are run by hand, and `--transport`, for all of them."""
     parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+    parser.addoption(
+        "--transport",
+        choices=("boto3", "wire"),
+        default="boto3",
+        help="what carries the calls of every test that does not say so itself",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -71,6 +80,22 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
     # urllib3 asks for numeric addresses here, too.
     monkeypatch.setattr(socket, "getaddrinfo", stay_here)
+
+
+@pytest.fixture(autouse=True)
+def carried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Under `--transport=wire` have the wire carry calls, wherever it can and nobody chose."""
+    transport: str = request.config.getoption("--transport")
+    of = Connection.of
+
+    def wired(options: Options) -> Connection:
+        made = of(options)
+        able = made.client is None and made.max_attempts > 1 and made.transport == "boto3"
+        return dataclasses.replace(made, transport="wire") if able else made
+
+    if transport == "wire":
+        monkeypatch.setattr(Connection, "of", wired)
+    return transport
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +172,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Record every call that any botocore client of this process makes from here on."""
+    """Record every call that this process makes from here on, by boto3 or over the wire."""
     recorder = Recorder()
     recorder.install(monkeypatch)
     return recorder

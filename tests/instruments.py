@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
+from beaker_dynamodb.store.answers import Failure
+from beaker_dynamodb.store.transport import HandOver
+from beaker_dynamodb.store.wire import Wire
 from tests.proxy import Exchange, Reply
 
 
@@ -60,7 +63,10 @@ class Call:
 
 
 class Recorder(list[Call]):
-    """Every call that a botocore client of this process makes, in the order of their ends."""
+    """Every call of this process, by botocore's clients or over the wire, in order of their ends.
+
+    What the wire hands over is boto3's call, and counts once.
+    """
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +74,7 @@ class Recorder(list[Call]):
         return [call.operation for call in self]
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Listen at the one method that all operations of all botocore clients go through."""
+        """Listen where all operations of all botocore clients go through, and all of the wire."""
         original = vars(BaseClient)["_make_api_call"]
 
         def listen(client: BaseClient, operation: str, request: dict[str, Any]) -> Any:
@@ -81,7 +87,17 @@ class Recorder(list[Call]):
             self.append(Call(operation, request, _units(reply)))
             return reply
 
+        def listen_to_the_wire(wire: Wire, operation: str, request: dict[str, Any]) -> Any:
+            answer = carried(wire, operation, request)
+            if isinstance(answer, Failure):
+                self.append(Call(operation, request, error=answer.code))
+            elif not isinstance(answer, HandOver):
+                self.append(Call(operation, request, _units(answer)))
+            return answer
+
+        carried: Any = vars(Wire)["call"]
         monkeypatch.setattr(BaseClient, "_make_api_call", listen)
+        monkeypatch.setattr(Wire, "call", listen_to_the_wire)
 
 
 def _units(reply: Mapping[str, Any]) -> float | None:

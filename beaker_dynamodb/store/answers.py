@@ -8,6 +8,7 @@ for it may hold a user's data.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,7 @@ from beaker_dynamodb.errors import (
     TableMissing,
     Unavailable,
 )
+from beaker_dynamodb.store import meter
 
 #: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
 ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
@@ -223,3 +225,13 @@ def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
     total = float(sum(one.get("CapacityUnits", 0) for one in each))
     reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
     return (total, 0.0) if reads else (0.0, total)
+
+
+def report(
+    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
+) -> None:
+    """Tell the observers of a call that began at *started*, by `time.perf_counter()`."""
+    if meter.observed():
+        read, write = units(operation, body or {})
+        seconds = time.perf_counter() - started
+        meter.report(meter.Call(operation, seconds, read, write, outcome))

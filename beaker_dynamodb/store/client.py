@@ -12,13 +12,12 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.store import embedded, meter
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.store import embedded
 from beaker_dynamodb.store.answers import (
     CONDITION_FAILED,
     STALE_CREDENTIALS,
@@ -26,10 +25,14 @@ from beaker_dynamodb.store.answers import (
     broken,
     error_of,
     failure_of,
-    units,
+    report,
 )
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.store.connection import Connection, agent, given_client
+from beaker_dynamodb.store.transport import SERVED, WIRE, HandOver, Switch, Transport, trusted
 from beaker_dynamodb.store.user_agent import user_agent
+
+if TYPE_CHECKING:
+    from beaker_dynamodb.store.wire import Wire
 
 #: Calls that read or write items. Their replies must say what they cost: that proves them whole.
 DATA: Final = frozenset(
@@ -50,6 +53,19 @@ class Reply:
     retried: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A client, and what goes with it where the wire may carry calls.
+
+    `spare`: a client with one attempt less, for what the wire has tried already.
+    """
+
+    client: Any
+    switch: Switch
+    spare: Any = None
+    wire: Wire | None = None
+
+
 class Door:
     """The way to DynamoDB for one set of connection options, in whatever process it is used."""
 
@@ -65,7 +81,7 @@ class Door:
     def renew(self) -> None:
         """Forget the client and the lock: after a fork they belong to the parent."""
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._client: Made | None = None
         self._pid = os.getpid()
 
     def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
@@ -82,9 +98,9 @@ class Door:
         wrong: str | None = None
         for last in (False, True):
             started = time.perf_counter()
-            answer = self._send(operation, request)
+            answer = self._send(operation, request, again=last)
             if isinstance(answer, Failure):
-                _report(operation, started, answer.outcome)
+                report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     retried = bool(wrong) or (answer.attempts or 1) > 1
                     body = {"Item": answer.item} if answer.item else {}
@@ -93,17 +109,28 @@ class Door:
                     raise error_of(answer, self._facts(operation, request, answer), ought)
                 continue
             wrong = broken(operation, request, answer) if operation in DATA else None
-            _report(operation, started, "unavailable" if wrong else "ok", answer)
+            report(operation, started, "unavailable" if wrong else "ok", answer)
             if not wrong:
                 return Reply(answer)
         raise Unavailable(
             f"DynamoDB's reply cannot be trusted: {wrong}", call=self._facts(operation, request)
         )
 
-    def _send(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any] | Failure:
+    def _send(
+        self, operation: str, request: Mapping[str, Any], *, again: bool
+    ) -> Mapping[str, Any] | Failure:
+        tried = False
         try:
-            method = getattr(self._current(), _method(operation))
-            answer: Mapping[str, Any] = method(**request)
+            made = self._made()
+            client = made.client
+            wire = None if again or operation not in SERVED else made.wire
+            if wire is not None and made.switch.transport().name == WIRE:
+                carried = wire.call(operation, request)
+                if not isinstance(carried, HandOver):
+                    return carried
+                tried = carried is HandOver.TRIED
+                client = made.spare if tried else client
+            answer: Mapping[str, Any] = getattr(client, _method(operation))(**request)
         except DynamoDBBackendError:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
@@ -112,62 +139,46 @@ class Door:
             return answer
         if failure.code in STALE_CREDENTIALS or failure.names & STALE_CREDENTIALS:
             self.renew()  # the error would stick to the client
-        return failure
+        attempts = failure.attempts
+        return replace(failure, attempts=attempts + 1) if tried and attempts else failure
+
+    def transport(self) -> Transport:
+        """Say what carries the next GetItem, PutItem or DeleteItem, and why.
+
+        Raises: OptionError, and what making a client raises.
+        """
+        return self._made().switch.transport()
 
     def _current(self) -> Any:
         """Return this process's client, made at its first use."""
+        return self._made().client
+
+    def _made(self) -> Made:
         if self._pid != os.getpid():
             self.renew()
-        client = self._client
-        if client is None:
+        made = self._client
+        if made is None:
             # Made outside the lock: making it may take the network, and a lock from before
             # gevent's patching would stop every greenlet. Two may be made; one is kept.
-            made = self._make()
+            new = self._make()
             with self._lock:
-                client = self._client = self._client or made
-            self.region = getattr(getattr(client, "meta", None), "region_name", None)
-        return client
+                made = self._client = self._client or new
+            self.region = getattr(getattr(made.client, "meta", None), "region_name", None)
+        return made
 
-    def _make(self) -> Any:
-        given = self.connection.client
-        if isinstance(given, str):
-            given = _resolved(given)
-        if given is None:
-            return _boto3_client(self.connection)
-        client = given() if callable(given) else given
-        if not hasattr(client, "get_item"):
-            raise OptionError(f"option 'client' gives a {type(client).__name__}, not a client")
-        if client is given and self._given_in != os.getpid():
-            raise OptionError(
-                "option 'client' is a client that was handed over in another process, and"
-                " connections cannot be shared across a fork; give a factory instead"
-            )
-        return client
+    def _make(self) -> Made:
+        if self.connection.client is None:
+            return _ours(self.connection)
+        client = given_client(self.connection.client, self._given_in)
+        return Made(client, Switch(self.connection, client))
 
     def _facts(
         self, operation: str, request: Mapping[str, Any], failure: Failure | None = None
     ) -> CallFacts:
-        table = request.get("TableName")
-        if failure is None:
-            return CallFacts(operation, table, self.region)
-        return CallFacts(
-            operation,
-            table,
-            self.region,
-            failure.code,
-            failure.request_id,
-            failure.attempts,
-            failure.reason,
-        )
-
-
-def _report(
-    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
-) -> None:
-    if meter.observed():
-        read, write = units(operation, body or {})
-        seconds = time.perf_counter() - started
-        meter.report(meter.Call(operation, seconds, read, write, outcome))
+        told: tuple[Any, ...] = ()
+        if failure is not None:
+            told = (failure.code, failure.request_id, failure.attempts, failure.reason)
+        return CallFacts(operation, request.get("TableName"), self.region, *told)
 
 
 @cache
@@ -176,24 +187,12 @@ def _method(operation: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
-def _resolved(path: str) -> Any:
-    """Find the object that a dotted path names, `package.module:attribute`."""
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        wrong = type(error).__name__
-    raise OptionError(
-        f"option 'client' is {path!r}, which cannot be found ({wrong}); expected"
-        " 'package.module:attribute'"
-    )
-
-
-def _boto3_client(connection: Connection) -> Any:
+def _ours(connection: Connection) -> Made:
     """Make a low-level client from a fresh session: the default session is not thread-safe."""
     import boto3.session
     import botocore.config
     import botocore.session
+    from botocore.httpsession import get_cert_path
 
     local = embedded.url() if connection.endpoint_url == embedded.WORD else None
     key = connection.aws_access_key_id or ("embedded" if local else None)
@@ -207,17 +206,31 @@ def _boto3_client(connection: Connection) -> Any:
         region_name=connection.region or ("us-east-1" if local else None),
         profile_name=connection.profile,
     )
-    config = botocore.config.Config(
-        connect_timeout=connection.connect_timeout,
-        read_timeout=connection.read_timeout,
-        max_pool_connections=connection.max_pool_connections,
-        retries={"mode": "standard", "total_max_attempts": connection.max_attempts},
-        tcp_keepalive=True,
-        # Every request is written by `store/`, typed there; AWS checks it anyway.
-        parameter_validation=False,
-        user_agent=user_agent(core),
-    )
-    return session.client("dynamodb", endpoint_url=local or connection.endpoint_url, config=config)
+
+    def client(attempts: int) -> Any:
+        config = botocore.config.Config(
+            connect_timeout=connection.connect_timeout,
+            read_timeout=connection.read_timeout,
+            max_pool_connections=connection.max_pool_connections,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+            # Every request is written by `store/`, typed there; AWS checks it anyway.
+            parameter_validation=False,
+            user_agent=user_agent(core),
+        )
+        url = local or connection.endpoint_url
+        return session.client("dynamodb", endpoint_url=url, config=config)
+
+    usual = client(connection.max_attempts)
+    switch = Switch(connection, usual)
+    credentials: Any = None if switch.boto3_alone else session.get_credentials()
+    if credentials is None:  # boto3 says so, and the next client is looked for anew
+        return Made(usual, switch)
+    from beaker_dynamodb.store.wire import Wire, terminal  # with ssl: after gevent's patching
+
+    path = get_cert_path(trusted(usual)) or None  # False: whoever answers is trusted
+    wire = Wire(terminal(connection, usual, path, credentials.get_frozen_credentials))
+    return Made(usual, switch, client(connection.max_attempts - 1), wire)
 
 
 _doors: dict[Connection, Door] = {}

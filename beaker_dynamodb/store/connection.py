@@ -5,9 +5,12 @@ Sharing by anything less (a url, a region) would hand one application's credenti
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from importlib import import_module, metadata
 from typing import Any
 
+from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import Options
 
 
@@ -26,8 +29,48 @@ class Connection:
     read_timeout: float = 2.0
     max_attempts: int = 3
     max_pool_connections: int = 50
+    transport: str = "boto3"
 
     @classmethod
     def of(cls, options: Options) -> Connection:
         """Take the connection's options out of all of them."""
         return cls(**{name: getattr(options, name) for name in cls.__slots__})
+
+
+def given_client(given: Any, born: int) -> Any:
+    """Return the client that an application brings: the object, its factory's, or a path's.
+
+    Args: *born* is the id of the process in which it was handed over.
+    Raises: OptionError, if it is none, or one of another process.
+    """
+    given = _resolved(given) if isinstance(given, str) else given
+    client = given() if callable(given) else given
+    if not hasattr(client, "get_item"):
+        raise OptionError(f"option 'client' gives a {type(client).__name__}, not a client")
+    if client is given and born != os.getpid():
+        raise OptionError(
+            "option 'client' is a client that was handed over in another process, and"
+            " connections cannot be shared across a fork; give a factory instead"
+        )
+    return client
+
+
+def _resolved(path: str) -> Any:
+    """Find the object that a dotted path names, `package.module:attribute`."""
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        wrong = type(error).__name__
+    raise OptionError(
+        f"option 'client' is {path!r}, which cannot be found ({wrong}); expected"
+        " 'package.module:attribute'"
+    )
+
+
+def agent() -> str:
+    """Name this package and its version, for the header User-Agent."""
+    try:
+        return f"beaker-dynamodb/{metadata.version('beaker-dynamodb')}"
+    except metadata.PackageNotFoundError:  # a tree that is on the path, but not installed
+        return "beaker-dynamodb/0"
