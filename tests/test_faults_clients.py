@@ -142,12 +142,14 @@ def test_19_a_user_stays_logged_in_when_credentials_are_refused(
     user, behind = site.begun(user="ann"), site.behind(proxy)
     cookie = user.cookie
 
-    proxy.next(aws_error(code), operation="GetItem")
+    proxy.next(aws_error(code), operation="GetItem", times=None)
     with pytest.raises(AccessRefused):
         behind.visit(user, contents)
-    proxy.next(aws_error(code), operation="PutItem")
+    proxy.clear()
+    proxy.next(aws_error(code), operation="PutItem", times=None)
     with pytest.raises(AccessRefused):
         behind.visit(user, put(cart=1))
+    proxy.clear()
 
     assert user.cookie == cookie
     behind.visit(user, put(cart=2))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from beaker_dynamodb.errors import (
@@ -216,6 +216,17 @@ def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) 
     if item and key and any(item.get(name) != value for name, value in key.items()):
         return "it holds another item than the one asked for"
     return None
+
+
+def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure:
+    """Count an attempt that botocore knows nothing of: the wire's, before it was handed over."""
+    if isinstance(answer, Failure):
+        return replace(answer, attempts=answer.attempts + 1) if answer.attempts else answer
+    meta = answer.get("ResponseMetadata", {})
+    return {
+        **answer,
+        "ResponseMetadata": {**meta, "RetryAttempts": meta.get("RetryAttempts", 0) + 1},
+    }
 
 
 def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ from beaker_dynamodb.store.answers import (
     broken,
     error_of,
     failure_of,
+    one_more,
     report,
 )
 from beaker_dynamodb.store.connection import Connection, agent, given_client
@@ -55,10 +56,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A client, and what goes with it where the wire may carry calls.
-
-    `spare`: a client with one attempt less, for what the wire has tried already.
-    """
+    """A client, and the wire; `spare` has an attempt less, for what the wire has tried already."""
 
     client: Any
     switch: Switch
@@ -119,6 +117,7 @@ class Door:
     def _send(
         self, operation: str, request: Mapping[str, Any], *, again: bool
     ) -> Mapping[str, Any] | Failure:
+        answer: Mapping[str, Any] | Failure
         tried = False
         try:
             made = self._made()
@@ -128,19 +127,16 @@ class Door:
                 carried = wire.call(operation, request)
                 if not isinstance(carried, HandOver):
                     return carried
-                tried = carried is HandOver.TRIED
-                client = made.spare if tried else client
-            answer: Mapping[str, Any] = getattr(client, _method(operation))(**request)
+                if tried := carried is HandOver.TRIED:
+                    client = made.spare
+            answer = getattr(client, _method(operation))(**request)
         except DynamoDBBackendError:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
-            failure = failure_of(error)
-        else:
-            return answer
-        if failure.code in STALE_CREDENTIALS or failure.names & STALE_CREDENTIALS:
-            self.renew()  # the error would stick to the client
-        attempts = failure.attempts
-        return replace(failure, attempts=attempts + 1) if tried and attempts else failure
+            answer = failure_of(error)
+            if answer.code in STALE_CREDENTIALS or answer.names & STALE_CREDENTIALS:
+                self.renew()  # the error would stick to the client
+        return one_more(answer) if tried else answer
 
     def transport(self) -> Transport:
         """Say what carries the next GetItem, PutItem or DeleteItem, and why.

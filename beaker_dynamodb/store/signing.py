@@ -22,11 +22,11 @@ class Frozen(Protocol):
     """Credentials at one moment, as botocore's `get_frozen_credentials()` hands them out."""
 
     @property
-    def access_key(self) -> str:
+    def access_key(self) -> str | None:
         """The key id."""
 
     @property
-    def secret_key(self) -> str:
+    def secret_key(self) -> str | None:
         """The secret."""
 
     @property
@@ -39,7 +39,7 @@ class _Derived:
     """What stays the same for a day: the derived key, and the texts around a signature."""
 
     day: str
-    identity: tuple[str, str, str | None] = field(repr=False)
+    identity: tuple[str | None, str | None, str | None] = field(repr=False)
     key: bytes = field(repr=False)
     scope: str = field(repr=False)
     token: str | None = field(repr=False)
@@ -93,7 +93,9 @@ class Signer:
             return found
         token = " ".join(frozen.token.split()) if frozen.token else None
         shown = f"{frozen.access_key}{token or ''}"
-        if not (shown.isascii() and shown.isprintable()):
+        if not (
+            frozen.access_key and frozen.secret_key and shown.isascii() and shown.isprintable()
+        ):
             raise ValueError("credentials that cannot stand in a header")
         key = f"AWS4{frozen.secret_key}".encode()
         for part in (day, self._region, _SERVICE, "aws4_request"):

@@ -111,11 +111,12 @@ def test_a_store_that_is_down_locks_nobody_out(world: World, clock: Clock) -> No
 def test_an_error_while_locking_leaves_no_lock_behind(world: World, clock: Clock) -> None:
     """Refused rights are raised, and the next thread is not locked out by the one that failed."""
     with FaultProxy(world.place.url) as proxy:
-        proxy.next(aws_error("AccessDeniedException"), operation="PutItem")
+        proxy.next(aws_error("AccessDeniedException"), operation="PutItem", times=None)
         lock = world.server(1, clock, endpoint_url=proxy.url).get_creation_lock("k")
 
         with pytest.raises(Exception, match="refuses the action"):
             lock.acquire()
+        proxy.clear()
         with thread_of(lambda: lock.acquire(wait=False)) as said:
             pass
 

@@ -146,10 +146,11 @@ def test_credentials_that_aws_refuses_are_looked_up_anew(dynamodb_local: str, ta
     with FaultProxy(dynamodb_local) as proxy:
         manager = apps.manager(proxy.url, table, "alice")
         before = client_of(manager)
-        proxy.next(aws_error("ExpiredTokenException"))
+        proxy.next(aws_error("ExpiredTokenException"), times=None)
 
         error = failure(lambda: manager["session"])
 
+        proxy.clear()
         assert type(error) is AccessRefused
         assert manager["session"] == "text"
         assert client_of(manager) is not before
@@ -219,6 +220,7 @@ OTHERWISE: Final[dict[str, Any]] = {
     "read_timeout": 7.0,
     "max_attempts": 7,
     "max_pool_connections": 7,
+    "transport": "auto",
 }
 
 
