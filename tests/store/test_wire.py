@@ -1,0 +1,197 @@
+"""The wire carries what goes well, as boto3 would; everything else it hands over."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb import Refused
+from tests.beaker import apps
+from tests.instruments import (
+    LoseReply,
+)
+from tests.proxy import FaultProxy
+from tests.store.doubles import failure
+from tests.store.wires import a_door, create, get, key, ports, put, wire_of
+
+
+@pytest.fixture
+def table(dynamodb_local: str, table_name: str) -> str:
+    """Create a table with an item `alice` in it."""
+    apps.make_table(dynamodb_local, table_name)
+    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    return table_name
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy before the server."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+WORDS: Final = st.text(st.characters(codec="utf-8"), max_size=20)
+BYTES: Final = st.binary(min_size=1, max_size=20)
+NUMBERS: Final = st.integers(-(10**20), 10**20).map(str)
+PLAIN: Final = st.one_of(
+    WORDS.map(lambda text: {"S": text}),
+    NUMBERS.map(lambda number: {"N": number}),
+    BYTES.map(lambda some: {"B": some}),
+    st.booleans().map(lambda flag: {"BOOL": flag}),
+    st.just({"NULL": True}),
+    st.lists(BYTES, min_size=1, max_size=3, unique=True).map(lambda some: {"BS": sorted(some)}),
+    st.lists(NUMBERS, min_size=1, max_size=3, unique=True).map(lambda some: {"NS": some}),
+)
+VALUES: Final = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda some: {"L": some}),
+        st.dictionaries(WORDS.filter(bool), inner, max_size=3).map(lambda some: {"M": some}),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(VALUES)
+def test_an_item_is_the_same_by_either_transport(
+    dynamodb_local: str, table: str, value: dict[str, Any]
+) -> None:
+    """Written by one and read by both: every type of DynamoDB's, however deep."""
+    wire, boto3 = doors(dynamodb_local)
+    put(wire, table, "bob", value=value)
+    put(boto3, table, "carol", value=value)
+    found = [get(door, table, name) for door in (wire, boto3) for name in ("bob", "carol")]
+    request = create(table, "bob")
+    refusals = [door.call("PutItem", request) for door in (wire, boto3)]
+    olds = []
+    for door in (wire, boto3):
+        put(door, table, "bob", value=value)
+        asked = {"TableName": table, "Key": key("bob"), "ReturnValues": "ALL_OLD"}
+        olds.append(door.call("DeleteItem", asked).body["Attributes"])
+
+    assert {json.dumps(item["value"], default=repr, sort_keys=True) for item in found} == {
+        json.dumps(found[-1]["value"], default=repr, sort_keys=True)
+    }
+    assert refusals[0] == refusals[1]
+    assert refusals[0].refused
+    assert olds[0] == olds[1] == refusals[0].body["Item"]
+
+
+def doors(url: str) -> tuple[Any, Any]:
+    """Open a door over each transport, once a server."""
+    if url not in _doors:
+        _doors[url] = (a_door(url), a_door(url, "boto3"))
+    return _doors[url]
+
+
+_doors: dict[str, tuple[Any, Any]] = {}
+
+
+def test_what_goes_well_needs_no_boto3(
+    dynamodb_local: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads, writes, deletes, and a condition that does not hold, over one connection."""
+    door, by_boto3 = a_door(dynamodb_local), list[object]()
+    monkeypatch.setattr(door._made().client, "_make_api_call", by_boto3.append)
+    monkeypatch.setattr(door._made().spare, "_make_api_call", by_boto3.append)
+    first = door.call("PutItem", create(table, "bob"))
+    second = door.call("PutItem", create(table, "bob"))
+    found = get(door, table, "bob")
+    door.call("DeleteItem", {"TableName": table, "Key": key("bob")})
+
+    assert (first.refused, second.refused, second.retried) == (False, True, False)
+    assert second.body["Item"] == found == {**key("bob"), "mark": {"B": b"\x00\xff"}}
+    assert get(door, table, "bob") is None
+    assert (len(ports(door)), by_boto3) == (1, [])
+
+
+def test_a_request_that_cannot_be_written_is_boto3s_to_refuse(
+    proxy: FaultProxy, table: str
+) -> None:
+    """What is no JSON and what is no DynamoDB: the same error as ever, and nothing is stored."""
+    for value in (object(), {1, 2}, 5):
+        error = failure(lambda value=value: put(a_door(proxy.url), table, "bob", mark=value))  # type: ignore[misc]
+
+        assert type(error) is Refused
+        assert "before it is sent" in str(error)
+
+
+def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) -> None:
+    """They are refreshed as they are asked for; what a provider raises is boto3's matter."""
+    door = a_door(proxy.url)
+    wire, asked = wire_of(door), list[str]()
+
+    def fresh() -> ReadOnlyCredentials:
+        asked.append(f"key{len(asked)}")
+        if len(asked) == 2:
+            raise KeyError("Expiration")
+        return Credentials("testing", "testing", asked[-1]).get_frozen_credentials()
+
+    wire._terminal = dataclasses.replace(wire._terminal, credentials=fresh)
+    found = [get(door, table, "alice") for _ in range(3)]
+
+    assert found == [found[0]] * 3
+    assert asked == ["key0", "key1", "key2"]
+    assert wire._signer._derived is not None
+    assert wire._signer._derived.token == "key2"
+
+
+def test_no_secret_stands_in_a_repr(dynamodb_local: str) -> None:
+    """Neither of the wire nor of what the door has handed it."""
+    door = a_door(dynamodb_local, aws_access_key_id="AKID", aws_secret_access_key="SECRET")
+    get_frozen = wire_of(door)._terminal.credentials
+    shown = repr(wire_of(door)) + repr(wire_of(door)._terminal) + repr(door._made())
+
+    assert get_frozen().access_key == "AKID"
+    assert "AKID" not in shown
+    assert "SECRET" not in shown
+
+
+def test_threads_never_share_a_connection_in_use(proxy: FaultProxy, table: str) -> None:
+    """Sixteen threads read an item each: none gets another's, and few connections rest."""
+    door = a_door(proxy.url, max_pool_connections=4)
+    for number in range(16):
+        put(door, table, f"user{number}", mark={"N": str(number)})
+
+    def read(number: int) -> list[Any]:
+        return [get(door, table, f"user{number}")["mark"] for _ in range(20)]
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(read, range(16)))
+
+    assert found == [[{"N": str(number)}] * 20 for number in range(16)]
+    assert 1 <= len(ports(door)) <= 4
+
+
+def test_the_meter_counts_a_call_that_was_handed_over_once(
+    proxy: FaultProxy, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One event a call, as of boto3's own retries; each names its outcome and its units."""
+    seen: list[Any] = []
+    observer = SimpleNamespace(observed=lambda: True, report=seen.append)
+    monkeypatch.setattr("beaker_dynamodb.store.meter.report", observer.report)
+    monkeypatch.setattr("beaker_dynamodb.store.meter.observed", observer.observed)
+    door = a_door(proxy.url)
+    proxy.next(LoseReply())
+    get(door, table, "alice")
+    get(door, table, "alice")
+    door.call("PutItem", create(table, "alice"))
+
+    assert [(event.operation, event.outcome) for event in seen] == [
+        ("GetItem", "ok"),
+        ("GetItem", "ok"),
+        ("PutItem", "refused"),
+    ]
+    assert [event.read_units for event in seen] == [1.0, 1.0, 0.0]

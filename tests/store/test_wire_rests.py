@@ -1,0 +1,201 @@
+"""The wire's connections between calls: kept, left in time, and never another process's."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import beaker_dynamodb
+from beaker_dynamodb.store.line import Line
+from beaker_dynamodb.store.wire import MOST_REST
+from tests.beaker import apps
+from tests.proxy import FaultProxy
+from tests.store.doubles import in_a_child
+from tests.store.wires import a_door, get, ports, put, wire_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def table(dynamodb_local: str, table_name: str) -> str:
+    """Create a table with an item `alice` in it."""
+    apps.make_table(dynamodb_local, table_name)
+    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    return table_name
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy before the server."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+def test_a_connection_that_the_server_has_closed_is_left_unasked(
+    proxy: FaultProxy, table: str
+) -> None:
+    """It is seen before anything is sent: one sending, and a new connection."""
+    door = a_door(proxy.url)
+    get(door, table, "alice")
+    before = ports(door)
+    proxy.cut()
+    proxy.mend()
+    proxy.clear()
+
+    found = get(door, table, "alice")
+
+    assert found is not None
+    assert proxy.operations == ["GetItem"]
+    assert len(ports(door)) == 1
+    assert ports(door) != before
+
+
+def test_a_connection_that_closes_under_a_request_is_handed_over(
+    proxy: FaultProxy, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The good-bye was not here yet when it was looked for: boto3 asks, and nobody notices."""
+    door = a_door(proxy.url)
+    get(door, table, "alice")
+    proxy.cut()
+    proxy.mend()
+    proxy.clear()
+    monkeypatch.setattr(Line, "quiet", True)
+
+    assert get(door, table, "alice") is not None
+    assert proxy.operations == ["GetItem"]
+    assert ports(door) == []
+
+
+def test_a_connection_that_rested_too_long_is_not_used_again(
+    dynamodb_local: str, table: str
+) -> None:
+    """Nor any that rests longer still; one that has just served is."""
+    door = a_door(dynamodb_local)
+    get(door, table, "alice")
+    first = ports(door)
+    get(door, table, "alice")
+    second = ports(door)
+    wire_of(door)._resting[0].rested -= MOST_REST
+    get(door, table, "alice")
+
+    assert first == second != ports(door)
+    assert len(ports(door)) == 1
+
+
+def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) -> None:
+    """What is above max_pool_connections is closed, the longest rested first."""
+    door = a_door(dynamodb_local, max_pool_connections=2)
+    wire = wire_of(door)
+    lines = [wire._opened() for _ in range(3)]
+    for line in lines:
+        wire._rest(line)
+
+    assert [*wire._resting] == lines[1:]
+    assert lines[0]._socket.fileno() == -1
+    assert get(door, table, "alice") is not None
+
+
+def test_a_child_never_uses_its_parents_connection(dynamodb_local: str, table: str) -> None:
+    """Not through a door of the package, nor through one of its own, nor through the wire itself.
+
+    The parent's connection serves on afterwards.
+    """
+    manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
+    manager["session"] = "text"
+    shared = manager._session.rows.table.door
+    own = a_door(dynamodb_local)
+    get(own, table, "alice")
+    wire = wire_of(own)
+    before = ports(shared) + ports(own)
+
+    def child() -> tuple[object, ...]:
+        request = {"TableName": table, "Key": {"id": {"S": "alice"}}}
+        request["ReturnConsumedCapacity"] = "TOTAL"
+        answers = manager["session"], get(own, table, "alice"), wire.call("GetItem", request)
+        used = ports(shared) + ports(own)
+        used += [line._socket.getsockname()[1] for line in wire._resting]
+        return len(answers), len(used), sorted({*used} & {*before})
+
+    told = in_a_child(child)
+
+    assert told == (3, 3, [])
+    assert (manager["session"], ports(shared) + ports(own)) == ("text", before)
+    assert get(own, table, "alice") is not None
+    assert ports(own) == before[1:]
+
+
+def test_what_is_forgotten_closes_its_connections(dynamodb_local: str, table: str) -> None:
+    """After `reset()` no socket is left, and none is left to a warning of Python's."""
+    manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
+    manager["session"] = "text"
+    door = manager._session.rows.table.door
+    line, wire = wire_of(door)._resting[0], weakref.ref(wire_of(door))
+    beaker_dynamodb.reset()
+    del manager, door
+    gc.collect()
+
+    assert wire() is None
+    assert line._socket.fileno() == -1
+
+
+GREENLETS = """
+import sys
+from tests.store.wires import a_door, get, put, wire_of
+url, table = sys.argv[1:]
+door = a_door(url)
+put(door, table, "user0", mark={"N": "0"})
+early = wire_of(door)
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from beaker_dynamodb.store.line import Line
+
+ask, busy, worst = Line.ask, set(), []
+
+def watched(line, *rest):
+    if line in busy:
+        worst.append(line)
+    busy.add(line)
+    gevent.sleep(0)
+    try:
+        return ask(line, *rest)
+    finally:
+        busy.discard(line)
+
+Line.ask = watched
+for number in range(10):
+    put(door, table, f"user{number}", mark={"N": str(number)})
+
+def read(number):
+    return [get(door, table, f"user{number}")["mark"]["N"] for _ in range(10)]
+
+jobs = [gevent.spawn(read, number) for number in range(10)]
+gevent.joinall(jobs, timeout=60)
+print([job.value == [str(n)] * 10 for n, job in enumerate(jobs)] == [True] * 10)
+print(worst, wire_of(door) is early, len(early._resting) > 1)
+"""
+
+
+def test_greenlets_never_share_a_connection_in_use_although_the_wire_is_older_than_the_patching(
+    dynamodb_local: str, table: str
+) -> None:
+    """No thread-local is kept that all of them would share: each reads its own item, together."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GREENLETS, dynamodb_local, table],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.stdout.splitlines() == ["True", "[] True True"], done.stderr[-2000:]
