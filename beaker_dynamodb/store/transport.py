@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +27,13 @@ _EVENTS: Final = (
     " request-created choose-signer before-sign before-send response-received before-parse"
     " needs-retry after-call after-call-error"
 ).split()
-_OPERATION: Final = "dynamodb.GetItem"
+#: What instruments wrap: methods of the client, or of what it holds under that name.
+_METHODS: Final = (
+    ("", "_make_api_call"),
+    ("", "get_item"),
+    ("_endpoint", "make_request"),
+    ("_endpoint", "_send"),
+)
 _SDK: Final = ("botocore.", "boto3.")
 
 
@@ -114,17 +121,17 @@ def blind(client: Any) -> tuple[str, ...]:
 
 
 def _blind(client: Any) -> Iterator[str]:
-    kind, endpoint = type(client), type(client._endpoint)  # noqa: SLF001  # as above
-    for method in (kind._make_api_call, kind.get_item, endpoint.make_request, endpoint._send):  # noqa: SLF001  # as above
-        made_in = getattr(method, "__globals__", {}).get("__name__", "")
-        if not made_in.startswith(_SDK):
-            yield f"{method.__name__} of botocore is instrumented"
+    for owner, name in _METHODS:
+        method = getattr(type(_at(client, owner)), name)
+        # A wrapper may claim to be what it wraps, but not to be a plain function of botocore's.
+        if type(method) is not FunctionType or not method.__globals__["__name__"].startswith(_SDK):
+            yield f"{name} of botocore is instrumented"
     handlers = _emitter(client)._handlers  # noqa: SLF001  # as above
-    for event in _EVENTS:
-        for handler in handlers.prefix_search(f"{event}.{_OPERATION}"):
+    for event in (f"{event}.dynamodb.{served}" for event in _EVENTS for served in sorted(SERVED)):
+        for handler in handlers.prefix_search(event):
             module = getattr(handler, "__module__", None) or "somebody"
             if not f"{module}.".startswith(_SDK):
-                yield f"a handler of {module} listens to {event}"
+                yield f"a handler of {module} listens to {event.partition('.')[0]}"
     if getattr(client.meta.config, "use_fips_endpoint", None):
         yield "a FIPS endpoint is asked for"
     if getattr(client.meta.config, "use_dualstack_endpoint", None):
@@ -133,6 +140,10 @@ def _blind(client: Any) -> Iterator[str]:
 
 def _emitter(client: Any) -> Any:
     return client.meta.events._emitter  # noqa: SLF001  # as above
+
+
+def _at(client: Any, owner: str) -> Any:
+    return getattr(client, owner) if owner else client
 
 
 class Switch:

@@ -13,7 +13,7 @@ from tests.servers import REGION
 PATIENT: Final = {"connect_timeout": 10.0, "read_timeout": 10.0}
 
 
-def a_door(url: str, transport: str = "wire", **options: Any) -> Door:
+def a_door(url: str | None, transport: str = "wire", **options: Any) -> Door:
     """Open a door of its own to a server."""
     given = {"region": REGION, "endpoint_url": url, "transport": transport, **PATIENT, **options}
     return Door(Connection(**given))

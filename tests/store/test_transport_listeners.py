@@ -1,0 +1,195 @@
+"""Whoever listens to boto3's calls, or answers in AWS's place, is never passed by under `auto`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from moto import mock_aws
+
+from tests.beaker import apps
+from tests.store.wires import a_door, get, put
+
+ROOT = Path(__file__).parents[2]
+
+#: A process of its own: here moto is imported, and its handler would hide all others.
+PROCESS: Final = """
+import json, sys
+from tests.store.wires import a_door, get, put
+url, table = sys.argv[1:]
+told = []
+
+def tell(door):
+    put(door, table, "alice")
+    found = door.transport()
+    told.append([found.name, found.why])
+
+%s
+print(json.dumps(told))
+"""
+
+
+def in_a_process(body: str, url: str, table: str, **environment: str) -> Any:
+    """Run a body there, and return what it told."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROCESS % body, url, table],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def table(dynamodb_local: str, table_name: str) -> str:
+    """Create a table."""
+    apps.make_table(dynamodb_local, table_name)
+    return table_name
+
+
+#: What is done in the process, and what `auto` then says; each tells twice: before and after.
+LATE: Final[dict[str, tuple[str, str]]] = {
+    "a handler": (
+        """client.meta.events.register("before-send", lambda **_: None)""",
+        "listens to before-send",
+    ),
+    "a handler of one operation": (
+        """client.meta.events.register("after-call.dynamodb.PutItem", lambda **_: None)""",
+        "listens to after-call",
+    ),
+    "a wrapped method": (
+        """
+import botocore.client as c, functools
+f = c.BaseClient._make_api_call
+c.BaseClient._make_api_call = functools.wraps(f)(lambda *a, **k: f(*a, **k))
+""",
+        "_make_api_call of botocore is instrumented",
+    ),
+    "a wrapped endpoint": (
+        """
+import botocore.endpoint as e
+f = e.Endpoint.make_request
+e.Endpoint.make_request = lambda *a, **k: f(*a, **k)
+""",
+        "of botocore is instrumented",
+    ),
+    "OpenTelemetry": (
+        """
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+BotocoreInstrumentor().instrument()
+""",
+        "_make_api_call of botocore is instrumented",
+    ),
+    "AWS X-Ray": (
+        """
+from aws_xray_sdk.core import patch, xray_recorder
+xray_recorder.configure(context_missing="IGNORE_ERROR")
+patch(["botocore"])
+""",
+        "_make_api_call of botocore is instrumented",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LATE.values(), ids=[*LATE])
+def test_whoever_begins_to_listen_is_minded_from_the_next_call_on(
+    case: tuple[str, str], dynamodb_local: str, table: str
+) -> None:
+    """The wire carries calls until then; the client is the same one all along."""
+    act, why = case
+    body = f"door = a_door(url, 'auto')\ntell(door)\nclient = door._current()\n{act}\ntell(door)"
+
+    before, after = in_a_process(body, dynamodb_local, table)
+
+    assert before[0] == "wire"
+    assert after[0] == "boto3"
+    assert why in after[1]
+
+
+#: What is done before the client is made.
+EARLY: Final[dict[str, tuple[str, str]]] = {
+    "Sentry": (
+        """
+import sentry_sdk
+from sentry_sdk.integrations.boto3 import Boto3Integration
+sentry_sdk.init(integrations=[Boto3Integration()], default_integrations=False)
+""",
+        "a handler of functools listens to request-created",
+    ),
+    "moto": ("import moto", "a handler of moto"),
+    "OpenTelemetry": LATE["OpenTelemetry"],
+    "AWS X-Ray": LATE["AWS X-Ray"],
+    "FIPS": ("import os; os.environ['AWS_USE_FIPS_ENDPOINT'] = 'true'", "FIPS"),
+    "dual-stack": ("import os; os.environ['AWS_USE_DUALSTACK_ENDPOINT'] = 'true'", "dual-stack"),
+}
+
+
+@pytest.mark.parametrize("case", EARLY.values(), ids=[*EARLY])
+def test_whoever_listens_from_the_start_is_minded(
+    case: tuple[str, str], dynamodb_local: str, table: str
+) -> None:
+    """`auto` says boto3 and why; the same process without it says wire, which proves the look."""
+    act, why = case
+    regional = "door = a_door(None if 'ENDPOINT' in %r else url, 'auto')" % act
+    look = f"{act}\n{regional}\nfound = door.transport()\ntold.append([found.name, found.why])"
+
+    ((name, told),) = in_a_process(look, dynamodb_local, table)
+
+    assert name == "boto3"
+    assert why in told
+
+
+MOCKED: Final = """
+door = a_door(None, "auto")
+door.wire_was = door.transport().name
+import moto, socket
+from moto.core import patch_client
+with moto.mock_aws():
+    patch_client(door._current())
+    door._current().create_table(
+        TableName=table, BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
+    def refuse(*_):
+        raise AssertionError("a byte would have left")
+    socket.socket.connect = refuse
+    put(door, table, "alice", mark={"S": "hers"})
+    told.append([door.wire_was, get(door, table, "alice")["mark"]["S"]])
+"""
+
+
+def test_under_mock_aws_no_byte_leaves_the_process(
+    table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moto answers, and no connection is so much as tried; the wire would have tried."""
+    tried = list[object]()
+
+    def refuse(_: object, address: object) -> None:
+        tried.append(address)
+        raise OSError
+
+    with mock_aws():
+        apps.make_table("https://dynamodb.us-east-1.amazonaws.com", table_name)
+        monkeypatch.setattr("socket.socket.connect", refuse)
+        door = a_door(None, "auto")
+        put(door, table_name, "alice", mark={"S": "hers"})
+        found = get(door, table_name, "alice")
+
+    assert found["mark"] == {"S": "hers"}
+    assert tried == []
+
+
+def test_a_client_that_is_patched_late_for_mock_aws_is_minded(
+    dynamodb_local: str, table: str
+) -> None:
+    """The wire was chosen; from `patch_client` on moto answers, and no connection is tried."""
+    assert in_a_process(MOCKED, dynamodb_local, table) == [["wire", "hers"]]
