@@ -123,7 +123,7 @@ import sentry_sdk
 from sentry_sdk.integrations.boto3 import Boto3Integration
 sentry_sdk.init(integrations=[Boto3Integration()], default_integrations=False)
 """,
-        "a handler of functools listens to request-created",
+        "_make_api_call of botocore is instrumented",
     ),
     "moto": ("import moto", "a handler of moto"),
     "OpenTelemetry": LATE["OpenTelemetry"],
@@ -137,10 +137,10 @@ sentry_sdk.init(integrations=[Boto3Integration()], default_integrations=False)
 def test_whoever_listens_from_the_start_is_minded(
     case: tuple[str, str], dynamodb_local: str, table: str
 ) -> None:
-    """`auto` says boto3 and why; the same process without it says wire, which proves the look."""
+    """`auto` says boto3 and why; the same process without it says wire, above."""
     act, why = case
-    regional = "door = a_door(None if 'ENDPOINT' in %r else url, 'auto')" % act
-    look = f"{act}\n{regional}\nfound = door.transport()\ntold.append([found.name, found.why])"
+    where = "None" if "ENDPOINT" in act else "url"
+    look = f"{act}\ndoor = a_door({where}, 'auto')\nfound = door.transport()\ntold.append([found.name, found.why])"
 
     ((name, told),) = in_a_process(look, dynamodb_local, table)
 
@@ -170,22 +170,25 @@ with moto.mock_aws():
 def test_under_mock_aws_no_byte_leaves_the_process(
     table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Moto answers, and no connection is so much as tried; the wire would have tried."""
+    """Not even a name is looked up: moto answers. The wire would have looked it up."""
     tried = list[object]()
 
-    def refuse(_: object, address: object) -> None:
-        tried.append(address)
+    def refuse(*where: object, **_: object) -> None:
+        tried.append(where)
         raise OSError
 
     with mock_aws():
         apps.make_table("https://dynamodb.us-east-1.amazonaws.com", table_name)
+        monkeypatch.setattr("socket.getaddrinfo", refuse)
         monkeypatch.setattr("socket.socket.connect", refuse)
         door = a_door(None, "auto")
         put(door, table_name, "alice", mark={"S": "hers"})
         found = get(door, table_name, "alice")
+        quiet = not tried
+        get(a_door(None, "wire"), table_name, "alice")
 
     assert found["mark"] == {"S": "hers"}
-    assert tried == []
+    assert (quiet, len(tried)) == (True, 1)
 
 
 def test_a_client_that_is_patched_late_for_mock_aws_is_minded(
