@@ -140,7 +140,8 @@ def test_whoever_listens_from_the_start_is_minded(
     """`auto` says boto3 and why; the same process without it says wire, above."""
     act, why = case
     where = "None" if "ENDPOINT" in act else "url"
-    look = f"{act}\ndoor = a_door({where}, 'auto')\nfound = door.transport()\ntold.append([found.name, found.why])"
+    look = f"{act}\ndoor = a_door({where}, 'auto')\n"
+    look += "found = door.transport()\ntold.append([found.name, found.why])"
 
     ((name, told),) = in_a_process(look, dynamodb_local, table)
 

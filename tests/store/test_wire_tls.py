@@ -1,0 +1,126 @@
+"""TLS over either transport: the certificates that botocore would trust, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import Unavailable
+from tests.beaker import apps
+from tests.instruments import Recorder
+from tests.proxy import FaultProxy
+from tests.store.doubles import failure
+from tests.store.wires import a_door, get, ports, put
+from tests.tls import EXPIRED, GOOD, WRONG_HOST, TlsFront
+
+TRANSPORTS = pytest.mark.parametrize("transport", ["boto3", "wire"])
+
+
+@pytest.fixture(scope="module")
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a proxy that sees what came through the front."""
+    with FaultProxy(dynamodb_local) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def front(proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsFront]:
+    """Give a TLS front before the proxy."""
+    with TlsFront(proxy.url, tmp_path_factory.mktemp("front")) as made:
+        yield made
+
+
+@pytest.fixture
+def table(dynamodb_local: str, table_name: str, proxy: FaultProxy) -> str:
+    """Create a table with an item `alice` in it."""
+    apps.make_table(dynamodb_local, table_name)
+    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    proxy.clear()
+    return table_name
+
+
+def by_environment(monkeypatch: pytest.MonkeyPatch, front: TlsFront, _: Path) -> None:
+    """Name the authority as AWS's tools do."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(front.bundle))
+
+
+def by_another_variable(monkeypatch: pytest.MonkeyPatch, front: TlsFront, _: Path) -> None:
+    """Name it as requests does; botocore heeds that, too."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(front.bundle))
+
+
+def by_configuration(monkeypatch: pytest.MonkeyPatch, front: TlsFront, folder: Path) -> None:
+    """Name it in AWS's configuration file."""
+    (folder / "config").write_text(f"[default]\nca_bundle = {front.bundle}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("trust", [by_environment, by_another_variable, by_configuration])
+def test_an_authority_that_botocore_trusts_is_trusted(
+    transport: str,
+    trust: Any,
+    front: TlsFront,
+    table: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However it is named, for both transports alike."""
+    trust(monkeypatch, front, tmp_path)
+    door = a_door(front.url(), transport)
+
+    assert get(door, table, "alice")["mark"] == {"S": "hers"}
+
+
+def test_the_wire_keeps_its_connection_under_tls(
+    front: TlsFront, table: str, monkeypatch: pytest.MonkeyPatch, proxy: FaultProxy, calls: Recorder
+) -> None:
+    """One handshake for many calls, small and large; each is sent once."""
+    by_environment(monkeypatch, front, Path())
+    door = a_door(front.url())
+    get(door, table, "alice")
+    before = ports(door)
+    put(door, table, "bob", mark={"B": bytes(300_000)})
+    found = get(door, table, "bob")
+
+    assert found["mark"] == {"B": bytes(300_000)}
+    assert (len(before), ports(door)) == (1, before)
+    assert proxy.operations == calls.names == ["GetItem", "PutItem", "GetItem"]
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("name", [WRONG_HOST, EXPIRED])
+def test_a_certificate_that_does_not_fit_is_refused(
+    transport: str,
+    name: str,
+    front: TlsFront,
+    table: str,
+    monkeypatch: pytest.MonkeyPatch,
+    proxy: FaultProxy,
+) -> None:
+    """Another host's, or one that has expired: Unavailable, and nothing was sent."""
+    by_environment(monkeypatch, front, Path())
+    door = a_door(front.url(name), transport, max_attempts=2)
+
+    for error in (
+        failure(lambda: get(door, table, "alice")),
+        failure(lambda: put(door, table, "alice")),
+    ):
+        assert type(error) is Unavailable
+        assert "SSLError" in str(error)
+    assert proxy.seen == []
+
+
+@TRANSPORTS
+def test_an_authority_that_nobody_named_is_refused(
+    transport: str, front: TlsFront, table: str, proxy: FaultProxy
+) -> None:
+    """A good certificate of a stranger's: Unavailable, and nothing was sent."""
+    error = failure(lambda: get(a_door(front.url(GOOD), transport), table, "alice"))
+
+    assert type(error) is Unavailable
+    assert "SSLError" in str(error)
+    assert proxy.seen == []
