@@ -75,6 +75,28 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call may take: until then in all, by the monotonic clock, and for each step.
+
+    `connect` and `read` are seconds: for one connection or handshake, and one read or write.
+    """
+
+    until: float
+    connect: float
+    read: float
+
+    def left(self, most: float) -> float:
+        """Say how many seconds a step of at most *most* has.
+
+        Raises: TimeoutError, if the time is up.
+        """
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(most, left)
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """A reply without its body: the status, and what the wire reads of the headers."""
 
@@ -99,11 +121,10 @@ class Head:
 class Line:
     """A connection. Whoever has it has it alone, from `Wire`'s free list until it is put back."""
 
-    __slots__ = ("_pause", "_poll", "_socket", "rested")
+    __slots__ = ("_poll", "_socket", "rested")
 
-    def __init__(self, connected: socket.socket, pause: float) -> None:
-        """Args: *pause* is the longest silence in one read or write, in seconds."""
-        self._socket, self._pause = connected, pause
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
         self._poll: Any = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
@@ -113,19 +134,20 @@ class Line:
 
     @classmethod
     def opened(
-        cls, address: tuple[str, int], context: ssl.SSLContext | None, connect: float, pause: float
+        cls, address: tuple[str, int], context: ssl.SSLContext | None, patience: Patience
     ) -> Line:
-        """Connect; *connect* and *pause* are seconds.
+        """Connect, and shake hands where there is TLS.
 
         Raises: OSError; a certificate that does not fit is one, too.
         """
-        connected = socket.create_connection(address, connect)
+        connected = socket.create_connection(address, patience.connect)
         try:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if context is not None:
+                connected.settimeout(patience.left(patience.connect))
                 connected = context.wrap_socket(connected, server_hostname=address[0])
-            return cls(connected, pause)
+            return cls(connected)
         except BaseException:
             connected.close()
             raise
@@ -135,47 +157,41 @@ class Line:
         """Tell whether nothing arrived while it rested: what does is the server's good-bye."""
         return self._poll is None or not self._poll.poll(0)
 
-    def ask(self, message: bytes, until: float) -> tuple[Head, bytes]:
-        """Send a request and read its reply, before *until* by the monotonic clock.
+    def ask(self, message: bytes, patience: Patience) -> tuple[Head, bytes]:
+        """Send a request and read its reply.
 
         Raises: BrokenReplyError, OSError; ReplyTooSlowError, if the time is up and a part of
         the reply is there.
         """
         rest = memoryview(message)
         while rest:
-            self._socket.settimeout(self._left(until))
+            self._socket.settimeout(patience.left(patience.read))
             rest = rest[self._socket.send(rest) :]
         data = b""
         try:
             while (end := data.find(b"\r\n\r\n")) < 0:
                 if len(data) > _MOST_HEAD:
                     raise BrokenReplyError("a head without an end")
-                data += self._more(until)
+                data += self._more(patience)
             head, parts = _head_of(data[:end]), [data[end + 4 :]]
             missing = head.length - len(parts[0])
             while missing > 0:
-                parts.append(self._more(until))
+                parts.append(self._more(patience))
                 missing -= len(parts[-1])
         except TimeoutError:
-            if data and time.monotonic() > until - _GRAIN:
+            if data and time.monotonic() > patience.until - _GRAIN:
                 raise ReplyTooSlowError from None
             raise
         if missing:
             raise BrokenReplyError("more than one reply")
         return head, parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _more(self, until: float) -> bytes:
-        self._socket.settimeout(self._left(until))
+    def _more(self, patience: Patience) -> bytes:
+        self._socket.settimeout(patience.left(patience.read))
         some = self._socket.recv(_CHUNK)
         if not some:
             raise BrokenReplyError("closed in mid-reply")
         return some
-
-    def _left(self, until: float) -> float:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return min(self._pause, left)
 
     def close(self) -> None:
         """Close it without a word: in a forked child the parent's connection stays as it is."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from beaker_dynamodb.store.answers import CONDITION_FAILED, Failure, broken
 from beaker_dynamodb.store.connection import Connection, agent
-from beaker_dynamodb.store.line import Endpoint, Head, Line, ReplyTooSlowError
+from beaker_dynamodb.store.line import Endpoint, Head, Line, Patience, ReplyTooSlowError
 from beaker_dynamodb.store.signing import Frozen, Signer
 from beaker_dynamodb.store.transport import HandOver
 
@@ -92,12 +92,12 @@ class Wire:
             message = f"{self._constant}{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         except Exception:  # noqa: BLE001  # providers raise anything; boto3 says what is wrong
             return HandOver.UNTRIED
-        limits = self._terminal
-        until = time.monotonic() + limits.connect_timeout + limits.read_timeout
+        connect, read = self._terminal.connect_timeout, self._terminal.read_timeout
+        patience = Patience(time.monotonic() + connect + read, connect, read)
         line: Line | None = None
         try:
-            line = self._taken() or self._opened()
-            told, content = line.ask(message, until)
+            line = self._taken() or self._opened(patience)
+            told, content = line.ask(message, patience)
             answer = _read(operation, request, told, content)
             if told.again and answer and not isinstance(answer, HandOver):
                 self._rest(line)
@@ -141,13 +141,11 @@ class Wire:
             line.close()
         return None
 
-    def _opened(self) -> Line:
-        limits = self._terminal
-        if limits.endpoint.tls and self._context is None:
-            self._context = limits.endpoint.context()
-        return Line.opened(
-            limits.endpoint.address, self._context, limits.connect_timeout, limits.read_timeout
-        )
+    def _opened(self, patience: Patience) -> Line:
+        endpoint = self._terminal.endpoint
+        if endpoint.tls and self._context is None:
+            self._context = endpoint.context()
+        return Line.opened(endpoint.address, self._context, patience)
 
     def _rest(self, line: Line) -> None:
         line.rested = time.monotonic()

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
-from beaker_dynamodb.store.line import Line
+from beaker_dynamodb.store.line import Line, Patience
 from beaker_dynamodb.store.wire import MOST_REST
 from tests.beaker import apps
 from tests.proxy import FaultProxy
@@ -94,7 +95,8 @@ def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) ->
     """What is above max_pool_connections is closed, the longest rested first."""
     door = a_door(dynamodb_local, max_pool_connections=2)
     wire = wire_of(door)
-    lines = [wire._opened() for _ in range(3)]
+    patience = Patience(time.monotonic() + 20, 10, 10)
+    lines = [wire._opened(patience) for _ in range(3)]
     for line in lines:
         wire._rest(line)
 
@@ -156,7 +158,7 @@ early = wire_of(door)
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from beaker_dynamodb.store.line import Line
+from beaker_dynamodb.store.line import Line, Patience
 
 ask, busy, worst = Line.ask, set(), []
 
