@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import is_
 from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -169,23 +170,22 @@ class Switch:
 
     def transport(self) -> Transport:
         """Say what carries a call now, and why."""
-        if self._wanted == AUTO and not self._obstacles and self._changed():
-            self._transport = chosen(AUTO, Facts(blind=blind(self._client)))
+        if self._wanted == AUTO and not self._obstacles:
+            now = _looks(self._client)
+            if len(now) != len(self._seen) or not all(map(is_, now, self._seen)):
+                self._transport = chosen(AUTO, Facts(blind=blind(self._client)))
+                self._seen = now
         return self._transport
-
-    def _changed(self) -> bool:
-        before = self._seen
-        try:
-            self._seen = now = _looks(self._client)
-        except AttributeError:
-            return True
-        return len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True))
 
 
 def _looks(client: Any) -> tuple[Any, ...]:
-    kind, endpoint = type(client), type(client._endpoint)  # noqa: SLF001  # as above
-    cache = _emitter(client)._lookup_cache  # noqa: SLF001  # as above
-    return (cache, kind._make_api_call, kind.get_item, endpoint.make_request, endpoint._send)  # noqa: SLF001  # as above
+    try:
+        kind, endpoint = type(client), type(client._endpoint)  # noqa: SLF001  # as above
+        cache = _emitter(client)._lookup_cache  # noqa: SLF001  # as above
+        looks = (cache, kind._make_api_call, kind.get_item, endpoint.make_request, endpoint._send)  # noqa: SLF001  # as above
+    except AttributeError:
+        return (object(),)  # unlike any other: it is looked at in earnest every time
+    return looks
 
 
 def trusted(client: Any) -> Any:

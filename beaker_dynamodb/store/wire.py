@@ -13,6 +13,7 @@ import time
 from binascii import a2b_base64, b2a_base64, crc32
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -148,10 +149,13 @@ class Wire:
         return Line.opened(endpoint.address, self._context, patience)
 
     def _rest(self, line: Line) -> None:
-        line.rested = time.monotonic()
-        self._resting.append(line)
-        while len(self._resting) > self._terminal.most_resting:
-            self._resting.popleft().close()
+        """Let a connection rest, and close what is too many or rested too long: the oldest."""
+        line.rested = now = time.monotonic()
+        resting = self._resting
+        resting.append(line)
+        with suppress(IndexError):  # others may take them meanwhile
+            while len(resting) > self._terminal.most_resting or resting[0].rested < now - MOST_REST:
+                resting.popleft().close()
 
 
 def _base64(value: object) -> str:

@@ -11,7 +11,7 @@ from beaker_dynamodb import OptionError
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.sources import parse
 from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.transport import Facts, Transport, chosen
+from beaker_dynamodb.store.transport import Facts, Transport, chosen, obstacles
 from tests.beaker import apps
 from tests.servers import Flavor, Server
 from tests.store.doubles import failure
@@ -117,3 +117,17 @@ def test_the_wire_passes_by_what_listens(dynamodb_local: str, table_name: str) -
     assert found.name == "boto3"
     assert "moto" in found.why
     assert a_door(dynamodb_local, "wire").transport().name == "wire"
+
+
+def test_a_botocore_of_another_build_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked into is not passed by: `auto` takes boto3, and says why."""
+    door = a_door("http://127.0.0.1:9", "auto")
+    client = door._current()
+    monkeypatch.delattr(client.meta.events, "_emitter")
+    deaf = door.transport()
+    monkeypatch.delattr(client._endpoint.http_session, "_proxy_config")
+
+    assert deaf == Transport("boto3", "this botocore does not tell who listens to its calls")
+    assert obstacles(door.connection, client) == (
+        "this botocore does not tell its proxy and certificates",
+    )

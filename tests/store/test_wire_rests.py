@@ -91,6 +91,21 @@ def test_a_connection_that_rested_too_long_is_not_used_again(
     assert len(ports(door)) == 1
 
 
+def test_what_a_burst_has_left_is_closed_in_time(dynamodb_local: str, table: str) -> None:
+    """Connections that nobody needs any more do not stay open behind the one that serves."""
+    door = a_door(dynamodb_local)
+    wire, patience = wire_of(door), Patience(time.monotonic() + 20, 10, 10)
+    lines = [wire._opened(patience) for _ in range(3)]
+    for line in lines:
+        wire._rest(line)
+    for line in lines[:2]:
+        line.rested -= MOST_REST + 1
+    get(door, table, "alice")
+
+    assert [*wire._resting] == lines[2:]
+    assert [line._socket.fileno() for line in lines[:2]] == [-1, -1]
+
+
 def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) -> None:
     """What is above max_pool_connections is closed, the longest rested first."""
     door = a_door(dynamodb_local, max_pool_connections=2)
