@@ -75,7 +75,6 @@ NONE: Final = {
     "gzip": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n{}",
     "another protocol": b"220 mail.example.com ESMTP\r\nContent-Length: 2\r\n\r\n{}",
     "no status": b"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\n{}",
-    "a head without an end": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000,
 }
 
 
@@ -84,6 +83,22 @@ def test_what_is_no_whole_reply_is_broken(ends: tuple[Line, socket.socket], repl
     """It is never taken for an answer, and never grows without bound."""
     with pytest.raises(BrokenReplyError):
         asked(ends, reply)
+
+
+def test_a_head_without_an_end_is_not_waited_for(ends: tuple[Line, socket.socket]) -> None:
+    """Whoever sends header after header fills no memory."""
+    with pytest.raises(BrokenReplyError, match="a head without an end"):
+        asked(ends, b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
+
+
+def test_no_step_outlasts_the_call() -> None:
+    """A step has its own time, or what is left of the call's, whichever is less."""
+    now = time.monotonic()
+
+    assert Patience(now + 60, 1, 2).left(2) == 2
+    assert Patience(now + 1, 1, 2).left(2) <= 1
+    with pytest.raises(TimeoutError):
+        Patience(now, 1, 2).left(2)
 
 
 def test_silence_is_a_time_out_of_one_read(ends: tuple[Line, socket.socket]) -> None:

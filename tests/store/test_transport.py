@@ -50,11 +50,11 @@ def test_the_wire_is_refused_where_it_cannot_work(facts: Facts) -> None:
         chosen("wire", facts)
 
 
-def test_the_option_knows_three_words() -> None:
+def test_the_option_knows_three_words(carried: str) -> None:
     """It is part of what makes one door unlike another; boto3 is the default."""
     assert Options().transport == Connection().transport == "boto3"
-    for word in ("boto3", "wire", "auto"):
-        assert Connection.of(parse({"transport": word.upper()}, "session")).transport == word
+    for word, kept in (("boto3", carried), ("wire", "wire"), ("auto", "auto")):
+        assert Connection.of(parse({"transport": word.upper()}, "session")).transport == kept
     with pytest.raises(OptionError, match="boto3 or wire or auto"):
         parse({"transport": "pigeon"}, "session")
 
