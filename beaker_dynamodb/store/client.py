@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.store import embedded
@@ -28,12 +28,9 @@ from beaker_dynamodb.store.answers import (
     one_more,
     report,
 )
-from beaker_dynamodb.store.connection import Connection, agent, given_client
-from beaker_dynamodb.store.transport import SERVED, WIRE, HandOver, Switch, Transport, trusted
+from beaker_dynamodb.store.connection import Connection, given_client
+from beaker_dynamodb.store.transport import SERVED, WIRE, HandOver, Made, Switch, Transport, trusted
 from beaker_dynamodb.store.user_agent import user_agent
-
-if TYPE_CHECKING:
-    from beaker_dynamodb.store.wire import Wire
 
 #: Calls that read or write items. Their replies must say what they cost: that proves them whole.
 DATA: Final = frozenset(
@@ -52,16 +49,6 @@ class Reply:
     body: Mapping[str, Any] = field(repr=False)
     refused: bool = False
     retried: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A client, and the wire; `spare` has an attempt less, for what the wire has tried already."""
-
-    client: Any
-    switch: Switch
-    spare: Any = None
-    wire: Wire | None = None
 
 
 class Door:
@@ -124,7 +111,7 @@ class Door:
             client = made.client
             wire = None if again or operation not in SERVED else made.wire
             if wire is not None and made.switch.transport().name == WIRE:
-                carried = wire.call(operation, request)
+                carried: Mapping[str, Any] | Failure | HandOver = wire.call(operation, request)
                 if not isinstance(carried, HandOver):
                     return carried
                 if tried := carried is HandOver.TRIED:
@@ -183,25 +170,31 @@ def _method(operation: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
-def _ours(connection: Connection) -> Made:
-    """Make a low-level client from a fresh session: the default session is not thread-safe."""
+def _session(connection: Connection, *, local: bool) -> tuple[Any, str]:
+    """Make a session, for the default one is not thread-safe, and say who calls."""
     import boto3.session
-    import botocore.config
     import botocore.session
-    from botocore.httpsession import get_cert_path
 
-    local = embedded.url() if connection.endpoint_url == embedded.WORD else None
-    key = connection.aws_access_key_id or ("embedded" if local else None)
-    secret = connection.aws_secret_access_key or ("embedded" if local else None)
     core = botocore.session.get_session()
+    usual = "embedded" if local else None
     session = boto3.session.Session(
         botocore_session=core,
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
+        aws_access_key_id=connection.aws_access_key_id or usual,
+        aws_secret_access_key=connection.aws_secret_access_key or usual,
         aws_session_token=connection.aws_session_token,
         region_name=connection.region or ("us-east-1" if local else None),
         profile_name=connection.profile,
     )
+    return session, user_agent(core)
+
+
+def _ours(connection: Connection) -> Made:
+    """Make a low-level client from a fresh session, and the wire where it may carry calls."""
+    import botocore.config
+    from botocore.httpsession import get_cert_path
+
+    local = embedded.url() if connection.endpoint_url == embedded.WORD else None
+    session, told = _session(connection, local=bool(local))
 
     def client(attempts: int) -> Any:
         config = botocore.config.Config(
@@ -212,14 +205,14 @@ def _ours(connection: Connection) -> Made:
             tcp_keepalive=True,
             # Every request is written by `store/`, typed there; AWS checks it anyway.
             parameter_validation=False,
-            user_agent=user_agent(core),
+            user_agent=told,
         )
         url = local or connection.endpoint_url
         return session.client("dynamodb", endpoint_url=url, config=config)
 
     usual = client(connection.max_attempts)
     switch = Switch(connection, usual)
-    credentials: Any = None if switch.boto3_alone else session.get_credentials()
+    credentials = None if switch.boto3_alone else session.get_credentials()
     if credentials is None:  # boto3 says so, and the next client is looked for anew
         return Made(usual, switch)
     from beaker_dynamodb.store.wire import Wire, terminal  # with ssl: after gevent's patching

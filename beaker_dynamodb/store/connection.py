@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
 from beaker_dynamodb.errors import OptionError
@@ -66,11 +66,3 @@ def _resolved(path: str) -> Any:
         f"option 'client' is {path!r}, which cannot be found ({wrong}); expected"
         " 'package.module:attribute'"
     )
-
-
-def agent() -> str:
-    """Name this package and its version, for the header User-Agent."""
-    try:
-        return f"beaker-dynamodb/{metadata.version('beaker-dynamodb')}"
-    except metadata.PackageNotFoundError:  # a tree that is on the path, but not installed
-        return "beaker-dynamodb/0"

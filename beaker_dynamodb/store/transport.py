@@ -191,3 +191,13 @@ def _looks(client: Any) -> tuple[Any, ...]:
 def trusted(client: Any) -> Any:
     """Read which certificates *client* trusts: True for botocore's own, a path, False for any."""
     return client._endpoint.http_session._verify  # noqa: SLF001  # as above
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A client, and the `Wire`; `spare` has an attempt less, for what that has tried already."""
+
+    client: Any
+    switch: Switch
+    spare: Any = None
+    wire: Any = None

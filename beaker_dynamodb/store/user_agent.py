@@ -15,11 +15,12 @@ def user_agent(session: Any) -> str:
     named = session.get_config_variable("user_agent_appid")  # AWS_SDK_UA_APP_ID, or AWS's files
     parts = [session.user_agent(), *([f"app/{named}"] if named else [])]
     session.user_agent_extra = ""  # it is in there, and would be appended once more
-    return " ".join([*parts, f"beaker-dynamodb/{_version()}"])
+    return " ".join([*parts, ours()])
 
 
-def _version() -> str:
+def ours() -> str:
+    """Name this package and its version; the wire says no more than that of itself."""
     try:
-        return metadata.version("beaker-dynamodb")
+        return f"beaker-dynamodb/{metadata.version('beaker-dynamodb')}"
     except metadata.PackageNotFoundError:  # a tree that is on the path, but not installed
-        return "0"
+        return "beaker-dynamodb/0"

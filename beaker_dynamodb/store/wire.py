@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from beaker_dynamodb.store.answers import CONDITION_FAILED, Failure, broken
-from beaker_dynamodb.store.connection import Connection, agent
+from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.line import Endpoint, Head, Line, Patience, ReplyTooSlowError
 from beaker_dynamodb.store.signing import Frozen, Signer
 from beaker_dynamodb.store.transport import HandOver
+from beaker_dynamodb.store.user_agent import ours
 
 if TYPE_CHECKING:
     import ssl
@@ -55,7 +56,7 @@ def terminal(
     return Terminal(
         Endpoint(client.meta.endpoint_url, certificates),
         client.meta.region_name,
-        f"{agent()} wire",
+        f"{ours()} md/wire",
         connection.connect_timeout,
         connection.read_timeout,
         connection.max_pool_connections,

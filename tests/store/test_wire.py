@@ -14,7 +14,6 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb import Refused
 from tests.beaker import apps
 from tests.instruments import (
     LoseReply,
@@ -120,12 +119,16 @@ def test_what_goes_well_needs_no_boto3(
 def test_a_request_that_cannot_be_written_is_boto3s_to_refuse(
     proxy: FaultProxy, table: str
 ) -> None:
-    """What is no JSON and what is no DynamoDB: the same error as ever, and nothing is stored."""
+    """What is no JSON, or nothing of DynamoDB's: the same error as ever, and nothing is stored."""
     for value in (object(), {1, 2}, 5):
-        error = failure(lambda value=value: put(a_door(proxy.url), table, "bob", mark=value))  # type: ignore[misc]
+        errors = [
+            failure(lambda by=by, value=value: put(a_door(proxy.url, by), table, "bob", mark=value))  # type: ignore[misc]
+            for by in ("wire", "boto3")
+        ]
 
-        assert type(error) is Refused
-        assert "before it is sent" in str(error)
+        assert type(errors[0]) is type(errors[1])
+        assert str(errors[0]) == str(errors[1])
+    assert get(a_door(proxy.url), table, "bob") is None
 
 
 def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) -> None:
