@@ -21,7 +21,7 @@ def a_door(url: str | None, transport: str = "wire", **options: Any) -> Door:
 
 def wire_of(door: Door) -> Wire:
     """Look at the wire that a door uses."""
-    wire = door._made().wire
+    wire: Wire | None = door._made().wire
     assert wire is not None
     return wire
 
