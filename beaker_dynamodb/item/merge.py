@@ -18,6 +18,7 @@ TIMES: Final = ("_accessed_time", "_creation_time")
 
 _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)
+_CONTAINERS: Final = (dict, list, tuple)
 _NOTHING: Final = object()
 
 #: The pairs compared so far, by their ids.
@@ -32,6 +33,11 @@ def same(one: object, other: object) -> bool:
     other object by its pickle. Values that no pickle takes are never the same.
     """
     try:
+        # One pickle is one value. Containers that nobody touched, most of a session, mostly have
+        # the same: told in a tenth of the time that their parts take.
+        alike = type(one) is type(other) and type(one) in _CONTAINERS
+        if alike and pickle.dumps(one, 2) == pickle.dumps(other, 2):
+            return True
         return _same(one, other, {})
     except Exception:  # noqa: BLE001  # pickling runs the code of any class
         return False
