@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from beaker_dynamodb.errors import digest
+from beaker_dynamodb.errors import OptionError, digest
 from beaker_dynamodb.options import Options
+from beaker_dynamodb.store.features import NONE, Features
 
 #: AWS: API_GlobalSecondaryIndex, "IndexName".
 _INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
+#: AWS: Naming rules of DynamoDB; an ARN names a table of another account.
+_TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
 _TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
 #: What AWS calls on-demand.
 ON_DEMAND: Final = "PAY_PER_REQUEST"
@@ -66,6 +70,7 @@ class Blueprint:
     ttl_attribute: str = "expires"
     indexes: tuple[Index, ...] = ()
     capacity: tuple[int, int] | None = None
+    features: Features = NONE
 
     def ought(self) -> str:
         """Say the key schema in words, for an error or a list."""
@@ -76,7 +81,7 @@ class Blueprint:
         """Write the command that makes this table, ready to be pasted into a shell."""
         read, write = self.capacity or (None, None)
         usual = Options()
-        given = {
+        told = {
             "hash_key": (self.hash_key, usual.hash_key),
             "range_key": (self.range_key, usual.range_key),
             "ttl_attribute": (self.ttl_attribute, usual.ttl_attribute),
@@ -85,9 +90,9 @@ class Blueprint:
             "write_capacity_units": (write, None),
             "region": (region, None),
         }
-        words = [f"{name}={is_}" for name, (is_, default) in given.items() if is_ != default]
-        options = " ".join(f"-o {shlex.quote(word)}" for word in (f"table={self.table}", *words))
-        return f"beaker-dynamodb table create {options}"
+        words = [f"{name}={is_}" for name, (is_, default) in told.items() if is_ != default]
+        given = (f"-o {shlex.quote(word)}" for word in (f"table={self.table}", *words))
+        return " ".join(("beaker-dynamodb table create", *given, *self.features.flags()))
 
     def to_create_request(self) -> dict[str, Any]:
         """Write the request of CreateTable. TTL cannot be part of it: that is a second call."""
@@ -98,36 +103,68 @@ class Blueprint:
         kinds |= {index.attribute: index.kind for index in self.indexes}
         request: dict[str, Any] = {
             "TableName": self.table,
-            "AttributeDefinitions": [
-                {"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()
-            ],
+            "AttributeDefinitions": _definitions(kinds),
             "KeySchema": keys,
             "BillingMode": "PROVISIONED" if self.capacity else ON_DEMAND,
-            **self._throughput(),
+            **_throughput(self.capacity),
+            **self.features.to_create_request(),
         }
+        if self.features.tags:
+            request["Tags"] = self.features.to_tags()
         if self.indexes:
-            request["GlobalSecondaryIndexes"] = [self._to_request(index) for index in self.indexes]
+            request["GlobalSecondaryIndexes"] = [
+                _to_request(index, self.capacity) for index in self.indexes
+            ]
         return request
 
-    def _to_request(self, index: Index) -> dict[str, Any]:
-        return {
-            "IndexName": index.name,
-            "KeySchema": [{"AttributeName": index.attribute, "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": index.projection},
-            **self._throughput(),
-        }
 
-    def _throughput(self) -> dict[str, Any]:
-        if self.capacity is None:
-            return {}
-        read, write = self.capacity
-        return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+def to_index_request(
+    table: str, index: Index, kinds: Mapping[str, str], capacity: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Write the request of UpdateTable that adds *index* to a table that exists.
+
+    Args: *kinds* of all attributes that are keys, those of the index among them; *capacity*,
+    the units of the index, as the table has them.
+    """
+    return {
+        "TableName": table,
+        "AttributeDefinitions": _definitions(kinds),
+        "GlobalSecondaryIndexUpdates": [{"Create": _to_request(index, capacity)}],
+    }
 
 
-def blueprint(options: Options) -> Blueprint:
-    """Draw the table that *options* ask for."""
+def _definitions(kinds: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()]
+
+
+def _to_request(index: Index, capacity: tuple[int, int] | None) -> dict[str, Any]:
+    return {
+        "IndexName": index.name,
+        "KeySchema": [{"AttributeName": index.attribute, "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": index.projection},
+        **_throughput(capacity),
+    }
+
+
+def _throughput(capacity: tuple[int, int] | None) -> dict[str, Any]:
+    if capacity is None:
+        return {}
+    read, write = capacity
+    return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+
+
+def blueprint(options: Options, features: Features = NONE) -> Blueprint:
+    """Draw the table that *options* ask for, with the *features* that an operator asks for.
+
+    Raises: OptionError, where the two contradict each other.
+    """
     read, write = options.read_capacity_units, options.write_capacity_units
     special = options.special_keys if options.index_special_keys else ()
+    if read is not None and features.ceilings:
+        raise OptionError(
+            "a ceiling of units is for an on-demand table; this one's units are provisioned by"
+            " options 'read_capacity_units' and 'write_capacity_units'"
+        )
     return Blueprint(
         options.table,
         options.hash_key,
@@ -135,6 +172,22 @@ def blueprint(options: Options) -> Blueprint:
         options.ttl_attribute,
         tuple(Index(index_name(name), name, kind) for name, kind in special),
         None if read is None or write is None else (read, write),
+        features,
+    )
+
+
+def check_name(table: str) -> None:
+    """Refuse a table's name that AWS would refuse, with the reason.
+
+    Raises: OptionError.
+    """
+    if table.startswith("arn:") or _TABLE_NAME.fullmatch(table):
+        return
+    odd = sorted(set(re.sub(r"[A-Za-z0-9_.-]", "", table, flags=re.ASCII)))
+    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"it has {len(table)} characters"
+    raise OptionError(
+        f"option 'table' has {table!r}, which AWS refuses: {wrong}; expected 3 to 255 letters,"
+        " digits, '_', '-' and '.'"
     )
 
 

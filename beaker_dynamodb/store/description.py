@@ -1,30 +1,27 @@
-"""The table that is, read from AWS's words, and how it differs from the one that ought to be.
+"""The table that is, read from AWS's words.
 
-Pure: replies in, frozen values out. What a difference means for the operator is decided here,
-once; what to do about it is for whoever asked.
+Pure: replies in, frozen values out. `differences.py` compares them with the table that ought
+to be.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from beaker_dynamodb.store.blueprint import (
     ON_DEMAND,
     Attribute,
-    Blueprint,
     Index,
     schema_in_words,
 )
 
 #: A table in one of these states serves requests (AWS: API_TableDescription, "TableStatus").
 SERVING: Final = frozenset({"active", "updating"})
-#: error: loads or saves fail. warning: they work, but expiring or searching does not.
-#: note: all works, perhaps at another price.
-Severity = Literal["error", "warning", "note"]
-_WORST_FIRST: Final = ("error", "warning", "note")
+#: An emulator does not say how far it is.
+_BUILT: Final = frozenset({"ACTIVE", None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,10 @@ class Description:
     """The table that is.
 
     `status` is active, creating, updating, deleting...; `capacity` is read and write units a
-    second, None for on-demand; `created`: this process has just made it.
+    second, None for on-demand; `created`: this process has just made it; `building`: indexes
+    that do not answer yet; `key`: the ARN of a key of KMS, None for AWS's own. `rows` and `size`
+    (bytes) are up to six hours old. What only further calls tell (`recovery`, `tags`) is None
+    where it was not asked, or could not be.
     """
 
     table: str
@@ -70,59 +70,65 @@ class Description:
     indexes: tuple[Index, ...] = ()
     capacity: tuple[int, int] | None = None
     created: bool = False
+    building: tuple[str, ...] = ()
+    protection: bool = False
+    key: str | None = None
+    ceilings: tuple[int | None, int | None] | None = None
+    rows: int = 0
+    size: int = 0
+    recovery: bool | None = None
+    tags: tuple[tuple[str, str], ...] | None = None
+    arn: str = ""
 
     @classmethod
-    def of(cls, told: Mapping[str, Any], expiry: Expiry, *, created: bool = False) -> Description:
-        """Read what DescribeTable says under `Table`."""
+    def of(
+        cls,
+        told: Mapping[str, Any],
+        expiry: Expiry,
+        *,
+        created: bool = False,
+        region: str | None = None,
+    ) -> Description:
+        """Read what DescribeTable says under `Table`.
+
+        Args: the *region* of the client, where it is known: an emulator's ARNs name none.
+        """
         kinds = {a["AttributeName"]: a["AttributeType"] for a in told["AttributeDefinitions"]}
         keys = {
             part["KeyType"]: Attribute(part["AttributeName"], kinds[part["AttributeName"]])
             for part in told["KeySchema"]
         }
+        indexes = told.get("GlobalSecondaryIndexes") or ()
         # arn:aws:dynamodb:REGION:ACCOUNT:table/NAME
         place = re.match(r"arn:[^:]*:dynamodb:([^:]*):([^:]*):", told.get("TableArn", ""))
         return cls(
             told["TableName"],
-            place[1] if place else "",
+            region or (place[1] if place else ""),
             place[2] if place else "",
             told["TableStatus"].lower(),
             keys["HASH"],
             keys.get("RANGE"),
             expiry,
-            tuple(_index(index, kinds) for index in told.get("GlobalSecondaryIndexes") or ()),
+            tuple(_index(index, kinds) for index in indexes),
             _capacity(told),
             created,
+            tuple(one["IndexName"] for one in indexes if one.get("IndexStatus") not in _BUILT),
+            bool(told.get("DeletionProtectionEnabled")),
+            _key(told),
+            _ceilings(told),
+            told.get("ItemCount", 0),
+            told.get("TableSizeBytes", 0),
+            arn=told.get("TableArn", ""),
         )
+
+    def kinds(self) -> dict[str, str]:
+        """Name every attribute that is a key, of the table or of an index, with its type."""
+        keys = (self.hash_key, *((self.range_key,) if self.range_key else ()))
+        return {key.name: key.kind for key in keys} | {i.attribute: i.kind for i in self.indexes}
 
     def schema(self) -> str:
         """Say the key schema in words, as `Blueprint.ought` does."""
         return schema_in_words(self.hash_key, self.range_key)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not as the options ask: what, how it is, how it ought to be, how bad."""
-
-    matter: str
-    is_: str
-    ought: str
-    severity: Severity
-
-    def __str__(self) -> str:
-        """Write it as one line."""
-        return f"{self.severity}: {self.matter} is {self.is_}, ought to be {self.ought}"
-
-
-def differences(is_: Description, ought: Blueprint) -> tuple[Difference, ...]:
-    """Compare the table that is with the one that ought to be; the worst comes first."""
-    found = [
-        *_of_status(is_),
-        *_of_keys(is_, ought),
-        *_of_expiry(is_, ought),
-        *_of_indexes(is_, ought),
-        *_of_capacity(is_, ought),
-    ]
-    return tuple(sorted(found, key=lambda one: _WORST_FIRST.index(one.severity)))
 
 
 def paid_for(capacity: tuple[int, int] | None) -> str:
@@ -133,41 +139,33 @@ def paid_for(capacity: tuple[int, int] | None) -> str:
     return f"{read:,} read and {write:,} write units a second"
 
 
-def _of_status(is_: Description) -> Iterator[Difference]:
-    if is_.status not in SERVING:
-        yield Difference("status", is_.status, "active", "error")
+def in_a_word(switch: bool | None) -> str:  # noqa: FBT001  # the switch is the whole matter
+    """Say on, off or unknown."""
+    return "unknown" if switch is None else "on" if switch else "off"
 
 
-def _of_keys(is_: Description, ought: Blueprint) -> Iterator[Difference]:
-    if is_.schema() != ought.ought():
-        yield Difference("key schema", is_.schema(), ought.ought(), "error")
+def encrypted_by(key: str | None) -> str:
+    """Say what a table is encrypted by at rest."""
+    return f"by {key}" if key else "by a key of AWS's own"
 
 
-def _of_expiry(is_: Description, ought: Blueprint) -> Iterator[Difference]:
-    if not (is_.expiry.works and is_.expiry.attribute == ought.ttl_attribute):
-        severity: Severity = "note" if is_.expiry.status == "unknown" else "warning"
-        wanted = Expiry(ought.ttl_attribute, "enabled")
-        yield Difference("TTL", str(is_.expiry), str(wanted), severity)
+def limited_to(ceilings: tuple[int | None, int | None] | None) -> str:
+    """Say the ceiling of an on-demand table."""
+    told = zip(("read", "write"), ceilings or (None, None), strict=True)
+    named = [f"{units:,} {name} units a second" for name, units in told if units is not None]
+    return " and ".join(named) or "none"
 
 
-def _of_indexes(is_: Description, ought: Blueprint) -> Iterator[Difference]:
-    """Compare by attribute: an index of another name serves as well."""
-    for wanted in ought.indexes:
-        matter, key = f"index of {wanted.attribute!r}", Attribute(wanted.attribute, wanted.kind)
-        having = [index for index in is_.indexes if index.attribute == wanted.attribute]
-        other = [index for index in having if index.kind != wanted.kind]
-        if not having:
-            yield Difference(matter, "missing", f"{wanted.name!r} on {key}", "warning")
-        elif other:
-            # DynamoDB refuses a whole row if an attribute is not of the type of its index.
-            yield Difference(matter, Attribute("", other[0].kind).type, key.type, "error")
-        elif all(index.projection != wanted.projection for index in having):
-            yield Difference(matter, having[0].projection, wanted.projection, "note")
+def _key(told: Mapping[str, Any]) -> str | None:
+    at_rest = told.get("SSEDescription") or {}
+    return at_rest.get("KMSMasterKeyArn") if at_rest.get("Status") != "DISABLED" else None
 
 
-def _of_capacity(is_: Description, ought: Blueprint) -> Iterator[Difference]:
-    if is_.capacity != ought.capacity:
-        yield Difference("capacity", paid_for(is_.capacity), paid_for(ought.capacity), "note")
+def _ceilings(told: Mapping[str, Any]) -> tuple[int | None, int | None] | None:
+    units = told.get("OnDemandThroughput") or {}
+    both = (units.get("MaxReadRequestUnits"), units.get("MaxWriteRequestUnits"))
+    found = tuple(None if number in {None, -1} else number for number in both)  # -1: none (AWS)
+    return None if found == (None, None) else (found[0], found[1])
 
 
 def _index(told: Mapping[str, Any], kinds: Mapping[str, str]) -> Index:

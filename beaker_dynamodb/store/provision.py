@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from beaker_dynamodb.errors import (
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 #: An emulator's word for an operation that it lacks.
-_LACKING: Final = "UnknownOperationException"
-_IN_USE: Final = "ResourceInUseException"
+LACKING: Final = "UnknownOperationException"
+IN_USE: Final = "ResourceInUseException"
 #: UpdateTimeToLive: on already, on for another attribute, changed within the hour, or the table
 #: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the door.
-_LATER: Final = frozenset({"ValidationException", _IN_USE, "LimitExceededException"})
+_LATER: Final = frozenset({"ValidationException", IN_USE, "LimitExceededException"})
 
 
 def _sleep(seconds: float) -> None:
@@ -56,8 +56,8 @@ REQUEST: Final = Patience(20.0)
 
 def describe(door: Door, table: str) -> Description | None:
     """Describe a table and its TTL; None if it does not exist."""
-    told = _told(door, table)
-    return None if told is None else Description.of(told, _expiry(door, table))
+    told = told_of(door, table)
+    return None if told is None else Description.of(told, _expiry(door, table), region=door.region)
 
 
 def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> Description:
@@ -69,13 +69,14 @@ def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> D
     Raises: TableMissing, where there is none and AWS refuses to create it; Unavailable, if it
     does not serve within the patience.
     """
-    told = _told(door, blueprint.table)
+    told = told_of(door, blueprint.table)
     created = told is None and _create(door, blueprint)
-    told = _serving(door, blueprint, patience, told)
-    is_ = Description.of(told, _expiry(door, blueprint.table), created=created)
+    told = serving(door, blueprint, patience, told)
+    expiry = _expiry(door, blueprint.table)
+    is_ = Description.of(told, expiry, created=created, region=door.region)
     if is_.schema() != blueprint.ought() or is_.expiry.status != "disabled":
         return is_
-    return Description.of(told, _switched_on(door, blueprint), created=created)
+    return replace(is_, expiry=_switched_on(door, blueprint))
 
 
 def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQUEST) -> Description:
@@ -86,7 +87,7 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
     Raises: as `ensure`.
     """
     created = _create(door, blueprint)
-    told = _serving(door, blueprint, patience, None)
+    told = serving(door, blueprint, patience, None)
     expiry, refusal = Expiry(None, "unknown"), ""
     try:
         expiry = _expiry(door, blueprint.table)
@@ -94,11 +95,11 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
             expiry = _switched_on(door, blueprint)
     except DynamoDBBackendError as error:
         refusal = str(error)
-    is_ = Description.of(told, expiry, created=created)
+    is_ = Description.of(told, expiry, created=created, region=door.region)
     if created:
         log.warning(
             "table %r did not exist in region %s, account %s: it was created, TTL %s",
-            *(is_.table, door.region or is_.region, is_.account, is_.expiry),
+            *(is_.table, is_.region, is_.account, is_.expiry),
         )
     if refusal:
         command = blueprint.command(door.region)
@@ -106,14 +107,15 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
     return is_
 
 
-def _told(door: Door, table: str) -> Mapping[str, Any] | None:
+def told_of(door: Door, table: str) -> Mapping[str, Any] | None:
+    """Return what DescribeTable says of a table, None if it does not exist."""
     try:
-        return _asked(door, "DescribeTable", table, "Table")
+        return asked(door, "DescribeTable", table, "Table")
     except TableMissing:
         return None
 
 
-def _asked(door: Door, operation: str, table: str, member: str) -> Mapping[str, Any]:
+def asked(door: Door, operation: str, table: str, member: str) -> Mapping[str, Any]:
     """Ask about a table. A reply without its member is a broken one: botocore reads it as {}."""
     told = door.call(operation, {"TableName": table}).body.get(member)
     if not isinstance(told, Mapping):
@@ -127,7 +129,7 @@ def _create(door: Door, blueprint: Blueprint) -> bool:
     try:
         door.call("CreateTable", blueprint.to_create_request())
     except Refused as error:
-        if _code(error) != _IN_USE:
+        if code_of(error) != IN_USE:
             raise
         return False
     except AccessRefused as error:
@@ -140,7 +142,7 @@ def _create(door: Door, blueprint: Blueprint) -> bool:
     return True
 
 
-def _serving(
+def serving(
     door: Door, blueprint: Blueprint, patience: Patience, told: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     """Wait until the table serves requests, and return what DescribeTable says of it then.
@@ -151,7 +153,7 @@ def _serving(
     pause = _FIRST_PAUSE
     while True:
         # Right after CreateTable it may be missing still: AWS, API_DescribeTable, "Note".
-        told = told or _told(door, table)
+        told = told or told_of(door, table)
         status = told["TableStatus"].lower() if told else "missing"
         if told and status in SERVING:
             return told
@@ -170,9 +172,9 @@ def _serving(
 
 def _expiry(door: Door, table: str) -> Expiry:
     try:
-        told = _asked(door, "DescribeTimeToLive", table, "TimeToLiveDescription")
+        told = asked(door, "DescribeTimeToLive", table, "TimeToLiveDescription")
     except Refused as error:
-        if _code(error) != _LACKING:
+        if code_of(error) != LACKING:
             raise
         return Expiry(None, "unknown")
     return Expiry.of(told)
@@ -185,13 +187,14 @@ def _switched_on(door: Door, blueprint: Blueprint) -> Expiry:
     try:
         door.call("UpdateTimeToLive", request)
     except (Refused, Unavailable) as error:
-        if _code(error) == _LACKING:
+        if code_of(error) == LACKING:
             return Expiry(None, "unknown")
-        if _code(error) not in _LATER:
+        if code_of(error) not in _LATER:
             raise
         return _expiry(door, blueprint.table)
     return Expiry(blueprint.ttl_attribute, "enabling")
 
 
-def _code(error: DynamoDBBackendError) -> str | None:
+def code_of(error: DynamoDBBackendError) -> str | None:
+    """Read AWS's code out of one of our errors."""
     return error.call.code if error.call else None

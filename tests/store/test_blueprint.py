@@ -11,13 +11,8 @@ import pytest
 
 from beaker_dynamodb import sources
 from beaker_dynamodb.store.blueprint import Attribute, Blueprint, Index, blueprint, index_name
-from beaker_dynamodb.store.description import (
-    Description,
-    Difference,
-    Expiry,
-    Severity,
-    differences,
-)
+from beaker_dynamodb.store.description import Description, Expiry
+from beaker_dynamodb.store.differences import Difference, Severity, differences
 
 PLAIN = Blueprint("sessions")
 RICH = Blueprint(

@@ -27,7 +27,8 @@ from beaker_dynamodb.store import provision
 from beaker_dynamodb.store.blueprint import Attribute, Blueprint, Index
 from beaker_dynamodb.store.client import Door, Reply
 from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.description import Description, Expiry, differences
+from beaker_dynamodb.store.description import Description, Expiry
+from beaker_dynamodb.store.differences import differences
 from tests.instruments import Clock, Recorder
 from tests.servers import REGION, Server
 

@@ -1,0 +1,94 @@
+"""What the commands on a table and its templates take beyond the application's options.
+
+A command that is decorated by `with_features` gets `Features` by that name; `with_range_key` is
+a short way to say -o range_key=.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from beaker_dynamodb.ops.cli.arguments import pairs
+from beaker_dynamodb.store.features import Features
+
+Command = Callable[..., Any]
+_OPTIONS = (
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=pairs,
+        help="A tag of the table. Repeatable.",
+    ),
+    click.option(
+        "--point-in-time-recovery/--no-point-in-time-recovery",
+        "recovery",
+        default=None,
+        help="Backups of every second of the last 35 days; they keep what users deleted.",
+    ),
+    click.option(
+        "--deletion-protection/--no-deletion-protection",
+        "protection",
+        default=None,
+        help="Whether the table refuses to be deleted.",
+    ),
+    click.option(
+        "--kms-key",
+        "key",
+        metavar="KEY",
+        help="Encrypt at rest by this key: an id, an ARN or an alias.",
+    ),
+    click.option(
+        "--max-read-units",
+        "most_reads",
+        type=click.IntRange(1),
+        help="Read units a second above which an on-demand table throttles.",
+    ),
+    click.option(
+        "--max-write-units",
+        "most_writes",
+        type=click.IntRange(1),
+        help="Write units a second, likewise.",
+    ),
+)
+
+
+def with_features(command: Command) -> Command:
+    """Give a command the options of `Features`, and hand it those."""
+
+    @functools.wraps(command)
+    def asked(  # noqa: PLR0913  # one argument a flag
+        *args: Any,
+        tags: dict[str, str],
+        recovery: bool | None,
+        protection: bool | None,
+        key: str | None,
+        most_reads: int | None,
+        most_writes: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        features = Features(
+            tuple(sorted(tags.items())), recovery, protection, key, most_reads, most_writes
+        )
+        return command(*args, features=features, **kwargs)
+
+    for option in reversed(_OPTIONS):
+        asked = option(asked)
+    return asked
+
+
+def with_range_key(command: Command) -> Command:
+    """Give a command --range-key; it stands above `with_application`."""
+
+    @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
+    @functools.wraps(command)
+    def asked(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+        more = {"range_key": range_key} if range_key else {}
+        return command(*args, given={**given, **more}, **kwargs)
+
+    return asked

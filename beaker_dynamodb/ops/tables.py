@@ -1,0 +1,106 @@
+"""The table itself, for operators: made and kept, shown, compared, deleted. One function each.
+
+What `beaker-dynamodb table ...` does, Python does here. AWS's words stay in `store/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.store import provision, upkeep
+from beaker_dynamodb.store.blueprint import blueprint, check_name
+from beaker_dynamodb.store.client import door
+from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.store.description import Description
+from beaker_dynamodb.store.differences import Difference, differences
+from beaker_dynamodb.store.features import NONE, Features
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `create` did: the table that is, the steps, and what still differs, the worst first."""
+
+    table: Description
+    steps: tuple[upkeep.Step, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing differs that matters."""
+        return all(one.severity == "note" for one in self.differences)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Whether a table is gone now, and the sentence that says so or why not."""
+
+    done: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The table that is, None if there is none, and what differs, the worst first."""
+
+    table: Description | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing differs that matters."""
+        return all(one.severity == "note" for one in self.differences)
+
+
+def create(
+    options: Options, features: Features = NONE, tell: Callable[[str], object] = str
+) -> Made:
+    """Create the table or find it; make sure of its TTL, its indexes and *features*.
+
+    It may be run at every deploy, and by several at once. Waits until all is in place.
+
+    Args: *tell* is called with a sentence while something is waited for.
+    Raises: OptionError, for a name that AWS would refuse; and as `provision.ensure`.
+    """
+    check_name(options.table)
+    ought = blueprint(options, features)
+    way = door(Connection.of(options))
+    is_ = provision.ensure(way, ought)
+    steps = tuple(upkeep.equip(way, ought, is_, tell))
+    asked = (features.recovery is not None, bool(features.tags))
+    if steps or any(asked):
+        found = upkeep.details(way, ought.table, recovery=asked[0], tags=asked[1]) or is_
+        is_ = dataclasses.replace(found, created=is_.created, expiry=is_.expiry)
+    return Made(is_, steps, differences(is_, ought))
+
+
+def show(options: Options) -> Description | None:
+    """Tell all that is known of the table; None if it does not exist."""
+    return upkeep.details(door(Connection.of(options)), options.table)
+
+
+def check(options: Options, features: Features = NONE) -> Compared:
+    """Compare the table with the options and *features*; a missing one is a difference."""
+    ought = blueprint(options, features)
+    is_ = upkeep.details(door(Connection.of(options)), options.table)
+    if is_ is None:
+        wanted = f"there: `{ought.command(options.region)}`"
+        return Compared(None, (Difference("table", "missing", wanted, "error"),))
+    return Compared(is_, differences(is_, ought))
+
+
+def delete(options: Options, tell: Callable[[str], object] = str) -> Ended:
+    """Delete the table with every row in it, unless it is protected; wait until it is gone."""
+    found = show(options)
+    if found is None:
+        return Ended(done=False, sentence=f"there is no table {options.table!r} to delete")
+    if found.protection:
+        unlock = blueprint(options, Features(protection=False)).command(found.region)
+        return Ended(
+            done=False,
+            sentence=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
+        )
+    upkeep.remove(door(Connection.of(options)), options.table, tell, provision.OPERATOR)
+    return Ended(done=True, sentence=f"deleted: table {options.table!r}, region {found.region}")

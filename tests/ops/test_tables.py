@@ -1,0 +1,247 @@
+"""What operators do with the table: created and equipped, shown, compared, deleted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.ops import tables
+from beaker_dynamodb.options import Options
+from beaker_dynamodb.store.blueprint import Blueprint, blueprint
+from beaker_dynamodb.store.features import Features
+from tests.instruments import Recorder
+from tests.servers import REGION, Flavor, Server, free_port
+
+EVERYTHING = (
+    *("--tag", "team=web", "--tag", "stage=test", "--point-in-time-recovery"),
+    *("--deletion-protection", "--max-read-units", "40", "--max-write-units", "10"),
+)
+
+
+def run(command: str, url: str, table: str, *more: str) -> int:
+    """Run one of the `table` commands at a server."""
+    where = (f"table={table}", f"endpoint_url={url}", f"region={REGION}")
+    return main(["table", command, *(word for one in where for word in ("-o", one)), *more])
+
+
+def options(url: str, table: str, **given: Any) -> Options:
+    """Make the options that `run` gives."""
+    return Options(table=table, endpoint_url=url, region=REGION, **given)
+
+
+# create
+
+
+def test_a_table_gets_all_that_was_asked_for(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once when it is created; what a server lacks is said, and is not a no."""
+    assert run("create", server.url, table_name, *EVERYTHING, "--json") == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert run("create", server.url, table_name, "--no-deletion-protection") == 0
+
+    assert told["protection"] is True
+    if server.flavor is Flavor.MOTO:
+        assert told["recovery"] is True
+        assert [one["severity"] for one in told["differences"]] == ["note"]  # no ceilings there
+        assert told["tags"] == [["stage", "test"], ["team", "web"]]
+    else:
+        assert told["ceilings"] == [40, 10]
+        assert told["recovery"] is told["tags"] is None
+        assert "tags: this server lacks it; left out" in err
+        assert "point-in-time recovery: this server lacks it; left out" in err
+
+
+def test_a_table_that_exists_gets_what_it_lacks(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Indexes one at a time, protection, recovery, ceilings, tags; a second run has no step."""
+    assert run("create", server.url, table_name) == 0
+    keys = ("-o", "special_keys=userId:S visits:N")
+    capsys.readouterr()
+    run("create", server.url, table_name, *keys, *EVERYTHING)
+    first = capsys.readouterr()
+    assert run("create", server.url, table_name, *keys, "--deletion-protection") == 0
+    again = capsys.readouterr()
+    run("create", server.url, table_name, "--no-deletion-protection")
+
+    for step in ("index 'userId-index'", "index 'visits-index'", "deletion protection"):
+        assert f"{step}: done\n" in first.err
+    assert "  index     'visits-index' of 'visits' (KEYS_ONLY)\n" in again.out
+    assert again.err == ""
+
+
+def test_an_index_of_a_provisioned_table_is_provisioned(
+    dynamodb_local: str, table_name: str
+) -> None:
+    """It gets the units that the table has."""
+    units = ("-o", "read_capacity_units=2", "-o", "write_capacity_units=3")
+
+    assert run("create", dynamodb_local, table_name, *units) == 0
+    assert run("create", dynamodb_local, table_name, *units, "-o", "special_keys=u") == 0
+
+
+def test_the_range_key_has_a_short_way(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--range-key is -o range_key=, for create and for check."""
+    assert run("create", dynamodb_local, table_name, "--range-key", "part") == 0
+    assert run("check", dynamodb_local, table_name, "--range-key", "part") == 0
+    capsys.readouterr()
+    assert run("check", dynamodb_local, table_name) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ab", "it has 2 characters"),
+        ("my table/1", "it holds ' ', '/'"),
+        ("t" * 256, "it has 256 characters"),
+    ],
+)
+def test_a_name_that_aws_refuses_is_refused_before_any_call(
+    name: str, words: str, capsys: pytest.CaptureFixture[str], calls: Recorder
+) -> None:
+    """With the reason, and what is expected."""
+    assert run("create", "http://127.0.0.1:1", name) == 2
+    err = capsys.readouterr().err
+
+    assert words in err
+    assert "expected 3 to 255 letters" in err
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"most_reads": 0}, "a ceiling of 0 units"),
+        ({"tags": (("", "x"),)}, "expected a name of 1 to 128"),
+        ({"tags": (("x", "y" * 257),)}, "a value of up to 256"),
+    ],
+)
+def test_a_feature_that_aws_refuses_is_refused_before_the_table_is_made(
+    given: dict[str, Any], words: str
+) -> None:
+    """Half a table is worse than none."""
+    with pytest.raises(OptionError, match=words):
+        Features(**given)
+
+
+def test_a_ceiling_is_for_an_on_demand_table() -> None:
+    """Provisioned units are a ceiling already."""
+    provisioned = Options(read_capacity_units=1, write_capacity_units=1)
+
+    with pytest.raises(OptionError, match="on-demand"):
+        blueprint(provisioned, Features(most_reads=5))
+
+
+def test_the_command_in_a_sentence_carries_the_features() -> None:
+    """What an error tells to run makes the same table."""
+    asked = Features((("a", "b c"),), recovery=True, protection=False, key="alias/k", most_writes=3)
+
+    assert Blueprint("sessions", features=asked).command() == (
+        "beaker-dynamodb table create -o table=sessions --tag 'a=b c' --point-in-time-recovery"
+        " --no-deletion-protection --kms-key alias/k --max-write-units 3"
+    )
+
+
+# check
+
+
+def test_check_answers_by_its_exit_code(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0 as asked, 1 if it differs or is missing, with the remedy; 3 if nobody answers."""
+    assert run("check", dynamodb_local, table_name, "--json") == 1
+    missing = json.loads(capsys.readouterr().out)
+    run("create", dynamodb_local, table_name, "--quiet")
+    assert run("check", dynamodb_local, table_name) == 0
+    good = capsys.readouterr().out
+    assert run("check", dynamodb_local, table_name, "-o", "special_keys=u") == 1
+    differs = capsys.readouterr().out
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert run("check", nobody, table_name, "-o", "max_attempts=1") == 3
+
+    assert missing["differences"][0]["matter"] == "table"
+    assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["ought"]
+    assert good == f"table '{table_name}' is as the options ask\n"
+    assert "warning" in differs
+    assert "index of 'u'" in differs
+
+
+# show
+
+
+def test_show_tells_all_that_is_known(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In lines and in JSON; the region is the client's, whatever an emulator writes."""
+    run("create", server.url, table_name, "--quiet", "-o", "special_keys=u")
+    assert run("show", server.url, table_name) == 0
+    lines = capsys.readouterr().out
+    assert run("show", server.url, table_name, "--json") == 0
+    told_ = json.loads(capsys.readouterr().out)
+
+    assert lines.startswith(f"exists: table '{table_name}', region {REGION}, account ")
+    for line in (
+        "  index     'u-index' of 'u' (KEYS_ONLY)\n",
+        "  ceiling   none\n",
+        "  holds     0 rows, 0 bytes (up to six hours ago)\n",
+        "  deletion  protection off\n",
+        "  at rest   encrypted by a key of AWS's own\n",
+    ):
+        assert line in lines
+    assert told_["region"] == REGION
+    assert told_["expiry"] == {"attribute": "expires", "status": "enabled"}
+
+
+def test_a_table_that_is_not_there_is_a_no(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 and the command that creates it, on stderr."""
+    assert run("show", dynamodb_local, table_name) == 1
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert f"`beaker-dynamodb table create -o table={table_name}" in err
+
+
+# delete
+
+
+def test_a_table_is_deleted_when_its_name_is_typed_again(
+    server: Server,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another word deletes nothing; --yes asks nothing; a table that is gone is a no."""
+    run("create", server.url, table_name, "--quiet")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "yes")
+    assert run("delete", server.url, table_name) == 1
+    assert "nothing was deleted" in capsys.readouterr().err
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: table_name)
+    assert run("delete", server.url, table_name) == 0
+    assert capsys.readouterr().out == f"deleted: table '{table_name}', region {REGION}\n"
+    assert run("delete", server.url, table_name, "--yes") == 1
+    assert "there is no table" in capsys.readouterr().err
+
+
+def test_a_protected_table_stays(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence says the command that switches the protection off; then it can be deleted."""
+    run("create", server.url, table_name, "--quiet", "--deletion-protection")
+    assert run("delete", server.url, table_name, "--yes") == 1
+    err = capsys.readouterr().err
+    assert tables.show(options(server.url, table_name)) is not None
+    run("create", server.url, table_name, "--quiet", "--no-deletion-protection")
+    assert run("delete", server.url, table_name, "--yes", "--quiet") == 0
+
+    assert "--no-deletion-protection` switches it off" in err
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,189 @@
+"""The steps of `table create`, on a table that is slow, refused or somebody else's; differences."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Refused
+from beaker_dynamodb.store import upkeep
+from beaker_dynamodb.store.blueprint import Blueprint, Index
+from beaker_dynamodb.store.client import Door, Reply
+from beaker_dynamodb.store.description import Description, Expiry
+from beaker_dynamodb.store.differences import differences
+from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.store.provision import Patience
+from tests.instruments import Clock
+from tests.servers import REGION
+
+
+class Script:
+    """A door double: per operation the answers in turn, the last one for ever; errors raised."""
+
+    region = REGION
+
+    def __init__(self, **answers: object) -> None:
+        self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
+        self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Reply:
+        self.asked[operation].append(request)
+        turns = self.answers[operation]
+        answer = turns.pop(0) if len(turns) > 1 else turns[0]
+        if isinstance(answer, DynamoDBBackendError):
+            raise answer
+        return Reply(cast("Mapping[str, Any]", answer))
+
+    @property
+    def door(self) -> Door:
+        return cast("Door", self)
+
+
+def refused(code: str) -> Refused:
+    """Make what the door raises for a code of AWS's."""
+    return Refused("refused", call=CallFacts("Some", "sessions", code=code))
+
+
+def told(status: str = "ACTIVE", *indexes: dict[str, Any]) -> dict[str, Any]:
+    """Write what DescribeTable answers."""
+    return {
+        "Table": {
+            "TableName": "sessions",
+            "TableStatus": status,
+            "TableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/sessions",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "GlobalSecondaryIndexes": list(indexes),
+        }
+    }
+
+
+IS = Description.of(told()["Table"], Expiry("expires", "enabled"))
+INDEXED = Blueprint("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))
+
+
+def equip(script: Script, ought: Blueprint, is_: Description = IS) -> tuple[list[str], list[str]]:
+    """Equip a table by a hand-wound clock; return the steps and what was told meanwhile."""
+    clock, said = Clock(), list[str]()
+    patience = Patience(100, clock.sleep, clock.monotonic)
+    steps = upkeep.equip(script.door, ought, is_, said.append, patience)
+    return [str(step) for step in steps], said
+
+
+def test_the_next_index_waits_until_the_one_before_is_active() -> None:
+    """AWS takes one at a time; whoever waits is told what for."""
+    filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
+    script = Script(DescribeTable=[told(), filling, filling, told()], UpdateTable={})
+    steps, said = equip(script, INDEXED)
+
+    assert steps == ["index 'u-index': done", "index 'v-index': done"]
+    assert said == ["index 'u-index': rows are read into it"] * 2
+    assert len(script.asked["UpdateTable"]) == 2
+
+
+def test_a_change_by_somebody_else_is_waited_for() -> None:
+    """Two operators at once: both succeed."""
+    script = Script(
+        DescribeTable=[told(), told("UPDATING"), told()],
+        UpdateTable=[refused("ResourceInUseException"), {}],
+    )
+    steps, said = equip(script, Blueprint("sessions", features=Features(protection=True)))
+
+    assert steps == ["deletion protection: done"]
+    assert said == ["deletion protection: the table is being changed"]
+
+
+def test_recovery_is_asked_for_until_a_new_table_takes_it() -> None:
+    """Right after its creation AWS refuses for a few seconds."""
+    script = Script(
+        DescribeContinuousBackups={},
+        UpdateContinuousBackups=[refused("ContinuousBackupsUnavailableException"), {}],
+    )
+
+    steps, _ = equip(script, Blueprint("sessions", features=Features(recovery=True)))
+
+    assert steps == ["point-in-time recovery: done"]
+
+
+def test_a_table_of_another_schema_is_left_alone() -> None:
+    """It may be another application's."""
+    assert equip(Script(), Blueprint("sessions", "other", indexes=INDEXED.indexes)) == ([], [])
+
+
+def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
+    """Only "I do not know that operation" is a gap of an emulator."""
+    for ought, answers in (
+        (INDEXED, {"DescribeTable": told(), "UpdateTable": refused("ValidationException")}),
+        (
+            Blueprint("sessions", features=Features(recovery=True)),
+            {"DescribeContinuousBackups": {}, "UpdateContinuousBackups": refused("X")},
+        ),
+        (
+            Blueprint("sessions", features=Features(tags=(("a", "b"),))),
+            {"ListTagsOfResource": {}, "TagResource": refused("X")},
+        ),
+    ):
+        with pytest.raises(Refused):
+            equip(Script(**answers), ought)
+
+
+def test_tags_are_read_to_the_last_page() -> None:
+    """A tag on the second page is not set once more."""
+    pages = [
+        {"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"},
+        {"Tags": [{"Key": "b", "Value": "2"}]},
+    ]
+    script = Script(ListTagsOfResource=pages)
+
+    assert equip(script, Blueprint("s", features=Features(tags=(("b", "2"),))))[0] == []
+
+
+# What differs
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "line"),
+    [
+        (
+            {"protection": False},
+            Features(protection=True),
+            "warning: deletion protection is off, ought to be on",
+        ),
+        (
+            {"recovery": None},
+            Features(recovery=True),
+            "note: point-in-time recovery is unknown, ought to be on",
+        ),
+        (
+            {"key": None},
+            Features(key="alias/k"),
+            "warning: encryption is by a key of AWS's own, ought to be by alias/k",
+        ),
+        (
+            {"key": None, "created": True},
+            Features(key="alias/k"),
+            "note: encryption is by a key of AWS's own, ought to be by alias/k",
+        ),
+        (
+            {"ceilings": (5, None)},
+            Features(most_reads=7),
+            "warning: ceiling is 5 read units a second, ought to be 7 read units a second",
+        ),
+        ({"tags": None}, Features(tags=(("a", "b"),)), "note: tags is unknown, ought to be a=b"),
+        ({"tags": ()}, Features(tags=(("a", "b"),)), "warning: tags is missing, ought to be a=b"),
+        ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="ab"), ""),
+        ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="alias/k"), ""),
+        ({"recovery": False}, Features(), ""),
+    ],
+)
+def test_a_feature_that_differs_is_told(found: dict[str, Any], asked: Features, line: str) -> None:
+    """What was not asked for is no difference; what an emulator ignores is a note."""
+    ought = Blueprint("sessions", features=asked)
+    is_ = dataclasses.replace(IS, **found)
+
+    assert "\n".join(map(str, differences(is_, ought))) == line
