@@ -134,6 +134,8 @@ AWS_WORDS = frozenset(
     "Attributes Code Count Error Item Items Key Keys Limit Message Projection Responses Segment"
     " Select Table".split()
 )
+#: They print AWS's own documents.
+DATA_OF_AWS = frozenset({"ops/templates.py", "ops/cloudformation.py"})
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 FACE = frozenset(
     "DynamoDBNamespaceManager StrictSession configure reset observe __version__".split()
@@ -294,7 +296,7 @@ def keys_and_parameters(text: str) -> Iterator[tuple[int, str, bool]]:
 
 def leaves_camel_case_at_the_door(place: str, text: str) -> Iterator[str]:
     """AWS's names stay in store/; the templates of ops/ are data."""
-    if place.startswith("store/") or place == "ops/templates.py":
+    if place.startswith("store/") or place in DATA_OF_AWS:
         return
     for line, word, in_a_call in keys_and_parameters(text):
         if is_of_aws(word, in_a_call=in_a_call):

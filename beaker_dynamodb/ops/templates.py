@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import Options
+from beaker_dynamodb.store.features import NONE, Features
 
 Role = Literal["app", "deploy", "operator"]
 #: rows: the table, and only keys of our prefix. table: all of it. indexes: its indexes.
@@ -19,6 +20,10 @@ Scope = Literal["rows", "table", "indexes"]
 
 
 def _always(_: Options) -> bool:
+    return True
+
+
+def _whatever(_: Features) -> bool:
     return True
 
 
@@ -38,15 +43,35 @@ def _moving(options: Options) -> bool:
     return options.migrate_from is not None
 
 
+def _indexing(options: Options) -> bool:
+    return bool(options.special_keys) and options.index_special_keys
+
+
+def _switching(features: Features) -> bool:
+    return features.protection is not None or features.ceilings is not None
+
+
+def _recovering(features: Features) -> bool:
+    return features.recovery is not None
+
+
+def _tagging(features: Features) -> bool:
+    return bool(features.tags)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One action of DynamoDB's that a role needs: on what, what for, and with which options."""
+    """One action of DynamoDB's that a role needs: on what, what for, and with which options.
+
+    `asked`: with which features of the table.
+    """
 
     role: Role
     scope: Scope
     action: str
     purpose: str
     when: Callable[[Options], bool] = _always
+    asked: Callable[[Features], bool] = _whatever
 
 
 GRANTS: Final = (
@@ -64,6 +89,12 @@ GRANTS: Final = (
     Grant("deploy", "table", "DescribeTable", "see whether it exists; wait until it serves"),
     Grant("deploy", "table", "DescribeTimeToLive", "see whether TTL is on"),
     Grant("deploy", "table", "UpdateTimeToLive", "switch it on"),
+    Grant("deploy", "table", "UpdateTable", "add an index to it", _indexing),
+    Grant("deploy", "table", "UpdateTable", "protect it, or limit it", asked=_switching),
+    Grant("deploy", "table", "DescribeContinuousBackups", "see its backups", asked=_recovering),
+    Grant("deploy", "table", "UpdateContinuousBackups", "switch them", asked=_recovering),
+    Grant("deploy", "table", "ListTagsOfResource", "see its tags", asked=_tagging),
+    Grant("deploy", "table", "TagResource", "tag it", asked=_tagging),
     Grant("operator", "rows", "GetItem", "show a session; look before a delete"),
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
     Grant("operator", "rows", "PutItem", "put a tombstone while sessions are moved", _moving),
@@ -71,6 +102,8 @@ GRANTS: Final = (
     Grant("operator", "table", "Scan", "list, count, purge, stats"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),
     Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
+    Grant("operator", "table", "DescribeContinuousBackups", "show its backups"),
+    Grant("operator", "table", "ListTagsOfResource", "show its tags"),
     Grant("operator", "indexes", "Query", "find the sessions of a user", _indexed),
 )
 
@@ -83,15 +116,20 @@ _SIDS: Final[dict[Scope, str]] = {
 _PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
-def actions(role: Role, options: Options) -> frozenset[str]:
+def actions(role: Role, options: Options, features: Features = NONE) -> frozenset[str]:
     """Name the operations that *role* may call with *options*, as AWS does: GetItem..."""
-    return frozenset(grant.action for grant in _granted(role, options))
+    return frozenset(grant.action for grant in _granted(role, options, features))
 
 
 def policy(
-    role: Role, options: Options, *, region: str | None = None, account: str = "*"
+    role: Role,
+    options: Options,
+    *,
+    region: str | None = None,
+    account: str = "*",
+    features: Features = NONE,
 ) -> dict[str, Any]:
-    """Write the IAM policy of a role: the least that it needs with *options*.
+    """Write the IAM policy of a role: the least that it needs with *options* and *features*.
 
     Args:
         role: app (serves requests), deploy (makes the table) or operator (looks after it).
@@ -103,19 +141,26 @@ def policy(
     if account != "*" and not (account.isascii() and account.isdigit() and len(account) == 12):  # noqa: PLR2004  # AWS: Account identifiers
         raise OptionError(f"account {account!r} is not one; expected 12 digits, or *")
     table = _arn(options, region or options.region or "*", account)
-    granted = tuple(_granted(role, options))
+    granted = tuple(_granted(role, options, features))
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement(scope, [one.action for one in granted if one.scope == scope], table, options)
+            _statement(
+                scope,
+                list(dict.fromkeys(one.action for one in granted if one.scope == scope)),
+                table,
+                options,
+            )
             for scope in _SIDS
             if any(one.scope == scope for one in granted)
         ],
     }
 
 
-def _granted(role: Role, options: Options) -> Iterator[Grant]:
-    return (grant for grant in GRANTS if grant.role == role and grant.when(options))
+def _granted(role: Role, options: Options, features: Features) -> Iterator[Grant]:
+    for grant in GRANTS:
+        if grant.role == role and grant.when(options) and grant.asked(features):
+            yield grant
 
 
 def _arn(options: Options, region: str, account: str) -> str:

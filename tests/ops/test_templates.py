@@ -12,17 +12,25 @@ from moto import mock_aws
 
 from beaker_dynamodb import sources
 from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.ops import tables
 from beaker_dynamodb.ops.templates import GRANTS, Role, actions, policy
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store import provision
 from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.client import DATA, door
 from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.store.features import Features
 from tests.instruments import Recorder
 from tests.servers import REGION, Server
 
 ROLES: tuple[Role, ...] = get_args(Role)
 CONTROL = {"CreateTable", "DescribeTable", "DescribeTimeToLive", "UpdateTimeToLive"}
+SHOWN = {
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "DescribeContinuousBackups",
+    "ListTagsOfResource",
+}
 ROWS = {"GetItem", "PutItem", "DeleteItem", "BatchGetItem", "BatchWriteItem"}
 #: What LeadingKeys can be asked of (AWS: Service Authorization Reference, DynamoDB).
 KEYED = frozenset("GetItem PutItem DeleteItem BatchGetItem BatchWriteItem Query".split())
@@ -64,21 +72,16 @@ def test_an_application_gets_what_sessions_need_and_no_more() -> None:
     }
 
 
-LOOKS_AFTER = {"GetItem", "BatchGetItem", "DeleteItem", "Scan"} | {
-    "DescribeTable",
-    "DescribeTimeToLive",
-}
+LOOKS_AFTER = {"GetItem", "BatchGetItem", "DeleteItem", "Scan"} | SHOWN
 ALLOWED: tuple[tuple[Role, dict[str, object], set[str]], ...] = (
     ("app", {}, ROWS | CONTROL),
     ("app", {"create_table": "false"}, ROWS),
     ("app", {"create_table": "false", "range_key": "rk"}, ROWS | {"Query"}),
     ("deploy", {}, CONTROL),
     ("deploy", {"create_table": "false", "range_key": "rk"}, CONTROL),
-    (
-        "operator",
-        {},
-        LOOKS_AFTER,
-    ),
+    ("deploy", {"special_keys": "u", "index_special_keys": "false"}, CONTROL),
+    ("deploy", {"special_keys": "u"}, CONTROL | {"UpdateTable"}),
+    ("operator", {}, LOOKS_AFTER),
     (
         "operator",
         {"special_keys": "userId"},
@@ -198,3 +201,21 @@ def test_the_rights_to_a_table_are_those_that_are_used(
     make(door(Connection.of(options)), blueprint(options))
 
     assert set(calls.names) == set(actions(role, options)) - DATA
+
+
+def test_the_rights_to_features_are_those_that_are_used(
+    moto_url: str, table_name: str, calls: Recorder
+) -> None:
+    """A right comes with the feature that needs it: an index, protection, backups, tags."""
+    options = told(table=table_name, region=REGION, endpoint_url=moto_url, special_keys="userId:S")
+    plain = told(table=table_name, region=REGION, endpoint_url=moto_url)
+    asked = Features((("team", "web"),), recovery=True, protection=True)
+    tables.create(plain)
+    tables.create(options, asked)
+    tables.create(options, Features(protection=False))
+
+    assert set(calls.names) == set(actions("deploy", options, asked))
+    assert actions("deploy", plain) == CONTROL
+    calls.clear()
+    tables.show(options)
+    assert set(calls.names) == SHOWN
