@@ -50,7 +50,10 @@ def digest(text: str, digits: int = 8) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What an operator needs to know of the call that failed; copied out of AWS's exception."""
+    """What an operator needs to know of the call that failed; copied out of AWS's exception.
+
+    `date`: the server's own clock, as the header of its answer says it.
+    """
 
     operation: str
     table: str | None = None
@@ -59,6 +62,7 @@ class CallFacts:
     request_id: str | None = None
     attempts: int | None = None
     reason: str | None = None
+    date: str | None = None
 
     def __str__(self) -> str:
         """Write the facts as one parenthesis for the end of a sentence."""

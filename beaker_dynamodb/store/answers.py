@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from beaker_dynamodb.errors import (
     AccessRefused,
@@ -105,6 +106,8 @@ class Failure:
     item: Mapping[str, Any] | None = None
     schema: str = ""
     names: frozenset[str] = frozenset()
+    date: str | None = None
+    address: str = ""
 
     @property
     def garbled(self) -> bool:
@@ -133,7 +136,7 @@ def failure_of(error: Exception) -> Failure:
     names = frozenset(kind.__name__ for kind in type(error).__mro__)
     response = getattr(error, "response", None)
     if "ClientError" not in names or not isinstance(response, Mapping):
-        return Failure(type(error).__name__, names=names)
+        return Failure(type(error).__name__, names=names, address=_address(error))
     told, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     code = str(told.get("Code", "")).rpartition("#")[2]
     return Failure(
@@ -145,7 +148,15 @@ def failure_of(error: Exception) -> Failure:
         item=response.get("Item"),
         schema=_schema_told(code, str(told.get("Message", ""))),
         names=names,
+        date=(meta.get("HTTPHeaders") or {}).get("date"),
     )
+
+
+def _address(error: Exception) -> str:
+    """Read which host and port was tried; nothing else of the address leaves."""
+    told = getattr(error, "kwargs", None)
+    url = told.get("endpoint_url") if isinstance(told, Mapping) else None
+    return urlsplit(str(url)).netloc.rpartition("@")[2] if url else ""
 
 
 def _throttled_by(response: Mapping[str, Any]) -> str | None:
@@ -178,7 +189,8 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
     if failure.names & _BUGS:
         return Refused("botocore refuses the request before it is sent", call=call)
     if not failure.status:
-        return Unavailable(f"DynamoDB did not answer: {failure.code}", call=call)
+        where = f" at {failure.address}" if failure.address else ""
+        return Unavailable(f"DynamoDB did not answer{where}: {failure.code}", call=call)
     if failure.schema:
         return TableMismatch(
             f"the table's key schema is not that of the options: {failure.schema}, the options"

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import logout
 from tests.ops.sites import IDENT, Run, Site
+from tests.servers import KEY, REGION
+
+INI = """
+[app:main]
+session.type = ext:dynamodb
+session.url = dynamodb://{region}/{table}?range_key=part
+session.endpoint_url = {url}
+session.aws_access_key_id = {key}
+session.aws_secret_access_key = {key}
+session.secret = a secret
+session.prefix = shop:
+session.timeout = 3600
+session.httponly = true
+session.data_serializer = json
+session.invalidate_corrupt = true
+cache.type = ext:dynamodb
+cache.table = {table}
+cache.region = {region}
+cache.endpoint_url = {url}
+cache.range_key = part
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +68,19 @@ def run(shop: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
         return code, out, err
 
     return ran
+
+
+@pytest.fixture(name="ini")
+def ini_(dynamodb_local: str, table_name: str, tmp_path: Path) -> str:
+    """Write an application's file without a fault."""
+    path = tmp_path / "production.ini"
+    path.write_text(INI.format(region=REGION, table=table_name, url=dynamodb_local, key=KEY))
+    return str(path)
+
+
+@pytest.fixture(name="made")
+def made_(ini: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Make its table, too."""
+    assert main(["table", "create", "-c", ini, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    return ini

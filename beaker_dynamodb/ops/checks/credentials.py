@@ -1,0 +1,78 @@
+"""Who this process is to AWS, where its calls go, and whether the clocks agree.
+
+Facts: the identity that the client tells, and the server's clock beside ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from beaker_dynamodb.ops.checks.finding import Finding
+from beaker_dynamodb.store.identity import Identity
+
+#: AWS refuses a signature that is older; a tenth of it is a clock that runs away.
+_REFUSED: Final = 300.0
+_DRIFTING: Final = 30.0
+#: botocore renews temporary credentials this long before their end (botocore/credentials.py).
+_RENEWED: Final = 600.0
+_LASTING: Final = frozenset({"env", "shared-credentials-file", "config-file", "boto-config"})
+
+
+def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
+    """Whether there are any, where from, and until when."""
+    if not who.provider:
+        yield Finding(
+            "error",
+            "credentials",
+            "none were found: not in the options, the environment, AWS's files, nor as a role",
+            "attach a role; or export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
+        )
+    elif who.expires is not None and who.expires <= now:
+        yield Finding(
+            "error",
+            "credentials",
+            f"those of {who.provider} have expired, and were not renewed",
+            "aws sso login, or look at the role of the machine",
+        )
+    elif who.expires is not None:
+        minutes = (who.expires - now) / 60
+        soon = who.expires - now < _RENEWED
+        yield Finding(
+            "warning" if soon else "ok",
+            "credentials",
+            f"found by {who.provider}, for {minutes:,.0f} minutes more"
+            + (": they ought to have been renewed by now" if soon else ", then renewed"),
+            "look at the provider of credentials" if soon else "",
+        )
+    elif who.provider in _LASTING and not local:
+        yield Finding(
+            "note",
+            "credentials",
+            f"found by {who.provider}: a key that lasts; a role needs none",
+            "attach a role, and take the key away",
+        )
+    else:
+        yield Finding("ok", "credentials", f"found by {who.provider}")
+
+
+def place(who: Identity) -> Iterator[Finding]:
+    """Where the calls go."""
+    yield Finding("ok", "region", who.region)
+    yield Finding("ok", "endpoint", who.endpoint)
+
+
+def clock(theirs: float | None, ours: float) -> Iterator[Finding]:
+    """A wrong clock makes AWS refuse, and makes sessions expire early or late."""
+    if theirs is None:
+        yield Finding("note", "clock", "the server did not tell its time")
+        return
+    off = ours - theirs
+    words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the server's"
+    remedy = "timedatectl set-ntp true"
+    if abs(off) >= _REFUSED:
+        yield Finding("error", "clock", f"{words}: AWS refuses such calls", remedy)
+    elif abs(off) >= _DRIFTING:
+        yield Finding("warning", "clock", f"{words}: sessions expire off by so much", remedy)
+    else:
+        yield Finding("ok", "clock", "agrees with the server's to the second or so")

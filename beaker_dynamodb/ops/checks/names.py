@@ -1,0 +1,82 @@
+"""Where newcomers stumble: names that are read by nobody, addresses that are another backend's.
+
+Facts: the names of environment variables, the `url` that was given, versions that are installed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from beaker_dynamodb.ops.checks.finding import Finding
+from beaker_dynamodb.options import TABLE
+from beaker_dynamodb.sources import ENVIRONMENT
+
+#: The oldest that the tests run with; setup.py asks for the same.
+OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 12), "boto3": (1, 34)}
+_SCHEME: Final = "dynamodb"
+_CLOSE: Final = 0.7
+_NAMES: Final = tuple(
+    ENVIRONMENT + name.upper()
+    for name in (*TABLE, *(row.alias for row in TABLE.values() if row.alias), "url")
+)
+
+
+def environment(names: Iterable[str]) -> Iterator[Finding]:
+    """A variable that is meant for us, but has another name, is read by nobody."""
+    for name in sorted(names):
+        if not name.upper().startswith("BEAKER_DYNAMO") or name in _NAMES:
+            continue
+        near = difflib.get_close_matches(name.upper(), _NAMES, n=1, cutoff=_CLOSE)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        remedy = f"export {near[0]}=..., unset {name}" if near else f"unset {name}"
+        yield Finding("error", "environment", f"{name} is read by nobody{meant}", remedy)
+
+
+def url(given: object) -> Iterator[Finding]:
+    """A url of another scheme is set aside, for pyramid_beaker hands one to every region."""
+    if not given:
+        return
+    text = str(given).strip()
+    scheme, colon, rest = text.partition(":")
+    if scheme.lower() == _SCHEME and rest.startswith("//"):
+        yield Finding("ok", "url", f"is {_SCHEME}://")
+        return
+    looks_ours = difflib.SequenceMatcher(None, scheme.lower(), _SCHEME).ratio() > _CLOSE
+    if looks_ours:
+        yield Finding(
+            "error",
+            "url",
+            f"begins with {scheme + colon + ('//' if rest.startswith('//') else '')!r}, which is no"
+            " address of ours: it is set aside as another backend's",
+            "url = dynamodb://REGION/TABLE?option=value",
+        )
+        return
+    yield Finding(
+        "note",
+        "url",
+        "is another backend's, and is set aside",
+        "url = dynamodb://REGION/TABLE?option=value, or take it out",
+    )
+
+
+def versions(installed: Mapping[str, str]) -> Iterator[Finding]:
+    """What is too old is not tested with us, and may fail in any way."""
+    named = ", ".join(f"{name} {version}" for name, version in installed.items())
+    old = [name for name, least in OLDEST.items() if _numbers(installed.get(name, "0")) < least]
+    if not old:
+        yield Finding("ok", "versions", named)
+    for name in old:
+        least = ".".join(map(str, OLDEST[name]))
+        yield Finding(
+            "error",
+            "versions",
+            f"{name} {installed.get(name, 'is missing')}: this package needs {least} or later",
+            f"pip install '{name}>={least}'",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[:2]
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)

@@ -1,0 +1,150 @@
+"""The table as the application finds it: its shape, what it may do there, and a row that lives.
+
+Facts: the description, the probes, the round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.checks.finding import Finding
+from beaker_dynamodb.store.blueprint import Blueprint
+from beaker_dynamodb.store.description import Description, paid_for
+from beaker_dynamodb.store.differences import differences
+from beaker_dynamodb.store.probes import Probe
+
+#: Seconds. A call within one region takes a few milliseconds; more is felt on every page.
+_SLOW: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A row written, read and deleted: seconds each, units in all, and what went wrong."""
+
+    seconds: tuple[float, ...] = ()
+    read_units: float = 0
+    write_units: float = 0
+    wrong: str = ""
+    error: DynamoDBBackendError | None = None
+
+
+def shape(is_: Description, ought: Blueprint) -> Iterator[Finding]:
+    """Whether the table is what the options name; what is as it ought to be, too."""
+    found = differences(is_, ought)
+    wrong = {one.matter.partition(" ")[0] for one in found}
+    account = f", account {is_.account}" if is_.account else ""
+    if "status" not in wrong:
+        holds = f"{is_.rows:,} rows and {is_.size:,} bytes, up to six hours ago"
+        yield Finding("ok", "table", f"{is_.table!r}{account}: {is_.status}; {holds}")
+    if "key" not in wrong:
+        yield Finding("ok", "keys", is_.schema())
+    if "TTL" not in wrong:
+        yield Finding("ok", "TTL", str(is_.expiry))
+    if "capacity" not in wrong:
+        yield Finding("ok", "capacity", paid_for(is_.capacity))
+    if ought.indexes and "index" not in wrong:
+        yield Finding("ok", "indexes", ", ".join(index.name for index in is_.indexes))
+    for one in found:
+        said = f"is {one.is_}, ought to be {one.ought}"
+        remedy = ought.command(is_.region)
+        if one.matter == "key schema":
+            remedy = "another table, or the names of its keys: hash_key = ..., range_key = ..."
+        if one.matter == "TTL" and is_.expiry.attribute:
+            remedy = f"ttl_attribute = {is_.expiry.attribute}, or aws dynamodb update-time-to-live"
+        yield Finding(one.severity, one.matter, said, remedy)
+
+
+def safety(is_: Description, ought: Blueprint) -> Iterator[Finding]:
+    """What protects the table, and what keeps what users deleted."""
+    if not is_.protection:
+        remedy = f"{ought.command(is_.region)} --deletion-protection"
+        yield Finding("note", "protection", "anybody with the right deletes it in one call", remedy)
+    if is_.recovery:
+        yield Finding(
+            "note",
+            "backups",
+            "point-in-time recovery keeps sessions for 35 days after users deleted them",
+            f"{ought.command(is_.region)} --no-point-in-time-recovery",
+        )
+
+
+def missing(application: Application, ought: Blueprint) -> Iterator[Finding]:
+    """No table: the first request makes it, or nobody does."""
+    creates = application.options.create_table
+    then = "the first request creates it, if its role may" if creates else "nobody creates it"
+    yield Finding(
+        "error",
+        "table",
+        f"{ought.table!r} does not exist in this region and account; {then}",
+        ought.command(application.options.region),
+    )
+
+
+def undescribed(application: Application, error: AccessRefused) -> Iterator[Finding]:
+    """A role that may not describe the table cannot create one either."""
+    if error.call is not None and error.call.code != "AccessDeniedException":
+        yield Finding("error", "credentials", str(error), "look at the key, and at the clock")
+    elif application.options.create_table:
+        yield Finding(
+            "warning",
+            "create_table",
+            "is true, but this role may not describe a table, so it cannot make one",
+            f"{application.kind}.create_table = false",
+        )
+    else:
+        yield Finding(
+            "note",
+            "table",
+            "this role may not describe it (it need not): keys, TTL and indexes were not compared",
+            "run `beaker-dynamodb table check` with an operator's role",
+        )
+
+
+def permissions(role: str, made: Iterable[Probe]) -> Iterator[Finding]:
+    """Each call that the application makes, made once on a key that nobody has."""
+    may = []
+    for probe in made:
+        if probe.error is None:
+            may.append(probe.operation)
+        elif isinstance(probe.error, AccessRefused):
+            yield Finding(
+                "error",
+                "permissions",
+                f"the application needs dynamodb:{probe.operation}, and AWS refuses it",
+                role,
+            )
+        else:
+            yield failed("permissions", probe.error)
+    if may:
+        yield Finding("ok", "permissions", ", ".join(may))
+
+
+def round_trip(trip: Trip) -> Iterator[Finding]:
+    """A row of our own: written, read, compared, deleted."""
+    if trip.error is not None:
+        yield failed("round trip", trip.error)
+        return
+    if trip.wrong:
+        yield Finding("error", "round trip", trip.wrong)
+        return
+    names = zip(("write", "read", "delete"), trip.seconds, strict=True)
+    took = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in names)
+    units = f"{trip.write_units:g} write units, {trip.read_units:g} read units"
+    slow = max(trip.seconds) >= _SLOW
+    yield Finding(
+        "note" if slow else "ok",
+        "round trip",
+        f"{took}; {units}",
+        "run the application in the table's region; give its network a VPC endpoint"
+        if slow
+        else "",
+    )
+
+
+def failed(matter: str, error: DynamoDBBackendError) -> Finding:
+    """Say an error of ours as a finding; it holds its own remedy."""
+    return Finding("error", matter, str(error), unreachable=isinstance(error, Unavailable))

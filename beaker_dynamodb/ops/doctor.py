@@ -1,0 +1,140 @@
+"""Looks over an application's store, from the options to a row that is written and read.
+
+Here the facts are gathered; what they mean is decided in `checks/`, and each finding is yielded
+as it is found. No row but one of its own is changed, and no table is created.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import Final
+
+from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
+from beaker_dynamodb.ops.checks.finding import Finding
+from beaker_dynamodb.ops.trip import own_key, trip
+from beaker_dynamodb.rows import Rows, rows
+from beaker_dynamodb.sources import ENVIRONMENT
+from beaker_dynamodb.store import provision
+from beaker_dynamodb.store.blueprint import blueprint
+from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.identity import clock_of, identity
+from beaker_dynamodb.store.probes import Probe, probes
+from beaker_dynamodb.surroundings import REAL, Surroundings
+
+_PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3", "botocore")
+
+
+def examine(
+    application: Application,
+    *,
+    read_only: bool = False,
+    environ: Mapping[str, str] = os.environ,
+    around: Surroundings = REAL,
+) -> Iterator[Finding]:
+    """Yield each finding as it is found; the last one says so if the store is unreachable.
+
+    Run it as the application: under its credentials, its environment and its ini file.
+
+    Args: *read_only* leaves out the round trip, and with it every write that takes effect.
+    """
+    yield from _told(application, environ)
+    options = dataclasses.replace(application.options, create_table=False)
+    mine = rows(options, application.kind, around)
+    try:
+        yield from _reached(application, mine.table.door, around)
+        yield from _found(application, mine, around, read_only=read_only)
+    except DynamoDBBackendError as error:
+        yield table.failed("store", error)
+
+
+def exit_code(worst: Iterator[Finding]) -> int:
+    """Say how `doctor` ends: 0, 1 if an error was found, 3 if the store was not reached."""
+    code = 0
+    for finding in worst:
+        if finding.unreachable:
+            return 3
+        code = max(code, int(finding.severity == "error"))
+    return code
+
+
+def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at what was configured, without a call."""
+    yield from names.versions(_installed())
+    yield from names.environment(environ)
+    url = application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL")
+    yield from names.url(url)
+    if application.kind == "session":
+        for beakers_ in beakers.CHECKS:
+            yield from beakers_(application)
+        pyramid = importlib.util.find_spec("pyramid_beaker") is not None
+        yield from beakers.corrupt(application, pyramid=pyramid)
+    else:
+        yield from beakers.pickles(application)
+    for check in settings.CHECKS:
+        yield from check(application)
+
+
+def _reached(application: Application, door: Door, around: Surroundings) -> Iterator[Finding]:
+    """Look at who we are, and where the calls go."""
+    who = identity(door)
+    local = settings.is_local(application.options)
+    yield from credentials.credentials(who, around.clock(), local=local)
+    yield from credentials.place(who)
+
+
+def _found(
+    application: Application, mine: Rows, around: Surroundings, *, read_only: bool
+) -> Iterator[Finding]:
+    """Look at the table, and at what may be done with it."""
+    ought = blueprint(application.options)
+    try:
+        is_ = provision.describe(mine.table.door, application.options.table)
+    except AccessRefused as error:
+        refused = list(table.undescribed(application, error))
+        yield from refused
+        if exit_code(iter(refused)):  # the key, or the clock
+            yield from credentials.clock(clock_of(error), around.clock())
+            return
+    else:
+        if is_ is None:
+            yield from table.missing(application, ought)
+            return
+        yield from table.shape(is_, ought)
+        yield from table.safety(is_, ought)
+        if is_.schema() != ought.ought():
+            return  # what follows could only say the same in other words
+    key = own_key(mine, application.kind, around)
+    ranged = application.options.range_key is not None and application.kind == "cache"
+    made: list[Probe] = []
+    for probe in probes(mine.table, key, ranged=ranged):
+        made.append(probe)
+        if isinstance(probe.error, Unavailable):
+            break
+    clock = next((probe.clock for probe in made if probe.clock is not None), None)
+    yield from credentials.clock(clock, around.clock())
+    findings = list(table.permissions(_policy(application), made))
+    yield from findings
+    if not read_only and exit_code(iter(findings)) == 0:
+        yield from table.round_trip(trip(mine, key, around))
+
+
+def _policy(application: Application) -> str:
+    """Write the command that prints what the application must be allowed."""
+    source = application.source
+    given = f"-c {source}" if source.partition("#")[0].endswith(".ini") else "-o ..."
+    return f"beaker-dynamodb policy app {given}"
+
+
+def _installed() -> Mapping[str, str]:
+    """Name what is installed, and in which version."""
+    there = {
+        one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
+    }
+    return {"Python": platform.python_version(), **there}

@@ -1,0 +1,156 @@
+"""The doctor at a real store, by its entry point: findings as they come, exit codes, no traces."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops.application import Application, application
+from beaker_dynamodb.ops.checks.finding import Finding
+from beaker_dynamodb.ops.doctor import examine, exit_code
+from beaker_dynamodb.store import provision
+from beaker_dynamodb.surroundings import REAL
+from tests.instruments import Recorder
+from tests.servers import KEY, Flavor, Server, free_port
+
+
+def ill(found: list[Finding]) -> list[tuple[str, str]]:
+    """Keep what is worse than a note."""
+    return [(one.severity, one.matter) for one in found if one.severity in {"warning", "error"}]
+
+
+def test_an_application_that_is_well_is_told_so(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every matter has its line, ok or a note; the count stands on stderr; the code is 0."""
+    assert main(["doctor", "-c", made]) == 0
+    out, err = capsys.readouterr()
+
+    for matter in (
+        *("versions", "url", "cookie", "credentials", "region", "endpoint", "table", "keys"),
+        *("TTL", "capacity", "clock", "round trip"),
+    ):
+        assert f"ok       {matter}: " in out
+    assert (
+        "ok       permissions: GetItem, PutItem, DeleteItem, BatchGetItem, BatchWriteItem\n" in out
+    )
+    assert err.startswith("0 errors, 0 warnings, ")
+
+
+def test_machines_read_one_object_a_line(made: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same findings, with all that they hold."""
+    assert main(["doctor", "-c", made, "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert {"ok", "note"} == {one["severity"] for one in found}
+    assert set(found[0]) == {"severity", "matter", "said", "remedy", "unreachable"}
+    assert main(["doctor", "-c", made, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_stays_behind(made: str, dynamodb_local: str, table_name: str) -> None:
+    """The one row that was written is gone."""
+    main(["doctor", "-c", made, "--quiet"])
+    client = Server(dynamodb_local, Flavor.LOCAL).client()
+
+    assert client.scan(TableName=table_name)["Count"] == 0
+    client.close()
+
+
+def test_read_only_writes_nothing_that_could_take_effect(made: str, calls: Recorder) -> None:
+    """Each write stands on a condition that cannot hold, or deletes what nobody has."""
+    assert main(["doctor", "-c", made, "--read-only", "--quiet"]) == 0
+    writes = [call for call in calls if call.operation in {"PutItem", "DeleteItem"}]
+
+    assert [call.error for call in writes] == ["ConditionalCheckFailedException"] * 2
+
+
+def test_a_cache_is_looked_over_with_its_own_calls(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It asks for all rows of a namespace, too; the cookie is none of its matters."""
+    assert main(["doctor", "-c", made, "--cache", "default", "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    said = {one["matter"]: one["said"] for one in found}
+
+    assert said["permissions"].endswith("BatchWriteItem, Query")
+    assert "cookie" not in said
+    assert "round trip" in said
+
+
+def test_a_table_that_is_missing_is_an_error_and_stays_missing(
+    ini: str, capsys: pytest.CaptureFixture[str], calls: Recorder
+) -> None:
+    """Exit 1 and the command that makes it; the doctor itself makes none."""
+    assert main(["doctor", "-c", ini]) == 1
+    out = capsys.readouterr().out
+
+    assert "error    table: " in out
+    assert "-> beaker-dynamodb table create -o table=" in out
+    assert calls.names == ["DescribeTable"]
+
+
+def test_a_store_that_does_not_answer_is_3_after_what_was_found(
+    ini: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The findings until then are printed, and the last one names the address that was tried."""
+    port = free_port()
+    nobody = ("-o", f"endpoint_url=http://127.0.0.1:{port}", "-o", "max_attempts=1")
+    assert main(["doctor", "-c", ini, *nobody]) == 3
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0].startswith("ok       versions: ")
+    assert f"did not answer at 127.0.0.1:{port}" in lines[-1]
+
+
+def test_a_wrong_clock_is_found_by_the_servers_own(made: str) -> None:
+    """By the header of any reply."""
+    slow = dataclasses.replace(REAL, clock=lambda: REAL.clock() - 400)
+
+    assert ("error", "clock") in ill(list(examine(application(made), around=slow)))
+
+
+def test_no_credentials_are_told_before_any_call(
+    ini: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And where they are looked for."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    bare = Path(ini).read_text().replace(f"_key_id = {KEY}", "_key_id =")
+    Path(ini).write_text(bare.replace(f"secret_access_key = {KEY}", "secret_access_key ="))
+
+    assert main(["doctor", "-c", ini]) == 1
+    assert "error    credentials: none were found" in capsys.readouterr().out
+
+
+def test_no_region_is_told(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an error with its sentence, not as a traceback."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    app = application(ini)
+    bare = Application(dataclasses.replace(app.options, region=None), "session", {}, "")
+    found = list(examine(bare))
+
+    assert "no AWS region is set" in found[-1].said
+    assert exit_code(iter(found)) == 1
+
+
+def test_a_misspelled_variable_and_address_are_errors(made: str) -> None:
+    """What a newcomer types, and nobody reads."""
+    app = application(made)
+    wrong = dataclasses.replace(app, settings={**app.settings, "url": "dynamo://x/y"})
+    found = list(examine(wrong, environ={"BEAKER_DYNAMODB_TABEL": "x"}))
+
+    assert ill(found) == [("error", "environment"), ("error", "url")]
+
+
+def test_a_table_of_other_keys_is_looked_at_no_further(made: str, calls: Recorder) -> None:
+    """Every call would say the same in other words."""
+    found = list(examine(application(made, given={"hash_key": "sid"})))
+
+    assert ("error", "key schema") in ill(found)
+    assert calls.names == ["DescribeTable", "DescribeTimeToLive"]
+    assert provision.describe is not None
