@@ -1,4 +1,4 @@
-"""Prints the generated parts of README.md from the code: options, policies, commands.
+"""Prints the generated parts of the documents from the code: options, policies, commands, costs.
 
 `python docs/print.py` writes them; with `--check` it only says whether they differ.
 """
@@ -11,9 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from beaker_dynamodb import options, sources
-from beaker_dynamodb.ops import cli, templates
+from beaker_dynamodb.ops import cli, prices, templates
 
 README = Path(__file__).parents[1] / "README.md"
+OPERATIONS = Path(__file__).parent / "operations.md"
+
+#: A month of the cost table, and what a visitor does: all of it said above the table.
+SECONDS = 30 * 86400
+KILOBYTES, CHANGES, TOUCHES, REQUESTS, DAYS = 2, 0.10, 0.02, 20, 1
 
 
 def policies() -> str:
@@ -35,6 +40,42 @@ def commands() -> str:
     return f"<details><summary>All commands</summary>\n\n{reference}\n\n</details>\n"
 
 
+def costs() -> str:
+    """Print what sessions cost at three rates of requests, on-demand."""
+    told = (
+        f"On-demand, list prices of {prices.REGION} as of {prices.AS_OF}: ${prices.WRITES} a"
+        f" million write units, ${prices.READS} a million read units, ${prices.STORAGE} a GB and"
+        f" month. A session takes {KILOBYTES} KB. Each request loads it (1 read unit),"
+        f" {CHANGES:.0%} change it and {TOUCHES:.0%} only move its expiry ({KILOBYTES} write units"
+        f" each). A visitor makes {REQUESTS} requests, and the row is kept for {DAYS} day. A month"
+        " has 30 days. The last column is the same site with a store that writes on each request."
+    )
+    heads = (
+        *("requests a second", "read units a second", "write units a second", "reads"),
+        *("writes", "storage", "a month", "writing always"),
+    )
+    rows = "\n".join(_cost(rate) for rate in (1, 100, 10_000))
+    return f"{told}\n\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|\n{rows}\n"
+
+
+def _cost(rate: int) -> str:
+    """Print one row; the figures are rounded at the end."""
+    written = rate * (CHANGES + TOUCHES) * KILOBYTES
+    reads, writes, always = (
+        units * SECONDS / 1e6 * price
+        for units, price in (
+            (rate, prices.READS),
+            (written, prices.WRITES),
+            (rate * KILOBYTES, prices.WRITES),
+        )
+    )
+    rows = rate / REQUESTS * DAYS * 86400
+    storage = rows * KILOBYTES / 1024**2 * prices.STORAGE
+    dollars = (reads, writes, storage, reads + writes + storage, reads + always + storage)
+    figures = " | ".join(f"${amount:,.2f}" for amount in dollars)
+    return f"| {rate:,} | {rate:,} | {written:,.2f} | {figures} |"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options.reference,
     "policies": policies,
@@ -42,26 +83,35 @@ PARTS: Mapping[str, Callable[[], str]] = {
 }
 
 
-def printed(text: str) -> str:
+#: Which document holds which parts.
+DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
+    README: PARTS,
+    OPERATIONS: {"costs": costs},
+}
+
+
+def printed(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
     """Return *text* with every generated part as the code prints it now."""
-    for name, part in PARTS.items():
+    for name, part in parts.items():
         first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, begun, rest = text.partition(first)
         _, ended, after = rest.partition(last)
         if not begun or not ended or first in after:
-            raise SystemExit(f"README.md needs one place for {name!r}")
+            raise SystemExit(f"the document needs one place for {name!r}")
         text = f"{before}{first}\n{part()}\n{last}{after}"
     return text
 
 
 def main(argv: list[str]) -> int:
-    """Write README.md, or say whether it is as the code prints it."""
-    before = README.read_text("utf-8")
-    after = printed(before)
-    if "--check" in argv:
-        return int(before != after)
-    README.write_text(after, "utf-8")
-    return 0
+    """Write the documents, or say whether they are as the code prints them."""
+    lagging = 0
+    for document, parts in DOCUMENTS.items():
+        before = document.read_text("utf-8")
+        after = printed(before, parts)
+        lagging += before != after
+        if "--check" not in argv:
+            document.write_text(after, "utf-8")
+    return int(lagging > 0) if "--check" in argv else 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ def _printer() -> ModuleType:
     return module
 
 
+def test_no_document_lags_behind_the_code() -> None:
+    """Each document's generated parts are what `docs/print.py` prints now; --check says so."""
+    assert _printer().main(["--check"]) == 0
+
+
 def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> None:
     """The generated parts of README are what `docs/print.py` prints from the code now."""
     text = (ROOT / "README.md").read_text("utf-8")

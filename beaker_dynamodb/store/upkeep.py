@@ -114,7 +114,7 @@ def _change(
     patience: Patience,
 ) -> Step:
     """Change one thing of the table, when it takes changes."""
-    table = request["TableName"]
+    table, until = request["TableName"], patience.monotonic() + patience.ceiling
     while True:
         _settled(door, table, matter, tell, patience)
         try:
@@ -123,7 +123,8 @@ def _change(
             if code_of(error) == LACKING:
                 return Step(matter, lacking=True)
             # Somebody else was faster: wait for that, and look again.
-            if code_of(error) not in {IN_USE, "LimitExceededException"}:
+            later = code_of(error) in {IN_USE, "LimitExceededException"}
+            if not later or patience.monotonic() > until:
                 raise
             patience.sleep(_PAUSE)
             continue

@@ -1,0 +1,108 @@
+"""The page for the person on call names the errors, log lines and commands that there are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb import errors
+from beaker_dynamodb.ops import cli
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+PACKAGE = ROOT / "beaker_dynamodb"
+#: Lines that tell whoever configures the application, once: nothing to be called for at night.
+OF_CONFIGURATION = {
+    "beaker_dynamodb.sources",
+    "beaker_dynamodb.store.meter",
+    "beaker_dynamodb.notices",
+}
+ONCE = {"a session with an empty id is not stored"}
+#: What has more than one name there.
+OTHER_WORDS = {"beaker_dynamodb.ops", "beaker_dynamodb.demo"}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Read the cells of the first table below a heading."""
+    lines = PAGE.partition(heading)[2].splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("|---"))
+    found = []
+    for line in lines[first + 1 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def beginning(node: ast.expr) -> str | None:
+    """Read how a message begins, up to what is filled in; None if it is a name."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+        return str(node.values[0].value)
+    return None
+
+
+def warnings() -> Iterator[tuple[str, str]]:
+    """Yield logger and beginning of each warning that the package writes in its own words."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        logger = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case (
+                    ast.Call(
+                        func=ast.Attribute(value=ast.Name(id="notices"), attr="warn"),
+                        args=[_, message, *_],
+                    )
+                    | ast.Call(
+                        func=ast.Attribute(value=ast.Name(id="log"), attr="warning"),
+                        args=[message, *_],
+                    )
+                ):
+                    if (text := beginning(message)) is not None:
+                        yield logger, text
+
+
+QUOTED = {
+    (row[0].strip("`"), row[1].strip("`")) for row in rows("And in the application's own log")
+}
+
+
+def test_every_error_says_what_to_do() -> None:
+    """The table holds the tree of errors.py, all of it and nothing else."""
+    told = {row[0].strip("`") for row in rows("## What each error means")}
+
+    assert told == set(errors.__all__) - {"DynamoDBBackendError"}
+
+
+@pytest.mark.parametrize(("logger", "quoted"), sorted(QUOTED))
+def test_a_line_that_is_alarmed_on_is_written(logger: str, quoted: str) -> None:
+    """It begins so, in that logger."""
+    assert any(name == logger and text.startswith(quoted) for name, text in warnings())
+
+
+def test_every_warning_of_a_request_is_explained() -> None:
+    """A new line in the log comes with a row of the table."""
+    missing = [
+        (logger, text)
+        for logger, text in warnings()
+        if logger not in OF_CONFIGURATION
+        and not any(logger.startswith(other) for other in OTHER_WORDS)
+        and text not in ONCE
+        and not any(name == logger and text.startswith(quoted) for name, quoted in QUOTED)
+    ]
+
+    assert missing == []
+
+
+def test_every_command_of_the_page_exists() -> None:
+    """With its words, as they are typed."""
+    commands = set(re.findall(r"^### `beaker-dynamodb (.+)`$", cli.reference(), re.MULTILINE))
+    typed = re.findall(r"beaker-dynamodb ([a-z]+(?: (?:create|check|show|delete))?)", PAGE)
+
+    assert typed
+    assert {words for words in typed if words not in commands} == set()
