@@ -10,12 +10,14 @@ import dataclasses
 import importlib.util
 import os
 import platform
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Final
 
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.application import application as read
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.ops.trip import own_key, trip
@@ -28,7 +30,7 @@ from beaker_dynamodb.store.identity import clock_of, identity
 from beaker_dynamodb.store.probes import Probe, probes
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
-_PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3", "botocore")
+_PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 
 
 def examine(
@@ -104,10 +106,10 @@ def _found(
             return
     else:
         if is_ is None:
-            yield from table.missing(application, ought)
+            yield from table.missing(application, _creates(application))
             return
-        yield from table.shape(is_, ought)
-        yield from table.safety(is_, ought)
+        yield from table.shape(is_, ought, _creates(application))
+        yield from table.safety(is_, _creates(application))
         if is_.schema() != ought.ought():
             return  # what follows could only say the same in other words
     key = own_key(mine, application.kind, around)
@@ -125,11 +127,28 @@ def _found(
         yield from table.round_trip(trip(mine, key, around))
 
 
+def _creates(application: Application) -> str:
+    """Write the command that makes the table: by the file alone, if that says it all."""
+    if _by_file_alone(application):
+        return f"beaker-dynamodb table create -c {shlex.quote(application.source)}"
+    return blueprint(application.options).command(application.options.region)
+
+
 def _policy(application: Application) -> str:
     """Write the command that prints what the application must be allowed."""
-    source = application.source
-    given = f"-c {source}" if source.partition("#")[0].endswith(".ini") else "-o ..."
-    return f"beaker-dynamodb policy app {given}"
+    if _by_file_alone(application):
+        return f"beaker-dynamodb policy app -c {shlex.quote(application.source)}"
+    return "beaker-dynamodb policy app, with the options that the doctor got"
+
+
+def _by_file_alone(application: Application) -> bool:
+    """Tell whether the ini file says all that was given here."""
+    if application.kind == "cache":
+        return False
+    try:
+        return read(application.source).options == application.options
+    except OptionError:
+        return False
 
 
 def _installed() -> Mapping[str, str]:

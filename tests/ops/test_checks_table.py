@@ -45,7 +45,7 @@ def test_a_table_that_is_not_as_it_ought_to_be_is_found(
     changed: dict[str, Any], line: list[str], remedy: str
 ) -> None:
     """What differs is told with its remedy; what is well is told as well."""
-    found = list(table.shape(dataclasses.replace(IS, **changed), OUGHT))
+    found = list(table.shape(dataclasses.replace(IS, **changed), OUGHT, OUGHT.command()))
 
     assert lines(iter(found)) == line
     assert [one.matter for one in found if one.severity == "ok"]
@@ -62,13 +62,13 @@ def test_a_table_that_is_not_as_it_ought_to_be_is_found(
 )
 def test_what_protects_the_table_is_told(changed: dict[str, Any], line: list[str]) -> None:
     """Both have a command that changes them."""
-    assert lines(table.safety(dataclasses.replace(IS, **changed), OUGHT)) == line
+    assert lines(table.safety(dataclasses.replace(IS, **changed), "make")) == line
 
 
 def test_a_table_that_is_missing_is_an_error_with_its_command() -> None:
     """Whether the first request will make it, or nobody."""
-    (makes,) = table.missing(told({}), OUGHT)
-    (waits,) = table.missing(told({"create_table": "false"}), OUGHT)
+    (makes,) = table.missing(told({}), OUGHT.command())
+    (waits,) = table.missing(told({"create_table": "false"}), OUGHT.command())
 
     assert "the first request creates it" in makes.said
     assert "nobody creates it" in waits.said

@@ -90,8 +90,10 @@ def test_a_table_that_is_missing_is_an_error_and_stays_missing(
     out = capsys.readouterr().out
 
     assert "error    table: " in out
-    assert "-> beaker-dynamodb table create -o table=" in out
-    assert calls.names == ["DescribeTable"]
+    assert f"-> beaker-dynamodb table create -c {ini}\n" in out
+    assert main(["doctor", "-c", ini, "-o", "special_keys=u"]) == 1
+    assert "table create -o table=" in capsys.readouterr().out
+    assert calls.names == ["DescribeTable"] * 2
 
 
 def test_a_store_that_does_not_answer_is_3_after_what_was_found(

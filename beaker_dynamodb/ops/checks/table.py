@@ -32,8 +32,11 @@ class Trip:
     error: DynamoDBBackendError | None = None
 
 
-def shape(is_: Description, ought: Blueprint) -> Iterator[Finding]:
-    """Whether the table is what the options name; what is as it ought to be, too."""
+def shape(is_: Description, ought: Blueprint, command: str) -> Iterator[Finding]:
+    """Whether the table is what the options name; what is as it ought to be, too.
+
+    Args: the *command* that makes the table.
+    """
     found = differences(is_, ought)
     wrong = {one.matter.partition(" ")[0] for one in found}
     account = f", account {is_.account}" if is_.account else ""
@@ -50,7 +53,7 @@ def shape(is_: Description, ought: Blueprint) -> Iterator[Finding]:
         yield Finding("ok", "indexes", ", ".join(index.name for index in is_.indexes))
     for one in found:
         said = f"is {one.is_}, ought to be {one.ought}"
-        remedy = ought.command(is_.region)
+        remedy = command
         if one.matter == "key schema":
             remedy = "another table, or the names of its keys: hash_key = ..., range_key = ..."
         if one.matter == "TTL" and is_.expiry.attribute:
@@ -58,29 +61,29 @@ def shape(is_: Description, ought: Blueprint) -> Iterator[Finding]:
         yield Finding(one.severity, one.matter, said, remedy)
 
 
-def safety(is_: Description, ought: Blueprint) -> Iterator[Finding]:
+def safety(is_: Description, command: str) -> Iterator[Finding]:
     """What protects the table, and what keeps what users deleted."""
     if not is_.protection:
-        remedy = f"{ought.command(is_.region)} --deletion-protection"
+        remedy = f"{command} --deletion-protection"
         yield Finding("note", "protection", "anybody with the right deletes it in one call", remedy)
     if is_.recovery:
         yield Finding(
             "note",
             "backups",
             "point-in-time recovery keeps sessions for 35 days after users deleted them",
-            f"{ought.command(is_.region)} --no-point-in-time-recovery",
+            f"{command} --no-point-in-time-recovery",
         )
 
 
-def missing(application: Application, ought: Blueprint) -> Iterator[Finding]:
+def missing(application: Application, command: str) -> Iterator[Finding]:
     """No table: the first request makes it, or nobody does."""
     creates = application.options.create_table
     then = "the first request creates it, if its role may" if creates else "nobody creates it"
     yield Finding(
         "error",
         "table",
-        f"{ought.table!r} does not exist in this region and account; {then}",
-        ought.command(application.options.region),
+        f"{application.options.table!r} does not exist in this region and account; {then}",
+        command,
     )
 
 

@@ -42,11 +42,13 @@ def doctor(application: Application, read_only: bool, output: Output) -> int:  #
 
     output.stream(kept(), _line)
     count = Counter(finding.severity for finding in seen)
-    output.remark(
-        f"{count['error']} errors, {count['warning']} warnings, {count['note']} notes,"
-        f" {count['ok']} ok"
-    )
+    told = (_counted(count[word], word) for word in ("error", "warning", "note"))
+    output.remark(f"{', '.join(told)}, {count['ok']} ok")
     return exit_code(iter(seen))
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _line(finding: Finding) -> str:
