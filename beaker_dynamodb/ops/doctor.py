@@ -26,7 +26,7 @@ from beaker_dynamodb.sources import ENVIRONMENT
 from beaker_dynamodb.store import provision
 from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.identity import clock_of, identity
+from beaker_dynamodb.store.identity import carrier, clock_of, identity
 from beaker_dynamodb.store.probes import Probe, probes
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
@@ -89,6 +89,7 @@ def _reached(application: Application, door: Door, around: Surroundings) -> Iter
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, around.clock(), local=local)
     yield from credentials.place(who)
+    yield from credentials.transport(carrier(door))
 
 
 def _found(

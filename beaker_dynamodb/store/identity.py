@@ -61,6 +61,16 @@ def _asked(client: Any) -> Identity:
     )
 
 
+def carrier(door: Door) -> tuple[str, str] | None:
+    """Say what carries the calls that an application makes most, and why; None if nothing tells.
+
+    Raises: as `identity`.
+    """
+    tell = getattr(door, "transport", None)
+    told = tell() if callable(tell) else None
+    return None if told is None else (told.name, told.why)
+
+
 def clock_of(answer: Mapping[str, Any] | DynamoDBBackendError) -> float | None:
     """Read the server's own clock, epoch seconds, out of a reply's body or an error."""
     if isinstance(answer, DynamoDBBackendError):

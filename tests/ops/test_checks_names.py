@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
 import pytest
 
 from beaker_dynamodb.ops.checks import credentials, names
-from beaker_dynamodb.store.identity import Identity
+from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.identity import Identity, carrier
 from tests.ops.test_checks import lines
 
 
@@ -98,3 +102,24 @@ def test_a_key_for_a_store_on_this_machine_is_no_matter() -> None:
 def test_a_clock_that_is_wrong_is_found(theirs: float | None, line: list[str]) -> None:
     """In both directions; AWS refuses from five minutes on."""
     assert lines(credentials.clock(theirs, 1000.0)) == line
+
+
+@dataclass
+class Told:
+    """What a door tells of its transport."""
+
+    name: str = "wire"
+    why: str = "nobody listens"
+
+
+class Carrying:
+    def transport(self) -> Told:
+        return Told()
+
+
+def test_what_carries_a_call_is_told_where_a_door_knows() -> None:
+    """With its reason; a door that does not tell is no finding."""
+    (found,) = credentials.transport(carrier(cast("Door", Carrying())))
+
+    assert (found.severity, found.said) == ("ok", "wire: nobody listens")
+    assert list(credentials.transport(carrier(cast("Door", object())))) == []

@@ -62,6 +62,13 @@ def place(who: Identity) -> Iterator[Finding]:
     yield Finding("ok", "endpoint", who.endpoint)
 
 
+def transport(carried: tuple[str, str] | None) -> Iterator[Finding]:
+    """What carries a call, and why."""
+    if carried is not None:
+        name, why = carried
+        yield Finding("ok", "transport", f"{name}: {why}" if why else name)
+
+
 def clock(theirs: float | None, ours: float) -> Iterator[Finding]:
     """A wrong clock makes AWS refuse, and makes sessions expire early or late."""
     if theirs is None:
