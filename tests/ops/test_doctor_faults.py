@@ -109,3 +109,14 @@ def test_a_row_is_sealed_as_the_application_seals_it(
     assert exit_code(iter(found)) == 0
     assert b"doctor" not in written["data"]["B"]
     assert written["id"]["S"].startswith("shop:doctor-")
+
+
+def test_no_table_is_created_though_the_application_would(
+    ini: str, monkeypatch: pytest.MonkeyPatch, calls: Recorder
+) -> None:
+    """A role that may not describe it finds out by a read that there is none."""
+    refusing(monkeypatch, {"DescribeTable": denied("DescribeTable")})
+    found = list(examine(application(ini)))
+
+    assert ("error", "permissions") in ill(found)
+    assert "CreateTable" not in calls.names

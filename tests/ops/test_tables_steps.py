@@ -132,6 +132,25 @@ def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
             equip(Script(**answers), ought)
 
 
+def test_a_server_that_knows_no_change_of_tables_is_no_failure() -> None:
+    """It says so, and the next step follows."""
+    script = Script(DescribeTable=told(), UpdateTable=refused("UnknownOperationException"))
+    both = Features(protection=True, most_reads=5)
+
+    assert equip(script, Blueprint("sessions", features=both))[0] == [
+        "deletion protection: this server lacks it; left out",
+        "ceiling of units: this server lacks it; left out",
+    ]
+
+
+def test_a_change_that_is_refused_for_ever_ends() -> None:
+    """Within the patience, with AWS's own refusal."""
+    script = Script(DescribeTable=told(), UpdateTable=refused("ResourceInUseException"))
+
+    with pytest.raises(Refused):
+        equip(script, Blueprint("sessions", features=Features(protection=True)))
+
+
 def test_tags_are_read_to_the_last_page() -> None:
     """A tag on the second page is not set once more."""
     pages = [

@@ -18,7 +18,7 @@ from beaker_dynamodb.ops.cli.arguments import patient, with_application, with_ou
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.store.blueprint import blueprint, check_name
+from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.description import (
     Description,
     encrypted_by,
@@ -59,7 +59,6 @@ def create(application: Application, features: Features, output: Output) -> int:
     difference, and the exit code is 1.
     """
     options = patient(application).options
-    check_name(options.table)
     with output.waiting(f"table {options.table}: until it is active") as status:
         made = tables.create(options, features, status.update)
     for step in made.steps:
