@@ -160,7 +160,13 @@ class Door:
     ) -> CallFacts:
         told: tuple[Any, ...] = ()
         if failure is not None:
-            told = (failure.code, failure.request_id, failure.attempts, failure.reason, failure.date)
+            told = (
+                failure.code,
+                failure.request_id,
+                failure.attempts,
+                failure.reason,
+                failure.date,
+            )
         return CallFacts(operation, request.get("TableName"), self.region, *told)
 
 

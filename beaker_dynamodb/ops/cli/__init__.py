@@ -4,7 +4,15 @@ It decides nothing: what a command does, Python does through one function of `op
 holds the commands of one matter; `frame.py` holds what all share. Nothing else of `ops/` draws.
 """
 
-from beaker_dynamodb.ops.cli import demonstration, doctor, moving, sessions, surveys, table, templates
+from beaker_dynamodb.ops.cli import (
+    demonstration,
+    doctor,
+    moving,
+    sessions,
+    surveys,
+    table,
+    templates,
+)
 from beaker_dynamodb.ops.cli.frame import NAME, cli, reference, run
 
 __all__ = ["NAME", "cli", "reference", "run"]
