@@ -70,7 +70,7 @@ def test_an_application_may_do_what_it_does_and_no_more(
 
 
 def an_operator_works(site: Site) -> None:
-    """Show the table, and run every command on sessions once, on small ones and on one in pieces."""
+    """Show the table; run every command on sessions once, on small ones and one in pieces."""
     for words in (
         ["list"],
         ["count"],
