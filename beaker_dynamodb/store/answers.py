@@ -1,4 +1,4 @@
-"""What DynamoDB's answers mean: which replies are broken, and which of our errors a failure is.
+"""What a failure means: which of our errors it is, and what of it may leave the door.
 
 Pure functions over replies and exceptions. Exceptions are told by AWS's code and by the names
 of their classes, since only `client.py` may import botocore; no text of theirs is passed on,
@@ -8,9 +8,8 @@ for it may hold a user's data.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,7 +23,6 @@ from beaker_dynamodb.errors import (
     TableMissing,
     Unavailable,
 )
-from beaker_dynamodb.store import meter
 
 #: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
 ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
@@ -108,6 +106,11 @@ class Failure:
     names: frozenset[str] = frozenset()
     date: str | None = None
     address: str = ""
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """What an operator needs, in the order of `CallFacts`."""
+        return self.code, self.request_id, self.attempts, self.reason, self.date
 
     @property
     def garbled(self) -> bool:
@@ -211,50 +214,3 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
     if kind is Unavailable or failure.garbled or failure.status >= 500:  # noqa: PLR2004
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
-
-
-def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
-    """Say why a reply with status 200 cannot be trusted, None if it can.
-
-    botocore answers a truncated, empty or HTML 200 with `{}`, and hands a corrupted body on as
-    a success once its retries of a wrong checksum are used up.
-    """
-    if "ConsumedCapacity" not in body:
-        return "it says nothing of the consumed capacity"
-    meta = body.get("ResponseMetadata", {})
-    if operation == "GetItem" and meta.get("MaxAttemptsReached") and meta.get("RetryAttempts"):
-        return "its checksum may have been wrong to the last"
-    item, key = body.get("Item"), request.get("Key")
-    if item and key and any(item.get(name) != value for name, value in key.items()):
-        return "it holds another item than the one asked for"
-    return None
-
-
-def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure:
-    """Count an attempt that botocore knows nothing of: the wire's, before it was handed over."""
-    if isinstance(answer, Failure):
-        return replace(answer, attempts=answer.attempts + 1) if answer.attempts else answer
-    meta = answer.get("ResponseMetadata", {})
-    return {
-        **answer,
-        "ResponseMetadata": {**meta, "RetryAttempts": meta.get("RetryAttempts", 0) + 1},
-    }
-
-
-def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
-    """Read how many read and write units a reply says it cost."""
-    told = body.get("ConsumedCapacity") or ()
-    each = (told,) if isinstance(told, Mapping) else told
-    total = float(sum(one.get("CapacityUnits", 0) for one in each))
-    reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
-    return (total, 0.0) if reads else (0.0, total)
-
-
-def report(
-    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
-) -> None:
-    """Tell the observers of a call that began at *started*, by `time.perf_counter()`."""
-    if meter.observed():
-        read, write = units(operation, body or {})
-        seconds = time.perf_counter() - started
-        meter.report(meter.Call(operation, seconds, read, write, outcome))

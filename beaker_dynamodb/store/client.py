@@ -22,13 +22,11 @@ from beaker_dynamodb.store.answers import (
     CONDITION_FAILED,
     STALE_CREDENTIALS,
     Failure,
-    broken,
     error_of,
     failure_of,
-    one_more,
-    report,
 )
 from beaker_dynamodb.store.connection import Connection, given_client
+from beaker_dynamodb.store.replies import broken, one_more, report
 from beaker_dynamodb.store.transport import SERVED, WIRE, HandOver, Made, Switch, Transport, trusted
 from beaker_dynamodb.store.user_agent import user_agent
 
@@ -160,13 +158,7 @@ class Door:
     ) -> CallFacts:
         told: tuple[Any, ...] = ()
         if failure is not None:
-            told = (
-                failure.code,
-                failure.request_id,
-                failure.attempts,
-                failure.reason,
-                failure.date,
-            )
+            told = failure.facts
         return CallFacts(operation, request.get("TableName"), self.region, *told)
 
 

@@ -16,7 +16,7 @@ from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
 from beaker_dynamodb.item.record import Attribute, Record
 from beaker_dynamodb.store import pages
-from beaker_dynamodb.store.answers import units
+from beaker_dynamodb.store.replies import units
 from beaker_dynamodb.store.sizes import billed
 from beaker_dynamodb.store.table import Table, plain, typed
 from beaker_dynamodb.store.values import GRACE

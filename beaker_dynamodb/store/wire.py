@@ -17,9 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from beaker_dynamodb.store.answers import CONDITION_FAILED, Failure, broken
+from beaker_dynamodb.store.answers import CONDITION_FAILED, Failure
 from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.line import Endpoint, Head, Line, Patience, ReplyTooSlowError
+from beaker_dynamodb.store.replies import broken
 from beaker_dynamodb.store.signing import Frozen, Signer
 from beaker_dynamodb.store.transport import HandOver
 from beaker_dynamodb.store.user_agent import ours
