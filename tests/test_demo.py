@@ -35,6 +35,7 @@ BOTH = [("bottle", "pyramid"), ("pyramid", "bottle")]
 EACH = ["bottle", "pyramid"]
 ITEM, CALLS = "The attributes of the item", "The calls of this request"
 FORM = "The calls of the form before this page"
+TYPES = {"S": "String", "N": "Number", "B": "Binary"}
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ class TestWhatIsShown:
             raw = value if isinstance(value, bytes) else str(value).encode()
             size = len(name) + (len(raw) // 2 + 1 if kind == "N" else len(raw))
             total += size
-            assert shown[name][:2] == (kind, str(size))
+            assert shown[name][:2] == (TYPES[kind], str(size))
             assert shown[name][2].startswith(raw[:8].hex(" ") if kind == "B" else str(value))
         assert page.html.select_one(".stacks tfoot .number").get_text() == str(total)
         assert f"The item has {total} bytes" in page
@@ -405,6 +406,7 @@ class TestTrouble:
 
         page = broken.get(f"/{way}/", status=503)
 
+        assert "Nobody is logged out by this" in page
         assert "once the table answers again" in page
         assert "Set-Cookie" not in page.headers
         assert fact(app.get(f"/{way}/"), "Visits, counted in the session") == "2"

@@ -15,11 +15,14 @@ from beaker_dynamodb.demo.capacity import READ_STEP, read_units, write_units
 from beaker_dynamodb.demo.ledger import Account, Line
 from beaker_dynamodb.demo.markup import Html, fill, join
 from beaker_dynamodb.demo.window import HEADER, Cell, Shown
+from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.options import TABLE, Options
 from beaker_dynamodb.store import embedded
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
 LONGEST: Final = 60
+#: What AWS's console calls its types.
+TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
 _BYTES_SHOWN: Final = 16
 #: Beaker's options that nobody should read off a page; ours say so themselves.
 _SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
@@ -73,8 +76,11 @@ def render(view: View) -> str:
 
 
 def trouble(error: Exception) -> str:
-    """Write the page that says that the table cannot be reached."""
-    return fill("trouble", error=error)
+    """Write the page that says what an error of the table means for who sees it."""
+    if isinstance(error, Unavailable):
+        return fill("trouble", title="The table cannot be reached", told=fill("down"), error=error)
+    title = "The table did not do what was asked"
+    return fill("trouble", title=title, told=fill("refused"), error=error)
 
 
 def _receipt(receipt: Receipt | None) -> Html:
@@ -130,7 +136,11 @@ def _item(item: Shown | None, now: float) -> Html:
 
 def _cell(cell: Cell, item: Shown, now: float) -> Html:
     return fill(
-        "cell", name=cell.name, kind=cell.kind, size=f"{cell.size:,}", value=_value(cell, item, now)
+        "cell",
+        name=cell.name,
+        type=TYPES[cell.kind],
+        size=f"{cell.size:,}",
+        value=_value(cell, item, now),
     )
 
 

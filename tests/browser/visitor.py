@@ -44,6 +44,10 @@ class Visitor:
     def forgive(self, status: int) -> None:
         """Take back that pages of that status were heard of, and nothing else was."""
         wanted = re.compile(rf"Failed to load resource: .* status of {status} ")
+        for _ in range(100):
+            if self.complaints:
+                break
+            self.context.pages[0].wait_for_timeout(20)
         assert self.complaints
         assert all(wanted.match(text) for text in self.complaints), self.complaints
         self.complaints.clear()
