@@ -27,7 +27,9 @@ class Visitor:
         self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # The examples have no icon, and a browser asks every site for one.
+        of_the_icon = message.location["url"].endswith("/favicon.ico")
+        if message.type in {"error", "warning"} and not of_the_icon:
             self.complaints.append(message.text)
 
     def tab(self, url: str) -> Page:

@@ -1,0 +1,152 @@
+"""The examples in a real browser, under gunicorn and waitress, on DynamoDB Local.
+
+Bottle's and Pyramid's listen on two ports of one host. A browser sends a cookie to every port, so
+two applications with one table, key and secret have one session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import sites
+from tests.browser.checks import grave_findings, misfits
+from tests.browser.conftest import Place, settings
+from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out, press_to
+from tests.instruments import Hold
+from tests.proxy import FaultProxy
+
+Shop = tuple[Place, Place]
+
+
+def slow_visit(page: Page, place: Place, operation: str) -> Event:
+    """Have a tab visit the page, and its call of that name wait for the gate that is returned."""
+    gate = Event()
+    place.proxy.clear()
+    place.proxy.next(Hold(gate), operation=operation)
+    # Another URL than that of the other tab: the browser would let the same one wait.
+    begin(page, "location.search = '?slow'")
+    place.proxy.wait_until(lambda: operation in place.proxy.operations, PATIENCE / 1000)
+    return gate
+
+
+def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(shop: Shop, visitor: Visitor) -> None:
+    """Two applications, two servers, one session: a login and a logout at one hold at the other."""
+    bottle, pyramid = shop
+    page = visitor.tab(bottle.url)
+    log_in(page, "Ada")
+    page.goto(pyramid.url)
+    knows(page, "Ada")
+    log_out(page)
+    page.goto(bottle.url)
+    knows(page, None)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
+def test_a_logout_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int) -> None:
+    """One tab's save is still on its way while the other logs out: logged out it stays."""
+    place = shop[side]
+    slow, other = visitor.tab(place.url), visitor.tab(place.url)
+    log_in(other, "Ada")
+    slow.reload()
+    gate = slow_visit(slow, place, "PutItem")
+    begin(other, "document.querySelector('[formaction=\"/out\"]').click()")
+    place.proxy.wait_until(lambda: "DeleteItem" in place.proxy.operations, PATIENCE / 1000)
+    knows(other, None)
+    gate.set()
+    slow.wait_for_url("**/?slow")
+    for tab in (slow, other):
+        tab.goto(place.url)
+        knows(tab, None)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
+def test_a_login_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int) -> None:
+    """One tab's visit is still being counted while the other logs in: both are kept."""
+    place = shop[side]
+    slow, other = visitor.tab(place.url), visitor.tab(place.url)
+    gate = slow_visit(slow, place, "PutItem")
+    log_in(other, "Ada")
+    gate.set()
+    slow.wait_for_url("**/?slow")
+    for tab in (slow, other):
+        tab.goto(place.url)
+        knows(tab, "Ada")
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
+def test_an_outage_of_three_seconds_logs_nobody_out(
+    shop: Shop, visitor: Visitor, side: int
+) -> None:
+    """A page in the outage is an honest 500, the cookie stays, and so does the login."""
+    place = shop[side]
+    page = visitor.tab(place.url)
+    log_in(page, "Ada")
+    cookie = visitor.cookie()
+    place.proxy.cut()
+    reply = page.goto(place.url)
+
+    assert reply is not None
+    assert reply.status == 500
+    assert visitor.cookie() == cookie
+    page.wait_for_timeout(3000)
+    place.proxy.mend()
+    page.goto(place.url)
+    knows(page, "Ada")
+    visitor.forgive(500)
+
+
+@pytest.mark.parametrize("server", ["gunicorn", "waitress"])
+@pytest.mark.parametrize("example", ["wsgi_app.py", "development.ini"])
+def test_a_session_ends_when_its_time_is_over(
+    tmp_path: Path, proxy: FaultProxy, visitor: Visitor, server: str, example: str
+) -> None:
+    """A visitor who stays away for longer than the timeout is a stranger, and can log in again."""
+    brief = settings(proxy.url, f"brief-{server}") | {"session.timeout": "3"}
+    with sites.site(tmp_path, server, example, brief) as url:
+        page = visitor.tab(url)
+        log_in(page, "Ada")
+        page.reload()
+        knows(page, "Ada")
+        page.wait_for_timeout(4000)
+        page.reload()
+        knows(page, None)
+        log_in(page, "Bob")
+
+
+def test_the_cookie_of_production_travels_by_tls_alone(
+    tmp_path: Path, proxy: FaultProxy, visitor: Visitor
+) -> None:
+    """production.ini says Secure, HttpOnly and SameSite=Lax, and a login holds over HTTPS."""
+    given = settings(proxy.url, "production")
+    with sites.site(tmp_path, "gunicorn", "production.ini", given, tls=tmp_path) as url:
+        page = visitor.tab(url)
+        log_in(page, "Ada")
+        cookie = visitor.cookie()
+        page.reload()
+        knows(page, "Ada")
+
+    assert url.startswith("https:")
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+    assert page.evaluate("document.cookie") == ""
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
+def test_an_example_is_for_everybody(shop: Shop, visit: Callable[..., Visitor], side: int) -> None:
+    """Nothing serious for axe-core, all of it on 360 pixels, and a login by keyboard alone."""
+    visitor = visit(width=360, height=740)
+    page = visitor.tab(shop[side].url)
+
+    assert misfits(page) == []
+    assert grave_findings(page) == []
+    press_to(page, "textbox", "Name")
+    page.keyboard.type("Ada")
+    press_to(page, "button", "Log in")
+    page.keyboard.press("Enter")
+    knows(page, "Ada")
+    cookie = visitor.cookie()
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (False, True, "Lax")
