@@ -2,8 +2,8 @@
 from beaker.middleware import SessionMiddleware
 from bottle import Bottle, redirect, request, run, template
 
-PAGE = """<!DOCTYPE html><title>Bottle</title><p>Visits: {{visits}}. Hello, {{user}}.</p>
-<form method="post"><label>Name <input name="user"></label>
+PAGE = """<!DOCTYPE html><html lang="en"><title>Bottle</title><form method="post">
+<p>Visits: {{visits}}. Hello, {{user}}.</p> <label>Name <input name="user"></label>
 <button formaction="/in">Log in</button> <button formaction="/out">Log out</button></form>"""
 
 pages = Bottle()

@@ -8,7 +8,7 @@ from mako.lookup import TemplateLookup
 log = logging.getLogger("news")
 
 PAGE = """<%page cached="True" cache_timeout="30" cache_key="news-${lang}"/>
-<!DOCTYPE html><title>${title}</title>
+<!DOCTYPE html><html lang="${lang}"><title>${title}</title>
 ${latest()}
 <%def name="latest()" cached="True" cache_timeout="300" cache_key="latest">
 % for line in headlines():

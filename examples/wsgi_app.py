@@ -6,8 +6,8 @@ from beaker.middleware import SessionMiddleware
 from webob import Request, Response
 from webob.exc import HTTPNotFound, HTTPSeeOther
 
-PAGE = """<!DOCTYPE html><title>WSGI</title><p>Visits: {visits}. Hello, {user}.</p>
-<form method="post"><label>Name <input name="user"></label>
+PAGE = """<!DOCTYPE html><html lang="en"><title>WSGI</title><form method="post">
+<p>Visits: {visits}. Hello, {user}.</p> <label>Name <input name="user"></label>
 <button formaction="/in">Log in</button> <button formaction="/out">Log out</button></form>"""
 
 

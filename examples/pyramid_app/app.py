@@ -6,8 +6,8 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 
-PAGE = """<!DOCTYPE html><title>Pyramid</title><p>Visits: {visits}. Hello, {user}.</p>
-<form method="post"><input type="hidden" name="csrf_token" value="{token}">
+PAGE = """<!DOCTYPE html><html lang="en"><title>Pyramid</title><form method="post">
+<p>Visits: {visits}. Hello, {user}.</p> <input type="hidden" name="csrf_token" value="{token}">
 <label>Name <input name="user"></label> <button formaction="/in">Log in</button>
 <button formaction="/out">Log out</button></form>"""
 

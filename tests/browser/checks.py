@@ -21,14 +21,15 @@ SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 _AUDIT = """async () => (await axe.run()).violations.map(found => [
     found.impact, found.id, found.nodes.map(node => node.html.slice(0, 200)).join(" | ")])"""
-#: Whatever sticks out to the right, or is too small for a finger (WCAG 2.2, 2.5.8: 24 pixels).
-_MISFITS = """() => [...document.querySelectorAll("body *")].flatMap(element => {
+_OUTSIDE = """width => [...document.querySelectorAll("body *")].filter(element => {
     const box = element.getBoundingClientRect();
-    const target = element.matches("button, input:not([type=hidden]), summary, nav a, .button");
-    const small = target && (box.height < 24 || box.width < 24);
-    const out = box.width > 1 && box.right > innerWidth && !element.closest("pre");
-    return small || out ? [element.outerHTML.slice(0, 120)] : [];
-})"""
+    return box.width > 1 && box.right > width && !element.closest("pre");
+}).map(element => element.outerHTML.slice(0, 120))"""
+#: What is too small for a finger (WCAG 2.2, 2.5.8: 24 pixels, but for links in a text).
+_SMALL = """() => [...document.querySelectorAll("button, input, summary, nav a, .button")]
+    .filter(element => element.type !== "hidden" && element.getClientRects().length)
+    .filter(element => element.offsetHeight < 24 || element.offsetWidth < 24)
+    .map(element => element.outerHTML.slice(0, 120))"""
 
 
 @functools.cache
@@ -46,9 +47,17 @@ def grave_findings(page: Page) -> list[Any]:
     return found
 
 
-def misfits(page: Page) -> list[str]:
-    """List what does not fit the window, or no finger."""
-    found: list[str] = page.evaluate(_MISFITS)
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+def outside(page: Page) -> list[str]:
+    """List what sticks out of the window to the right."""
+    assert page.viewport_size is not None
+    width = page.viewport_size["width"]
+    found: list[str] = page.evaluate(_OUTSIDE, width)
+    if page.evaluate("width => document.documentElement.scrollWidth > width", width):
         found.append("the page scrolls sideways")
+    return found
+
+
+def small_targets(page: Page) -> list[str]:
+    """List the controls that a finger misses."""
+    found: list[str] = page.evaluate(_SMALL)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import grave_findings, misfits
+from tests.browser.checks import grave_findings, outside, small_targets
 from tests.browser.conftest import Place
 from tests.browser.visitor import Visitor, knows, log_in, press_to
 
@@ -49,17 +49,20 @@ def test_axe_finds_what_is_spoiled(demo: Place, visitor: Visitor) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_the_page_fits_a_telephone(demo: Place, visit: Callable[..., Visitor], state: str) -> None:
     """At 360 pixels nothing sticks out, nothing scrolls sideways, and a finger hits each button."""
-    page = in_state(state, demo, visit(width=360, height=740))
+    page = in_state(state, demo, visit(width=360, height=740, mobile=True))
 
-    assert misfits(page) == []
+    assert outside(page) == []
+    assert small_targets(page) == []
 
 
 def test_a_page_that_does_not_fit_is_found(demo: Place, visit: Callable[..., Visitor]) -> None:
-    """One line that does not break is found: the check can fail."""
-    page = in_state("visitor", demo, visit(width=360, height=740))
+    """One line that does not break and one flat button are found: the checks can fail."""
+    page = in_state("visitor", demo, visit(width=360, height=740, mobile=True))
     page.evaluate("document.querySelector('.lead').style.whiteSpace = 'nowrap'")
+    page.evaluate("document.querySelector('button').style = 'min-height: 0; height: 20px'")
 
-    assert "the page scrolls sideways" in misfits(page)
+    assert "the page scrolls sideways" in outside(page)
+    assert len(small_targets(page)) == 1
 
 
 def test_the_page_is_used_by_keyboard_alone(demo: Place, visitor: Visitor) -> None:

@@ -17,9 +17,11 @@ PATIENCE: Final = 20_000
 class Visitor:
     """One person's browser. What its console says stands in `complaints`."""
 
-    def __init__(self, browser: Browser, *, width: int = 1280, height: int = 900) -> None:
+    def __init__(
+        self, browser: Browser, *, width: int = 1280, height: int = 900, mobile: bool = False
+    ) -> None:
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": width, "height": height}, ignore_https_errors=True
+            viewport={"width": width, "height": height}, is_mobile=mobile, ignore_https_errors=True
         )
         self.context.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
