@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -55,7 +56,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     with contextlib.ExitStack() as stack:
         visitors: list[Visitor] = []
 
-        def come(**how: int) -> Visitor:
+        def come(**how: Any) -> Visitor:
             visitors.append(Visitor(browser, **how))
             stack.callback(visitors[-1].context.close)
             return visitors[-1]

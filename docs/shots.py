@@ -1,0 +1,102 @@
+"""Takes README's pictures of the demo: `python docs/shots.py` writes them into docs/figures/.
+
+They show the real demo in Debian's chromium, as `python -m beaker_dynamodb demo` serves it; for the
+picture of an outage it is given an endpoint where nothing listens. `--all` names a folder for every
+width in light and dark instead, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FIGURES = Path(__file__).parent / "figures"
+WORDS: Final = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+WIDTHS: Final = (360, 768, 1280)
+
+
+@contextlib.contextmanager
+def demo(*words: str) -> Iterator[str]:
+    """Serve the demo on a free port; give its address."""
+    command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", "0", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
+    try:
+        assert process.stdout is not None  # noqa: S101  # for mypy
+        told = re.search(r"http://\S+/", process.stdout.readline())
+        if told is None:
+            raise SystemExit("the demo did not start")
+        yield told[0]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def outage() -> list[str]:
+    """Say in the demo's words where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return ["-o", f"endpoint_url=http://127.0.0.1:{port}", "-o", "max_attempts=1"]
+
+
+def logged_in(page: Page, url: str) -> None:
+    """Log in at Bottle, put two things on the list, and look at them at Pyramid."""
+    page.goto(f"{url}bottle/")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Log in").click()
+    for thing in ("tea", "biscuits"):
+        page.get_by_label("What do you need?").fill(thing)
+        page.get_by_role("button", name="Add").click()
+    page.get_by_role("link", name="Pyramid").click()
+
+
+def shoot(browser: Browser, url: str, path: Path, scheme: str, size: tuple[int, int]) -> None:
+    """Take one picture; a height of 0 is the whole page."""
+    width, height = size
+    window = {"width": width, "height": height or 900}
+    context = browser.new_context(viewport=window, color_scheme=scheme)
+    page = context.new_page()
+    if "outage" in path.name:
+        page.goto(url)
+    else:
+        logged_in(page, url)
+    page.screenshot(path=path, full_page=not height)
+    context.close()
+    print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # what was asked for
+
+
+def main() -> None:
+    """Take README's two pictures, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, help="a folder for every width, light and dark")
+    folder = parser.parse_args().all
+    chromium = shutil.which("chromium") or "/usr/bin/chromium"
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=WORDS) as browser,
+        demo() as url,
+        demo(*outage()) as down,
+    ):
+        if folder is None:
+            shoot(browser, url, FIGURES / "demo.png", "light", (1100, 850))
+            shoot(browser, down, FIGURES / "demo_outage.png", "dark", (768, 340))
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for scheme in ("light", "dark"):
+            for width in WIDTHS:
+                shoot(browser, url, folder / f"{scheme}-{width}.png", scheme, (width, 0))
+                shoot(browser, down, folder / f"outage-{scheme}-{width}.png", scheme, (width, 0))
+
+
+if __name__ == "__main__":
+    main()
