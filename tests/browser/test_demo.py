@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Place
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out
-from tests.instruments import Hold
+from tests.instruments import Hold, LoseRequest
 
 
 def add(page: Page, thing: str) -> None:
@@ -104,6 +104,18 @@ def test_an_outage_of_three_seconds_logs_nobody_out(demo: Place, visitor: Visito
     page.get_by_role("link", name="Try again").click()
     knows(page, "Ada")
     visitor.forgive(503)
+
+
+def test_one_lost_answer_logs_nobody_out(demo: Place, visitor: Visitor) -> None:
+    """A load that fails is an error page, though the very next call would have succeeded."""
+    page = visitor.tab(f"{demo.url}/bottle/")
+    log_in(page, "Ada")
+    demo.proxy.next(LoseRequest(), operation="GetItem")
+    page.goto(f"{demo.url}/pyramid/")
+    expect(page.locator("main")).to_contain_text("Nobody is logged out")
+    visitor.forgive(503)
+    page.get_by_role("link", name="Try again").click()
+    knows(page, "Ada")
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(

@@ -17,7 +17,7 @@ from tests.browser import sites
 from tests.browser.checks import grave_findings, outside
 from tests.browser.conftest import Place, settings
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out, press_to
-from tests.instruments import Hold
+from tests.instruments import Hold, LoseRequest
 from tests.proxy import FaultProxy
 
 Shop = tuple[Place, Place]
@@ -47,11 +47,19 @@ def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(shop: Shop, visitor: Visi
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
-def test_a_logout_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int) -> None:
-    """One tab's save is still on its way while the other logs out: logged out it stays."""
-    place = shop[side]
+def test_a_logout_outlives_a_slower_tab(
+    shop: Shop, visit: Callable[..., Visitor], side: int
+) -> None:
+    """One tab's save is still on its way while the other logs out: even a kept cookie is worthless.
+
+    The browser has dropped the cookie by then, so only somebody who kept it would see the row.
+    """
+    place, visitor, thief = shop[side], visit(), visit()
     slow, other = visitor.tab(place.url), visitor.tab(place.url)
     log_in(other, "Ada")
+    thief.take(visitor)
+    stolen = thief.tab(place.url)
+    knows(stolen, "Ada")
     slow.reload()
     gate = slow_visit(slow, place, "PutItem")
     begin(other, "document.querySelector('[formaction=\"/out\"]').click()")
@@ -59,9 +67,25 @@ def test_a_logout_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int)
     knows(other, None)
     gate.set()
     slow.wait_for_url("**/?slow")
-    for tab in (slow, other):
+    for tab in (slow, other, stolen):
         tab.goto(place.url)
         knows(tab, None)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
+def test_one_lost_answer_logs_nobody_out(shop: Shop, visitor: Visitor, side: int) -> None:
+    """A load that fails is an error page, though the very next call would have succeeded."""
+    place = shop[side]
+    page = visitor.tab(place.url)
+    log_in(page, "Ada")
+    place.proxy.next(LoseRequest(), operation="GetItem")
+    reply = page.goto(place.url)
+
+    assert reply is not None
+    assert reply.status == 500
+    visitor.forgive(500)
+    page.goto(place.url)
+    knows(page, "Ada")
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])

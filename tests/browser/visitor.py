@@ -45,6 +45,20 @@ class Visitor:
         (cookie,) = self.context.cookies()
         return dict(cookie)
 
+    def take(self, other: Visitor) -> None:
+        """Copy the other one's cookie, as who has stolen it."""
+        (theirs,) = other.context.cookies()
+        self.context.add_cookies(
+            [
+                {
+                    "name": theirs["name"],
+                    "value": theirs["value"],
+                    "domain": theirs["domain"],
+                    "path": theirs["path"],
+                }
+            ]
+        )
+
     def forgive(self, status: int) -> None:
         """Take back that pages of that status were heard of, and nothing else was."""
         wanted = re.compile(rf"Failed to load resource: .* status of {status} ")
