@@ -1,0 +1,118 @@
+"""A cold start of the Lambda example, split: the import, the first request, and the second.
+
+Each start is a Python of its own, before DynamoDB Local on this machine; the variants take turns
+in one run. What each asked of DynamoDB is counted on the way there, and checked: the table itself
+is never looked at, whether the function may create it or not.
+
+    python -m benchmarks.lambda_start [--rounds 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from tests.beaker import apps
+from tests.frameworks import events
+from tests.proxy import FaultProxy
+from tests.servers import KEY, REGION, DynamoDBLocal
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "lambda_app.py"
+#: What one start does: the page, and the page again with the cookie.
+START = """
+import json, sys, time
+began = time.perf_counter()
+names = {}
+exec(compile(sys.stdin.read(), "lambda_app.py", "exec"), names)
+imported = time.perf_counter()
+first, second = (json.loads(text) for text in sys.argv[1:])
+answer = names["handler"](first, None)
+answered = time.perf_counter()
+second["cookies"] = [line.partition(";")[0] for line in answer["cookies"]]
+again = names["handler"](second, None)
+ended = time.perf_counter()
+assert "Visits: 2." in again["body"], again
+print(json.dumps([imported - began, answered - imported, ended - answered]))
+"""
+EAGER = "import boto3.session"
+#: The example's source, and create_table, of each variant.
+VARIANTS = {
+    "as it stands": (True, "false"),
+    "create_table = true": (True, "true"),
+    "boto3 at the first request": (False, "false"),
+}
+#: A first visit, and a second that changes the number of visits.
+ASKED = ["PutItem", "GetItem", "PutItem"]
+
+
+def start(proxy: FaultProxy, table: str, variant: str) -> list[float]:
+    """Start the function once; return the seconds of import, first request, second request."""
+    eager, create_table = VARIANTS[variant]
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    source = "\n".join(line for line in lines if eager or not line.startswith(EAGER))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "BEAKER_DYNAMODB_CREATE_TABLE": create_table,
+        "BEAKER_DYNAMODB_ENDPOINT_URL": proxy.url,
+        "BEAKER_DYNAMODB_TABLE": table,
+        "SESSION_SECRET": "s3cret",
+    }
+    visits = [json.dumps(events.http_api("GET", "/")) for _ in range(2)]
+    proxy.clear()
+    done = subprocess.run(  # noqa: S603  # this Python, and our own text
+        [sys.executable, "-c", START, *visits],
+        input=source,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert proxy.operations == ASKED, proxy.operations
+    seconds: list[float] = json.loads(done.stdout)
+    return seconds
+
+
+def report(proxy: FaultProxy, table: str, rounds: int) -> None:
+    """Print one line a variant: medians, and the spread of the whole up to the first answer."""
+    for variant in VARIANTS:
+        start(proxy, table, variant)  # what is not compiled yet is compiled now
+    measured: dict[str, list[list[float]]] = {variant: [] for variant in VARIANTS}
+    for _ in range(rounds):
+        for variant, starts in measured.items():
+            starts.append(start(proxy, table, variant))
+    print(f"{rounds} cold starts each; medians in milliseconds; calls of each: {', '.join(ASKED)}")
+    print(f"{'':28} {'import':>7} {'first':>7} {'second':>7}  first answer after")
+    for variant, starts in measured.items():
+        each = [statistics.median(column) * 1e3 for column in zip(*starts, strict=True)]
+        whole = sorted((one[0] + one[1]) * 1e3 for one in starts)
+        middle = statistics.median(whole)
+        print(
+            f"{variant:28} {each[0]:7.0f} {each[1]:7.0f} {each[2]:7.1f}"
+            f"  {middle:.0f} ({whole[0]:.0f} to {whole[-1]:.0f})"
+        )
+
+
+def main() -> None:
+    """Run before a DynamoDB Local that is named, or one that is started for the run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    with DynamoDBLocal() as local, FaultProxy(local.url) as proxy:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            os.environ[name] = KEY
+        table = f"lambda-{uuid.uuid4().hex}"
+        apps.make_table(local.url, table)
+        report(proxy, table, rounds)
+
+
+if __name__ == "__main__":
+    main()

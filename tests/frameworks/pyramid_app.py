@@ -1,0 +1,47 @@
+"""Pyramid, by its ini file alone: `pyramid.includes = pyramid_beaker` brings the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.paster import get_app
+
+
+def page(request: Any) -> Any:
+    """Do what the path says to the session, and show it; Pyramid asks for the form's token."""
+    session, verb = request.session, request.matchdict["verb"]
+    if verb == "in":
+        session["user"] = request.POST["user"]
+        session.flash("Welcome")
+    elif verb == "put":
+        session["basket"] = [*session.get("basket", []), request.POST["item"]]
+    elif verb == "out":
+        session.delete()
+        return {}
+    told = {"user": session.get("user"), "basket": session.get("basket", [])}
+    if verb == "form":
+        return told | {"token": session.get_csrf_token(), "flash": session.pop_flash()}
+    return told
+
+
+def main(_: object, **settings: str) -> Any:
+    """Be what the ini file calls; nothing here names Beaker."""
+    with Configurator(settings=settings) as config:
+        config.set_default_csrf_options(require_csrf=True)
+        config.add_route("page", "/{verb}")
+        config.add_view(page, route_name="page", renderer="json")
+    return config.make_wsgi_app()
+
+
+def make(settings: Mapping[str, str]) -> Any:
+    """Write the ini file, and load it as `pserve` would."""
+    head = ["[app:main]", f"use = call:{__name__}:main", "pyramid.includes = pyramid_beaker"]
+    lines = [f"{name} = {value}" for name, value in settings.items()]
+    with TemporaryDirectory() as folder:
+        ini = Path(folder) / "site.ini"
+        ini.write_text("\n".join([*head, *lines]), "utf-8")
+        return get_app(str(ini))

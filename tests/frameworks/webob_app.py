@@ -1,0 +1,31 @@
+"""Plain WSGI on WebOb, under Beaker's own middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from beaker.middleware import SessionMiddleware
+from webob import Request, Response
+from webob.dec import wsgify
+
+
+@wsgify
+def site(request: Request) -> Response:
+    """Do what the path says to the session, and show it."""
+    session, verb = request.environ["beaker.session"], request.path_info.strip("/")
+    if verb == "in":
+        session["user"] = request.POST["user"]
+    elif verb == "put":
+        session["basket"] = [*session.get("basket", []), request.POST["item"]]
+    if verb == "out":
+        session.delete()
+        return Response(json={})
+    if request.method == "POST":
+        session.save()
+    return Response(json={"user": session.get("user"), "basket": session.get("basket", [])})
+
+
+def make(settings: Mapping[str, str]) -> Any:
+    """Put it under the middleware."""
+    return SessionMiddleware(site, dict(settings))
