@@ -1,6 +1,6 @@
 # A Bottle application in AWS Lambda, behind API Gateway (REST or HTTP) or a function URL.
-# The function's environment says the rest: BEAKER_DYNAMODB_TABLE, BEAKER_DYNAMODB_CREATE_TABLE=false
-# and SESSION_SECRET. Region and credentials are there already, from Lambda and the function's role.
+# Its environment says the rest: SESSION_SECRET, BEAKER_DYNAMODB_TABLE, and false for
+# BEAKER_DYNAMODB_CREATE_TABLE. Region and credentials are there, from Lambda and its role.
 import os
 
 import boto3.session  # noqa: F401  # now, while the function starts, and not in the first request

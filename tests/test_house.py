@@ -117,6 +117,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         # The demo is an application: it knocks at the face, and shows what stands in the table.
         "demo": f"__init__ {ROWS}",
         "__main__": "ops ops/cli errors",
+        # The tests of other applications import it, and nothing of ours does.
+        "testing": f"__init__ strict {ROWS}",
     }.items()
 }
 REQUEST_SIDE = (
@@ -141,7 +143,8 @@ FACE = frozenset(
     "DynamoDBNamespaceManager StrictSession configure reset observe __version__".split()
 )
 UNLOADED = (
-    "boto3 botocore click rich moto cryptography beaker_dynamodb.ops beaker_dynamodb.demo".split()
+    "boto3 botocore click rich moto pytest cryptography beaker_dynamodb.ops beaker_dynamodb.demo"
+    " beaker_dynamodb.testing".split()
 )
 
 

@@ -51,6 +51,18 @@ def _started() -> Any:
     return server
 
 
+def empty() -> None:
+    """Forget all tables of this process's server, which is started if it is not there yet.
+
+    What else moto pretends to be in this process, buckets or queues, is left alone.
+    """
+    url()
+    from moto.backends import get_backend
+
+    for account in get_backend("dynamodb").values():
+        account.reset()
+
+
 def stop() -> None:
     """Stop this process's server, if there is one, and forget what was stored."""
     with _lock:

@@ -21,8 +21,8 @@ from tests.store.doubles import ONCE
 FRAMEWORKS: Final = ("pyramid", "bottle", "turbogears", "flask", "webob", "falcon")
 #: Those whose flash messages are kept in the session; TurboGears keeps its own in a cookie.
 FLASHING: Final = ("pyramid", "flask")
-ADA: Final = {"user": "Ada", "basket": []}
-STRANGER: Final = {"user": None, "basket": []}
+ADA: Final[dict[str, Any]] = {"user": "Ada", "basket": []}
+STRANGER: Final[dict[str, Any]] = {"user": None, "basket": []}
 
 
 @pytest.fixture(scope="module")

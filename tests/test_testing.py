@@ -1,0 +1,143 @@
+"""What the package gives to the tests of an application: an empty store each, and a later time.
+
+docs/testing.md runs as it stands (tests/test_docs_blocks.py); here stands what it only promises.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3.session
+import pytest
+from beaker.session import Session
+
+import beaker_dynamodb
+from beaker_dynamodb.store import embedded
+from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later
+from tests.beaker import apps
+from tests.servers import free_port
+
+__all__ = ["dynamodb_local_url", "embedded_dynamodb"]
+#: What a site's ini file says that knows nothing of tests.
+LINES = {"session.type": "ext:dynamodb", "session.table": "myapp", "session.timeout": "600"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stopped() -> Iterator[None]:
+    """Stop the embedded server when the module is done."""
+    yield
+    embedded.stop()
+
+
+def site(**more: str) -> Any:
+    """Open a browser at a site that is configured as in production."""
+    return apps.browser(apps.under_beaker(apps.application, LINES | more))
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_begins_with_an_empty_table(turn: int, embedded_dynamodb: str) -> None:
+    """What a test stored is gone in the next one, and the ini file names the table itself."""
+    client = boto3.session.Session().client("dynamodb", endpoint_url=embedded_dynamodb)
+    before = client.list_tables()["TableNames"]
+
+    site().get("/set?user=alice")
+
+    assert before == []
+    assert client.scan(TableName="myapp")["Count"] == 1
+
+
+def test_other_services_of_moto_keep_what_they_have(embedded_dynamodb: str) -> None:
+    """Emptying the tables empties no bucket that another fixture has made in this process."""
+    s3 = boto3.session.Session().client("s3", endpoint_url=embedded_dynamodb)
+    s3.create_bucket(Bucket="kept")
+
+    embedded.empty()
+
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["kept"]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None:
+    """Nine minutes later a user is logged in, twenty minutes later not, and nobody waits."""
+    kind: type[Session] = beaker_dynamodb.StrictSession if strict else Session
+    web = apps.browser(
+        apps.under_beaker(apps.application, {**LINES, "session.session_class": kind})  # type: ignore[dict-item]  # a class is no ini string
+    )
+    web.get("/set?user=alice")
+
+    with later(540):
+        in_time = web.get("/read").json["values"]
+        with later(1200):
+            too_late = web.get("/read").json["values"]
+
+    assert (in_time, too_late) == ({"user": "alice"}, {})
+
+
+def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
+    """After the block the session is there again: only the block was later."""
+    web = site()
+    web.get("/set?user=alice")
+    kept = apps.with_cookie(web.cookies[apps.COOKIE])
+
+    with later(540):
+        web.get("/none")
+
+    assert web.get("/read", extra_environ=kept).json["values"] == {"user": "alice"}
+
+
+SUITE = """
+from beaker_dynamodb.testing import dynamodb_local, dynamodb_local_url
+
+def test_one(dynamodb_local):
+    import boto3.session
+    session = boto3.session.Session()
+    client = session.client("dynamodb", "us-east-1", endpoint_url=dynamodb_local)
+    assert client.list_tables()["TableNames"] == []
+    import tests.beaker.apps as apps
+    site = apps.under_beaker(apps.application, {"session.type": "ext:dynamodb"})
+    apps.browser(site).get("/set?user=alice")
+    assert client.list_tables()["TableNames"] == ["sessions"]
+
+test_two = test_one
+"""
+
+
+def run(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    """Run the suite above in a pytest of its own."""
+    (folder / "test_mine.py").write_text(SUITE, "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    root = str(Path(__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        env={**os.environ, "DYNAMODB_LOCAL_URL": url, "PYTHONPATH": root},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_each_test_has_a_database_of_its_own_in_dynamodb_local(
+    tmp_path: Path, dynamodb_local: str
+) -> None:
+    """Two tests of one suite use one server and one table's name, and see nothing of each other."""
+    done = run(tmp_path, dynamodb_local)
+
+    assert "2 passed" in done.stdout, done.stdout
+
+
+def test_a_server_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """Nobody has to read a traceback of botocore's to learn that DynamoDB Local is not running."""
+    url = f"http://127.0.0.1:{free_port()}"
+
+    done = run(tmp_path, url)
+
+    assert done.returncode == 1
+    assert f"nothing answers at {url}: start DynamoDB Local there" in done.stdout
+    assert "Traceback" not in done.stdout
