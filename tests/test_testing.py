@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3.session
 import pytest
+from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
 import beaker_dynamodb
@@ -34,9 +35,15 @@ def stopped() -> Iterator[None]:
     embedded.stop()
 
 
-def site(**more: str) -> Any:
+def site(session_class: type[Session] = Session) -> Any:
     """Open a browser at a site that is configured as in production."""
-    return apps.browser(apps.under_beaker(apps.application, LINES | more))
+    lines = {**LINES, "session.session_class": session_class}
+    return apps.browser(SessionMiddleware(apps.application, lines))
+
+
+def kind(strict: bool) -> type[Session]:
+    """Choose between Beaker's session and ours."""
+    return beaker_dynamodb.StrictSession if strict else Session
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -63,19 +70,29 @@ def test_other_services_of_moto_keep_what_they_have(embedded_dynamodb: str) -> N
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None:
-    """Nine minutes later a user is logged in, twenty minutes later not, and nobody waits."""
-    kind: type[Session] = beaker_dynamodb.StrictSession if strict else Session
-    web = apps.browser(
-        apps.under_beaker(apps.application, {**LINES, "session.session_class": kind})  # type: ignore[dict-item]  # a class is no ini string
-    )
+    """Nine minutes later a user is logged in, eleven minutes later not, and nobody waits."""
+    web = site(kind(strict))
     web.get("/set?user=alice")
 
     with later(540):
         in_time = web.get("/read").json["values"]
-        with later(1200):
+        with later(120):
             too_late = web.get("/read").json["values"]
 
     assert (in_time, too_late) == ({"user": "alice"}, {})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_session_that_begins_later_lives_from_then_on(
+    strict: bool, embedded_dynamodb: str
+) -> None:
+    """A login of an hour later is a login, and lasts as long as one of now."""
+    web = site(kind(strict))
+
+    with later(3600):
+        web.get("/set?user=alice")
+        with later(540):
+            assert web.get("/read").json["values"] == {"user": "alice"}
 
 
 def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
