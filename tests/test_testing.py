@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,9 @@ def stopped() -> Iterator[None]:
     embedded.stop()
 
 
-def site(session_class: type[Session] = Session) -> Any:
+def site(session_class: type[Session] = Session, app: apps.Wsgi = apps.application) -> Any:
     """Open a browser at a site that is configured as in production."""
-    lines = {**LINES, "session.session_class": session_class}
-    return apps.browser(SessionMiddleware(apps.application, lines))
+    return apps.browser(SessionMiddleware(app, {**LINES, "session.session_class": session_class}))
 
 
 def kind(strict: bool) -> type[Session]:
@@ -82,17 +82,29 @@ def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None
     assert (in_time, too_late) == ({"user": "alice"}, {})
 
 
+def created(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Begin a session, and say when that was."""
+    session = environ["beaker.session"]
+    session.save()
+    text = repr(session["_creation_time"]).encode()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [text]
+
+
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_session_that_begins_later_lives_from_then_on(
     strict: bool, embedded_dynamodb: str
 ) -> None:
-    """A login of an hour later is a login, and lasts as long as one of now."""
-    web = site(kind(strict))
+    """A login of an hour later was made then, and its row expires a time-out after that."""
+    web, soonest = site(kind(strict), created), time.time() + 3600
 
     with later(3600):
-        web.get("/set?user=alice")
-        with later(540):
-            assert web.get("/read").json["values"] == {"user": "alice"}
+        made = float(web.get("/").text)
+
+    client = boto3.session.Session().client("dynamodb", endpoint_url=embedded_dynamodb)
+    (row,) = client.scan(TableName="myapp")["Items"]
+    assert soonest <= made <= soonest + 60
+    assert soonest + 600 <= float(row["expires"]["N"]) <= soonest + 800
 
 
 def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
