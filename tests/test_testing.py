@@ -85,6 +85,7 @@ def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None
 def created(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Begin a session, and say when that was."""
     session = environ["beaker.session"]
+    session["user"] = "alice"
     session.save()
     text = repr(session["_creation_time"]).encode()
     start_response("200 OK", [("Content-Type", "text/plain")])
