@@ -100,7 +100,7 @@ def test_a_session_that_begins_later_lives_from_then_on(
     web, soonest = site(kind(strict), created), time.time() + 3600
 
     with later(3600):
-        made = float(web.get("/").text)
+        made = float(web.get("/", extra_environ=apps.with_cookie("f" * 32)).text)
 
     client = boto3.session.Session().client("dynamodb", endpoint_url=embedded_dynamodb)
     (row,) = client.scan(TableName="myapp")["Items"]
