@@ -10,13 +10,8 @@ from types import ModuleType
 import pytest
 
 from beaker_dynamodb.options import TABLE
+from tests.documents import DOCUMENTS, ROOT
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(
-    path
-    for pattern in ("README.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
-    for path in ROOT.glob(pattern)
-)
 TRY = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]'"
 TEST = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
 
@@ -58,19 +53,6 @@ def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:
     assert "session.type = ext:dynamodb" in screen
     assert f"{TRY} && .venv/bin/python -m beaker_dynamodb demo" in screen
     assert TEST in screen
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_link_in_a_document_leads_somewhere(document: Path) -> None:
-    """Every relative link and image names a file of this repository."""
-    text = document.read_text("utf-8")
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
-
-    missing = [
-        link for link in links if "://" not in link and not (document.parent / link).exists()
-    ]
-
-    assert missing == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
