@@ -4,6 +4,7 @@ A mark is an HTML comment above a block, so that no reader sees it:
 
     <!-- not run: REASON -->    it is shown, and what cannot be tried of it is not
     <!-- given: PYTHON -->      runs before the block: what the reader's application has already
+    <!-- then: PYTHON -->       runs after it, and checks what it has done
     <!-- continued -->          it goes on in the namespace of the Python block before it
     <!-- file: NAME -->         it is a file; all files of a document stand in one folder
 """
@@ -22,7 +23,7 @@ DOCUMENTS: Final = sorted(
     for pattern in ("README.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
     for path in ROOT.glob(pattern)
 )
-MARKS: Final = frozenset({"not run", "given", "continued", "file"})
+MARKS: Final = frozenset({"not run", "given", "then", "continued", "file"})
 _FENCE = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _COMMENTS = re.compile(r"(?:<!--[^>]*-->\s*)*\Z")
 _COMMENT = re.compile(r"<!--\s*([a-z ]+?)\s*(?::\s*(.*?)\s*)?-->", re.DOTALL)
@@ -50,7 +51,10 @@ def blocks(document: Path) -> Iterator[Block]:
     for fence in _FENCE.finditer(text):
         above = _COMMENTS.search(text, 0, fence.start())
         said = _COMMENT.findall(above[0] if above else "")
-        marks = {name: text_of for name, text_of in said if name in MARKS}
+        marks: dict[str, str] = {}
+        for name, words in said:
+            if name in MARKS:  # two of a kind are two lines
+                marks[name] = f"{marks[name]}\n{words}" if name in marks else words
         body = "".join(line.removeprefix(fence[1]) for line in fence[3].splitlines(keepends=True))
         yield Block(document, text.count("\n", 0, fence.start()) + 1, fence[2], body, marks)
 

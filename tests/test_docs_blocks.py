@@ -50,6 +50,7 @@ def run(block: Block, before: dict[str, Any] | None = None) -> dict[str, Any]:
     exec(compile(block.marks.get("given", ""), f"{block}, given", "exec"), names)  # noqa: S102
     source = "\n" * block.line + block.text
     exec(compile(source, str(block.document), "exec"), names)  # noqa: S102  # our own documents
+    exec(compile(block.marks.get("then", ""), f"{block}, then", "exec"), names)  # noqa: S102
     return names
 
 

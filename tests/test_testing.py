@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3.session
 import pytest
+from beaker.cache import CacheManager
 from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
@@ -119,6 +120,25 @@ def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
         web.get("/none")
 
     assert web.get("/read", extra_environ=kept).json["values"] == {"user": "alice"}
+
+
+CACHES = CacheManager(type="ext:dynamodb", table="pages", expire=60)
+made: list[str] = []
+
+
+@CACHES.cache("shop")  # type: ignore[untyped-decorator]  # Beaker's
+def price() -> int:
+    """Make a price: every application keeps its caches for as long as its process lives."""
+    made.append("!")
+    return len(made)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_cache_that_the_application_holds_is_empty_too(turn: int, embedded_dynamodb: str) -> None:
+    """A module's cache outlives the tests; what it holds finds the new, empty store."""
+    made.clear()
+
+    assert [price(), price()] == [1, 1]
 
 
 SUITE = """

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,6 +61,7 @@ class Door:
         self.region: str | None = None
         self._given_in = os.getpid()
         self.renew()
+        _made.add(self)
 
     def renew(self) -> None:
         """Forget the client and the lock: after a fork they belong to the parent."""
@@ -221,6 +223,7 @@ def _ours(connection: Connection) -> Made:
 
 
 _doors: dict[Connection, Door] = {}
+_made: weakref.WeakSet[Door] = weakref.WeakSet()  # an application's caches hold theirs for good
 
 
 def door(connection: Connection) -> Door:
@@ -232,8 +235,11 @@ def door(connection: Connection) -> Door:
 
 
 def forget() -> None:
-    """Forget every door and its client."""
+    """Forget every door; one that is still held gets a new client, and has seen no table."""
     _doors.clear()
+    for held in list(_made):
+        held.renew()
+        held.seen.clear()
 
 
 def _renew_all() -> None:

@@ -302,10 +302,10 @@ def test_each_forked_child_has_a_client_of_its_own(
     Not even through a manager that outlived a `reset()`.
     """
     manager = apps.manager(dynamodb_local, table, "alice")
-    before = client_of(manager)
-    assert manager["session"] == "text"
     if forgotten:
         beaker_dynamodb.reset()
+    assert manager["session"] == "text"
+    before = client_of(manager)
 
     def child() -> tuple[bool, str]:
         return client_of(manager) is before, manager["session"]
