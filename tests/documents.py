@@ -25,7 +25,7 @@ DOCUMENTS: Final = sorted(
 )
 MARKS: Final = frozenset({"not run", "given", "then", "continued", "file"})
 _FENCE = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-_COMMENTS = re.compile(r"(?:<!--[^>]*-->\s*)*\Z")
+_COMMENTS = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)*\Z", re.DOTALL)
 _COMMENT = re.compile(r"<!--\s*([a-z ]+?)\s*(?::\s*(.*?)\s*)?-->", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
