@@ -43,6 +43,15 @@ def of(*languages: str) -> list[Any]:
 
 # Python
 
+#: The file that every page speaks of.
+PRODUCTION: Final = """
+[app:main]
+session.type = ext:dynamodb
+session.table = myapp-sessions
+session.region = eu-central-1
+session.special_keys = userId:S
+"""
+
 
 def run(block: Block, before: dict[str, Any] | None = None) -> dict[str, Any]:
     """Run a Python block, what is given first; return the names that it leaves."""
@@ -65,8 +74,9 @@ def run_with_those_before(block: Block) -> dict[str, Any]:
 
 @pytest.fixture
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stand in an empty folder, with the embedded store configured, and forget it afterwards."""
+    """Stand in a folder with a `production.ini`, the embedded store configured and empty."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "production.ini").write_text(PRODUCTION, "utf-8")
     embedded.empty()
     with warnings.catch_warnings(), beaker_dynamodb.configure(endpoint_url="embedded"):
         yield
