@@ -228,10 +228,7 @@ _made: weakref.WeakSet[Door] = weakref.WeakSet()  # an application's caches hold
 
 def door(connection: Connection) -> Door:
     """Return the one door of this process for *connection*; no client is made yet."""
-    found = _doors.get(connection)
-    if found is None:
-        found = _doors.setdefault(connection, Door(connection))
-    return found
+    return _doors.get(connection) or _doors.setdefault(connection, Door(connection))
 
 
 def forget() -> None:
