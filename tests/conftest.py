@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import signal
 import socket
 import uuid
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ from tests.instruments import Clock, Recorder
 from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured
 
 CONFIGURED = configured()
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start.
+
+    A shell has what runs in its background ignore it, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
