@@ -1,10 +1,9 @@
-"""CPU time of a session's load and save through the manager, against bare boto3.
+"""CPU time of a session's load and save through the manager, against bare boto3, by transport.
 
 Both carry the same bytes to the same DynamoDB Local, interleaved in one run; a round's ratio
 compares neighbors in time, and the spread over the rounds says how far to trust it.
 
-    python -m benchmarks.overhead [--rounds 20] [--calls 200] [--url http://127.0.0.1:8000]
-        [--transport boto3|wire|auto]
+    python -m benchmarks.overhead [--rounds 20] [--calls 200] [--transport wire] [--json FILE]
 """
 
 from __future__ import annotations
@@ -13,19 +12,23 @@ import argparse
 import base64
 import os
 import secrets
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import boto3.session
 from beaker.util import PickleSerializer
 from botocore.config import Config
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.errors import OptionError
+from benchmarks import recorded
 from tests.servers import DynamoDBLocal
 
 SIZES = (300, 1_500, 6_000)
+TRANSPORTS = ("boto3", "wire", "auto")
+Pair = tuple[Callable[[], object], Callable[[], object]]
 
 
 def session_texts(size: int) -> tuple[str, str]:
@@ -47,9 +50,7 @@ def cpu(action: Callable[[], object], calls: int) -> float:
     return (time.process_time() - started) / calls * 1e6
 
 
-def pairs(
-    url: str, table: str, size: int, transport: str
-) -> dict[str, tuple[Callable[[], object], ...]]:
+def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
     """Make what is compared: for load and save, ours and the bare client's."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
@@ -82,28 +83,47 @@ def pairs(
     return {"load": (load, bare_load), "save": (save, bare_save)}
 
 
-def report(url: str, rounds: int, calls: int, transport: str) -> None:
-    """Print one line a size and action: both times, and the ratio with its spread."""
-    table = "overhead" + secrets.token_hex(4)
-    print(f"{transport}, {rounds} rounds of {calls} calls; microseconds of CPU a call, medians")
-    print(f"{'bytes':>6} {'':5} {'manager':>8} {'boto3':>8} {'ratio':>6}  10% .. 90% of rounds")
-    for size in SIZES:
-        for name, (ours, bare) in pairs(url, table, size, transport).items():
-            cpu(ours, 20), cpu(bare, 20)
-            measured = [
-                (cpu(ours, calls), cpu(bare, calls))
-                if n % 2
-                else (cpu(bare, calls), cpu(ours, calls))[::-1]
-                for n in range(rounds)
-            ]
-            ratios = sorted(a / b for a, b in measured)
-            low, high = ratios[rounds // 10], ratios[-1 - rounds // 10]
-            ours_us, bare_us = (statistics.median(column) for column in zip(*measured, strict=True))
-            ratio = statistics.median(ratios)
-            print(
-                f"{size:6} {name:5} {ours_us:8.0f} {bare_us:8.0f} {ratio:6.2f}"
-                f"  {low:.2f} .. {high:.2f}"
-            )
+def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
+    """Time both, neighbors in time, round by round."""
+    ours, bare = pair
+    cpu(ours, 20), cpu(bare, 20)
+    found = [
+        (cpu(ours, calls), cpu(bare, calls))
+        if n % 2
+        else (cpu(bare, calls), cpu(ours, calls))[::-1]
+        for n in range(rounds)
+    ]
+    manager, client = (recorded.spread(list(column)) for column in zip(*found, strict=True))
+    return {
+        "manager": manager,
+        "boto3": client,
+        "ratio": recorded.spread([a / b for a, b in found]),
+    }
+
+
+def report(url: str, rounds: int, calls: int, transports: Sequence[str]) -> list[dict[str, Any]]:
+    """Print and return a row for each transport, size and action: both times, and the ratio."""
+    print(f"{rounds} rounds of {calls} calls; microseconds of CPU a call, medians")
+    print(f"{'':9} {'bytes':>6} {'':5} {'manager':>8} {'boto3':>6} {'ratio':>6}  10% .. 90%")
+    rows = []
+    for transport in transports:
+        table = f"overhead-{transport}-{secrets.token_hex(4)}"
+        for size in SIZES:
+            try:
+                actions = pairs(url, table, size, transport)
+            except OptionError as error:
+                print(f"left out: {error}")
+                break
+            for action, pair in actions.items():
+                row = measured(pair, rounds, calls)
+                rows.append({"transport": transport, "size": size, "action": action, **row})
+                ratio = row["ratio"]
+                print(
+                    f"{transport:9} {size:6} {action:5} {row['manager']['median']:8.0f}"
+                    f" {row['boto3']['median']:6.0f} {ratio['median']:6.2f}"
+                    f"  {ratio['low']:.2f} .. {ratio['high']:.2f}"
+                )
+    return rows
 
 
 def main() -> None:
@@ -112,14 +132,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--url", help="a DynamoDB Local that runs already")
-    parser.add_argument("--transport", choices=("boto3", "wire", "auto"), default="boto3")
+    parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=TRANSPORTS[:2])
+    recorded.option(parser)
     chosen = parser.parse_args()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "benchmark")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     with ExitStack() as stack:
         url = chosen.url or stack.enter_context(DynamoDBLocal()).url
-        report(url, chosen.rounds, chosen.calls, chosen.transport)
+        rows = report(url, chosen.rounds, chosen.calls, chosen.transport)
+    how = f"{chosen.rounds} interleaved rounds of {chosen.calls} calls"
+    recorded.write(chosen.json, how, {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Prints the generated parts of the documents from the code: options, policies, commands, costs.
+"""Prints the generated parts of the documents from the code, and from recorded benchmarks.
 
-`python docs/print.py` writes them; with `--check` it only says whether they differ.
+`PYTHONPATH=. python docs/print.py` writes them; with `--check` it only says whether they differ.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from pathlib import Path
 
 from beaker_dynamodb import options, sources
 from beaker_dynamodb.ops import cli, prices, templates
+from benchmarks import tables
 
 README = Path(__file__).parents[1] / "README.md"
 OPERATIONS = Path(__file__).parent / "operations.md"
+PERFORMANCE = Path(__file__).parent / "performance.md"
 
 #: A month of the cost table, and what a visitor does: all of it said above the table.
 SECONDS = 30 * 86400
@@ -87,6 +89,16 @@ PARTS: Mapping[str, Callable[[], str]] = {
 DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: PARTS,
     OPERATIONS: {"costs": costs},
+    PERFORMANCE: {
+        "peers-load": tables.peers_load,
+        "peers-save": tables.peers_save,
+        "peers-time": tables.peers_time,
+        "peers-stored": tables.peers_stored,
+        "overhead": tables.overhead,
+        "cost": tables.cost,
+        "scale": tables.scale,
+        "startup": tables.startup,
+    },
 }
 
 

@@ -16,7 +16,8 @@ TRY = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]'"
 TEST = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
 
 
-def _printer() -> ModuleType:
+def printer() -> ModuleType:
+    """Import `docs/print.py`, which is a script and no module."""
     spec = importlib.util.spec_from_file_location("docs_print", ROOT / "docs" / "print.py")
     assert spec is not None
     assert spec.loader is not None
@@ -27,14 +28,14 @@ def _printer() -> ModuleType:
 
 def test_no_document_lags_behind_the_code() -> None:
     """Each document's generated parts are what `docs/print.py` prints now; --check says so."""
-    assert _printer().main(["--check"]) == 0
+    assert printer().main(["--check"]) == 0
 
 
 def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> None:
     """The generated parts of README are what `docs/print.py` prints from the code now."""
     text = (ROOT / "README.md").read_text("utf-8")
 
-    assert _printer().printed(text) == text
+    assert printer().printed(text) == text
 
 
 def test_a_document_that_lags_behind_the_code_is_found() -> None:
@@ -43,7 +44,7 @@ def test_a_document_that_lags_behind_the_code_is_found() -> None:
     lagging = text.replace("| `touch_after` |", "| `touched_after` |")
 
     assert lagging != text
-    assert _printer().printed(lagging) == text
+    assert printer().printed(lagging) == text
 
 
 def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:

@@ -1,0 +1,112 @@
+"""What a visit costs: thirty requests in ten minutes, through each store's real code.
+
+A login, three changes, the rest reads, with time wound by hand and each store under its own
+framework. Units are what DynamoDB says it charged, counted by a proxy; dollars at list prices.
+
+    python -m benchmarks.cost [--sizes 300 1500 6000 40000] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any, Final
+
+from beaker_dynamodb.ops import prices
+from benchmarks import recorded
+from benchmarks.driven import Contender, LeftOutError, environment
+from benchmarks.meter import Meter
+from benchmarks.visitors import SIZES, session_of
+from tests.servers import DynamoDBLocal
+
+OURS: Final = {"store": "beaker", "type": "ext:dynamodb"}
+CONNECT: Final = "connect-dynamodb"
+DEFAULTS: Final = "ours, every default"
+STORES: Final[Mapping[str, dict[str, Any]]] = {
+    DEFAULTS: {**OURS, "timeout": None},
+    "ours, timeout = 1800": OURS,
+    "ours, timeout = 1800, touch_after = 180": {**OURS, "options": {"touch_after": 180}},
+    "ours, timeout = 1800, json": {**OURS, "options": {"data_serializer": "json"}},
+    "ours, timeout = 1800, no compression": {**OURS, "options": {"compress": False}},
+    "ours, timeout = 1800, eventual reads": {**OURS, "options": {"consistent_read": False}},
+    "pyramid-dynamodb-sessions": {"store": "pyramid"},
+    "Flask-Session": {"store": "flask", "type": "dynamodb"},
+    "Flask-Session over cachelib": {"store": "cachelib", "type": "cachelib"},
+    CONNECT: {"store": "node"},
+}
+MILLION: Final = 1e6
+REQUESTS: Final = 30
+SECONDS: Final = 600
+#: Early, so that the long rest is only read: the dearer order for a store that touches rarely.
+CHANGES: Final = (2, 4, 6)
+
+
+def steps() -> list[tuple[float, str]]:
+    """Draw up the visit: `(seconds, page)`, a login first, then reads and three changes."""
+    pages = ["/read"] * REQUESTS
+    pages[0] = "/login"
+    for number in CHANGES:
+        pages[number] = "/change"
+    return [(n * SECONDS / (REQUESTS - 1), path) for n, path in enumerate(pages)]
+
+
+def visited(name: str, size: int, url: str) -> dict[str, float] | None:
+    """Make one visit, and return what it cost; None, with a word, where it cannot be made."""
+    with Meter(url) as meter:
+        try:
+            contender = Contender(name, {**STORES[name], "wound": True}, meter.url)
+        except LeftOutError as error:
+            print(f"left out: {name}: {error}")
+            return None
+        try:
+            done = contender.ask("visit", values=session_of(size), steps=steps())
+        except LeftOutError as error:
+            print(f"left out: {name}: {error}")
+            return None
+        finally:
+            contender.end()
+        assert done["pages"] == REQUESTS
+        tally = meter.take()
+    cost = prices.Cost(tally.read_units, tally.write_units)
+    return {**asdict(tally), "dollars": cost.dollars * MILLION / REQUESTS}
+
+
+def report(size: int, found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print one size's table."""
+    print(f"\na session of {size} bytes of JSON; one visit of {REQUESTS} requests")
+    print(f"{'':40} calls read units write units  $ a million requests  to {CONNECT}")
+    beside = found.get(CONNECT)
+    for name, row in found.items():
+        ratio = f"{row['dollars'] / beside['dollars']:.2f}" if beside else "-"
+        print(
+            f"{name:40} {row['calls']:5.0f} {row['read_units']:10.1f} {row['write_units']:11.1f}"
+            f"  {row['dollars']:21.3f}  {ratio}"
+        )
+
+
+def main() -> None:
+    """Start the server, make every visit, and stop it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="stores whose name holds one")
+    recorded.option(parser)
+    chosen = parser.parse_args()
+    os.environ.update(environment())
+    names = [n for n in STORES if not chosen.only or any(word in n for word in chosen.only)]
+    sizes = {}
+    with ExitStack() as stack:
+        url = stack.enter_context(DynamoDBLocal()).url
+        for size in chosen.sizes:
+            rows = {name: visited(name, size, url) for name in names}
+            sizes[str(size)] = {name: row for name, row in rows.items() if row is not None}
+            report(size, sizes[str(size)])
+    listed = {"read": prices.READS, "write": prices.WRITES, "as_of": prices.AS_OF}
+    how = f"one visit of {REQUESTS} requests in {SECONDS} seconds"
+    recorded.write(chosen.json, how, {"prices": listed, "requests": REQUESTS, "sizes": sizes})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Starts contenders, each in a process of its own, and speaks with them; and the servers.
+
+A contender that cannot be served says why, and the run goes on without it. Only processes that
+were started here are ended, by their own id.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from benchmarks import fetched
+from tests.servers import free_port
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+Answer = dict[str, Any]
+
+
+class LeftOutError(Exception):
+    """A contender cannot take part; the text says why."""
+
+
+class Contender:
+    """The near end of one contender's pipe."""
+
+    def __init__(self, name: str, order: dict[str, Any], endpoint: str) -> None:
+        self.name = name
+        self.table = f"benchmark-{secrets.token_hex(6)}"
+        node = order["store"] == "node"
+        peers = fetched.of_node() if node else fetched.of_python()
+        if peers is None:
+            raise LeftOutError("its packages are not there")
+        told = {**order, "endpoint": endpoint, "table": self.table, "peers": str(peers)}
+        script = str(ROOT / "benchmarks" / "contender.js")
+        words = ["node", script] if node else [sys.executable, "-m", "benchmarks.contender"]
+        self._process = subprocess.Popen(  # noqa: S603  # a list of words
+            [*words, json.dumps(told)],
+            cwd=ROOT,
+            env={**os.environ, **environment()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, do: str, **more: object) -> Answer:
+        """Have one thing done.
+
+        Raises: LeftOutError.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        found: Answer = json.loads(line) if line else {"error": "its process ended"}
+        if "error" in found:
+            raise LeftOutError(found["error"])
+        return found
+
+    def end(self) -> None:
+        """Close its pipe, and wait for its end."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(timeout=30)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def environment() -> dict[str, str]:
+    """Name keys and a region that DynamoDB Local takes, and no real ones."""
+    return {
+        "AWS_ACCESS_KEY_ID": "benchmark",
+        "AWS_SECRET_ACCESS_KEY": "benchmark",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def item_bytes(endpoint: str, table: str) -> int:
+    """Count the bytes of the one item of a table: its attributes' names and values."""
+    client = boto3.client("dynamodb", endpoint_url=endpoint)
+    items = client.scan(TableName=table, ConsistentRead=True)["Items"]
+    assert len(items) == 1, f"{len(items)} items where one session was stored"
+    return sum(len(name) + _value_bytes(value) for name, value in items[0].items())
+
+
+def _value_bytes(value: Any) -> int:
+    """Count a value's bytes; a number takes a byte for two digits, and one more (AWS's rule)."""
+    ((kind, content),) = value.items()
+    if kind == "N":
+        digits = content.replace(".", "").replace("-", "").strip("0")
+        return (len(digits) + 1) // 2 + 1
+    return len(content if kind == "B" else content.encode())
+
+
+@contextmanager
+def server(program: str, *words: str, port: int) -> Iterator[int | None]:
+    """Run a server of Debian's on a loopback port; None, with a word, where it is missing."""
+    path = shutil.which(program)
+    if path is None:
+        print(f"left out: {program} is not installed")
+        yield None
+        return
+    process = subprocess.Popen(  # noqa: S603  # a list of words
+        [path, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@contextmanager
+def memcached() -> Iterator[int | None]:
+    """Run a memcached."""
+    port = free_port()
+    words = ["-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", "nobody"]
+    with server("memcached", *words, port=port) as found:
+        yield found
+
+
+@contextmanager
+def redis_server() -> Iterator[int | None]:
+    """Run a redis-server that keeps nothing on disk."""
+    port = free_port()
+    words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+    with server("redis-server", *words, port=port) as found:
+        yield found
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"nobody listens on port {port}")

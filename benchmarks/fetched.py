@@ -1,0 +1,70 @@
+"""The peers, fetched once into an ignored folder: packages of Python and of Node, pinned.
+
+They stand apart from the project's own environment. What cannot be had is None, with its reason
+printed: a run compares what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PYTHON: Final = (
+    "cachelib==0.17.0",
+    "Flask==3.1.3",
+    "Flask-Session==0.8.0",
+    "mypy-boto3-dynamodb",  # Flask-Session imports it
+    "pyramid==2.1",
+    "pyramid-dynamodb-sessions==0.1.3",
+    "python-memcached==1.62",
+    "redis",
+)
+NODE: Final = (
+    "@aws-sdk/client-dynamodb@3.1164.0",
+    "connect-dynamodb@3.0.5",
+    "express-session@1.19.0",
+)
+
+
+def of_python() -> Path | None:
+    """Return the folder with the Python peers, a path for `sys.path`."""
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return _fetched("python", PYTHON, lambda folder: [*words, "--target", str(folder), *PYTHON])
+
+
+def of_node() -> Path | None:
+    """Return the folder whose `node_modules` holds the Node peers."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            print(f"left out: connect-dynamodb, for {program} is not installed")
+            return None
+    words = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
+    return _fetched("node", NODE, lambda folder: [*words, "--prefix", str(folder), *NODE])
+
+
+def _fetched(name: str, pins: tuple[str, ...], command: Callable[[Path], list[str]]) -> Path | None:
+    """Run the installer into a folder named after the pins, unless that was done before."""
+    digest = hashlib.sha256("\n".join((sys.version, *pins)).encode()).hexdigest()[:12]
+    folder = ROOT / ".cache" / "peers" / f"{name}-{digest}"
+    done = folder / "complete"
+    if done.exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (ROOT / ".cache" / ".gitignore").write_text("*\n")
+    (folder / "package.json").write_text("{}\n")
+    result = subprocess.run(  # noqa: S603  # a list of words, written above
+        command(folder), capture_output=True, text=True, check=False, cwd=folder
+    )
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or ["no reason given"]
+        print(f"left out: the peers of {name}, which cannot be installed: {lines[-1]}")
+        return None
+    done.touch()
+    return folder

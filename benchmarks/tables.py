@@ -1,0 +1,173 @@
+"""The tables of docs/performance.md, printed from what runs have recorded.
+
+Pure: a recorded run in, Markdown out. `docs/print.py` puts them between their markers, and a test
+compares; no figure in a document is typed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmarks.recorded import Found, read
+
+BARE = "boto3 client, bare"
+KILOBYTE = 1_000
+
+
+def _markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a table, its first column to the left and the others to the right."""
+    names = list(head)
+    lines = [names, ["---", *["---:"] * (len(names) - 1)], *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _kept(found: Found, more: str = "") -> str:
+    """Say below a table when, where and how it was measured."""
+    return f"\nMeasured on {found['date']}: {found['machine']}; {found['how']}{more}.\n"
+
+
+def size_name(size: str) -> str:
+    """Name a size as people do: 300 B, 1.5 KB, 40 KB."""
+    number = int(size)
+    return f"{number} B" if number < KILOBYTE else f"{number / KILOBYTE:g} KB"
+
+
+def _ratio(row: Mapping[str, Any]) -> str:
+    ratio = row["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+def _of_peers(action: str) -> str:
+    """Print CPU time as ratios to the bare client, a column a size."""
+    found = read("peers")
+    sizes = found["sizes"]
+    names = next(iter(sizes.values()))[action]
+    rows = [
+        [
+            name,
+            *(
+                _ratio(each[action][name]) if name in each[action] else ""
+                for each in sizes.values()
+            ),
+        ]
+        for name in names
+    ]
+    return _markdown(["CPU time", *map(size_name, sizes)], rows) + _kept(found)
+
+
+def peers_load() -> str:
+    """Print what a load takes, beside the bare client."""
+    return _of_peers("load")
+
+
+def peers_save() -> str:
+    """Print what a save takes, beside the bare client."""
+    return _of_peers("save")
+
+
+def peers_stored() -> str:
+    """Print bytes and units of one load and one save, a column a size."""
+    found = read("peers")
+    sizes = found["sizes"]
+    names = next(iter(sizes.values()))["load"]
+
+    def cell(size: Found, name: str) -> str:
+        if name not in size["load"]:
+            return ""
+        load, save = size["load"][name], size["save"][name]
+        text = f"{load['stored']:,}"
+        if load["charges"]:
+            text += f"; {load['charges']['read_units']:g} + {save['charges']['write_units']:g}"
+        return text
+
+    rows = [[name, *(cell(size, name) for size in sizes.values())] for name in names]
+    return _markdown(["bytes; units read + written", *map(size_name, sizes)], rows) + _kept(found)
+
+
+def peers_time() -> str:
+    """Print microseconds at 1.5 KB: CPU and wall, of a load and a save."""
+    found = read("peers")
+    size = found["sizes"]["1500"]
+    columns = [(action, kind) for action in ("load", "save") for kind in ("cpu", "wall")]
+    rows = [
+        [name, *(f"{size[action][name][kind]['median']:.0f}" for action, kind in columns)]
+        for name in size["load"]
+    ]
+    head = ["microseconds, 1.5 KB", *(f"{action}, {kind}" for action, kind in columns)]
+    return _markdown(head, rows) + _kept(found)
+
+
+def overhead() -> str:
+    """Print the manager's load and save beside the bare client, by transport and size."""
+    found = read("overhead")
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for row in found["rows"]:
+        line = cells.setdefault((row["transport"], size_name(str(row["size"]))), {})
+        line[row["action"]] = _ratio(row)
+    rows = [
+        [transport, size, each["load"], each["save"]] for (transport, size), each in cells.items()
+    ]
+    return _markdown(["transport", "session", "load", "save"], rows) + _kept(found)
+
+
+def cost() -> str:
+    """Print dollars for a million requests, a column a size, and the units at 1.5 KB."""
+    found = read("cost")
+    sizes = found["sizes"]
+    rows = []
+    for name, row in sizes["1500"].items():
+        units = f"{row['read_units']:g} + {row['write_units']:g}"
+        rows.append([name, units, *(_dollars(name, size) for size in sizes.values())])
+    head = ["$ for a million requests", "units at 1.5 KB", *map(size_name, sizes)]
+    prices = found["prices"]
+    more = f"; list prices of {prices['as_of']}, on demand, us-east-1: $ {prices['read']} for a"
+    more += f" million read units, $ {prices['write']} for a million write units"
+    return _markdown(head, rows) + _kept(found, more)
+
+
+def _dollars(name: str, size: Found) -> str:
+    """Write a store's dollars, and its share of what connect-dynamodb costs."""
+    if name not in size:
+        return ""
+    dollars, beside = size[name]["dollars"], size["connect-dynamodb"]["dollars"]
+    return f"{dollars:.2f} ({dollars / beside:.0%})"
+
+
+def scale() -> str:
+    """Print requests a second, and CPU a request, against connections, and against rows."""
+    found = read("scale")
+    rows = [
+        [
+            f"{row['rows']:,}",
+            f"{row['connections']}",
+            *(
+                f"{row[kind]['median']:,.0f} ({row[kind]['low']:,.0f} to {row[kind]['high']:,.0f})"
+                for kind in ("rate", "app", "database")
+            ),
+        ]
+        for row in found["connections"] + found["rows"]
+    ]
+    head = ["rows in the table", "connections", "requests a second"]
+    head += ["application, CPU µs", "DynamoDB Local, CPU µs"]
+    return _markdown(head, rows) + _kept(found)
+
+
+def startup() -> str:
+    """Print what a fresh process takes until it has imported, and until its first reply."""
+    found = read("startup")
+    rows = [
+        [
+            name,
+            f"{row['cpu']['median']:.0f} ({row['cpu']['low']:.0f} to {row['cpu']['high']:.0f})",
+            f"{row['wall']['median']:.0f}",
+            f"{row['megabytes']['median']:.0f}",
+        ]
+        for name, row in found["rows"].items()
+    ]
+    cpu, wall = (
+        f"{added['median']:.0f} ({added['low']:.0f} to {added['high']:.0f})"
+        for added in (found["added"]["cpu"], found["added"]["wall"])
+    )
+    rows.append(["what ours adds unused", cpu, wall, ""])
+    return _markdown(["a fresh process", "CPU, ms", "wall, ms", "memory, MB"], rows) + _kept(found)

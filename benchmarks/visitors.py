@@ -1,0 +1,67 @@
+"""Lifelike sessions, drawn with a seed: the same for every store, on every machine.
+
+A session holds what applications put into one: a user's id, a token against forgery, a flash
+message, a cart. It is of plain JSON types, so that each serializer can take it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any, Final
+
+Values = dict[str, Any]
+
+#: Bytes of the session as compact JSON.
+SIZES: Final = (300, 1_500, 6_000, 40_000)
+
+COLORS: Final = "amber black blue copper cream gray green ivory olive red silver teal white".split()
+STUFFS: Final = "canvas ceramic cotton enamel glass leather linen oak paper steel wool".split()
+THINGS: Final = (
+    "apron basket blanket bowl candle carafe cushion jug kettle lamp ladle mat mug notebook pan"
+    " plate pot satchel scarf shelf spoon stool teapot towel tray vase"
+).split()
+
+
+def size_of(values: Values) -> int:
+    """Count the bytes of a session as compact JSON."""
+    return len(json.dumps(values, separators=(",", ":")))
+
+
+def session_of(size: int, seed: int = 1) -> Values:
+    """Draw a session of *size* bytes as compact JSON; *size* is at least 250."""
+    draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # a benchmark, no secret
+    values: Values = {
+        "user_id": f"u{draw.randrange(10**11, 10**12)}",
+        "csrf_token": f"{draw.getrandbits(128):032x}",
+        "language": "de-DE",
+        "visits": 100_000,  # counted up by every save, and always of six digits
+        "flash": ["Your address was saved."],
+        "cart": [],
+        "note": "",
+    }
+    while size_of(values) < size:
+        values["cart"].append(_goods(draw))
+    if size_of(values) > size:
+        values["cart"].pop()
+    values["note"] = _prose(draw, size - size_of(values))
+    return values
+
+
+def _goods(draw: random.Random) -> Values:
+    """Draw one line of a cart."""
+    return {
+        "sku": f"{draw.choice('ABCDEFGHKLMNPRSTUVWX')}{draw.randrange(10_000, 100_000)}",
+        "title": " ".join((draw.choice(COLORS), draw.choice(STUFFS), draw.choice(THINGS))),
+        "quantity": draw.randrange(1, 6),
+        "price": draw.randrange(95, 9_995, 5) / 100,
+        "added": 1_790_000_000 + draw.randrange(10**6),
+    }
+
+
+def _prose(draw: random.Random, length: int) -> str:
+    """Draw words of so many characters in all."""
+    words = ""
+    while len(words) < length:
+        words += f"{draw.choice(STUFFS)} {draw.choice(THINGS)} "
+    return words[:length]
