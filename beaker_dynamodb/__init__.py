@@ -6,9 +6,9 @@ boto3 nor a framework; boto3 comes with the first call, after gevent has patched
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from beaker_dynamodb import cooldown, manager, notices, sources
 from beaker_dynamodb.errors import (
     AccessRefused,
     Conflict,
@@ -24,11 +24,10 @@ from beaker_dynamodb.errors import (
     UnknownFormat,
 )
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.sources import configure
-from beaker_dynamodb.store import client, lease, meter
-from beaker_dynamodb.store.meter import observe
 
 if TYPE_CHECKING:
+    from beaker_dynamodb.sources import configure
+    from beaker_dynamodb.store.meter import observe
     from beaker_dynamodb.strict import StrictSession
 
 __version__ = "1.0.0.dev0"
@@ -55,13 +54,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import StrictSession when it is asked for: Beaker's middleware comes with it."""
-    if name == "StrictSession":
-        from beaker_dynamodb.strict import StrictSession
+#: Where the names stand that are imported when they are asked for: whoever only lists the
+#: installed backends pays for none of them.
+_LATE = {"StrictSession": "strict", "configure": "sources", "observe": "store.meter"}
 
-        return StrictSession
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    """Import a name of the face when it is asked for."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
 
 
 def reset() -> None:
@@ -69,6 +71,9 @@ def reset() -> None:
 
     A client that was made before `mock_aws` began would talk to AWS.
     """
-    for module in (sources, manager, client, notices, cooldown, lease):
+    from beaker_dynamodb import cooldown, keepers, notices, sources
+    from beaker_dynamodb.store import client, lease, meter
+
+    for module in (sources, keepers, client, notices, cooldown, lease):
         module.forget()
     meter.forget_all()

@@ -7,26 +7,24 @@ does, and always; otherwise a cache. Everything else is handed on.
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from beaker.container import NamespaceManager
 from beaker.exceptions import InvalidCacheBackendError
 from beaker.synchronization import null_synchronizer
 
-from beaker_dynamodb import brackets, casts, sources
-from beaker_dynamodb.caches import CacheKeeper
+from beaker_dynamodb import brackets
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.item.envelope import Envelope
 from beaker_dynamodb.item.keys import as_text
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.rows import Rows, rows
-from beaker_dynamodb.sessions import Keeper
-from beaker_dynamodb.store.lease import Lease
 from beaker_dynamodb.surroundings import REAL, Surroundings
+
+if TYPE_CHECKING:
+    from beaker_dynamodb.item.envelope import Envelope
+    from beaker_dynamodb.sessions import Keeper
+    from beaker_dynamodb.store.lease import Lease
 
 T = TypeVar("T")
 _SESSION = "session"
-_built: dict[tuple[Options, sources.Kind], Rows] = {}
 
 
 class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beaker ships no types
@@ -47,12 +45,14 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     def __init__(self, namespace: object, timeout: object = None, **given: object) -> None:
         super().__init__(namespace)
         self.timeout = timeout
-        kind: sources.Kind = "session" if "digest_filenames" in given else "cache"
-        around = self.surroundings
-        made_of = namespace, _seconds(timeout), around
-        found = _rows(sources.parse(given, kind), kind, around)
-        self._session = Keeper(found, *made_of) if kind == "session" else None
-        self._cache = CacheKeeper(found, *made_of) if kind == "cache" else None
+        # With the first manager: Beaker imports every backend at the first type it does not
+        # know (beaker/cache.py:70), so an application that uses another one has imported us.
+        from beaker_dynamodb import keepers
+
+        made_of = namespace, timeout, given, self.surroundings
+        is_session = "digest_filenames" in given
+        self._session = keepers.of_session(*made_of) if is_session else None
+        self._cache = None if is_session else keepers.of_cache(*made_of)
 
     def __getitem__(self, key: object) -> Any:
         if self._cache is not None:
@@ -159,25 +159,3 @@ def _present(found: T | None) -> T:
     if found is None:
         raise KeyError("nothing there")
     return found
-
-
-def _seconds(timeout: object) -> float | None:
-    """Read the timeout that Beaker hands over, in seconds."""
-    try:
-        return None if timeout is None or timeout == "" else casts.seconds(timeout)
-    except casts.BadValue as error:
-        message = f"Beaker's option 'timeout' is {timeout!r}; expected {error}"
-    raise OptionError(message)
-
-
-def _rows(options: Options, kind: sources.Kind, around: Surroundings) -> Rows:
-    """Build the rows of these options, once a process."""
-    found = _built.get((options, kind))
-    if found is None:
-        found = _built.setdefault((options, kind), rows(options, kind, around))
-    return found
-
-
-def forget() -> None:
-    """Forget what was built."""
-    _built.clear()

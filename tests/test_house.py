@@ -55,8 +55,8 @@ WALLS = (
     ),
     Wall(
         tuple(
-            "manager.py sessions.py migrating.py caches.py saving.py outage.py rows.py notices.py"
-            " brackets.py cooldown.py serializers.py surroundings.py".split()
+            "manager.py keepers.py sessions.py migrating.py caches.py saving.py outage.py rows.py"
+            " notices.py brackets.py cooldown.py serializers.py surroundings.py".split()
         ),
         ("boto3", "botocore", "beaker_dynamodb.ops"),
         "Beaker's verbs, our words, no AWS",
@@ -109,8 +109,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "migrating": ROWS,
         "sessions": f"saving outage migrating {ROWS}",
         "caches": f"brackets cooldown {ROWS}",
-        "manager": f"sessions caches brackets casts {ROWS}",
-        "__init__": f"manager strict cooldown {ROWS}",
+        "keepers": f"sessions caches casts {ROWS}",
+        "manager": f"keepers sessions brackets {ROWS}",
+        "__init__": f"manager keepers strict cooldown {ROWS}",
         # The side of the operators
         "ops": ROWS,
         "ops/cli": f"ops demo casts {ROWS}",  # the command line alone may start the demo
@@ -122,7 +123,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 REQUEST_SIDE = (
-    "__init__ manager sessions saving outage migrating caches brackets cooldown strict".split()
+    "__init__ manager keepers sessions saving outage migrating caches brackets cooldown"
+    " strict".split()
 )
 
 LAW_LINES = range(2, 7)  # two to five by habit; one more before it breaks
@@ -144,7 +146,8 @@ FACE = frozenset(
 )
 UNLOADED = (
     "boto3 botocore click rich moto pytest cryptography beaker_dynamodb.ops beaker_dynamodb.demo"
-    " beaker_dynamodb.testing".split()
+    " beaker_dynamodb.testing beaker_dynamodb.keepers beaker_dynamodb.options"
+    " beaker_dynamodb.sources beaker_dynamodb.store".split()
 )
 
 
