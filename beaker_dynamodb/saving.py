@@ -142,7 +142,7 @@ class Saver:
                 except CorruptItem:
                     value = None
                 text = (value or b"").decode("utf-8", "surrogatepass")
-                found[theirs.rev] = Content(text, envelope.open(text) if envelope else None)
+                found[theirs.rev] = Content(text, envelope=envelope)
             return found[theirs.rev]
 
         return read
@@ -185,9 +185,11 @@ class Saver:
 
     def _promoted(self, content: Content, base: Record | None) -> dict[str, Attribute]:
         """Copy the special keys out; an opaque session keeps those that stand."""
+        schema = self.rows.schema
+        if not schema.special:  # then nothing needs to be opened
+            return {}
         if content.values is None:
             return dict(base.promoted) if base else {}
-        schema = self.rows.schema
         found, missing = promote(content.values, schema)
         for name in missing:
             if self.rows.options.require_special_keys:

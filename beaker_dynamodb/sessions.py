@@ -200,23 +200,23 @@ class Keeper:
 
     def _compared(
         self, envelope: Envelope | None, mine: Content
-    ) -> tuple[Content | None, tuple[str, ...] | None]:
-        """Open what the session object held, and name the keys that changed since.
+    ) -> tuple[Content | None, bool | None]:
+        """Give what the session object held, and whether more than its access time has changed.
 
-        In doubt it gets the same history that mine has; None where one of them is opaque.
+        None where both have to be opened to tell; in doubt it gets the same history as mine.
         """
         if self.known is None:
             return None, None
-        if self.known == mine.text:
-            return mine, ()
         known = _content(self.known, envelope)
-        if known.values is None and mine.values is not None:
+        told = envelope.differs(known.text, mine.text) if envelope else None
+        if told is not None or envelope is None or mine.values is None:
+            return known, told
+        if known.values is None:
             notices.warn(log, "a stored session does not open any more; it is replaced")
-        if known.values is None or mine.values is None or envelope is None:
             return known, None
         changed = changed_keys(known.values, mine.values)
         if not in_doubt(changed, known.values, mine.values):
-            return known, changed
+            return known, None
         return Content(known.text, envelope.open(envelope.close(known.values))), None
 
     def _carry_out(self, step: Plan, sides: Sides) -> None:
@@ -247,4 +247,4 @@ class Keeper:
 
 
 def _content(text: str, envelope: Envelope | None) -> Content:
-    return Content(text, envelope.open(text) if envelope else None)
+    return Content(text, envelope=envelope)

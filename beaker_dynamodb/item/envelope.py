@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import pickle
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +20,19 @@ _PICKLED_DICT = b"\x80\x02}q\x00"
 _ZLIB = b"\x78"
 #: How many characters tell the kind: 8 of base64 are 6 bytes.
 _LOOK = 8
+
+#: The keys that Beaker sets before the access time (beaker/session.py:225 and 440), each as
+#: protocol 2 writes a short text: X, its length, the text, q, its number in the memo.
+_TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
+_BOOKKEEPING = frozenset({b"_domain", b"_path", b"_creation_time"})
+_ACCESSED = b"_accessed_time"
+_FLOAT = 8
+#: How protocol 2 names a class; a text may look like it, and is opened then.
+_NAMES_A_CLASS = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]")
+_BEGINS_JSON = re.compile(
+    rb'\{(?:"_domain": (?:null|"[^"\\]*"), "_path": "[^"\\]*", )?'
+    rb'(?:"_creation_time": [\d.e+-]+, )?"_accessed_time": ([\d.e+-]+)'
+)
 
 Values = dict[str, Any]
 
@@ -31,6 +45,12 @@ class Envelope(Protocol):
 
     def close(self, values: Values) -> str:
         """Write *values* as the text that Beaker would write."""
+
+    def differs(self, known: str, mine: str) -> bool | None:
+        """Tell from the bytes alone whether more than the access time differs.
+
+        None where they have to be opened to tell.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,20 @@ class PickleEnvelope:
         """Write the pickle in base64."""
         return base64.b64encode(pickle.dumps(values, 2)).decode("ascii")
 
+    def differs(self, known: str, mine: str) -> bool | None:
+        """Compare the pickles, where the access time stands where Beaker puts it.
+
+        One pickle is one value. Two of plain types may be one value too, if equal texts were one
+        object and are not any more: then a save is written that need not be.
+        """
+        old, new = _decoded(known), _decoded(mine)
+        at = _accessed_at(new)
+        if at is None or _accessed_at(old) != at:
+            return None
+        if old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]:
+            return False
+        return None if _NAMES_A_CLASS.search(old) or _NAMES_A_CLASS.search(new) else True
+
 
 @dataclass(frozen=True, slots=True)
 class JsonEnvelope:
@@ -61,20 +95,33 @@ class JsonEnvelope:
 
     def open(self, text: str) -> Values | None:
         """Inflate, at most *most* bytes, and parse; None where that gives no dict."""
-        raw = _decoded(text)
-        if not raw.startswith(_ZLIB):
-            return None
         try:
-            inflater = zlib.decompressobj()
-            plain = inflater.decompress(raw, self.most)
-            values = json.loads(plain) if inflater.eof else None
-        except (zlib.error, ValueError, RecursionError):
+            values = json.loads(self._inflated(text))
+        except (ValueError, RecursionError):
             return None
         return values if type(values) is dict else None
 
     def close(self, values: Values) -> str:
         """Write the zlib of the JSON in base64 (beaker/util.py:417)."""
         return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode("ascii")
+
+    def differs(self, known: str, mine: str) -> bool | None:
+        """Compare the JSON, where the access time stands where Beaker puts it."""
+        old, new = self._inflated(known), self._inflated(mine)
+        seen, now = _BEGINS_JSON.match(old), _BEGINS_JSON.match(new)
+        if seen is None or now is None:
+            return None
+        before = old[: seen.start(1)] == new[: now.start(1)]
+        return not (before and old[seen.end(1) :] == new[now.end(1) :])
+
+    def _inflated(self, text: str) -> bytes:
+        """Inflate at most *most* bytes; nothing at all, where that is not the whole."""
+        inflater = zlib.decompressobj()
+        try:
+            plain = inflater.decompress(_decoded(text), self.most)
+        except zlib.error:
+            return b""
+        return plain if inflater.eof else b""
 
 
 def plain_envelope(mine: str, most: int) -> Envelope | None:
@@ -86,6 +133,34 @@ def plain_envelope(mine: str, most: int) -> Envelope | None:
     if beginning.startswith(_PICKLED_DICT):
         return PickleEnvelope()
     return JsonEnvelope(most) if beginning.startswith(_ZLIB) else None
+
+
+def _accessed_at(raw: bytes) -> int | None:
+    """Find the 8 bytes of the access time, behind no key but Beaker's own; None elsewhere."""
+    if not raw.startswith(_PICKLED_DICT + b"("):
+        return None
+    at = len(_PICKLED_DICT) + 1
+    for _ in range(len(_BOOKKEEPING) + 1):
+        name, at = _text_at(raw, at)
+        kind = raw[at : at + 1]
+        if name == _ACCESSED:
+            return at + 1 if kind == _NUMBER else None
+        if name not in _BOOKKEEPING:
+            return None
+        if kind == _TEXT:
+            _, at = _text_at(raw, at)
+        else:
+            at += {_NOTHING: 1, _AGAIN: 2, _NUMBER: 1 + _FLOAT}.get(kind, len(raw))
+    return None
+
+
+def _text_at(raw: bytes, at: int) -> tuple[bytes, int]:
+    """Read a short text of a pickle, and where the rest begins; nothing, where there is none."""
+    begins = at + 5
+    ends = begins + int.from_bytes(raw[at + 1 : begins], "little")
+    if raw[at : at + 1] != _TEXT or raw[ends : ends + 1] != b"q":
+        return b"", len(raw)
+    return raw[begins:ends], ends + 2
 
 
 def _decoded(text: str) -> bytes:

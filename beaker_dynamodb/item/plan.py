@@ -6,11 +6,11 @@ unconditional, so a late one cannot land on a newer row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from beaker_dynamodb.item.envelope import Values
+from beaker_dynamodb.item.envelope import Envelope, Values
 from beaker_dynamodb.item.merge import changed_keys
 from beaker_dynamodb.item.record import Record, birth
 
@@ -19,12 +19,34 @@ BOOKKEEPING: Final = frozenset({"_domain", "_path"})
 ACCESSED, CREATED = "_accessed_time", "_creation_time"
 
 
-@dataclass(frozen=True, slots=True)
 class Content:
-    """A session's text, and the dict in it where it opens; `values` is None if it is opaque."""
+    """A session's text, and the dict in it; `values` is None if it is opaque.
 
-    text: str = field(repr=False)
-    values: Values | None = field(default=None, repr=False)
+    With an *envelope* it is opened when somebody asks for the dict, and then once.
+    """
+
+    __slots__ = ("_envelope", "_values", "text")
+
+    def __init__(
+        self, text: str, values: Values | None = None, envelope: Envelope | None = None
+    ) -> None:
+        self.text = text
+        self._values = values
+        self._envelope = envelope
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Content):
+            return NotImplemented
+        return (self.text, self.values) == (other.text, other.values)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds a dict
+
+    @property
+    def values(self) -> Values | None:
+        """Open it."""
+        if self._envelope is not None:
+            self._values, self._envelope = self._envelope.open(self.text), None
+        return self._values
 
     @property
     def emptied(self) -> bool:
@@ -79,7 +101,7 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
     now: float,
     lifetime: float | None,
     touch_after: float,
-    changed: Collection[str] | None = None,
+    changed: bool | None = None,
 ) -> Plan:
     """Plan a save.
 
@@ -88,20 +110,18 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         stored: the row as it stands in the table, None if nothing live was loaded.
         mine: what Beaker hands over.
         now: epoch seconds; `lifetime` and `touch_after` are seconds, None is for ever.
-        changed: the keys that differ between known and mine, if somebody has compared them.
+        changed: whether more than the access time differs, where the bytes alone have told.
     """
-    if mine.emptied:
+    if changed is None and mine.emptied:
         return Delete(stored.rev) if stored else Leave()
     if stored is None:
         return Create()
-    if known is None or known.values is None or mine.values is None:
-        return Replace(stored.rev)
     if changed is None:
-        changed = changed_keys(known.values, mine.values)
-    if any(key != ACCESSED for key in changed):
+        changed = _changed(known, mine)
+    if changed or known is None:
         return Replace(stored.rev)
     if lifetime is None or stored.expires is None:
-        behind = _number(mine.values) - _number(known.values)
+        behind = _accessed(mine) - _accessed(known)
         stale = behind >= touch_after or (lifetime is None) is not (stored.expires is None)
     else:
         stale = now + lifetime - stored.expires >= touch_after
@@ -111,8 +131,15 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
     return Replace(stored.rev) if stored.pieces else Touch(stored.rev)
 
 
-def _number(values: Values) -> float:
-    stamp = values.get(ACCESSED)
+def _changed(known: Content | None, mine: Content) -> bool:
+    """Tell whether more than the access time differs; what is opaque has changed."""
+    if known is None or known.values is None or mine.values is None:
+        return True
+    return any(key != ACCESSED for key in changed_keys(known.values, mine.values))
+
+
+def _accessed(content: Content) -> float:
+    stamp = (content.values or {}).get(ACCESSED)
     return float(stamp) if isinstance(stamp, (int, float)) else 0.0
 
 

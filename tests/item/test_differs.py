@@ -1,0 +1,128 @@
+"""What the bytes of two sessions tell without opening them: never a change that is missed."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from beaker.util import JsonSerializer, PickleSerializer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.merge import changed_keys
+
+LAW = settings(max_examples=150, derandomize=True, deadline=None)
+MOST = 1 << 20
+BEAKERS: dict[str, Any] = {"_domain": None, "_path": "/", "_accessed_time": 1.5}
+KINDS: dict[str, tuple[Any, Envelope]] = {
+    "pickle": (PickleSerializer(), PickleEnvelope()),
+    "json": (JsonSerializer(), JsonEnvelope(MOST)),
+}
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+plain = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+)
+#: Of an application's own: names that begin with a line are Beaker's.
+values = st.dictionaries(st.text(min_size=1).filter(lambda n: n[0] != "_"), plain, max_size=4)
+
+
+def text(kind: str, session: dict[str, Any]) -> str:
+    """Write a session as Beaker does."""
+    return base64.b64encode(KINDS[kind][0].dumps(session)).decode()
+
+
+def differs(kind: str, known: dict[str, Any], mine: dict[str, Any]) -> bool | None:
+    """Compare two sessions by what Beaker writes of them."""
+    return KINDS[kind][1].differs(text(kind, known), text(kind, mine))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@LAW
+@given(values)
+def test_a_session_that_was_only_read_does_not_differ(kind: str, session: dict[str, Any]) -> None:
+    """Opened and written again, with a later access time, it is the same by its bytes."""
+    envelope = KINDS[kind][1]
+    opened = envelope.open(text(kind, {**BEAKERS, **session}))
+    assert opened is not None
+    once = text(kind, opened)
+
+    assert envelope.differs(once, text(kind, {**opened, "_accessed_time": 2.25})) is False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@LAW
+@given(values, values)
+def test_no_change_is_missed(kind: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Where the bytes tell nothing apart, neither does a comparison of what is inside."""
+    known, mine = {**BEAKERS, **one}, {**BEAKERS, **other, "_accessed_time": 9.75}
+    envelope = KINDS[kind][1]
+    opened = [envelope.open(text(kind, each)) for each in (known, mine)]
+    assert opened[0] is not None
+    assert opened[1] is not None
+    changed = set(changed_keys(opened[0], opened[1])) - {"_accessed_time"}
+
+    assert differs(kind, known, mine) in ({True, None} if changed else {True, False, None})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"_creation_time": 1.0, "_accessed_time": 2.0},
+        {"_accessed_time": 2.0, "_creation_time": 1.0},
+        {"_domain": None, "_path": "/shop", "_accessed_time": 2.0, "_creation_time": 1.0},
+        {"_domain": ".example.org", "_path": "/", "_creation_time": 1.0, "_accessed_time": 2.0},
+    ],
+    ids="+".join,
+)
+def test_the_access_time_is_found_where_beaker_puts_it(kind: str, head: dict[str, Any]) -> None:
+    """In every order that Beaker's own keys come in, and with a cookie's domain and path."""
+    known, later = {**head, "a": 1}, {**head, "a": 1, "_accessed_time": 3.0}
+    changed = {**later, "a": 2}
+    moved = {**later, "_creation_time": 1.5}
+
+    assert differs(kind, known, later) is False
+    assert differs(kind, known, changed) is True
+    assert differs(kind, known, moved) is True
+
+
+def test_a_users_text_cannot_pose_as_the_access_time() -> None:
+    """What stands behind Beaker's keys is never taken for one of them, whatever it holds."""
+    mark = "X\x0e\x00\x00\x00_accessed_timeq\x04G"
+    odd = {"note": mark + "AAAAAAAA", **BEAKERS}
+    other = {"note": mark + "BBBBBBBB", **BEAKERS}
+    within = {**BEAKERS, "note": '", "_accessed_time": 1'}
+    beyond = {**BEAKERS, "note": '", "_accessed_time": 2'}
+
+    assert differs("pickle", odd, other) is None
+    assert differs("pickle", {**BEAKERS, "note": odd["note"]}, {**BEAKERS, "note": other["note"]})
+    assert differs("json", within, beyond) is True
+
+
+@pytest.mark.parametrize(
+    "value", [Decimal(1), {1, 2}, frozenset("ab"), b"bytes", "classic\nlines of text"]
+)
+def test_what_names_a_class_is_opened(value: object) -> None:
+    """Of an object or a set equal values may have other bytes; a text that looks like it counts."""
+    known, mine = {**BEAKERS, "a": value, "b": 1}, {**BEAKERS, "a": value, "b": 2}
+
+    assert differs("pickle", known, mine) is None
+    assert differs("pickle", known, {**known, "_accessed_time": 7.0}) is False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_garbage_is_opened_and_not_compared(kind: str) -> None:
+    """Every beginning of a session's text, and bytes that are none: an answer, never an error."""
+    whole = text(kind, {**BEAKERS, "a": 1})
+    envelope = KINDS[kind][1]
+
+    for end in range(len(whole)):
+        assert envelope.differs(whole[:end], whole) is not False
+        assert envelope.differs(whole, whole[:end]) is not False
+    for raw in (b"", b"\x80\x02}q\x00(X\xff\xff\xff\xff", pickle.dumps([], 2), b"\x78\x9c"):
+        assert envelope.differs(base64.b64encode(raw).decode(), whole) is None
