@@ -61,7 +61,7 @@ class Blueprint:
     """The table that the options ask for.
 
     `capacity` is read and write units a second, for the table and for each index; None is
-    on-demand.
+    on-demand. `endpoint_url` and `profile` say where the table is, for the command that makes it.
     """
 
     table: str
@@ -71,6 +71,8 @@ class Blueprint:
     indexes: tuple[Index, ...] = ()
     capacity: tuple[int, int] | None = None
     features: Features = NONE
+    endpoint_url: str | None = None
+    profile: str | None = None
 
     def ought(self) -> str:
         """Say the key schema in words, for an error or a list."""
@@ -89,6 +91,8 @@ class Blueprint:
             "read_capacity_units": (read, None),
             "write_capacity_units": (write, None),
             "region": (region, None),
+            "endpoint_url": (self.endpoint_url, None),
+            "profile": (self.profile, None),
         }
         words = [f"{name}={is_}" for name, (is_, default) in told.items() if is_ != default]
         given = (f"-o {shlex.quote(word)}" for word in (f"table={self.table}", *words))
@@ -173,6 +177,8 @@ def blueprint(options: Options, features: Features = NONE) -> Blueprint:
         tuple(Index(index_name(name), name, kind) for name, kind in special),
         None if read is None or write is None else (read, write),
         features,
+        options.endpoint_url,
+        options.profile,
     )
 
 

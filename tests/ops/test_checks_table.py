@@ -108,6 +108,7 @@ def test_a_right_that_is_missing_is_named() -> None:
     assert "dynamodb:PutItem" in found[0].said
     assert found[0].remedy == "beaker-dynamodb policy app -c app.ini"
     assert [one.unreachable for one in found] == [False, False, True, False]
+    assert "endpoint_url" in found[2].remedy
     assert found[3].said == "GetItem"
 
 

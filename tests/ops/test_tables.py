@@ -203,12 +203,17 @@ def test_show_tells_all_that_is_known(
 def test_a_table_that_is_not_there_is_a_no(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 1 and the command that creates it, on stderr."""
+    """Exit 1 and the command that creates it there, on stderr; machines get their answer."""
     assert run("show", dynamodb_local, table_name) == 1
     out, err = capsys.readouterr()
+    assert run("show", dynamodb_local, table_name, "--json") == 1
+    shown = capsys.readouterr().out
+    assert run("delete", dynamodb_local, table_name, "--json", "--yes") == 1
+    deleted = json.loads(capsys.readouterr().out)
 
-    assert out == ""
-    assert f"`beaker-dynamodb table create -o table={table_name}" in err
+    assert (out, shown, deleted["done"]) == ("", "null\n", False)
+    made = f"beaker-dynamodb table create -o table={table_name}"
+    assert f"`{made} -o region={REGION} -o endpoint_url={dynamodb_local}`" in err
 
 
 # delete

@@ -121,9 +121,17 @@ def test_a_key_schema_is_said_in_words(found: Blueprint, words: str) -> None:
     assert standing(found).schema() == words
 
 
-@pytest.mark.parametrize("found", [PLAIN, RICH, Blueprint("a b", ttl_attribute="it's")])
+@pytest.mark.parametrize(
+    "found",
+    [
+        PLAIN,
+        RICH,
+        Blueprint("a b", ttl_attribute="it's"),
+        Blueprint("sessions", endpoint_url="http://127.0.0.1:8000", profile="my site"),
+    ],
+)
 def test_the_command_that_is_named_makes_this_very_table(found: Blueprint) -> None:
-    """Pasted into a shell and parsed, it draws the same blueprint: an error names the cure."""
+    """Pasted into a shell and parsed, it draws the same blueprint, in the same place."""
     words = shlex.split(found.command("eu-central-1"))
     given = dict(word.split("=", 1) for word in words[4::2])
 

@@ -19,6 +19,10 @@ from beaker_dynamodb.store.probes import Probe
 
 #: Seconds. A call within one region takes a few milliseconds; more is felt on every page.
 _SLOW: Final = 0.1
+_REACH: Final = (
+    "wait if AWS has an outage, nobody is logged out; else the network from here, a proxy,"
+    " or option endpoint_url"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +153,7 @@ def round_trip(trip: Trip) -> Iterator[Finding]:
 
 
 def failed(matter: str, error: DynamoDBBackendError) -> Finding:
-    """Say an error of ours as a finding; it holds its own remedy."""
-    return Finding("error", matter, str(error), unreachable=isinstance(error, Unavailable))
+    """Say an error of ours as a finding; all but an outage hold their own remedy."""
+    if isinstance(error, Unavailable):
+        return Finding("error", matter, str(error), _REACH, unreachable=True)
+    return Finding("error", matter, str(error))

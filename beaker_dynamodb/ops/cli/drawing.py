@@ -9,7 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console, RenderableType
@@ -22,6 +22,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.status import Status
+
+#: Columns of what is no terminal.
+_UNFOLDED: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,8 +58,16 @@ class Output:
             click.echo(json.dumps(told, indent=2, default=str))
             return
         console = Console(highlight=False)
+        if not console.is_terminal:  # a line that is folded cannot be searched for, nor pasted
+            console.width = _UNFOLDED
         for drawing in drawings:
             console.print(drawing)
+
+    def refuse(self, told: object, sentence: str) -> None:
+        """Answer no: a sentence on stderr, and *told* for machines, who always read an answer."""
+        if self.as_json:
+            self.answer(told, ())
+        self.remark(sentence)
 
     def remark(self, sentence: str) -> None:
         """Say something beside the result, on stderr."""
@@ -95,6 +106,7 @@ class Output:
             try:
                 yield move
             except KeyboardInterrupt:
+                bar.stop()  # else the words stand behind the bar, and it is drawn once more
                 click.echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
 

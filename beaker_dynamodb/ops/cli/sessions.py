@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import identity, inspection, logout, maintenance
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
@@ -192,7 +192,10 @@ def revoke(  # noqa: PLR0913  # one argument an option
         idents = {identity.shown(key, of.layout) for key in keep}
         found = maintenance.found(of, word, now, scan=scan)
         number = sum(one.id not in idents for one in found)
-        if not number or not click.confirm(f"Log {number} session(s) out?", err=True):
+        if not number:
+            output.remark(_NOBODY)
+            return NO
+        if not click.confirm(f"Log {number} session(s) out?", err=True):
             return NO
     gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
     output.remark(f"{gone:,} revoked")
@@ -214,11 +217,17 @@ def _stream(
 ) -> int:
     """Print one line a session as it comes; return how many."""
     number = 0
-    for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
-        if output.as_json:
-            output.stream([wording.told(one)], str)
-        else:
-            output.stream([one], lambda session: begin + wording.line(session, now))
+    try:
+        for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
+            if output.as_json:
+                output.stream([wording.told(one)], str)
+            else:
+                output.stream([one], lambda session: begin + wording.line(session, now))
+    except (KeyboardInterrupt, DynamoDBBackendError) as error:
+        if number or isinstance(error, KeyboardInterrupt):
+            rest = "revoked; run it again to go on" if begin else "shown; there may be more"
+            output.remark(f"stopped after {number:,} session(s) {rest}")
+        raise
     return number
 
 

@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
@@ -21,6 +22,8 @@ from beaker_dynamodb.ops.cli.sessions import SEGMENTS, rows_of, sessions
 from beaker_dynamodb.surroundings import REAL
 
 _WIDTH = 40
+_LABEL = 10
+_COUNT = 9
 #: Its commands stand in the group of `sessions.py`.
 COMMANDS: tuple[click.Command, ...] = ()
 
@@ -55,7 +58,7 @@ def purge_(
             for now in work:
                 move(now.looked_at - looked_at)
                 looked_at = now.looked_at
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, DynamoDBBackendError):
         work.close()  # every thread ends what it is at
         output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to go on")
         raise
@@ -115,7 +118,9 @@ def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
     """Draw bars whose longest is as wide as fits; empty ones at both ends are left out."""
     most = max(bar.count for bar in bars) or 1
     having = [number for number, bar in enumerate(bars) if bar.count] or [0]
-    drawn = Table(title=title, title_justify="left", show_header=False, box=None, min_width=60)
+    drawn = Table(title=title, title_justify="left", show_header=False, box=None)
+    for width, side in ((_LABEL, "left"), (_COUNT, "right"), (_WIDTH, "left")):
+        drawn.add_column(min_width=width, justify=side)  # so that all bars begin in one column
     for bar in bars[having[0] : having[-1] + 1]:
         length = -(-bar.count * _WIDTH // most)  # something is never drawn as nothing
         drawn.add_row(bar.label, f"{bar.count:,}", "█" * length)

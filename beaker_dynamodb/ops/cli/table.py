@@ -6,12 +6,14 @@ A difference between the table that is and the one that ought to be is an answer
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 
 import click
 from rich.table import Table
 from rich.text import Text
 
+from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops import tables
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import patient, with_application, with_output
@@ -85,7 +87,7 @@ def show(application: Application, output: Output) -> int:
     with output.waiting(f"table {application.options.table}"):
         found = tables.show(patient(application).options)
     if found is None:
-        output.remark(_missing(application))
+        output.refuse(None, _missing(application))
         return NO
     output.answer(dataclasses.asdict(found), (*_lines(found, "exists"), *_more(found)))
     return 0
@@ -126,16 +128,26 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     """
     name = application.options.table
     asked = f"Every row of table {name!r} will be gone. Its name again"
-    if not yes and click.prompt(asked, err=True) != name:
+    if not yes and _typed(asked) != name:
         output.remark("that is not its name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         ended = tables.delete(patient(application).options, status.update)
     if not ended.done:
-        output.remark(ended.sentence)
+        output.refuse(dataclasses.asdict(ended), ended.sentence)
         return NO
     output.answer(dataclasses.asdict(ended), [ended.sentence])
     return 0
+
+
+def _typed(asked: str) -> str:
+    """Ask for a name. Where nobody can answer, that is a wrong call and no interruption."""
+    try:
+        return str(click.prompt(asked, err=True))
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+    raise OptionError("the table's name was not given: say --yes where nobody can be asked")
 
 
 def _missing(application: Application) -> str:

@@ -1,0 +1,130 @@
+"""How commands end that cannot go on, or whose answer is no: what a script and a person see."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.ops import logout
+from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.store import survey
+from tests.ops.sites import Run, Site
+from tests.ops.test_tables import run as table
+from tests.servers import REGION
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, BaseException], None]:
+    """Let a function do its work twice, and then fail."""
+
+    def fail(where: object, name: str, error: BaseException) -> None:
+        original, turns = getattr(where, name), iter(range(9))
+
+        def failed(*args: Any) -> Any:
+            if next(turns) == 2:
+                raise error
+            return original(*args)
+
+        monkeypatch.setattr(where, name, failed)
+
+    return fail
+
+
+def test_a_difference_in_a_pipe_is_one_line(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is folded can be neither searched for nor pasted."""
+    assert table("check", dynamodb_local, table_name) == 1
+    out = capsys.readouterr().out
+
+    assert f"-o table={table_name} -o region={REGION} -o endpoint_url={dynamodb_local}`" in out
+
+
+def test_where_nobody_can_type_its_name_a_table_stays(
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script without --yes is a wrong call, told what is missing; not an interruption."""
+    table("create", dynamodb_local, table_name, "--quiet")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert table("delete", dynamodb_local, table_name) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert table("show", dynamodb_local, table_name) == 0
+
+
+def test_a_list_that_is_cut_short_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else a part would look like the whole."""
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wording, "line", interrupted)
+
+    code, _, err = run("list")
+
+    assert code == 130
+    assert "stopped after 1 session(s) shown; there may be more" in err
+
+
+ENDS = [(KeyboardInterrupt(), 130), (Unavailable("DynamoDB is down"), 3)]
+
+
+@pytest.mark.parametrize(("error", "code"), ENDS, ids=["Ctrl-C", "outage"])
+def test_a_revoke_that_ends_early_says_how_many_are_out(
+    error: BaseException,
+    code: int,
+    run: Run,
+    shop: Site,
+    failing: Callable[[object, str, BaseException], None],
+) -> None:
+    """Those are out for good; the next run takes the rest."""
+    shop.save("d" * 32, userId=42)
+    failing(logout, "_remove", error)
+
+    ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
+
+    assert (ended, out.count("revoked  ")) == (code, 2)
+    assert "stopped after 2 session(s) revoked; run it again to go on" in err
+    assert run("revoke", "userId=42", "--yes", "--scan")[2] == "1 revoked\n"
+
+
+@pytest.mark.parametrize(("error", "code"), ENDS, ids=["Ctrl-C", "outage"])
+def test_a_purge_that_ends_early_says_what_it_deleted(
+    error: BaseException,
+    code: int,
+    run: Run,
+    shop: Site,
+    failing: Callable[[object, str, BaseException], None],
+) -> None:
+    """An outage on the way is no reason to say nothing of what was paid for."""
+    for number in range(3):
+        shop.expire(f"old{number}")
+    failing(survey, "remove_expired", error)
+
+    ended, out, err = run("purge", "--segments", "1")
+
+    assert (ended, out) == (code, "")
+    assert "so far: 2 rows deleted" in err
+    assert run("purge")[1].startswith("2 rows deleted")
+
+
+def test_a_person_who_revokes_nobody_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal there is nothing to ask; silence would look like success."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+
+    assert run("revoke", "userId=0") == (1, "", "nothing there\n")
+
+
+def test_the_bars_of_all_histograms_begin_in_one_column(run: Run) -> None:
+    """So that they can be compared at a glance."""
+    bars = [line for line in run("stats")[1].splitlines() if "█" in line]
+
+    assert len(bars) >= 3
+    assert len({line.index("█") for line in bars}) == 1
