@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
+import random
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -39,11 +42,12 @@ session.invalidate_corrupt = true
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One picture: the command, what it shows in words, and how it ends."""
+    """One picture: the command, what it shows in words, how it ends, and who came before."""
 
     command: str
     shows: str
     code: int
+    visits: int = 0
 
 
 SCREENS: Mapping[str, Screen] = {
@@ -56,6 +60,12 @@ SCREENS: Mapping[str, Screen] = {
         "table check -c production.ini --deletion-protection",
         "Two differences between the table and the options, in columns",
         1,
+    ),
+    "stats": Screen(
+        "sessions stats -c production.ini",
+        "Counts, storage and its price, and histograms of sizes, expiries and ages",
+        0,
+        visits=400,
     ),
 }
 
@@ -72,11 +82,48 @@ def main() -> int:
         Path("production.ini").write_text(INI.format(url=server.url), "utf-8")
         _run("table create -c production.ini -o index_special_keys=false")
         for name, screen in SCREENS.items():
+            _visits("production.ini", screen.visits)
             code, printed = _run(screen.command)
             if code != screen.code:
                 raise SystemExit(f"{screen.command} ended with {code}: {printed}")
             (FIGURES / f"screen_{name}.svg").write_text(_drawn(screen, printed, server.port))
     return 0
+
+
+def _visits(ini: str, number: int) -> None:
+    """Save sessions through the backend, as requests of the last hours and minutes would have.
+
+    Carts of all sizes; who came more than the time-out and Beaker's grace ago has expired.
+    """
+    from beaker.util import JsonSerializer
+
+    from beaker_dynamodb import DynamoDBNamespaceManager
+    from beaker_dynamodb.ops.application import application
+    from beaker_dynamodb.surroundings import Surroundings
+
+    read, dice, now = application(ini), random.Random(1), time.time()  # noqa: S311  # no secret
+    given = {name: read.settings[name] for name in ("table", "region", "endpoint_url", "prefix")}
+    for user in range(number):
+        came = now - dice.expovariate(1 / 1500)
+
+        class Then(DynamoDBNamespaceManager):
+            surroundings = Surroundings(clock=lambda came=came: came)
+
+        values = {
+            "_creation_time": came - dice.expovariate(1 / 20_000),
+            "_accessed_time": came,
+            "userId": str(user),
+            "cart": dice.randbytes(int(dice.lognormvariate(6.5, 1))).hex(),
+        }
+        text = base64.b64encode(JsonSerializer().dumps(values)).decode()
+        then = Then(
+            f"{dice.getrandbits(128):032x}",
+            timeout=3720,
+            digest_filenames=False,
+            special_keys="userId:S",
+            **given,
+        )
+        then["session"] = text
 
 
 def _run(command: str) -> tuple[int, str]:

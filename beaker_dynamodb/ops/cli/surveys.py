@@ -119,8 +119,9 @@ def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
     most = max(bar.count for bar in bars) or 1
     having = [number for number, bar in enumerate(bars) if bar.count] or [0]
     drawn = Table(title=title, title_justify="left", show_header=False, box=None)
-    for width, side in ((_LABEL, "left"), (_COUNT, "right"), (_WIDTH, "left")):
-        drawn.add_column(min_width=width, justify=side)  # so that all bars begin in one column
+    drawn.add_column(min_width=_LABEL)  # so that all bars begin in one column
+    drawn.add_column(min_width=_COUNT, justify="right")
+    drawn.add_column(min_width=_WIDTH)
     for bar in bars[having[0] : having[-1] + 1]:
         length = -(-bar.count * _WIDTH // most)  # something is never drawn as nothing
         drawn.add_row(bar.label, f"{bar.count:,}", "█" * length)
