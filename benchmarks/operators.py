@@ -11,16 +11,19 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import pickle
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from beaker.util import JsonSerializer, PickleSerializer
+from beaker.util import JsonSerializer, PickleSerializer, encoded_path
 
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.maintenance import operated
@@ -33,6 +36,10 @@ from tests.servers import KEY, REGION, DynamoDBLocal
 #: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).
 BATCH = 25
 THREADS = 4
+#: Lines of an answer that are told as they are.
+FEW = 3
+#: Seconds that a session of a file lives.
+TIMEOUT = 3600
 #: The commands, in an order in which the last one empties half of the table.
 COMMANDS = (
     ("list", "--json"),
@@ -87,23 +94,39 @@ def fill(of: Rows, rows: int) -> None:
         list(threads.map(write, range(0, rows, BATCH)))
 
 
+def lay_out(folder: Path, rows: int) -> None:
+    """Write so many sessions as Beaker's `file` lays them out: half of them timed out."""
+    now = time.time()
+    for number in range(rows):
+        accessed = now if number % 2 else now - 2 * TIMEOUT
+        filling = {f"key{n}": secrets.token_hex(20) for n in range(8)}
+        values = {"_accessed_time": accessed, "_creation_time": accessed - 60, **filling}
+        text = base64.b64encode(PickleSerializer().dumps(values)).decode()
+        name = f"{secrets.token_hex(12)}{number:08x}"
+        place = encoded_path(
+            str(folder / "container_file"), [name], ".cache", digest_filenames=False
+        )
+        Path(place).write_bytes(pickle.dumps({"session": text}))
+
+
 def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, str]:
-    """Run a command to its end: its seconds, its largest memory in MB, its last line."""
+    """Run a command to its end: its seconds, its largest memory in MB, its answer."""
     told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    command = [sys.executable, "-m", "beaker_dynamodb", "sessions", *words, *told]
+    command = [sys.executable, "-m", "beaker_dynamodb", *words, *told]
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603  # this very Python, and words of our own
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        line, lines = "", 0
-        for line in process.stdout:  # noqa: B007  # the last one is told
+        first, lines = [], 0
+        for line in process.stdout:
             lines += 1
+            first += [line.strip()] if lines <= FEW else []
         # Its own memory, before anybody else waits for it.
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, command
-    shown = f"{lines:,} lines" if lines > 1 else line.strip()
+    shown = f"{lines:,} lines" if lines > FEW else "; ".join(first)
     return time.perf_counter() - started, used.ru_maxrss / 1024, shown
 
 
@@ -120,9 +143,18 @@ def report(url: str, sizes: list[int]) -> None:
         for words in COMMANDS:
             if size == BATCH and words[0] == "find":
                 continue  # it finds user 7 of 5,000 whatever the size; here it is the first
-            seconds, memory, shown = run(words, options)
-            name, rate = " ".join(words), size / seconds
-            print(f"{size:8,}  {name:24} {seconds:8.1f} {rate:8,.0f} {memory:8.0f}  {shown}")
+            tell(size, " ".join(words), *run(("sessions", *words), options))
+        with tempfile.TemporaryDirectory() as folder:
+            lay_out(Path(folder), size)
+            moving = ("import", "--from", "file", "--from-option", f"data_dir={folder}")
+            empty = options | {"table": f"{table}-moved", "timeout": str(TIMEOUT)}
+            for more in ("--dry-run",), (), ():  # the last one finds that all are there
+                tell(size, " ".join(("import", *more)), *run((*moving, *more), empty))
+
+
+def tell(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
+    """Print a command's line."""
+    print(f"{size:8,}  {name:24} {seconds:8.1f} {size / seconds:8,.0f} {memory:8.0f}  {shown}")
 
 
 def main() -> None:
