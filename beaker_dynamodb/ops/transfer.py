@@ -139,7 +139,10 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         max_attempts=max(options.max_attempts, _ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    mover = _Mover(rows(patient, "session", around), timeout, around, dry_run=dry_run)
+    there = rows(patient, "session", around)
+    # The door makes its client when it is first asked: threads would make one each, 10 MB apiece.
+    there.table.door.transport()
+    mover = _Mover(there, timeout, around, dry_run=dry_run)
     return _carried_out(origin, mover, workers, around)
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
+import boto3
 import pytest
 
 from beaker_dynamodb.ops.origins.origin import Clock, Found
-from beaker_dynamodb.ops.transfer import Moved, transfer
+from beaker_dynamodb.ops.transfer import Moved, _Mover, transfer
 from beaker_dynamodb.sources import parse
 from tests.beaker.overlap import Site
+from tests.servers import REGION
 
 WORKERS = 4
 
@@ -56,6 +61,14 @@ class Endless:
         return None
 
 
+class Few(Endless):
+    """An origin with one session a writer."""
+
+    def sessions(self, clock: Clock) -> Iterator[Found]:
+        """Yield the first ones."""
+        yield from islice(super().sessions(clock), WORKERS)
+
+
 def test_no_more_is_read_ahead_than_the_writers_need(new: Site) -> None:
     """Of an endless backend a run takes four sessions a writer, and no more."""
     endless = Endless()
@@ -70,6 +83,28 @@ def test_no_more_is_read_ahead_than_the_writers_need(new: Site) -> None:
     run.close()  # type: ignore[attr-defined]  # a generator's
 
     assert len(new.rows()) >= 100
+
+
+def test_all_writers_share_one_client(new: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One a thread would take a second and 80 MB before the first session is moved."""
+    options = parse({"endpoint_url": new.url, "region": REGION, "table": new.table}, "session")
+    made, begun = [], Barrier(WORKERS)
+    original, write = boto3.session.Session.client, _Mover.one
+
+    def counted(session: Any, *args: Any, **kwargs: Any) -> Any:
+        made.append(args)
+        return original(session, *args, **kwargs)
+
+    def at_once(mover: _Mover, found: Found) -> Any:
+        begun.wait(10)
+        return write(mover, found)
+
+    monkeypatch.setattr(boto3.session.Session, "client", counted)
+    monkeypatch.setattr(_Mover, "one", at_once)
+    run = transfer(Few(), options, workers=WORKERS)
+
+    assert [type(one) for one in run] == [Moved] * WORKERS
+    assert len(made) == 1
 
 
 @pytest.mark.long
