@@ -202,9 +202,11 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
         )
     kind = ERRORS.get(failure.code)
     if kind is TableMissing:
+        region = f" -o region={call.region}" if call.region else ""
         return TableMissing(
             f"the table does not exist in this region and account; `beaker-dynamodb table create"
-            f" -o table={call.table}` creates it",
+            f" -o table={call.table}{region}` creates it, with the application's other options"
+            " or its ini file (-c)",
             call=call,
         )
     if kind is AccessRefused and failure.code != "AccessDeniedException":

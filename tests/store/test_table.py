@@ -269,5 +269,6 @@ def test_without_create_table_the_error_names_the_command(
 
     for error in (failure(lambda: manager["session"]),) * 2:
         assert type(error) is TableMissing
-        assert f"beaker-dynamodb table create -o table={table_name}" in str(error)
+        assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
+        assert "its ini file (-c)" in str(error)  # without them it would be another table
     assert set(calls.names) == {"GetItem"}
