@@ -106,7 +106,8 @@ def test_a_store_that_does_not_answer_is_3_after_what_was_found(
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[0].startswith("ok       versions: ")
-    assert f"did not answer at 127.0.0.1:{port}" in lines[-1]
+    assert f"did not answer at 127.0.0.1:{port}" in lines[-2]
+    assert lines[-1].endswith("or option endpoint_url")
 
 
 def test_a_wrong_clock_is_found_by_the_servers_own(made: str) -> None:
