@@ -112,7 +112,7 @@ def test_a_table_that_cannot_be_reached_is_3(
 
     assert main([*words(site, tmp_path), *away]) == 3
     err = capsys.readouterr().err
-    assert "stopped after 0 sessions; run it again" in err
+    assert "stopped after 0 sessions, 0 of them moved; run it again" in err
     assert "did not answer" in err
 
 
@@ -144,6 +144,7 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
 
     assert process.returncode == 130
     assert "interrupted: sessions out of file" in err
+    assert " of them moved; run it again to go on" in err
     assert 5 <= stood < 1501
     assert main([*command, "--quiet"]) == 0
     assert len(site.rows()) == 1501

@@ -64,8 +64,9 @@ def import_(
                 move(1)
                 if isinstance(one, Skipped) and one.why in LOST:
                     output.remark(f"session {one.session}: {one.why}")
-        except DynamoDBBackendError:
-            output.remark(f"stopped after {told.total():,} sessions; run it again to go on")
+        except (KeyboardInterrupt, DynamoDBBackendError):
+            far = f"stopped after {told.total():,} sessions, {told[_MOVED]:,} of them moved"
+            output.remark(f"{far}; run it again to go on")
             raise
     skipped = {why: number for why, number in sorted(told.items()) if why != _MOVED}
     counted = {"dry_run": dry_run, _MOVED: told[_MOVED], "skipped": skipped}
