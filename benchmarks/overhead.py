@@ -23,20 +23,19 @@ from botocore.config import Config
 
 from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.errors import OptionError
-from benchmarks import recorded
+from benchmarks import recorded, visitors
 from tests.servers import DynamoDBLocal
 
-SIZES = (300, 1_500, 6_000)
+SIZES = visitors.SIZES
 TRANSPORTS = ("boto3", "wire", "auto")
 Pair = tuple[Callable[[], object], Callable[[], object]]
 
 
 def session_texts(size: int) -> tuple[str, str]:
-    """Write two sessions of about *size* bytes as Beaker does; one key differs, and the time."""
+    """Write two lifelike sessions of *size* bytes as Beaker does; one key differs, and the time."""
     now = time.time()
-    filling = {f"key{n}": secrets.token_hex(20) for n in range(max(1, (size - 120) // 50))}
-    values = {"_accessed_time": now, "_creation_time": now, **filling, "visits": 1}
-    later = {**values, "_accessed_time": now + 1, "visits": 2}
+    values = {"_accessed_time": now, "_creation_time": now, **visitors.session_of(size)}
+    later = {**values, "_accessed_time": now + 1, "visits": values["visits"] + 1}
     dumps = PickleSerializer().dumps
     first, second = (base64.b64encode(dumps(each)).decode() for each in (values, later))
     return first, second
