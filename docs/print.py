@@ -16,6 +16,7 @@ from benchmarks import tables
 
 README = Path(__file__).parents[1] / "README.md"
 OPERATIONS = Path(__file__).parent / "operations.md"
+CONFIGURATION = Path(__file__).parent / "configuration.md"
 PERFORMANCE = Path(__file__).parent / "performance.md"
 
 #: A month of the cost table, and what a visitor does: all of it said above the table.
@@ -88,6 +89,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 #: Which document holds which parts.
 DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: PARTS,
+    CONFIGURATION: {"options": options.reference},
     OPERATIONS: {"costs": costs},
     PERFORMANCE: {
         "peers-load": tables.peers_load,
