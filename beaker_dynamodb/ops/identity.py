@@ -15,6 +15,8 @@ from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import SESSION, Key, Layout
 
 _SIGNATURE: Final = 40
+#: The name before a cookie's value, as a browser's tools copy it.
+_NAMED: Final = re.compile(r"[\w.-]+=(?=[0-9a-f]{32,}\Z)", re.ASCII)
 _SIGNED: Final = re.compile(r"[0-9a-f]{40}.+", re.DOTALL | re.ASCII)
 _HASHED: Final = re.compile(r"~[0-9a-f]{64}", re.ASCII)
 
@@ -25,7 +27,7 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
     Args: *secret*: the application's `session.secret`; without it a signature is only cut off.
     Raises: OptionError, if nothing is given, or a signature is not of the secret.
     """
-    word = word.strip().strip('"')
+    word = _NAMED.sub("", word.strip()).strip('"')
     if not word:
         raise OptionError("no session is named: give a cookie's value, an id or a row's key")
     if word.startswith(layout.prefix):

@@ -20,7 +20,18 @@ HOSTILE = "../:#session"
 
 @pytest.mark.parametrize("layout", [PLAIN, HASHED, RANGED])
 @pytest.mark.parametrize("secret", [None, SECRET])
-@pytest.mark.parametrize("word", [IDENT, f'"{IDENT}"', f" {IDENT}\n", SIGNED, f'"{SIGNED}"'])
+@pytest.mark.parametrize(
+    "word",
+    [
+        IDENT,
+        f'"{IDENT}"',
+        f" {IDENT}\n",
+        SIGNED,
+        f'"{SIGNED}"',
+        f"beaker.session.id={SIGNED}",
+        f"myapp={IDENT}",
+    ],
+)
 def test_a_pasted_cookie_or_id_finds_its_session(
     word: str, secret: str | None, layout: Layout
 ) -> None:
