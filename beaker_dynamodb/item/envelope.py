@@ -20,6 +20,8 @@ _PICKLED_DICT = b"\x80\x02}q\x00"
 _ZLIB = b"\x78"
 #: How many characters tell the kind: 8 of base64 are 6 bytes.
 _LOOK = 8
+#: How many hold the access time, unless the path is long; what follows is compared undecoded.
+_HEAD = 512
 
 #: The keys that Beaker sets before the access time (beaker/session.py:225 and 440), each as
 #: protocol 2 writes a short text: X, its length, the text, q, its number in the memo.
@@ -78,13 +80,15 @@ class PickleEnvelope:
         One pickle is one value. Two of plain types may be one value too, if equal texts were one
         object and are not any more: then a save is written that need not be.
         """
-        old, new = _decoded(known), _decoded(mine)
+        old, new = _decoded(known[:_HEAD]), _decoded(mine[:_HEAD])
         at = _accessed_at(new)
         if at is None or _accessed_at(old) != at:
             return None
-        if old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]:
+        begins_alike = old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]
+        if begins_alike and known[_HEAD:] == mine[_HEAD:]:
             return False
-        return None if _NAMES_A_CLASS.search(old) or _NAMES_A_CLASS.search(new) else True
+        # Where known alone names a class, they differ by a type.
+        return None if _NAMES_A_CLASS.search(_decoded(mine)) else True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,8 @@ def _accessed_at(raw: bytes) -> int | None:
         name, at = _text_at(raw, at)
         kind = raw[at : at + 1]
         if name == _ACCESSED:
-            return at + 1 if kind == _NUMBER else None
+            whole = kind == _NUMBER and at + 1 + _FLOAT <= len(raw)
+            return at + 1 if whole else None
         if name not in _BOOKKEEPING:
             return None
         if kind == _TEXT:

@@ -109,10 +109,38 @@ def test_a_users_text_cannot_pose_as_the_access_time() -> None:
 )
 def test_what_names_a_class_is_opened(value: object) -> None:
     """Of an object or a set equal values may have other bytes; a text that looks like it counts."""
-    known, mine = {**BEAKERS, "a": value, "b": 1}, {**BEAKERS, "a": value, "b": 2}
+    for before in ({}, {"p": "p" * 1000}):
+        known = {**BEAKERS, **before, "a": value, "b": 1}
 
-    assert differs("pickle", known, mine) is None
-    assert differs("pickle", known, {**known, "_accessed_time": 7.0}) is False
+        assert differs("pickle", known, {**known, "b": 2}) is None
+        assert differs("pickle", known, {**known, "_accessed_time": 7.0}) is False
+
+
+@pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])
+def test_an_object_that_is_gone_is_a_change(value: object) -> None:
+    """What holds no class equals nothing that holds one, so nothing needs to be opened."""
+    known = {**BEAKERS, "a": value}
+
+    assert differs("pickle", known, {**BEAKERS, "a": 1}) is True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_far_behind_is_seen(kind: str) -> None:
+    """Behind whatever a session begins with, to its last byte; a later access is no change."""
+    known = {**BEAKERS, **{f"key {n}": f"value {n}" for n in range(200)}, "z": 1}
+
+    assert differs(kind, known, {**known, "_accessed_time": 7.0}) is False
+    assert differs(kind, known, {**known, "_accessed_time": 7.0, "z": 2}) is True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_cookie_path_hides_no_change(kind: str) -> None:
+    """Wherever the access time comes to stand, alone it is no change, and hides none."""
+    for length in range(250, 420):
+        known = {**BEAKERS, "_path": "/" + "p" * length, "a": 1}
+
+        assert differs(kind, known, {**known, "_accessed_time": 7.0}) in (False, None)
+        assert differs(kind, known, {**known, "a": 2}) in (True, None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
