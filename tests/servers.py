@@ -19,7 +19,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, final
@@ -67,6 +68,32 @@ class Server:
         with _ONE_AT_A_TIME:
             client = _session().client
             return client("dynamodb", region, endpoint_url=self.url, config=Config(**config))
+
+    @contextlib.contextmanager
+    def scratch(self, prefix: str) -> Iterator[str]:
+        """Give a name that no table has; a table that got it is deleted in the end."""
+        name = f"{prefix}-{uuid.uuid4().hex}"
+        yield name
+        self.drop(name)
+
+    def tables(self) -> list[str]:
+        """Name the tables of the regions that tests use."""
+        clients = [self.client(region=one) for one in (REGION, "eu-central-1")]
+        names = [name for one in clients for name in one.list_tables()["TableNames"]]
+        for one in clients:
+            one.close()
+        return names
+
+    def drop(self, table: str) -> None:
+        """Delete the table, if there is one.
+
+        DynamoDB Local 3.3 has ten threads for what it does by itself. Three schedule, and each
+        table with a TTL keeps one: beside seven of them no index is ever built (measured).
+        """
+        client = self.client()
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_table(TableName=table)
+        client.close()
 
 
 @functools.cache

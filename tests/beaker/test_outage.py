@@ -28,7 +28,7 @@ from beaker_dynamodb import (
 from tests.beaker import apps
 from tests.instruments import LoseRequest
 from tests.proxy import FaultProxy
-from tests.servers import DynamoDBLocal
+from tests.servers import DynamoDBLocal, Flavor, Server
 from tests.store.doubles import (
     ANOTHER_KIND,
     FAULTS,
@@ -54,11 +54,11 @@ ALICE: Final = {"user": "alice"}
 
 
 @pytest.fixture(scope="module")
-def table(dynamodb_local: str) -> str:
+def table(dynamodb_local: str) -> Iterator[str]:
     """Create one table for all: each test has a session of its own in it."""
-    name = f"outage-{uuid.uuid4().hex}"
-    apps.make_table(dynamodb_local, name)
-    return name
+    with Server(dynamodb_local, Flavor.LOCAL).scratch("outage") as name:
+        apps.make_table(dynamodb_local, name)
+        yield name
 
 
 @pytest.fixture

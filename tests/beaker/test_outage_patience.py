@@ -5,7 +5,6 @@ Attempts are counted, not timed. A load that failed is not repeated by Beaker's 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -13,16 +12,17 @@ import pytest
 from tests.beaker import apps
 from tests.instruments import Hang
 from tests.proxy import FaultProxy
+from tests.servers import Flavor, Server
 
 HASTY = {"read_timeout": "0.5"}
 
 
 @pytest.fixture(scope="module")
-def table(dynamodb_local: str) -> str:
+def table(dynamodb_local: str) -> Iterator[str]:
     """Create one table for all: each test has a session of its own in it."""
-    name = f"patience-{uuid.uuid4().hex}"
-    apps.make_table(dynamodb_local, name)
-    return name
+    with Server(dynamodb_local, Flavor.LOCAL).scratch("patience") as name:
+        apps.make_table(dynamodb_local, name)
+        yield name
 
 
 @pytest.fixture

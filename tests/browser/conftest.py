@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import sites
 from tests.browser.visitor import Visitor
 from tests.proxy import FaultProxy
-from tests.servers import missing
+from tests.servers import Flavor, Server, missing
 
 #: No sandbox, for the tests may run as root in a container; and nothing that calls home.
 WORDS = (
@@ -80,23 +79,31 @@ def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="package")
-def demo(tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy) -> Iterator[Place]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy, dynamodb_local: str
+) -> Iterator[Place]:
     """Give the demo, on DynamoDB Local."""
     folder = tmp_path_factory.mktemp("demo")
-    with sites.demo(folder, sites.where(proxy.url, _table())) as url:
+    with (
+        Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
+        sites.demo(folder, sites.where(proxy.url, table)) as url,
+    ):
         yield Place(url, proxy)
 
 
 @pytest.fixture(scope="package", params=["gunicorn", "waitress"])
 def shop(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    proxy: FaultProxy,
+    dynamodb_local: str,
 ) -> Iterator[tuple[Place, Place]]:
     """Give two examples, Bottle's and Pyramid's, that share table, cookie and secret."""
     folder, server = tmp_path_factory.mktemp("shop"), request.param
-    shared = settings(proxy.url, _table())
     with (
-        sites.site(folder, server, "bottle_app.py", shared) as bottle,
-        sites.site(folder, server, "development.ini", shared) as pyramid,
+        Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
+        sites.site(folder, server, "bottle_app.py", settings(proxy.url, table)) as bottle,
+        sites.site(folder, server, "development.ini", settings(proxy.url, table)) as pyramid,
     ):
         yield Place(bottle, proxy), Place(pyramid, proxy)
 
@@ -113,7 +120,3 @@ def mended(proxy: FaultProxy) -> Iterator[None]:
     yield
     proxy.mend()
     proxy.clear()
-
-
-def _table() -> str:
-    return f"browser-{uuid.uuid4().hex}"

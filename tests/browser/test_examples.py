@@ -123,14 +123,19 @@ def test_an_outage_of_three_seconds_logs_nobody_out(shop: Shop, visitor: Visitor
 
 
 @pytest.mark.parametrize(
-    ("server", "example"), [("gunicorn", "wsgi_app.py"), ("waitress", "development.ini")]
+    ("web_server", "example"), [("gunicorn", "wsgi_app.py"), ("waitress", "development.ini")]
 )
 def test_a_session_ends_when_its_time_is_over(
-    tmp_path: Path, proxy: FaultProxy, visitor: Visitor, server: str, example: str
+    tmp_path: Path,
+    proxy: FaultProxy,
+    table_name: str,
+    visitor: Visitor,
+    web_server: str,
+    example: str,
 ) -> None:
     """Who stays away for longer than the timeout is a stranger, and can log in again."""
-    brief = settings(proxy.url, f"brief-{server}") | {"session.timeout": "5"}
-    with sites.site(tmp_path, server, example, brief) as url:
+    brief = settings(proxy.url, table_name) | {"session.timeout": "5"}
+    with sites.site(tmp_path, web_server, example, brief) as url:
         page = visitor.tab(url)
         log_in(page, "Ada")
         page.reload()
@@ -142,10 +147,10 @@ def test_a_session_ends_when_its_time_is_over(
 
 
 def test_the_cookie_of_production_travels_by_tls_alone(
-    tmp_path: Path, proxy: FaultProxy, visitor: Visitor
+    tmp_path: Path, proxy: FaultProxy, table_name: str, visitor: Visitor
 ) -> None:
     """production.ini says Secure, HttpOnly and SameSite=Lax, and a login holds over HTTPS."""
-    given = settings(proxy.url, "production")
+    given = settings(proxy.url, table_name)
     with sites.site(tmp_path, "gunicorn", "production.ini", given, tls=tmp_path) as url:
         page = visitor.tab(url)
         log_in(page, "Ada")

@@ -6,7 +6,6 @@ The applications are as short as their frameworks let them be; what they are ask
 from __future__ import annotations
 
 import importlib
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from tests.beaker import apps
 from tests.beaker.test_outage import heal_between_the_loads
 from tests.instruments import LoseRequest, Recorder
 from tests.proxy import FaultProxy
+from tests.servers import Flavor, Server
 from tests.store.doubles import ONCE
 
 FRAMEWORKS: Final = ("pyramid", "bottle", "turbogears", "flask", "webob", "falcon")
@@ -26,11 +26,11 @@ STRANGER: Final[dict[str, Any]] = {"user": None, "basket": []}
 
 
 @pytest.fixture(scope="module")
-def table(dynamodb_local: str) -> str:
+def table(dynamodb_local: str) -> Iterator[str]:
     """Create one table for all: each test has a session of its own in it."""
-    name = f"frameworks-{uuid.uuid4().hex}"
-    apps.make_table(dynamodb_local, name)
-    return name
+    with Server(dynamodb_local, Flavor.LOCAL).scratch("frameworks") as name:
+        apps.make_table(dynamodb_local, name)
+        yield name
 
 
 @pytest.fixture

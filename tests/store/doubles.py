@@ -231,6 +231,7 @@ def in_a_child(act: Callable[[], object], within: int = 20) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:  # pragma: no cover  # coverage does not see a child that ends like this
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest has a handler there
         signal.alarm(within)
         try:
             told: object = act()
