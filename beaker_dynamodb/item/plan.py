@@ -150,9 +150,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The write is given up, and the page goes on: *why* is for the meter."""
-
-    why: str
+    """The write is given up, and the page goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +198,11 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
         if theirs.is_tombstone:  # what it kept out is an older session, not this new one
             return Again(Replace(theirs.rev))
     elif theirs is None or theirs.birth != birth(refused.rev):
-        return Done() if isinstance(refused, Delete) else Drop("the session was deleted")
+        return Done() if isinstance(refused, Delete) else Drop()  # the session was deleted
     if isinstance(refused, Delete):
         return Again(Delete(theirs.rev)) if theirs.live(now) else Done()
     if isinstance(refused, Touch):
-        return Drop("another request has written it")
+        return Drop()  # another request has written it, and its times with it
     again = Replace(theirs.rev)
     if not theirs.live(now):
         return Again(again)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.item.envelope import JsonEnvelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.plan import Content, Create, Delete, Leave, Plan, Replace, Touch, plan
 from beaker_dynamodb.item.record import Record
@@ -107,7 +108,13 @@ def test_a_session_that_was_only_read_is_seldom_written(
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
-    [(None, NOW, Touch("b.t")), ("x", NOW, Touch("b.t")), (NOW, "x", Leave()), (None, 5, Leave())],
+    [
+        (None, NOW, Touch("b.t")),
+        (None, TOUCH_AFTER, Touch("b.t")),
+        ("x", NOW, Touch("b.t")),
+        (NOW, "x", Leave()),
+        (None, 5, Leave()),
+    ],
 )
 def test_an_access_time_that_is_none_fails_no_save(
     before: object, after: object, expected: Plan
@@ -138,6 +145,31 @@ def test_a_session_is_emptied_when_only_bookkeeping_is_left(
 ) -> None:
     """`delete()` and `clear()` are recognized by what they leave; an opaque text tells nothing."""
     assert (content.emptied, content.begun) == (emptied, begun)
+
+
+def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
+    """What nobody looks into costs no unpickling; what was opened is kept."""
+    opened: list[str] = []
+
+    class Counting(JsonEnvelope):
+        def open(self, text: str) -> dict[str, Any]:
+            opened.append(text)
+            return {"user": "joe"}
+
+    content = Content("closed", envelope=Counting(1))
+    before = list(opened)
+
+    assert [content.values, content.values] == [{"user": "joe"}] * 2
+    assert (before, opened) == ([], ["closed"])
+
+
+def test_contents_are_equal_by_text_and_values() -> None:
+    """A text that was opened is another content than one that is opaque."""
+    joe = Content("joe", {"user": "joe"})
+
+    assert joe == Content("joe", {"user": "joe"})
+    for other in (Content("joe"), Content("ann", {"user": "joe"}), Content("joe", {}), "joe"):
+        assert joe != other
 
 
 def test_a_plan_shows_no_payload() -> None:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Literal
 
 import pytest
 
+from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.plan import (
     Again,
@@ -44,12 +44,15 @@ CREATE, TOUCH, REPLACE, DELETE = (
 ALL: tuple[Refused, ...] = (CREATE, TOUCH, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
-#: What a case expects: a decision, or the same with any word for the log.
-Expected = Next | Literal["dropped", "again, with a word"]
-DROPPED: Expected = "dropped"
+DROPPED = Drop()
 THEN_MINE = Again(Replace("birth.theirs"))
 THEN_MERGED = Again(Replace("birth.theirs"), merge=True)
-MINE_WITH_A_WORD: Expected = "again, with a word"
+MINE_AS_IT_WAS_CLEARED = Again(
+    Replace("birth.theirs"), word="it was cleared while another request changed it"
+)
+MINE_AS_IT_IS_OPAQUE = Again(
+    Replace("birth.theirs"), word="it does not open here, so the later save wins"
+)
 
 
 def refused(
@@ -60,23 +63,14 @@ def refused(
     known: Content | None = KNOWN,
     mine: Content = MINE,
     opened: Content = THEIRS,
-) -> Expected:
-    """Ask what follows; the text of a Drop, and a word for the log, are told as such."""
-    found = after_refusal(
+) -> Next:
+    """Ask what follows."""
+    return after_refusal(
         plan, TOKEN, known, mine, theirs, lambda _: opened, now=NOW, on_conflict=policy
     )
-    if isinstance(found, Drop):
-        assert found.why
-        return DROPPED
-    if isinstance(found, Again) and found.word:
-        assert found == replace(THEN_MINE, word=found.word)
-        return MINE_WITH_A_WORD
-    return found
 
 
-def by_plan(
-    create: Expected, touch: Expected, replaced: Expected, delete: Expected
-) -> dict[Refused, Expected]:
+def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Refused, Next]:
     """Write one row of the table: what follows for each plan."""
     return {CREATE: create, TOUCH: touch, REPLACE: replaced, DELETE: delete}
 
@@ -84,7 +78,7 @@ def by_plan(
 DELETED_AGAIN = Again(Delete("birth.theirs"))
 
 #: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
-ROWS: dict[str, tuple[Record | None, dict[Refused, Expected]]] = {
+ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
     "our own token in rev": (
         replace(LIVE, rev="birth.mine"),
         by_plan(Done(), Done(), Done(), Again(Delete("birth.mine"))),
@@ -110,6 +104,10 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Expected]]] = {
         replace(EXPIRED, rev="other.theirs"),
         by_plan(Again(CREATE), DROPPED, DROPPED, Done()),
     ),
+    "a tombstone": (
+        replace(LIVE, rev="other.theirs", data=bytes((FORMAT, TOMBSTONE))),
+        by_plan(Again(Replace("other.theirs")), DROPPED, DROPPED, Done()),
+    ),
     "expired": (EXPIRED, by_plan(Again(CREATE), DROPPED, THEN_MINE, Done())),
 }
 
@@ -118,7 +116,7 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Expected]]] = {
 @pytest.mark.parametrize("plan", ALL, ids=lambda plan: type(plan).__name__)
 @pytest.mark.parametrize(("theirs", "expected"), ROWS.values(), ids=ROWS)
 def test_a_refused_write_never_resurrects_a_session(
-    theirs: Record | None, expected: dict[Refused, Expected], plan: Refused, policy: str
+    theirs: Record | None, expected: dict[Refused, Next], plan: Refused, policy: str
 ) -> None:
     """The upper rows of the table of refusals hold for every plan and every `on_conflict`."""
     for known, mine, opened in product((KNOWN, OPAQUE, None), (MINE, CLEARED), (THEIRS,)):
@@ -142,7 +140,7 @@ def test_a_logout_wins_and_a_read_gives_way(
 
 #: A live row of the same birth: the plan, the three contents, and what follows by `on_conflict`.
 Sides = tuple[Refused, Content | None, Content, Content]
-OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = {
+OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Next, Next, Next]]] = {
     "a Create, both open": (
         (CREATE, None, MINE, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
@@ -155,23 +153,26 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = 
         (CREATE, KNOWN, MINE, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
     ),
-    "an opaque Create": ((CREATE, None, OPAQUE, OPAQUE), (MINE_WITH_A_WORD, THEN_MINE, Clash())),
+    "an opaque Create": (
+        (CREATE, None, OPAQUE, OPAQUE),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+    ),
     "a Create over what does not open": (
         (CREATE, None, MINE, OPAQUE),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
     "a Replace, all open": ((REPLACE, KNOWN, MINE, THEIRS), (THEN_MERGED, THEN_MINE, Clash())),
     "a Replace, mine opaque": (
         (REPLACE, KNOWN, OPAQUE, THEIRS),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
     "a Replace, theirs does not open": (
         (REPLACE, KNOWN, MINE, OPAQUE),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
     "a Replace, known does not open": (
         (REPLACE, OPAQUE, MINE, THEIRS),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
     "a Create that met one writer, and now another": (
         (REPLACE, None, MINE, THEIRS),
@@ -179,11 +180,11 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = 
     ),
     "a Replace, all opaque": (
         (REPLACE, OPAQUE, OPAQUE, OPAQUE),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
     "a Replace, mine was cleared": (
         (REPLACE, KNOWN, CLEARED, THEIRS),
-        (MINE_WITH_A_WORD, MINE_WITH_A_WORD, MINE_WITH_A_WORD),
+        (MINE_AS_IT_WAS_CLEARED, MINE_AS_IT_WAS_CLEARED, MINE_AS_IT_WAS_CLEARED),
     ),
     "a Replace, both were cleared": (
         (REPLACE, KNOWN, CLEARED, CLEARED),
@@ -195,7 +196,7 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = 
     ),
     "a Replace, mine was cleared and theirs does not open": (
         (REPLACE, KNOWN, CLEARED, OPAQUE),
-        (MINE_WITH_A_WORD, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
     ),
 }
 
@@ -203,7 +204,7 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Expected, Expected, Expected]]] = 
 @pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
 @pytest.mark.parametrize(("sides", "expected"), OVER_A_LIVE_ROW.values(), ids=OVER_A_LIVE_ROW)
 def test_two_writers_meet_as_on_conflict_says(
-    sides: Sides, expected: tuple[Expected, Expected, Expected], row: Record
+    sides: Sides, expected: tuple[Next, Next, Next], row: Record
 ) -> None:
     """The lower rows of the table: `merge`, `overwrite` and `raise`, for Create and Replace.
 
