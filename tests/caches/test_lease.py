@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+import time
+from typing import Any
 
 import pytest
 
+from beaker_dynamodb.store import lease
 from tests.caches.places import GUARD, thread_of
 from tests.caches.worlds import LONG, MARGIN, PATIENCE, TERM, World
 from tests.instruments import Clock, Recorder
@@ -20,6 +24,7 @@ def test_a_free_lock_is_taken_and_given_back(world: World, clock: Clock) -> None
     lock.release()
 
     assert (row["id"]["S"], row["expires"]["N"]) == ("cache:ns#lock:k", str(int(clock()) + TERM))
+    assert row["data"]["B"] == b""
     assert world.owner is None
 
 
@@ -57,8 +62,9 @@ def test_who_waits_gets_the_lock_when_it_is_given_back(world: World, clock: Cloc
     assert world.owner == waiter._owner
 
 
+@pytest.mark.parametrize("gone", [0, TERM], ids=["early", "within the margin"])
 def test_a_waiter_polls_by_reads_with_growing_pauses(
-    world: World, clock: Clock, calls: Recorder
+    world: World, clock: Clock, calls: Recorder, gone: int
 ) -> None:
     """Waiting costs reads, not refused writes; the pauses grow from 50 to 500 ms, jittered."""
     pauses: list[float] = []
@@ -69,7 +75,9 @@ def test_a_waiter_polls_by_reads_with_growing_pauses(
         last[0] = clock.monotonic()
 
     assert world.server(1, clock).get_creation_lock("k").acquire()
-    waiter = world.server(2, clock, note, lock_wait=5).get_creation_lock("k")
+    clock.advance(gone)
+    last[0] = clock.monotonic()
+    waiter = world.server(2, clock, note, lock_wait=1.5).get_creation_lock("k")
     calls.clear()
 
     assert not waiter.acquire()
@@ -164,3 +172,58 @@ def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
         go.set()
 
     assert said == [[False, False, True]]
+
+
+def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clock: Clock) -> None:
+    """Not before the holder's outermost release, and without a look at any clock."""
+    server = world.server(1, clock, lock="process")
+    outer, inner = (server.get_creation_lock("k") for _ in "ab")
+    assert outer.acquire()
+    assert inner.acquire()
+    inner.release()
+    (local,) = lease._locals.values()
+
+    def take() -> bool:
+        lock = server.get_creation_lock("k")
+        taken = bool(lock.acquire())
+        lock.release()
+        return taken
+
+    with thread_of(take) as said:
+        until = time.monotonic() + GUARD
+        while local.waiting < 2 and time.monotonic() < until:  # the holder, and who has come
+            time.sleep(0.001)
+        assert (said, lease.held_here(outer._table, outer._key)) == ([], True)
+        outer.release()
+
+    assert said == [True]
+
+
+def test_who_does_not_wait_does_not_wait_for_a_thread_either(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of this process is asked for as long as the other servers' are, or not at all."""
+    asked: list[float] = []
+
+    class Held:  # as far as a lock is asked for
+        def acquire(self, timeout: float) -> bool:
+            asked.append(timeout)
+            return False
+
+    held: Any = Held()
+    monkeypatch.setattr(lease, "_Local", functools.partial(lease._Local, lock=held))
+    lock = world.server(1, clock, lock_wait=7, lock="process").get_creation_lock("k")
+
+    assert [lock.acquire(), lock.acquire(wait=False)] == [False, False]
+    assert asked == [7, 0]
+
+
+def test_who_waits_no_second_does_not_sleep(world: World, clock: Clock, calls: Recorder) -> None:
+    """`lock_wait = 0` asks once, and goes on."""
+    assert world.server(1, clock).get_creation_lock("k").acquire()
+    before = clock.monotonic()
+    waiter = world.server(2, clock, lock_wait=0).get_creation_lock("k")
+    calls.clear()
+
+    assert not waiter.acquire()
+    assert (clock.monotonic(), calls.names) == (before, ["PutItem"])

@@ -32,7 +32,27 @@ def test_a_steal_that_another_was_faster_with_is_none(world: World) -> None:
 
         assert not waiter.get_creation_lock("k").acquire(wait=False)
 
+        assert proxy.operations == ["PutItem"] * 3
+
     assert world.owner == rival._owner
+
+
+def test_a_steal_of_a_lock_that_was_given_back_is_tried_anew(world: World) -> None:
+    """Refused by no row at all, nobody holds it: it is taken, and its row says by whom."""
+    ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
+    holder = world.server(1, ahead).get_creation_lock("k")
+    assert holder.acquire()
+
+    with FaultProxy(world.place.url) as proxy:
+        lock = world.server(2, ours, endpoint_url=proxy.url).get_creation_lock("k")
+        assert not lock.acquire(wait=False)
+        ours.advance(TERM + MARGIN + 1)
+        proxy.next(Before(nothing), operation="PutItem")
+        proxy.next(Before(holder.release), operation="PutItem")
+
+        assert lock.acquire(wait=False)
+
+    assert world.owner == lock._owner is not None
 
 
 def test_a_lost_reply_does_not_lock_out_its_own_sender(world: World, clock: Clock) -> None:
@@ -62,8 +82,11 @@ def test_a_late_release_leaves_the_next_owner_alone(world: World, clock: Clock) 
 
 
 @pytest.mark.parametrize("fault", [aws_error("InternalServerError", status=500), LoseRequest()])
-def test_a_release_that_fails_is_left_to_the_term(world: World, clock: Clock, fault: Any) -> None:
-    """A page does not fail over a release; the row goes with its term."""
+def test_a_release_that_fails_is_left_to_the_term(
+    world: World, clock: Clock, fault: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page does not fail over a release; the row goes with its term, and the log says why."""
+    caplog.set_level("INFO", lease.log.name)
     with FaultProxy(world.place.url) as proxy:
         lock = world.server(1, clock, endpoint_url=proxy.url, max_attempts=1).get_creation_lock("k")
         assert lock.acquire()
@@ -73,6 +96,8 @@ def test_a_release_that_fails_is_left_to_the_term(world: World, clock: Clock, fa
 
     assert world.owner is not None
     assert lease._locals == {}
+    (line,) = (one.getMessage() for one in caplog.records if one.name == lease.log.name)
+    assert line.startswith("a creation lock was left to its term: DynamoDB ")
 
 
 def test_a_thread_that_holds_the_lock_gets_it_again(
@@ -92,7 +117,9 @@ def test_a_thread_that_holds_the_lock_gets_it_again(
     assert names == ["PutItem", "PutItem", "DeleteItem"]
 
 
-def test_a_store_that_is_down_locks_nobody_out(world: World, clock: Clock) -> None:
+def test_a_store_that_is_down_locks_nobody_out(
+    world: World, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     """With the store down a page makes its value without the lock, and the next one too."""
     with FaultProxy(world.place.url) as proxy:
         proxy.next(aws_error("InternalServerError", status=500), where=is_lock, times=None)
@@ -106,6 +133,8 @@ def test_a_store_that_is_down_locks_nobody_out(world: World, clock: Clock) -> No
         lock.release()
 
     assert (world.owner, lease._locals) == (None, {})
+    told = {one.getMessage() for one in caplog.records if one.name == lease.log.name}
+    assert told == {"a cache value is made without the lock: Unavailable"}
 
 
 def test_an_error_while_locking_leaves_no_lock_behind(world: World, clock: Clock) -> None:
@@ -148,8 +177,11 @@ def test_a_key_that_nobody_locks_takes_no_memory(world: World, clock: Clock) -> 
     for wait in (False, True):
         assert not ours.get_creation_lock("k").acquire(wait=wait)
     held.release()
+    last = ours.get_creation_lock("k")
+    assert last.acquire()
+    last.release()
 
-    assert lease._locals == {}
+    assert (lease._locals, lease._seen) == ({}, {})
 
 
 def test_a_nested_get_of_the_same_key_does_not_hang(world: World, clock: Clock) -> None:
