@@ -22,6 +22,9 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,63}:", re.ASCII)
+#: AWS: Naming rules of DynamoDB; an ARN names a table of another account.
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}|arn:\S+", re.ASCII)
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 _ENDPOINT = re.compile(r"embedded|https?://\S+", re.IGNORECASE)
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
@@ -43,6 +46,16 @@ def text_or_none(value: object) -> str | None:
     """Read a text; the word `none` takes back what a layer below has said."""
     given = text(value)
     return None if given.lower() == "none" else given
+
+
+def table(value: object) -> str:
+    """Read a table's name, or its ARN; what AWS would refuse at each request is refused here."""
+    name = text(value)
+    if _TABLE.fullmatch(name):
+        return name
+    odd = sorted(set(_NO_NAME.findall(name)))
+    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"it has {len(name)} characters"
+    raise BadValue(f"3 to 255 letters, digits, '_', '-' and '.': {wrong}")
 
 
 def boolean(value: object) -> bool:

@@ -50,7 +50,7 @@ class Options:
     """What one manager was told, checked and complete. Equal options share a client."""
 
     table: str = _option(
-        "sessions", casts.text, "the table's name", node="table", alias="table_name"
+        "sessions", casts.table, "the table's name", node="table", alias="table_name"
     )
     region: str | None = _option(
         None, casts.text, "AWS region", "AWS's own", node="AWS's own", alias="region_name"

@@ -32,8 +32,8 @@ def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> 
 
 def test_an_empty_option_does_not_hide_its_alias() -> None:
     """An empty text means not given: then `table_name` says it."""
-    assert parse({"table": "", "table_name": "x"}, "session").table == "x"
-    assert parse({"table": None, "table_name": "x"}, "session").table == "x"
+    assert parse({"table": "", "table_name": "tab"}, "session").table == "tab"
+    assert parse({"table": None, "table_name": "tab"}, "session").table == "tab"
 
 
 def test_special_keys_as_a_python_list_of_texts() -> None:

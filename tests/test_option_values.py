@@ -61,8 +61,14 @@ SIZE: Shared = (
     ["0", 0, -5, "5GB", "x", True, 5.5, "5.5", [5]],
     "a size above zero",
 )
+ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/shop"
 TABLE_OF_CASES: dict[str, Case] = {
-    "table": ("sessions", *TEXT),
+    "table": (
+        "sessions",
+        [("shop", "shop"), (" a.b-c_9 ", "a.b-c_9"), (ARN, ARN), ("t" * 255, "t" * 255)],
+        ["ab", "t" * 256, "my table", "a/b", "caf\xe9", "arn:a b", 5, b"tab"],
+        "expected",
+    ),
     "region": (None, *TEXT),
     "profile": (None, *TEXT),
     "endpoint_url": (

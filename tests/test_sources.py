@@ -46,7 +46,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("name", HANDED_OVER)
 def test_what_beaker_hands_over_is_set_aside(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Beaker's own leftovers are neither options, nor errors, nor worth a line in the log."""
-    assert parse({name: HANDED_OVER[name], "table": "t"}, "session").table == "t"
+    assert parse({name: HANDED_OVER[name], "table": "tab"}, "session").table == "tab"
     assert warnings_of(caplog) == []
 
 
@@ -116,7 +116,7 @@ def test_every_option_is_read_from_the_environment(
 )
 def test_boto3s_names_are_understood(alias: str, name: str) -> None:
     """An alias is the option under another name; an error names the option."""
-    assert getattr(parse({alias: "x"}, "session"), name) == "x"
+    assert getattr(parse({alias: "xyz"}, "session"), name) == "xyz"
     with pytest.raises(OptionError, match=f"'{name}'"):
         parse({alias: 5}, "session")
 
@@ -148,7 +148,7 @@ def test_a_slip_of_the_pen_is_an_error(typed: str, nearest: str) -> None:
 def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """What is close to none of ours is ignored with one line in the log, not one a request."""
     for count in range(3):
-        assert parse({"something_else": count, "table": "t"}, "session").table == "t"
+        assert parse({"something_else": count, "table": "tab"}, "session").table == "tab"
 
     assert len(warnings_of(caplog)) == 1
     assert "'something_else'" in warnings_of(caplog)[0]
@@ -188,11 +188,11 @@ def test_bad_defaults_are_refused_at_once(bad: dict[str, Any]) -> None:
 
 def test_options_are_parsed_once_per_distinct_set() -> None:
     """Equal sets give one object; the kind, the type of a value and new defaults tell apart."""
-    first = parse({"table": "t", "ttl": "5"}, "session")
+    first = parse({"table": "tab", "ttl": "5"}, "session")
 
-    assert parse({"ttl": "5", "table": "t"}, "session") is first
-    assert parse({"table": "t", "ttl": "5"}, "cache") is not first
-    assert parse({"table": "t", "ttl": "6"}, "session").ttl == 6
+    assert parse({"ttl": "5", "table": "tab"}, "session") is first
+    assert parse({"table": "tab", "ttl": "5"}, "cache") is not first
+    assert parse({"table": "tab", "ttl": "6"}, "session").ttl == 6
     with configure(table="other"):
         assert parse({"ttl": "5"}, "session").table == "other"
     assert parse({"ttl": "5"}, "session").table == "sessions"

@@ -74,9 +74,9 @@ def _same(one: Any, other: Any, seen: _Pairs) -> bool:  # noqa: PLR0911  # a kin
 def _parts(value: object) -> object:
     """Take an object apart as its pickle would: what makes it, its state, its items."""
     made = value.__reduce_ex__(2)
-    return (
-        made if isinstance(made, str) else [list(p) if isinstance(p, Iterator) else p for p in made]
-    )
+    if isinstance(made, str):  # the name of a global
+        return made
+    return [list(part) if isinstance(part, Iterator) else part for part in made]
 
 
 def _tokens(members: Iterable[object], named: dict[int, Hashable]) -> Counter[Hashable]:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from beaker_dynamodb.options import Options
-from beaker_dynamodb.store.blueprint import blueprint, check_name
+from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.features import NONE, Features
 
 _RESOURCE = "BeakerTable"
@@ -23,7 +23,6 @@ def template(options: Options, features: Features = NONE) -> str:
 
     Raises: OptionError, for a name that AWS would refuse.
     """
-    check_name(options.table)
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "The table of Beaker's sessions or caches",

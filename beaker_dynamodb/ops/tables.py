@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store import provision, upkeep
-from beaker_dynamodb.store.blueprint import blueprint, check_name
+from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.client import door
 from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.description import Description
@@ -62,9 +62,8 @@ def create(
     It may be run at every deploy, and by several at once. Waits until all is in place.
 
     Args: *tell* is called with a sentence while something is waited for.
-    Raises: OptionError, for a name that AWS would refuse; and as `provision.ensure`.
+    Raises: as `provision.ensure`.
     """
-    check_name(options.table)
     ought = blueprint(options, features)
     way = door(Connection.of(options))
     is_ = provision.ensure(way, ought)

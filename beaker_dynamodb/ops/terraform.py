@@ -11,7 +11,7 @@ from typing import Any
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import Options
-from beaker_dynamodb.store.blueprint import ON_DEMAND, Blueprint, blueprint, check_name
+from beaker_dynamodb.store.blueprint import ON_DEMAND, Blueprint, blueprint
 from beaker_dynamodb.store.features import AWS_MANAGED, NONE, Features
 
 #: A block: its header, its arguments, and the blocks inside it.
@@ -26,7 +26,6 @@ def resource(options: Options, features: Features = NONE) -> str:
 
     Raises: OptionError, for a name that AWS would refuse, or a key that is not named by its ARN.
     """
-    check_name(options.table)
     ought = blueprint(options, features)
     arguments: dict[str, Any] = {
         "name": ought.table,

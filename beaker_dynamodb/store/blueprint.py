@@ -18,8 +18,6 @@ from beaker_dynamodb.store.features import NONE, Features
 
 #: AWS: API_GlobalSecondaryIndex, "IndexName".
 _INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
-#: AWS: Naming rules of DynamoDB; an ARN names a table of another account.
-_TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
 _TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
 #: What AWS calls on-demand.
 ON_DEMAND: Final = "PAY_PER_REQUEST"
@@ -179,21 +177,6 @@ def blueprint(options: Options, features: Features = NONE) -> Blueprint:
         features,
         options.endpoint_url,
         options.profile,
-    )
-
-
-def check_name(table: str) -> None:
-    """Refuse a table's name that AWS would refuse, with the reason.
-
-    Raises: OptionError.
-    """
-    if table.startswith("arn:") or _TABLE_NAME.fullmatch(table):
-        return
-    odd = sorted(set(re.sub(r"[A-Za-z0-9_.-]", "", table, flags=re.ASCII)))
-    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"it has {len(table)} characters"
-    raise OptionError(
-        f"option 'table' has {table!r}, which AWS refuses: {wrong}; expected 3 to 255 letters,"
-        " digits, '_', '-' and '.'"
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import cloudformation, terraform
+from beaker_dynamodb.ops import terraform
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store.features import Features
 from tests.instruments import Recorder
@@ -118,10 +118,3 @@ def test_terraform_wants_a_key_by_its_arn() -> None:
     """An alias would be refused only by the plan."""
     with pytest.raises(OptionError, match="by its ARN"):
         terraform.resource(Options(), Features(key="alias/mine"))
-
-
-@pytest.mark.parametrize("write", [cloudformation.template, terraform.resource])
-def test_a_name_that_aws_refuses_is_in_no_template(write: Any) -> None:
-    """It would be refused in the middle of a deployment."""
-    with pytest.raises(OptionError, match="2 characters"):
-        write(Options(table="ab"))

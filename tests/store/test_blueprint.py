@@ -126,7 +126,7 @@ def test_a_key_schema_is_said_in_words(found: Blueprint, words: str) -> None:
     [
         PLAIN,
         RICH,
-        Blueprint("a b", ttl_attribute="it's"),
+        Blueprint("a-b", ttl_attribute="it's"),
         Blueprint("sessions", endpoint_url="http://127.0.0.1:8000", profile="my site"),
     ],
 )
