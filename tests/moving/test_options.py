@@ -25,7 +25,7 @@ def test_the_old_backends_options_follow_a_dot() -> None:
 
 def test_they_may_stand_in_the_url_and_in_configure() -> None:
     """As any option may; what is given wins."""
-    url = "dynamodb://r/t?migrate_from=ext%3Aredis&migrate_from.url=redis%3A%2F%2Fother"
+    url = "dynamodb://r/sessions?migrate_from=ext%3Aredis&migrate_from.url=redis%3A%2F%2Fother"
     assert formers(parse({"url": url}, "session")) == ("ext:redis", {"url": "redis://other"})
     with configure(**{"migrate_from": "file", "migrate_from.data_dir": "/srv"}):
         assert formers(parse({}, "session")) == ("file", {"data_dir": "/srv"})

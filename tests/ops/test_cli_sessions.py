@@ -180,7 +180,7 @@ def test_a_store_that_is_not_there_is_3(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One sentence, no traceback."""
-    nowhere = Site.at(f"http://127.0.0.1:{free_port()}", "t", max_attempts="1")
+    nowhere = Site.at(f"http://127.0.0.1:{free_port()}", "sessions", max_attempts="1")
 
     assert main(nowhere.argv("sessions", *words)) == 3
     assert capsys.readouterr().err.count("\n") == 1
