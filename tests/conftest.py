@@ -23,6 +23,7 @@ import beaker_dynamodb
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store.connection import Connection
 from tests.instruments import Clock, Recorder
+from tests.proxy import FaultProxy
 from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured
 
 CONFIGURED = configured()
@@ -138,6 +139,13 @@ def dynamodb_local(request: pytest.FixtureRequest) -> Iterator[str]:
         if not request.session.testsfailed:
             # Each table that a test leaves behind takes a thread (Server.drop).
             assert started.server.tables() == []
+
+
+@pytest.fixture
+def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
+    """Give a way to DynamoDB Local of the test's own, which it may break."""
+    with FaultProxy(dynamodb_local) as way:
+        yield way
 
 
 @pytest.fixture(scope="session", params=["moto", *(CONFIGURED or ["local"])])

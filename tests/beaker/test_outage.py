@@ -62,13 +62,6 @@ def table(dynamodb_local: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Stand before DynamoDB Local."""
-    with FaultProxy(dynamodb_local) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def web(proxy: FaultProxy, table: str) -> Any:
     """Give the browser of a logged-in user, under Beaker's default options."""
     web = apps.at(proxy.url, table, **ONCE)

@@ -25,13 +25,6 @@ def table(dynamodb_local: str) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Stand before DynamoDB Local."""
-    with FaultProxy(dynamodb_local) as proxy:
-        yield proxy
-
-
 @pytest.mark.parametrize("attempts", [1, 3])
 @pytest.mark.parametrize(
     ("path", "silent", "asked"),

@@ -23,13 +23,6 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 
 @pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
-
-
-@pytest.fixture
 def saves() -> list[Saved]:
     """Gather what the meter says of saves."""
     return gathered_saves()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from tests.proxy import FaultProxy
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")
 FAILING = aws_error("InternalServerError", status=500)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy that the test breaks."""
-    with FaultProxy(dynamodb_local) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -33,13 +33,6 @@ def table(dynamodb_local: str) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Stand before DynamoDB Local."""
-    with FaultProxy(dynamodb_local) as proxy:
-        yield proxy
-
-
 class Visitor:
     """A browser at one framework's site."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, Final
@@ -29,13 +28,6 @@ def table(dynamodb_local: str, table_name: str) -> str:
     apps.make_table(dynamodb_local, table_name)
     put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     return table_name
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 WORDS: Final = st.text(st.characters(codec="utf-8"), max_size=20)

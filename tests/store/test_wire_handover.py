@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -36,13 +35,6 @@ def table(dynamodb_local: str, table_name: str) -> str:
     apps.make_table(dynamodb_local, table_name)
     put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     return table_name
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 def without_length(exchange: Exchange) -> None:

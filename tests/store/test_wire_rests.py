@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ def table(dynamodb_local: str, table_name: str) -> str:
     apps.make_table(dynamodb_local, table_name)
     put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     return table_name
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 def test_a_connection_that_the_server_has_closed_is_left_unasked(

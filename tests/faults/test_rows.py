@@ -1,13 +1,12 @@
 """What happens to a user when a row or a clock is odd: cases 20 to 24.
 
-The table of all cases stands in tests/test_faults.py.
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,19 +24,6 @@ KEY = base64.b64encode(b"k" * 32).decode()
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["an hour slow", "an hour fast"])

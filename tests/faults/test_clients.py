@@ -1,6 +1,6 @@
 """What happens to a user when a process, a credential or a limit fails: cases 17 to 19, 34, 35.
 
-The table of all cases stands in tests/test_faults.py.
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,34 +18,15 @@ import pytest
 from beaker_dynamodb.errors import AccessRefused, OptionError, Unavailable
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, put
+from tests.faults.sites import process
 from tests.instruments import LoseRequest, aws_error
 from tests.proxy import Fault, FaultProxy
 from tests.servers import KEY
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
-
-
-def process(site: Site, **options: object) -> Site:
-    """Give the site a client of its own, as every process has one."""
-    shared = {name: value for name, value in site.options.items() if name != "client"}
-    quick = {"endpoint_url": site.url, "read_timeout": 3, "max_attempts": 1}
-    return Site(site.url, site.table, {**shared, **quick, **options})
 
 
 PREFORK = """

@@ -1,32 +1,18 @@
-"""What happens to a user when the way to DynamoDB breaks: cases 1 to 9 of the fault list.
+"""What happens to a user when a request or a reply is lost or broken: cases 1, 2 and 4 to 9.
 
-The numbers name kinds of faults. All of them that concern sessions, and where each stands (T: this
-folder, B: tests/beaker):
-
-    1, 2, 4 to 9              here
-    3                         B/test_stories_replies.py
-    7, 10 to 12               T/test_faults_ways.py
-    13 to 16                  T/test_faults_servers.py
-    17 to 19, 34, 35          T/test_faults_clients.py
-    20 to 24                  T/test_faults_rows.py
-    25, 26, 28, 29, 32, 33    T/test_faults_ids.py; 28 and 29 in B/test_stories*.py, too
-    24, the bombs             B/test_payload_security.py
-    31                        T/store/test_provision.py
-    36                        B/test_payload_hygiene.py
-    37                        the matrix of the continuous integration: one botocore runs here
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
+from beaker_dynamodb.errors import DynamoDBBackendError
 from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import View, contents, log_out, put
+from tests.beaker.views import contents, log_out, put
+from tests.faults.sites import fails
 from tests.instruments import (
     BRACES,
     EMPTY,
@@ -43,35 +29,6 @@ from tests.instruments import (
 from tests.proxy import Fault, FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Gather how long botocore would sleep between its attempts; it does not."""
-    slept: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
-    return slept
-
-
-def fails(site: Site, user: Browser, view: View) -> None:
-    """Insist on an honest 500 that leaves the cookie as it is, for it may be another tab's."""
-    cookie = user.cookie
-    with pytest.raises(Unavailable):
-        site.visit(user, view)
-    assert user.cookie == cookie
 
 
 APPLIED: dict[str, Fault] = {

@@ -1,13 +1,12 @@
 """What happens to a user whose id, size or request is odd: cases 25, 26, 28, 29, 32, 33.
 
-The table of all cases stands in tests/test_faults.py.
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,19 +22,6 @@ from tests.instruments import Duplicate, Rewrite
 from tests.proxy import Body, FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 @pytest.mark.parametrize("compress", [True, False])

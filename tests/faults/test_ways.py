@@ -1,20 +1,20 @@
 """What happens to a user when the way is slow, throttled or closed: cases 7, and 10 to 12.
 
-The table of all cases stands in tests/test_faults.py.
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from beaker_dynamodb.errors import Unavailable
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import View, contents, put
+from tests.beaker.overlap import Site
+from tests.beaker.views import contents, put
+from tests.faults.sites import fails
 from tests.instruments import (
     Drip,
     FlipBit,
@@ -24,35 +24,6 @@ from tests.proxy import FaultProxy
 from tests.servers import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Gather how long botocore would sleep between its attempts; it does not."""
-    slept: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
-    return slept
-
-
-def fails(site: Site, user: Browser, view: View) -> None:
-    """Insist on an honest 500 that leaves the cookie as it is, for it may be another tab's."""
-    cookie = user.cookie
-    with pytest.raises(Unavailable):
-        site.visit(user, view)
-    assert user.cookie == cookie
 
 
 def test_7_a_value_that_is_garbled_with_a_fitting_checksum_is_never_served(

@@ -1,6 +1,6 @@
 """What happens to a user when a server or a worker dies: 13 to 16.
 
-The table of all cases stands in tests/test_faults.py.
+The table of all cases stands in tests/faults/__init__.py.
 """
 
 from __future__ import annotations
@@ -15,27 +15,15 @@ import pytest
 from beaker_dynamodb.errors import TableMissing, Unavailable
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put, put_while
+from tests.faults.sites import process
 from tests.instruments import Hang
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
-
-
-@pytest.fixture
-def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
-
-
-@pytest.fixture
-def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give a proxy before the server."""
-    with FaultProxy(dynamodb_local) as made:
-        yield made
 
 
 @pytest.fixture
@@ -43,13 +31,6 @@ def own(tmp_path: Path) -> Iterator[DynamoDBLocal]:
     """Give a server that this test alone stops and kills; it keeps its tables in a file."""
     with DynamoDBLocal(data=tmp_path) as started:
         yield started
-
-
-def process(site: Site, **options: object) -> Site:
-    """Give the site a client of its own, as every process has one."""
-    shared = {name: value for name, value in site.options.items() if name != "client"}
-    quick = {"endpoint_url": site.url, "read_timeout": 3, "max_attempts": 1}
-    return Site(site.url, site.table, {**shared, **quick, **options})
 
 
 def test_13_a_save_to_a_server_that_is_stopped_lands_late_and_overwrites_nothing(
