@@ -54,7 +54,7 @@ def table(value: object) -> str:
     if _TABLE.fullmatch(name):
         return name
     odd = sorted(set(_NO_NAME.findall(name)))
-    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"it has {len(name)} characters"
+    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"its length is {len(name)}"
     raise BadValue(f"3 to 255 letters, digits, '_', '-' and '.': {wrong}")
 
 

@@ -50,23 +50,30 @@ def cpu(action: Callable[[], object], calls: int) -> float:
 
 
 def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
-    """Make what is compared: for load and save, ours and the bare client's."""
+    """Make what is compared, ours and the bare client's: a load, a save, a save without zlib."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
     )
     client = boto3.session.Session().client("dynamodb", endpoint_url=url, config=config)
     options = {"endpoint_url": url, "table": table, "digest_filenames": False, "timeout": 3720}
     options["transport"] = transport
-    texts, ident = session_texts(size), secrets.token_hex(16)
+    load, save = of_one_session(client, options, size)
+    _, plain = of_one_session(client, {**options, "compress": False}, size)
+    return {"load": load, "save": save, "plain": plain}
+
+
+def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:
+    """Store a session through the manager; make its loads and saves, both ways."""
+    texts, ident, table = session_texts(size), secrets.token_hex(16), options["table"]
     DynamoDBNamespaceManager(ident, **options)["session"] = texts[0]
-    stored = client.get_item(TableName=table, Key={"id": {"S": f"sess:{ident}"}})["Item"]
+    key = {"id": {"S": f"sess:{ident}"}}
+    stored = client.get_item(TableName=table, Key=key)["Item"]
     turn = iter(range(10**9))
 
     def load() -> None:
         assert DynamoDBNamespaceManager(ident, **options)["session"] in texts
 
     def bare_load() -> None:
-        key = {"id": {"S": f"sess:{ident}"}}
         reply = client.get_item(TableName=table, Key=key, ConsistentRead=True)
         assert "data" in reply["Item"]
 
@@ -79,7 +86,7 @@ def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
 
     saver = DynamoDBNamespaceManager(ident, **options)
     saver["session"]
-    return {"load": (load, bare_load), "save": (save, bare_save)}
+    return (load, bare_load), (save, bare_save)
 
 
 def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:

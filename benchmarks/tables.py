@@ -106,9 +106,11 @@ def overhead() -> str:
         line = cells.setdefault((row["transport"], size_name(str(row["size"]))), {})
         line[row["action"]] = _ratio(row)
     rows = [
-        [transport, size, each["load"], each["save"]] for (transport, size), each in cells.items()
+        [transport, size, each["load"], each["save"], each["plain"]]
+        for (transport, size), each in cells.items()
     ]
-    return _markdown(["transport", "session", "load", "save"], rows) + _kept(found)
+    head = ["transport", "session", "load", "save", "save, `compress = false`"]
+    return _markdown(head, rows) + _kept(found)
 
 
 def cost() -> str:

@@ -162,4 +162,5 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
     assert {(row["transport"], row["action"]) for row in found["rows"]} >= {
         ("boto3", "load"),
         ("boto3", "save"),
+        ("boto3", "plain"),
     }

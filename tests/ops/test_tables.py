@@ -99,9 +99,9 @@ def test_the_range_key_has_a_short_way(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("ab", "it has 2 characters"),
+        ("ab", "its length is 2"),
         ("my table/1", "it holds ' ', '/'"),
-        ("t" * 256, "it has 256 characters"),
+        ("t" * 256, "its length is 256"),
     ],
 )
 def test_a_name_that_aws_refuses_is_refused_before_any_call(
