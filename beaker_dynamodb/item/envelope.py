@@ -143,20 +143,16 @@ def _accessed_at(raw: bytes) -> int | None:
     """Find the 8 bytes of the access time, behind no key but Beaker's own; None elsewhere."""
     if not raw.startswith(_PICKLED_DICT + b"("):
         return None
-    at = len(_PICKLED_DICT) + 1
-    for _ in range(len(_BOOKKEEPING) + 1):
-        name, at = _text_at(raw, at)
+    name, at = _text_at(raw, len(_PICKLED_DICT) + 1)
+    while name in _BOOKKEEPING:
         kind = raw[at : at + 1]
-        if name == _ACCESSED:
-            whole = kind == _NUMBER and at + 1 + _FLOAT <= len(raw)
-            return at + 1 if whole else None
-        if name not in _BOOKKEEPING:
-            return None
         if kind == _TEXT:
             _, at = _text_at(raw, at)
         else:
             at += {_NOTHING: 1, _AGAIN: 2, _NUMBER: 1 + _FLOAT}.get(kind, len(raw))
-    return None
+        name, at = _text_at(raw, at)
+    whole = raw[at : at + 1] == _NUMBER and at + 1 + _FLOAT <= len(raw)
+    return at + 1 if name == _ACCESSED and whole else None
 
 
 def _text_at(raw: bytes, at: int) -> tuple[bytes, int]:

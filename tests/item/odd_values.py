@@ -46,6 +46,16 @@ class Unpicklable:
         raise RuntimeError("no pickle takes me")
 
 
+class Setting(Plain):
+    """Is pickled as a global of this module, by its name alone."""
+
+    def __reduce__(self) -> str:
+        return str(self.__dict__["name"])
+
+
+LIGHT, DARK = Setting(name="LIGHT"), Setting(name="DARK")
+
+
 class Text(str):
     """A text of a class of its own."""
 
@@ -74,6 +84,7 @@ class Color(enum.Enum):
 NAN = math.nan
 OTHER_NAN = float("nan")
 AB = "ab"
+TWICE = ("a", 1)
 #: Numbers that a small set keeps in the order in which they came.
 ORDER, REVERSED = (8, 0, 16), (16, 0, 8)
 
@@ -126,6 +137,7 @@ SAME: dict[str, tuple[object, object]] = {
     "cyclic lists": (cyclic(1), cyclic(1)),
     "cyclic lists of a text twice, and of two texts": (looped(AB, AB), looped(AB, "".join("ab"))),
     "sets of tuples of a text twice, and of two texts": ({(AB, AB)}, {(AB, "".join("ab"))}),
+    "sets of a tuple twice": ({(TWICE, TWICE)}, {(TWICE, ("a", 1))}),
     "a tuple as a key of a set": ({(1, 2): set(ORDER)}, {(1, 2): set(REVERSED)}),
     "sets in a list of a class of its own": (Feed([set(ORDER)]), Feed([set(REVERSED)])),
     "deep sharing": (doubled(30, 1), doubled(30, 1)),
@@ -147,6 +159,8 @@ OTHERS: dict[str, tuple[object, object]] = {
     "1 and True in a list": ([1], [True]),
     "1 and True as a key": ({1: "a"}, {True: "a"}),
     "1 and True as a value": ({"a": 1}, {"a": True}),
+    "two globals": (LIGHT, DARK),
+    "two globals, in a list": ([LIGHT], [DARK]),
     "1 and True in a set": ({1}, {True}),
     "1 and 1.0 in a set": ({1}, {1.0}),
     "1 and True in a tuple in a set": ({(1,)}, {(True,)}),

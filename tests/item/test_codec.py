@@ -184,15 +184,22 @@ def test_a_bit_that_flips_in_the_payload_makes_a_row_corrupt(value: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "stream", [zlib.compress(b"a" * 99)[:-1], zlib.compress(b"a" * 99) + b"\0"]
+    ("stream", "wrong"),
+    [
+        (zlib.compress(b"a" * 99)[:-1], "incomplete or too long"),
+        (zlib.compress(b"a" * 99) + b"\0", "incomplete or too long"),
+        (b"no stream at all", "incorrect header"),
+    ],
+    ids=["cut", "followed by more", "garbage"],
 )
-def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes) -> None:
-    """A zlib stream that is cut, or followed by more, is CorruptItem: its checksum may fit."""
+def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes, wrong: str) -> None:
+    """Its checksum may fit all the same: it was sealed so, by whoever can write the table."""
     header = bytes((FORMAT, SESSION, COMPRESSED, TEXT))
 
-    found = outcome(PLAIN, header + zlib.crc32(stream).to_bytes(4, "big") + stream)
+    found = outcome(PLAIN, header + zlib.crc32(header + stream).to_bytes(4, "big") + stream)
 
     assert isinstance(found, CorruptItem)
+    assert wrong in str(found)
 
 
 @pytest.mark.parametrize("version", [0, 2, 3, 128, 255])

@@ -163,7 +163,7 @@ def test_every_bit_that_flips_is_refused() -> None:
 
 def resummed(row: bytes) -> bytes:
     """Make the checksum fit, as whoever alters a row on purpose does."""
-    return row[:4] + zlib.crc32(row[8:]).to_bytes(4, "big") + row[8:]
+    return row[:4] + zlib.crc32(row[8:], zlib.crc32(row[:4])).to_bytes(4, "big") + row[8:]
 
 
 def test_an_altered_session_is_corrupt() -> None:
