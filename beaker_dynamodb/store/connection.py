@@ -46,7 +46,7 @@ def given_client(given: Any, born: int) -> Any:
     given = _resolved(given) if isinstance(given, str) else given
     client = given() if callable(given) else given
     if not hasattr(client, "get_item"):
-        raise OptionError(f"option 'client' gives a {type(client).__name__}, not a client")
+        raise OptionError(f"option 'client' gives {type(client).__name__!r}, not a client")
     if client is given and born != os.getpid():
         raise OptionError(
             "option 'client' is a client that was handed over in another process, and"
