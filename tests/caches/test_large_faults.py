@@ -14,7 +14,7 @@ from beaker_dynamodb import CorruptItem, ItemTooLarge, UnknownFormat
 from tests.caches import workers
 from tests.caches.places import RAW, Before, Place, is_head, wind
 from tests.caches.test_large import a_value
-from tests.instruments import Clock, Hold, LoseReply, Rewrite
+from tests.instruments import Clock, Hold, LoseReply, Rewrite, aws_error
 from tests.proxy import FaultProxy
 
 DAY = 86400
@@ -129,6 +129,20 @@ def test_a_lost_reply_of_the_heads_put_keeps_its_pieces(place: Place) -> None:
 
     assert direct(place)["k"] == NEW
     assert len(place.rows()) == 3
+
+
+def test_a_value_is_removed_though_its_pieces_cannot_be(place: Place) -> None:
+    """Without its head nobody finds them, and they expire by themselves."""
+    with FaultProxy(place.url) as proxy:
+        cache = behind(proxy, place, max_attempts=1)
+        cache["k"] = OLD
+        proxy.next(aws_error("InternalServerError", status=500), operation="BatchWriteItem")
+
+        del cache["k"]
+
+        assert "k" not in cache
+    assert place.rows()
+    assert all("expires" in row for row in place.rows())
 
 
 @pytest.mark.parametrize("value", [OTHER, b"small"], ids=["large", "small"])

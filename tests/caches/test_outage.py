@@ -61,6 +61,18 @@ def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock)
         assert cache.get("j", createfunc=Maker("new")) == "new"
 
 
+def test_a_page_that_only_stores_is_served_in_an_outage(plain: Place, clocked: Clock) -> None:
+    """The value is dropped, and from the first write on the cache rests."""
+    with FaultProxy(plain.url) as proxy:
+        cache = Place(proxy.url, plain.table).cache(**ONCE)
+        proxy.next(DOWN, times=None)
+
+        cache.put("k", "not stored")
+        cache.put("j", "not stored")
+
+        assert proxy.operations == ["PutItem"]
+
+
 def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Place, clocked: Clock) -> None:
     """Caches rest after the first time-out: 20 pages at once ask DynamoDB once, locks included."""
     with FaultProxy(plain.url) as proxy:

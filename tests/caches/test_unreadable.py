@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb import OptionError
 from beaker_dynamodb.item.record import Record
 from tests.caches.places import Maker, Place, never
 
@@ -101,6 +102,34 @@ def test_an_entry_that_cannot_be_read_is_made_anew(plain: Place, leave: Any) -> 
     assert "k" not in cache
     assert cache.get("k", createfunc=Maker("made")) == "made"
     assert cache.get("k", createfunc=never) == "made"
+
+
+@pytest.mark.parametrize("leave", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_entry_that_cannot_be_read_can_be_removed(plain: Place, leave: Any) -> None:
+    """Other servers may be able to read it: a right that was revoked must not live on there."""
+    leave(plain)
+
+    plain.cache(max_value_size="2000").remove_value("k")
+
+    assert plain.rows() == []
+
+
+@pytest.mark.parametrize("value", [b"v" * 500_000, b"v"], ids=["large", "small"])
+def test_garbage_makes_way_for_a_value_of_any_size(plain: Place, value: bytes) -> None:
+    """A large value is put on condition of what stands there; garbage names nothing to stand on."""
+    without_data(plain)
+    options = {"serializer": "tests.caches.places:RAW", "compress": False}
+
+    plain.manager(**options)["k"] = value
+
+    assert plain.manager(**options)["k"] == value
+
+
+@pytest.mark.parametrize("given", ["nowhere:it", "tests.caches.places:Maker", "nothing", 5])
+def test_a_serializer_that_is_none_is_said(plain: Place, given: object) -> None:
+    """A module, a name or a method that is not there: OptionError, when the cache is made."""
+    with pytest.raises(OptionError, match=r"option 'serializer' has .*expected pickle, json"):
+        plain.manager(serializer=given)
 
 
 def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: Place) -> None:
