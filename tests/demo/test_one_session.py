@@ -1,0 +1,89 @@
+"""One session behind two frameworks: who is somebody at one is the same at the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+import beaker_dynamodb
+from beaker_dynamodb.demo.app import make_app
+from tests.demo.pages import BOTH, count, fact, send, user
+
+
+class TestOneSession:
+    @pytest.mark.parametrize(("here", "there"), BOTH)
+    def test_who_logs_in_at_one_is_logged_in_at_the_other(
+        self, app: Any, here: str, there: str
+    ) -> None:
+        """The two frameworks have one session: a login at one is a login at both."""
+        app.get(f"/{here}/")
+
+        assert user(send(app, here, "login", "Ada")) == "Ada"
+        assert user(app.get(f"/{there}/")) == "Ada"
+
+    @pytest.mark.parametrize(("here", "there"), BOTH)
+    def test_who_logs_out_at_one_is_logged_out_at_the_other(
+        self, app: Any, table: str, here: str, there: str
+    ) -> None:
+        """A logout deletes the item, and the login at both; an old cookie is worth nothing."""
+        app.get(f"/{here}/")
+        send(app, there, "login", "Ada")
+        kept = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in app.cookiejar)}
+        assert user(app.get(f"/{there}/", headers=kept)) == "Ada"
+        stored = count(table)
+
+        page = send(app, here, "logout")
+
+        assert "There is no session" in page
+        assert "There is no session" in app.get(f"/{there}/?read=1")
+        assert "There is no session" in TestApp(app.app).get(f"/{there}/?read=1", headers=kept)
+        assert count(table) == stored - 1
+
+    def test_visits_of_both_are_one_number(self, app: Any) -> None:
+        """Each opening of the page counts, at either; a look that does not count says so."""
+        app.get("/bottle/")
+        app.get("/pyramid/")
+
+        assert fact(app.get("/pyramid/?read=1"), "Visits, counted in the session") == "2"
+        assert fact(app.get("/bottle/"), "Visits, counted in the session") == "3"
+
+    def test_a_shopping_list_is_kept_and_shortened(self, app: Any) -> None:
+        """What is put on the list at one is there at the other, and can be taken off there."""
+        app.get("/bottle/")
+        send(app, "bottle", "add", "milk")
+        send(app, "pyramid", "add", "bread")
+        page = send(app, "bottle", "remove", "milk")
+
+        assert [one.get_text() for one in page.html.select(".things li > span")] == ["bread"]
+        assert "bread" in app.get("/pyramid/")
+
+    def test_a_list_that_is_full_says_so(self, app: Any) -> None:
+        """The list takes twenty things, and the twenty-first is not lost without a word."""
+        app.get("/bottle/")
+        for number in range(20):
+            send(app, "bottle", "add", f"thing {number}")
+
+        assert "enough for a demo" in send(app, "bottle", "add", "one more")
+
+    def test_two_visitors_have_two_sessions(self, app: Any) -> None:
+        """Nobody sees what another one has typed."""
+        app.get("/bottle/")
+        send(app, "bottle", "login", "Ada")
+
+        assert "Ada" not in TestApp(app.app).get("/bottle/")
+
+    def test_a_login_survives_a_restart_of_the_application(
+        self, dynamodb_local: str, table_name: str
+    ) -> None:
+        """On DynamoDB Local the session outlives the application, which needs no keys of AWS."""
+        options = {"endpoint_url": dynamodb_local, "table": table_name}
+        before = TestApp(make_app(options))
+        before.get("/bottle/")
+        send(before, "bottle", "login", "Ada")
+        beaker_dynamodb.reset()
+
+        after = TestApp(make_app(options), cookiejar=before.cookiejar)
+
+        assert user(after.get("/pyramid/")) == "Ada"

@@ -1,0 +1,189 @@
+"""The demo is served to everybody: in trouble, by keyboard, to readers of screens, from a shell."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from webtest import TestApp
+
+import beaker_dynamodb
+from beaker_dynamodb.demo.app import make_app
+from beaker_dynamodb.demo.markup import asset
+from tests.demo.pages import EACH, fact, send, user
+from tests.servers import free_port
+
+
+class TestTrouble:
+    def test_what_a_visitor_types_is_text(self, app: Any) -> None:
+        """No browser runs what was typed as a name or put on the list."""
+        evil = "<script>alert(1)</script>\"'&"
+        app.get("/bottle/")
+        send(app, "bottle", "add", evil)
+        page = send(app, "pyramid", "login", evil)
+
+        assert "<script" not in page
+        assert page.html.select_one(".things li > span").get_text() == evil
+        assert user(page) == evil
+        assert "<script" not in send(app, "bottle", "remove", evil)
+
+    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("token", [None, "", "wrong", "\udce4"])
+    def test_a_form_of_another_site_does_nothing(self, app: Any, way: str, token: Any) -> None:
+        """A form without the session's token is refused, and the page says so."""
+        app.get(f"/{way}/")
+        fields = {"do": "login", "words": "Mallory"}
+        if token is not None:
+            fields["token"] = token.encode("utf-8", "surrogateescape")
+
+        page = app.post(f"/{way}/", fields, expect_errors=True)
+
+        if page.status_int != 400:
+            assert "nothing was done" in page.follow()
+        assert user(app.get(f"/{way}/")) == "nobody yet"
+
+    @pytest.mark.parametrize("way", EACH)
+    def test_a_table_that_is_down_ends_no_session(self, way: str) -> None:
+        """While nothing answers the page says so with 503, and the cookie is left alone."""
+        app = TestApp(make_app({"endpoint_url": "embedded"}))
+        app.get(f"/{way}/")
+        port = free_port()
+        down = {"endpoint_url": f"http://127.0.0.1:{port}", "max_attempts": "1"}
+        broken = TestApp(make_app(down), cookiejar=app.cookiejar)
+
+        page = broken.get(f"/{way}/", status=503)
+
+        assert "Nobody is logged out by this" in page
+        assert "once the table answers again" in page
+        assert "Set-Cookie" not in page.headers
+        assert fact(app.get(f"/{way}/"), "Visits, counted in the session") == "2"
+
+    def test_a_wrong_option_is_said_before_anything_is_served(self) -> None:
+        """A misspelled option ends the demo at once, with the name that was meant."""
+        with pytest.raises(beaker_dynamodb.OptionError, match="did you mean 'table_name'"):
+            make_app({"tablename": "x"})
+
+    @pytest.mark.parametrize("missing", ["bottle", "pyramid_beaker"])
+    def test_a_missing_framework_is_named(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without the extra the demo says which one it is."""
+        monkeypatch.setitem(sys.modules, missing, None)
+
+        with pytest.raises(beaker_dynamodb.OptionError, match=r"beaker-dynamodb\[demo\]"):
+            make_app({})
+
+    def test_a_page_that_is_not_there_is_404(self, app: Any) -> None:
+        """What is no application's is not found, without a session and without a call."""
+        app.get("/favicon.ico", status=404)
+        app.get("/bottle/nowhere", status=404)
+        app.get("/pyramid/nowhere", status=404)
+        assert app.get("/").location.endswith("/bottle/")
+        assert app.get("/pyramid").location.endswith("/pyramid/")
+
+
+class TestForEverybody:
+    @pytest.fixture(params=["stranger", "visitor", "user"])
+    def html(self, request: pytest.FixtureRequest, app: Any) -> Any:
+        """Give each state of the page."""
+        if request.param == "stranger":
+            return app.get("/bottle/?read=1").html
+        app.get("/bottle/")
+        send(app, "bottle", "add", "milk")
+        if request.param == "user":
+            send(app, "bottle", "login", "Ada")
+        return app.get("/bottle/").html
+
+    def test_every_field_has_a_label(self, html: BeautifulSoup) -> None:
+        """Who cannot see the page is told what each field and each button is for."""
+        for field in html.select("input:not([type=hidden])"):
+            assert html.select_one(f"label[for={field['id']}]") is not None
+        names = [button.get_text(" ", strip=True) for button in html.select("button")]
+        assert all(names)
+        assert len(names) == len(set(names))
+
+    def test_the_page_works_by_keyboard(self, html: BeautifulSoup) -> None:
+        """The first stop is a link past the header; the order is that of the page."""
+        stops = html.select("a[href], button, input:not([type=hidden])")
+
+        assert stops[0]["href"] == "#main"
+        assert html.select_one("main#main") is not None
+        assert not html.select("[tabindex]:not([tabindex='0'], [tabindex='-1']), [autofocus]")
+
+    def test_the_page_has_an_outline(self, html: BeautifulSoup) -> None:
+        """A language, a title, one h1, no level left out, no id twice, every table a caption."""
+        levels = [int(one.name[1]) for one in html.find_all(re.compile("^h[1-6]$"))]
+        ids = [one["id"] for one in html.select("[id]")]
+        named = [one["aria-labelledby"] for one in html.select("[aria-labelledby]")]
+        root = html.find("html")
+
+        assert root is not None
+        assert root["lang"] == "en"
+        assert html.title is not None
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+        assert len(ids) == len(set(ids))
+        assert set(named) <= set(ids)
+        assert all(table.caption for table in html.find_all("table"))
+
+    def test_nothing_comes_from_elsewhere(self, html: BeautifulSoup, app: Any) -> None:
+        """The page and its style name no other host, and there is no script at all."""
+        sources = [one.get("src") or one.get("href") for one in html.select("[src], link[href]")]
+
+        assert sources == ["data:,", "/page.css"]
+        assert not html.select("script, style, [style], iframe")
+        assert app.get("/page.css").content_type == "text/css"
+        assert not re.search(r"url\(|@import|https?:", asset("page.css"))
+
+    def test_headers_keep_the_page_to_itself(self, app: Any) -> None:
+        """No cache keeps it, no frame holds it, and its cookie is for this site's requests only."""
+        page = app.get("/bottle/")
+
+        assert page.headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+        for words in ("HttpOnly", "SameSite=Lax", "Path=/"):
+            assert words in page.headers["Set-Cookie"]
+
+
+class TestServing:
+    @pytest.fixture
+    def port(self) -> Iterator[int]:
+        """Give the port of a demo that was started as its visitor starts it, and stop it."""
+        command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", "0"]
+        # A shell's background job ignores Ctrl-C, and its children would inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, before)
+        try:
+            assert process.stdout is not None
+            told = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert told is not None
+            yield int(told[1])
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()
+            process.communicate()
+
+    def test_the_address_that_is_printed_answers(self, port: int) -> None:
+        """The demo prints where it is, serves the page there, and ends cleanly at Ctrl-C."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as reply:
+            assert b"One session, two frameworks" in reply.read()
+
+    def test_a_port_that_is_taken_is_said(self, port: int) -> None:
+        """A second demo on the same port says in one sentence what to do."""
+        command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", str(port)]
+
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+        assert second.returncode != 0
+        assert re.fullmatch(rf".*port {port} is in use; choose another one.*\n", second.stderr)

@@ -1,0 +1,210 @@
+"""What the page shows is true.
+
+It is compared with what stands in the table, with the calls that botocore really made, and with
+what DynamoDB Local says it charged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+import uuid
+from collections.abc import Callable
+from datetime import datetime, time, timezone
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+import beaker_dynamodb
+from beaker_dynamodb.demo.app import make_app
+from beaker_dynamodb.store import embedded
+from tests.demo.pages import CALLS, EACH, FORM, ITEM, TYPES, aside, operations, rows, send
+from tests.instruments import Clock, Recorder
+from tests.servers import Flavor, Server
+
+
+class TestWhatIsShown:
+    @pytest.mark.parametrize("way", EACH)
+    def test_the_item_shown_is_the_item_that_stands_there(
+        self, app: Any, table: str, way: str
+    ) -> None:
+        """Each attribute is shown with its type, value and bytes, and none is left out."""
+        app.get(f"/{way}/")
+        page = app.get(f"/{way}/")
+        client = Server(embedded.url(), Flavor.MOTO).client()
+        (item,) = client.scan(TableName=table)["Items"]
+        total = 0
+
+        shown = {name: (kind, size, value) for name, kind, size, value in rows(page, ITEM)}
+
+        assert shown.keys() == item.keys() == {"id", "data", "rev", "prev", "expires"}
+        for name, typed in item.items():
+            ((kind, value),) = typed.items()
+            raw = value if isinstance(value, bytes) else str(value).encode()
+            size = len(name) + (len(raw) // 2 + 1 if kind == "N" else len(raw))
+            total += size
+            assert shown[name][:2] == (TYPES[kind], str(size))
+            assert shown[name][2].startswith(raw[:8].hex(" ") if kind == "B" else str(value))
+        assert page.html.select_one(".stacks tfoot .number").get_text() == str(total)
+        assert f"The item has {total} bytes" in page
+
+    def test_the_header_is_explained(self, app: Any, table: str) -> None:
+        """The first eight bytes are those that stand there, and the sizes add up."""
+        page = app.get("/bottle/")
+        client = Server(embedded.url(), Flavor.MOTO).client()
+        (item,) = client.scan(TableName=table)["Items"]
+        data = bytes(item["data"]["B"])
+
+        shown = rows(page, "The header of the data, byte by byte")
+
+        codes = "".join(row[0] for row in shown[:-1])
+        assert bytes.fromhex(codes) == data[:8]
+        assert shown[-1][1] == f"{len(data) - 8} bytes of your session"
+        assert f"{len(data)} bytes stand in the table" in " ".join(page.html.get_text(" ").split())
+
+    @pytest.mark.parametrize("way", EACH)
+    def test_the_calls_shown_are_the_calls_made(self, app: Any, way: str, calls: Recorder) -> None:
+        """Of each request, all calls are shown, in order, but the demo's own, which are counted."""
+
+        def made(answer: Callable[[], Any], caption: str = CALLS) -> list[str]:
+            calls.clear()
+            page = answer()
+            shown = operations(page, caption)
+            assert len(calls) == len(shown) + aside(page)
+            assert sorted(calls.names) == sorted([*shown, *["GetItem"] * aside(page)])
+            return shown
+
+        first = made(lambda: app.get(f"/{way}/"))
+        assert first[0] == first[-1] == "PutItem"
+        assert "CreateTable" in first
+        assert made(lambda: app.get(f"/{way}/")) == ["GetItem", "PutItem"]
+        assert made(lambda: app.get(f"/{way}/?read=1")) == ["GetItem"]
+
+    def test_a_request_without_a_session_makes_no_call(self, app: Any, calls: Recorder) -> None:
+        """A stranger who only looks costs nothing, and the page says so."""
+        page = app.get("/bottle/?read=1")
+
+        assert calls == []
+        assert "Nobody paid anything" in page
+        assert "a request without a session makes no call" in page
+        assert list(app.cookiejar) == []
+
+    @pytest.mark.parametrize(
+        ("consistent", "cost"), [("true", "1 read unit"), ("false", "1.5 read units")]
+    )
+    def test_a_cookie_that_leads_nowhere_is_looked_up(
+        self, table: str, consistent: str, cost: str
+    ) -> None:
+        """A request with a cookie of a session that is gone costs a miss, and the page says so."""
+        app = TestApp(make_app({"table": table, "consistent_read": consistent}))
+        app.get("/bottle/")
+        send(app, "bottle", "login", "Ada")
+        kept = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in app.cookiejar)}
+        send(app, "bottle", "logout")
+
+        page = TestApp(app.app).get("/bottle/?read=1", headers=kept)
+
+        together = page.html.find("caption", string=CALLS).parent.find("tfoot").find_all("td")[-1]
+        assert together.get_text() == cost
+        assert page.html.select_one("[aria-labelledby=next] .big").get_text() == cost
+
+    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize(
+        ("do", "expected"),
+        [
+            ("login", ["GetItem", "PutItem"]),
+            ("add", ["GetItem", "PutItem"]),
+            ("logout", ["GetItem", "DeleteItem"]),
+        ],
+    )
+    def test_the_page_after_a_form_shows_the_calls_of_the_form(
+        self, app: Any, way: str, do: str, expected: list[str]
+    ) -> None:
+        """A form leads to the page by a redirect; the page shows both requests, told apart."""
+        app.get(f"/{way}/")
+        if do == "logout":
+            send(app, way, "login", "Ada")
+
+        page = send(app, way, do, "something")
+
+        assert operations(page, FORM) == expected
+        if do != "logout":
+            assert operations(page) == ["GetItem"]
+
+    def test_a_larger_item_costs_more(self, app: Any) -> None:
+        """A write is charged by the KB of the larger item, before or after it."""
+        app.get("/bottle/")
+        for _ in range(20):
+            page = send(app, "bottle", "add", secrets.token_hex(30))
+        size = int(page.html.select_one(".stacks tfoot .number").get_text().replace(",", ""))
+        assert 1024 < size <= 2048
+
+        assert rows(app.get("/bottle/"), CALLS) == [
+            ["GetItem", "ok", "1 read unit"],
+            ["PutItem", "ok", "2 write units"],
+        ]
+
+    def test_units_are_those_that_dynamodb_charges(
+        self, dynamodb_local: str, table_name: str, calls: Recorder
+    ) -> None:
+        """DynamoDB Local, which counts by AWS's rules, charges what the page has computed."""
+        options = {"endpoint_url": dynamodb_local, "table": table_name}
+        app = TestApp(make_app(options))
+        app.get("/bottle/")
+        for number in range(21):
+            send(app, "bottle", "add", secrets.token_hex(30))
+            calls.clear()
+            page = app.get("/bottle/")
+            told = {
+                row[0]: float(row[2].split()[0]) for row in rows(page, CALLS) if row[2] != "none"
+            }
+            charged = {call.operation: call.units for call in calls}
+            assert told == charged, number
+
+    def test_an_eventually_consistent_read_is_charged_half(self) -> None:
+        """With consistent_read = false the page says half the units, as AWS does."""
+        name = f"demo-{uuid.uuid4().hex}"
+        app = TestApp(make_app({"table": name, "consistent_read": "false"}))
+        app.get("/bottle/")
+
+        page = app.get("/bottle/?read=1")
+
+        assert rows(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
+        assert "an eventually consistent read" in page
+
+    def test_the_page_says_from_when_on_a_read_writes(
+        self, app: Any, calls: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page that only reads makes one call up to the second that is shown, then two."""
+        app.get("/bottle/")
+        told = re.search(r"writes nothing until (\d\d:\d\d:\d\d) UTC", app.get("/bottle/").text)
+        assert told is not None
+        now = datetime.now(timezone.utc)
+        clock = Clock(now.replace(microsecond=0).timestamp())
+        until = datetime.combine(now.date(), time.fromisoformat(told[1]), timezone.utc).timestamp()
+        until += 0 if until > clock() else 86400  # midnight lies between
+        manager = beaker_dynamodb.DynamoDBNamespaceManager
+        around = dataclasses.replace(manager.surroundings, clock=clock)
+        monkeypatch.setattr(manager, "surroundings", around)
+
+        def made() -> list[str]:
+            calls.clear()
+            return operations(app.get("/bottle/?read=1"))
+
+        clock.advance(until - clock() - 1)
+        assert made() == ["GetItem"]
+        clock.advance(1)
+        assert made() == ["GetItem", "PutItem"]
+        assert made() == ["GetItem"]
+
+    def test_secrets_are_not_shown(self) -> None:
+        """The page shows its configuration, but no secret of it."""
+        app = TestApp(make_app({"aws_secret_access_key": "hidden-1", "aws_access_key_id": "hid2"}))
+
+        page = app.get("/bottle/")
+
+        assert "session.type = ext:dynamodb" in page
+        assert "session.secret = …" in page
+        assert "hid" not in page.html.find("pre").get_text()
