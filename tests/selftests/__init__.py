@@ -1,0 +1,1 @@
+"""The instruments of the tests do what they say, on a real DynamoDB Local."""
