@@ -11,7 +11,7 @@ tests, B: tests/beaker):
     20 to 24                  test_rows.py
     25, 26, 28, 29, 32, 33    test_ids.py; 28 and 29 in B/test_stories*.py, too
     24, the bombs             B/test_payload_security.py
-    31                        T/store/test_provision.py
+    31                        T/store/test_provision*.py
     36                        B/test_payload_hygiene.py
     37                        the matrix of the continuous integration: one botocore runs here
 """

@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Refused
+from beaker_dynamodb.errors import Refused
 from beaker_dynamodb.store import upkeep
 from beaker_dynamodb.store.blueprint import Blueprint, Index
-from beaker_dynamodb.store.client import Door, Reply
 from beaker_dynamodb.store.description import Description, Expiry
 from beaker_dynamodb.store.differences import differences
 from beaker_dynamodb.store.features import Features
 from beaker_dynamodb.store.provision import Patience
 from tests.instruments import Clock
-from tests.servers import REGION
-
-
-class Script:
-    """A door double: per operation the answers in turn, the last one for ever; errors raised."""
-
-    region = REGION
-
-    def __init__(self, **answers: object) -> None:
-        self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
-        self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-
-    def call(self, operation: str, request: Mapping[str, Any]) -> Reply:
-        self.asked[operation].append(request)
-        turns = self.answers[operation]
-        answer = turns.pop(0) if len(turns) > 1 else turns[0]
-        if isinstance(answer, DynamoDBBackendError):
-            raise answer
-        return Reply(cast("Mapping[str, Any]", answer))
-
-    @property
-    def door(self) -> Door:
-        return cast("Door", self)
-
-
-def refused(code: str) -> Refused:
-    """Make what the door raises for a code of AWS's."""
-    return Refused("refused", call=CallFacts("Some", "sessions", code=code))
-
-
-def told(status: str = "ACTIVE", *indexes: dict[str, Any]) -> dict[str, Any]:
-    """Write what DescribeTable answers."""
-    return {
-        "Table": {
-            "TableName": "sessions",
-            "TableStatus": status,
-            "TableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/sessions",
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
-            "GlobalSecondaryIndexes": list(indexes),
-        }
-    }
-
+from tests.store.scripts import Script, refused, told
 
 IS = Description.of(told()["Table"], Expiry("expires", "enabled"))
 INDEXED = Blueprint("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))

@@ -1,0 +1,72 @@
+"""A door that answers what a test wrote for it, and what AWS answers of a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, cast
+
+from beaker_dynamodb.errors import (
+    CallFacts,
+    DynamoDBBackendError,
+    Refused,
+)
+from beaker_dynamodb.store.client import Door, Reply
+from beaker_dynamodb.store.connection import Connection
+from tests.servers import REGION
+
+DESCRIBE, TTL = "DescribeTable", "DescribeTimeToLive"
+CREATE, SWITCH = "CreateTable", "UpdateTimeToLive"
+
+
+def way(url: str) -> Door:
+    """Open a door of its own, as another worker has one."""
+    return Door(Connection(region=REGION, endpoint_url=url))
+
+
+class Script:
+    """A door double: per operation the answers in turn, the last one for ever; errors raised."""
+
+    region = "eu-central-1"
+
+    def __init__(self, **answers: object) -> None:
+        self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
+        self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+
+    def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+        self.asked[operation].append(request)
+        turns = self.answers[operation]
+        answer = turns.pop(0) if len(turns) > 1 else turns[0]
+        if isinstance(answer, DynamoDBBackendError):
+            raise answer
+        return Reply(cast("Mapping[str, Any]", answer))
+
+    @property
+    def door(self) -> Door:
+        return cast("Door", self)
+
+
+def refused(code: str, kind: type[DynamoDBBackendError] = Refused) -> DynamoDBBackendError:
+    """Make what the door raises for a code of AWS's."""
+    return kind("refused", call=CallFacts("Some", "sessions", code=code))
+
+
+def told(status: str = "ACTIVE", *indexes: Mapping[str, Any], key: str = "id") -> dict[str, Any]:
+    """Write what DescribeTable answers."""
+    return {
+        "Table": {
+            "TableName": "sessions",
+            "TableStatus": status,
+            "TableArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "GlobalSecondaryIndexes": list(indexes),
+        }
+    }
+
+
+def ttl(status: str, attribute: str | None = None) -> dict[str, Any]:
+    """Write what DescribeTimeToLive answers."""
+    named = {"AttributeName": attribute} if attribute else {}
+    return {"TimeToLiveDescription": {"TimeToLiveStatus": status, **named}}
