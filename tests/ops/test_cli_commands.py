@@ -1,0 +1,190 @@
+"""`table create`, `policy` and `demo`, by their entry point."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from beaker_dynamodb import errors
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.store import provision
+from beaker_dynamodb.store.client import Door
+from tests.instruments import Recorder
+from tests.servers import REGION, Server, free_port
+
+
+def create(url: str, table: str, *more: str) -> int:
+    """Run `table create` at a server."""
+    where = (f"table={table}", f"endpoint_url={url}", f"region={REGION}")
+    return main(["table", "create", *(word for one in where for word in ("-o", one)), *more])
+
+
+# table create
+
+
+def test_a_table_is_created_once_and_then_found(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run at every deploy: the first time it creates, afterwards it finds; both are success."""
+    assert create(server.url, table_name) == 0
+    first = capsys.readouterr()
+    assert create(server.url, table_name) == 0
+    again = capsys.readouterr()
+
+    assert first.out.startswith(f"created: table '{table_name}', region ")
+    assert again.out.startswith(f"exists: table '{table_name}', region ")
+    for line in (
+        "keys      hash key 'id' (String), no range key",
+        "TTL       on 'expires' (enabled)",
+        "capacity  on-demand",
+    ):
+        assert f"  {line}\n" in again.out
+
+
+def test_the_options_of_an_ini_file_may_be_pasted(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`session.table=x` means what it means in the file, and is not set aside in silence."""
+    given = ("session.special_keys=userId:S", "beaker.session.range_key=rk")
+    words = [word for one in given for word in ("-o", one)]
+
+    assert create(dynamodb_local, table_name, *words, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["range_key"] == {"name": "rk", "kind": "S"}
+    assert [index["name"] for index in told["indexes"]] == ["userId-index"]
+
+
+def test_machines_read_one_json_object(
+    server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--json holds all that the text holds, and nothing else stands on stdout."""
+    assert create(server.url, table_name, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert told["table"] == table_name
+    assert (told["created"], told["status"], told["differences"]) == (True, "active", [])
+    assert told["expiry"]["attribute"] == "expires"
+
+
+def test_progress_is_for_a_terminal_and_quiet_is_quiet(
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Piped, stderr is empty; on a terminal it says what is waited for; --quiet says nothing."""
+    assert create(dynamodb_local, table_name) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert create(dynamodb_local, table_name) == 0
+    assert "until it is active" in capsys.readouterr().err
+
+    assert create(dynamodb_local, table_name, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_table_that_differs_is_answered_with_no(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be made so is told in one line each, and the exit code is 1."""
+    create(dynamodb_local, table_name)
+    capsys.readouterr()
+
+    assert create(dynamodb_local, table_name, "-o", "range_key=rk") == 1
+    assert (
+        "error: key schema is hash key 'id' (String), no range key,"
+        " ought to be hash key 'id' (String) and range key 'rk' (String)\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_note_is_not_a_no(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table that is paid for in another way serves as well."""
+    create(dynamodb_local, table_name)
+    units = ("-o", "read_capacity_units=5", "-o", "write_capacity_units=5")
+
+    assert create(dynamodb_local, table_name, *units) == 0
+    assert "note: capacity is on-demand" in capsys.readouterr().out
+
+
+def test_the_control_plane_gets_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt after a time-out would find the table that the first one made."""
+    seen = []
+
+    def ensure(way: Door, _: object) -> None:
+        seen.append(way.connection.read_timeout)
+        raise errors.Unavailable("enough")
+
+    monkeypatch.setattr(provision, "ensure", ensure)
+    create("http://127.0.0.1:1", "t-1")
+    create("http://127.0.0.1:1", "t-1", "-o", "read_timeout=60")
+
+    assert seen == [30.0, 60.0]
+
+
+# policy
+
+
+@pytest.mark.parametrize("role", ["app", "deploy", "operator"])
+def test_a_policy_is_json_and_costs_no_call(
+    role: str, capsys: pytest.CaptureFixture[str], calls: Recorder
+) -> None:
+    """It can be piped into a file or into AWS's own command line."""
+    assert main(["policy", role, "-o", "table=t-1", "--account", "123456789012"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+
+    assert found["Statement"][0]["Resource"] == "arn:aws:dynamodb:*:123456789012:table/t-1"
+    assert err == ""
+    assert calls == []
+
+
+def test_a_cache_has_a_policy_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """--cache changes the prefix, and takes the names of a cache's ini file."""
+    assert main(["policy", "app", "--cache", "default", "-o", "cache.table=t-1"]) == 0
+
+    assert "cache:*" in capsys.readouterr().out
+
+
+def test_a_store_that_nobody_answers_at_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    """A real refused connection, not a double."""
+    assert create(f"http://127.0.0.1:{free_port()}", "t-1", "-o", "max_attempts=1") == 3
+    assert "did not answer" in capsys.readouterr().err
+
+
+# demo
+
+
+def test_the_demo_gets_its_port_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command hands on what it was given, and adds nothing."""
+    served = []
+    app = ModuleType("beaker_dynamodb.demo.app")
+    app.serve = lambda *given: served.append(given)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "beaker_dynamodb.demo.app", app)
+
+    assert main(["demo", "--port", "0", "-o", "endpoint_url=http://127.0.0.1:8000"]) == 0
+    assert served == [(0, {"endpoint_url": "http://127.0.0.1:8000"})]
+
+
+@pytest.mark.parametrize(
+    "failure", [SystemExit("port 80 is taken"), errors.OptionError("port 80 is taken")]
+)
+def test_a_demo_that_cannot_be_served_says_why(
+    failure: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A taken port or a missing extra is a wrong call: one line, and 2."""
+
+    def serve(*_: object) -> None:
+        raise failure
+
+    app = ModuleType("beaker_dynamodb.demo.app")
+    app.serve = serve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "beaker_dynamodb.demo.app", app)
+
+    assert main(["demo"]) == 2
+    assert capsys.readouterr().err == "beaker-dynamodb: port 80 is taken\n"

@@ -1,0 +1,72 @@
+"""The command line in a process of its own: as a module, and without what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python of its own in the checkout."""
+    return subprocess.run(
+        [sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_it_runs_as_a_module() -> None:
+    """`python -m beaker_dynamodb` answers on stdout and by its exit code."""
+    good = python("-m", "beaker_dynamodb", "policy", "app")
+    bad = python("-m", "beaker_dynamodb", "policy", "app", "-o", "tabel=x")
+
+    assert (good.returncode, good.stderr) == (0, "")
+    assert json.loads(good.stdout)["Version"] == "2012-10-17"
+    assert (bad.returncode, bad.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_click_it_says_which_extra_to_install(missing: str) -> None:
+    """Whoever installed the package for an application alone reads what to do, not a traceback."""
+    done = python(
+        "-c",
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from beaker_dynamodb.__main__ import main\n"
+        "sys.exit(main(['--help']))",
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"beaker-dynamodb: the command line needs {missing}: pip install 'beaker-dynamodb[cli]'\n"
+    )
+
+
+def test_another_module_that_is_missing_is_not_called_click() -> None:
+    """A broken installation must not be explained by the wrong extra."""
+    done = python(
+        "-c",
+        "import sys; sys.modules['beaker_dynamodb.ops.templates'] = None\n"
+        "from beaker_dynamodb.__main__ import main\n"
+        "sys.exit(main(['--help']))",
+    )
+
+    assert done.returncode == 1
+    assert "beaker_dynamodb.ops.templates" in done.stderr
+    assert "cli" not in done.stderr.splitlines()[-1]
+
+
+def test_a_policy_costs_no_boto3() -> None:
+    """What needs no network starts without the third of a second that boto3 takes."""
+    done = python(
+        "-c",
+        "import sys\n"
+        "from beaker_dynamodb.__main__ import main\n"
+        "main(['policy', 'app'])\n"
+        "sys.exit('boto3' in sys.modules or 'beaker_dynamodb.demo' in sys.modules)",
+    )
+
+    assert done.returncode == 0
