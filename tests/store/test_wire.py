@@ -13,22 +13,12 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.beaker import apps
 from tests.instruments import (
     LoseReply,
 )
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
 from tests.store.wires import a_door, create, get, key, ports, put, wire_of
-
-
-@pytest.fixture
-def table(dynamodb_local: str, table_name: str) -> str:
-    """Create a table with an item `alice` in it."""
-    apps.make_table(dynamodb_local, table_name)
-    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
-    return table_name
-
 
 WORDS: Final = st.text(st.characters(codec="utf-8"), max_size=20)
 BYTES: Final = st.binary(min_size=1, max_size=20)

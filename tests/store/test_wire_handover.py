@@ -7,7 +7,6 @@ from typing import Final
 import pytest
 
 from beaker_dynamodb import Unavailable
-from tests.beaker import apps
 from tests.instruments import (
     BRACES,
     EMPTY,
@@ -26,15 +25,7 @@ from tests.instruments import (
 )
 from tests.proxy import Exchange, Fault, FaultProxy, Reply
 from tests.store.doubles import elses, failure
-from tests.store.wires import a_door, create, get, key, ports, put
-
-
-@pytest.fixture
-def table(dynamodb_local: str, table_name: str) -> str:
-    """Create a table with an item `alice` in it."""
-    apps.make_table(dynamodb_local, table_name)
-    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
-    return table_name
+from tests.store.wires import a_door, create, get, key, ports
 
 
 def without_length(exchange: Exchange) -> None:

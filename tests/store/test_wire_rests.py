@@ -19,17 +19,9 @@ from beaker_dynamodb.store.wire import MOST_REST
 from tests.beaker import apps
 from tests.proxy import FaultProxy
 from tests.store.doubles import in_a_child
-from tests.store.wires import a_door, get, ports, put, wire_of
+from tests.store.wires import a_door, get, ports, wire_of
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def table(dynamodb_local: str, table_name: str) -> str:
-    """Create a table with an item `alice` in it."""
-    apps.make_table(dynamodb_local, table_name)
-    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
-    return table_name
 
 
 def test_a_connection_that_the_server_has_closed_is_left_unasked(
