@@ -1,3 +1,5 @@
+"""The tree of errors: none of them looks to Beaker like a missing session."""
+
 from __future__ import annotations
 
 import copy

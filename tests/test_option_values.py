@@ -1,3 +1,5 @@
+"""Each option reads its values from text and from Python, and says what it expected."""
+
 from __future__ import annotations
 
 import base64

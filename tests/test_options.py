@@ -1,3 +1,5 @@
+"""The options as a whole: defaults, contradictions, secrets that are not shown."""
+
 from __future__ import annotations
 
 import base64

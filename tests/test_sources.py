@@ -1,3 +1,5 @@
+"""Where an option comes from, and which of several sources wins."""
+
 from __future__ import annotations
 
 import logging

@@ -1,3 +1,5 @@
+"""A whole configuration in one line: `url`."""
+
 from __future__ import annotations
 
 import pytest

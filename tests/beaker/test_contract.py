@@ -207,40 +207,6 @@ def test_auto_saves_what_was_only_set(server: Server, table_name: str) -> None:
     assert web.get("/read").json == {"id": session, "new": False, "values": {}}
 
 
-def test_special_keys_are_attributes_with_an_index(server: Server, table_name: str) -> None:
-    """Special keys of a session are attributes of their type, and a new table indexes them."""
-    names = "userId:S, visits:N, mark:B, absent:S"
-    special = {"userId": 4711, "visits": 3, "mark": b"\x00\xff"}
-
-    web = apps.at(server.url, table_name, special_keys=names)
-    web.get("/put", extra_environ={apps.VALUE: {**special, "other": "x"}})
-
-    client = server.client()
-    indexes = client.describe_table(TableName=table_name)["Table"]["GlobalSecondaryIndexes"]
-    row = the_row(server.url, table_name)
-    (found,) = client.scan(TableName=table_name, IndexName="userId-index")["Items"]
-    assert found["id"] == row["id"]
-    assert row.keys() - {"data", "rev", "expires", "id"} == special.keys()
-    assert [row[name] for name in special] == [{"S": "4711"}, {"N": "3"}, {"B": b"\x00\xff"}]
-    assert {
-        (i["KeySchema"][0]["AttributeName"], i["Projection"]["ProjectionType"]) for i in indexes
-    } == {(name, "KEYS_ONLY") for name in (*special, "absent")}
-
-
-def test_a_required_special_key_is_required(moto_url: str, table_name: str) -> None:
-    """Under `require_special_keys` a save without one fails, naming it; without, it succeeds."""
-    strict = apps.manager(
-        moto_url, table_name, "strict", require_special_keys="true", special_keys="userId:S"
-    )
-
-    with pytest.raises(OptionError, match="userId"):
-        strict["session"] = base64.b64encode(PickleSerializer().dumps({"a": 1})).decode()
-    answer = apps.at(moto_url, table_name, special_keys="userId:S").get("/set?user=alice")
-
-    assert answer.status_int == 200
-    assert "session" not in strict
-
-
 def test_a_manager_serves_one_key(server: Server, table_name: str) -> None:
     """`session` is the only key there is; KeyError says that there is no such session."""
     manager = apps.manager(server.url, table_name, "abc")

@@ -6,13 +6,10 @@ and send its cookie. That moment is made here on purpose, not waited for.
 
 from __future__ import annotations
 
-import base64
 import json
-import pickle
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from beaker.session import Session
@@ -26,16 +23,13 @@ from beaker_dynamodb import (
     outage,
 )
 from tests.beaker import apps
+from tests.beaker.conftest import ALICE
 from tests.instruments import LoseRequest
 from tests.proxy import FaultProxy
-from tests.servers import DynamoDBLocal, Flavor, Server
+from tests.servers import DynamoDBLocal
 from tests.store.doubles import (
-    ANOTHER_KIND,
     FAULTS,
-    FOREIGN,
-    GARBAGE,
     ONCE,
-    Bomb,
     Maker,
     a_conflict,
     a_corrupt_row,
@@ -44,29 +38,9 @@ from tests.store.doubles import (
     a_failed_save,
     a_page,
     a_page_of_a_page,
-    exploded,
     failure,
     raise_from,
-    spoil,
 )
-
-ALICE: Final = {"user": "alice"}
-
-
-@pytest.fixture(scope="module")
-def table(dynamodb_local: str) -> Iterator[str]:
-    """Create one table for all: each test has a session of its own in it."""
-    with Server(dynamodb_local, Flavor.LOCAL).scratch("outage") as name:
-        apps.make_table(dynamodb_local, name)
-        yield name
-
-
-@pytest.fixture
-def web(proxy: FaultProxy, table: str) -> Any:
-    """Give the browser of a logged-in user, under Beaker's default options."""
-    web = apps.at(proxy.url, table, **ONCE)
-    web.get("/set?user=alice")
-    return web
 
 
 def heal_between_the_loads(monkeypatch: pytest.MonkeyPatch, heal: Callable[[], object]) -> None:
@@ -251,42 +225,3 @@ def test_an_error_page_that_wants_the_users_name(
     assert (answer.status_int, answer.text) == ((200, "alice") if faults else (500, "Unavailable"))
     assert apps.cookie_sent(answer) is None
     assert proxy.pending == 0
-
-
-@pytest.mark.parametrize("change", FOREIGN)
-def test_a_row_of_a_later_release_logs_nobody_out(
-    change: str, proxy: FaultProxy, web: Any, table: str
-) -> None:
-    """While a deploy rolls, a row that only the new release can read begins no new session."""
-    row = spoil(proxy.url, table, web.cookies[apps.COOKIE], FOREIGN[change])
-
-    answer = web.get("/read", status=500)
-    apps.write_row(proxy.url, table, row)
-
-    assert answer.text == "UnknownFormat"
-    assert apps.cookie_sent(answer) is None
-    assert web.get("/read").json["values"] == ALICE
-
-
-@pytest.mark.parametrize("change", [*GARBAGE, "another kind"])
-def test_a_garbage_row_is_replaced_and_never_unpickled(
-    change: str, proxy: FaultProxy, table: str
-) -> None:
-    """A row that never heals becomes a fresh session; one of another kind is none at all."""
-    session = uuid.uuid4().hex
-    web, cookie = apps.at(proxy.url, table), apps.with_cookie(session)
-    text = base64.b64encode(pickle.dumps(Bomb(), 2)).decode()
-    apps.manager(proxy.url, table, session)["session"] = text
-    exploded.clear()
-    web.get("/read", extra_environ=cookie, status="*")
-    armed = exploded.copy()
-    exploded.clear()
-    spoil(proxy.url, table, session, GARBAGE.get(change, ANOTHER_KIND))
-
-    answer = web.get("/read", extra_environ=cookie)
-
-    assert armed == ["!"]
-    assert exploded == []
-    assert answer.json["values"] == {}
-    assert apps.cookie_sent(answer) == (answer.json["id"] if change in GARBAGE else None)
-    assert (answer.json["id"] == session) is (change not in GARBAGE)

@@ -1,3 +1,5 @@
+"""No value beyond the ceiling goes in, and nothing in the table makes one of it: no zlib bomb."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""An encrypted row tells nothing, opens nowhere else, and is corrupt wherever it was altered."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Beaker's own texts open and close as Beaker does it; whatever else there is stays opaque."""
+
 from __future__ import annotations
 
 import base64

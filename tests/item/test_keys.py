@@ -1,3 +1,5 @@
+"""Two ids never share a row, however hostile, and no row is taken for one of another kind."""
+
 from __future__ import annotations
 
 import unicodedata

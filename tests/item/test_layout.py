@@ -1,3 +1,5 @@
+"""Where rows stand: the key of each kind of row, in both layouts."""
+
 from __future__ import annotations
 
 from itertools import combinations

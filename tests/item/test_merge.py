@@ -1,3 +1,5 @@
+"""Two requests that change different keys both keep their change; of one key the later one wins."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+"""A value that is cut is joined again, whole, or not at all."""
+
 from __future__ import annotations
 
 import pytest

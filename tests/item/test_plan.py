@@ -1,3 +1,5 @@
+"""What a save does follows from what was loaded, what stands there, and what is saved."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Special keys become attributes that an index can hold; what it cannot hold is left out."""
+
 from __future__ import annotations
 
 import datetime as dt

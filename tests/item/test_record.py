@@ -1,3 +1,5 @@
+"""A row is read as it was written, no larger than it is counted, and expires to the second."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+"""What becomes of a write that was refused: never a resurrection, never a lost change."""
+
 from __future__ import annotations
 
 from dataclasses import replace

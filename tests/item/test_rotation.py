@@ -1,3 +1,5 @@
+"""Encryption is switched on, keys are rotated, and nobody is logged out by it."""
+
 from __future__ import annotations
 
 import secrets

@@ -1,3 +1,5 @@
+"""A session that was only read is never written; a change that `==` does not see is saved."""
+
 from __future__ import annotations
 
 import collections

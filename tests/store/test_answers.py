@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
 import boto3.session
 import pytest
@@ -27,11 +27,7 @@ from beaker_dynamodb.store.connection import Connection
 from tests.beaker import apps
 from tests.instruments import aws_error
 from tests.proxy import FaultProxy
-from tests.servers import Flavor, Server
 from tests.store.doubles import FAULTS, chain, failure
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.literals import ScalarAttributeTypeType
 
 Raised = type[DynamoDBBackendError]
 
@@ -211,43 +207,6 @@ def test_a_request_that_botocore_itself_refuses(proxy: FaultProxy) -> None:
     assert type(error) is Refused
     assert SECRET not in f"{error}{error!r}"
     assert list(chain(error)) == [error]
-
-
-#: A table's keys (name, type), and what the door is asked for there.
-Keys: TypeAlias = "tuple[tuple[str, ScalarAttributeTypeType], ...]"
-SCHEMAS: Final[tuple[Keys, ...]] = (
-    (("sid", "S"),),
-    (("id", "N"),),
-    (("sid", "B"),),
-    (("id", "S"), ("kind", "S")),
-    (("sid", "N"), ("kind", "B")),
-)
-
-
-@pytest.mark.parametrize("keys", SCHEMAS, ids=lambda keys: " ".join(map(":".join, keys)))
-def test_a_table_of_another_key_schema_is_named(
-    keys: Keys, dynamodb_local: str, table_name: str
-) -> None:
-    """A load and a save of a table whose keys have other names or types say what is wanted."""
-    Server(dynamodb_local, Flavor.LOCAL).client().create_table(
-        TableName=table_name,
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in keys],
-        KeySchema=[
-            {"AttributeName": name, "KeyType": "RANGE" if place else "HASH"}
-            for place, (name, _) in enumerate(keys)
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    manager = apps.manager(dynamodb_local, table_name, SECRET)
-
-    load = failure(lambda: manager["session"])
-    save = failure(lambda: manager.__setitem__("session", "text"))
-
-    assert [type(load), type(save)] == [TableMismatch, TableMismatch]
-    assert "the options say hash key 'id'" in str(load)
-    assert "the options say hash key 'id'" in str(save)
-    assert SECRET not in f"{load}{save}"
-    assert [*chain(load), *chain(save)] == [load, save]
 
 
 #: AWS's own words (DynamoDB Local has others), and what we make of them.

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import pytest
 
-from beaker_dynamodb import CorruptItem, TableMissing, Unavailable
-from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import Blueprint
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb import CorruptItem, Unavailable
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.store.table import Absent, At, Condition, Table
 from tests.beaker import apps
-from tests.instruments import Recorder, Rewrite, aws_error
+from tests.instruments import Rewrite, aws_error
 from tests.proxy import FaultProxy
 from tests.servers import Server
 from tests.store.doubles import failure
-
-NOW: Final = 1_900_000_000.0
-SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B")))
-
-
-def table_at(url: str, name: str, range_key: str | None = None, **more: Any) -> Table:
-    """Open a table with a door of its own."""
-    door = Door(Connection(endpoint_url=url, region="us-east-1", max_attempts=1, read_timeout=20))
-    return Table(door, name, Layout("sess:", "id", range_key), SCHEMA, **more)
-
-
-def a_record(table: Table, rev: str = "birth.token", **more: Any) -> Record:
-    """Make a row."""
-    fields = {"data": b"data", "expires": int(NOW) + 60, **more}
-    return Record(table.layout.session("alice"), rev=rev, **fields)
+from tests.store.rows import NOW, a_record, creating, table_at
 
 
 @pytest.fixture(params=[None, "session"], ids=["hash", "hash+range"])
@@ -173,53 +152,6 @@ def test_a_row_that_somebody_else_wrote_is_corrupt(dynamodb_local: str, table_na
     assert "secret" not in f"{error}{error!r}"
 
 
-def creating(url: str, name: str) -> Table:
-    """Open a table that is made where it is missing."""
-    table = table_at(url, name)
-    make = partial(provision.create_on_demand, table.door, Blueprint(name, ttl_attribute="gone_at"))
-    return replace(table, create=make)
-
-
-def test_a_table_is_made_where_a_call_finds_none(
-    server: Server, table_name: str, calls: Recorder, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The first call makes the table, with TTL on, and says so; no later one asks for it."""
-    table = creating(server.url, table_name)
-
-    found = table.get(Key("sess:alice"), consistent=True)
-    made = calls.names
-    calls.clear()
-    table.put(a_record(table), Absent(NOW))
-
-    client = server.client()
-    expiry = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
-    billing = client.describe_table(TableName=table_name)["Table"]["BillingModeSummary"]
-    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert found is None
-    assert made[:2] == ["GetItem", "CreateTable"]
-    assert made[-1] == "GetItem"
-    assert "UpdateTimeToLive" in made
-    assert calls.names[:1] == ["PutItem"]
-    assert expiry.get("AttributeName") == "gone_at"
-    assert billing["BillingMode"] == "PAY_PER_REQUEST"
-    assert [table_name in line and "us-east-1" in line for line in warned] == [True]
-
-
-@pytest.mark.parametrize("calls_before", [1, 2])
-def test_a_table_that_was_deleted_does_not_come_back(
-    calls_before: int, server: Server, table_name: str
-) -> None:
-    """A table deleted for a restore is not made anew, and empty, by a process that had seen it."""
-    table = creating(server.url, table_name)
-    for _ in range(calls_before):
-        table.get(Key("sess:alice"), consistent=True)
-    server.client().delete_table(TableName=table_name)
-
-    error = failure(lambda: table.get(Key("sess:alice"), consistent=True))
-
-    assert type(error) is TableMissing
-
-
 def test_other_errors_make_no_table(proxied: tuple[Table, FaultProxy]) -> None:
     """Only ResourceNotFound makes a table: not a refused right, not an outage."""
     table, proxy = proxied
@@ -229,46 +161,3 @@ def test_other_errors_make_no_table(proxied: tuple[Table, FaultProxy]) -> None:
         failure(lambda: fresh.get(Key("sess:alice"), consistent=True))
 
     assert proxy.operations == ["GetItem"] * 3
-
-
-def test_two_workers_make_one_table(dynamodb_local: str, table_name: str) -> None:
-    """Threads that find no table at the same time all succeed."""
-    together = threading.Barrier(4)
-    found: list[object] = []
-
-    def work(number: int) -> None:
-        table = creating(dynamodb_local, table_name)
-        make = table.create
-        record = replace(a_record(table), key=Key(f"sess:{number}"))
-
-        def when_all_have_found_none() -> None:
-            together.wait(20)
-            assert make is not None
-            make()
-
-        try:
-            found.append(replace(table, create=when_all_have_found_none).put(record, Absent(NOW)))
-        except Exception as error:  # noqa: BLE001  # told below
-            found.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert found == [None] * 4
-    assert len(apps.rows_of(dynamodb_local, table_name)) == 4
-
-
-def test_without_create_table_the_error_names_the_command(
-    dynamodb_local: str, table_name: str, calls: Recorder
-) -> None:
-    """Under `create_table = false` a missing table is an error that says what to run."""
-    manager = apps.manager(dynamodb_local, table_name, "alice", create_table="false")
-
-    for error in (failure(lambda: manager["session"]),) * 2:
-        assert type(error) is TableMissing
-        assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
-        assert "its ini file (-c)" in str(error)  # without them it would be another table
-    assert set(calls.names) == {"GetItem"}
