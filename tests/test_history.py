@@ -15,18 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.exchange import Exchange, Fault
+from tests.faults.kinds import Delay, Duplicate, LoseReply, LoseRequest, ResetMidReply, aws_error
 from tests.history.checker import LOST, Violation, check
 from tests.history.recorder import Op, load
 from tests.history.worker import WIDTH, Orders
-from tests.instruments import (
-    Delay,
-    Duplicate,
-    LoseReply,
-    LoseRequest,
-    ResetMidReply,
-    aws_error,
-)
-from tests.proxy import Exchange, Fault, FaultProxy
+from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 
 SECONDS = float(os.environ.get("BEAKER_DYNAMODB_HISTORY_SECONDS") or 20)

@@ -24,7 +24,7 @@ from beaker_dynamodb import (
 )
 from tests.beaker import apps
 from tests.beaker.conftest import ALICE
-from tests.instruments import LoseRequest
+from tests.faults.kinds import LoseRequest
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 from tests.store.doubles import (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.beaker import apps
-from tests.instruments import Hang
+from tests.faults.kinds import Hang
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 

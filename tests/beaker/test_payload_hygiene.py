@@ -19,11 +19,11 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, put_while, wind
-from tests.instruments import (
+from tests.exchange import Body, Fault
+from tests.faults.kinds import (
     BRACES,
     EMPTY,
     HTML,
-    Clock,
     FlipBit,
     Hang,
     LoseReply,
@@ -33,7 +33,8 @@ from tests.instruments import (
     Truncate,
     aws_error,
 )
-from tests.proxy import Body, Fault, FaultProxy
+from tests.instruments import Clock
+from tests.proxy import FaultProxy
 
 SECRET = "correct-horse-battery-staple"
 KEY = base64.b64encode(b"k" * 32).decode()

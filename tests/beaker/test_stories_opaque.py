@@ -14,7 +14,8 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
-from tests.instruments import Clock, LoseReply
+from tests.faults.kinds import LoseReply
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 
 

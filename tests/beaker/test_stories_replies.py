@@ -12,8 +12,10 @@ from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import change_while, contents, gathered_saves, log_out, put, put_while, wind
-from tests.instruments import Clock, Hang, Hold, LoseReply, LoseRequest, aws_error, nothing
-from tests.proxy import Fault, FaultProxy
+from tests.exchange import Fault
+from tests.faults.kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
+from tests.instruments import Clock, nothing
+from tests.proxy import FaultProxy
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb import Unavailable, UnknownFormat
 from tests.beaker.visits import Browser, Site
-from tests.instruments import HTML, LoseReply, aws_error
+from tests.faults.kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")

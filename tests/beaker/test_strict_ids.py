@@ -10,8 +10,9 @@ import pytest
 from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.surroundings import Surroundings
 from tests.beaker.visits import KEY, Browser, Site, shown
+from tests.exchange import Exchange
 from tests.instruments import Clock, Recorder
-from tests.proxy import Exchange, FaultProxy
+from tests.proxy import FaultProxy
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from beaker_dynamodb import DynamoDBNamespaceManager, OptionError, Unavailable
 from beaker_dynamodb.rows import Rows
 from tests.beaker import overlap, visits
 from tests.beaker.views import contents, wind
-from tests.instruments import Clock, aws_error
+from tests.faults.kinds import aws_error
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")

@@ -14,8 +14,8 @@ import beaker_dynamodb
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
 from beaker_dynamodb.store.meter import Saved
 from beaker_dynamodb.surroundings import Surroundings
+from tests.exchange import Exchange
 from tests.instruments import Clock
-from tests.proxy import Exchange
 
 View = Callable[[Any], Any]
 Step = Callable[[], object]

@@ -24,8 +24,8 @@ from beaker.util import PickleSerializer
 
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
 from beaker_dynamodb.surroundings import Surroundings
+from tests.exchange import Exchange
 from tests.instruments import Clock
-from tests.proxy import Exchange
 from tests.servers import REGION, Flavor, Server
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 from beaker_dynamodb import brackets
 from tests.caches import workers
 from tests.caches.places import Before, Place, is_lock, never, thread_of, wind
-from tests.instruments import Clock, Recorder, Stale
+from tests.faults.kinds import Stale
+from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 
 

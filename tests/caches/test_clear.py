@@ -11,8 +11,10 @@ import pytest
 
 from beaker_dynamodb import Unavailable
 from tests.caches.places import ONCE, Maker, Place, never
-from tests.instruments import Recorder, aws_error
-from tests.proxy import Exchange, FaultProxy, Reply
+from tests.exchange import Exchange, Reply
+from tests.faults.kinds import aws_error
+from tests.instruments import Recorder
+from tests.proxy import FaultProxy
 
 DOWN = aws_error("InternalServerError", status=500)
 

@@ -14,7 +14,8 @@ from beaker_dynamodb import CorruptItem, ItemTooLarge, UnknownFormat
 from tests.caches import workers
 from tests.caches.places import RAW, Before, Place, is_head, wind
 from tests.caches.test_large import a_value
-from tests.instruments import Clock, Hold, LoseReply, Rewrite, aws_error
+from tests.faults.kinds import Hold, LoseReply, Rewrite, aws_error
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 
 DAY = 86400

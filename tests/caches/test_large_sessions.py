@@ -8,7 +8,8 @@ import pytest
 
 from tests.caches.places import Place, text_of, values_of, wind
 from tests.caches.test_large import a_value
-from tests.instruments import Clock, LoseReply, Recorder
+from tests.faults.kinds import LoseReply
+from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 
 SIZE = 420_000

@@ -9,7 +9,8 @@ import pytest
 from beaker_dynamodb.store import lease
 from tests.caches.places import Before, Maker, is_lock, thread_of
 from tests.caches.worlds import LONG, MARGIN, TERM, World
-from tests.instruments import Clock, LoseReply, LoseRequest, Recorder, aws_error, nothing
+from tests.faults.kinds import LoseReply, LoseRequest, aws_error
+from tests.instruments import Clock, Recorder, nothing
 from tests.proxy import FaultProxy
 
 

@@ -17,7 +17,8 @@ from beaker_dynamodb import (
     notices,
 )
 from tests.caches.places import IMPATIENT, ONCE, Maker, Place, never, wind
-from tests.instruments import Answer, Clock, Hang, LoseRequest, aws_error
+from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 

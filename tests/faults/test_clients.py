@@ -18,9 +18,10 @@ import pytest
 from beaker_dynamodb.errors import AccessRefused, OptionError, Unavailable
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, put
+from tests.exchange import Fault
+from tests.faults.kinds import LoseRequest, aws_error
 from tests.faults.sites import process
-from tests.instruments import LoseRequest, aws_error
-from tests.proxy import Fault, FaultProxy
+from tests.proxy import FaultProxy
 from tests.servers import KEY
 
 ROOT = Path(__file__).parents[2]

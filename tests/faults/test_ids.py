@@ -18,8 +18,9 @@ from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while
-from tests.instruments import Duplicate, Rewrite
-from tests.proxy import Body, FaultProxy
+from tests.exchange import Body
+from tests.faults.kinds import Duplicate, Rewrite
+from tests.proxy import FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 

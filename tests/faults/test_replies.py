@@ -12,8 +12,8 @@ import pytest
 from beaker_dynamodb.errors import DynamoDBBackendError
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put
-from tests.faults.sites import fails
-from tests.instruments import (
+from tests.exchange import Fault
+from tests.faults.kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -26,7 +26,8 @@ from tests.instruments import (
     Truncate,
     aws_error,
 )
-from tests.proxy import Fault, FaultProxy
+from tests.faults.sites import fails
+from tests.proxy import FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 

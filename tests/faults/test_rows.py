@@ -14,7 +14,8 @@ from beaker_dynamodb.errors import AccessRefused, UnknownFormat
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Site
 from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while, wind
-from tests.instruments import Clock, aws_error
+from tests.faults.kinds import aws_error
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 
 HOUR, YEAR = 3600, 365 * 86400

@@ -15,8 +15,8 @@ import pytest
 from beaker_dynamodb.errors import TableMissing, Unavailable
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put, put_while
+from tests.faults.kinds import Hang
 from tests.faults.sites import process
-from tests.instruments import Hang
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 

@@ -14,12 +14,8 @@ import pytest
 from beaker_dynamodb.errors import Unavailable
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, put
+from tests.faults.kinds import Drip, FlipBit, aws_error
 from tests.faults.sites import fails
-from tests.instruments import (
-    Drip,
-    FlipBit,
-    aws_error,
-)
 from tests.proxy import FaultProxy
 from tests.servers import free_port
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.beaker import apps
 from tests.beaker.test_outage import heal_between_the_loads
-from tests.instruments import LoseRequest, Recorder
+from tests.faults.kinds import LoseRequest
+from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 from tests.store.doubles import ONCE

@@ -12,7 +12,7 @@ from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.store.client import Door
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
-from tests.instruments import LoseReply
+from tests.faults.kinds import LoseReply
 from tests.proxy import FaultProxy
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")

@@ -15,7 +15,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tests.instruments import (
+from tests.exchange import Fault
+from tests.faults.kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -34,7 +35,6 @@ from tests.instruments import (
     Truncate,
     aws_error,
 )
-from tests.proxy import Fault
 from tests.selftests.bench import KEY, NEW, OLD, Bench, a_client
 
 # What a client that asks once sees of a GetItem of OLD. None is "no such session".

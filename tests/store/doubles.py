@@ -17,7 +17,8 @@ from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
 from tests.beaker import apps
-from tests.instruments import (
+from tests.exchange import Fault
+from tests.faults.kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -30,7 +31,7 @@ from tests.instruments import (
     Truncate,
     aws_error,
 )
-from tests.proxy import Fault, FaultProxy
+from tests.proxy import FaultProxy
 
 Row = dict[str, Any]
 Change = Callable[[Row], Row]

@@ -25,7 +25,7 @@ from beaker_dynamodb import (
 from beaker_dynamodb.store.client import Door
 from beaker_dynamodb.store.connection import Connection
 from tests.beaker import apps
-from tests.instruments import aws_error
+from tests.faults.kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.store.doubles import FAULTS, chain, failure
 

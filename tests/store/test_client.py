@@ -14,7 +14,7 @@ from beaker_dynamodb import AccessRefused, OptionError, Unavailable
 from beaker_dynamodb.store.client import Door, door
 from beaker_dynamodb.store.connection import Connection
 from tests.beaker import apps
-from tests.instruments import aws_error
+from tests.faults.kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.store.clients import client_of
 from tests.store.doubles import chain, failure

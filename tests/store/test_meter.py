@@ -11,7 +11,8 @@ import pytest
 import beaker_dynamodb
 from beaker_dynamodb.store import meter
 from tests.beaker import apps
-from tests.instruments import HTML, Clock, LoseRequest, aws_error
+from tests.faults.kinds import HTML, LoseRequest, aws_error
+from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
 

@@ -12,7 +12,7 @@ from beaker_dynamodb import CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.store.table import Absent, At, Condition, Table
 from tests.beaker import apps
-from tests.instruments import Rewrite, aws_error
+from tests.faults.kinds import Rewrite, aws_error
 from tests.proxy import FaultProxy
 from tests.servers import Server
 from tests.store.doubles import failure

@@ -13,9 +13,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.instruments import (
-    LoseReply,
-)
+from tests.faults.kinds import LoseReply
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
 from tests.store.wires import a_door, create, get, key, ports, put, wire_of

@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 from beaker_dynamodb import Unavailable
-from tests.instruments import (
+from tests.exchange import Exchange, Fault, Reply
+from tests.faults.kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -17,13 +18,13 @@ from tests.instruments import (
     Hang,
     LoseReply,
     LoseRequest,
-    Recorder,
     ResetMidReply,
     Rewrite,
     Truncate,
     aws_error,
 )
-from tests.proxy import Exchange, Fault, FaultProxy, Reply
+from tests.instruments import Recorder
+from tests.proxy import FaultProxy
 from tests.store.doubles import elses, failure
 from tests.store.wires import a_door, create, get, key, ports
 

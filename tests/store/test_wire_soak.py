@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.beaker import apps
-from tests.instruments import LoseReply, LoseRequest, ResetMidReply
-from tests.proxy import Exchange, FaultProxy
+from tests.exchange import Exchange
+from tests.faults.kinds import LoseReply, LoseRequest, ResetMidReply
+from tests.proxy import FaultProxy
 
 ROOT = Path(__file__).parents[2]
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
