@@ -114,9 +114,12 @@ def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, 
     told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     command = [sys.executable, "-m", "beaker_dynamodb", *words, *told]
     started = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603  # this very Python, and words of our own
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(  # noqa: S603  # this very Python, and words of our own
+            command, stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
         first, lines = [], 0
         for line in process.stdout:
@@ -125,7 +128,8 @@ def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, 
         # Its own memory, before anybody else waits for it.
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
+        complaints.seek(0)
+        assert process.returncode == 0, f"{command}: {process.returncode}, {complaints.read()}"
     shown = f"{lines:,} lines" if lines > FEW else "; ".join(first)
     return time.perf_counter() - started, used.ru_maxrss / 1024, shown
 
