@@ -138,10 +138,12 @@ class Table:
         """
         if "RequestItems" not in request:  # a batch names its table itself
             request["TableName"] = self.name
+        # Before the call: while it is under way another thread may make the table.
+        seen = self.name in self.door.seen
         try:
             reply = self.door.call(operation, request, ought=self.layout.described)
         except TableMissing:
-            if self.create is None or self.name in self.door.seen:
+            if self.create is None or seen:
                 raise
         else:
             self.door.seen.add(self.name)

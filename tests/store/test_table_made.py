@@ -11,7 +11,9 @@ from beaker_dynamodb import TableMissing
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.store.table import Absent
 from tests.beaker import apps
+from tests.beaker.views import Between
 from tests.instruments import Recorder
+from tests.proxy import FaultProxy
 from tests.servers import Server
 from tests.store.doubles import failure
 from tests.store.rows import NOW, a_record, creating
@@ -55,6 +57,19 @@ def test_a_table_that_was_deleted_does_not_come_back(
     error = failure(lambda: table.get(Key("sess:alice"), consistent=True))
 
     assert type(error) is TableMissing
+
+
+def test_a_thread_that_is_told_late_of_a_missing_table_goes_on(
+    proxy: FaultProxy, table_name: str
+) -> None:
+    """Its call left before there was a table; when "no such table" comes, another has made it."""
+    table = creating(proxy.url, table_name)
+    bob = replace(a_record(table), key=Key("sess:bob"))
+    proxy.next(Between(lambda: table.put(bob, Absent(NOW))), operation="PutItem")
+
+    assert table.put(a_record(table), Absent(NOW)) is None
+    assert table.get(Key("sess:alice"), consistent=True) is not None
+    assert table.get(Key("sess:bob"), consistent=True) is not None
 
 
 def test_two_workers_make_one_table(dynamodb_local: str, table_name: str) -> None:
