@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from tests.beaker.visits import Browser, Site, shown
 
 
@@ -206,3 +207,39 @@ class TestTheOldCookie:
 
         assert site.rows() == {}
         assert ann.read() == {}
+
+
+class TestWithoutCookies:
+    """`use_cookies = false`: the application itself hands the id over, in a header say."""
+
+    @pytest.fixture
+    def session(self, site: Site) -> StrictSession:
+        """Give a session that was stored."""
+        made = StrictSession({}, use_cookies=False, **self.options(site))
+        made["user"] = "ann"
+        made.save()
+        return made
+
+    def options(self, site: Site) -> dict[str, Any]:
+        """Write the options of a session that Beaker's middleware does not make."""
+        return {"type": "ext:dynamodb", "endpoint_url": site.server.url, "table": site.table}
+
+    @pytest.mark.parametrize("leave", [invalidate, regenerate_and_save])
+    def test_the_old_id_is_worth_nothing(
+        self, site: Site, session: StrictSession, leave: Callable[[Any], None]
+    ) -> None:
+        """As with cookies; nothing is sent, for there is nowhere to send it."""
+        before = session.id
+        leave(session)
+
+        assert session.id != before
+        assert before not in site.rows()
+        again = StrictSession({}, id=before, use_cookies=False, **self.options(site))
+        assert again.get("user") is None
+
+    def test_a_session_that_is_emptied_is_deleted(self, site: Site, session: StrictSession) -> None:
+        """Saving nothing at all is a logout."""
+        session.clear()
+        session.save()
+
+        assert site.rows() == {}

@@ -138,6 +138,22 @@ class TestALoginHalfDone:
         assert list(site.rows()) == [ann.id]
         assert ann.read() == {"user": "ann"}
 
+    def test_a_logout_takes_along_the_row_that_a_failed_rotation_left(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """The old cookie, which somebody may have kept, opens nothing after it."""
+        old, visit = Browser(site, ann.cookie), ann.begin()
+        proxy.next(THROTTLED, operation="DeleteItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+        assert len(site.rows()) == 2
+
+        visit.session.delete()
+        ann.end(visit)
+
+        assert site.rows() == {}
+        assert old.read() == {}
+
     def test_a_delete_whose_reply_is_lost_is_no_logout(
         self, proxy: FaultProxy, table_name: str
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,23 @@ def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], w
     """Before anything is read."""
     with pytest.raises(OptionError, match=words):
         origin(kind, options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "module"),
+    [
+        ("ext:redis", "redis://127.0.0.1:6379/0", "redis"),
+        ("ext:database", "sqlite:////tmp/sessions.db", "sqlalchemy"),
+    ],
+)
+def test_a_library_that_is_missing_is_named(
+    kind: str, url: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the extra that brings it."""
+    monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(OptionError, match=r"pip install beaker-dynamodb\[moving\]"):
+        origin(kind, {"url": url})
 
 
 @pytest.mark.parametrize(

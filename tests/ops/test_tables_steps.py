@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from beaker_dynamodb.errors import Refused
+from beaker_dynamodb.errors import Refused, TableMissing, Unavailable
 from beaker_dynamodb.store import upkeep
 from beaker_dynamodb.store.blueprint import Blueprint, Index
 from beaker_dynamodb.store.description import Description, Expiry
@@ -103,6 +104,32 @@ def test_a_change_that_is_refused_for_ever_ends() -> None:
 
     with pytest.raises(Refused):
         equip(script, Blueprint("sessions", features=Features(protection=True)))
+
+
+def test_a_table_that_vanishes_or_never_settles_ends_the_wait() -> None:
+    """Somebody deletes it meanwhile, or an index is built for longer than anybody waits."""
+    gone = refused("ResourceNotFoundException", TableMissing)
+    with pytest.raises(TableMissing, match="deleted meanwhile"):
+        equip(Script(DescribeTable=[told("UPDATING"), gone], UpdateTable={}), INDEXED)
+
+    filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
+    with pytest.raises(Unavailable, match="index 'u-index': the table is still being changed"):
+        equip(Script(DescribeTable=filling, UpdateTable={}), INDEXED)
+
+
+def test_a_deletion_is_waited_for_and_not_for_ever() -> None:
+    """AWS takes its time with a large table; who waits is told, and is not held for ever."""
+    gone = refused("ResourceNotFoundException", TableMissing)
+    for answers, ends in (([told("DELETING")] * 2 + [gone], True), ([told("DELETING")], False)):
+        clock, said = Clock(), list[str]()
+        script = Script(DeleteTable={}, DescribeTable=answers)
+        patience = Patience(100, clock.sleep, clock.monotonic)
+
+        with nullcontext() if ends else pytest.raises(Unavailable, match="still being deleted"):
+            upkeep.remove(script.door, "sessions", said.append, patience)
+
+        assert set(said) == {"table sessions: being deleted"}
+        assert len(said) == 2 or not ends
 
 
 def test_tags_are_read_to_the_last_page() -> None:
