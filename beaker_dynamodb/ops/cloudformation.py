@@ -21,7 +21,7 @@ def template(options: Options, features: Features = NONE) -> str:
     The table outlives its stack (DeletionPolicy Retain): a stack that is deleted, or a key that
     is renamed, must not log everybody out.
 
-    Raises: OptionError, for a name that AWS would refuse.
+    Raises: OptionError, as `blueprint`.
     """
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",

@@ -24,7 +24,7 @@ def resource(options: Options, features: Features = NONE) -> str:
     Terraform refuses to destroy it (prevent_destroy): a plan that replaces the table would log
     everybody out.
 
-    Raises: OptionError, for a name that AWS would refuse, or a key that is not named by its ARN.
+    Raises: OptionError, as `blueprint`, and for a key that is not named by its ARN.
     """
     ought = blueprint(options, features)
     arguments: dict[str, Any] = {

@@ -33,9 +33,6 @@ def options(url: str, table: str, **given: Any) -> Options:
     return Options(table=table, endpoint_url=url, region=REGION, **given)
 
 
-# create
-
-
 def test_a_table_gets_all_that_was_asked_for(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
