@@ -69,7 +69,8 @@ def test_an_old_library_is_found() -> None:
         ("iam-role", 1100.0, ["warning credentials"]),
         ("iam-role", 9000.0, []),
         ("env", None, ["note credentials"]),
-        ("explicit", None, []),
+        ("explicit", None, ["note credentials"]),
+        ("container-role", None, []),
     ],
 )
 def test_credentials_that_end_are_found(
@@ -79,6 +80,23 @@ def test_credentials_that_end_are_found(
     who = Identity("eu-central-1", "https://x", provider, expires)
 
     assert lines(credentials.credentials(who, 1000.0, local=False)) == line
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("explicit", "found in the options"),
+        ("env", "found in the environment"),
+        ("iam-role", "found by iam-role"),
+    ],
+)
+def test_where_credentials_come_from_is_said_in_words(provider: str, said: str) -> None:
+    """The names of botocore itself are for those who know botocore; a role's name is its own."""
+    (finding,) = credentials.credentials(
+        Identity("eu-central-1", "https://x", provider), 0.0, local=True
+    )
+
+    assert finding.said == said
 
 
 def test_a_key_for_a_store_on_this_machine_is_no_matter() -> None:

@@ -16,7 +16,16 @@ _REFUSED: Final = 300.0
 _DRIFTING: Final = 30.0
 #: botocore renews temporary credentials this long before their end (botocore/credentials.py).
 _RENEWED: Final = 600.0
-_LASTING: Final = frozenset({"env", "shared-credentials-file", "config-file", "boto-config"})
+_LASTING: Final = frozenset(
+    {"explicit", "env", "shared-credentials-file", "config-file", "boto-config"}
+)
+#: What botocore calls the places that people write keys into.
+_PLACES: Final = {
+    "explicit": "in the options",
+    "env": "in the environment",
+    "shared-credentials-file": "in AWS's credentials file",
+    "config-file": "in AWS's config file",
+}
 
 
 def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
@@ -41,7 +50,7 @@ def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
         yield Finding(
             "warning" if soon else "ok",
             "credentials",
-            f"found by {who.provider}, for {minutes:,.0f} minutes more"
+            f"{_found(who)}, for {minutes:,.0f} minutes more"
             + (": they ought to have been renewed by now" if soon else ", then renewed"),
             "look at the provider of credentials" if soon else "",
         )
@@ -49,11 +58,15 @@ def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
         yield Finding(
             "note",
             "credentials",
-            f"found by {who.provider}: a key that lasts; a role needs none",
+            f"{_found(who)}: a key that lasts; a role needs none",
             "attach a role, and take the key away",
         )
     else:
-        yield Finding("ok", "credentials", f"found by {who.provider}")
+        yield Finding("ok", "credentials", _found(who))
+
+
+def _found(who: Identity) -> str:
+    return f"found {_PLACES.get(who.provider, f'by {who.provider}')}"
 
 
 def place(who: Identity) -> Iterator[Finding]:

@@ -140,12 +140,11 @@ def round_trip(trip: Trip) -> Iterator[Finding]:
         return
     names = zip(("write", "read", "delete"), trip.seconds, strict=True)
     took = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in names)
-    units = f"{trip.write_units:g} write units, {trip.read_units:g} read units"
     slow = max(trip.seconds) >= _SLOW
     yield Finding(
         "note" if slow else "ok",
         "round trip",
-        f"{took}; {units}",
+        f"{took}; units: {trip.write_units:g} write, {trip.read_units:g} read",
         "run the application in the table's region; give its network a VPC endpoint"
         if slow
         else "",
