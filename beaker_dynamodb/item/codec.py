@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest
+from beaker_dynamodb.item.inflating import inflate, inflates_beyond, leniently
 from beaker_dynamodb.item.keys import Key
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ PLAIN: Final = (
 LEVEL: Final = 4
 _HEADER: Final = struct.Struct(">BBBBI")
 _FIXED, _KEY_ID, _NONCE = 4, 8, 12
-_MOST_INFLATION = 1032  # deflate cannot do more (zlib's technical notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,9 @@ class Codec:
 
         Raises: ItemTooLarge, measured before compression.
         """
-        if len(value) > self.most:
-            raise self._too_large(len(value), place)
-        flags, payload = 0, value
-        if self.kind == SESSION:
-            raw = without_base64(value)
-            if raw is not None:
-                flags, payload = BASE64, raw
+        raw = without_base64(value) if self.kind == SESSION else None
+        self._refuse_too_large(value, raw, place)
+        flags, payload = (0, value) if raw is None else (BASE64, raw)
         if self.compress:
             smaller = zlib.compress(payload, LEVEL)
             if len(smaller) < len(payload):
@@ -118,10 +114,10 @@ class Codec:
             raise _unknown(place, PLAIN)
         if flags & COMPRESSED:
             payload = self._inflated(payload, place)
-        value = base64.b64encode(payload) if flags & BASE64 else payload
-        raw = payload if flags & BASE64 else _leniently(value)
-        if len(value) > self.most or (kind == SESSION and _inflates_beyond(raw, self.most)):
-            raise self._too_large(max(len(value), self.most + 1), place)
+        value, raw = payload, None
+        if flags & BASE64:
+            value, raw = base64.b64encode(payload), payload
+        self._refuse_too_large(value, raw, place)
         return value
 
     @property
@@ -131,12 +127,24 @@ class Codec:
     def _fixed(self, flags: int) -> bytes:
         return bytes((FORMAT, self.kind, flags, self.serializer))
 
+    def _refuse_too_large(self, value: bytes, raw: bytes | None, place: Place) -> None:
+        """Refuse at both doors what is too large, or will be when Beaker has inflated it.
+
+        *raw* is the value without base64, where that was undone.
+        """
+        size = len(value)
+        if self.kind == SESSION and size <= self.most:
+            raw = leniently(value) if raw is None else raw
+            size = self.most + 1 if inflates_beyond(raw, self.most) else size
+        if size > self.most:
+            raise self._too_large(size, place)
+
     def _too_large(self, size: int, place: Place) -> ItemTooLarge:
         return ItemTooLarge(size, self.most, item=digest(place.key.hash))
 
     def _inflated(self, payload: bytes, place: Place) -> bytes:
         try:
-            value = _inflate(payload, self.most)
+            value = inflate(payload, self.most)
         except zlib.error as error:
             wrong = str(error)
         else:
@@ -198,49 +206,5 @@ def without_base64(text: bytes) -> bytes | None:
     return raw if canonical and text.endswith(binascii.b2a_base64(last, newline=False)) else None
 
 
-def _inflate(data: bytes, most: int) -> bytes | None:
-    """Inflate a whole zlib stream; None where it would be more than *most* bytes.
-
-    Raises: zlib.error, where it is garbage, incomplete or followed by more.
-    """
-    inflater = zlib.decompressobj()
-    value = inflater.decompress(data, most + 1)
-    if len(value) > most:
-        return None
-    if not inflater.eof or inflater.unused_data:
-        raise zlib.error("the stream is incomplete or too long")
-    return value
-
-
 def _checksum(fixed: bytes, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(fixed))
-
-
-def _leniently(text: bytes) -> bytes:
-    """Undo base64 as Beaker does, which passes over what is none (beaker/_compat.py:14)."""
-    try:
-        return base64.b64decode(text)
-    except binascii.Error:
-        return b""
-
-
-def _is_zlib(raw: bytes) -> bool:
-    """Tell a zlib stream of any window by its first two bytes (RFC 1950, CMF and FLG)."""
-    return len(raw) > 1 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0  # noqa: PLR2004
-
-
-def _inflates_beyond(raw: bytes, most: int) -> bool:
-    """Tell whether *raw* is the zlib stream of a JSON session that inflates beyond *most* bytes.
-
-    A bomb of 292 KB cost 899 MB of memory where Beaker inflated it; here it is counted first.
-    """
-    if not _is_zlib(raw) or len(raw) * _MOST_INFLATION <= most:
-        return False
-    inflater, counted, block = zlib.decompressobj(), 0, 64 * 1024
-    try:
-        while raw and counted <= most:
-            counted += len(inflater.decompress(raw, block))
-            raw = inflater.unconsumed_tail
-    except zlib.error:  # not a zlib stream after all: Beaker will say so
-        return False
-    return counted > most

@@ -15,6 +15,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from beaker_dynamodb.item.inflating import inflate
+
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"
 _ZLIB = b"\x78"
@@ -120,12 +122,10 @@ class JsonEnvelope:
 
     def _inflated(self, text: str) -> bytes:
         """Inflate at most *most* bytes; nothing at all, where that is not the whole."""
-        inflater = zlib.decompressobj()
         try:
-            plain = inflater.decompress(_decoded(text), self.most)
+            return inflate(_decoded(text), self.most) or b""
         except zlib.error:
             return b""
-        return plain if inflater.eof else b""
 
 
 def plain_envelope(mine: str, most: int) -> Envelope | None:

@@ -124,7 +124,9 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         behind = _accessed(mine) - _accessed(known)
         stale = behind >= touch_after or (lifetime is None) is not (stored.expires is None)
     else:
-        stale = now + lifetime - stored.expires >= touch_after
+        # Ahead of it, too: where another configuration gave it longer, the expiry says nothing of
+        # the access time that Beaker reads, and a visitor who only reads would time out.
+        stale = abs(now + lifetime - stored.expires) >= touch_after
     if not stale:
         return Leave()
     # A touch keeps the rev, and so would its pieces' names: a large value is written anew.

@@ -54,6 +54,16 @@ class Mine:
         return Path.touch, (self.path,)
 
 
+def telling(unpickled: list[object]) -> type[pickle.Unpickler]:
+    """Make an unpickler that tells of its use; a class, for what derives from it at its import."""
+
+    class Telling(pickle.Unpickler):
+        def load(self) -> None:
+            unpickled.append(self)
+
+    return Telling
+
+
 def sealed(
     payload: bytes, *, version: int = 1, kind: str = "S", flags: int = 0, serializer: int = 0
 ) -> bytes:
@@ -94,7 +104,7 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
     data = {"data": {"B": plant(pickle.dumps({"user": "ann", "mine": Mine(mark)}, 2))}}
     unpickled: list[object] = []
     monkeypatch.setattr(pickle, "loads", unpickled.append)
-    monkeypatch.setattr(pickle, "Unpickler", unpickled.append)
+    monkeypatch.setattr(pickle, "Unpickler", telling(unpickled))
     site = site.with_(touch_after="1s", timeout=600)
     clock = Clock()
     wind(monkeypatch, clock)
@@ -212,3 +222,24 @@ def test_a_bomb_in_the_table_is_refused_before_it_takes_the_memory(
     assert peak < 12 << 20
     assert caught.value.limit == MOST
     assert (site.row(user) or {})["data"] == {"B": planted}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_json_session_that_grew_too_large_is_refused_and_the_old_one_goes_on(
+    dynamodb_local: str, table_name: str, strict: bool
+) -> None:
+    """Its text is small, but not what Beaker makes of it: ItemTooLarge, and nothing is stored."""
+    session_class = {"session_class": StrictSession} if strict else {}
+    site = Site.made(
+        dynamodb_local,
+        table_name,
+        data_serializer="json",
+        max_value_size="100KB",
+        **session_class,
+    )
+    user = site.begun(user="ann")
+
+    with pytest.raises(ItemTooLarge):
+        site.visit(user, put(log="x" * 200_000))
+
+    assert site.found(user) == {"user": "ann"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from beaker.session import Session
 
+from beaker_dynamodb import StrictSession
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put, wind
 from tests.instruments import Clock, Recorder
@@ -162,6 +164,22 @@ def test_a_changed_ttl_reaches_a_session_with_its_next_page(
 
     expiry = (site.row(user) or {}).get("expires")
     assert expiry == (None if after == "0" else {"N": str(int(clock() + 30 * DAY))})
+
+
+@pytest.mark.parametrize("session_class", [Session, StrictSession])
+def test_a_timeout_made_shorter_logs_out_nobody_who_is_there(
+    site: Site, clock: Clock, session_class: type[Session]
+) -> None:
+    """Rows that were to expire much later are touched like others: who reads, stays."""
+    site = site.with_(session_class=session_class)
+    user, idle = (site.with_(timeout=30 * DAY).begun(user="ann") for _ in range(2))
+    site = site.with_(timeout=600)
+
+    for _ in range(15):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"user": "ann"}
+    assert expires(site, user) == clock() + 600 + GRACE
+    assert site.found(idle) == {}
 
 
 def test_a_site_that_saves_no_access_time_never_touches(

@@ -79,6 +79,22 @@ def test_a_json_session_opens_up_to_the_ceiling(spare: int, opens: bool) -> None
     assert found == text if opens else isinstance(found, ItemTooLarge)
 
 
+@pytest.mark.parametrize("in_base64", [True, False])
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+def test_what_is_stored_can_be_read_again(spare: int, in_base64: bool) -> None:
+    """The ceiling counts what Beaker inflates, for writing too: else the row never opens."""
+    stream = json_bomb(200_000)
+    text = base64.b64encode(stream) if in_base64 else base64.encodebytes(stream)
+    codec = Codec(SESSION, most=200_000 + spare)
+
+    if spare < 0:
+        with pytest.raises(ItemTooLarge) as caught:
+            codec.seal(text, PLACE)
+        assert caught.value.limit == 199_999 < caught.value.size
+    else:
+        assert codec.open(codec.seal(text, PLACE), PLACE) == text
+
+
 @pytest.mark.parametrize("begins", [b"\x78", b"\x78\x9c"], ids=["a byte of it", "its header"])
 def test_a_text_that_only_looks_like_zlib_is_handed_on(begins: bytes) -> None:
     """A payload that begins like zlib and is none goes to Beaker as it stands."""

@@ -1,0 +1,58 @@
+"""Inflation up to a ceiling: what was compressed never becomes more than so many bytes.
+
+The codec's rows come through here, and what Beaker itself will inflate: a JSON session.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from typing import Final
+
+_MOST_INFLATION: Final = 1032  # deflate cannot do more (zlib's technical notes)
+_BLOCK: Final = 64 * 1024
+
+
+def inflate(data: bytes, most: int) -> bytes | None:
+    """Inflate a whole zlib stream; None where it would be more than *most* bytes.
+
+    Raises: zlib.error, where it is garbage, incomplete or followed by more.
+    """
+    inflater = zlib.decompressobj()
+    value = inflater.decompress(data, most + 1)
+    if len(value) > most:
+        return None
+    if not inflater.eof or inflater.unused_data:
+        raise zlib.error("the stream is incomplete or too long")
+    return value
+
+
+def inflates_beyond(raw: bytes, most: int) -> bool:
+    """Tell whether *raw* is the zlib stream of a JSON session that inflates beyond *most* bytes.
+
+    A bomb of 292 KB cost 899 MB of memory where Beaker inflated it; here it is counted first.
+    """
+    if not _is_zlib(raw) or len(raw) * _MOST_INFLATION <= most:
+        return False
+    inflater, counted = zlib.decompressobj(), 0
+    try:
+        while raw and counted <= most:
+            counted += len(inflater.decompress(raw, _BLOCK))
+            raw = inflater.unconsumed_tail
+    except zlib.error:  # not a zlib stream after all: Beaker will say so
+        return False
+    return counted > most
+
+
+def leniently(text: bytes) -> bytes:
+    """Undo base64 as Beaker does, which passes over what is none (beaker/_compat.py:14)."""
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""
+
+
+def _is_zlib(raw: bytes) -> bool:
+    """Tell a zlib stream of any window by its first two bytes (RFC 1950, CMF and FLG)."""
+    return len(raw) > 1 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0  # noqa: PLR2004
