@@ -141,7 +141,9 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
 
     def take_over(self, former: DynamoDBNamespaceManager) -> bool:
         """Delete the row of this session's former id; False if it was logged out meanwhile."""
-        return self._keeper.take_over(former._keeper)
+        from beaker_dynamodb import succession  # at the first login, as the keepers
+
+        return succession.take_over(self._keeper, former._keeper)
 
     @property
     def _keeper(self) -> Keeper:

@@ -172,7 +172,7 @@ class Saver:
         now: float,
     ) -> Record:
         expires = None if self.lifetime is None else math.ceil(now + self.lifetime)
-        promoted = self._promoted(content, base)
+        promoted = self._promoted(step, content, base)
         if isinstance(step, Create) or base is None:
             return Record(
                 self.key, b"", f"{self.around.token()}.{token}", (), expires, promoted=promoted
@@ -183,8 +183,13 @@ class Saver:
         rev = f"{birth(step.rev)}.{token}"
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
 
-    def _promoted(self, content: Content, base: Record | None) -> dict[str, Attribute]:
-        """Copy the special keys out; an opaque session keeps those that stand."""
+    def _promoted(
+        self, step: Create | Touch | Replace, content: Content, base: Record | None
+    ) -> dict[str, Attribute]:
+        """Copy the special keys out; an opaque session keeps those that stand.
+
+        Who only reads is asked for none: a session begun before the option is not timed out.
+        """
         schema = self.rows.schema
         if not schema.special:  # then nothing needs to be opened
             return {}
@@ -192,7 +197,7 @@ class Saver:
             return dict(base.promoted) if base else {}
         found, missing = promote(content.values, schema)
         for name in missing:
-            if self.rows.options.require_special_keys:
+            if self.rows.options.require_special_keys and not isinstance(step, Touch):
                 raise OptionError(
                     f"option require_special_keys: the session has no usable {name!r}"
                 )

@@ -18,7 +18,7 @@ from beaker_dynamodb.item.glance import BEAKERS_GRACE
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
-from beaker_dynamodb.item.record import Record, birth
+from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.saving import Saver, Sides, Standing, merged_content
 from beaker_dynamodb.store import meter
@@ -32,6 +32,7 @@ OPAQUE: Final = (
     " replaced, not merged, and a slow reader can undo a logout. StrictSession cures that, and so"
     " does option encryption_keys in place of Beaker's encrypt_key"
 )
+UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 
 
 class Keeper:
@@ -57,7 +58,7 @@ class Keeper:
         self._former = former = migrating.former(rows, namespace, timeout, around)
         self._saver = Saver(rows, self.key, self.lifetime, around, former.bury if former else None)
         self._nameless = as_text(namespace) == ""
-        self._unsure = False
+        self.unsure = False
 
     def load(self) -> str | None:
         """Return the session's text as it was stored, None where there is no live one.
@@ -120,8 +121,8 @@ class Keeper:
 
     def remove(self) -> None:
         """Delete the session's row, on condition of what was seen, until it is gone."""
-        if self.standing is None and self.load() is None:
-            return
+        if self.standing is None:
+            self.load()
         if self.standing is not None:
             step = Delete(self.standing.record.rev)
             self._carry_out(step, Sides(None, Content("", {}), None))
@@ -139,55 +140,30 @@ class Keeper:
         except DynamoDBBackendError as error:
             log.info("the row of a session that timed out is left to its expiry: %s", error)
 
-    def take_over(self, former: Keeper) -> bool:
-        """Delete the row of this session's former id, now that this one is stored.
+    def retire(self, row: Record) -> Refusal | None:
+        """Delete this session's row as it stood as *row*; hand on what stands there instead.
 
-        What another request has written there meanwhile is merged in here. Returns False if
-        that row is gone: the session was logged out meanwhile, and this row is deleted too.
+        It is remembered if that ended in an error: the row may be gone all the same.
         """
-        if former.standing is None or self.standing is None:
-            return True
-        row = former.standing.record
-        seen = row.rev
-        while (refusal := former._retire(row)) is not None:
-            theirs = refusal.theirs
-            if theirs is None and (refusal.retried or former._unsure):
-                break  # by our own first sending, most likely
-            if (
-                theirs is None
-                or theirs.birth != birth(seen)
-                or not theirs.live(self.around.clock())
-            ):
-                self.remove()
-                return False
-            row = self._absorb(former, theirs)
-            seen = row.rev
-        former.standing = None
-        return True
-
-    def _retire(self, row: Record) -> Refusal | None:
-        """Delete *row*, and remember if that ended in an error: it may be gone all the same."""
         try:
             return self._saver.erase(self.key, At(row.rev), row)
         except DynamoDBBackendError:
-            self._unsure = True
+            self.unsure = True
             raise
 
-    def _absorb(self, former: Keeper, theirs: Record) -> Record:
-        """Merge into this row what stands in the former one; return what was merged."""
+    def absorb(self, known: str | None, theirs: str) -> None:
+        """Merge into this row what another holds, where *known* is what both descend from.
+
+        The session object knows nothing of it: what it saves next is put onto that.
+        """
         if self.known is None or self.standing is None:
-            return theirs
-        if theirs.pieces:  # a refused delete brings the head only
-            now = self.around.clock()
-            theirs = self.rows.values.get(former.key, consistent=True, now=now) or theirs
-        envelope = self._envelope_of(self.known)
-        text = (self.rows.open(theirs) or b"").decode("utf-8", "surrogatepass")
-        other, mine = _content(text, envelope), _content(self.known, envelope)
-        held, known = self.known, _content(former.known or "", envelope)
-        merged = merged_content(Sides(known, mine, envelope), other)
+            return
+        held, envelope = self.known, self._envelope_of(self.known)
+        mine = _content(held, envelope)
+        sides = Sides(_content(known or "", envelope), mine, envelope)
+        merged = merged_content(sides, _content(theirs, envelope))
         self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
         self.known = held
-        return theirs
 
     def _envelope_of(self, mine: str) -> Envelope | None:
         options = self.rows.options
@@ -227,11 +203,13 @@ class Keeper:
         standing = self._opened(sides.envelope)
         try:
             result = self._saver.carry_out(step, sides, standing)
-        except DynamoDBBackendError:
+        except DynamoDBBackendError as error:
             if not isinstance(step, Touch):
                 raise
             # A page that only read never fails over a touch.
             meter.report(meter.Saved(name, "dropped"))
+            if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
+                notices.warn(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
         meter.report(meter.Saved(name, result.outcome))
         self.standing = result.standing

@@ -53,10 +53,13 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     not stored. Beaker's own `invalidate()` after a failed load removes nothing.
     """
 
+    cookie_expires: Any  # Beaker's
+
     def __init__(self, *args: Any, **kw: Any) -> None:
         self._settled = False  # no longer in the hands of Beaker's constructor
         self._loading = 0
         self._stored = False
+        self._deleted = False
         self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
         super().__init__(*args, **kw)
         self._settled = True
@@ -79,6 +82,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
 
     def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)
+        self._deleted = False
         self.id = secrets.token_hex(_ID_BYTES)
         if self.use_cookies:
             self._update_cookie_out(set_cookie=not set_new)
@@ -116,39 +120,69 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             super().invalidate()
 
     def delete(self) -> None:
-        """Remove the session's row at once, and send an expired cookie."""
+        """Remove the session's row at once, and send an expired cookie.
+
+        What is saved after it is another session, under a fresh id and with a cookie of its own.
+        """
         self._remove_rows()
+        expires = self.cookie_expires
         super().delete()
+        self.cookie_expires = expires  # which Beaker has put into the past (session.py:296)
+        self._deleted = True
 
     def regenerate_id(self) -> None:
-        """Save the session under a fresh id, and then remove the row of the old one."""
+        """Save the session under a fresh id; the row of the old one goes when the page ends.
+
+        Until then the browser has no other id than the old one: if the page fails, it goes on.
+        """
         if self._stored:
             self._formers.append(self.namespace)
         super().regenerate_id()
         if self._formers:
-            self.save()
+            self._save()
             self.accessed_dict = self.copy()  # else Beaker's last save would take it back
+            if not self._saved_at_the_end:
+                self._retire_formers()
 
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
-        """Save the session, unless there is nothing in it."""
-        if not self._stored and not self._formers and self.keys() <= _BOOKKEEPING | _TIMES:
-            return
-        if self.keys() <= _BOOKKEEPING and not accessed_only:
-            self._remove_rows()
-            return
-        super().save(accessed_only)
-        if not (accessed_only and (self.is_new or not self.save_atime)):
-            self._stored = True
-            self._retire_formers()
+        """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
+        if self._save(accessed_only):
+            self._retire_formers(accessed_only)
 
-    def _retire_formers(self) -> None:
+    @property
+    def _saved_at_the_end(self) -> bool:
+        """Tell whether Beaker saves whatever the page does, as it answers (session.py:863)."""
+        return self.use_cookies and self.save_atime and not self.is_new
+
+    def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
+        """Save this session alone; False where there was nothing to save."""
+        left = self.keys()
+        if not self._stored and not self._formers and left <= _BOOKKEEPING | _TIMES:
+            return False
+        if left <= _BOOKKEEPING and not accessed_only:
+            self._remove_rows()
+            return False
+        if self._deleted:
+            self._create_id()
+            self._begin_time()
+        super().save(accessed_only)
+        if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
+            return False
+        self._stored = True
+        return True
+
+    def _retire_formers(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
         """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
         while self._formers:
             stood = _taken_over(self.namespace, self._formers[-1])
             self._formers.pop()
             if not stood:  # logged out meanwhile: nothing of it may live on under another id
+                before = self.accessed_dict
+                since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
                 self._remove_rows()
                 self._begin_anew()
+                self.update(since)  # a login after regenerate_id() is one all the same
+                self._save(accessed_only)
 
     def _begin_anew(self) -> None:
         """Be a new session under a fresh id, without asking the store for it."""
@@ -156,9 +190,12 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self.was_invalidated = True
         self._stored = False
         self._create_id()
+        self._begin_time()
+        self.accessed_dict = self.copy()
+
+    def _begin_time(self) -> None:
         now = time.time()
         self.update(_creation_time=now, _accessed_time=now)
-        self.accessed_dict = self.copy()
 
     def _remove_rows(self) -> None:
         """Remove the session's row, and those of former ids that are still there."""

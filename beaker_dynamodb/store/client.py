@@ -87,7 +87,7 @@ class Door:
             if isinstance(answer, Failure):
                 report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
-                    retried = bool(wrong) or (answer.attempts or 1) > 1
+                    retried = last or (answer.attempts or 1) > 1
                     body = {"Item": answer.item} if answer.item else {}
                     return Reply(body, refused=True, retried=retried)
                 if last or not answer.once_more:

@@ -74,14 +74,17 @@ class TestLogout:
         assert site.rows() == {}
 
     def test_what_is_saved_after_a_delete_begins_anew(self, site: Site, ann: Browser) -> None:
-        """A farewell written after the logout is kept, and nothing else is."""
+        """A farewell, or another login, is under a fresh id: the old cookie opens nothing of it."""
         old = ann.cookie
         with ann.visit() as session:
             session.delete()
             session["notice"] = "see you"
             session.save()
 
-        assert Browser(site, old).read() == {"notice": "see you"}
+        assert ann.cookie != old
+        assert ann.read() == {"notice": "see you"}
+        assert Browser(site, old).read() == {}
+        assert list(site.rows()) == [ann.id]
 
 
 def invalidate(session: Any) -> None:

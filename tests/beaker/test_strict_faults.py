@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import Unavailable, UnknownFormat
-from tests.beaker.visits import Browser, Site
+from tests.beaker.visits import Browser, Site, Visit
 from tests.faults.kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
 
@@ -33,6 +33,12 @@ def ann(site: Site, proxy: FaultProxy) -> Browser:
 def pages(session: Any) -> str:
     """Read the session, as any page does."""
     return str(session.get("user"))
+
+
+def rotate(visit: Visit) -> None:
+    """Regenerate the id, and answer."""
+    visit.session.regenerate_id()
+    visit.end()
 
 
 class TestALoadThatFailed:
@@ -86,7 +92,7 @@ class TestALoadThatFailed:
 
 
 class TestALoginHalfDone:
-    """regenerate_id() makes two writes: the new row, then the delete of the old one."""
+    """A rotation makes two writes: the new row, then the delete of the old one as the page ends."""
 
     # With neither a save() nor an access time, Beaker asks for nothing at the second attempt.
     @pytest.mark.parametrize(("saves", "atime"), [(True, True), (True, False), (False, True)])
@@ -102,7 +108,7 @@ class TestALoginHalfDone:
             visit.session.save()
         proxy.next(THROTTLED, operation="DeleteItem")
         with pytest.raises(Unavailable):
-            visit.session.regenerate_id()
+            rotate(visit)
         old = Browser(site, ann.cookie)
         ann.end(visit)
 
@@ -130,7 +136,7 @@ class TestALoginHalfDone:
         visit = ann.begin()
         proxy.next(THROTTLED, operation="DeleteItem")
         with pytest.raises(Unavailable):
-            visit.session.regenerate_id()
+            rotate(visit)
         visit.session.regenerate_id()
         visit.session.save()
         ann.end(visit)
@@ -145,7 +151,7 @@ class TestALoginHalfDone:
         old, visit = Browser(site, ann.cookie), ann.begin()
         proxy.next(THROTTLED, operation="DeleteItem")
         with pytest.raises(Unavailable):
-            visit.session.regenerate_id()
+            rotate(visit)
         assert len(site.rows()) == 2
 
         visit.session.delete()
@@ -176,7 +182,7 @@ class TestALoginHalfDone:
         visit = ann.begin()
         proxy.next(LoseReply(), operation="DeleteItem")
         with pytest.raises(Unavailable):
-            visit.session.regenerate_id()
+            rotate(visit)
         ann.end(visit)
 
         assert list(site.rows()) == [ann.id]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 from beaker.session import Session
 
-from beaker_dynamodb import StrictSession
+from beaker_dynamodb import OptionError, StrictSession
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put, wind
+from tests.faults.kinds import aws_error
 from tests.instruments import Clock, Recorder
+from tests.proxy import FaultProxy
+
+Log = pytest.LogCaptureFixture
 
 HOUR, DAY = 3600, 86400
 #: What Beaker adds to a session's timeout before it hands it on.
@@ -194,6 +198,40 @@ def test_a_site_that_saves_no_access_time_never_touches(
     site.visit(user, contents)
 
     assert calls.names == ["GetItem"]
+
+
+def test_a_key_that_is_required_from_now_on_logs_out_nobody_who_reads(
+    site: Site, clock: Clock
+) -> None:
+    """Who only reads changes no key: his session, begun before the option, is touched."""
+    user = site.with_(timeout=600).begun(cart=1)
+    site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
+
+    for _ in range(15):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"cart": 1}
+    with pytest.raises(OptionError):
+        site.visit(user, put(cart=2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("AccessDeniedException", True), ("ProvisionedThroughputExceededException", False)],
+)
+def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
+    site: Site, clock: Clock, proxy: FaultProxy, caplog: Log, fault: str, told: bool
+) -> None:
+    """The page goes on in any case; an outage ends, a missing right logs readers out."""
+    site = site.with_(timeout=600).behind(proxy)
+    user = site.begun(user="ann")
+    proxy.next(aws_error(fault), operation="PutItem", times=None)
+
+    for _ in range(3):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"user": "ann"}
+
+    lines = [line for line in caplog.messages if "access time" in line]
+    assert [line.rpartition(" ")[2] for line in lines] == ["AccessRefused"] * told
 
 
 def test_a_change_moves_the_expiry_too(site: Site, clock: Clock) -> None:

@@ -42,8 +42,9 @@ WALLS = (
     ),
     Wall(
         tuple(
-            "manager.py keepers.py sessions.py migrating.py caches.py saving.py outage.py rows.py"
-            " notices.py brackets.py cooldown.py serializers.py surroundings.py".split()
+            "manager.py keepers.py sessions.py succession.py migrating.py caches.py saving.py"
+            " outage.py rows.py notices.py brackets.py cooldown.py serializers.py"
+            " surroundings.py".split()
         ),
         ("boto3", "botocore", "beaker_dynamodb.ops"),
         "Beaker's verbs, our words, no AWS",
@@ -55,6 +56,7 @@ WALLS = (
             "botocore",
             "beaker_dynamodb.manager",
             "beaker_dynamodb.sessions",
+            "beaker_dynamodb.succession",
             "beaker_dynamodb.saving",
             "beaker_dynamodb.migrating",
             "beaker_dynamodb.outage",
@@ -97,7 +99,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "sessions": f"saving outage migrating {ROWS}",
         "caches": f"brackets cooldown {ROWS}",
         "keepers": f"sessions caches casts {ROWS}",
-        "manager": f"keepers sessions brackets {ROWS}",
+        "succession": f"sessions {ROWS}",
+        "manager": f"keepers sessions succession brackets {ROWS}",
         "__init__": f"manager keepers strict cooldown {ROWS}",
         # The side of the operators
         "ops": ROWS,
@@ -110,8 +113,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 REQUEST_SIDE = (
-    "__init__ manager keepers sessions saving outage migrating caches brackets cooldown"
-    " strict".split()
+    "__init__ manager keepers sessions succession saving outage migrating caches brackets"
+    " cooldown strict".split()
 )
 
 LAW_LINES = range(2, 7)  # two to five by habit; one more before it breaks
