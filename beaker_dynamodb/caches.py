@@ -140,7 +140,8 @@ class CacheKeeper:
     def put(self, key: object, value: Any, expiretime: float | None) -> None:
         """Store a value, whatever stands there.
 
-        Args: *expiretime* in seconds; None is the manager's own timeout, or option `ttl`.
+        Args: *expiretime* in seconds; None is the manager's own timeout, or option `ttl`;
+        infinity is for ever.
         Raises: ItemTooLarge; what the door raises, but Unavailable unless asked for.
         """
         self._forget(key)
@@ -160,7 +161,7 @@ class CacheKeeper:
         given = self.timeout if expiretime is None else max(expiretime, 0)
         lifetime = (options.ttl or None) if given is None else given
         expires = None
-        if lifetime is not None:
+        if lifetime is not None and math.isfinite(lifetime):
             expires = math.ceil(self.around.clock() + lifetime + options.stale_for)
         where = self.rows.layout.value(self.namespace, key)
         name = _name(key) if self.rows.layout.is_hashed(key) else None

@@ -29,6 +29,8 @@ _ENDPOINT = re.compile(r"embedded|https?://\S+", re.IGNORECASE)
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
+#: Takes back what a layer below has said.
+_NONE = "none"
 
 
 class BadValue(Exception):
@@ -45,7 +47,7 @@ def text(value: object) -> str:
 def text_or_none(value: object) -> str | None:
     """Read a text; the word `none` takes back what a layer below has said."""
     given = text(value)
-    return None if given.lower() == "none" else given
+    return None if given.lower() == _NONE else given
 
 
 def table(value: object) -> str:
@@ -145,7 +147,9 @@ def typed_names(value: object) -> tuple[tuple[str, str], ...]:
 
     The words of a list are separated by commas or white space; a name alone is an S.
     """
-    expected = "names with a type S, N or B each, such as 'userId:S, visits:N'"
+    expected = "names with a type S, N or B each, such as 'userId:S, visits:N', or none"
+    if isinstance(value, str) and value.strip().lower() == _NONE:
+        return ()
     if isinstance(value, str):
         words = value.replace(",", " ").split()
         pairs = [tuple(word.partition(":")[::2]) for word in words]
@@ -179,6 +183,8 @@ def aes_keys(value: object) -> tuple[bytes, ...]:
         " may be the word plain"
     )
     words = value.replace(",", " ").split() if isinstance(value, str) else value
+    if words == [_NONE]:
+        return ()
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
     plain = [b""] if words and (words[0] == "plain" or words[0] == b"") else []

@@ -42,7 +42,12 @@ def _option(  # noqa: PLR0913  # one argument a column of the table
     if shown is None:
         shown = str(default).lower() if isinstance(default, bool) else str(default or "")
     row = Option(cast, meaning, shown, node, alias, secret, for_caches)
-    return dataclasses.field(default=default, repr=not secret, metadata={"option": row})
+    # What an application hands over may have no hash; the others tell two sets apart well enough.
+    own = cast is casts.anything
+    metadata = {"option": row}
+    return dataclasses.field(
+        default=default, repr=not secret, hash=False if own else None, metadata=metadata
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,10 @@ class Options:
         "id", casts.text, "name of the hash key attribute (String)", node="hashKey"
     )
     range_key: str | None = _option(
-        None, casts.text, "name of the range key attribute (String); none: a hash key only", "none"
+        None,
+        casts.text_or_none,
+        "name of the range key attribute (String); none: a hash key only",
+        "none",
     )
     prefix: str = _option(
         "sess:",

@@ -9,13 +9,11 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import re
-import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
-from beaker_dynamodb import casts
+from beaker_dynamodb import casts, urls
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import TABLE, Options
 
@@ -35,7 +33,6 @@ _FOREIGN = ("session.", "cache.", "beaker.")
 #: What begins with the second belongs to the backend that the first names.
 _MOVING, _FORMERS = "migrate_from", "migrate_from."
 _CLOSE = 0.75
-_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _MOST_PARSED = 256
 
 _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
@@ -65,22 +62,17 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
 
 
 def _parse(given: Mapping[str, object], kind: Kind) -> Options:
-    environment = {
-        name: os.environ[ENVIRONMENT + name.upper()]
-        for name in (*_NAMES, "url")
-        if ENVIRONMENT + name.upper() in os.environ
-    }
     values: dict[str, Any] = {}
     if kind == "cache":
         values = {n: row.for_caches for n, row in TABLE.items() if row.for_caches is not None}
-    for layer in (environment, _defaults, given):
-        for source in _by_url_first(layer):
+    for layer in (_environment(), _defaults, given):
+        for source in _by_url_first(layer, kind):
+            if layer is given and kind == "session" and "serializer" in source:
+                raise OptionError(
+                    "option 'serializer' is for caches; a session's is Beaker's own"
+                    " 'session.data_serializer'"
+                )
             values |= {name: _cast(name, value) for name, value in source.items()}
-    if kind == "session" and given.get("serializer"):  # a default of the process is for caches
-        raise OptionError(
-            "option 'serializer' is for caches; a session's is Beaker's own"
-            " 'session.data_serializer'"
-        )
     return _checked(Options(**_moving(values, kind, given)))
 
 
@@ -105,12 +97,27 @@ def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> 
     raise OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
 
 
-def _by_url_first(layer: Mapping[str, object]) -> Iterator[dict[str, object]]:
+def _environment() -> dict[str, object]:
+    """Read what each variable BEAKER_DYNAMODB_<OPTION> says."""
+    variables = {ENVIRONMENT + name.upper(): name for name in (*_NAMES, "url")}
+    said: dict[str, object] = {}
+    for variable, value in os.environ.items():
+        if variable in variables:
+            said[variables[variable]] = value
+        elif variable.startswith(ENVIRONMENT):
+            _unknown(variable, variables)
+    return said
+
+
+def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str, object]]:
     """Yield what the layer's `url` says, then what the layer says by itself."""
     named = _named(layer)
     url = named.pop("url", None)
     if url is not None:
-        inside = _named(_of_url(url))
+        found = urls.options_in(url)
+        if found is None and kind == "session":  # pyramid_beaker hands a cache.url to all caches
+            _ignore("option 'url' is not a dynamodb://REGION/TABLE")
+        inside = _named(found or {})
         if "url" in inside:
             raise OptionError("option 'url' cannot hold another one")
         yield inside
@@ -128,21 +135,30 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
         elif given in _NAMES or given == "url" or given.startswith(_FORMERS):
             named[given] = value
         else:
-            _unknown(given)
+            _unknown(given, _NAMES)
     return named
 
 
-def _refuse_near(name: str) -> None:
-    near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=_CLOSE)
+def _refuse_near(name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is close to one of *names*, which stand in one case of letters."""
+    shared = ENVIRONMENT if name.startswith(ENVIRONMENT) else ""
+    typed = name.removeprefix(shared).lower()
+    known = {known.removeprefix(shared).lower(): known for known in names}
+    near = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE)
     if near:
-        raise OptionError(f"unknown option {name!r}; did you mean {near[0]!r}?")
+        raise OptionError(f"unknown option {name!r}; did you mean {known[near[0]]!r}?")
 
 
-def _unknown(name: str) -> None:
-    _refuse_near(name)
-    if name not in _warned:
-        _warned.add(name)
-        log.warning("option %r is not one of beaker_dynamodb's; it is ignored", name)
+def _unknown(name: str, names: Iterable[str]) -> None:
+    _refuse_near(name, names)
+    _ignore(f"option {name!r} is not one of beaker_dynamodb's")
+
+
+def _ignore(what: str) -> None:
+    """Say once a process that something is ignored."""
+    if what not in _warned:
+        _warned.add(what)
+        log.warning("%s; it is ignored", what)
 
 
 def is_known(name: str) -> bool:
@@ -154,31 +170,8 @@ def is_known(name: str) -> bool:
         return True
     if name.startswith(_FORMERS):
         return True
-    _refuse_near(name)
+    _refuse_near(name, _NAMES)
     return False
-
-
-def _of_url(url: object) -> dict[str, object]:
-    """Read `dynamodb://REGION/TABLE?option=value`; a url of another scheme is another backend's."""
-    expected = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
-    if not isinstance(url, str):
-        raise OptionError(expected)
-    place, _, query = url.strip().partition("?")
-    scheme, slashes, path = place.partition("//")
-    if scheme.lower() != "dynamodb:":
-        return {}
-    region, _, table = path.partition("/")
-    try:
-        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        pairs = [("", "")]
-    table = urllib.parse.unquote(table.strip("/"))
-    names_well = all(name for name, _ in pairs) and _REGION.fullmatch(region)
-    if not slashes or "/" in table or "#" in url or not names_well:
-        raise OptionError(expected)
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise OptionError("option 'url' names an option twice")
-    return {"region": region, "table": table, **dict(pairs)}
 
 
 def _cast(name: str, value: object) -> object:

@@ -1,6 +1,6 @@
 """Many processes, the same sessions, and faults: afterwards no law of sessions is broken.
 
-`BEAKER_DYNAMODB_HISTORY_SECONDS` and `BEAKER_DYNAMODB_HISTORY_SEED` make it longer, or another.
+`DYNAMODB_HISTORY_SECONDS` and `DYNAMODB_HISTORY_SEED` make it longer, or another.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.history.worker import WIDTH, Orders
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 
-SECONDS = float(os.environ.get("BEAKER_DYNAMODB_HISTORY_SECONDS") or 20)
-SEED = int(os.environ.get("BEAKER_DYNAMODB_HISTORY_SEED") or 1)
+SECONDS = float(os.environ.get("DYNAMODB_HISTORY_SECONDS") or 20)
+SEED = int(os.environ.get("DYNAMODB_HISTORY_SEED") or 1)
 ROOT = Path(__file__).parents[1]
 PROCESSES, CLIENTS, SESSIONS = 8, 2, 20
 #: A ghost is applied after its caller has given up waiting, and asked again.

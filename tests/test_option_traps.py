@@ -30,6 +30,24 @@ def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> 
         parse(given, "session")
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "nothing"),
+    [
+        ("range_key", "kind", None),
+        ("special_keys", "userId:S", ()),
+        ("encryption_keys", KEY, ()),
+        ("migrate_from", "ext:redis", None),
+    ],
+)
+def test_the_word_none_takes_back_what_a_layer_below_has_said(
+    name: str, said: object, nothing: object
+) -> None:
+    """The table of options prints `none` as their default, so an ini file may say it."""
+    with configure(**{name: [said] if isinstance(said, bytes) else said}):
+        assert getattr(parse({}, "session"), name) != nothing
+        assert getattr(parse({name: "none"}, "session"), name) == nothing
+
+
 def test_an_empty_option_does_not_hide_its_alias() -> None:
     """An empty text means not given: then `table_name` says it."""
     assert parse({"table": "", "table_name": "tab"}, "session").table == "tab"

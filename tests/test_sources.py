@@ -156,10 +156,37 @@ def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> N
     assert "'something_else'" in warnings_of(caplog)[0]
 
 
-def test_a_session_serializer_is_refused() -> None:
+def test_a_slip_of_the_pen_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable that was meant."""
+    monkeypatch.setenv("BEAKER_DYNAMODB_TABEL", "tab")
+    with pytest.raises(OptionError) as caught:
+        parse({}, "session")
+
+    assert str(caught.value) == (
+        "unknown option 'BEAKER_DYNAMODB_TABEL'; did you mean 'BEAKER_DYNAMODB_TABLE'?"
+    )
+
+
+def test_an_unknown_variable_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is close to none of ours, and the line names it."""
+    monkeypatch.setenv("BEAKER_DYNAMODB_SOMETHING_ELSE", "tab")
+    for count in range(3):
+        parse({"ttl": count + 1}, "session")
+
+    assert [line.partition(" is ")[0] for line in warnings_of(caplog)] == [
+        "option 'BEAKER_DYNAMODB_SOMETHING_ELSE'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "given", [{"serializer": "json"}, {"url": "dynamodb://r/tab?serializer=json"}]
+)
+def test_a_session_serializer_is_refused(given: dict[str, object]) -> None:
     """On a session `serializer` names Beaker's own option; a cache takes it."""
     with pytest.raises(OptionError, match=r"session\.data_serializer"):
-        parse({"serializer": "json"}, "session")
+        parse(given, "session")
     assert parse({"serializer": "json"}, "cache").serializer == "json"
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.sources import Kind, parse
+
+#: A key of 32 bytes whose base64 is mostly plus signs.
+PLUSES = base64.b64decode("+/" * 21 + "8=")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,7 @@ from beaker_dynamodb.sources import parse
         ("dynamodb:///my%2Dtable", {"table": "my-table"}),
         ("dynamodb://r/tab?ttl=2h&compress=no", {"ttl": 7200.0, "compress": False}),
         ("dynamodb://r/tab?special_keys=a%3AN%2Cb", {"special_keys": (("a", "N"), ("b", "S"))}),
+        (f"dynamodb://r/tab?encryption_keys={'+/' * 21}8=", {"encryption_keys": (PLUSES,)}),
         ("dynamodb://r/tab?ttl=", {"ttl": 2_592_000.0}),
         ("dynamodb://r/tab?region_name=s", {"region": "r"}),
         ("dynamodb://r/tab?", {"table": "tab"}),
@@ -40,6 +46,11 @@ def test_a_url_says_everything_in_one_line(url: str, expected: dict[str, object]
     [
         "dynamodb://r/tab/u",
         "dynamodb://r/tab#x",
+        "dynamodb:/r/tab",
+        "dynamodb:r/tab",
+        "dynamodb",
+        "dynamo://r/tab",
+        "DynamDB:r",
         "dynamodb://r/tab?x",
         "dynamodb://r/tab?=x",
         "dynamodb://r/tab?ttl=5&ttl=6",
@@ -53,3 +64,15 @@ def test_a_malformed_url_is_an_error(url: object) -> None:
     """Too many parts, options without value or given twice, bad or unknown ones: OptionError."""
     with pytest.raises(OptionError, match=r"'url'|'ttl'|'tabel'"):
         parse({"url": url}, "session")
+
+
+@pytest.mark.parametrize(("kind", "lines"), [("session", 1), ("cache", 0)])
+def test_a_url_of_another_backend_is_told_once_where_it_is_a_slip(
+    kind: Kind, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A session's is left over from another backend; pyramid_beaker hands a cache.url to all."""
+    for table in ("one", "two"):
+        parse({"url": "redis://:secret@host", "table": table}, kind)
+
+    assert [line.partition(" is ")[0] for line in caplog.messages] == ["option 'url'"] * lines
+    assert "secret" not in caplog.text

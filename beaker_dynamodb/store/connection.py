@@ -24,7 +24,7 @@ class Connection:
     aws_access_key_id: str | None = field(default=None, repr=False)
     aws_secret_access_key: str | None = field(default=None, repr=False)
     aws_session_token: str | None = field(default=None, repr=False)
-    client: Any = None
+    client: Any = field(default=None, hash=False)  # it may have none
     connect_timeout: float = 1.0
     read_timeout: float = 2.0
     max_attempts: int = 3

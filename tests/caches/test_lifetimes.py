@@ -68,6 +68,7 @@ def test_while_one_makes_a_new_value_all_others_get_the_old_one(
         ({"ttl": "2h"}, 30, 30 + 60),
         ({"ttl": "0"}, 30, 30 + 60),
         ({"ttl": "0"}, None, None),
+        ({}, float("inf"), None),
     ],
 )
 def test_a_row_outlives_its_value_by_stale_for(

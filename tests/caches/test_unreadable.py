@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import pickle
 import sys
 from types import ModuleType
@@ -165,3 +167,40 @@ def test_a_cache_without_pickle_never_unpickles(
     assert (before, "k" in manager) == (False, False)
     assert Planted.ran == ()
     assert pickle.loads(pickle.dumps(Planted())) == "planted"
+
+
+@dataclasses.dataclass
+class Unhashable:
+    """A serializer of the usual kind, without a hash."""
+
+    encoding: str = "utf-8"
+
+    def dumps(self, value: Any) -> Any:
+        return json.dumps(value).encode(self.encoding)
+
+    def loads(self, data: bytes) -> Any:
+        return json.loads(data)
+
+
+class Texts(Unhashable):
+    """One that writes no bytes."""
+
+    def dumps(self, value: Any) -> Any:
+        return json.dumps(value)
+
+
+def test_a_serializer_may_be_any_object(plain: Place) -> None:
+    """A dataclass has no hash, and is told from another one all the same."""
+    cache = plain.but(serializer=Unhashable()).cache()
+    cache.put("k", {"a": 1})
+
+    assert cache["k"] == {"a": 1}
+    assert plain.but(serializer=Unhashable()).cache()["k"] == {"a": 1}
+
+
+def test_a_serializer_that_writes_no_bytes_is_named(plain: Place) -> None:
+    """The error says which option it is, and what is expected."""
+    with pytest.raises(OptionError, match=r"'serializer'.*str; expected bytes"):
+        plain.but(serializer=Texts()).cache().put("k", 1)
+
+    assert plain.rows() == []

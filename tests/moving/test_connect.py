@@ -38,7 +38,7 @@ def node_modules() -> Path:
         if shutil.which(needed) is None:
             missing(f"{needed} is not installed: it runs connect-dynamodb")
     default = Path(__file__).resolve().parents[2] / ".cache"
-    home = Path(os.environ.get("BEAKER_DYNAMODB_TEST_CACHE") or default) / "connect-dynamodb-3.0.5"
+    home = Path(os.environ.get("DYNAMODB_TEST_CACHE") or default) / "connect-dynamodb-3.0.5"
     home.mkdir(parents=True, exist_ok=True)
     (home.parent / ".gitignore").write_text("*\n")
     with (home / "install.lock").open("w") as lock:

@@ -135,7 +135,7 @@ def test_a_missing_tool_is_named(
 ) -> None:
     """Without java or npm a test is skipped with that reason; under CI it fails with it."""
     monkeypatch.setenv("CI", ci)
-    monkeypatch.setenv("BEAKER_DYNAMODB_TEST_CACHE", str(tmp_path))
+    monkeypatch.setenv("DYNAMODB_TEST_CACHE", str(tmp_path))
     monkeypatch.setattr("shutil.which", lambda name: None if name == tool else name)
 
     with pytest.raises(raised, match=f"{tool} is not installed"):

@@ -49,7 +49,7 @@ def url(given: object) -> Iterator[Finding]:
             "error",
             "url",
             f"begins with {scheme + colon + ('//' if rest.startswith('//') else '')!r}, which is no"
-            " address of ours: it is set aside as another backend's",
+            " address of ours",
             "url = dynamodb://REGION/TABLE?option=value",
         )
         return
