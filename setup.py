@@ -20,6 +20,7 @@ EMBEDDED = ["moto[dynamodb,server]>=5"]
 CLI = ["click>=8.1", "rich>=13"]
 MOVING = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
+FAST = ["isal>=1.5"]
 # Pyramid imports pkg_resources, which setuptools 82 no longer has; from 2.1 on it says so itself.
 DEMO = [*EMBEDDED, *CLI, "bottle>=0.12", "pyramid>=2.1", "pyramid_beaker>=0.9", "waitress>=2.1"]
 
@@ -58,9 +59,10 @@ setup(
         "embedded": EMBEDDED,
         "cli": CLI,
         "crypto": CRYPTO,
+        "fast": FAST,  # compress = fast
         "moving": MOVING,  # to import sessions out of ext:redis and ext:database
         "demo": DEMO,
-        "all": sorted({*DEMO, *CRYPTO, *MOVING}),
+        "all": sorted({*DEMO, *CRYPTO, *FAST, *MOVING}),
     },
     entry_points={
         # Beaker looks for the literal name, "ext:" and all (beaker/cache.py:70-113).

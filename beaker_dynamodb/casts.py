@@ -70,6 +70,17 @@ def boolean(value: object) -> bool:
     raise BadValue("true or false")
 
 
+def compression(value: object) -> bool | str:
+    """Read true or false, or the word `fast`."""
+    if isinstance(value, str) and value.strip().lower() == "fast":
+        return "fast"
+    try:
+        return boolean(value)
+    except BadValue:
+        pass
+    raise BadValue("true, false or fast")
+
+
 def whole(least: int) -> Cast[int]:
     """Make a cast for a whole number of at least *least*."""
 

@@ -42,11 +42,9 @@ def _option(  # noqa: PLR0913  # one argument a column of the table
     if shown is None:
         shown = str(default).lower() if isinstance(default, bool) else str(default or "")
     row = Option(cast, meaning, shown, node, alias, secret, for_caches)
-    # What an application hands over may have no hash; the others tell two sets apart well enough.
-    own = cast is casts.anything
-    metadata = {"option": row}
+    own = cast is casts.anything  # an application's object, which may have no hash
     return dataclasses.field(
-        default=default, repr=not secret, hash=False if own else None, metadata=metadata
+        default=default, repr=not secret, hash=False if own else None, metadata={"option": row}
     )
 
 
@@ -198,7 +196,9 @@ class Options:
     encryption_required: bool = _option(
         True, casts.boolean, "with keys: refuse rows that are not encrypted"
     )
-    compress: bool = _option(True, casts.boolean, "zlib, where it makes the item smaller")
+    compress: bool | str = _option(
+        True, casts.compression, "zlib, where it makes the item smaller; `fast`: for less CPU"
+    )
     serializer: Any = _option(
         "pickle",
         casts.anything,

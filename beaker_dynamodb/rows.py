@@ -10,8 +10,9 @@ import dataclasses
 import secrets
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 
-from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.errors import CorruptItem, OptionError, digest
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
@@ -115,6 +116,14 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
+def _fast(options: Options) -> bool:
+    """Tell whether to compress by ISA-L. Raises: OptionError, where it is not installed."""
+    fast = options.compress == "fast"
+    if fast and find_spec("isal") is None:
+        raise OptionError("compress = fast needs isal: pip install 'beaker-dynamodb[fast]'")
+    return fast
+
+
 def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
     """Build what a manager of *kind* keeps its rows with. No call is made."""
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
@@ -129,7 +138,8 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
         Codec(
             kind=codec.SESSION if kind == "session" else codec.VALUE,
             serializer=codec.TEXT if kind == "session" else number,
-            compress=options.compress,
+            compress=options.compress is not False,
+            fast=_fast(options),
             most=options.max_value_size,
             table=options.table,
             keys=options.encryption_keys,

@@ -50,7 +50,7 @@ def cpu(action: Callable[[], object], calls: int) -> float:
 
 
 def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
-    """Make what is compared, ours and the bare client's: a load, a save, a save without zlib."""
+    """Make what is compared, ours and the bare client's: a load, and saves by `compress`."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
     )
@@ -58,8 +58,9 @@ def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
     options = {"endpoint_url": url, "table": table, "digest_filenames": False, "timeout": 3720}
     options["transport"] = transport
     load, save = of_one_session(client, options, size)
+    _, fast = of_one_session(client, {**options, "compress": "fast"}, size)
     _, plain = of_one_session(client, {**options, "compress": False}, size)
-    return {"load": load, "save": save, "plain": plain}
+    return {"load": load, "save": save, "fast": fast, "plain": plain}
 
 
 def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:

@@ -36,6 +36,7 @@ DYNAMODB: Final[Mapping[str, dict[str, Any]]] = {
     "boto3 Table, bare": {"store": "bare", "way": "table"},
     "ours, wire, pickle": {**OURS, "options": {"transport": "wire"}},
     "ours, wire, json": {**OURS, "options": {"transport": "wire", **JSON}},
+    "ours, wire, compress = fast": {**OURS, "options": {"transport": "wire", "compress": "fast"}},
     "ours, wire, not compressed": {**OURS, "options": {"transport": "wire", "compress": False}},
     "ours, boto3, pickle": {**OURS, "options": {"transport": "boto3"}},
     "ours, boto3, json": {**OURS, "options": {"transport": "boto3", **JSON}},

@@ -106,10 +106,10 @@ def overhead() -> str:
         line = cells.setdefault((row["transport"], size_name(str(row["size"]))), {})
         line[row["action"]] = _ratio(row)
     rows = [
-        [transport, size, each["load"], each["save"], each["plain"]]
+        [transport, size, *(each[action] for action in ("load", "save", "fast", "plain"))]
         for (transport, size), each in cells.items()
     ]
-    head = ["transport", "session", "load", "save", "save, `compress = false`"]
+    head = ["transport", "session", "load", "save", "`compress = fast`", "`compress = false`"]
     return _markdown(head, rows) + _kept(found)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.sources import configure, parse
 
@@ -46,6 +49,14 @@ def test_the_word_none_takes_back_what_a_layer_below_has_said(
     with configure(**{name: [said] if isinstance(said, bytes) else said}):
         assert getattr(parse({}, "session"), name) != nothing
         assert getattr(parse({name: "none"}, "session"), name) == nothing
+
+
+def test_compress_fast_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found with the first manager, not with the first save."""
+    monkeypatch.setitem(sys.modules, "isal", None)
+
+    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[fast\]'"):
+        DynamoDBNamespaceManager("cached", compress="fast")
 
 
 def test_an_empty_option_does_not_hide_its_alias() -> None:

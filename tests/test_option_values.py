@@ -165,7 +165,7 @@ TABLE_OF_CASES: dict[str, Case] = {
         "keys of 32 bytes",
     ),
     "encryption_required": (True, *BOOLEAN),
-    "compress": (True, *BOOLEAN),
+    "compress": (True, [*BOOLEAN[0], (" Fast ", "fast")], BOOLEAN[1], "true, false or fast"),
     "serializer": ("pickle", [("json", "json"), (THING, THING), (" a.b ", "a.b")], [], ""),
     "max_value_size": (16 * MB, *SIZE),
     "lock": ("table", [("process", "process"), ("Table", "table")], ["x", 5], "table or process"),

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from beaker_dynamodb.item.inflating import inflate
+from beaker_dynamodb.item.compression import inflate
 
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"

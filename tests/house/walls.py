@@ -136,7 +136,7 @@ FACE = frozenset(
     "DynamoDBNamespaceManager StrictSession configure reset observe __version__".split()
 )
 UNLOADED = (
-    "boto3 botocore click rich moto pytest cryptography beaker_dynamodb.ops beaker_dynamodb.demo"
-    " beaker_dynamodb.testing beaker_dynamodb.keepers beaker_dynamodb.options"
+    "boto3 botocore click rich moto pytest cryptography isal beaker_dynamodb.ops"
+    " beaker_dynamodb.demo beaker_dynamodb.testing beaker_dynamodb.keepers beaker_dynamodb.options"
     " beaker_dynamodb.sources beaker_dynamodb.store".split()
 )
