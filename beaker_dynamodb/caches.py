@@ -22,7 +22,7 @@ from beaker_dynamodb.errors import (
     UnknownFormat,
 )
 from beaker_dynamodb.item.keys import LOCK, SESSION, as_text
-from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.record import Record, rev_of
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import lease, pages
 from beaker_dynamodb.store.lease import Lease
@@ -165,7 +165,7 @@ class CacheKeeper:
             expires = math.ceil(self.around.clock() + lifetime + options.stale_for)
         where = self.rows.layout.value(self.namespace, key)
         name = _name(key) if self.rows.layout.is_hashed(key) else None
-        return Record(where, b"", f"{token()}.{token()}", expires=expires, name=name)
+        return Record(where, b"", rev_of(token(), token()), expires=expires, name=name)
 
     def remove(self, key: object) -> None:
         """Delete an entry, cool-down or not: a silent failure would serve a revoked right.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
 from beaker_dynamodb.item import glance
 from beaker_dynamodb.item.keys import Key, as_text
-from beaker_dynamodb.item.record import Record, promote
+from beaker_dynamodb.item.record import Record, promote, rev_of
 from beaker_dynamodb.rows import Row, Rows
 from beaker_dynamodb.store.table import Absent, At, Condition, Refusal
 from beaker_dynamodb.surroundings import Surroundings
@@ -181,7 +181,7 @@ class Former:
             return None
         # Without a timeout nobody asks how old it is: it lives as if it were saved now.
         expires = glance.expiry(since if self._timeout is not None else None, self._lifetime, now)
-        rev = f"{self._around.token()}.{self._around.token()}"
+        rev = rev_of(self._around.token(), self._around.token())
         promoted, _ = promote(values or {}, self._rows.schema)
         return Record(self._key, b"", rev, (), expires, promoted=promoted)
 
@@ -204,7 +204,7 @@ class Former:
 
     def _bury(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
         expires = glance.expiry(None, self._lifetime, self._around.clock())
-        rev = f"{self._around.token()}.{self._around.token()}"
+        rev = rev_of(self._around.token(), self._around.token())
         self._tombs.add(rev)
         answer = self._rows.values.put(self._rows.tombstone(key, rev, expires), condition, old)
         if isinstance(answer, Record):

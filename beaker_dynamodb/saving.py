@@ -16,7 +16,6 @@ from beaker_dynamodb import notices
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.envelope import Envelope
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.merge import merge
 from beaker_dynamodb.item.plan import (
     Clash,
     Content,
@@ -28,7 +27,16 @@ from beaker_dynamodb.item.plan import (
     Touch,
     after_refusal,
 )
-from beaker_dynamodb.item.record import REMEMBERED, Attribute, Record, birth, promote, token_of
+from beaker_dynamodb.item.record import (
+    REMEMBERED,
+    Attribute,
+    Record,
+    birth,
+    promote,
+    rev_of,
+    token_of,
+)
+from beaker_dynamodb.item.sides import Sides, Standing, merged_content, onto
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store.table import Absent, At, Refusal
 from beaker_dynamodb.surroundings import Surroundings
@@ -40,23 +48,6 @@ PATIENCE: Final = 3.0
 JITTER: Final = 0.1
 
 Step = Create | Touch | Replace | Delete
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands in the table, as far as this request knows: the row, and what is in it."""
-
-    record: Record
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The three sides of a save: what the session held, what it holds, and how both open."""
-
-    known: Content | None
-    mine: Content
-    envelope: Envelope | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ class Saver:
         Raises: Conflict after 3 seconds, or at once under `on_conflict = raise`; ItemTooLarge;
         and whatever the door raises.
         """
-        content, base = _onto(standing, sides), standing.record if standing else None
+        content, base = onto(standing, sides), standing.record if standing else None
         started, tries = self.around.monotonic(), 0
         while True:
             token = self.around.token()
@@ -175,12 +166,12 @@ class Saver:
         promoted = self._promoted(step, content, base)
         if isinstance(step, Create) or base is None:
             return Record(
-                self.key, b"", f"{self.around.token()}.{token}", (), expires, promoted=promoted
+                self.key, b"", rev_of(self.around.token(), token), (), expires, promoted=promoted
             )
         if isinstance(step, Touch):
             return replace(base, data=b"", expires=expires, promoted=promoted, pieces=0)
         prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
-        rev = f"{birth(step.rev)}.{token}"
+        rev = rev_of(birth(step.rev), token)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
 
     def _promoted(
@@ -205,24 +196,6 @@ class Saver:
                 kind = dict(schema.special)[name]
                 notices.warn(log, f"special key {name!r} cannot be an index key of type {kind}")
         return found
-
-
-def _onto(standing: Standing | None, sides: Sides) -> Content:
-    """Put mine onto what an earlier save of this request merged in; else it would be deleted."""
-    if standing is None or sides.known is None or standing.content.text == sides.known.text:
-        return sides.mine
-    opaque = None in (standing.content.values, sides.known.values, sides.mine.values)
-    cleared = standing.content.begun and not sides.mine.begun
-    return sides.mine if opaque or cleared else merged_content(sides, standing.content)
-
-
-def merged_content(sides: Sides, theirs: Content) -> Content:
-    """Merge mine into theirs; mine alone, where one of them does not open."""
-    known = sides.known.values if sides.known and sides.known.values else {}
-    if sides.envelope is None or sides.mine.values is None or theirs.values is None:
-        return sides.mine
-    values = merge(known, sides.mine.values, theirs.values)
-    return Content(sides.envelope.close(values), values)
 
 
 def _result(written: Record | None, content: Content, sides: Sides) -> Result:

@@ -19,8 +19,9 @@ from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.saving import Saver, Sides, Standing, merged_content
+from beaker_dynamodb.saving import Saver
 from beaker_dynamodb.store import meter
 from beaker_dynamodb.store.table import At, Refusal
 from beaker_dynamodb.surroundings import Surroundings

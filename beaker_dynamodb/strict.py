@@ -15,10 +15,10 @@ from beaker.container import NamespaceManager
 from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
+from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
+
 _ROW: Final = "session"
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
-_BOOKKEEPING: Final = frozenset({"_domain", "_path"})
-_TIMES: Final = frozenset({"_creation_time", "_accessed_time"})
 
 
 class SessionEnvelope:
@@ -157,9 +157,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
         """Save this session alone; False where there was nothing to save."""
         left = self.keys()
-        if not self._stored and not self._formers and left <= _BOOKKEEPING | _TIMES:
+        if not self._stored and not self._formers and left <= PLACES.union(TIMES):
             return False
-        if left <= _BOOKKEEPING and not accessed_only:
+        if left <= PLACES and not accessed_only:
             self._remove_rows()
             return False
         if self._deleted:

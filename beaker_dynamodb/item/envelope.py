@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from beaker_dynamodb.item.bookkeeping import ACCESSED, CREATED, PLACES
 from beaker_dynamodb.item.compression import inflate
 
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
@@ -28,8 +29,8 @@ _HEAD = 512
 #: The keys that Beaker sets before the access time (beaker/session.py:225 and 440), each as
 #: protocol 2 writes a short text: X, its length, the text, q, its number in the memo.
 _TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
-_BOOKKEEPING = frozenset({b"_domain", b"_path", b"_creation_time"})
-_ACCESSED = b"_accessed_time"
+_BEFORE = frozenset(name.encode() for name in (*PLACES, CREATED))
+_ACCESSED = ACCESSED.encode()
 _FLOAT = 8
 #: How protocol 2 names a class; a text may look like it, and is opened then.
 _NAMES_A_CLASS = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]")
@@ -144,7 +145,7 @@ def _accessed_at(raw: bytes) -> int | None:
     if not raw.startswith(_PICKLED_DICT + b"("):
         return None
     name, at = _text_at(raw, len(_PICKLED_DICT) + 1)
-    while name in _BOOKKEEPING:
+    while name in _BEFORE:
         kind = raw[at : at + 1]
         if kind == _TEXT:
             _, at = _text_at(raw, at)

@@ -12,8 +12,8 @@ import math
 import pickle
 from typing import Any, Final
 
+from beaker_dynamodb.item.bookkeeping import ACCESSED, PLACES
 from beaker_dynamodb.item.envelope import JsonEnvelope, Values
-from beaker_dynamodb.item.plan import ACCESSED, BOOKKEEPING
 
 #: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
 BEAKERS_GRACE: Final = 120
@@ -79,7 +79,7 @@ def accessed(values: Values | None) -> float | None:
 
 def is_emptied(values: Values | None) -> bool:
     """Tell whether it is what Beaker's own delete() leaves behind: its bookkeeping, if that."""
-    return values is not None and values.keys() <= BOOKKEEPING
+    return values is not None and values.keys() <= PLACES
 
 
 def expiry(since: float | None, lifetime: float | None, now: float) -> int | None:

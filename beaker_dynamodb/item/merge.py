@@ -11,10 +11,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+from beaker_dynamodb.item.bookkeeping import TIMES
 from beaker_dynamodb.item.envelope import Values
-
-#: Beaker's own bookkeeping of times (beaker/session.py:225): in a merge they only grow.
-TIMES: Final = ("_accessed_time", "_creation_time")
 
 _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from beaker_dynamodb.item.bookkeeping import ACCESSED, CREATED, PLACES
 from beaker_dynamodb.item.envelope import Envelope, Values
 from beaker_dynamodb.item.merge import changed_keys
 from beaker_dynamodb.item.record import Record, birth
-
-#: All that is left in a session after `delete()` or `clear()` (beaker/session.py:84).
-BOOKKEEPING: Final = frozenset({"_domain", "_path"})
-ACCESSED, CREATED = "_accessed_time", "_creation_time"
 
 
 class Content:
@@ -51,7 +48,7 @@ class Content:
     @property
     def emptied(self) -> bool:
         """Tell whether nothing but Beaker's bookkeeping is left."""
-        return self.values is not None and self.values.keys() <= BOOKKEEPING
+        return self.values is not None and self.values.keys() <= PLACES
 
     @property
     def begun(self) -> bool:

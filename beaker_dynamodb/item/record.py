@@ -112,6 +112,11 @@ def _size(value: Attribute) -> int:
     return len(str(value).encode("utf-8", "surrogatepass"))
 
 
+def rev_of(born: str, token: str) -> str:
+    """Write a rev: the birth of the row, and the token that its last write of data drew."""
+    return f"{born}.{token}"
+
+
 def birth(rev: str) -> str:
     """Read the birth out of a rev."""
     return rev.partition(".")[0]

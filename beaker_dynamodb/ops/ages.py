@@ -12,8 +12,8 @@ import re
 import struct
 from typing import Final, Literal
 
+from beaker_dynamodb.item.bookkeeping import CREATED
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
-from beaker_dynamodb.item.plan import CREATED
 
 Kind = Literal["pickle", "json", "opaque"]
 #: Protocol 2: BINUNICODE with its length, BINPUT or LONG_BINPUT, BINFLOAT and eight bytes.

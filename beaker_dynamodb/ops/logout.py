@@ -12,7 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.record import Record, rev_of
 from beaker_dynamodb.ops import identity
 from beaker_dynamodb.ops.maintenance import Session, described, has, matching, wanted
 from beaker_dynamodb.rows import Rows
@@ -124,4 +124,4 @@ def _tombstone(of: Rows, seen: Sighting) -> Record:
     around, expires = of.values.around, None
     if seen.expires is not None:
         expires = max(math.ceil(seen.expires), math.ceil(around.clock() + of.options.ttl))
-    return of.tombstone(seen.key, f"{around.token()}.{around.token()}", expires)
+    return of.tombstone(seen.key, rev_of(around.token(), around.token()), expires)

@@ -16,7 +16,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import ItemTooLarge, OptionError, TableMissing, Unavailable, digest
 from beaker_dynamodb.item import glance
-from beaker_dynamodb.item.record import Attribute, Record, Schema, promote
+from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of
 from beaker_dynamodb.ops.origins.origin import Found, Origin
 from beaker_dynamodb.ops.origins.tables import Place
 from beaker_dynamodb.options import Options
@@ -205,7 +205,7 @@ class _Mover:
         record = Record(
             self._rows.layout.session(found.id),
             b"",
-            f"{self._around.token()}.{token}",
+            rev_of(self._around.token(), token),
             (),
             wanted.expires,
             promoted=wanted.promoted,

@@ -94,7 +94,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "outage": "errors",
         "brackets": "",
         "cooldown": "store",
-        "strict": "errors",
+        "strict": "item errors",
         "saving": f"notices rows {DOOR}",
         "migrating": ROWS,
         "sessions": f"saving outage migrating {ROWS}",
