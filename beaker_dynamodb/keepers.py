@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from beaker_dynamodb import casts, sources
+from beaker_dynamodb import casts, former, sources
 from beaker_dynamodb.caches import CacheKeeper
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import Options
@@ -52,6 +52,8 @@ def _rows(options: Options, kind: sources.Kind, around: Surroundings) -> Rows:
     """Build the rows of these options, once a process."""
     found = _built.get((options, kind))
     if found is None:
+        if options.migrate_from is not None:  # what is missing shows now, not to who has a cookie
+            former.kind_of(options.migrate_from)
         found = _built.setdefault((options, kind), rows(options, kind, around))
     return found
 

@@ -8,127 +8,19 @@ docs/migrating.md holds the table of interleavings.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final
 
-from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
+from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.former import Backend
 from beaker_dynamodb.item import glance
-from beaker_dynamodb.item.keys import Key, as_text
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
 from beaker_dynamodb.rows import Row, Rows
 from beaker_dynamodb.store.table import Absent, At, Condition, Refusal
 from beaker_dynamodb.surroundings import Surroundings
 
-if TYPE_CHECKING:
-    from beaker.container import NamespaceManager
-
-T = TypeVar("T")
-_SESSION: Final = "session"
 #: How often a row that comes and goes while a session is moved in is met again.
 _MEETINGS: Final = 3
-_TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
-#: What a backend raises when it is made from options that are wrong, and never in an outage.
-_MISTAKES: Final = "MissingCacheParameter InvalidCacheBackendError TypeError KeyError".split()
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """The backend that sessions are moved from, for one namespace: get and remove its text."""
-
-    name: str
-    options: tuple[tuple[str, Any], ...] = field(repr=False)  # a url may hold a password
-    namespace: object = field(repr=False)
-    timeout: float | None
-
-    def read(self) -> str | None:
-        """Return the session's text as it stands there, None where there is none.
-
-        Raises: Unavailable, where the backend fails; CorruptItem, where it holds no text;
-        OptionError, where it cannot be made.
-        """
-        manager = self._made()
-        found = self._asked(lambda: _get(manager))
-        if found is None or isinstance(found, str):
-            return found
-        text = as_text(found)
-        if text is None:
-            raise CorruptItem(self._digest, f"{self.name} holds no text for it")
-        return text
-
-    def remove(self) -> None:
-        """Remove the session's text there.
-
-        Raises: Unavailable, OptionError.
-        """
-        manager = self._made()
-        # A look first: a backend of files would else write one for a session that it never had.
-        if self._asked(lambda: _get(manager)) is not None:
-            self._asked(lambda: _delete(manager))
-
-    @property
-    def _digest(self) -> str:
-        return digest(as_text(self.namespace) or "")
-
-    def _made(self) -> NamespaceManager:
-        from beaker.cache import clsmap
-
-        options = dict(self.options)
-        if self.name in _TABLES:
-            options = {"migrate_from": "none", **options}
-        try:
-            kind = clsmap[self.name]
-        except (KeyError, TypeError):
-            kind = None
-        if kind is None:
-            raise OptionError(f"option 'migrate_from': Beaker knows no backend {self.name!r}")
-        try:
-            return kind(
-                self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
-            )
-        except OptionError:
-            raise
-        except Exception as error:  # noqa: BLE001  # a backend raises what it likes
-            wrong = type(error).__name__
-        if wrong in _MISTAKES:
-            raise OptionError(
-                f"option 'migrate_from': the backend {self.name!r} cannot be made ({wrong});"
-                " its own options are given as migrate_from.NAME"
-            )
-        raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
-
-    def _asked(self, ask: Callable[[], T]) -> T:
-        try:
-            return ask()
-        except (pickle.UnpicklingError, EOFError):
-            wrong = ""
-        except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
-            wrong = type(error).__name__
-        # Raised here, so that no context holds what the backend said: it may name the session.
-        if not wrong:
-            raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
-        raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
-
-
-def _get(manager: NamespaceManager) -> object:
-    manager.acquire_read_lock()
-    try:
-        return manager[_SESSION]
-    except KeyError:
-        return None
-    finally:
-        manager.release_read_lock()
-
-
-def _delete(manager: NamespaceManager) -> None:
-    manager.acquire_write_lock()
-    try:
-        del manager[_SESSION]
-    except KeyError:
-        return
-    finally:
-        manager.release_write_lock()
 
 
 class Former:

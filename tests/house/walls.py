@@ -42,8 +42,8 @@ WALLS = (
     ),
     Wall(
         tuple(
-            "manager.py keepers.py sessions.py succession.py migrating.py caches.py saving.py"
-            " outage.py rows.py notices.py brackets.py cooldown.py serializers.py"
+            "manager.py keepers.py sessions.py succession.py migrating.py former.py caches.py"
+            " saving.py outage.py rows.py notices.py brackets.py cooldown.py serializers.py"
             " surroundings.py".split()
         ),
         ("boto3", "botocore", "beaker_dynamodb.ops"),
@@ -85,7 +85,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "casts": "errors",
         "options": "casts errors",
         "urls": "errors",
-        "sources": "options casts urls errors",
+        "contradictions": "options errors",
+        "sources": "options casts contradictions urls errors",
         "item": "errors",
         "store": "surroundings notices item options errors",
         "serializers": "item errors",
@@ -96,15 +97,16 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "cooldown": "store",
         "strict": "item errors",
         "saving": f"notices rows {DOOR}",
-        "migrating": ROWS,
+        "former": "item errors",
+        "migrating": f"former {ROWS}",
         "sessions": f"saving outage migrating {ROWS}",
         "caches": f"brackets cooldown {ROWS}",
-        "keepers": f"sessions caches casts {ROWS}",
+        "keepers": f"sessions caches former casts {ROWS}",
         "succession": f"sessions {ROWS}",
         "manager": f"keepers sessions succession brackets {ROWS}",
         "__init__": f"manager keepers strict cooldown {ROWS}",
         # The side of the operators
-        "ops": ROWS,
+        "ops": f"former {ROWS}",
         "ops/cli": f"ops demo casts {ROWS}",  # the command line alone may start the demo
         # The demo is an application: it knocks at the face, and shows what stands in the table.
         "demo": f"__init__ {ROWS}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from beaker_dynamodb import configure
 from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.former import host_of
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
 
@@ -22,7 +25,7 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
     moving.found(moved)
 
     assert down.found(moved) == {"user": "ann"}
-    with pytest.raises(Unavailable, match="ext:redis"):
+    with pytest.raises(Unavailable, match=r"'ext:redis'.* at 127\.0\.0\.1:1 failed"):
         down.visit(waiting, contents)
     with pytest.raises(Unavailable):
         down.visit(moved.also(), log_out)  # it would still live in the old backend
@@ -46,6 +49,36 @@ def test_a_backend_that_cannot_be_made_is_named(
     """A mistake in the options is an OptionError, and no logout either."""
     with pytest.raises(OptionError, match=word):
         new.with_(**formers).visit(Browser("beaker.session.id=" + "a" * 32), contents)
+
+
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize(
+    ("backend", "package"), [("ext:redis", "redis"), ("ext:database", "sqlalchemy")]
+)
+def test_a_package_that_the_old_backend_needs_is_missed_by_the_first_visitor(
+    new: Site, kind: str, backend: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no cookie as well: a deploy that cannot move sessions is seen at once."""
+    monkeypatch.setitem(sys.modules, package, None)
+    site = new.with_(**{"migrate_from": backend, "migrate_from.url": "redis://:hunter2@cache/0"})
+
+    with pytest.raises(OptionError, match=rf"{package}: pip install 'beaker-dynamodb\[moving\]'"):
+        site.begun(user="ann")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("redis://:hunter2@cache:6379/0", "cache:6379"),
+        ("mysql+x://a:b@db.example/s", "db.example"),
+        ("sqlite:////srv/x.db", ""),
+        ("redis://[::1", ""),
+        (None, ""),
+    ],
+)
+def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
+    """A url holds a password, often."""
+    assert host_of(url) == host
 
 
 @pytest.mark.parametrize("kind", ["file"])

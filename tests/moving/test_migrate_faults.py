@@ -91,7 +91,7 @@ def test_the_old_backend_failing_is_one_of_our_errors(
     def broken(_: object) -> str:
         raise KeyError(user.id)
 
-    monkeypatch.setattr("beaker_dynamodb.migrating._get", broken)
+    monkeypatch.setattr("beaker_dynamodb.former._get", broken)
     with pytest.raises(DynamoDBBackendError) as caught:
         moving.visit(user, contents)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.migrating import Backend
+from beaker_dynamodb.former import Backend
 from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site, Visit
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
