@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
-from beaker_dynamodb import casts, urls
+from beaker_dynamodb import casts, contradictions, urls
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import TABLE, Options
 
@@ -73,7 +73,7 @@ def _parse(given: Mapping[str, object], kind: Kind) -> Options:
                     " 'session.data_serializer'"
                 )
             values |= {name: _cast(name, value) for name, value in source.items()}
-    return _checked(Options(**_moving(values, kind, given)))
+    return contradictions.checked(Options(**_moving(values, kind, given)))
 
 
 def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> dict[str, Any]:
@@ -141,12 +141,18 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
 
 def _refuse_near(name: str, names: Iterable[str]) -> None:
     """Refuse a name that is close to one of *names*, which stand in one case of letters."""
+    near = nearest(name, names)
+    if near:
+        raise OptionError(f"unknown option {name!r}; did you mean {near!r}?")
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Find the one of *names* that was meant by a misspelled one, None where none is close."""
     shared = ENVIRONMENT if name.startswith(ENVIRONMENT) else ""
     typed = name.removeprefix(shared).lower()
     known = {known.removeprefix(shared).lower(): known for known in names}
     near = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE)
-    if near:
-        raise OptionError(f"unknown option {name!r}; did you mean {known[near[0]]!r}?")
+    return known[near[0]] if near else None
 
 
 def _unknown(name: str, names: Iterable[str]) -> None:
@@ -186,32 +192,17 @@ def _cast(name: str, value: object) -> object:
     raise OptionError(message)
 
 
-def _checked(options: Options) -> Options:
-    """Return *options* if no two of them contradict each other."""
-    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
-    attributes += [options.range_key] if options.range_key else []
-    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
-    if twice:
-        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
-    for name, _ in options.special_keys:
-        if name in attributes:
-            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
-    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
-        raise OptionError(
-            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
-            " provisioned table, none for an on-demand one"
-        )
-    return options
-
-
 def configure(**defaults: object) -> AbstractContextManager[None]:
     """Set defaults for every manager of this process; as a context manager, for a while.
 
     Takes the options of the table and `url`. They rank below what an ini file or a
     constructor says, and above the environment.
 
-    Raises: OptionError, at once rather than at the first request.
+    Raises: OptionError, at once rather than at the first request; also for a name that is none of
+    ours, or that keeps the beginning that it has in an ini file.
     """
+    for name in defaults:
+        _refuse_foreign(name)
     before = dict(_defaults)
     _defaults.update(defaults)
     _parsed.clear()
@@ -221,6 +212,17 @@ def configure(**defaults: object) -> AbstractContextManager[None]:
         _restore(before)
         raise
     return _until_exit(lambda: _restore(before))
+
+
+def _refuse_foreign(name: str) -> None:
+    """Refuse to `configure()` what an ini file may hold beside our options, and we set aside."""
+    plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
+    if plain != name:
+        raise OptionError(f"configure() takes options by their own names: {plain!r}, not {name!r}")
+    if name in LEFTOVERS or not is_known(name):
+        raise OptionError(
+            f"option {name!r} is not one of beaker_dynamodb's; Beaker's own are given to Beaker"
+        )
 
 
 @contextmanager

@@ -16,6 +16,8 @@ EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
 _SCHEME = "dynamodb"
 _CLOSE = 0.75
 _REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
+#: What a region looks like where no table is named: a table's name alone would be taken for one.
+_OF_AWS = re.compile(r"([a-z]+-){2,}\d+", re.ASCII)
 
 
 def options_in(url: object) -> dict[str, object] | None:
@@ -36,6 +38,8 @@ def options_in(url: object) -> dict[str, object] | None:
     pairs = _pairs(query)
     if not path.startswith("//") or not _REGION.fullmatch(region) or "/" in table or "#" in url:
         raise OptionError(EXPECTED)
+    if region and not table and not _OF_AWS.fullmatch(region):
+        raise OptionError(f"{EXPECTED}; it names no table, and what stands there is no region")
     if len({name for name, _ in pairs}) < len(pairs):
         raise OptionError("option 'url' names an option twice")
     return {"region": region, "table": table, **dict(pairs)}

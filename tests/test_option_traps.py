@@ -76,3 +76,39 @@ def test_a_default_serializer_for_caches_does_not_break_sessions() -> None:
     configure(serializer="json")
     assert parse({}, "cache").serializer == "json"
     parse({}, "session")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"aws_access_key_id": "AKIA"}, "go together"),
+        ({"aws_secret_access_key": "hunter2"}, "go together"),
+        ({"aws_session_token": "hunter2"}, "says nothing without 'aws_access_key_id'"),
+        ({"aws_access_key_id": "AKIA", "aws_session_token": "hunter2"}, "go together"),
+    ],
+)
+def test_half_of_a_pair_of_credentials_is_no_outage(given: dict[str, object], words: str) -> None:
+    """boto3 fails with them at the first call, and every visitor would see it."""
+    with pytest.raises(OptionError, match=words) as caught:
+        parse(given, "session")
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("session.tabel", "'tabel', not 'session.tabel'"),
+        ("beaker.session.table", "'table', not 'beaker.session.table'"),
+        ("cache.table", "'table', not 'cache.table'"),
+        ("secret", "'secret' is not one of beaker_dynamodb's; Beaker's own are given to Beaker"),
+        ("timeout", "'timeout' is not one of beaker_dynamodb's"),
+        ("tabel", "did you mean 'table'"),
+    ],
+)
+def test_configure_takes_nothing_that_it_would_not_heed(name: str, words: str) -> None:
+    """An ini file holds Beaker's settings beside ours; whoever calls a function means it."""
+    with pytest.raises(OptionError, match=words):
+        configure(**{name: "x"})
+
+    assert parse({}, "session").table == "sessions"

@@ -177,6 +177,9 @@ TABLE_OF_CASES: dict[str, Case] = {
 TOGETHER = {
     "read_capacity_units": {"write_capacity_units": "5"},
     "write_capacity_units": {"read_capacity_units": "5"},
+    "aws_access_key_id": {"aws_secret_access_key": "s"},
+    "aws_secret_access_key": {"aws_access_key_id": "k"},
+    "aws_session_token": {"aws_access_key_id": "k", "aws_secret_access_key": "s"},
 }
 
 

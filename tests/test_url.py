@@ -21,6 +21,7 @@ PLUSES = base64.b64decode("+/" * 21 + "8=")
         ("DynamoDB://eu-west-1/tab", {"region": "eu-west-1", "table": "tab"}),
         ("dynamodb:///tab", {"region": None, "table": "tab"}),
         ("dynamodb://eu-west-1", {"region": "eu-west-1", "table": "sessions"}),
+        ("dynamodb://us-gov-west-1?ttl=5", {"region": "us-gov-west-1", "ttl": 5.0}),
         ("dynamodb:///", {"region": None, "table": "sessions"}),
         ("dynamodb:///my%2Dtable", {"table": "my-table"}),
         ("dynamodb://r/tab?ttl=2h&compress=no", {"ttl": 7200.0, "compress": False}),
@@ -45,6 +46,8 @@ def test_a_url_says_everything_in_one_line(url: str, expected: dict[str, object]
     "url",
     [
         "dynamodb://r/tab/u",
+        "dynamodb://myapp-sessions",
+        "dynamodb://sessions?ttl=5",
         "dynamodb://r/tab#x",
         "dynamodb:/r/tab",
         "dynamodb:r/tab",

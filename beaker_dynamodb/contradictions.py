@@ -1,0 +1,50 @@
+"""What no two options may say together: an attribute's name twice, one half of a pair.
+
+Pure: complete options in, the same out or an OptionError. What one value may be, `casts` says.
+"""
+
+from __future__ import annotations
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.options import Options
+
+
+def checked(options: Options) -> Options:
+    """Return *options* if no two of them contradict each other.
+
+    Raises: OptionError, naming both.
+    """
+    _attributes(options)
+    _pairs(options)
+    return options
+
+
+def _attributes(options: Options) -> None:
+    """Refuse two attributes of one name."""
+    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
+    attributes += [options.range_key] if options.range_key else []
+    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
+    if twice:
+        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+    for name, _ in options.special_keys:
+        if name in attributes:
+            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+
+
+def _pairs(options: Options) -> None:
+    """Refuse one half of what makes sense together."""
+    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
+        raise OptionError(
+            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
+            " provisioned table, none for an on-demand one"
+        )
+    if (options.aws_access_key_id is None) is not (options.aws_secret_access_key is None):
+        raise OptionError(
+            "options 'aws_access_key_id' and 'aws_secret_access_key' go together: give both, or"
+            " none, and AWS's own places are searched"
+        )
+    if options.aws_session_token is not None and options.aws_access_key_id is None:
+        raise OptionError(
+            "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
+            " 'aws_secret_access_key'"
+        )
