@@ -1,27 +1,34 @@
 """What an application tells Beaker, read from its own ini file, so that both mean the same table.
 
-PasteDeploy's files: sections, `%(here)s`, `use`; then what the caller adds. The result holds our
-options, parsed, and Beaker's own settings beside them.
+First the file, then what the caller adds. The result holds our options, parsed, and Beaker's own
+settings beside them.
 """
 
 from __future__ import annotations
 
-import configparser
 import inspect
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from beaker_dynamodb import sources
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import Options
+from beaker_dynamodb.ops import ini
+from beaker_dynamodb.options import TABLE, Options
+from beaker_dynamodb.store.blueprint import blueprint
+from beaker_dynamodb.store.features import NONE, Features
 
 #: The region of a cache's options that stand without a region's name.
 DEFAULT_REGION: Final = "default"
 _OURS: Final = frozenset({"ext:dynamodb", "dynamodb"})
-_SECTIONS: Final = ("app", "filter", "filter-app", "composite", "pipeline", "server")
-_MOST_FILES: Final = 10
+#: The settings by which a section is known to be Beaker's.
+_SAYS: Final[Mapping[sources.Kind, tuple[str, ...]]] = {
+    "session": ("session.type", "beaker.session.type"),
+    "cache": ("cache.type", "beaker.cache.type", "cache.regions", "beaker.cache.regions"),
+}
+#: Beaker's own settings that nobody else should read (beaker/session.py:141).
+_SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +36,34 @@ class Application:
     """One application's sessions, or a region of its caches.
 
     `settings` are all of Beaker's, without `session.` or `cache.REGION.` before the name;
-    `source` says where they come from, for a sentence.
+    `source` says where they come from, for a sentence; `call` is how the command line was told of
+    it, for another command: `-c production.ini --cache short`. No secret is in it.
     """
 
     options: Options
     kind: sources.Kind
     settings: Mapping[str, Any] = field(repr=False)
     source: str
+    call: str = ""
 
     @property
     def secret(self) -> str | None:
         """The secret that signs the cookie, None where it is not signed."""
         return self.settings.get("secret") or None
+
+    def creates(self, features: Features = NONE) -> str:
+        """Write the command that makes its table, ready to be pasted into a shell."""
+        if not self.call:
+            return blueprint(self.options, features).command(self.options.region)
+        return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An option that is wrong, by the name that it has in the file; "" where none alone is."""
+
+    name: str
+    said: str
 
 
 def application(
@@ -49,84 +72,101 @@ def application(
     """Read what an application tells Beaker.
 
     Args:
-        config: an ini file, `file.ini` or `file.ini#section`; `main` if no section is named.
+        config: an ini file, `file.ini` or `file.ini#section`. Without a section it is `main`, or
+            the only one that says of which type the sessions or caches are.
         given: options that win over the file's; a name may keep its `session.` or `cache.`.
         cache: the region of a cache, `default` for the options without one; None: sessions.
 
     Raises: OptionError, also where the file says that another backend is used.
     """
-    kind: sources.Kind = "session" if cache is None else "cache"
-    said = {} if config is None else section(config)
-    settings = _session(said) if cache is None else _region(said, cache, config or "")
-    source = config or "the command line"
-    if config is not None:
-        _is_ours({**settings, **_plain(given or {}, kind)}, kind, source)
-    settings |= _plain(given or {}, kind)
-    _known(_plain(given or {}, kind), kind)
-    options = sources.parse(
-        {name: value for name, value in settings.items() if name not in _beakers(kind)}, kind
-    )
-    return Application(options, kind, settings, source)
+    kind = _kind(cache)
+    settings = _settings(config, given or {}, cache)
+    call = _call(config, given or {}, cache)
+    return Application(_parsed(settings, kind), kind, settings, config or "the command line", call)
 
 
-def section(config: str) -> dict[str, str]:
-    """Read one section of a PasteDeploy file, and what it builds upon by `use`.
+def mistakes(
+    config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
+) -> Iterator[Mistake]:
+    """Yield all that is wrong with the options, where `application()` raises at the first one.
 
-    Raises: OptionError, where there is no such file or section.
+    Args: as `application()` takes.
+    Raises: OptionError, where there is no such file, section or region, or it is not ours.
     """
-    path, _, name = config.partition("#")
-    found: dict[str, str] = {}
-    for _ in range(_MOST_FILES):
-        parser = _parser(Path(path))
-        found = _items(parser, _named(parser, name or "main", path)) | found
-        base = found.pop("use", "")
-        if base.startswith("config:"):
-            other, _, name = base.removeprefix("config:").partition("#")
-            path = str(Path(path).parent / other)
-        elif base and ":" not in base:
-            name = base
-        else:
-            break
-    return found
+    kind, settings = _kind(cache), _settings(config, given or {}, cache)
+    begin = "session." if cache is None else f"cache.{cache}.".replace(f".{DEFAULT_REGION}.", ".")
+    while said := _wrong(settings, kind):
+        without = {name: {n: v for n, v in settings.items() if n != name} for name in settings}
+        culprit = next((name for name in settings if _wrong(without[name], kind) != said), None)
+        yield Mistake(f"{begin}{culprit}" if culprit else "", said)
+        if culprit is None:  # an environment variable, a default of the process
+            return
+        settings = without[culprit]
 
 
-def _parser(path: Path) -> configparser.ConfigParser:
-    """Parse as PasteDeploy does: names keep their case, `here` is the file's folder."""
-    where = path.absolute()
-    parser = configparser.ConfigParser(
-        defaults={"here": str(where.parent), "__file__": str(where)}, strict=False
-    )
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's own way
+def _wrong(settings: Mapping[str, Any], kind: sources.Kind) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            parser.read_file(file)
-    except (OSError, ValueError, configparser.Error) as error:
-        wrong = getattr(error, "strerror", None) or type(error).__name__
-    else:
-        return parser
-    raise OptionError(f"the file {str(path)!r} cannot be read: {wrong}")
+        _parsed(settings, kind)
+    except OptionError as error:
+        return str(error)
+    return ""
 
 
-def _named(parser: configparser.ConfigParser, name: str, path: str) -> str:
-    """Find a section by its whole name, or by what stands behind its kind."""
-    for full in (name, *(f"{kind}:{name}" for kind in _SECTIONS)):
-        if parser.has_section(full):
-            return full
-    raise OptionError(
-        f"{path!r} has no section {name!r}; it has {', '.join(parser.sections()) or 'none'}"
-    )
+def regions(config: str) -> tuple[str, ...]:
+    """Name the cache regions of an ini file that are kept in a table of ours."""
+    from beaker.util import parse_cache_config_options
+
+    told: dict[str, Any] = parse_cache_config_options(ini.settings(config, _SAYS["cache"]))
+    found: dict[str, dict[str, Any]] = told.pop("cache_regions", {})
+    ours = tuple(name for name, one in found.items() if one.get("type") in _OURS)
+    return (*ours, *((DEFAULT_REGION,) if told.get("type") in _OURS and not found else ()))
 
 
-def _items(parser: configparser.ConfigParser, name: str) -> dict[str, str]:
-    """Read a section; a value that is no pattern of configparser's stands as it is."""
-    found = {}
-    for option in parser.options(name):
-        try:
-            value = parser.get(name, option)
-        except configparser.InterpolationError:  # a secret with a lone per cent sign
-            value = parser.get(name, option, raw=True)
-        found[option.removeprefix("set ")] = value.strip()
-    return found
+def unread(application: Application) -> Iterator[tuple[str, str | None]]:
+    """Yield each setting that neither Beaker nor this package reads, and the one that is near."""
+    known = {*_beakers(application.kind), *sources.LEFTOVERS}
+    for name in application.settings:
+        if name not in known and not sources.is_known(name):
+            yield name, sources.nearest(name, known)
+
+
+def _kind(cache: str | None) -> sources.Kind:
+    return "session" if cache is None else "cache"
+
+
+def _settings(config: str | None, given: Mapping[str, str], cache: str | None) -> dict[str, Any]:
+    """Read the settings of one session or region, and what is given over them."""
+    kind = _kind(cache)
+    said = {} if config is None else ini.settings(config, _SAYS[kind])
+    settings = _session(said) if cache is None else _region(said, cache, config or "")
+    plain = _plain(given, kind)
+    if config is not None:
+        _is_ours({**settings, **plain}, kind, config)
+    _known(plain, kind)
+    return settings | plain
+
+
+def _parsed(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
+    beakers = _beakers(kind)
+    return sources.parse({n: value for n, value in settings.items() if n not in beakers}, kind)
+
+
+def _call(config: str | None, given: Mapping[str, str], cache: str | None) -> str:
+    """Write the words that name this application on a command line; a secret is three dots."""
+    words = [] if config is None else ["-c", shlex.quote(config)]
+    for name, value in given.items():
+        hidden = _is_secret(name.rpartition("session.")[2].removeprefix("cache."), value)
+        words += ["-o", f"{name}=..." if hidden else shlex.quote(f"{name}={value}")]
+    words += [] if cache is None else ["--cache", shlex.quote(cache)]
+    return " ".join(words)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Tell whether an option may hold what nobody else should read; so may any url's query."""
+    row = TABLE.get(name)
+    if row is not None:
+        return row.secret
+    return name in _SECRETS or name.startswith("migrate_from.") or (name == "url" and "?" in value)
 
 
 def _session(said: Mapping[str, str]) -> dict[str, Any]:
@@ -159,10 +199,10 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     backend = settings.get("type")
     if backend in _OURS:
         return
-    what = f"{kind}.type is {backend!r}" if backend else f"{kind}.type is not set"
+    what = f"is {backend!r}, not 'ext:dynamodb'" if backend else "is not set"
     raise OptionError(
-        f"in {source} {what}, not 'ext:dynamodb'; name the section that sets it, as"
-        " FILE#SECTION, or say -o type=ext:dynamodb"
+        f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or say"
+        " -o type=ext:dynamodb; caches are asked for by --cache REGION"
     )
 
 
@@ -182,7 +222,9 @@ def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
     """
     for name in given:
         if name not in _beakers(kind) and not sources.is_known(name):
-            raise OptionError(f"unknown option {name!r}; README lists those there are")
+            near = sources.nearest(name, _beakers(kind))
+            hint = f"did you mean {near!r}?" if near else "README lists those there are"
+            raise OptionError(f"unknown option {name!r}; {hint}")
 
 
 def _beakers(kind: sources.Kind) -> frozenset[str]:

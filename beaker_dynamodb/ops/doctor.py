@@ -10,23 +10,22 @@ import dataclasses
 import importlib.util
 import os
 import platform
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Final
 
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.application import application as read
+from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.former import Backend
+from beaker_dynamodb.ops.application import Application, Mistake, regions, unread
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.ops.trip import own_key, trip
 from beaker_dynamodb.rows import Rows, rows
 from beaker_dynamodb.sources import ENVIRONMENT
-from beaker_dynamodb.store import provision
+from beaker_dynamodb.store import embedded, provision
 from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.identity import carrier, clock_of, identity
+from beaker_dynamodb.store.identity import carrier, clock_of, identity, regions_of
 from beaker_dynamodb.store.probes import Probe, probes
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
@@ -46,14 +45,30 @@ def examine(
 
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
+    yield from _installed_and_set(environ)
     yield from _told(application, environ)
+    yield from _former(application, around)
+    if embedded.is_elsewhere(application.options.endpoint_url):
+        yield from table.embedded(embedded.missing())
+        return
     options = dataclasses.replace(application.options, create_table=False)
-    mine = rows(options, application.kind, around)
     try:
-        yield from _reached(application, mine.table.door, around)
+        mine = rows(options, application.kind, around)
+        for finding in _reached(application, mine.table.door, around):
+            yield finding
+            if finding.severity == "error":  # without credentials every call would say it again
+                return
         yield from _found(application, mine, around, read_only=read_only)
     except DynamoDBBackendError as error:
         yield table.failed("store", error)
+
+
+def misconfigured(
+    wrong: Iterable[Mistake], source: str, environ: Mapping[str, str] = os.environ
+) -> Iterator[Finding]:
+    """Yield what can be said of an application whose options cannot be used."""
+    yield from _installed_and_set(environ)
+    yield from names.mistakes(wrong, source)
 
 
 def exit_code(worst: Iterator[Finding]) -> int:
@@ -66,13 +81,20 @@ def exit_code(worst: Iterator[Finding]) -> int:
     return code
 
 
-def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at what was configured, without a call."""
+def _installed_and_set(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at what holds for every application of this machine."""
     yield from names.versions(_installed())
     yield from names.environment(environ)
+
+
+def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at what was configured, without a call."""
+    yield from names.unread(unread(application), application.kind)
     url = application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL")
     yield from names.url(url)
     if application.kind == "session":
+        if application.call.startswith("-c "):
+            yield from names.caches(regions(application.source), application.source)
         for beakers_ in beakers.CHECKS:
             yield from beakers_(application)
         pyramid = importlib.util.find_spec("pyramid_beaker") is not None
@@ -83,12 +105,26 @@ def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Find
         yield from check(application)
 
 
+def _former(application: Application, around: Surroundings) -> Iterator[Finding]:
+    """Ask the store that sessions are moved from for one that nobody has."""
+    name = application.options.migrate_from
+    if name is None:
+        return
+    try:
+        backend = Backend(name, application.options.migrate_from_options, around.token(), None)
+        backend.read()
+    except DynamoDBBackendError as error:
+        yield settings.unmoved(str(error))
+    else:
+        yield Finding("ok", "migrate_from", f"{name} answers")
+
+
 def _reached(application: Application, door: Door, around: Surroundings) -> Iterator[Finding]:
     """Look at who we are, and where the calls go."""
     who = identity(door)
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, around.clock(), local=local)
-    yield from credentials.place(who)
+    yield from credentials.place(who, regions_of(door), own=application.options.endpoint_url)
     yield from credentials.transport(carrier(door))
 
 
@@ -107,10 +143,10 @@ def _found(
             return
     else:
         if is_ is None:
-            yield from table.missing(application, _creates(application))
+            yield from table.missing(application, application.creates())
             return
-        yield from table.shape(is_, ought, _creates(application))
-        yield from table.safety(is_, _creates(application))
+        yield from table.shape(is_, ought, application.creates())
+        yield from table.safety(is_, application.creates())
         if is_.schema() != ought.ought():
             return  # what follows could only say the same in other words
     key = own_key(mine, application.kind, around)
@@ -128,28 +164,11 @@ def _found(
         yield from table.round_trip(trip(mine, key, around))
 
 
-def _creates(application: Application) -> str:
-    """Write the command that makes the table: by the file alone, if that says it all."""
-    if _by_file_alone(application):
-        return f"beaker-dynamodb table create -c {shlex.quote(application.source)}"
-    return blueprint(application.options).command(application.options.region)
-
-
 def _policy(application: Application) -> str:
     """Write the command that prints what the application must be allowed."""
-    if _by_file_alone(application):
-        return f"beaker-dynamodb policy app -c {shlex.quote(application.source)}"
+    if application.call:
+        return f"beaker-dynamodb policy app {application.call}"
     return "beaker-dynamodb policy app, with the options that the doctor got"
-
-
-def _by_file_alone(application: Application) -> bool:
-    """Tell whether the ini file says all that was given here."""
-    if application.kind == "cache":
-        return False
-    try:
-        return read(application.source).options == application.options
-    except OptionError:
-        return False
 
 
 def _installed() -> Mapping[str, str]:

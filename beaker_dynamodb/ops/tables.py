@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store import provision, upkeep
@@ -17,6 +18,9 @@ from beaker_dynamodb.store.connection import Connection
 from beaker_dynamodb.store.description import Description
 from beaker_dynamodb.store.differences import Difference, differences
 from beaker_dynamodb.store.features import NONE, Features
+
+#: What takes the protection off a table.
+UNLOCKED: Final = Features(protection=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +84,30 @@ def show(options: Options) -> Description | None:
     return upkeep.details(door(Connection.of(options)), options.table)
 
 
-def check(options: Options, features: Features = NONE) -> Compared:
-    """Compare the table with the options and *features*; a missing one is a difference."""
+def check(options: Options, features: Features = NONE, *, creates: str = "") -> Compared:
+    """Compare the table with the options and *features*; a missing one is a difference.
+
+    Args: *creates* is the command that makes it, for the text; written from the options if "".
+    """
     ought = blueprint(options, features)
     is_ = upkeep.details(door(Connection.of(options)), options.table)
     if is_ is None:
-        wanted = f"there: `{ought.command(options.region)}`"
+        wanted = f"there: `{creates or ought.command(options.region)}`"
         return Compared(None, (Difference("table", "missing", wanted, "error"),))
     return Compared(is_, differences(is_, ought))
 
 
-def delete(options: Options, tell: Callable[[str], object] = str) -> Ended:
-    """Delete the table with every row in it, unless it is protected; wait until it is gone."""
+def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: str = "") -> Ended:
+    """Delete the table with every row in it, unless it is protected; wait until it is gone.
+
+    Args: *unlocks* is the command that takes the protection off, for the text; written from the
+    options if "".
+    """
     found = show(options)
     if found is None:
         return Ended(done=False, sentence=f"there is no table {options.table!r} to delete")
     if found.protection:
-        unlock = blueprint(options, Features(protection=False)).command(found.region)
+        unlock = unlocks or blueprint(options, UNLOCKED).command(found.region)
         return Ended(
             done=False,
             sentence=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",

@@ -81,6 +81,12 @@ _OPTIONS: Final = {
     "InvalidRegionError": "option 'region' is not the name of a region",
     "ConfigParseError": "AWS's configuration file cannot be read",
 }
+#: What to look at when nothing came back, by the name of what was raised.
+_SILENT: Final = {
+    "SSLError": "does it speak https, and is its certificate one that is trusted here?",
+    "EndpointConnectionError": "nobody listens there, or the network does not lead there",
+    "ConnectTimeoutError": "nobody opens the connection in time: a firewall, a missing route?",
+}
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
 _KEY_SCHEMA: Final = re.compile(
     r"provided key element does not match the schema|Missing the key|Type mismatch for key"
@@ -193,7 +199,8 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
         return Refused("botocore refuses the request before it is sent", call=call)
     if not failure.status:
         where = f" at {failure.address}" if failure.address else ""
-        return Unavailable(f"DynamoDB did not answer{where}: {failure.code}", call=call)
+        look = next((_SILENT[name] for name in _SILENT if name in failure.names), failure.code)
+        return Unavailable(f"DynamoDB did not answer{where}: {look}", call=call)
     if failure.schema:
         return TableMismatch(
             f"the table's key schema is not that of the options: {failure.schema}, the options"

@@ -35,13 +35,25 @@ def url() -> str:
     return f"http://{host}:{port}"
 
 
-def _started() -> Any:
+def is_elsewhere(endpoint_url: str | None) -> bool:
+    """Tell whether the word names a table in some other process: none was started in this one."""
+    return endpoint_url == WORD and os.getpid() not in _servers
+
+
+def missing() -> str:
+    """Say in a sentence what has to be installed; "" where nothing lacks."""
     # Looked for one by one: moto alone may be there, in an application that has Flask.
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
-        raise OptionError(
-            "option endpoint_url = embedded needs the extra 'embedded':"
-            " pip install 'beaker-dynamodb[embedded]'"
-        )
+    if all(importlib.util.find_spec(name) is not None for name in NEEDED):
+        return ""
+    return (
+        "option endpoint_url = embedded needs the extra 'embedded':"
+        " pip install 'beaker-dynamodb[embedded]'"
+    )
+
+
+def _started() -> Any:
+    if lacking := missing():
+        raise OptionError(lacking)
     from moto.server import ThreadedMotoServer
 
     # One line a request is more than an application's log bears.

@@ -61,6 +61,15 @@ def _asked(client: Any) -> Identity:
     )
 
 
+def regions_of(door: Door) -> frozenset[str]:
+    """Name the regions of AWS that botocore knows; none, where this client does not tell."""
+    loader = getattr(door._current(), "_loader", None)  # noqa: SLF001  # the door's own room
+    if loader is None:
+        return frozenset()
+    told = loader.load_data("endpoints")
+    return frozenset(name for partition in told["partitions"] for name in partition["regions"])
+
+
 def carrier(door: Door) -> tuple[str, str] | None:
     """Say what carries the calls that an application makes most, and why; None if nothing tells.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops.application import application, section
+from beaker_dynamodb.ops.application import Mistake, application, mistakes, regions, unread
 
 ROOT = Path(__file__).parents[2]
 INI = """
@@ -88,7 +88,7 @@ def test_a_region_of_a_cache_is_read_as_beaker_reads_it(ini: str) -> None:
     ("section_", "cache", "words"),
     [
         ("plain", None, "session.type is 'file', not 'ext:dynamodb'"),
-        ("base", None, "session.type is not set"),
+        ("base", None, "session.type is not set; name the section that sets it"),
         ("nobody", None, "no section 'nobody'; it has app:main, app:base, filter:two, app:plain"),
         ("main", "nobody", "no cache region 'nobody'; it has short, other, default"),
         ("main", "other", "cache.type is 'memory'"),
@@ -109,15 +109,6 @@ def test_a_file_that_is_not_switched_over_yet_can_be_told_to_be(ini: str) -> Non
     assert application(f"{ini}#plain", given={"type": "ext:dynamodb"}).options.table == "sessions"
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """No traceback of the parser's."""
-    (tmp_path / "bad.ini").write_text("table = x\n")
-
-    for name in ("none.ini", "bad.ini"):
-        with pytest.raises(OptionError, match=name):
-            application(str(tmp_path / name))
-
-
 def test_the_examples_files_are_understood() -> None:
     """What people copy is what the command line reads."""
     found = application(str(ROOT / "examples" / "pyramid_app" / "production.ini"))
@@ -125,9 +116,79 @@ def test_the_examples_files_are_understood() -> None:
     assert (found.options.table, found.options.region) == ("myapp-sessions", "eu-central-1")
 
 
-def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
-    """A circle of `use` is read a few times, not for ever."""
-    path = tmp_path / "round.ini"
-    path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
+@pytest.mark.parametrize(
+    ("given", "cache", "call"),
+    [
+        ({}, None, "-c {ini}"),
+        ({"ttl": "5 m"}, "short", "-c {ini} -o 'ttl=5 m' --cache short"),
+        (
+            {"session.secret": "s", "url": "dynamodb:///tab"},
+            None,
+            "-o session.secret=... -o url=dyn",
+        ),
+        ({"url": "dynamodb:///tab?ttl=5"}, None, "-o url=..."),
+        ({"aws_access_key_id": "k", "aws_secret_access_key": "s"}, None, "key_id=... -o aws_sec"),
+        ({"migrate_from": "file", "migrate_from.url": "x://:p@h"}, None, "-o migrate_from.url=..."),
+    ],
+)
+def test_what_the_caller_typed_is_repeated_in_remedies(
+    ini: str, given: dict[str, str], cache: str | None, call: str
+) -> None:
+    """Then a remedy can be pasted, and means the same table; a secret is three dots."""
+    found = application(ini, given=given, cache=cache)
 
-    assert section(str(path))["session.table"] == "t"
+    assert call.format(ini=ini) in found.call
+    assert found.creates() == f"beaker-dynamodb table create {found.call}"
+
+
+def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> None:
+    """An environment says it all, for instance."""
+    assert application().creates() == "beaker-dynamodb table create -o table=sessions"
+
+
+def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
+    """By the name that it has in the file; contradictions are among them."""
+    given = {"ttl": "soon", "hash_key": "data", "touch_after": "x", "read_capacity_units": "5"}
+    found = {one.name: one.said for one in mistakes(ini, given=given)}
+
+    assert list(found) == [
+        "session.ttl",
+        "session.touch_after",
+        "session.hash_key",
+        "session.read_capacity_units",
+    ]
+    assert "'soon'" in found["session.ttl"]
+    assert [one.name for one in mistakes(ini, given={"ttl": "x"}, cache="short")] == [
+        "cache.short.ttl"
+    ]
+    assert list(mistakes(ini)) == []
+
+
+def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
+    ini: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable stands in no file."""
+    monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "soon")
+    (found,) = mistakes(ini)
+
+    assert found == Mistake("", found.said)
+    assert "'ttl'" in found.said
+
+
+def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: str) -> None:
+    """Beaker takes any name without a word, and sessions live for a month."""
+    with Path(ini).open("a") as file:
+        file.write("session.timout = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")
+
+    assert list(unread(application(f"{ini}#plain"))) == [("timout", "timeout"), ("zzzz", None)]
+    assert list(unread(application(ini))) == []
+    assert list(unread(application(ini, cache="short"))) == []
+
+
+def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path) -> None:
+    """Each region may have a table of its own; without regions there is one."""
+    assert regions(ini) == ("short",)
+    (tmp_path / "one.ini").write_text("[app:main]\ncache.type = ext:dynamodb\n")
+    assert regions(str(tmp_path / "one.ini")) == ("default",)
+    (tmp_path / "none.ini").write_text("[app:main]\nx = y\n")
+    assert regions(str(tmp_path / "none.ini")) == ()

@@ -121,7 +121,7 @@ def test_a_wrong_call_is_2_and_says_what_is_wrong(
         (errors.OptionError("no region is set"), 2),
         (errors.Unavailable("DynamoDB\ndid not   answer"), 3),
         (errors.AccessRefused("AWS refuses the action"), 3),
-        (errors.TableMissing("run it elsewhere"), 3),
+        (errors.TableMismatch("its keys are others"), 3),
         (errors.Refused("no"), 3),
     ],
 )

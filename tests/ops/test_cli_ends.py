@@ -41,7 +41,7 @@ def test_a_difference_in_a_pipe_is_one_line(
     assert table("check", dynamodb_local, table_name) == 1
     out = capsys.readouterr().out
 
-    assert f"-o table={table_name} -o region={REGION} -o endpoint_url={dynamodb_local}`" in out
+    assert f"-o table={table_name} -o endpoint_url={dynamodb_local} -o region={REGION}`" in out
 
 
 def test_where_nobody_can_type_its_name_a_table_stays(

@@ -97,7 +97,7 @@ def test_find_finds(run: Run) -> None:
         code, out, _ = run("find", "userId=42", *how)
         assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {IDENT, "b" * 32})
     assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
-    assert run("find", "userId=0") == (1, "", "")
+    assert run("find", "userId=0") == (1, "", "nothing there\n")
     code, out, err = run("find", "colour=red")
     assert (code, out, "special_keys=colour:S" in err) == (2, "", True)
 

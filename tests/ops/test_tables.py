@@ -210,7 +210,7 @@ def test_a_table_that_is_not_there_is_a_no(
 
     assert (out, shown, deleted["done"]) == ("", "null\n", False)
     made = f"beaker-dynamodb table create -o table={table_name}"
-    assert f"`{made} -o region={REGION} -o endpoint_url={dynamodb_local}`" in err
+    assert f"`{made} -o endpoint_url={dynamodb_local} -o region={REGION}` creates it" in err
 
 
 # delete

@@ -5,7 +5,8 @@ Facts: the identity that the client tells, and the server's clock beside ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from beaker_dynamodb.ops.checks.finding import Finding
@@ -69,9 +70,24 @@ def _found(who: Identity) -> str:
     return f"found {_PLACES.get(who.provider, f'by {who.provider}')}"
 
 
-def place(who: Identity) -> Iterator[Finding]:
-    """Where the calls go."""
-    yield Finding("ok", "region", who.region)
+def place(
+    who: Identity, regions: Collection[str] = (), *, own: str | None = None
+) -> Iterator[Finding]:
+    """Where the calls go.
+
+    Args: *regions* are those that boto3 knows; *own* is an endpoint that was configured.
+    """
+    if own is None and regions and who.region not in regions:
+        near = difflib.get_close_matches(who.region, regions, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        yield Finding(
+            "warning",
+            "region",
+            f"{who.region!r} is none that boto3 knows{meant}",
+            "region = " + near[0] if near else "pip install -U boto3, if it is a new one",
+        )
+    else:
+        yield Finding("ok", "region", who.region)
     yield Finding("ok", "endpoint", who.endpoint)
 
 

@@ -6,9 +6,11 @@ Facts: the names of environment variables, the `url` that was given, versions th
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from beaker_dynamodb.ops.application import DEFAULT_REGION, Mistake
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.options import TABLE
 from beaker_dynamodb.sources import ENVIRONMENT
@@ -59,6 +61,30 @@ def url(given: object) -> Iterator[Finding]:
         "is another backend's, and is set aside",
         "url = dynamodb://REGION/TABLE?option=value, or take it out",
     )
+
+
+def mistakes(wrong: Iterable[Mistake], source: str) -> Iterator[Finding]:
+    """Options that cannot be used: each is an error at the first request."""
+    for one in wrong:
+        yield Finding("error", "options", one.said, f"{one.name} in {source}" if one.name else "")
+
+
+def unread(given: Iterable[tuple[str, str | None]], kind: str) -> Iterator[Finding]:
+    """A setting that nobody reads: Beaker takes any name without a word."""
+    for name, near in given:
+        said = f"{kind}.{name} is read by nobody"
+        if near:
+            yield Finding("error", "options", f"{said}; did you mean {kind}.{near}?", "rename it")
+        else:
+            yield Finding("warning", "options", said, f"take out {kind}.{name}")
+
+
+def caches(regions: Iterable[str], source: str) -> Iterator[Finding]:
+    """What the doctor was not asked to look at: each region may have a table of its own."""
+    for region in regions:
+        what = "the caches" if region == DEFAULT_REGION else f"the cache region {region!r}"
+        remedy = f"beaker-dynamodb doctor -c {shlex.quote(source)} --cache {shlex.quote(region)}"
+        yield Finding("note", "caches", f"{what} of the file: not looked at", remedy)
 
 
 def versions(installed: Mapping[str, str]) -> Iterator[Finding]:

@@ -207,6 +207,12 @@ def moving(application: Application) -> Iterator[Finding]:
         )
 
 
+def unmoved(said: str) -> Finding:
+    """Who has not been moved yet gets an error page, and keeps the cookie."""
+    remedy = "start it, or take out session.migrate_from and log out who was not moved"
+    return Finding("error", "migrate_from", said, remedy)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     touches,
     lifetimes,

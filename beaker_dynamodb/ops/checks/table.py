@@ -36,6 +36,17 @@ class Trip:
     error: DynamoDBBackendError | None = None
 
 
+def embedded(lacking: str) -> Iterator[Finding]:
+    """A table in the memory of the application's own process is out of everybody's reach."""
+    if lacking:
+        yield Finding("error", "table", lacking)
+    else:
+        said = (
+            "lives inside the application's own process: from outside there is no more to look at"
+        )
+        yield Finding("note", "table", said, "DynamoDB Local, for a table that both can reach")
+
+
 def shape(is_: Description, ought: Blueprint, command: str) -> Iterator[Finding]:
     """Whether the table is what the options name; what is as it ought to be, too.
 

@@ -1,7 +1,7 @@
 """What many commands take: where the application's options come from, and how to answer.
 
-A command that is decorated by `with_application` gets an `Application` by that name; one
-decorated by `with_output` gets an `Output`.
+A command that is decorated by `with_application` or `with_table` gets an `Application` by that
+name; one decorated by `with_output` gets an `Output`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from typing import Any, Final
 
 import click
 
+from beaker_dynamodb.errors import OptionError, TableMissing
 from beaker_dynamodb.ops.application import Application, application
 from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.store import embedded
 
 #: Seconds. The control plane takes its time, and a second attempt finds what the first one made.
 _READ_TIMEOUT: Final = 30.0
+
+_EMBEDDED: Final = (
+    "endpoint_url = embedded: this table lives inside the application's own process, out of the"
+    " reach of any other; for one that both can reach, use DynamoDB Local"
+)
 
 Command = Callable[..., Any]
 
@@ -41,10 +48,17 @@ given = click.option(
 _config = click.option(
     *("-c", "--config", "config"),
     metavar="FILE[#SECTION]",
-    help="The application's ini file; section main, if none is named.",
+    help="The application's ini file; without a section main, or the one that sets the type.",
 )
 _cache = click.option(
     "--cache", metavar="REGION", help="A cache region's options, not the session's; or 'default'."
+)
+SEGMENTS = click.option(
+    "--segments",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Threads, each with its part of the table.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 _quiet = click.option(
@@ -52,12 +66,15 @@ _quiet = click.option(
 )
 
 
+def with_words(command: Command) -> Command:
+    """Give a command -c, -o and --cache: `config`, `given` and `cache`, as they were typed."""
+    return _config(given(_cache(command)))
+
+
 def with_application(command: Command) -> Command:
     """Give a command -c, -o and --cache, and hand it the `Application` that they tell of."""
 
-    @_config
-    @given
-    @_cache
+    @with_words
     @functools.wraps(command)
     def asked(
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
@@ -66,6 +83,27 @@ def with_application(command: Command) -> Command:
         return command(*args, application=found, **kwargs)
 
     return asked
+
+
+def with_table(command: Command) -> Command:
+    """Do as `with_application`, for a command on a table that must be within reach."""
+
+    @functools.wraps(command)
+    def reached(*args: Any, application: Application, **kwargs: Any) -> Any:
+        if embedded.is_elsewhere(application.options.endpoint_url):
+            raise OptionError(_EMBEDDED)
+        try:
+            return command(*args, application=application, **kwargs)
+        except TableMissing as error:
+            call = error.call
+        # Said anew, with the caller's own words; the library knows the table's name alone.
+        raise TableMissing(
+            f"there is no table {application.options.table!r} in this region and account;"
+            f" `{application.creates()}` creates it",
+            call=call,
+        )
+
+    return with_application(reached)
 
 
 def with_output(command: Command) -> Command:

@@ -7,7 +7,7 @@ interrupted. A traceback is a defect.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -27,6 +27,18 @@ NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 class _Commands(click.Group):
     """A group whose commands, all of them, fail with one line and the code that says why."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command that was named; one of a group below is told with its group."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            groups = [name for name, one in self.commands.items() if args[0] in _below(one)]
+            if not groups:
+                raise
+        raise click.UsageError(
+            f"No such command {args[0]!r}; did you mean '{groups[0]} {args[0]}'?", ctx
+        )
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
         try:
@@ -34,6 +46,10 @@ class _Commands(click.Group):
         except DynamoDBBackendError as error:
             complain(str(error))
             ctx.exit(_code(error))
+
+
+def _below(command: click.Command) -> Collection[str]:
+    return command.commands if isinstance(command, click.Group) else ()
 
 
 def _code(error: DynamoDBBackendError) -> int:

@@ -13,7 +13,7 @@ import click
 from beaker_dynamodb import casts
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import pairs, with_application, with_output
+from beaker_dynamodb.ops.cli.arguments import pairs, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.ops.origins import TYPES, origin
@@ -39,7 +39,7 @@ _MOVED = "moved"
     help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Read both sides, and write nothing.")
-@with_application
+@with_table
 @with_output
 def import_(
     kind: str, former: Mapping[str, str], application: Application, output: Output, *, dry_run: bool

@@ -16,7 +16,7 @@ from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import identity, inspection, logout, maintenance
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import with_application, with_output
+from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.rows import Rows
@@ -26,15 +26,6 @@ from beaker_dynamodb.surroundings import REAL
 _NOBODY = "nothing there"
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 _SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
-
-
-SEGMENTS = click.option(
-    "--segments",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    help="Threads, each with its part of the table.",
-)
 
 
 @click.group(
@@ -60,7 +51,7 @@ def rows_of(application: Application, connections: int = 1) -> Rows:
 
 
 @sessions.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
-@with_application
+@with_table
 @with_output
 @click.option("--expired", is_flag=True, help="Those too that have expired and are still there.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N that come.")
@@ -70,8 +61,9 @@ def list_(
 ) -> int:
     """List live sessions, in no order: id, expiry, age, bytes, special keys.
 
-    The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. With --json
-    one object a line. It reads the table as far as it must: an eventually consistent scan.
+    A row expires two minutes after its session, as Beaker asks for it. The age is known of
+    Beaker's own JSON and pickles, nothing is unpickled for it. With --json one object a line.
+    It reads the table as far as it must: an eventually consistent scan.
     """
     of, now = rows_of(application, segments), REAL.clock()
     state: maintenance.State = "all" if expired else "live"
@@ -82,7 +74,7 @@ def list_(
 
 
 @sessions.command(epilog=example("sessions count -c production.ini"))
-@with_application
+@with_table
 @with_output
 @SEGMENTS
 def count(application: Application, output: Output, *, segments: int) -> int:
@@ -104,7 +96,7 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c production.ini")
 )
 @click.argument("ident", metavar="ID")
-@with_application
+@with_table
 @with_output
 @click.option("--unpickle", is_flag=True, help="Open a pickle: that can run its writer's code.")
 def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
@@ -125,7 +117,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
 
 @sessions.command(epilog=example("sessions find userId=42 -c production.ini"))
 @click.argument("word", metavar="NAME=VALUE")
-@with_application
+@with_table
 @with_output
 @_SCAN
 def find(word: str, application: Application, output: Output, *, scan: bool) -> int:
@@ -140,7 +132,7 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
 
 @sessions.command(epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
 @click.argument("ident", metavar="ID")
-@with_application
+@with_table
 @with_output
 @_YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
@@ -164,7 +156,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
 
 @sessions.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
 @click.argument("word", metavar="NAME=VALUE")
-@with_application
+@with_table
 @with_output
 @_SCAN
 @_YES
@@ -228,6 +220,8 @@ def _stream(
             rest = "revoked; run it again to go on" if begin else "shown; there may be more"
             output.remark(f"stopped after {number:,} session(s) {rest}")
         raise
+    if not number and not begin:
+        output.remark(_NOBODY)
     return number
 
 

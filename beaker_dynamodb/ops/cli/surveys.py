@@ -15,10 +15,10 @@ from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import with_application, with_output
+from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import SEGMENTS, rows_of, sessions
+from beaker_dynamodb.ops.cli.sessions import rows_of, sessions
 from beaker_dynamodb.surroundings import REAL
 
 _WIDTH = 40
@@ -29,7 +29,7 @@ COMMANDS: tuple[click.Command, ...] = ()
 
 
 @sessions.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
-@with_application
+@with_table
 @with_output
 @SEGMENTS
 @click.option(
@@ -50,7 +50,7 @@ def purge_(
     """
     of, tally = rows_of(application, segments), purge.Tally()
     extent, cost = purge.scan_cost(of)
-    output.remark(f"reading {extent.rows:,} rows: about {wording.priced(cost)}")
+    output.remark(f"reading {wording.counted(extent.rows, 'row')}: about {wording.priced(cost)}")
     looked_at = 0
     work = purge.purge(of, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally)
     try:
@@ -77,7 +77,7 @@ def _line(done: purge.Progress, *, dry_run: bool) -> str:
 
 
 @sessions.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
-@with_application
+@with_table
 @with_output
 @click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="Read about N rows, picked at random."

@@ -16,11 +16,10 @@ from rich.text import Text
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops import tables
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import patient, with_application, with_output
+from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.description import (
     Description,
     encrypted_by,
@@ -49,7 +48,7 @@ COMMANDS = (table,)
     )
 )
 @with_range_key
-@with_application
+@with_table
 @with_features
 @with_output
 def create(application: Application, features: Features, output: Output) -> int:
@@ -77,7 +76,7 @@ def create(application: Application, features: Features, output: Output) -> int:
 
 
 @table.command(epilog=example("table show -c production.ini --json"))
-@with_application
+@with_table
 @with_output
 def show(application: Application, output: Output) -> int:
     """Show all that is known of the table; exit 1 if there is none.
@@ -95,7 +94,7 @@ def show(application: Application, output: Output) -> int:
 
 @table.command(epilog=example("table check -c production.ini --deletion-protection"))
 @with_range_key
-@with_application
+@with_table
 @with_features
 @with_output
 def check(application: Application, features: Features, output: Output) -> int:
@@ -104,7 +103,8 @@ def check(application: Application, features: Features, output: Output) -> int:
     A note alone (another way to pay for it) is not a no. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.check(patient(application).options, features)
+        asked = patient(application).options
+        found = tables.check(asked, features, creates=application.creates(features))
     told = {
         "table": application.options.table,
         "holds": found.holds,
@@ -118,7 +118,7 @@ def check(application: Application, features: Features, output: Output) -> int:
 
 
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
-@with_application
+@with_table
 @click.option("--yes", is_flag=True, help="Do not ask for the table's name again.")
 @with_output
 def delete(application: Application, yes: bool, output: Output) -> int:  # noqa: FBT001  # click's
@@ -132,7 +132,8 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
         output.remark("that is not its name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
-        ended = tables.delete(patient(application).options, status.update)
+        unlocks = application.creates(tables.UNLOCKED)
+        ended = tables.delete(patient(application).options, status.update, unlocks=unlocks)
     if not ended.done:
         output.refuse(dataclasses.asdict(ended), ended.sentence)
         return NO
@@ -147,13 +148,14 @@ def _typed(asked: str) -> str:
     except click.Abort:
         if sys.stdin.isatty():
             raise
+    click.echo(err=True)  # the question stands on the line
     raise OptionError("the table's name was not given: say --yes where nobody can be asked")
 
 
 def _missing(application: Application) -> str:
-    options = application.options
-    command = blueprint(options).command(options.region)
-    return f"there is no table {options.table!r} in this region and account; `{command}` creates it"
+    name = application.options.table
+    creates = application.creates()
+    return f"there is no table {name!r} in this region and account; `{creates}` creates it"
 
 
 def _lines(is_: Description, done: str) -> Iterator[str]:

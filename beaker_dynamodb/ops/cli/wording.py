@@ -46,9 +46,14 @@ def money(dollars: float) -> str:
 def priced(cost: prices.Cost) -> str:
     """Write units and what they cost."""
     return (
-        f"{cost.read_units:,.0f} read units and {cost.write_units:,.0f} write units,"
+        f"{counted(cost.read_units, 'read unit')} and {counted(cost.write_units, 'write unit')},"
         f" {money(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
     )
+
+
+def counted(number: float, what: str) -> str:
+    """Write a number and what is counted: 1 row, 2 rows."""
+    return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
 
 
 def escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.former import host_of
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle
 
 _PAGE: Final = 500
@@ -26,9 +27,10 @@ class Database:
             sqlalchemy = None  # type: ignore[assignment]  # told below, outside of this context
         if sqlalchemy is None:
             raise OptionError(
-                "sessions out of ext:database need SQLAlchemy: pip install beaker-dynamodb[moving]"
+                "sessions out of ext:database need SQLAlchemy:"
+                " pip install 'beaker-dynamodb[moving]'"
             )
-        self._sa = sqlalchemy
+        self._sa, self._host = sqlalchemy, host_of(url)
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
             wrong = ""
@@ -75,7 +77,8 @@ class Database:
             wrong = type(error).__name__
         finally:
             self._engine.dispose()
-        raise Unavailable(f"the database cannot be read: {wrong}")
+        at = f" at {self._host}" if self._host else ""
+        raise Unavailable(f"the database{at} cannot be read: {wrong}")
 
 
 def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origin:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.former import host_of
 from beaker_dynamodb.item.glance import plain_values
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_value
 
@@ -29,7 +30,7 @@ class Redis:
             redis = None  # type: ignore[assignment]  # told below, outside of this context
         if redis is None:
             raise OptionError(
-                "sessions out of ext:redis need redis: pip install beaker-dynamodb[moving]"
+                "sessions out of ext:redis need redis: pip install 'beaker-dynamodb[moving]'"
             )
         try:
             self._client: Any = redis.Redis.from_url(url)
@@ -37,6 +38,7 @@ class Redis:
             self._client = None
         if self._client is None:
             raise OptionError("option 'url' of ext:redis is expected as redis://HOST:PORT/DB")
+        self._host = host_of(url)
         self._error: type[Exception] = redis.RedisError
 
     def sessions(self, clock: Clock) -> Iterator[Found]:
@@ -77,7 +79,8 @@ class Redis:
             return ask()
         except self._error as error:
             wrong = type(error).__name__
-        raise Unavailable(f"redis cannot be read: {wrong}")
+        at = f" at {self._host}" if self._host else ""
+        raise Unavailable(f"redis{at} cannot be read: {wrong}")
 
 
 def _id(key: bytes) -> str:

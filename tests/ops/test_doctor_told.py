@@ -1,0 +1,203 @@
+"""The doctor on what was told: wrong options, settings nobody reads, stores it was not asked of."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.store import embedded
+from beaker_dynamodb.store.client import door
+from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.store.identity import regions_of
+from tests.moving.homes import redis_server
+from tests.servers import KEY, free_port
+
+Findings = list[tuple[str, str, str]]
+
+
+def seen(capsys: pytest.CaptureFixture[str], *words: str, code: int, matter: str = "") -> Findings:
+    """Run the doctor; return severity, sentence and remedy of what it says about a matter."""
+    capsys.readouterr()
+    assert main(["doctor", *words, "--json"]) == code
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [(one["severity"], one["said"], one["remedy"]) for one in found]
+    return [one for one, raw in zip(told, found, strict=True) if matter in {"", raw["matter"]}]
+
+
+def test_each_wrong_option_is_a_finding_with_its_line(
+    ini: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One at a time would be a deploy a time."""
+    with Path(ini).open("a") as file:
+        file.write("session.ttl = soon\nsession.tabel = x\ncache.lock = nobody\n")
+    found = seen(capsys, "-c", ini, code=1, matter="options")
+
+    assert [(severity, remedy) for severity, _, remedy in found] == [
+        ("error", f"session.tabel in {ini}"),
+        ("error", f"session.ttl in {ini}"),
+    ]
+    (cache,) = seen(capsys, "-c", ini, "--cache", "default", code=1, matter="options")
+    assert cache[2] == f"cache.lock in {ini}"
+
+
+def test_a_misspelled_setting_of_beakers_is_an_error(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody else would say so, and the sessions live for a month."""
+    with Path(made).open("a") as file:
+        file.write("session.timout = 60\nsession.zzzz = 1\n")
+
+    assert [one[:2] for one in seen(capsys, "-c", made, code=1, matter="options")] == [
+        ("error", "session.timout is read by nobody; did you mean session.timeout?"),
+        ("warning", "session.zzzz is read by nobody"),
+    ]
+
+
+def test_caches_that_were_not_asked_for_are_named(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the command that looks at them, which looks at them."""
+    (found,) = seen(capsys, "-c", made, code=0, matter="caches")
+    command = f"doctor -c {made} --cache default"
+
+    assert found == ("note", "the caches of the file: not looked at", f"beaker-dynamodb {command}")
+    assert seen(capsys, *command.split()[1:], code=0, matter="caches") == []
+
+
+def test_an_embedded_table_is_out_of_reach(
+    ini: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no fault of the application's; the extra that lacks is. From inside it is in reach."""
+    embedded.stop()
+    words = ("-c", ini, "-o", "endpoint_url=embedded")
+
+    assert "own process" in seen(capsys, *words, code=0, matter="table")[0][1]
+    monkeypatch.setattr(embedded, "NEEDED", ("no_such_package",))
+    assert "extra 'embedded'" in seen(capsys, *words, code=1, matter="table")[0][1]
+    monkeypatch.undo()
+    embedded.url()
+    assert "does not exist" in seen(capsys, *words, code=1, matter="table")[0][1]
+    embedded.stop()
+
+
+def test_missing_credentials_are_one_error(
+    ini: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call would say it once more."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    bare = Path(ini).read_text().replace(f"_key_id = {KEY}", "_key_id =")
+    Path(ini).write_text(bare.replace(f"secret_access_key = {KEY}", "secret_access_key ="))
+
+    found = seen(capsys, "-c", ini, code=1)
+    assert [said for severity, said, _ in found if severity == "error"] == [
+        "none were found: not in the options, the environment, AWS's files, nor as a role"
+    ]
+
+
+def test_an_extra_that_lacks_is_a_finding(
+    made: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else was found is still told."""
+    monkeypatch.setitem(sys.modules, "isal", None)
+    found = seen(capsys, "-c", made, "-o", "compress=fast", code=1)
+
+    assert "beaker-dynamodb[fast]" in found[-1][1]
+    assert found[0][0] == "ok"
+
+
+@pytest.mark.parametrize(("region", "meant"), [("eu-centrall-1", "eu-central-1"), ("q", None)])
+def test_a_region_that_does_not_exist_is_no_outage(
+    ini: str, region: str, meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its address leads nowhere, and waiting does not help."""
+    text = Path(ini).read_text()
+    elsewhere = [line for line in text.splitlines() if "endpoint_url" not in line]
+    Path(ini).write_text("\n".join(elsewhere).replace("us-east-1", region))
+    fast = ("-o", "connect_timeout=0.2", "-o", "max_attempts=1")
+
+    (found,) = seen(capsys, "-c", ini, *fast, code=3, matter="region")
+    assert (found[0], f"did you mean {meant!r}" in found[1]) == ("warning", meant is not None)
+
+
+def test_the_regions_of_every_partition_are_known() -> None:
+    """China's and the government's, too; the newest need a newer boto3, and the remedy says so."""
+    known = regions_of(door(Connection(region="eu-central-1")))
+
+    assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
+
+
+def test_the_store_that_sessions_are_moved_from_is_tried(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a read of a session that nobody has."""
+    moving = ("-c", made, "-o", "migrate_from=ext:redis", "-o")
+    with redis_server() as url:
+        found = seen(capsys, *moving, f"migrate_from.url={url}", code=0, matter="migrate_from")
+    down = f"migrate_from.url=redis://127.0.0.1:{(port := free_port())}/0"
+    missed = seen(capsys, *moving, down, code=1, matter="migrate_from")
+
+    assert ("ok", "ext:redis answers", "") in found
+    assert any(one[0] == "error" and f"at 127.0.0.1:{port} failed" in one[1] for one in missed)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("table create", "table show", "table check", "table delete --yes", "sessions list"),
+        *("sessions count", "sessions stats", "sessions purge", "import --from file"),
+    ],
+)
+def test_no_command_pretends_to_reach_an_embedded_table(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would make one in its own memory, and say that it is done."""
+    embedded.stop()
+    assert main([*command.split(), "-o", "endpoint_url=embedded"]) == 2
+    out, err = capsys.readouterr()
+
+    assert (out, "use DynamoDB Local" in err) == ("", True)
+
+
+@pytest.mark.parametrize("command", ["list", "count", "stats", "find userId=1"])
+def test_a_missing_table_is_told_in_the_callers_own_words(
+    ini: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it says can be pasted, and makes the table that is missing."""
+    words = ("-c", ini, "-o", "special_keys=userId")
+    assert main(["sessions", *command.split(), *words]) == 3
+    err = capsys.readouterr().err
+    creates = f"table create -c {ini} -o special_keys=userId"
+
+    assert f"`beaker-dynamodb {creates}` creates it" in err
+    assert main([*creates.split(), "--quiet"]) == 0
+    assert main(["sessions", "count", *words]) == 0
+
+
+def test_a_command_of_a_group_is_told_with_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody remembers which group a command is in."""
+    assert main(["purge", "-o", "table=tab"]) == 2
+    assert "did you mean 'sessions purge'?" in capsys.readouterr().err
+    assert main(["zzz"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Beaker's own, too."""
+    assert main(["sessions", "count", "-o", "timout=3"]) == 2
+    assert "unknown option 'timout'; did you mean 'timeout'?" in capsys.readouterr().err
+
+
+def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """DynamoDB Local does not."""
+    text = Path(ini).read_text()
+    Path(ini).write_text(text.replace("endpoint_url = http:", "endpoint_url = https:"))
+
+    assert main(["sessions", "count", "-c", ini, "-o", "max_attempts=1"]) == 3
+    assert ": does it speak https" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""Which section of an ini file is the application's, and what is said where none can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.ops.ini import section, settings
+
+WANTED = ("session.type", "beaker.session.type")
+PIPELINE = """
+[server:main]
+use = egg:waitress
+
+[pipeline:main]
+pipeline = session site
+
+[filter:session]
+use = egg:beaker-dynamodb
+session.type = ext:dynamodb
+
+[app:site]
+use = egg:site
+"""
+
+
+def said(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
+    """Read settings, without what every file says of itself."""
+    found = settings(str(config), wanted)
+    return {name: found[name] for name in found if name not in {"here", "__file__"}}
+
+
+@pytest.fixture(name="ini")
+def ini_(tmp_path: Path) -> Path:
+    """A file whose sessions stand in a filter, as README shows it."""
+    path = tmp_path / "app.ini"
+    path.write_text(PIPELINE)
+    return path
+
+
+def test_the_section_that_sets_it_is_found_without_its_name(ini: Path) -> None:
+    """A pipeline's main section holds the order of its parts alone."""
+    assert said(ini) == {"session.type": "ext:dynamodb"}
+    assert section(str(ini))["pipeline"] == "session site"
+
+
+def test_without_a_main_section_the_one_that_sets_it_is_enough(ini: Path) -> None:
+    """A server's main section is no application's."""
+    ini.write_text(PIPELINE.replace("[pipeline:main]", "[pipeline:all]"))
+    assert said(ini) == {"session.type": "ext:dynamodb"}
+
+    with pytest.raises(OptionError, match="no section 'main'; it has server:main, pipeline:all"):
+        settings(str(ini), ("cache.type",))
+
+
+def test_where_two_sections_set_it_one_must_be_named(ini: Path) -> None:
+    """They are two applications, with two tables perhaps."""
+    ini.write_text(PIPELINE + "beaker.session.type = file\n")
+
+    with pytest.raises(OptionError, match=r"in filter:session, app:site; name one: .*#filter:ses"):
+        settings(str(ini), WANTED)
+    assert said(f"{ini}#site") == {"beaker.session.type": "file"}
+
+
+def test_where_none_sets_it_main_is_what_there_is(ini: Path) -> None:
+    """It can be told by -o type=ext:dynamodb, before the switch."""
+    assert said(ini, ("cache.type",)) == {"pipeline": "session site"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "No such file or directory"),
+        (b"table = x\n", r"it is not an ini file \(line 1\)"),
+        (b"[app:main]\n  = x\n", "it is not an ini file"),
+        (b"[app:main]\nname = \xff\n", "it is not text in UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    """No traceback of the parser's, and no name of its classes."""
+    path = tmp_path / "bad.ini"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(OptionError, match=rf"bad\.ini' cannot be read: {words}"):
+        section(str(path))
+
+
+def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
+    """A circle of `use` is read a few times, not for ever."""
+    path = tmp_path / "round.ini"
+    path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
+
+    assert section(str(path))["session.table"] == "t"
