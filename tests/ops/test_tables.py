@@ -245,5 +245,5 @@ def test_a_protected_table_stays(
     run("create", server.url, table_name, "--quiet", "--no-deletion-protection")
     assert run("delete", server.url, table_name, "--yes", "--quiet") == 0
 
-    assert "--no-deletion-protection` switches it off" in err
+    assert f"{server.url} -o region={REGION} --no-deletion-protection` switches it off" in err
     assert capsys.readouterr() == ("", "")
