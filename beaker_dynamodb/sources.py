@@ -167,14 +167,14 @@ def _ignore(what: str) -> None:
         log.warning("%s; it is ignored", what)
 
 
-def is_known(name: str) -> bool:
+def is_known(name: str, *, or_near: bool = False) -> bool:
     """Tell whether a name means something to us, or is one that Beaker hands to every backend.
 
-    Raises: OptionError, where it is close to one of ours.
+    Raises: OptionError, where it is close to one of ours; True instead, if *or_near*.
     """
     if name in _NAMES or name == "url" or name in LEFTOVERS:
         return True
-    if name.startswith(_FORMERS):
+    if name.startswith(_FORMERS) or (or_near and nearest(name, _NAMES)):
         return True
     _refuse_near(name, _NAMES)
     return False

@@ -122,11 +122,16 @@ def regions(config: str) -> tuple[str, ...]:
     return (*ours, *((DEFAULT_REGION,) if told.get("type") in _OURS and not found else ()))
 
 
-def unread(application: Application) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting that neither Beaker nor this package reads, and the one that is near."""
-    known = {*_beakers(application.kind), *sources.LEFTOVERS}
-    for name in application.settings:
-        if name not in known and not sources.is_known(name):
+def unread(
+    config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """Yield each setting that neither Beaker nor this package reads, and the one that is near.
+
+    One that is near to an option of ours is among the `mistakes()`. Args and errors are the same.
+    """
+    known = {*_beakers(_kind(cache)), *sources.LEFTOVERS}
+    for name in _settings(config, given or {}, cache):
+        if name not in known and not sources.is_known(name, or_near=True):
             yield name, sources.nearest(name, known)
 
 

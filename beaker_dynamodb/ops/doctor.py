@@ -10,13 +10,14 @@ import dataclasses
 import importlib.util
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Final
 
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.former import Backend
-from beaker_dynamodb.ops.application import Application, Mistake, regions, unread
+from beaker_dynamodb.ops.application import Application, mistakes, regions, unread
+from beaker_dynamodb.ops.application import application as read
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.ops.trip import own_key, trip
@@ -32,6 +33,33 @@ from beaker_dynamodb.surroundings import REAL, Surroundings
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 
 
+def look_over(
+    config: str | None = None,
+    *,
+    given: Mapping[str, str] | None = None,
+    cache: str | None = None,
+    read_only: bool = False,
+) -> Iterator[Finding]:
+    """Yield all findings of an application, from the names in its ini file on.
+
+    Args: as `application()` and `examine()` take.
+    Raises: OptionError, where there is no such file, section or region, or it is not ours.
+    """
+    wrong = tuple(mistakes(config, given=given, cache=cache))
+    yield from names.versions(_installed())
+    misspelled = tuple(names.environment(os.environ))
+    yield from misspelled
+    # What no line of the file explains has just been told, with its variable.
+    lines = (one for one in wrong if one.name or not misspelled)
+    yield from names.mistakes(lines, config or "the command line")
+    kind = "session" if cache is None else "cache"
+    yield from names.unread(unread(config, given=given, cache=cache), kind)
+    if config is not None and cache is None:
+        yield from names.caches(regions(config), config)
+    if not wrong:
+        yield from examine(read(config, given=given, cache=cache), read_only=read_only)
+
+
 def examine(
     application: Application,
     *,
@@ -39,13 +67,12 @@ def examine(
     environ: Mapping[str, str] = os.environ,
     around: Surroundings = REAL,
 ) -> Iterator[Finding]:
-    """Yield each finding as it is found; the last one says so if the store is unreachable.
+    """Yield what is found of options that can be used; the last one says "unreachable", if so.
 
     Run it as the application: under its credentials, its environment and its ini file.
 
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
-    yield from _installed_and_set(environ)
     yield from _told(application, environ)
     yield from _former(application, around)
     if embedded.is_elsewhere(application.options.endpoint_url):
@@ -63,14 +90,6 @@ def examine(
         yield table.failed("store", error)
 
 
-def misconfigured(
-    wrong: Iterable[Mistake], source: str, environ: Mapping[str, str] = os.environ
-) -> Iterator[Finding]:
-    """Yield what can be said of an application whose options cannot be used."""
-    yield from _installed_and_set(environ)
-    yield from names.mistakes(wrong, source)
-
-
 def exit_code(worst: Iterator[Finding]) -> int:
     """Say how `doctor` ends: 0, 1 if an error was found, 3 if the store was not reached."""
     code = 0
@@ -81,20 +100,11 @@ def exit_code(worst: Iterator[Finding]) -> int:
     return code
 
 
-def _installed_and_set(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at what holds for every application of this machine."""
-    yield from names.versions(_installed())
-    yield from names.environment(environ)
-
-
 def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at what was configured, without a call."""
-    yield from names.unread(unread(application), application.kind)
     url = application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL")
     yield from names.url(url)
     if application.kind == "session":
-        if application.call.startswith("-c "):
-            yield from names.caches(regions(application.source), application.source)
         for beakers_ in beakers.CHECKS:
             yield from beakers_(application)
         pyramid = importlib.util.find_spec("pyramid_beaker") is not None

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from beaker_dynamodb import sources
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops.application import Application, application
 from beaker_dynamodb.ops.checks.finding import Finding
-from beaker_dynamodb.ops.doctor import examine, exit_code
+from beaker_dynamodb.ops.doctor import examine, exit_code, look_over
 from beaker_dynamodb.store import provision
 from beaker_dynamodb.surroundings import REAL
 from tests.instruments import Recorder
@@ -141,13 +142,24 @@ def test_no_region_is_told(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert exit_code(iter(found)) == 1
 
 
-def test_a_misspelled_variable_and_address_are_errors(made: str) -> None:
-    """What a newcomer types, and nobody reads."""
+def test_a_misspelled_variable_is_an_error(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a newcomer types, and nobody reads; it is no mistake of the file's."""
+    monkeypatch.setenv("BEAKER_DYNAMODB_TABEL", "x")
+    sources.forget()
+
+    assert ill(list(look_over(made))) == [("error", "environment")]
+    monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "x")
+    monkeypatch.delenv("BEAKER_DYNAMODB_TABEL")
+    sources.forget()
+    assert ill(list(look_over(made))) == [("error", "options")]
+
+
+def test_a_misspelled_address_is_an_error(made: str) -> None:
+    """Another backend's is set aside; this one is meant for us."""
     app = application(made)
     wrong = dataclasses.replace(app, settings={**app.settings, "url": "dynamo://x/y"})
-    found = list(examine(wrong, environ={"BEAKER_DYNAMODB_TABEL": "x"}))
 
-    assert ill(found) == [("error", "environment"), ("error", "url")]
+    assert ill(list(examine(wrong, environ={}))) == [("error", "url")]
 
 
 def test_a_table_of_other_keys_is_looked_at_no_further(made: str, calls: Recorder) -> None:

@@ -33,12 +33,15 @@ def test_each_wrong_option_is_a_finding_with_its_line(
 ) -> None:
     """One at a time would be a deploy a time."""
     with Path(ini).open("a") as file:
-        file.write("session.ttl = soon\nsession.tabel = x\ncache.lock = nobody\n")
+        file.write(
+            "session.ttl = soon\nsession.tabel = x\nsession.timout = 5\ncache.lock = nobody\n"
+        )
     found = seen(capsys, "-c", ini, code=1, matter="options")
 
     assert [(severity, remedy) for severity, _, remedy in found] == [
         ("error", f"session.tabel in {ini}"),
         ("error", f"session.ttl in {ini}"),
+        ("error", "rename it"),
     ]
     (cache,) = seen(capsys, "-c", ini, "--cache", "default", code=1, matter="options")
     assert cache[2] == f"cache.lock in {ini}"

@@ -11,13 +11,12 @@ from typing import Final
 
 import click
 
-from beaker_dynamodb.ops.application import application, mistakes
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import counted
-from beaker_dynamodb.ops.doctor import examine, exit_code, misconfigured
+from beaker_dynamodb.ops.doctor import exit_code, look_over
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 _MARGIN: Final = 9
@@ -27,7 +26,7 @@ _MARGIN: Final = 9
 @with_words
 @click.option("--read-only", is_flag=True, help="Leave out the row that is written and deleted.")
 @with_output
-def doctor(  # one argument an option
+def doctor(
     output: Output,
     *,
     config: str | None,
@@ -45,13 +44,7 @@ def doctor(  # one argument an option
     seen: list[Finding] = []
 
     def kept() -> Iterator[Finding]:
-        wrong = tuple(mistakes(config, given=given, cache=cache))
-        if wrong:
-            found = misconfigured(wrong, config or "the command line")
-        else:
-            asked = application(config, given=given, cache=cache)
-            found = examine(asked, read_only=read_only)
-        for finding in found:
+        for finding in look_over(config, given=given, cache=cache, read_only=read_only):
             seen.append(finding)
             yield finding
 
