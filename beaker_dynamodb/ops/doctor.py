@@ -124,7 +124,7 @@ def _former(application: Application, around: Surroundings) -> Iterator[Finding]
         backend = Backend(name, application.options.migrate_from_options, around.token(), None)
         backend.read()
     except DynamoDBBackendError as error:
-        yield settings.unmoved(str(error))
+        yield settings.unmoved(error)
     else:
         yield Finding("ok", "migrate_from", f"{name} answers")
 

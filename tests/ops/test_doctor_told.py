@@ -145,7 +145,9 @@ def test_the_store_that_sessions_are_moved_from_is_tried(
     missed = seen(capsys, *moving, down, code=1, matter="migrate_from")
 
     assert ("ok", "ext:redis answers", "") in found
-    assert any(one[0] == "error" and f"at 127.0.0.1:{port} failed" in one[1] for one in missed)
+    assert any(f"at 127.0.0.1:{port} failed" in said and "start it" in do for _, said, do in missed)
+    wrong = seen(capsys, "-c", made, "-o", "migrate_from=file", code=1, matter="migrate_from")
+    assert any("given as migrate_from.NAME" in said and not do for _, said, do in wrong)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.options import Options
@@ -207,10 +208,11 @@ def moving(application: Application) -> Iterator[Finding]:
         )
 
 
-def unmoved(said: str) -> Finding:
+def unmoved(error: DynamoDBBackendError) -> Finding:
     """Who has not been moved yet gets an error page, and keeps the cookie."""
     remedy = "start it, or take out session.migrate_from and log out who was not moved"
-    return Finding("error", "migrate_from", said, remedy)
+    down = isinstance(error, Unavailable)  # a mistake in the options holds its own remedy
+    return Finding("error", "migrate_from", str(error), remedy if down else "")
 
 
 CHECKS: Final[tuple[Check, ...]] = (
