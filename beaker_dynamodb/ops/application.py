@@ -6,29 +6,17 @@ settings beside them.
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from beaker_dynamodb import sources
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import ini
+from beaker_dynamodb.ops import beaker_settings, ini
 from beaker_dynamodb.options import TABLE, Options
 from beaker_dynamodb.store.blueprint import blueprint
 from beaker_dynamodb.store.features import NONE, Features
-
-#: The region of a cache's options that stand without a region's name.
-DEFAULT_REGION: Final = "default"
-_OURS: Final = frozenset({"ext:dynamodb", "dynamodb"})
-#: The settings by which a section is known to be Beaker's.
-_SAYS: Final[Mapping[sources.Kind, tuple[str, ...]]] = {
-    "session": ("session.type", "beaker.session.type"),
-    "cache": ("cache.type", "beaker.cache.type", "cache.regions", "beaker.cache.regions"),
-}
-#: Beaker's own settings that nobody else should read (beaker/session.py:141).
-_SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +82,11 @@ def mistakes(
     Raises: OptionError, where there is no such file, section or region, or it is not ours.
     """
     kind, settings = _kind(cache), _settings(config, given or {}, cache)
-    begin = "session." if cache is None else f"cache.{cache}.".replace(f".{DEFAULT_REGION}.", ".")
+    begin = (
+        "session."
+        if cache is None
+        else f"cache.{cache}.".replace(f".{beaker_settings.DEFAULT_REGION}.", ".")
+    )
     while said := _wrong(settings, kind):
         without = {name: {n: v for n, v in settings.items() if n != name} for name in settings}
         culprit = next((name for name in settings if _wrong(without[name], kind) != said), None)
@@ -102,6 +94,10 @@ def mistakes(
         if culprit is None:  # an environment variable, a default of the process
             return
         settings = without[culprit]
+    if kind == "session":
+        for name, value in settings.items():
+            if said := beaker_settings.refused(name, value):
+                yield Mistake(f"{begin}{name}", f"Beaker refuses it when it starts: {said}")
 
 
 def _wrong(settings: Mapping[str, Any], kind: sources.Kind) -> str:
@@ -114,12 +110,7 @@ def _wrong(settings: Mapping[str, Any], kind: sources.Kind) -> str:
 
 def regions(config: str) -> tuple[str, ...]:
     """Name the cache regions of an ini file that are kept in a table of ours."""
-    from beaker.util import parse_cache_config_options
-
-    told: dict[str, Any] = parse_cache_config_options(ini.settings(config, _SAYS["cache"]))
-    found: dict[str, dict[str, Any]] = told.pop("cache_regions", {})
-    ours = tuple(name for name, one in found.items() if one.get("type") in _OURS)
-    return (*ours, *((DEFAULT_REGION,) if told.get("type") in _OURS and not found else ()))
+    return beaker_settings.regions(ini.settings(config, beaker_settings.SAYS["cache"]))
 
 
 def unread(
@@ -129,7 +120,7 @@ def unread(
 
     One that is near to an option of ours is among the `mistakes()`. Args and errors are the same.
     """
-    known = {*_beakers(_kind(cache)), *sources.LEFTOVERS}
+    known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
     for name in _settings(config, given or {}, cache):
         if name not in known and not sources.is_known(name, or_near=True):
             yield name, sources.nearest(name, known)
@@ -142,8 +133,12 @@ def _kind(cache: str | None) -> sources.Kind:
 def _settings(config: str | None, given: Mapping[str, str], cache: str | None) -> dict[str, Any]:
     """Read the settings of one session or region, and what is given over them."""
     kind = _kind(cache)
-    said = {} if config is None else ini.settings(config, _SAYS[kind])
-    settings = _session(said) if cache is None else _region(said, cache, config or "")
+    said = {} if config is None else ini.settings(config, beaker_settings.SAYS[kind])
+    settings = (
+        beaker_settings.session(said)
+        if cache is None
+        else beaker_settings.region(said, cache, config or "")
+    )
     plain = _plain(given, kind)
     if config is not None:
         _is_ours({**settings, **plain}, kind, config)
@@ -152,7 +147,7 @@ def _settings(config: str | None, given: Mapping[str, str], cache: str | None) -
 
 
 def _parsed(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
-    beakers = _beakers(kind)
+    beakers = beaker_settings.own(kind)
     return sources.parse({n: value for n, value in settings.items() if n not in beakers}, kind)
 
 
@@ -171,38 +166,17 @@ def _is_secret(name: str, value: str) -> bool:
     row = TABLE.get(name)
     if row is not None:
         return row.secret
-    return name in _SECRETS or name.startswith("migrate_from.") or (name == "url" and "?" in value)
-
-
-def _session(said: Mapping[str, str]) -> dict[str, Any]:
-    """Take a session's settings, as Beaker's middleware does (beaker/middleware.py:128)."""
-    return {
-        name.removeprefix("beaker.").removeprefix("session."): value
-        for name, value in said.items()
-        if name.startswith(("session.", "beaker.session."))
-    }
-
-
-def _region(said: Mapping[str, str], region: str, source: str) -> dict[str, Any]:
-    """Take a region's settings, by Beaker's own reading of them."""
-    from beaker.util import parse_cache_config_options
-
-    told: dict[str, Any] = parse_cache_config_options(dict(said))
-    regions: dict[str, dict[str, Any]] = told.pop("cache_regions", {})
-    if region in regions:
-        return regions[region]
-    if region == DEFAULT_REGION:
-        return told
-    if not source:
-        return {}
-    near = ", ".join((*regions, DEFAULT_REGION))
-    raise OptionError(f"{source} has no cache region {region!r}; it has {near}")
+    return (
+        name in beaker_settings.SECRETS
+        or name.startswith("migrate_from.")
+        or (name == "url" and "?" in value)
+    )
 
 
 def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> None:
     """Refuse to speak of a table that the application does not use."""
     backend = settings.get("type")
-    if backend in _OURS:
+    if backend in beaker_settings.OURS:
         return
     what = f"is {backend!r}, not 'ext:dynamodb'" if backend else "is not set"
     raise OptionError(
@@ -226,16 +200,7 @@ def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
     Raises: OptionError, naming the nearest option.
     """
     for name in given:
-        if name not in _beakers(kind) and not sources.is_known(name):
-            near = sources.nearest(name, _beakers(kind))
+        if name not in beaker_settings.own(kind) and not sources.is_known(name):
+            near = sources.nearest(name, beaker_settings.own(kind))
             hint = f"did you mean {near!r}?" if near else "README lists those there are"
             raise OptionError(f"unknown option {name!r}; {hint}")
-
-
-def _beakers(kind: sources.Kind) -> frozenset[str]:
-    """Name what Beaker's `Session` keeps for itself (beaker/session.py:141)."""
-    if kind == "cache":
-        return frozenset()
-    from beaker.session import Session
-
-    return frozenset(inspect.signature(Session).parameters) - {"namespace_args"}

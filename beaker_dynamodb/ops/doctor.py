@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Final
 
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.former import Backend
 from beaker_dynamodb.ops.application import Application, mistakes, regions, unread
 from beaker_dynamodb.ops.application import application as read
@@ -55,9 +55,17 @@ def look_over(
     kind = "session" if cache is None else "cache"
     yield from names.unread(unread(config, given=given, cache=cache), kind)
     if config is not None and cache is None:
-        yield from names.caches(regions(config), config)
+        yield from _caches(config)
     if not wrong:
         yield from examine(read(config, given=given, cache=cache), read_only=read_only)
+
+
+def _caches(config: str) -> Iterator[Finding]:
+    """Name the file's caches, which are looked at one by one."""
+    try:
+        yield from names.caches(regions(config), config)
+    except OptionError as error:
+        yield Finding("error", "caches", str(error))
 
 
 def examine(

@@ -60,6 +60,39 @@ def test_a_misspelled_setting_of_beakers_is_an_error(
     ]
 
 
+def test_what_beaker_refuses_when_it_starts_is_an_error(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its times are plain seconds, and the application would not start."""
+    text = Path(made).read_text()
+    Path(made).write_text(text.replace("timeout = 3600", "timeout = 1h\nsession.secure = perhaps"))
+
+    assert [one[1:] for one in seen(capsys, "-c", made, code=1, matter="options")] == [
+        (
+            "Beaker refuses it when it starts: Session timeout must be an integer.",
+            f"session.timeout in {made}",
+        ),
+        (
+            "Beaker refuses it when it starts: Session secure must be a boolean.",
+            f"session.secure in {made}",
+        ),
+    ]
+
+
+def test_caches_that_beaker_refuses_are_no_traceback(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sessions are looked over all the same."""
+    with Path(made).open("a") as file:
+        file.write("cache.expire = soon\n")
+
+    (found,) = seen(capsys, "-c", made, code=1, matter="caches")
+    assert "Beaker refuses the settings of its caches: expire must be" in found[1]
+    assert seen(capsys, "-c", made, code=1, matter="round trip")
+    assert main(["table", "show", "-c", made, "--cache", "default"]) == 2
+    assert "expire must be" in capsys.readouterr().err
+
+
 def test_caches_that_were_not_asked_for_are_named(
     made: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,61 +181,3 @@ def test_the_store_that_sessions_are_moved_from_is_tried(
     assert any(f"at 127.0.0.1:{port} failed" in said and "start it" in do for _, said, do in missed)
     wrong = seen(capsys, "-c", made, "-o", "migrate_from=file", code=1, matter="migrate_from")
     assert any("given as migrate_from.NAME" in said and not do for _, said, do in wrong)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("table create", "table show", "table check", "table delete --yes", "sessions list"),
-        *("sessions count", "sessions stats", "sessions purge", "import --from file"),
-    ],
-)
-def test_no_command_pretends_to_reach_an_embedded_table(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It would make one in its own memory, and say that it is done."""
-    embedded.stop()
-    assert main([*command.split(), "-o", "endpoint_url=embedded"]) == 2
-    out, err = capsys.readouterr()
-
-    assert (out, "use DynamoDB Local" in err) == ("", True)
-
-
-@pytest.mark.parametrize("command", ["list", "count", "stats", "find userId=1"])
-def test_a_missing_table_is_told_in_the_callers_own_words(
-    ini: str, command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What it says can be pasted, and makes the table that is missing."""
-    words = ("-c", ini, "-o", "special_keys=userId")
-    assert main(["sessions", *command.split(), *words]) == 3
-    err = capsys.readouterr().err
-    creates = f"table create -c {ini} -o special_keys=userId"
-
-    assert f"`beaker-dynamodb {creates}` creates it" in err
-    assert main([*creates.split(), "--quiet"]) == 0
-    assert main(["sessions", "count", *words]) == 0
-
-
-def test_a_command_of_a_group_is_told_with_its_group(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody remembers which group a command is in."""
-    assert main(["purge", "-o", "table=tab"]) == 2
-    assert "did you mean 'sessions purge'?" in capsys.readouterr().err
-    assert main(["zzz"]) == 2
-    assert "did you mean" not in capsys.readouterr().err
-
-
-def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_meant(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Beaker's own, too."""
-    assert main(["sessions", "count", "-o", "timout=3"]) == 2
-    assert "unknown option 'timout'; did you mean 'timeout'?" in capsys.readouterr().err
-
-
-def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """DynamoDB Local does not."""
-    text = Path(ini).read_text()
-    Path(ini).write_text(text.replace("endpoint_url = http:", "endpoint_url = https:"))
-
-    assert main(["sessions", "count", "-c", ini, "-o", "max_attempts=1"]) == 3
-    assert ": does it speak https" in capsys.readouterr().err

@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from beaker_dynamodb.ops.application import DEFAULT_REGION, Mistake
+from beaker_dynamodb.ops.application import Mistake
+from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.options import TABLE
 from beaker_dynamodb.sources import ENVIRONMENT

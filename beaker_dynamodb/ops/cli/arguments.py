@@ -92,14 +92,17 @@ def with_table(command: Command) -> Command:
     def reached(*args: Any, application: Application, **kwargs: Any) -> Any:
         if embedded.is_elsewhere(application.options.endpoint_url):
             raise OptionError(_EMBEDDED)
+        table = application.options.table
         try:
             return command(*args, application=application, **kwargs)
         except TableMissing as error:
             call = error.call
+            if call is not None and call.table != table:  # one that sessions are imported from
+                raise
         # Said anew, with the caller's own words; the library knows the table's name alone.
         raise TableMissing(
-            f"there is no table {application.options.table!r} in this region and account;"
-            f" `{application.creates()}` creates it",
+            f"there is no table {table!r} in this region and account; `{application.creates()}`"
+            " creates it",
             call=call,
         )
 

@@ -1,0 +1,81 @@
+"""What a command says in its caller's own words: remedies to paste, names that were meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.store import embedded
+from tests.servers import REGION
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("table create", "table show", "table check", "table delete --yes", "sessions list"),
+        *("sessions count", "sessions stats", "sessions purge", "import --from file"),
+    ],
+)
+def test_no_command_pretends_to_reach_an_embedded_table(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would make one in its own memory, and say that it is done."""
+    embedded.stop()
+    assert main([*command.split(), "-o", "endpoint_url=embedded"]) == 2
+    out, err = capsys.readouterr()
+
+    assert (out, "use DynamoDB Local" in err) == ("", True)
+
+
+@pytest.mark.parametrize("command", ["list", "count", "stats", "find userId=1"])
+def test_a_missing_table_is_told_in_the_callers_own_words(
+    ini: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it says can be pasted, and makes the table that is missing."""
+    words = ("-c", ini, "-o", "special_keys=userId")
+    assert main(["sessions", *command.split(), *words]) == 3
+    err = capsys.readouterr().err
+    creates = f"table create -c {ini} -o special_keys=userId"
+
+    assert f"`beaker-dynamodb {creates}` creates it" in err
+    assert main([*creates.split(), "--quiet"]) == 0
+    assert main(["sessions", "count", *words]) == 0
+
+
+def test_another_table_that_is_missing_keeps_its_name(
+    made: str, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An import's own table is there; the one that sessions come from is not."""
+    where = (f"endpoint_url={dynamodb_local}", f"region={REGION}", "table=no-such-table")
+    words = [word for one in where for word in ("--from-option", one)]
+
+    assert main(["import", "-c", made, "--from", "connect-dynamodb", *words]) == 3
+    assert "no-such-table" in (err := capsys.readouterr().err)
+    assert made not in err
+
+
+def test_a_command_of_a_group_is_told_with_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody remembers which group a command is in."""
+    assert main(["purge", "-o", "table=tab"]) == 2
+    assert "did you mean 'sessions purge'?" in capsys.readouterr().err
+    assert main(["zzz"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Beaker's own, too."""
+    assert main(["sessions", "count", "-o", "timout=3"]) == 2
+    assert "unknown option 'timout'; did you mean 'timeout'?" in capsys.readouterr().err
+
+
+def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """DynamoDB Local does not."""
+    text = Path(ini).read_text()
+    Path(ini).write_text(text.replace("endpoint_url = http:", "endpoint_url = https:"))
+
+    assert main(["sessions", "count", "-c", ini, "-o", "max_attempts=1"]) == 3
+    assert ": does it speak https" in capsys.readouterr().err
