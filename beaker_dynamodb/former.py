@@ -32,6 +32,23 @@ NEEDS: Final[Mapping[str, str]] = {
 }
 
 
+#: Backends that make folders, files or a table when they are only looked into.
+MADE_BY_LOOKING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
+
+
+def folder_of(name: str, options: Mapping[str, object]) -> str | None:
+    """Name the folder in which a backend keeps its files (beaker/container.py:513 and 630).
+
+    None for a backend without files, and where its options name none.
+    """
+    if name not in {"file", "dbm"}:
+        return None
+    if own := options.get(f"{name}_dir"):
+        return str(own)
+    above = options.get("data_dir")
+    return f"{above}/container_{name}" if above else None
+
+
 def kind_of(name: str) -> Callable[..., NamespaceManager]:
     """Find the class of a backend of Beaker's, before anybody waits for a session of it.
 

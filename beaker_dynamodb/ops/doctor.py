@@ -12,10 +12,11 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.former import Backend
+from beaker_dynamodb.former import MADE_BY_LOOKING, Backend, folder_of, kind_of
 from beaker_dynamodb.ops.application import Application, mistakes, regions, unread
 from beaker_dynamodb.ops.application import application as read
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
@@ -82,7 +83,7 @@ def examine(
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
     yield from _told(application, environ)
-    yield from _former(application, around)
+    yield from _former(application, around, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from table.embedded(embedded.missing())
         return
@@ -123,18 +124,26 @@ def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Find
         yield from check(application)
 
 
-def _former(application: Application, around: Surroundings) -> Iterator[Finding]:
+def _former(
+    application: Application, around: Surroundings, *, read_only: bool
+) -> Iterator[Finding]:
     """Ask the store that sessions are moved from for one that nobody has."""
     name = application.options.migrate_from
     if name is None:
         return
+    given = application.options.migrate_from_options
     try:
-        backend = Backend(name, application.options.migrate_from_options, around.token(), None)
-        backend.read()
+        kind_of(name)
+        folder = folder_of(name, dict(given))
+        if folder is not None and not Path(folder).is_dir():
+            yield settings.no_folder(folder)
+        elif read_only and name in MADE_BY_LOOKING:
+            yield Finding("note", "migrate_from", f"{name} was not asked: that would write there")
+        else:
+            Backend(name, given, around.token(), None).read()
+            yield Finding("ok", "migrate_from", f"{name} answers")
     except DynamoDBBackendError as error:
         yield settings.unmoved(error)
-    else:
-        yield Finding("ok", "migrate_from", f"{name} answers")
 
 
 def _reached(application: Application, door: Door, around: Surroundings) -> Iterator[Finding]:

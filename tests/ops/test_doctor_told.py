@@ -181,3 +181,37 @@ def test_the_store_that_sessions_are_moved_from_is_tried(
     assert any(f"at 127.0.0.1:{port} failed" in said and "start it" in do for _, said, do in missed)
     wrong = seen(capsys, "-c", made, "-o", "migrate_from=file", code=1, matter="migrate_from")
     assert any("given as migrate_from.NAME" in said and not do for _, said, do in wrong)
+
+
+def test_an_old_folder_that_is_misspelled_is_not_made(
+    made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker would make an empty one, and everybody would be logged out."""
+    moving = ("-c", made, "-o", "migrate_from=file", "-o", f"migrate_from.data_dir={tmp_path}/old")
+    missed = seen(capsys, *moving, code=1, matter="migrate_from")
+
+    assert missed[-1][1].startswith(f"there is no folder '{tmp_path}/old/container_file'")
+    assert not (tmp_path / "old").exists()
+    (tmp_path / "old" / "container_file").mkdir(parents=True)
+    assert ("ok", "file answers", "") in seen(capsys, *moving, code=0, matter="migrate_from")
+
+
+@pytest.mark.parametrize(
+    ("backend", "option"),
+    [("file", "file_dir={}"), ("dbm", "dbm_dir={}"), ("ext:database", "url=sqlite:///{}/x.db")],
+)
+def test_read_only_writes_nothing_into_the_old_store(
+    made: str, tmp_path: Path, backend: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker makes folders, files or a table when it only looks."""
+    (home := tmp_path / "home").mkdir()
+    where = f"migrate_from.{option.format(home)}"
+    words = ("-o", f"migrate_from={backend}", "-o", where, "-o", f"migrate_from.lock_dir={home}")
+    found = seen(capsys, "-c", made, "--read-only", *words, code=0, matter="migrate_from")
+
+    assert "was not asked" in found[-1][1]
+    assert list(home.iterdir()) == []
+    assert seen(capsys, "-c", made, *words, code=0, matter="migrate_from")[-1][1].endswith(
+        "answers"
+    )
+    assert list(home.iterdir()) != []

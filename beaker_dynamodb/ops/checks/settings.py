@@ -215,6 +215,12 @@ def unmoved(error: DynamoDBBackendError) -> Finding:
     return Finding("error", "migrate_from", str(error), remedy if down else "")
 
 
+def no_folder(folder: str) -> Finding:
+    """Beaker makes one where none is, so a misspelled name looks like a store without sessions."""
+    said = f"there is no folder {folder!r}: no session of anybody's stands there"
+    return Finding("error", "migrate_from", said, "session.migrate_from.data_dir = ...")
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     touches,
     lifetimes,
