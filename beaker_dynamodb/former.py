@@ -7,10 +7,12 @@ never a session or a password.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import pickle
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
@@ -18,6 +20,8 @@ from beaker_dynamodb.item.keys import as_text
 
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SESSION: Final = "session"
@@ -47,6 +51,20 @@ def folder_of(name: str, options: Mapping[str, object]) -> str | None:
         return str(own)
     above = options.get("data_dir")
     return f"{above}/container_{name}" if above else None
+
+
+def make_ready(name: str, options: Mapping[str, object]) -> None:
+    """Look at a backend before anybody waits for a session of it.
+
+    A folder that is not there is warned of: Beaker makes an empty one, and whoever has a session
+    is logged out without a word.
+
+    Raises: as `kind_of`.
+    """
+    kind_of(name)
+    folder = folder_of(name, options)
+    if folder is not None and not Path(folder).is_dir():
+        log.warning("option 'migrate_from': there is no folder %r, and no session in it", folder)
 
 
 def kind_of(name: str) -> Callable[..., NamespaceManager]:

@@ -53,7 +53,7 @@ def _rows(options: Options, kind: sources.Kind, around: Surroundings) -> Rows:
     found = _built.get((options, kind))
     if found is None:
         if options.migrate_from is not None:  # what is missing shows now, not to who has a cookie
-            former.kind_of(options.migrate_from)
+            former.make_ready(options.migrate_from, dict(options.migrate_from_options))
         found = _built.setdefault((options, kind), rows(options, kind, around))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_package_that_the_old_backend_needs_is_missed_by_the_first_visitor(
 
     with pytest.raises(OptionError, match=rf"{package}: pip install 'beaker-dynamodb\[moving\]'"):
         site.begun(user="ann")
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_an_old_folder_that_is_not_there_is_told_in_the_log(
+    moving: Site, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beaker makes an empty one without a word, and everybody is logged out."""
+    moving.begun(user="ann")
+    (told,) = (line for line in caplog.messages if "no folder" in line)
+    assert f"'{tmp_path}/container_file'" in told
+    caplog.clear()
+    (tmp_path / "container_file").mkdir()
+    moving.with_(ttl="5m").begun(user="ann")
+    assert "no folder" not in caplog.text
 
 
 @pytest.mark.parametrize(
