@@ -178,9 +178,9 @@ def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
 def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: str) -> None:
     """Beaker takes any name without a word, and sessions live for a month."""
     with Path(ini).open("a") as file:
-        file.write("session.timout = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")
+        file.write("session.time_out = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")
 
-    assert list(unread(f"{ini}#plain")) == [("timout", "timeout"), ("zzzz", None)]
+    assert list(unread(f"{ini}#plain")) == [("time_out", "timeout"), ("zzzz", None)]
     assert list(unread(ini)) == list(unread(ini, cache="short")) == []
 
 

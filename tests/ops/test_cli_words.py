@@ -68,8 +68,8 @@ def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Beaker's own, too."""
-    assert main(["sessions", "count", "-o", "timout=3"]) == 2
-    assert "unknown option 'timout'; did you mean 'timeout'?" in capsys.readouterr().err
+    assert main(["sessions", "count", "-o", "time_out=3"]) == 2
+    assert "unknown option 'time_out'; did you mean 'timeout'?" in capsys.readouterr().err
 
 
 def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def test_each_wrong_option_is_a_finding_with_its_line(
     """One at a time would be a deploy a time."""
     with Path(ini).open("a") as file:
         file.write(
-            "session.ttl = soon\nsession.tabel = x\nsession.timout = 5\ncache.lock = nobody\n"
+            "session.ttl = soon\nsession.tabel = x\nsession.time_out = 5\ncache.lock = nobody\n"
         )
     found = seen(capsys, "-c", ini, code=1, matter="options")
 
@@ -52,10 +52,10 @@ def test_a_misspelled_setting_of_beakers_is_an_error(
 ) -> None:
     """Nobody else would say so, and the sessions live for a month."""
     with Path(made).open("a") as file:
-        file.write("session.timout = 60\nsession.zzzz = 1\n")
+        file.write("session.time_out = 60\nsession.zzzz = 1\n")
 
     assert [one[:2] for one in seen(capsys, "-c", made, code=1, matter="options")] == [
-        ("error", "session.timout is read by nobody; did you mean session.timeout?"),
+        ("error", "session.time_out is read by nobody; did you mean session.timeout?"),
         ("warning", "session.zzzz is read by nobody"),
     ]
 
