@@ -24,7 +24,11 @@ _MARGIN: Final = 9
 
 @click.command(epilog=example("doctor -c production.ini", "doctor -c production.ini --read-only"))
 @with_words
-@click.option("--read-only", is_flag=True, help="Leave out the row that is written and deleted.")
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Write nothing: no row, and no look into an old store that makes files.",
+)
 @with_output
 def doctor(
     output: Output,
