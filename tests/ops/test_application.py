@@ -82,6 +82,7 @@ def test_a_region_of_a_cache_is_read_as_beaker_reads_it(ini: str) -> None:
 
     assert (short.options.table, short.options.prefix) == ("short-one", "cache:")
     assert (plain.options.table, plain.settings["expire"]) == ("sessions", None)
+    assert application(cache="any").options.prefix == "cache:"  # without a file all are the same
 
 
 @pytest.mark.parametrize(
