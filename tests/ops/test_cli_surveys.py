@@ -22,7 +22,7 @@ from tests.ops.sites import Run, Site
 def test_purge_purges(run: Run, shop: Site) -> None:
     """A dry run prices it, the run does it, and both say before what the reading costs."""
     code, out, err = run("purge", "--dry-run")
-    assert (code, "1 rows would be deleted" in out) == (0, True)
+    assert (code, "1 row would be deleted" in out) == (0, True)
     assert err.startswith("reading 4 rows: about ")
     assert "sess:gone" in shop.idents()
 
@@ -76,7 +76,7 @@ def test_an_interruption_between_two_pages_says_what_is_true(
 
     gone = 254 - len(shop.idents())
     assert (code, 0 < gone < 251) == (130, True)
-    assert f"so far: {gone} rows deleted" in err
+    assert f"so far: {gone} row" in err
 
 
 def test_stats_draws(run: Run) -> None:
@@ -114,6 +114,6 @@ def test_ctrl_c_ends_a_purge_in_threads(shop: Site) -> None:
 
     gone = 34 - len(shop.idents())
     assert (it.returncode, out) == (130, "")
-    assert f"so far: {gone} rows deleted" in err
+    assert f"so far: {gone} row" in err
     assert 0 < gone < 31
     assert "Traceback" not in err

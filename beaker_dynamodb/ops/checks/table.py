@@ -56,8 +56,9 @@ def shape(is_: Description, ought: Blueprint, command: str) -> Iterator[Finding]
     wrong = {one.matter.partition(" ")[0] for one in found}
     account = f", account {is_.account}" if is_.account else ""
     if "status" not in wrong:
-        holds = f"{is_.rows:,} rows and {is_.size:,} bytes, up to six hours ago"
-        yield Finding("ok", "table", f"{is_.table!r}{account}: {is_.status}; {holds}")
+        rows = f"{is_.rows:,} row{'' if is_.rows == 1 else 's'}"
+        holds = f"{is_.status}; {rows} and {is_.size:,} bytes, up to six hours ago"
+        yield Finding("ok", "table", f"{is_.table!r}{account}: {holds}")
     if "key" not in wrong:
         yield Finding("ok", "keys", is_.schema())
     if "TTL" not in wrong:

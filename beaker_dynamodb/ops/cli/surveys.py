@@ -70,10 +70,12 @@ def purge_(
 
 def _line(done: purge.Progress, *, dry_run: bool) -> str:
     if dry_run:
-        found = f"{done.found:,} rows would be deleted ({wording.amount(done.size)})"
+        found = (
+            f"{wording.counted(done.found, 'row')} would be deleted ({wording.amount(done.size)})"
+        )
         return f"{found}; with this reading, {wording.priced(done.cost)}"
     spared = f", {done.spared:,} written meanwhile and spared" if done.spared else ""
-    return f"{done.deleted:,} rows deleted{spared}; {wording.priced(done.cost)}"
+    return f"{wording.counted(done.deleted, 'row')} deleted{spared}; {wording.priced(done.cost)}"
 
 
 @sessions.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
@@ -104,10 +106,12 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
 def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
     of = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
     words = (
-        f"{found.live:,} live sessions, {found.expired:,} expired,"
+        f"{wording.counted(found.live, 'live session')}, {found.expired:,} expired,"
         f" {found.unreadable:,} unreadable{of}\n"
-        f"{found.rows:,} rows, {wording.amount(found.size)};"
-        f" {found.pieces:,} pieces, {found.values:,} cached values, {found.locks:,} locks\n"
+        f"{wording.counted(found.rows, 'row')}, {wording.amount(found.size)};"
+        f" {wording.counted(found.pieces, 'piece')},"
+        f" {wording.counted(found.values, 'cached value')},"
+        f" {wording.counted(found.locks, 'lock')}\n"
         f"storage {wording.money(found.monthly)} a month; {found.read_units:,.1f} read units used\n"
     )
     bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)

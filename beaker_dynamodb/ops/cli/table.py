@@ -20,6 +20,7 @@ from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.wording import counted
 from beaker_dynamodb.store.description import (
     Description,
     encrypted_by,
@@ -173,7 +174,7 @@ def _lines(is_: Description, done: str) -> Iterator[str]:
 def _more(is_: Description) -> Iterator[str]:
     """Describe what `table create` has no need to say."""
     yield f"  ceiling   {limited_to(is_.ceilings)}"
-    yield f"  holds     {is_.rows:,} rows, {is_.size:,} bytes (up to six hours ago)"
+    yield f"  holds     {counted(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
     yield f"  deletion  protection {in_a_word(is_.protection)}"
     yield f"  backups   point-in-time recovery {in_a_word(is_.recovery)}"
     yield f"  at rest   encrypted {encrypted_by(is_.key)}"
