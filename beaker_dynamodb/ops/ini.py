@@ -1,6 +1,7 @@
 """PasteDeploy's ini files, read without PasteDeploy: sections, `%(here)s`, `use`.
 
-Texts in, one dict of a section's settings out; what they mean is decided elsewhere.
+PasteDeploy would load the application that a section names, and an operator's machine need not
+have it. One dict of a section's settings comes out; what they mean is decided elsewhere.
 """
 
 from __future__ import annotations

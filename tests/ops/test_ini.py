@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.ini import section, settings
@@ -88,6 +90,52 @@ def test_a_file_that_cannot_be_read_is_named(
 
     with pytest.raises(OptionError, match=rf"bad\.ini' cannot be read: {words}"):
         section(str(path))
+
+
+BASE = """
+[DEFAULT]
+place = %(here)s/x
+who = base
+
+[filter:session]
+use = egg:beaker-dynamodb
+session.table = base-table
+session.secret = %(place)s
+session.key = base
+"""
+TOP = """
+[DEFAULT]
+who = top
+session.region = everywhere
+
+[filter:main]
+use = config:base.ini#session
+session.table = top-table
+set session.timeout = 5
+session.prefix = %(who)s 100%%:
+
+[filter:second]
+use = main
+session.table = second-table
+session.data_dir = %(here)s
+"""
+
+
+@pytest.mark.parametrize("name", ["main", "second"])
+def test_a_file_says_what_pastedeploy_reads(tmp_path: Path, name: str) -> None:
+    """Defaults, files and sections that build upon each other, `set`, and per cent signs."""
+    (tmp_path / "base.ini").write_text(BASE)
+    (tmp_path / "top.ini").write_text(TOP)
+    theirs = loadcontext(FILTER, "config:top.ini", name=name, relative_to=str(tmp_path)).config()
+    ours = section(f"{tmp_path / 'top.ini'}#{name}")
+
+    assert sessions(ours) == sessions(theirs)
+    assert len(sessions(ours)) >= 6
+
+
+def sessions(settings: Mapping[str, str]) -> dict[str, str]:
+    """Keep what is for Beaker."""
+    return {name: settings[name] for name in settings if name.startswith("session.")}
 
 
 def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
