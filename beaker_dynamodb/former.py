@@ -28,11 +28,14 @@ _SESSION: Final = "session"
 _TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
 #: What a backend raises when it is made from options that are wrong, and never in an outage.
 _MISTAKES: Final = "MissingCacheParameter InvalidCacheBackendError TypeError KeyError".split()
-#: Backends that the extra `moving` is for, and what each imports.
-NEEDS: Final[Mapping[str, str]] = {
-    "ext:redis": "redis",
-    "ext:database": "sqlalchemy",
-    "ext:sqla": "sqlalchemy",
+_MOVING: Final = "'beaker-dynamodb[moving]'"
+#: What a backend imports, and how that is installed; Beaker itself says it at the first session.
+_NEEDS: Final[Mapping[str, tuple[str, str]]] = {
+    "ext:redis": ("redis", _MOVING),
+    "ext:rediscluster": ("redis", _MOVING),
+    "ext:database": ("sqlalchemy", _MOVING),
+    "ext:sqla": ("sqlalchemy", _MOVING),
+    "ext:mongodb": ("pymongo", "pymongo"),
 }
 
 
@@ -75,11 +78,9 @@ def kind_of(name: str) -> Callable[..., NamespaceManager]:
     """
     from beaker.cache import clsmap
 
-    needed = NEEDS.get(name)
+    needed, how = _NEEDS.get(name, ("", ""))
     if needed and importlib.util.find_spec(needed) is None:
-        raise OptionError(
-            f"option 'migrate_from': {name} needs {needed}: pip install 'beaker-dynamodb[moving]'"
-        )
+        raise OptionError(f"option 'migrate_from': {name} needs {needed}: pip install {how}")
     try:
         kind: Callable[..., NamespaceManager] | None = clsmap[name]
     except (KeyError, TypeError):

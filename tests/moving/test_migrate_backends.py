@@ -54,16 +54,22 @@ def test_a_backend_that_cannot_be_made_is_named(
 
 @pytest.mark.parametrize("kind", ["file"])
 @pytest.mark.parametrize(
-    ("backend", "package"), [("ext:redis", "redis"), ("ext:database", "sqlalchemy")]
+    ("backend", "package", "how"),
+    [
+        ("ext:redis", "redis", r"'beaker-dynamodb\[moving\]'"),
+        ("ext:rediscluster", "redis", r"'beaker-dynamodb\[moving\]'"),
+        ("ext:database", "sqlalchemy", r"'beaker-dynamodb\[moving\]'"),
+        ("ext:mongodb", "pymongo", "pymongo"),
+    ],
 )
 def test_a_package_that_the_old_backend_needs_is_missed_by_the_first_visitor(
-    new: Site, kind: str, backend: str, package: str, monkeypatch: pytest.MonkeyPatch
+    new: Site, kind: str, backend: str, package: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has no cookie as well: a deploy that cannot move sessions is seen at once."""
     monkeypatch.setitem(sys.modules, package, None)
     site = new.with_(**{"migrate_from": backend, "migrate_from.url": "redis://:hunter2@cache/0"})
 
-    with pytest.raises(OptionError, match=rf"{package}: pip install 'beaker-dynamodb\[moving\]'"):
+    with pytest.raises(OptionError, match=rf"{package}: pip install {how}"):
         site.begun(user="ann")
 
 
