@@ -27,7 +27,10 @@ T = TypeVar("T")
 _SESSION: Final = "session"
 _TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
 #: What a backend raises when it is made from options that are wrong, and never in an outage.
-_MISTAKES: Final = "MissingCacheParameter InvalidCacheBackendError TypeError KeyError".split()
+_MISTAKES: Final = frozenset(
+    "MissingCacheParameter InvalidCacheBackendError TypeError KeyError ValueError"
+    " ArgumentError NoSuchModuleError ModuleNotFoundError".split()  # SQLAlchemy's, and a driver
+)
 _MOVING: Final = "'beaker-dynamodb[moving]'"
 #: What a backend imports, and how that is installed; Beaker itself says it at the first session.
 _NEEDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -39,15 +42,26 @@ _NEEDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+#: What each cannot be without: one of these options, and how it is written.
+_WANTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "ext:redis": (("url",), "migrate_from.url = redis://HOST:PORT/DB"),
+    "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://USER:PASSWORD@HOST/NAME"),
+    "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
+    "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
+}
+_ANY: Final = ((), "migrate_from.NAME")
 #: Backends that make folders, files or a table when they are only looked into.
 MADE_BY_LOOKING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
 
-def folder_of(name: str, options: Mapping[str, object]) -> str | None:
+def place_of(name: str, options: Mapping[str, object]) -> str | None:
     """Name the folder in which a backend keeps its files (beaker/container.py:513 and 630).
 
-    None for a backend without files, and where its options name none.
+    For a database in a file it is that file. None for others, and where no option names it.
     """
+    if name == "ext:database":
+        scheme, _, path = str(options.get("url", "")).partition(":///")
+        return path.partition("?")[0] or None if scheme.partition("+")[0] == "sqlite" else None
     if name not in {"file", "dbm"}:
         return None
     if own := options.get(f"{name}_dir"):
@@ -59,15 +73,18 @@ def folder_of(name: str, options: Mapping[str, object]) -> str | None:
 def make_ready(name: str, options: Mapping[str, object]) -> None:
     """Look at a backend before anybody waits for a session of it.
 
-    A folder that is not there is warned of: Beaker makes an empty one, and whoever has a session
-    is logged out without a word.
+    A folder or file that is not there is warned of: Beaker makes an empty one, and whoever has a
+    session is logged out without a word.
 
-    Raises: as `kind_of`.
+    Raises: OptionError, as `kind_of`, and where an option lacks that the backend cannot be without.
     """
     kind_of(name)
-    folder = folder_of(name, options)
-    if folder is not None and not Path(folder).is_dir():
-        log.warning("option 'migrate_from': there is no folder %r, and no session in it", folder)
+    names, wanted = _WANTS.get(name, ((), ""))
+    if names and not any(options.get(one) for one in names):
+        raise OptionError(f"option 'migrate_from': {name} needs {wanted}")
+    place = place_of(name, options)
+    if place is not None and not Path(place).exists():
+        log.warning("option 'migrate_from': there is no %r, and no session in it", place)
 
 
 def kind_of(name: str) -> Callable[..., NamespaceManager]:
@@ -86,7 +103,8 @@ def kind_of(name: str) -> Callable[..., NamespaceManager]:
     except (KeyError, TypeError):
         kind = None
     if kind is None:
-        raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}")
+        meant = f"; did you mean 'ext:{name}'?" if f"ext:{name}" in _NEEDS else ""
+        raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}{meant}")
     return kind
 
 
@@ -151,13 +169,15 @@ class Backend:
         if wrong in _MISTAKES:
             raise OptionError(
                 f"option 'migrate_from': the backend {self.name!r} cannot be made ({wrong});"
-                " its own options are given as migrate_from.NAME"
+                f" its own options are given as {_WANTS.get(self.name, _ANY)[1]}"
             )
         raise self._failed(wrong)
 
     def _asked(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
+        except OptionError:  # a table of ours says itself what is wrong
+            raise
         except (pickle.UnpicklingError, EOFError):
             wrong = ""
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss

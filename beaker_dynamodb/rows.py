@@ -116,16 +116,25 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def _fast(options: Options) -> bool:
-    """Tell whether to compress by ISA-L. Raises: OptionError, where it is not installed."""
-    fast = options.compress == "fast"
-    if fast and find_spec("isal") is None:
+def _installed(options: Options) -> None:
+    """Look for what the options need before the first row is written by it.
+
+    Raises: OptionError, naming the extra that lacks.
+    """
+    if options.compress == "fast" and find_spec("isal") is None:
         raise OptionError("compress = fast needs isal: pip install 'beaker-dynamodb[fast]'")
-    return fast
+    if options.encryption_keys and find_spec("cryptography") is None:
+        raise OptionError(
+            "option encryption_keys needs cryptography: pip install 'beaker-dynamodb[crypto]'"
+        )
 
 
 def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
-    """Build what a manager of *kind* keeps its rows with. No call is made."""
+    """Build what a manager of *kind* keeps its rows with. No call is made.
+
+    Raises: OptionError, where a package lacks that the options need.
+    """
+    _installed(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys)
     way = door(Connection.of(options))
@@ -139,7 +148,7 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
             kind=codec.SESSION if kind == "session" else codec.VALUE,
             serializer=codec.TEXT if kind == "session" else number,
             compress=options.compress is not False,
-            fast=_fast(options),
+            fast=options.compress == "fast",
             most=options.max_value_size,
             table=options.table,
             keys=options.encryption_keys,

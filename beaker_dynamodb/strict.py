@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from beaker.container import NamespaceManager
-from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
 from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
@@ -230,14 +229,3 @@ def _taken_over(namespace: NamespaceManager, former: NamespaceManager) -> bool:
     """Remove the former row; False if it was gone already."""
     take_over: Callable[[NamespaceManager], bool] | None = getattr(namespace, "take_over", None)
     return _remove(former) if take_over is None else take_over(former)
-
-
-def filter_factory(
-    global_config: Mapping[str, object], **settings: object
-) -> Callable[[Callable[..., Any]], SessionMiddleware]:
-    """Make Beaker's middleware with StrictSession from an ini file alone.
-
-    For PasteDeploy: `[filter:session]`, `use = egg:beaker-dynamodb`, and the `session.*` lines.
-    """
-    config = {**global_config, **settings, "session.session_class": StrictSession}
-    return lambda app: SessionMiddleware(app, config)

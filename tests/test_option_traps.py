@@ -51,12 +51,22 @@ def test_the_word_none_takes_back_what_a_layer_below_has_said(
         assert getattr(parse({name: "none"}, "session"), name) == nothing
 
 
-def test_compress_fast_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Found with the first manager, not with the first save."""
-    monkeypatch.setitem(sys.modules, "isal", None)
+@pytest.mark.parametrize(
+    ("given", "package", "extra"),
+    [
+        ({"compress": "fast"}, "isal", "fast"),
+        ({"encryption_keys": [KEY]}, "cryptography", "crypto"),
+        ({"encryption_keys": [b"", KEY]}, "cryptography", "crypto"),
+    ],
+)
+def test_an_option_without_its_extra_names_it(
+    given: dict[str, object], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found with the first manager, not with the first save: that would look like an outage."""
+    monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[fast\]'"):
-        DynamoDBNamespaceManager("cached", compress="fast")
+    with pytest.raises(OptionError, match=rf"pip install 'beaker-dynamodb\[{extra}\]'"):
+        DynamoDBNamespaceManager("cached", **given)
 
 
 def test_an_empty_option_does_not_hide_its_alias() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.former import MADE_BY_LOOKING, Backend, folder_of, kind_of
+from beaker_dynamodb.former import MADE_BY_LOOKING, Backend, make_ready, place_of
 from beaker_dynamodb.ops.application import Application, mistakes, regions, unread
 from beaker_dynamodb.ops.application import application as read
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
@@ -133,10 +133,12 @@ def _former(
         return
     given = application.options.migrate_from_options
     try:
-        kind_of(name)
-        folder = folder_of(name, dict(given))
-        if folder is not None and not Path(folder).is_dir():
-            yield settings.no_folder(folder)
+        make_ready(name, dict(given))
+        place = place_of(name, dict(given))
+        if place is not None and not Path(place).exists():
+            yield settings.no_place(place)
+        elif name == "file" and place and not any(one.is_file() for one in Path(place).rglob("*")):
+            yield settings.nothing_moved(place)
         elif read_only and name in MADE_BY_LOOKING:
             yield Finding("note", "migrate_from", f"{name} was not asked: that would write there")
         else:

@@ -145,8 +145,9 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
     if name not in kinds:
         known = ", ".join(kinds) or "none"
         raise OptionError(
-            f"{name!r} is not a special key of these options (they have: {known}); only those"
-            f" can be searched for: -o special_keys={name}:S"
+            f"{name!r} is not a special key of these options (they have: {known}). Only what the"
+            f" application promotes can be searched for: special_keys = {name}:S; a session has it"
+            " from its next save on"
         )
     try:
         if kinds[name] == "N":

@@ -84,7 +84,8 @@ _OPTIONS: Final = {
 #: What to look at when nothing came back, by the name of what was raised.
 _SILENT: Final = {
     "SSLError": "does it speak https, and is its certificate one that is trusted here?",
-    "EndpointConnectionError": "nobody listens there, or the network does not lead there",
+    "EndpointConnectionError": "nobody listens there, or no way leads there: is it the right"
+    " region, and endpoint_url?",
     "ConnectTimeoutError": "nobody opens the connection in time: a firewall, a missing route?",
 }
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})

@@ -64,5 +64,5 @@ def _resolved(path: str) -> Any:
         wrong = type(error).__name__
     raise OptionError(
         f"option 'client' is {path!r}, which cannot be found ({wrong}); expected"
-        " 'package.module:attribute'"
+        " 'package.module:attribute', and that this process can import it (PYTHONPATH)"
     )

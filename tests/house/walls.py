@@ -96,6 +96,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "brackets": "",
         "cooldown": "store",
         "strict": "item errors",
+        "paste_filter": "strict errors",
         "saving": f"notices rows {DOOR}",
         "former": "item errors",
         "migrating": f"former {ROWS}",
@@ -117,7 +118,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 REQUEST_SIDE = (
     "__init__ manager keepers sessions succession saving outage migrating caches brackets"
-    " cooldown strict".split()
+    " cooldown strict paste_filter".split()
 )
 
 LAW_LINES = range(2, 7)  # two to five by habit; one more before it breaks

@@ -39,9 +39,19 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
     ("formers", "word"),
     [
         ({"migrate_from": "ext:nothing"}, "ext:nothing"),
-        ({"migrate_from": "file"}, "MissingCacheParameter"),
-        ({"migrate_from": "ext:redis"}, "TypeError"),
-        ({"migrate_from": "ext:database"}, "KeyError"),
+        ({"migrate_from": "redis"}, "did you mean 'ext:redis'"),
+        ({"migrate_from": "file"}, "file needs migrate_from.data_dir = FOLDER"),
+        ({"migrate_from": "file", "migrate_from.data_dri": "/x"}, "needs migrate_from.data_dir"),
+        ({"migrate_from": "ext:redis"}, "needs migrate_from.url = redis://HOST"),
+        (
+            {"migrate_from": "ext:redis", "migrate_from.url": "127.0.0.1:6379"},
+            r"made \(ValueError\); its own options are given as migrate_from.url = redis://",
+        ),
+        ({"migrate_from": "ext:database"}, "needs migrate_from.url = DIALECT"),
+        (
+            {"migrate_from": "ext:database", "migrate_from.url": "nobody://", "migrate_from.x": 1},
+            r"made \(",
+        ),
     ],
 )
 def test_a_backend_that_cannot_be_made_is_named(
@@ -79,12 +89,12 @@ def test_an_old_folder_that_is_not_there_is_told_in_the_log(
 ) -> None:
     """Beaker makes an empty one without a word, and everybody is logged out."""
     moving.begun(user="ann")
-    (told,) = (line for line in caplog.messages if "no folder" in line)
+    (told,) = (line for line in caplog.messages if "there is no" in line)
     assert f"'{tmp_path}/container_file'" in told
     caplog.clear()
     (tmp_path / "container_file").mkdir()
     moving.with_(ttl="5m").begun(user="ann")
-    assert "no folder" not in caplog.text
+    assert "there is no" not in caplog.text
 
 
 @pytest.mark.parametrize(

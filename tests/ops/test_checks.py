@@ -168,7 +168,7 @@ def test_two_applications_on_one_table_are_kept_apart_by_something() -> None:
 @pytest.mark.parametrize(
     ("given", "pyramid", "line"),
     [
-        ({}, True, ["warning invalidate_corrupt"]),
+        ({}, True, ["note invalidate_corrupt"]),
         ({}, False, []),
         ({"invalidate_corrupt": "true"}, True, []),
         ({"invalidate_corrupt": "false"}, True, ["note invalidate_corrupt"]),

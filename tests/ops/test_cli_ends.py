@@ -121,7 +121,7 @@ def test_a_person_who_revokes_nobody_is_told(run: Run, monkeypatch: pytest.Monke
     """On a terminal there is nothing to ask; silence would look like success."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
 
-    assert run("revoke", "userId=0") == (1, "", "nothing there\n")
+    assert run("revoke", "userId=0") == (1, "", wording.unfound("userId=0") + "\n")
 
 
 def test_the_bars_of_all_histograms_begin_in_one_column(run: Run) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.identity import signature
 from tests.ops.sites import DENSE, IDENT, Run, Site
 from tests.servers import free_port
@@ -97,9 +98,9 @@ def test_find_finds(run: Run) -> None:
         code, out, _ = run("find", "userId=42", *how)
         assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {IDENT, "b" * 32})
     assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
-    assert run("find", "userId=0") == (1, "", "nothing there\n")
+    assert run("find", "userId=0") == (1, "", wording.unfound("userId=0") + "\n")
     code, out, err = run("find", "colour=red")
-    assert (code, out, "special_keys=colour:S" in err) == (2, "", True)
+    assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
 
 
 def test_delete_deletes(run: Run, shop: Site) -> None:

@@ -106,7 +106,9 @@ def pickles(application: Application) -> Iterator[Finding]:
         return
     if application.kind == "session":
         named = application.settings.get("data_serializer") or "pickle"
-        remedy = "session.data_serializer = json, or session.encryption_keys"
+        remedy = (
+            "session.encryption_keys; or, before there are users, session.data_serializer = json"
+        )
     else:
         named, remedy = options.serializer, "cache.serializer = json, or cache.encryption_keys"
     if named == "pickle":
@@ -150,10 +152,10 @@ def corrupt(application: Application, *, pyramid: bool) -> Iterator[Finding]:
         )
     elif pyramid and not given:
         yield Finding(
-            "warning",
+            "note",
             "invalidate_corrupt",
-            "off under pyramid_beaker: a session that cannot be read is an error on each page,"
-            " until the visitor deletes the cookie",
+            "off where pyramid_beaker makes the sessions, and it is installed here: one that cannot"
+            " be read is an error on each page, until the visitor deletes the cookie",
             "session.invalidate_corrupt = true",
         )
 

@@ -215,10 +215,16 @@ def unmoved(error: DynamoDBBackendError) -> Finding:
     return Finding("error", "migrate_from", str(error), remedy if down else "")
 
 
-def no_folder(folder: str) -> Finding:
+def no_place(place: str) -> Finding:
     """Beaker makes one where none is, so a misspelled name looks like a store without sessions."""
-    said = f"there is no folder {folder!r}: no session of anybody's stands there"
-    return Finding("error", "migrate_from", said, "session.migrate_from.data_dir = ...")
+    said = f"there is no {place!r}: no session of anybody's stands there"
+    return Finding("error", "migrate_from", said, "the options behind session.migrate_from.")
+
+
+def nothing_moved(place: str) -> Finding:
+    """An application that ran once under a misspelled name has made the folder."""
+    said = f"there is no session in {place!r}: is it the folder of the old application?"
+    return Finding("warning", "migrate_from", said, "the options behind session.migrate_from.")
 
 
 CHECKS: Final[tuple[Check, ...]] = (

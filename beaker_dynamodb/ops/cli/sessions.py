@@ -23,7 +23,6 @@ from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import survey
 from beaker_dynamodb.surroundings import REAL
 
-_NOBODY = "nothing there"
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 _SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
 
@@ -69,7 +68,8 @@ def list_(
     state: maintenance.State = "all" if expired else "live"
     found = maintenance.listed(of, now, state=state, limit=limit, segments=segments)
     with _bar(of, output, "sessions", limit) as move:
-        _stream(output, _moving(found, move), now)
+        if not _stream(output, _moving(found, move), now):
+            output.remark(wording.NOBODY)
     return 0
 
 
@@ -108,7 +108,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     of, now = rows_of(application), REAL.clock()
     seen = logout.sought(of, ident, application.secret)
     if seen is None:
-        output.answer(None, [_NOBODY])
+        output.answer(None, [wording.NOBODY])
         return NO
     found = inspection.inspected(of, seen, now, unpickle=unpickle)
     output.answer(wording.inspection(found), wording.inspection_lines(found, now))
@@ -127,7 +127,10 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
     type B is given in base64. The exit code is 1 if there is none.
     """
     of, now = rows_of(application), REAL.clock()
-    return 0 if _stream(output, maintenance.found(of, word, now, scan=scan), now) else NO
+    if _stream(output, maintenance.found(of, word, now, scan=scan), now):
+        return 0
+    output.remark(wording.unfound(word))
+    return NO
 
 
 @sessions.command(epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
@@ -143,7 +146,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     of, now = rows_of(application), REAL.clock()
     seen = logout.sought(of, ident, application.secret)
     if seen is None:
-        output.answer(None, [_NOBODY])
+        output.answer(None, [wording.NOBODY])
         return NO
     if not yes and sys.stdin.isatty():
         click.echo(wording.line(maintenance.described(of, seen, now), now), err=True)
@@ -185,12 +188,12 @@ def revoke(  # noqa: PLR0913  # one argument an option
         found = maintenance.found(of, word, now, scan=scan)
         number = sum(one.id not in idents for one in found)
         if not number:
-            output.remark(_NOBODY)
+            output.remark(wording.unfound(word))
             return NO
         if not click.confirm(f"Log {number} session(s) out?", err=True):
             return NO
     gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
-    output.remark(f"{gone:,} revoked")
+    output.remark(f"{gone:,} revoked" if gone else wording.unfound(word))
     return 0 if gone else NO
 
 
@@ -220,8 +223,6 @@ def _stream(
             rest = "revoked; run it again to go on" if begin else "shown; there may be more"
             output.remark(f"stopped after {number:,} session(s) {rest}")
         raise
-    if not number and not begin:
-        output.remark(_NOBODY)
     return number
 
 

@@ -15,6 +15,7 @@ from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspected
 from beaker_dynamodb.ops.maintenance import Session
 
+NOBODY: Final = "nothing there"
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _KB: Final = 1024
 _CENT: Final = 0.01
@@ -59,6 +60,15 @@ def counted(number: float, what: str) -> str:
 def escaped(text: str) -> str:
     """Write a text with every control character as an escape."""
     return text if text.isprintable() else repr(text)[1:-1]
+
+
+def unfound(word: str) -> str:
+    """Say that nobody was found, and who could not be: or else a logout would look complete."""
+    name = word.partition("=")[0]
+    return (
+        f"{NOBODY}: no live session has {word}. Those last saved before special_keys named"
+        f" {name!r} lack the attribute, and are not found"
+    )
 
 
 def line(session: Session, now: float) -> str:
