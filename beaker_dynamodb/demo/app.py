@@ -10,6 +10,7 @@ import configparser
 import contextlib
 import errno
 import importlib.util
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -75,7 +76,10 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
                 f"the demo needs {name}: install the extra 'demo', as in"
                 " pip install 'beaker-dynamodb[demo]'"
             )
-    from beaker_dynamodb.demo import bottle_site, pyramid_site
+    with warnings.catch_warnings():
+        # Pyramid's, for it imports that: it would be the first line that a newcomer reads.
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+        from beaker_dynamodb.demo import bottle_site, pyramid_site
     from beaker_dynamodb.demo.shop import Shop
     from beaker_dynamodb.demo.window import Window
 

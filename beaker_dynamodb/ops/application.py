@@ -25,7 +25,8 @@ class Application:
 
     `settings` are all of Beaker's, without `session.` or `cache.REGION.` before the name;
     `source` says where they come from, for a sentence; `call` is how the command line was told of
-    it, for another command: `-c production.ini --cache short`. No secret is in it.
+    it, for another command: `-c production.ini --cache short`. No secret is in it. `begin` stands
+    before the name of each of its settings in the file: `session.`, `cache.short.`.
     """
 
     options: Options
@@ -33,6 +34,7 @@ class Application:
     settings: Mapping[str, Any] = field(repr=False)
     source: str
     call: str = ""
+    begin: str = "session."
 
     @property
     def secret(self) -> str | None:
@@ -70,7 +72,8 @@ def application(
     kind = _kind(cache)
     settings = _settings(config, given or {}, cache)
     call = _call(config, given or {}, cache)
-    return Application(_parsed(settings, kind), kind, settings, config or "the command line", call)
+    source = config or "the command line"
+    return Application(_parsed(settings, kind), kind, settings, source, call, begin_of(cache))
 
 
 def mistakes(
@@ -82,15 +85,12 @@ def mistakes(
     Raises: OptionError, where there is no such file, section or region, or it is not ours.
     """
     kind, settings = _kind(cache), _settings(config, given or {}, cache)
-    begin = (
-        "session."
-        if cache is None
-        else f"cache.{cache}.".replace(f".{beaker_settings.DEFAULT_REGION}.", ".")
-    )
+    begin, typed = begin_of(cache), _plain(given or {}, kind)
     while said := _wrong(settings, kind):
         without = {name: {n: v for n, v in settings.items() if n != name} for name in settings}
         culprit = next((name for name in settings if _wrong(without[name], kind) != said), None)
-        yield Mistake(f"{begin}{culprit}" if culprit else "", said)
+        named = f"-o {culprit}" if culprit in typed else f"{begin}{culprit}"
+        yield Mistake(named if culprit else "", said)
         if culprit is None:  # an environment variable, a default of the process
             return
         settings = without[culprit]
@@ -124,6 +124,13 @@ def unread(
     for name in _settings(config, given or {}, cache):
         if name not in known and not sources.is_known(name, or_near=True):
             yield name, sources.nearest(name, known)
+
+
+def begin_of(cache: str | None) -> str:
+    """Say what stands before each setting in the file: of the sessions, or of a cache region."""
+    if cache is None:
+        return "session."
+    return "cache." if cache == beaker_settings.DEFAULT_REGION else f"cache.{cache}."
 
 
 def _kind(cache: str | None) -> sources.Kind:
@@ -179,6 +186,8 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     if backend in beaker_settings.OURS:
         return
     what = f"is {backend!r}, not 'ext:dynamodb'" if backend else "is not set"
+    if backend and sources.nearest(str(backend), beaker_settings.OURS):
+        raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
         f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or say"
         " -o type=ext:dynamodb; caches are asked for by --cache REGION"

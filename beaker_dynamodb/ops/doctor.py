@@ -17,7 +17,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.former import MADE_BY_LOOKING, Backend, make_ready, place_of
-from beaker_dynamodb.ops.application import Application, mistakes, regions, unread
+from beaker_dynamodb.ops.application import Application, begin_of, mistakes, regions, unread
 from beaker_dynamodb.ops.application import application as read
 from beaker_dynamodb.ops.checks import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.checks.finding import Finding
@@ -53,8 +53,7 @@ def look_over(
     # What no line of the file explains has just been told, with its variable.
     lines = (one for one in wrong if one.name or not misspelled)
     yield from names.mistakes(lines, config or "the command line")
-    kind = "session" if cache is None else "cache"
-    yield from names.unread(unread(config, given=given, cache=cache), kind)
+    yield from names.unread(unread(config, given=given, cache=cache), begin_of(cache))
     if config is not None and cache is None:
         yield from _caches(config)
     if not wrong:

@@ -18,7 +18,7 @@ session.url = dynamodb://{region}/{table}?range_key=part
 session.endpoint_url = {url}
 session.aws_access_key_id = {key}
 session.aws_secret_access_key = {key}
-session.secret = a secret
+session.secret = 8c1f0e5d2b7a49c3a1f4d6e8b9075c21
 session.prefix = shop:
 session.timeout = 3600
 session.httponly = true

@@ -38,6 +38,9 @@ use = config:more.ini#three
 set session.table = two
 session.type = dynamodb
 
+[app:typo]
+session.type = ext:dynamo
+
 [app:plain]
 session.type = file
 """
@@ -90,7 +93,12 @@ def test_a_region_of_a_cache_is_read_as_beaker_reads_it(ini: str) -> None:
     [
         ("plain", None, "session.type is 'file', not 'ext:dynamodb'"),
         ("base", None, "session.type is not set; name the section that sets it"),
-        ("nobody", None, "no section 'nobody'; it has app:main, app:base, filter:two, app:plain"),
+        (
+            "nobody",
+            None,
+            "no section 'nobody'; it has app:main, app:base, filter:two, app",
+        ),
+        ("typo", None, "session.type is 'ext:dynamo', not 'ext:dynamodb'; it is misspelled"),
         ("main", "nobody", "no cache region 'nobody'; it has short, other, default"),
         ("main", "other", "cache.type is 'memory'"),
     ],
@@ -152,16 +160,13 @@ def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
     given = {"ttl": "soon", "hash_key": "data", "touch_after": "x", "read_capacity_units": "5"}
     found = {one.name: one.said for one in mistakes(ini, given=given)}
 
-    assert list(found) == [
-        "session.ttl",
-        "session.touch_after",
-        "session.hash_key",
-        "session.read_capacity_units",
-    ]
-    assert "'soon'" in found["session.ttl"]
-    assert [one.name for one in mistakes(ini, given={"ttl": "x"}, cache="short")] == [
-        "cache.short.ttl"
-    ]
+    assert list(found) == ["-o ttl", "-o touch_after", "-o hash_key", "-o read_capacity_units"]
+    assert "'soon'" in found["-o ttl"]
+    text = Path(ini).read_text()
+    Path(ini).write_text(text.replace("short-one", "x").replace("= mine", "= y"))
+    assert [one.name for one in mistakes(ini)] == ["session.table"]
+    assert [one.name for one in mistakes(ini, cache="short")] == ["cache.short.table"]
+    Path(ini).write_text(text)
     assert list(mistakes(ini)) == []
 
 

@@ -102,7 +102,13 @@ OPTIONS: tuple[tuple[settings.Check, Application, str, Application], ...] = (
         beakers.cookie_is_signed,
         told({"prefix": "shop:"}),
         "warning cookie",
-        told({}, secret="s"),
+        told({}, secret="s" * 16),
+    ),
+    (
+        beakers.cookie_is_signed,
+        told({}, secret="replace me"),
+        "warning cookie",
+        told({}, secret="5" * 32),
     ),
     (
         beakers.cookie_has_flags,

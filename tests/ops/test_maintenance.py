@@ -164,7 +164,7 @@ def test_a_row_that_the_index_still_shows_is_looked_at(
         ("userId", "NAME=VALUE"),
         ("=42", "NAME=VALUE"),
         ("userId=", "NAME=VALUE"),
-        ("colour=red", "special_keys=colour:S"),
+        ("colour=red", "special_keys = colour:S"),
         ("visits=many", "a number"),
         ("visits=NaN", "a number"),
         ("token=%", "base64"),

@@ -15,6 +15,8 @@ from beaker_dynamodb.options import Options
 
 Check = Callable[[Application], Iterator[Finding]]
 #: beaker/converters.py:8
+#: A secret of fewer characters is a word, or a placeholder that was copied: `replace me`.
+_SECRET: Final = 16
 _TRUE: Final = frozenset({"true", "yes", "on", "y", "t", "1"})
 
 
@@ -25,14 +27,20 @@ def is_on(value: object) -> bool:
 
 def cookie_is_signed(application: Application) -> Iterator[Finding]:
     """A signature keeps forged ids from the table, and two applications apart."""
+    remedy = "session.secret = <output of: openssl rand -hex 32>"
     if application.secret:
-        yield Finding("ok", "cookie", "the cookie is signed (session.secret)")
+        said = "the cookie is signed (session.secret)"
+        if len(application.secret) < _SECRET:
+            short = f"{said}, but by {len(application.secret)} characters: they can be guessed"
+            yield Finding("warning", "cookie", short, remedy)
+        else:
+            yield Finding("ok", "cookie", said)
         return
     yield Finding(
         "warning",
         "cookie",
         "the cookie is not signed: any id that a client sends is looked up",
-        "session.secret = <output of: openssl rand -hex 32>",
+        remedy,
     )
     if application.options.prefix == Options().prefix:
         yield Finding(
@@ -110,7 +118,8 @@ def pickles(application: Application) -> Iterator[Finding]:
             "session.encryption_keys; or, before there are users, session.data_serializer = json"
         )
     else:
-        named, remedy = options.serializer, "cache.serializer = json, or cache.encryption_keys"
+        one, other = (f"{application.begin}{name}" for name in ("serializer", "encryption_keys"))
+        named, remedy = options.serializer, f"{one} = json, or {other}"
     if named == "pickle":
         yield Finding(
             "note", "serializer", "pickle: who can write the table can run code here", remedy

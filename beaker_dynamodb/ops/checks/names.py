@@ -67,17 +67,19 @@ def url(given: object) -> Iterator[Finding]:
 def mistakes(wrong: Iterable[Mistake], source: str) -> Iterator[Finding]:
     """Options that cannot be used: each is an error at the first request."""
     for one in wrong:
-        yield Finding("error", "options", one.said, f"{one.name} in {source}" if one.name else "")
+        in_the_file = one.name and not one.name.startswith("-o ")
+        where = f"{one.name} in {source}" if in_the_file else one.name
+        yield Finding("error", "options", one.said, where)
 
 
-def unread(given: Iterable[tuple[str, str | None]], kind: str) -> Iterator[Finding]:
+def unread(given: Iterable[tuple[str, str | None]], begin: str) -> Iterator[Finding]:
     """A setting that nobody reads: Beaker takes any name without a word."""
     for name, near in given:
-        said = f"{kind}.{name} is read by nobody"
+        said = f"{begin}{name} is read by nobody"
         if near:
-            yield Finding("error", "options", f"{said}; did you mean {kind}.{near}?", "rename it")
+            yield Finding("error", "options", f"{said}; did you mean {begin}{near}?", "rename it")
         else:
-            yield Finding("warning", "options", said, f"take out {kind}.{name}")
+            yield Finding("warning", "options", said, f"take out {begin}{name}")
 
 
 def caches(regions: Iterable[str], source: str) -> Iterator[Finding]:

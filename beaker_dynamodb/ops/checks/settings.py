@@ -24,7 +24,7 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "[::1]", "embedded", "host.docker.int
 
 def ini(application: Application, line: str) -> str:
     """Write a line of the ini file."""
-    return f"{application.kind}.{line}"
+    return f"{application.begin}{line}"
 
 
 def is_local(options: Options) -> bool:
