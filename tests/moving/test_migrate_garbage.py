@@ -60,6 +60,17 @@ def test_a_mistake_in_the_old_tables_options_is_named(new: Site, kind: str) -> N
         new.with_(**wrong).visit(NOBODY.also(), contents)
 
 
+def test_a_mistake_that_an_old_table_shows_when_it_is_asked_is_named(
+    new: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no outage that could be waited for."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    wrong = {"migrate_from": "ext:dynamodb", "migrate_from.table": "older"}
+
+    with pytest.raises(OptionError, match="no AWS region is set"):
+        new.with_(**wrong).visit(NOBODY.also(), contents)
+
+
 def test_an_old_backend_that_fails_while_it_is_made_is_an_outage(
     moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,22 @@ def test_caches_that_were_not_asked_for_are_named(
     assert seen(capsys, *command.split()[1:], code=0, matter="caches") == []
 
 
+def test_a_remedy_names_the_line_that_is_read(
+    made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A region inherits next to nothing from the global lines; what was typed stands in no file."""
+    with Path(made).open("a") as file:
+        lines = "cache.regions = short\ncache.short.lock_lease = 60\ncache.short."
+        file.write(f"{lines}endpoint_url = http://127.0.0.1:1\ncache.short.max_attempts = 1\n")
+    found = seen(capsys, "-c", made, "--cache", "short", code=3)
+    remedies = [remedy for *_, remedy in found]
+
+    assert "cache.short.serializer = json, or cache.short.encryption_keys" in remedies
+    assert "cache.short.lock_wait = 65s" in remedies
+    typed = seen(capsys, "-c", made, "-o", "ttl=soon", code=1, matter="options")
+    assert [remedy for *_, remedy in typed] == ["-o ttl"]
+
+
 def test_an_embedded_table_is_out_of_reach(
     ini: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
