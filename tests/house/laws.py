@@ -129,7 +129,7 @@ def opens_with_its_law(place: str, text: str) -> Iterator[str]:
 
 
 def is_short(place: str, text: str) -> Iterator[str]:
-    """A file has up to 250 lines, and a function up to 40."""
+    """A file has up to 400 lines, and a function up to 40."""
     if (lines := len(text.splitlines())) > MOST_LINES:
         yield f"line {lines}: {place} has {lines} lines"
     for node in ast.walk(ast.parse(text)):
