@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -65,6 +65,7 @@ STALE_CREDENTIALS: Final = frozenset(
     }
 )
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_BAD_REQUEST: Final = 400
 #: botocore does not retry this, and the write was surely not applied.
 _CONFLICTS: Final = "TransactionConflictException"
 
@@ -160,6 +161,17 @@ def failure_of(error: Exception) -> Failure:
         names=names,
         date=(meta.get("HTTPHeaders") or {}).get("date"),
     )
+
+
+def plausible(request: Mapping[str, Any], failure: Failure) -> Failure:
+    """Take a refusal for one only where the request has a condition that may not have held.
+
+    Else it is no answer to this request, like garbage: a load would take it for "no session", and
+    log the user out.
+    """
+    if failure.code != CONDITION_FAILED or "ConditionExpression" in request:
+        return failure
+    return replace(failure, code=str(failure.status or _BAD_REQUEST), item=None)
 
 
 def _address(error: Exception) -> str:

@@ -25,6 +25,7 @@ from beaker_dynamodb.store.answers import (
     Failure,
     error_of,
     failure_of,
+    plausible,
 )
 from beaker_dynamodb.store.connection import Connection, given_client
 from beaker_dynamodb.store.replies import broken, one_more, report
@@ -85,6 +86,7 @@ class Door:
             started = time.perf_counter()
             answer = self._send(operation, request, again=last)
             if isinstance(answer, Failure):
+                answer = plausible(request, answer)
                 report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     retried = last or (answer.attempts or 1) > 1

@@ -6,10 +6,11 @@ The table of all cases stands in tests/faults/__init__.py.
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 
-from beaker_dynamodb.errors import DynamoDBBackendError
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put
 from tests.exchange import Fault
@@ -174,3 +175,23 @@ def test_9_a_burst_of_errors_is_outlasted(
 
     assert proxy.operations == ["GetItem"] * (burst + 1)
     assert len(naps) == burst - (carried == "wire")
+
+
+@pytest.mark.parametrize("item", [{}, {"Item": {"id": {"S": "sess:other"}}}], ids=["bare", "item"])
+def test_a_refusal_of_a_request_without_a_condition_logs_nobody_out(
+    site: Site, proxy: FaultProxy, item: dict[str, Any]
+) -> None:
+    """A load that is answered "the condition did not hold" has no answer: it is asked once more.
+
+    Where that is answered so, too, it is an outage, and the cookie stays.
+    """
+    user = site.begun(user="ann")
+    refusal = aws_error("ConditionalCheckFailedException", **item)
+
+    proxy.next(refusal, operation="GetItem")
+    assert site.behind(proxy).found(user) == {"user": "ann"}
+
+    proxy.next(refusal, operation="GetItem", times=2)
+    with pytest.raises(Unavailable):
+        site.behind(proxy).visit(user, contents)
+    assert site.found(user) == {"user": "ann"}
