@@ -51,9 +51,14 @@ def inflates_beyond(raw: bytes, most: int) -> bool:
         return False
     inflater, counted = zlib.decompressobj(), 0
     try:
-        while raw and counted <= most:
-            counted += len(inflater.decompress(raw, _BLOCK))
-            raw = inflater.unconsumed_tail
+        # In slices: what an inflater has not consumed is copied with every block that comes out.
+        for start in range(0, len(raw), _BLOCK):
+            if inflater.eof or counted > most:  # what follows the end is kept, and copied as well
+                break
+            rest = raw[start : start + _BLOCK]
+            while rest and counted <= most:
+                counted += len(inflater.decompress(rest, _BLOCK))
+                rest = inflater.unconsumed_tail
     except zlib.error:  # not a zlib stream after all: Beaker will say so
         return False
     return counted > most

@@ -32,8 +32,9 @@ _TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
 _BEFORE = frozenset(name.encode() for name in (*PLACES, CREATED))
 _ACCESSED = ACCESSED.encode()
 _FLOAT = 8
-#: How protocol 2 names a class; a text may look like it, and is opened then.
-_NAMES_A_CLASS = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]")
+#: How protocol 2 names a class (`c`, module, line feed, name), read backwards: forwards each `c` of
+#: a user's long word would begin a search of its own, and the time grow with the square of it.
+_NAMES_A_CLASS = re.compile(rb"[A-Za-z_]\n[\w.]*[A-Za-z_]c")
 _BEGINS_JSON = re.compile(
     rb'\{(?:"_domain": (?:null|"[^"\\]*"), "_path": "[^"\\]*", )?'
     rb'(?:"_creation_time": [\d.e+-]+, )?"_accessed_time": ([\d.e+-]+)'
@@ -90,8 +91,8 @@ class PickleEnvelope:
         begins_alike = old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]
         if begins_alike and known[_HEAD:] == mine[_HEAD:]:
             return False
-        # Where known alone names a class, they differ by a type.
-        return None if _NAMES_A_CLASS.search(_decoded(mine)) else True
+        # Where known alone names a class, they differ by a type. A text may look like one.
+        return None if _NAMES_A_CLASS.search(_decoded(mine)[::-1]) else True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,10 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
     Args: *secret*: the application's `session.secret`; without it a signature is only cut off.
     Raises: OptionError, if nothing is given, or a signature is not of the secret.
     """
-    word = _NAMED.sub("", word.strip()).strip('"')
+    word = word.strip()
+    if named := _NAMED.match(word):  # at the beginning only: a search would take the square of it
+        word = word[named.end() :]
+    word = word.strip('"')
     if not word:
         raise OptionError("no session is named: give a cookie's value, an id or a row's key")
     if word.startswith(layout.prefix):

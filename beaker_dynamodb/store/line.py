@@ -167,13 +167,16 @@ class Line:
         while rest:
             self._socket.settimeout(patience.left(patience.read))
             rest = rest[self._socket.send(rest) :]
-        data = b""
+        data = bytearray()
         try:
-            while (end := data.find(b"\r\n\r\n")) < 0:
+            end = -1
+            while end < 0:
                 if len(data) > _MOST_HEAD:
                     raise BrokenReplyError("a head without an end")
+                looked_at = max(0, len(data) - 3)
                 data += self._more(patience)
-            head, parts = _head_of(data[:end]), [data[end + 4 :]]
+                end = data.find(b"\r\n\r\n", looked_at)
+            head, parts = _head_of(bytes(data[:end])), [bytes(data[end + 4 :])]
             missing = head.length - len(parts[0])
             while missing > 0:
                 parts.append(self._more(patience))

@@ -1,0 +1,180 @@
+"""A user's text costs no more than its length: no search, comparison or inflation is quadratic."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from beaker.util import PickleSerializer
+
+from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
+from beaker_dynamodb.item.compression import inflates_beyond
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.keys import Key, Layout
+from beaker_dynamodb.item.merge import changed_keys, same
+from beaker_dynamodb.item.record import Schema, from_attributes, promote
+from beaker_dynamodb.ops import identity
+from beaker_dynamodb.store.answers import failure_of
+from tests.growth import assert_linear
+from tests.item.odd_values import Plain
+
+PLACE = Place(Key("sess:a"), "b.t", 1000)
+#: What users send, or what their browsers and files hold: each searches are known to stumble over.
+TEXTS: dict[str, Callable[[int], str]] = {
+    "one letter": lambda n: "c" * n,
+    "random hex": lambda n: os.urandom(n // 2).hex(),
+    "names of classes": lambda n: "cos\nsystem\n" * (n // 11),
+    "line feeds": lambda n: "\na" * (n // 2),
+    "quotes": lambda n: '"\\' * (n // 2),
+    "digits": lambda n: "1" * n,
+    "colons and hashes": lambda n: ":#" * (n // 2),
+}
+BEAKERS: dict[str, Any] = {"_accessed_time": 1.5, "_creation_time": 1.0}
+
+
+def pickled(values: dict[str, Any]) -> str:
+    """Write a session as Beaker does."""
+    return base64.b64encode(PickleSerializer().dumps(values)).decode()
+
+
+def in_json(values: dict[str, Any]) -> str:
+    """Write a session as Beaker's JSON."""
+    return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode()
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_a_save_beside_a_users_text_takes_as_long_as_the_text(shape: str) -> None:
+    """Another key of the session is changed; the text is only looked at."""
+
+    def pickles(size: int) -> Callable[[], object]:
+        known = {**BEAKERS, "note": TEXTS[shape](size)}
+        return partial(PickleEnvelope().differs, pickled(known), pickled({**known, "a": 1}))
+
+    def jsons(size: int) -> Callable[[], object]:
+        known = {**BEAKERS, "note": TEXTS[shape](size)}
+        envelope = JsonEnvelope(1 << 30)
+        return partial(envelope.differs, in_json(known), in_json({**known, "a": 1}))
+
+    assert_linear(pickles, 40_000)
+    assert_linear(jsons, 40_000)
+
+
+def _chain(length: int, end: object) -> Plain:
+    """Make objects that hold one another, the last of which holds *end*."""
+    for _ in range(length):
+        end = Plain(next=end)
+    assert isinstance(end, Plain)
+    return end
+
+
+@pytest.mark.parametrize("shape", ["a chain of objects", "many objects", "sets"])
+def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
+    """Where two pickles differ by the order of a set, the parts are compared, each once."""
+    some, others = {0, 8}, {8, 0}  # of one slot: the order is that of the insertions
+    assert pickle.dumps(some) != pickle.dumps(others)
+
+    def make(size: int) -> Callable[[], object]:
+        if shape == "a chain of objects":
+            return partial(same, _chain(size // 8, [some]), _chain(size // 8, [others]))
+        if shape == "many objects":
+            return partial(
+                same,
+                [Plain(a={0, 8, n}) for n in range(size)],
+                [Plain(a={8, 0, n}) for n in range(size)],
+            )
+        return partial(same, [set(range(size))], [set(range(size - 1, -1, -1))])
+
+    assert_linear(make, 80)
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_changed_keys_are_found_in_one_pass(shape: str) -> None:
+    """A session of many keys, and one of one large text."""
+
+    def make(size: int) -> Callable[[], object]:
+        text = TEXTS[shape](size)
+        one = {"note": text, "list": [text, 1]} | {str(n): n for n in range(size // 10)}
+        other = {"note": text + "!", "list": [text, 2]} | {str(n): n for n in range(size // 10)}
+        return lambda: changed_keys(one, other)
+
+    assert_linear(make, 10_000)
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        os.urandom,  # as large as what comes out
+        lambda n: b"\0" * n,  # a bomb
+        lambda n: b"ab" * (n // 2),
+    ],
+    ids=["noise", "zeros", "pairs"],
+)
+@pytest.mark.parametrize("trailer", [0, 1], ids=["whole", "followed by more"])
+def test_counting_what_a_json_session_inflates_to_is_linear(
+    filler: Callable[[int], bytes], trailer: int
+) -> None:
+    """A row of the largest size costs its own length, also where bytes follow its stream."""
+
+    def make(size: int) -> Callable[[], object]:
+        raw = zlib.compress(filler(size)) + os.urandom(trailer * size)
+        return partial(inflates_beyond, raw, size - 1)
+
+    assert_linear(make, 1_000_000)
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_sealing_opening_and_keying_are_linear(shape: str) -> None:
+    """Whatever a cookie, a cache's key or a value is made of."""
+
+    def seal(kind: int, size: int) -> Callable[[], object]:
+        codec = Codec(kind, most=1 << 30)
+        value = TEXTS[shape](size).encode()
+        return lambda: codec.open(codec.seal(value, PLACE), PLACE)
+
+    def keys(size: int) -> Callable[[], object]:
+        text, layout = TEXTS[shape](size), Layout("sess:")
+
+        def run() -> None:
+            layout.session(text), layout.value(text, text), layout.sort(Key("sess:" + text))
+            identity.keys_of("a=" + text + "!", layout)
+            identity.keys_of(text, layout)
+
+        return run
+
+    for kind in (SESSION, VALUE):
+        assert_linear(partial(seal, kind), 40_000)
+    assert_linear(keys, 40_000)
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
+    """A row's own texts, and what AWS, or somebody in its place, says of a request."""
+
+    class ClientError(Exception):
+        def __init__(self, text: str) -> None:
+            self.response = {"Error": {"Code": "ValidationException", "Message": text}}
+
+    def row(size: int) -> Callable[[], object]:
+        text = TEXTS[shape](size)
+        found = {"data": text.encode(), "rev": text, "prev": text, "name": text}
+        schema = Schema(special=(("a", "S"), ("b", "N")))
+        return lambda: (
+            from_attributes(Key("a"), found, schema),
+            promote({"a": text, "b": text}, schema),
+        )
+
+    def refusal(size: int) -> Callable[[], object]:
+        texts = [
+            f"{begin}{TEXTS[shape](size)}" for begin in ("", "Missing the key ", "Type mismatch")
+        ]
+        return lambda: [failure_of(ClientError(text)) for text in texts]
+
+    assert_linear(row, 40_000)
+    assert_linear(refusal, 40_000)
