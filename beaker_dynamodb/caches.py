@@ -22,7 +22,7 @@ from beaker_dynamodb.errors import (
     UnknownFormat,
 )
 from beaker_dynamodb.item.keys import LOCK, SESSION, as_text
-from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import lease, pages
 from beaker_dynamodb.store.lease import Lease
@@ -40,10 +40,10 @@ SCANS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cache entry that was read: the value, and the row's expiry (epoch seconds)."""
+    """A cache entry that was read: the value, and when its row expires (epoch seconds)."""
 
     value: Any = field(repr=False)
-    expires: int | None
+    expires: float | None
 
 
 class CacheKeeper:
@@ -97,7 +97,7 @@ class CacheKeeper:
             return True
 
     def has_fresh(self, key: object) -> bool:
-        """Tell whether there is an entry that has not expired, by the second."""
+        """Tell whether there is an entry that has not expired, to the millisecond."""
         entry = self.get(key)
         if entry is None or entry.expires is None:
             return entry is not None
@@ -129,7 +129,7 @@ class CacheKeeper:
         if row is None:
             return None
         try:
-            return Entry(self.rows.serializer.loads(row.value), row.record.expires)
+            return Entry(self.rows.serializer.loads(row.value), row.record.expires_exactly)
         except Exception as error:  # noqa: BLE001  # a class moved by a deploy raises anything
             wrong = type(error).__name__
         notices.warn(log, f"a cache entry that does not load any more is a miss: {wrong}")
@@ -160,12 +160,15 @@ class CacheKeeper:
         options, token = self.rows.options, self.around.token
         given = self.timeout if expiretime is None else max(expiretime, 0)
         lifetime = (options.ttl or None) if given is None else given
-        expires = None
-        if lifetime is not None and math.isfinite(lifetime):
-            expires = math.ceil(self.around.clock() + lifetime + options.stale_for)
+        expires, early = None, 0
+        if lifetime is not None and lifetime < MAX_EXPIRES:  # else for ever; NaN is not below it
+            exactly = self.around.clock() + lifetime + options.stale_for
+            expires = math.ceil(exactly)
+            early = min(math.ceil((expires - exactly) * 1000), 999)
         where = self.rows.layout.value(self.namespace, key)
         name = _name(key) if self.rows.layout.is_hashed(key) else None
-        return Record(where, b"", rev_of(token(), token()), expires=expires, name=name)
+        rev = rev_of(token(), token())
+        return Record(where, b"", rev, expires=expires, name=name, early=early)
 
     def remove(self, key: object) -> None:
         """Delete an entry, cool-down or not: a silent failure would serve a revoked right.
@@ -192,11 +195,11 @@ class CacheKeeper:
         pages.delete_many(self.rows.table, batch, self.around)
 
     def keys(self) -> Iterator[str]:
-        """Yield the keys of all live entries, as text."""
+        """Yield the keys of all that there is to serve, stale or not, as text."""
         layout, now = self.rows.layout, self.around.clock()
         for found in self._rows_of_namespace():
             word = layout.word_of(found.key)
-            if word is not None and found.live(now):
+            if word is not None and (found.expires is None or found.expires > now):
                 yield word if found.name is None else found.name
 
     def _rows_of_namespace(self) -> Iterator[pages.Found]:

@@ -21,7 +21,7 @@ def checked(options: Options) -> Options:
 
 def _attributes(options: Options) -> None:
     """Refuse two attributes of one name."""
-    attributes = ["data", "rev", "prev", "name", options.hash_key, options.ttl_attribute]
+    attributes = ["data", "rev", "prev", "name", "early", options.hash_key, options.ttl_attribute]
     attributes += [options.range_key] if options.range_key else []
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:

@@ -16,6 +16,7 @@ from beaker_dynamodb.errors import CorruptItem, OptionError, digest
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
+from beaker_dynamodb.item.pieces import max_chunks
 from beaker_dynamodb.item.record import Record, Schema
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.serializers import Serializer, serializer
@@ -136,7 +137,7 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
     """
     _installed(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
-    schema = Schema(options.ttl_attribute, options.special_keys)
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
     way = door(Connection.of(options))
     by, number = serializer(options.serializer)
     create = partial(provision.create_on_demand, way, blueprint(options))

@@ -18,6 +18,8 @@ from beaker_dynamodb.item.codec import FORMAT, PIECES
 MOST_IN_A_ROW: Final = 390 * 1024
 _ITEM_LIMIT: Final = 409_600
 _HEAD: Final = struct.Struct(">BBBBI32s")
+#: What sealing adds to a value at most: the header, a key id, a nonce and a tag.
+_MAX_SEAL: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,20 @@ def cut(sealed: bytes) -> Cut:
     return Cut(_HEAD.pack(FORMAT, kind, PIECES, serializer, len(pieces), digest), pieces)
 
 
-def count(data: bytes) -> int:
-    """Read how many pieces a row's data stands for; 0 if it holds the value itself."""
+def max_chunks(max_value_size: int) -> int:
+    """Return how many pieces a value of at most *max_value_size* bytes can have."""
+    return (max_value_size + _MAX_SEAL) // MOST_IN_A_ROW + 1
+
+
+def count(data: bytes, most: int) -> int:
+    """Read how many pieces a row's data stands for; 0 if it holds the value itself.
+
+    Whoever writes the table can claim four billion, and every reader, cleaner and operator's
+    command goes by this number. So a claim of more than *most* is read as *most* and one: too
+    many to be read, and not too many to be deleted.
+    """
     is_head = len(data) == _HEAD.size and data[0] == FORMAT and data[2] == PIECES
-    return int(_HEAD.unpack(data)[4]) if is_head else 0
+    return min(int(_HEAD.unpack(data)[4]), most + 1) if is_head else 0
 
 
 def joined(head: bytes, pieces: tuple[bytes, ...]) -> bytes | None:

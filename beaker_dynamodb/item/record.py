@@ -15,13 +15,16 @@ from typing import Final
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.pieces import count
+from beaker_dynamodb.item.pieces import count, max_chunks
 
 #: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
 REMEMBERED: Final = 4
 #: The largest value of an index's hash key, in bytes (AWS: Constraints, "Partition key length").
 MOST_INDEXED: Final = 2048
+#: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
+MAX_EXPIRES: Final = 253_402_300_799
 
+_SECOND: Final = 1000  # milliseconds
 _MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
 #: Wide enough to drop the zeros at the end of a number without rounding it.
 _WIDE: Final = Context(prec=5000)
@@ -31,18 +34,25 @@ Attribute = str | int | Decimal | bytes
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The names that the options may choose: the TTL attribute and the promoted session keys."""
+    """The names that the options may choose: the TTL attribute and the promoted session keys.
+
+    `max_chunks`: of how many pieces a value is at most, by option max_value_size.
+    """
 
     ttl: str = "expires"
     special: tuple[tuple[str, str], ...] = ()
+    max_chunks: int = max_chunks(16 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A row: its key, its sealed bytes, which revision they are, and when it expires.
 
-    `expires` is in epoch seconds, None for never. `rev` is `birth.token`. `pieces`: of how
-    many the value is, if it is too large for one row and this one is only its head.
+    `expires` is in epoch seconds, None for never. DynamoDB's TTL wants it whole, so it is rounded
+    up; `early` says by how many milliseconds that is too late, for caches (a session's expiry is
+    the whole second itself). `rev` is `birth.token`. `pieces`: of how many the value is, if it is
+    too large for one row and this one is only its head; never more than one above the schema's
+    `max_chunks`.
     """
 
     key: Key
@@ -53,6 +63,7 @@ class Record:
     name: str | None = field(default=None, repr=False)
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
     pieces: int = 0
+    early: int = 0
 
     def holding(self, data: bytes, pieces: int | None = None) -> Record:
         """Return the same row with other bytes in it, in as many pieces if no number is given.
@@ -68,11 +79,17 @@ class Record:
             self.name,
             self.promoted,
             self.pieces if pieces is None else pieces,
+            self.early,
         )
+
+    @property
+    def expires_exactly(self) -> float | None:
+        """When the row expires, in epoch seconds and to the millisecond; None for never."""
+        return None if self.expires is None else self.expires - self.early / _SECOND
 
     def live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
-        return self.expires is None or self.expires > now
+        return self.expires is None or self.expires - self.early / _SECOND > now
 
     @property
     def is_tombstone(self) -> bool:
@@ -101,6 +118,8 @@ class Record:
             found["prev"] = " ".join(self.prev)
         if self.expires is not None:
             found[schema.ttl] = self.expires
+        if self.early:
+            found["early"] = self.early
         if self.name is not None:
             found["name"] = self.name
         return found | dict(self.promoted)
@@ -184,12 +203,16 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         name is None or isinstance(name, str)
     ):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
-    if expires is not None and not expires.is_finite():
-        raise CorruptItem(digest(key.hash), "its expiry is no number")
+    if expires is not None and not (expires.is_finite() and 0 <= expires <= MAX_EXPIRES):
+        raise CorruptItem(digest(key.hash), "its expiry is no time before the year 10000")
     promoted: dict[str, Attribute] = {}
     for special, _ in schema.special:
         value = found.get(special)
         if isinstance(value, (str, Decimal, bytes)):
             promoted[special] = value
+    early = found.get("early", Decimal(0))
+    if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
+        raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     until = None if expires is None else math.ceil(expires)
-    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, count(data))
+    pieces = count(data, schema.max_chunks)
+    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))

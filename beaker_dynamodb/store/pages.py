@@ -27,15 +27,14 @@ BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row that a query or scan came by, without its data. `expires` is in epoch seconds."""
+    """A row that a query or scan came by, without its data.
+
+    `expires` is in epoch seconds, to the millisecond; None for never.
+    """
 
     key: Key
-    expires: Decimal | None = None
+    expires: float | None = None
     name: str | None = field(default=None, repr=False)
-
-    def live(self, now: float) -> bool:
-        """Tell whether the row is there at all at *now* (epoch seconds)."""
-        return self.expires is None or self.expires > now
 
 
 def get_many(table: Table, keys: Sequence[Key], around: Surroundings) -> dict[Key, Record]:
@@ -114,7 +113,7 @@ def scan(table: Table, beginnings: Sequence[str]) -> Iterator[Found]:
 
 
 def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Found]:
-    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#n": "name"}
+    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "name"}
     if table.layout.range_key:
         names["#s"] = table.layout.range_key
     request |= {
@@ -123,12 +122,14 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
     }
     for body in bodies(table, operation, request):
         for item in body.get("Items", ()):
-            expires, name = (plain(item.get(n, {})) for n in (table.schema.ttl, "name"))
-            yield Found(
-                table.key_of(item),
-                expires if isinstance(expires, Decimal) else None,
-                name if isinstance(name, str) else None,
+            expires, early, name = (
+                plain(item.get(n, {})) for n in (table.schema.ttl, "early", "name")
             )
+            exactly = None
+            if isinstance(expires, Decimal) and expires.is_finite():
+                before = early if isinstance(early, Decimal) and early.is_finite() else Decimal(0)
+                exactly = float(expires) - float(before) / 1000
+            yield Found(table.key_of(item), exactly, name if isinstance(name, str) else None)
 
 
 def bodies(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:

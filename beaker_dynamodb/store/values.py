@@ -53,7 +53,8 @@ class Values:
         for _ in range(MOVES):
             if head is None or not head.pieces or not head.live(now):
                 return head
-            if (size := (head.pieces - 1) * MOST_IN_A_ROW) > self.most:  # a forged one, perhaps
+            if head.pieces > self.table.schema.max_chunks:  # a forged one, perhaps
+                size = (head.pieces - 1) * MOST_IN_A_ROW
                 raise ItemTooLarge(size, self.most, item=digest(key.hash))
             whole = self._gathered(head)
             if whole is not None:

@@ -105,6 +105,58 @@ def test_a_value_older_than_stale_for_is_not_served(
     assert len(plain.rows()) == 1
 
 
+FRACTIONS = (0.0, 0.001, 0.25, 0.5, 0.999)
+
+
+@pytest.mark.parametrize("begun", FRACTIONS)
+@pytest.mark.parametrize("lifetime", [1, 0.5, 2.75])
+def test_has_key_ends_with_the_value_and_not_with_the_second(
+    plain: Place, clock: Clock, wound: None, begun: float, lifetime: float
+) -> None:
+    """A value has its lifetime to the millisecond, and so has its row, whenever it was stored.
+
+    DynamoDB's TTL wants whole seconds; rounded up by itself a value would live on for most of one.
+    """
+    clock.advance(begun)
+    manager = plain.manager(stale_for="20s")
+    manager.set_value("k", "v", expiretime=lifetime)
+
+    told = []
+    for step in (lifetime - 0.01, 0.02, 20 - 0.02, 0.02):
+        clock.advance(step)
+        told.append((manager.has_key("k"), "k" in manager, manager.keys()))
+
+    stale: tuple[bool, bool, list[str]] = (False, True, ["k"])
+    gone: tuple[bool, bool, list[str]] = (False, False, [])
+    assert told == [(True, True, ["k"]), stale, stale, gone]
+    expires = expiry_of(plain)
+    assert expires is not None
+    assert expires.is_integer()
+
+
+@pytest.mark.parametrize("early", [{"N": "1000"}, {"N": "-1"}, {"N": "1E+125"}, {"S": "1"}])
+def test_an_entry_that_claims_to_expire_early_by_more_than_a_second_is_a_miss(
+    plain: Place, early: dict[str, str]
+) -> None:
+    """A row that nobody wrote like this is not guessed at; a new value takes its place."""
+    cache = plain.cache()
+    cache.put("k", "forged")
+    plain.change(*plain.rows(), early=early)
+
+    assert cache.get("k", createfunc=Maker("new")) == "new"
+    assert "early" not in plain.rows()[0] or plain.rows()[0]["early"] != early
+
+
+def test_a_lifetime_beyond_the_calendar_is_for_ever(plain: Place) -> None:
+    """A number of seconds that DynamoDB could not hold never fails a page."""
+    manager = plain.manager()
+    for lifetime in (1e12, 1e300, float("nan")):
+        manager.set_value("k", "v", expiretime=lifetime)
+
+        assert expiry_of(plain) is None
+        assert manager.has_key("k")
+
+
 def test_has_key_is_true_for_ever_of_a_value_without_a_lifetime(
     plain: Place, clock: Clock, wound: None
 ) -> None:

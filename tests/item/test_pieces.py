@@ -31,7 +31,7 @@ def test_a_large_session_comes_back_from_its_pieces(kind: int, size: int, pieces
     sealed = sealed[: max(size, 4)]
     parts = cut(sealed)
 
-    assert len(parts.pieces) == count(parts.head) == pieces
+    assert len(parts.pieces) == count(parts.head, 9) == pieces
     assert max(map(len, parts.pieces)) <= MOST_IN_A_ROW
     assert joined(parts.head, parts.pieces) == sealed
     assert (parts.head[1], parts.head[2], len(parts.head)) == (kind, PIECES, 40)
@@ -58,11 +58,11 @@ def test_a_row_that_holds_its_value_is_no_head() -> None:
     """Only a head's exact length, version and flag make a head; what the codec seals never does."""
     head = cut(b"\x01S\0\0" + b"a" * 100).head
 
-    assert count(head) == 1
+    assert count(head, 9) == 1
     for data in (b"", head[:-1], head + b"\0", b"\x02" + head[1:], head[:2] + b"\x09" + head[3:]):
-        assert count(data) == 0
+        assert count(data, 9) == 0
     for size in range(64):
-        assert count(Codec(SESSION).seal(b"x" * size, PLACE)) == 0
+        assert count(Codec(SESSION).seal(b"x" * size, PLACE), 9) == 0
 
 
 def test_a_head_without_its_pieces_is_corrupt() -> None:
