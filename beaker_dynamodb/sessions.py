@@ -17,7 +17,16 @@ from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.glance import BEAKERS_GRACE
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
-from beaker_dynamodb.item.plan import Content, Delete, Leave, Plan, Replace, Touch, plan
+from beaker_dynamodb.item.plan import (
+    Content,
+    Delete,
+    Leave,
+    Plan,
+    Replace,
+    Touch,
+    plan,
+    was_not_opened,
+)
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.rows import Rows
@@ -32,6 +41,13 @@ OPAQUE: Final = (
     "this application's sessions are opaque (encrypt_key, or a serializer of its own): they are"
     " replaced, not merged, and a slow reader can undo a logout. StrictSession cures that, and so"
     " does option encryption_keys in place of Beaker's encrypt_key"
+)
+KEPT: Final = (
+    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
+    " as it is, and its visitor is not logged in meanwhile"
+)
+REPLACED: Final = (
+    "a stored session does not open in this process; what its visitor has saved since replaces it"
 )
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 
@@ -109,6 +125,13 @@ class Keeper:
         envelope = self._envelope_of(text)
         mine = _content(text, envelope)
         known, changed = self._compared(envelope, mine)
+        if (
+            envelope is not None
+            and known is not None
+            and self._is_to_be_kept(envelope, known, mine)
+        ):
+            meter.report(meter.Saved("replace", "dropped"))
+            return
         step = plan(
             known,
             self.standing.record if self.standing else None,
@@ -189,12 +212,24 @@ class Keeper:
         if told is not None or envelope is None or mine.values is None:
             return known, told
         if known.values is None:
-            notices.warn(log, "a stored session does not open any more; it is replaced")
             return known, None
         changed = changed_keys(known.values, mine.values)
         if not in_doubt(changed, known.values, mine.values):
             return known, None
         return Content(known.text, envelope.open(envelope.close(known.values))), None
+
+    def _is_to_be_kept(self, envelope: Envelope, known: Content, mine: Content) -> bool:
+        """Tell whether a save would only replace a session that this process cannot open.
+
+        Where nothing but Beaker's own keys would take its place, it survives the deploy. A visitor
+        who has logged in again goes on with that.
+        """
+        if not envelope.may_have_begun_anew(known.text, mine.text):
+            return False
+        if not was_not_opened(known, mine):
+            return False
+        notices.warn(log, KEPT if mine.without_data else REPLACED)
+        return mine.without_data
 
     def _carry_out(self, step: Plan, sides: Sides) -> None:
         name = type(step).__name__.lower()

@@ -43,6 +43,10 @@ class SessionEnvelope:
         """Leave it to a comparison of what is inside: encrypted texts always differ."""
         return None
 
+    def may_have_begun_anew(self, known: str, mine: str) -> bool:  # noqa: ARG002  # the protocol's
+        """It has not: StrictSession takes a fresh id where a session does not open."""
+        return False
+
 
 class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
@@ -59,6 +63,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._loading = 0
         self._stored = False
         self._deleted = False
+        self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
         self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
         super().__init__(*args, **kw)
         self._settled = True
@@ -98,7 +103,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self._stored = not self.is_new
             if self.is_new and not self.was_invalidated:
                 # Sent only with a save: a poll with the old cookie must not overwrite the
-                # cookie of a login that is under way.
+                # cookie of a login that is under way. A row that does not open in this process
+                # stays for those that can open it.
+                self._unread = self.namespace
                 self._create_id()
 
     def invalidate(self) -> None:
@@ -197,7 +204,13 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self.update(_creation_time=now, _accessed_time=now)
 
     def _remove_rows(self) -> None:
-        """Remove the session's row, and those of former ids that are still there."""
+        """Remove the session's row, and those of former ids that are still there.
+
+        Also one that could not be opened: its visitor logs out of it all the same.
+        """
+        if self._unread is not None:
+            _remove(self._unread)
+            self._unread = None
         while self._formers:
             _remove(self._formers[-1])
             self._formers.pop()

@@ -14,3 +14,5 @@ ACCESSED: Final = "_accessed_time"
 CREATED: Final = "_creation_time"
 #: In a merge they only grow.
 TIMES: Final = (ACCESSED, CREATED)
+#: All that Beaker itself puts into a session.
+BEAKERS_OWN: Final = PLACES.union(TIMES)

@@ -32,6 +32,7 @@ _TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
 _BEFORE = frozenset(name.encode() for name in (*PLACES, CREATED))
 _ACCESSED = ACCESSED.encode()
 _FLOAT = 8
+_CREATED_MARK = len(CREATED).to_bytes(4, "little") + CREATED.encode() + b"q"
 #: How protocol 2 names a class (`c`, module, line feed, name), read backwards: forwards each `c` of
 #: a user's long word would begin a search of its own, and the time grow with the square of it.
 _NAMES_A_CLASS = re.compile(rb"[A-Za-z_]\n[\w.]*[A-Za-z_]c")
@@ -56,6 +57,12 @@ class Envelope(Protocol):
         """Tell from the bytes alone whether more than the access time differs.
 
         None where they have to be opened to tell.
+        """
+
+    def may_have_begun_anew(self, known: str, mine: str) -> bool:
+        """Tell from the bytes alone whether *mine* may have another creation time than *known*.
+
+        Beaker begins a session anew, under the same id, where it cannot open what it has loaded.
         """
 
 
@@ -94,6 +101,11 @@ class PickleEnvelope:
         # Where known alone names a class, they differ by a type. A text may look like one.
         return None if _NAMES_A_CLASS.search(_decoded(mine)[::-1]) else True
 
+    def may_have_begun_anew(self, known: str, mine: str) -> bool:
+        """Compare the creation times in the heads; one that is not there may be anything."""
+        times = {_created_in(_decoded(text[:_HEAD])) for text in (known, mine)}
+        return len(times) > 1 or None in times
+
 
 @dataclass(frozen=True, slots=True)
 class JsonEnvelope:
@@ -121,6 +133,10 @@ class JsonEnvelope:
             return None
         before = old[: seen.start(1)] == new[: now.start(1)]
         return not (before and old[seen.end(1) :] == new[now.end(1) :])
+
+    def may_have_begun_anew(self, known: str, mine: str) -> bool:  # noqa: ARG002  # the protocol's
+        """It has not: JSON holds no classes, so what opened once opens always."""
+        return False
 
     def _inflated(self, text: str) -> bytes:
         """Inflate at most *most* bytes; nothing at all, where that is not the whole."""
@@ -155,6 +171,13 @@ def _accessed_at(raw: bytes) -> int | None:
         name, at = _text_at(raw, at)
     whole = raw[at : at + 1] == _NUMBER and at + 1 + _FLOAT <= len(raw)
     return at + 1 if name == _ACCESSED and whole else None
+
+
+def _created_in(head: bytes) -> bytes | None:
+    """Read the 8 bytes of the creation time out of the beginning of a pickle."""
+    at = head.find(_CREATED_MARK)
+    found = head[at + len(_CREATED_MARK) :][: 2 + _FLOAT]  # its number in the memo, G, the float
+    return found[2:] if at >= 0 and found[1:2] == _NUMBER and len(found) == 2 + _FLOAT else None
 
 
 def _text_at(raw: bytes, at: int) -> tuple[bytes, int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from beaker_dynamodb.item.bookkeeping import ACCESSED, CREATED, PLACES
+from beaker_dynamodb.item.bookkeeping import ACCESSED, BEAKERS_OWN, CREATED, PLACES
 from beaker_dynamodb.item.envelope import Envelope, Values
 from beaker_dynamodb.item.merge import changed_keys
 from beaker_dynamodb.item.record import Record, birth
@@ -49,6 +49,11 @@ class Content:
     def emptied(self) -> bool:
         """Tell whether nothing but Beaker's bookkeeping is left."""
         return self.values is not None and self.values.keys() <= PLACES
+
+    @property
+    def without_data(self) -> bool:
+        """Tell whether it holds nothing but what Beaker itself puts into a session."""
+        return self.values is not None and self.values.keys() <= BEAKERS_OWN
 
     @property
     def begun(self) -> bool:
@@ -128,6 +133,18 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
         return Leave()
     # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
     return Replace(stored.rev) if stored.pieces else Touch(stored.rev)
+
+
+def was_not_opened(known: Content, mine: Content) -> bool:
+    """Tell whether Beaker began *mine* because it could not open *known*, which it had loaded.
+
+    A class that raises TypeError or KeyError, as while a deploy is under way, is "no such session"
+    to it (beaker/session.py:440): it begins a new one under the same id. That shows in the
+    creation time, which a session otherwise keeps, or loses by `clear()`.
+    """
+    if mine.values is None or not mine.begun:
+        return False
+    return known.values is None or known.values.get(CREATED) != mine.values[CREATED]
 
 
 def _changed(known: Content | None, mine: Content) -> bool:

@@ -129,4 +129,4 @@ def test_a_stored_session_that_no_longer_opens_is_replaced_under_its_own_id(
 
     assert site.found(user) == {"cart": 2}
     assert len(site.rows()) == 1
-    assert "it is replaced" in caplog.text
+    assert "replaces it" in caplog.text

@@ -1,0 +1,199 @@
+"""A session that does not open for a while, as during a deploy, is there again after it.
+
+A class that raises TypeError or KeyError is "no such session" to Beaker (beaker/session.py:440):
+it begins an empty one under the same id, and would save that over the row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from beaker_dynamodb import StrictSession
+from tests.beaker.overlap import Browser, Site
+from tests.beaker.views import View, contents, gathered_saves, log_out, put
+
+
+class Basket:
+    """A class of the application's, which a deploy may break."""
+
+    broken: type[Exception] | None = None
+
+    def __init__(self) -> None:
+        self.items = 3
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        if Basket.broken is not None:
+            raise Basket.broken
+        self.__dict__.update(state)
+
+
+@contextmanager
+def deploy(error: type[Exception]) -> Iterator[None]:
+    """Have this process unable to open a basket."""
+    Basket.broken = error
+    try:
+        yield
+    finally:
+        Basket.broken = None
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site with a table of its own."""
+    return Site.made(dynamodb_local, table_name)
+
+
+def saved(session: dict[str, object]) -> None:
+    """Save what was loaded, unchanged."""
+    contents(session)
+    session.save()  # type: ignore[attr-defined]
+
+
+VISITS: dict[str, tuple[View, dict[str, object]]] = {
+    "only read": (contents, {}),
+    "saved unchanged": (saved, {}),
+    "under auto": (contents, {"auto": True}),
+    "with a path of its own": (saved, {"cookie_path": "/" + "shop" * 100}),
+    "with a time-out": (saved, {"timeout": 3600}),
+}
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError])
+@pytest.mark.parametrize(("visit", "options"), VISITS.values(), ids=VISITS)
+@pytest.mark.parametrize("user", ["x", "x" * 2000], ids=["small", "large"])
+def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
+    site: Site,
+    caplog: pytest.LogCaptureFixture,
+    error: type[Exception],
+    visit: View,
+    options: dict[str, object],
+    user: str,
+) -> None:
+    """The row is not written, whatever the page does but for storing data; one warning says so."""
+    site = site.with_(**options)
+    browser = site.begun(user=user, basket=Basket())
+    before, saves = site.row(browser), gathered_saves()
+
+    with deploy(error):
+        for _ in range(3):
+            site.visit(browser.also(), visit)
+
+    assert site.row(browser) == before
+    assert site.found(browser)["user"] == user
+    said = [record for record in caplog.records if record.levelno == logging.WARNING]
+    dropped = [event for event in saves if event.outcome == "dropped"]
+    assert len(dropped) == (0 if (visit, options) == VISITS["only read"] else 3)
+    assert len(said) == bool(dropped)
+    assert all("left as it is" in record.message for record in said)
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError])
+def test_a_visitor_who_logs_in_again_during_a_deploy_goes_on_with_that(
+    site: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    """What is saved with data in it replaces the row under the same id, with a warning."""
+    browser = site.begun(user="ann", basket=Basket())
+
+    with deploy(error):
+        site.visit(browser, put(user="ann", again=True))
+        assert site.found(browser) == {"user": "ann", "again": True}
+
+    assert site.found(browser) == {"user": "ann", "again": True}
+    assert len(site.rows()) == 1
+    assert [r.levelno for r in caplog.records if "replaces it" in r.message] == [logging.WARNING]
+
+
+def test_a_class_that_fails_once_costs_nobody_a_session(site: Site) -> None:
+    """The load fails and the save could open it: that the session began anew shows in its time."""
+    browser = site.begun(user="ann", basket=Basket())
+
+    def view(session: dict[str, object]) -> None:
+        with deploy(TypeError):
+            contents(session)
+        session.save()  # type: ignore[attr-defined]
+
+    site.visit(browser, view)
+
+    assert site.found(browser)["user"] == "ann"
+
+
+def test_a_change_by_a_server_that_can_open_it_survives(site: Site) -> None:
+    """During a rolling deploy the other servers go on with the session."""
+    browser = site.begun(user="ann", basket=Basket())
+
+    def elsewhere() -> None:
+        Basket.broken = None
+        site.visit(browser.also(), put(cart=1))
+
+    def view(session: dict[str, object]) -> None:
+        with deploy(TypeError):
+            contents(session)
+            elsewhere()
+        session.save()  # type: ignore[attr-defined]
+
+    site.visit(browser, view)
+
+    assert site.found(browser)["cart"] == 1
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError])
+def test_a_logout_during_a_deploy_is_one(site: Site, error: type[Exception]) -> None:
+    """The session that does not open here is deleted, for every server."""
+    browser = site.begun(user="ann", basket=Basket())
+
+    with deploy(error):
+        site.visit(browser.also(), log_out)
+
+    assert site.found(browser) == {}
+
+
+def test_a_session_whose_last_key_goes_is_saved(site: Site) -> None:
+    """One that opens is written also where nothing but Beaker's own keys are left."""
+    browser = site.begun(user="ann")
+
+    def view(session: dict[str, object]) -> None:
+        del session["user"]
+        session.save()  # type: ignore[attr-defined]
+
+    site.visit(browser, view)
+    assert site.found(browser) == {}
+    site.visit(browser, put(cart=1))
+    assert site.found(browser) == {"cart": 1}
+
+
+class TestStrictSession:
+    @pytest.fixture
+    def strict(self, site: Site) -> Site:
+        """Give the same site under StrictSession."""
+        return site.with_(session_class=StrictSession)
+
+    @pytest.mark.parametrize(
+        "visit", [contents, saved, put(user="ben")], ids=["read", "save", "log in"]
+    )
+    def test_a_fresh_id_is_taken_and_the_old_row_is_left(self, strict: Site, visit: View) -> None:
+        """Who logs in again has a session of his own; the old one opens again after the deploy."""
+        browser = strict.begun(user="ann", basket=Basket())
+        before, other = strict.row(browser), browser.also()
+
+        with deploy(TypeError):
+            strict.visit(other, visit)
+
+        assert strict.row(browser) == before
+        assert strict.found(browser)["user"] == "ann"
+        assert (other.id == browser.id) is (len(strict.rows()) == 1)
+
+    @pytest.mark.parametrize("how", ["delete", "invalidate"])
+    def test_a_logout_removes_the_row_that_does_not_open(self, strict: Site, how: str) -> None:
+        """The old cookie is logged out for every server."""
+        browser = strict.begun(user="ann", basket=Basket())
+        leave: Callable[[object], object] = lambda session: getattr(session, how)()  # noqa: E731
+
+        with deploy(KeyError):
+            strict.visit(browser.also(), leave)
+
+        assert strict.row(browser) is None
+        assert strict.found(Browser(browser.cookie)) == {}
