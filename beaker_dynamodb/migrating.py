@@ -13,9 +13,10 @@ from typing import Final
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.former import Backend
 from beaker_dynamodb.item import glance
+from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
-from beaker_dynamodb.rows import Row, Rows
+from beaker_dynamodb.rows import Row, Rows, Tombstones
 from beaker_dynamodb.store.table import Absent, At, Condition, Refusal
 from beaker_dynamodb.surroundings import Surroundings
 
@@ -38,7 +39,7 @@ class Former:
         self._backend = Backend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout
         )
-        self._tombs: set[str] = set()
+        self._tombstones = Tombstones(rows, around)
 
     def move(self) -> Row | None:
         """Make a row of the session's old text and return it; None where there is no session.
@@ -77,32 +78,26 @@ class Former:
         promoted, _ = promote(values or {}, self._rows.schema)
         return Record(self._key, b"", rev, (), expires, promoted=promoted)
 
-    def bury(self, key: Key, condition: At, old: Record | None) -> Refusal | None:
+    def bury(
+        self, key: Key, condition: At, old: Record | None, *, kind: int = TOMBSTONE
+    ) -> Refusal | None:
         """Delete the session there, and put a tombstone over the row that *condition* names.
 
-        Returns a refusal where another row stands, as a delete does. A tombstone of this
-        request's own, whose reply was lost, is none.
+        Returns a refusal where another row stands, as a delete does.
 
         Raises: Unavailable, before anything was changed here, if the old backend fails; and
         whatever the door raises.
         """
         self._backend.remove()
-        refusal = self._bury(key, condition, old)
+        refusal = self._put(key, condition, old, kind)
         if refusal is None or refusal.theirs is not None:
             return refusal
         # Somebody's row of no tombstone went meanwhile: the old text must not come after it.
-        self._bury(key, Absent(self._around.clock()), None)
+        self._put(key, Absent(self._around.clock()), None, kind)
         return refusal
 
-    def _bury(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
-        expires = glance.expiry(None, self._lifetime, self._around.clock())
-        rev = rev_of(self._around.token(), self._around.token())
-        self._tombs.add(rev)
-        answer = self._rows.values.put(self._rows.tombstone(key, rev, expires), condition, old)
-        if isinstance(answer, Record):
-            return None
-        ours = answer.theirs is not None and answer.theirs.rev in self._tombs
-        return None if ours else answer
+    def _put(self, key: Key, condition: Condition, old: Record | None, kind: int) -> Refusal | None:
+        return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
 
 
 def former(

@@ -7,6 +7,7 @@ settled here, alike for sessions and caches.
 from __future__ import annotations
 
 import dataclasses
+import math
 import secrets
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +15,10 @@ from importlib.util import find_spec
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, digest
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.codec import Codec, Place
+from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.pieces import max_chunks
-from beaker_dynamodb.item.record import Record, Schema
+from beaker_dynamodb.item.record import Record, Schema, rev_of
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.serializers import Serializer, serializer
 from beaker_dynamodb.sources import Kind
@@ -92,9 +93,9 @@ class Rows:
         place = Place(record.key, record.rev, record.expires)
         return record.holding(self.codec.seal(value, place))
 
-    def tombstone(self, key: Key, rev: str, expires: int | None) -> Record:
-        """Make the row that keeps a deleted session from being moved in again (`migrate_from`)."""
-        sealer = dataclasses.replace(self.codec, kind=codec.TOMBSTONE)
+    def tombstone(self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE) -> Record:
+        """Make the row that says that a session was deleted, or (`ROTATED`) got another id."""
+        sealer = dataclasses.replace(self.codec, kind=kind)
         data = sealer.seal(b"", Place(key, rev, expires))
         return Record(key, data, rev, (), expires)
 
@@ -107,6 +108,41 @@ class Rows:
         Raises: ItemTooLarge, and whatever the door raises.
         """
         return self.values.put(self.sealed(record, value), condition, old)
+
+
+class Tombstones:
+    """Puts the tombstones of one request, and knows its own where it meets them."""
+
+    def __init__(self, rows: Rows, around: Surroundings) -> None:
+        self._rows = rows
+        self._around = around
+        self._revs: set[str] = set()
+
+    def put(
+        self,
+        key: Key,
+        condition: Condition,
+        old: Record | None,
+        *,
+        lifetime: float | None,
+        kind: int,
+    ) -> Refusal | None:
+        """Put a tombstone over the row that *condition* names; None means that it stands.
+
+        One of this request's own, whose reply was lost, stands as well.
+
+        Args: *old* is that row; *lifetime* of the tombstone is in seconds, None for ever.
+        Raises: whatever the door raises.
+        """
+        expires = None if lifetime is None else math.ceil(self._around.clock() + lifetime)
+        rev = rev_of(self._around.token(), self._around.token())
+        self._revs.add(rev)
+        tombstone = self._rows.tombstone(key, rev, expires, kind)
+        answer = self._rows.values.put(tombstone, condition, old)
+        if isinstance(answer, Record):
+            return None
+        ours = answer.theirs is not None and answer.theirs.rev in self._revs
+        return None if ours else answer
 
 
 def _is_text(value: bytes) -> bool:

@@ -218,6 +218,8 @@ def _done(
 
 
 def _conflict(theirs: Record | None, opened: Callable[[Record], Content]) -> Conflict:
-    error = Conflict("another request has changed the session meanwhile; nothing was saved")
+    rotated = theirs is not None and theirs.is_rotated
+    what = "given the session another id" if rotated else "changed the session"
+    error = Conflict(f"another request has {what} meanwhile; nothing was saved")
     error.theirs = opened(theirs).text if theirs is not None else None
     return error

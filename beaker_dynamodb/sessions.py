@@ -13,6 +13,7 @@ from typing import Final
 
 from beaker_dynamodb import migrating, notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
+from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.glance import BEAKERS_GRACE
 from beaker_dynamodb.item.keys import as_text
@@ -29,7 +30,7 @@ from beaker_dynamodb.item.plan import (
 )
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content
-from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.rows import Rows, Tombstones
 from beaker_dynamodb.saving import Saver
 from beaker_dynamodb.store import meter
 from beaker_dynamodb.store.table import At, Refusal
@@ -49,6 +50,8 @@ KEPT: Final = (
 REPLACED: Final = (
     "a stored session does not open in this process; what its visitor has saved since replaces it"
 )
+#: Seconds that the marker of a rotation lives: longer than a request may take.
+MARKER_LIFETIME: Final = 60.0
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 
 
@@ -75,7 +78,7 @@ class Keeper:
         self._former = former = migrating.former(rows, namespace, timeout, around)
         self._saver = Saver(rows, self.key, self.lifetime, around, former.bury if former else None)
         self._nameless = as_text(namespace) == ""
-        self.unsure = False
+        self._tombstones = Tombstones(rows, around)
 
     def load(self) -> str | None:
         """Return the session's text as it was stored, None where there is no live one.
@@ -165,15 +168,18 @@ class Keeper:
             log.info("the row of a session that timed out is left to its expiry: %s", error)
 
     def retire(self, row: Record) -> Refusal | None:
-        """Delete this session's row as it stood as *row*; hand on what stands there instead.
+        """Put a marker over this session's row, which stood as *row*: it has got another id.
 
-        It is remembered if that ended in an error: the row may be gone all the same.
+        For a load there is nothing; a request that is under way with the old id, and saves a
+        change, meets it and is told (`after_refusal`). It costs the write units of a delete.
+
+        Returns what stands there instead, where it is not that row any more.
         """
-        try:
-            return self._saver.erase(self.key, At(row.rev), row)
-        except DynamoDBBackendError:
-            self.unsure = True
-            raise
+        if self._former is not None:  # the old text must stay away for as long as it could live
+            return self._former.bury(self.key, At(row.rev), row, kind=ROTATED)
+        return self._tombstones.put(
+            self.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED
+        )
 
     def absorb(self, known: str | None, theirs: str) -> None:
         """Merge into this row what another holds, where *known* is what both descend from.

@@ -1,4 +1,4 @@
-"""A session under a fresh id takes the place of its former row, which is deleted.
+"""A session under a fresh id takes the place of its former row, where a marker is left.
 
 Nothing that stood there is lost: what another request has written is merged in first, and a
 logout that came in between is one of the new row too.
@@ -11,7 +11,7 @@ from beaker_dynamodb.sessions import Keeper
 
 
 def take_over(heir: Keeper, former: Keeper) -> bool:
-    """Delete the row of the former id, now that the session is stored under its new one.
+    """Put a marker over the row of the former id, now that the session is stored under its new one.
 
     Returns False if that row is gone: the session was logged out meanwhile, and the heir's row
     is deleted too. Raises: whatever a save raises; it may be called again then.
@@ -23,8 +23,6 @@ def take_over(heir: Keeper, former: Keeper) -> bool:
         heir.absorb(former.known, held)
     while (refusal := former.retire(row)) is not None:
         theirs = refusal.theirs
-        if theirs is None and (refusal.retried or former.unsure):
-            break  # by our own first sending, most likely
         gone = theirs is None or theirs.birth != row.birth
         if theirs is None or gone or not theirs.live(heir.around.clock()):
             heir.remove()

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FORMAT: Final = 1
-SESSION, VALUE, TOMBSTONE = ord("S"), ord("V"), ord("T")
+#: What a row is. A tombstone stands where a session was deleted; a row that is rotated, where it
+#: got another id.
+SESSION, VALUE, TOMBSTONE, ROTATED = ord("S"), ord("V"), ord("T"), ord("R")
 COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
 PLAIN: Final = (

@@ -213,6 +213,11 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
             return Again(refused)
         if theirs.is_tombstone:  # what it kept out is an older session, not this new one
             return Again(Replace(theirs.rev))
+    elif theirs is not None and theirs.is_rotated and isinstance(refused, Replace):
+        # Its session goes on under another id, and the change cannot follow: a request from before
+        # a login would write into the session after it. An opaque save may be of a mere reader.
+        changed = known is not None and None not in (known.values, mine.values)
+        return Clash() if changed else Drop()
     elif theirs is None or theirs.birth != birth(refused.rev):
         return Done() if isinstance(refused, Delete) else Drop()  # the session was deleted
     if isinstance(refused, Delete):

@@ -13,7 +13,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from beaker_dynamodb.errors import CorruptItem, digest
-from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
+from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.pieces import count, max_chunks
 
@@ -93,8 +93,13 @@ class Record:
 
     @property
     def is_tombstone(self) -> bool:
-        """Tell whether it only keeps a deleted session from being moved in again."""
-        return self.data[:2] == bytes((FORMAT, TOMBSTONE))
+        """Tell whether it stands for a session that is not here any more, and is none."""
+        return self.is_rotated or self.data[:2] == bytes((FORMAT, TOMBSTONE))
+
+    @property
+    def is_rotated(self) -> bool:
+        """Tell whether it stands for a session that goes on under another id."""
+        return self.data[:2] == bytes((FORMAT, ROTATED))
 
     @property
     def birth(self) -> str:
@@ -203,8 +208,8 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         name is None or isinstance(name, str)
     ):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
-    if expires is not None and not (expires.is_finite() and 0 <= expires <= MAX_EXPIRES):
-        raise CorruptItem(digest(key.hash), "its expiry is no time before the year 10000")
+    if expires is not None and not expires.is_finite():
+        raise CorruptItem(digest(key.hash), "its expiry is no number")
     promoted: dict[str, Attribute] = {}
     for special, _ in schema.special:
         value = found.get(special)
@@ -213,6 +218,7 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     early = found.get("early", Decimal(0))
     if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
-    until = None if expires is None else math.ceil(expires)
+    # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
+    until = None if expires is None else math.ceil(min(max(expires, Decimal(0)), MAX_EXPIRES))
     pieces = count(data, schema.max_chunks)
     return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.errors import CorruptItem
-from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
+from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
 from beaker_dynamodb.item.record import Attribute, Record
 from beaker_dynamodb.store import pages
@@ -24,6 +24,8 @@ from beaker_dynamodb.surroundings import REAL, Surroundings
 
 #: How the data of a tombstone begins: it stands where a session stood, and is none.
 TOMB: Final = bytes((FORMAT, TOMBSTONE))
+#: How the data of a rotation's marker begins: its session has another id.
+ROTATION: Final = bytes((FORMAT, ROTATED))
 #: The least rows of a page, where few are asked for: filters come after this limit.
 _SMALL_PAGE: Final = 100
 
@@ -192,8 +194,9 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
         parts.append("NOT contains(#k, :s)")
         values[":s"] = typed("#")
     if ask.sort == "sessions":
-        names["#d"], values[":t"] = "data", typed(TOMB)
-        parts.append("NOT begins_with(#d, :t)")
+        names["#d"] = "data"
+        values |= {":t": typed(TOMB), ":r": typed(ROTATION)}
+        parts.append("NOT begins_with(#d, :t) AND NOT begins_with(#d, :r)")
     if ask.state == "live":
         parts.append("NOT #e <= :now")  # true of rows without an expiry, and of corrupt ones
     elif ask.state == "expired":

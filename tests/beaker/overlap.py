@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from beaker.middleware import SessionMiddleware
 
+from beaker_dynamodb.item.codec import FORMAT, ROTATED
 from tests.beaker.views import View, contents, put
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 COOKIE = "beaker.session.id"
 #: What the site behind a proxy is told; where the fault is silence, a test says `read_timeout`.
 IMPATIENT: Mapping[str, object] = {"connect_timeout": 3, "read_timeout": 3, "max_attempts": 2}
+
+
+def is_rotated(item: Mapping[str, Any]) -> bool:
+    """Tell whether a row only says that its session has got another id."""
+    data = item.get("data", {}).get("B", b"")
+    return bytes(data[:2]) == bytes((FORMAT, ROTATED))
 
 
 @dataclass
@@ -130,14 +137,16 @@ class Site:
         return self.row_of(browser.id)
 
     def row_of(self, session: str) -> dict[str, Any] | None:
-        """Return the row of a session id."""
+        """Return the row of a session id; None where only a rotation's marker stands."""
         key = {"id": {"S": f"sess:{session}"}}
         found = self.raw.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        return dict(found["Item"]) if "Item" in found else None
+        item = dict(found.get("Item", {}))
+        return item if item and not is_rotated(item) else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows of the table."""
-        return [dict(item) for item in self.raw.scan(TableName=self.table)["Items"]]
+        """Return all rows of the table but the markers of rotations."""
+        found = map(dict, self.raw.scan(TableName=self.table)["Items"])
+        return [item for item in found if not is_rotated(item)]
 
     def plant(self, browser: Browser, **attributes: object) -> None:
         """Put attributes, as AWS types them, over those of the row; None takes one away."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.errors import UnknownFormat
+from beaker_dynamodb.errors import Conflict, UnknownFormat
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import Between, View, contents, log_out, put, put_while, read_while, wind
 from tests.instruments import Clock
@@ -88,11 +88,12 @@ def test_a_logout_beside_a_login_removes_the_new_row_too(site: Site) -> None:
 
 
 def test_a_change_that_comes_after_a_login_does_not_bring_the_old_row_back(site: Site) -> None:
-    """A slow request under the old id finds its row gone; its write is dropped."""
+    """A slow request under the old id finds its row gone; it is told that nothing was saved."""
     user = site.begun(cart=1)
     before = user.also()
 
-    site.visit(before.also(), put_while(lambda: site.visit(user, login), coupon="late"))
+    with pytest.raises(Conflict):
+        site.visit(before.also(), put_while(lambda: site.visit(user, login), coupon="late"))
 
     assert site.row(before) is None
     assert site.found(user) == {"cart": 1, "user": "ann"}

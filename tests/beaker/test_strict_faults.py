@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import Unavailable, UnknownFormat
-from tests.beaker.visits import Browser, Site, Visit
+from tests.beaker.visits import Browser, Site, Visit, puts_marker
 from tests.faults.kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
 
@@ -92,21 +92,21 @@ class TestALoadThatFailed:
 
 
 class TestALoginHalfDone:
-    """A rotation makes two writes: the new row, then the delete of the old one as the page ends."""
+    """A rotation writes twice: the new row, and as the page ends the marker over the old one."""
 
     # With neither a save() nor an access time, Beaker asks for nothing at the second attempt.
     @pytest.mark.parametrize(("saves", "atime"), [(True, True), (True, False), (False, True)])
     def test_the_old_row_goes_at_the_second_attempt(
         self, proxy: FaultProxy, table_name: str, saves: bool, atime: bool
     ) -> None:
-        """The delete fails; the error page's start_response makes up for it."""
+        """The second write fails; the error page's start_response makes up for it."""
         site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=atime)
         ann = Browser(site)
         ann.write(user="ann")
         visit = ann.begin()
         if saves:
             visit.session.save()
-        proxy.next(THROTTLED, operation="DeleteItem")
+        proxy.next(THROTTLED, where=puts_marker)
         with pytest.raises(Unavailable):
             rotate(visit)
         old = Browser(site, ann.cookie)
@@ -132,9 +132,9 @@ class TestALoginHalfDone:
     def test_regenerate_id_again_after_a_failure_leaves_one_row(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
-        """The page tries once more after the delete has failed: the first row goes as well."""
+        """The page tries again after the second write has failed: the first row goes as well."""
         visit = ann.begin()
-        proxy.next(THROTTLED, operation="DeleteItem")
+        proxy.next(THROTTLED, where=puts_marker)
         with pytest.raises(Unavailable):
             rotate(visit)
         visit.session.regenerate_id()
@@ -149,7 +149,7 @@ class TestALoginHalfDone:
     ) -> None:
         """The old cookie, which somebody may have kept, opens nothing after it."""
         old, visit = Browser(site, ann.cookie), ann.begin()
-        proxy.next(THROTTLED, operation="DeleteItem")
+        proxy.next(THROTTLED, where=puts_marker)
         with pytest.raises(Unavailable):
             rotate(visit)
         assert len(site.rows()) == 2
@@ -160,14 +160,14 @@ class TestALoginHalfDone:
         assert site.rows() == {}
         assert old.read() == {}
 
-    def test_a_delete_whose_reply_is_lost_is_no_logout(
+    def test_a_marker_whose_reply_is_lost_is_no_logout(
         self, proxy: FaultProxy, table_name: str
     ) -> None:
-        """The SDK sends it again and finds nothing: that was us, not somebody who logged out."""
+        """The SDK sends it again and finds our own marker: nobody has logged out."""
         site = Site(proxy.url, table_name)
         ann = Browser(site)
         ann.write(user="ann")
-        proxy.next(LoseReply(), operation="DeleteItem")
+        proxy.next(LoseReply(), where=puts_marker)
         with ann.visit() as session:
             session.regenerate_id()
             session.save()
@@ -175,12 +175,12 @@ class TestALoginHalfDone:
         assert list(site.rows()) == [ann.id]
         assert ann.read() == {"user": "ann"}
 
-    def test_a_delete_lost_beyond_the_retries_is_no_logout(
+    def test_a_marker_lost_beyond_the_retries_is_no_logout(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
         """It was applied, though the SDK gave up: the second start_response finds our own work."""
         visit = ann.begin()
-        proxy.next(LoseReply(), operation="DeleteItem")
+        proxy.next(LoseReply(), where=puts_marker)
         with pytest.raises(Unavailable):
             rotate(visit)
         ann.end(visit)

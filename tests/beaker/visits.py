@@ -7,6 +7,7 @@ error is raised where the visit ends or touches the session, as a server would s
 from __future__ import annotations
 
 import contextlib
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
@@ -15,6 +16,7 @@ from wsgiref.util import setup_testing_defaults
 from beaker.middleware import SessionMiddleware
 
 from beaker_dynamodb import StrictSession
+from beaker_dynamodb.item.codec import FORMAT, ROTATED
 from tests.servers import Flavor, Server
 
 KEY = "beaker.session.id"
@@ -56,7 +58,12 @@ class Site:
         return visit
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return the rows of the table as AWS tells them, by the session's id."""
+        """Return the rows of sessions as AWS tells them, by the session's id; no markers."""
+        found = self.items().items()
+        return {one: item for one, item in found if not is_rotated(item["data"]["B"])}
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """Return all rows of the table as AWS tells them, by the session's id."""
         client = self.server.client()
         with contextlib.closing(client):
             try:
@@ -72,6 +79,16 @@ class Site:
         with contextlib.closing(client):
             item = {**self.rows()[session], "data": {"B": data}}
             client.put_item(TableName=self.table, Item=item)
+
+
+def is_rotated(data: bytes) -> bool:
+    """Tell whether a row only says that its session has got another id."""
+    return data[:2] == bytes((FORMAT, ROTATED))
+
+
+def puts_marker(body: dict[str, Any]) -> bool:
+    """Tell whether a request puts such a row in the place of a session's."""
+    return is_rotated(b64decode(body.get("Item", {}).get("data", {}).get("B", "")))
 
 
 class Visit:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from beaker_dynamodb.item.codec import FORMAT, TOMBSTONE
+from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.plan import (
     Again,
@@ -124,6 +124,44 @@ def test_a_refused_write_never_resurrects_a_session(
     for known, mine, opened in product((KNOWN, OPAQUE, None), (MINE, CLEARED), (THEIRS,)):
         found = refused(plan, theirs, policy=policy, known=known, mine=mine, opened=opened)
         assert found == expected[plan]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("expires", [LIVE.expires, EXPIRED.expires], ids=["live", "expired"])
+@pytest.mark.parametrize(
+    ("plan", "known", "mine", "expected"),
+    [
+        (REPLACE, KNOWN, MINE, Clash()),
+        (REPLACE, KNOWN, CLEARED, Clash()),
+        (REPLACE, KNOWN, OPAQUE, DROPPED),
+        (REPLACE, OPAQUE, MINE, DROPPED),
+        (REPLACE, None, MINE, DROPPED),
+        (TOUCH, KNOWN, MINE, DROPPED),
+        (DELETE, KNOWN, MINE, Done()),
+    ],
+)
+def test_a_change_that_meets_a_rotation_is_told(  # one argument a column
+    plan: Refused,
+    known: Content | None,
+    mine: Content,
+    expected: Next,
+    expires: int | None,
+    policy: str,
+) -> None:
+    """The session goes on under another id: a change is a Conflict, a mere read gives way.
+
+    What is opaque may have been read only, so it gives way as well.
+    """
+    marker = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
+
+    assert refused(plan, marker, policy=policy, known=known, mine=mine) == expected
+
+
+def test_a_new_session_takes_the_place_of_a_rotations_marker() -> None:
+    """What it says is of an older session, and nothing of this one."""
+    marker = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
+
+    assert refused(CREATE, marker) == Again(Replace("other.theirs"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from beaker_dynamodb.item.codec import SESSION, TOMBSTONE, VALUE, Codec, Place
+from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.plan import Again, Content, Create, Done, Drop, Replace, after_refusal
 from beaker_dynamodb.item.plan import Delete as Deleted
@@ -23,7 +23,11 @@ def test_its_bytes_are_written_and_known_for_ever() -> None:
     """A tombstone of any release is one."""
     assert Codec(TOMBSTONE).seal(b"", PLACE) == GOLDEN
     assert TOMB.is_tombstone
+    assert not TOMB.is_rotated
     assert not replace(TOMB, data=b"").is_tombstone
+    marker = replace(TOMB, data=Codec(ROTATED).seal(b"", PLACE))
+    assert marker.is_tombstone
+    assert marker.is_rotated
     assert not replace(TOMB, data=Codec(SESSION).seal(b"x", PLACE)).is_tombstone
 
 

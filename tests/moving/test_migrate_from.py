@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from tests.beaker.overlap import Site
-from tests.beaker.views import log_out, put, put_while, wind
+from tests.beaker.views import contents, log_out, put, put_while, wind
 from tests.instruments import Clock, Recorder
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
@@ -135,6 +135,29 @@ def test_a_logout_is_one_in_both_backends(
     for site in (old, moving, moving.with_(**strictness), new):
         assert site.found(before) == {}
     assert len(moving.rows()) == 1  # the tombstone
+
+
+def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
+    old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Under StrictSession the marker of a rotation lasts as long as the old session could."""
+    wind(monkeypatch, clock)
+    strict = moving.with_(session_class=StrictSession)
+    user = old.begun(user="ann")
+    before = user.also()
+
+    def log_in(session: Any) -> None:
+        contents(session)
+        session.regenerate_id()
+        session["role"] = "admin"
+        session.save()
+
+    strict.visit(user, log_in)
+
+    for _ in range(2):
+        assert strict.found(user) == {"user": "ann", "role": "admin"}
+        assert strict.found(before) == moving.found(before) == old.found(before) == {}
+        clock.advance(3600)
 
 
 def test_a_tombstone_lasts_as_long_as_the_old_session_could(

@@ -1,0 +1,199 @@
+"""A request that is under way while a login moves its session to a fresh id.
+
+Its change must not follow: a request from before a login would write into the session after it.
+But it must not be lost without a word either.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
+from beaker_dynamodb.ops import logout, maintenance, purge
+from beaker_dynamodb.ops.maintenance import operated
+from beaker_dynamodb.sources import parse
+from beaker_dynamodb.surroundings import Surroundings
+from tests.beaker.visits import Browser, Site, is_rotated
+from tests.instruments import Clock, Recorder
+
+MINUTE = 60
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give an application with strict sessions."""
+    return Site(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def ann(site: Site) -> Browser:
+    """Give the browser of a visitor who has a cart."""
+    browser = Browser(site)
+    browser.write(cart=1)
+    return browser
+
+
+def log_in(browser: Browser) -> None:
+    """Log in, under a fresh id."""
+    with browser.visit() as session:
+        session.regenerate_id()
+        session["user"] = "ann"
+        session.save()
+
+
+@pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
+@pytest.mark.parametrize("beside", [False, True], ids=["plain", "beside a merge"])
+def test_a_writer_that_a_login_overtakes_is_told(
+    dynamodb_local: str, table_name: str, policy: str, beside: bool
+) -> None:
+    """It ends in Conflict, an honest 500; nothing of it is under the old id or the new one."""
+    site = Site(dynamodb_local, table_name, on_conflict=policy)
+    ann = Browser(site)
+    ann.write(cart=1)
+    old, slow = Browser(site, ann.cookie), ann.begin()
+    assert slow.session["cart"] == 1
+    if beside and policy == "merge":
+        ann.write(coupon="spring")
+    log_in(ann)
+
+    slow.session["cart"] = 2
+    slow.session.save()
+    with pytest.raises(Conflict, match="another id"):
+        slow.end()
+
+    assert ann.read()["cart"] == 1
+    assert ann.read()["user"] == "ann"
+    assert old.read() == {}
+    assert list(site.rows()) == [ann.id]
+
+
+def test_a_writer_that_is_faster_than_the_login_keeps_its_change(site: Site, ann: Browser) -> None:
+    """A cart must survive a login: what was saved before the old row went moves along."""
+    login, fast = ann.begin(), Browser(site, ann.cookie)
+    assert login.session["cart"] == 1
+    fast.write(coupon="spring")
+    login.session.regenerate_id()
+    fast.write(cart=2)
+    ann.end(login)
+
+    assert ann.read() == {"cart": 2, "coupon": "spring"}
+
+
+@pytest.mark.parametrize("how", ["reads", "saves unchanged", "logs out"])
+def test_whoever_changes_nothing_is_not_disturbed(
+    site: Site, ann: Browser, how: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader, whose access time is due, and a logout of the old id: neither is an error."""
+    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+    slow = ann.begin()
+    assert slow.session["cart"] == 1
+    log_in(ann)
+    clock.advance(40 * 86400 if how == "reads" else 0)
+
+    if how == "saves unchanged":
+        slow.session.save()
+    if how == "logs out":
+        slow.session.delete()
+    slow.end()
+    clock.advance(-40 * 86400 if how == "reads" else 0)
+
+    assert ann.read() == {"cart": 1, "user": "ann"}
+
+
+def test_an_opaque_session_gives_way_without_an_error(dynamodb_local: str, table_name: str) -> None:
+    """Where nothing is opened nobody can tell a reader from a writer."""
+    site = Site(dynamodb_local, table_name, envelope="none")
+    ann = Browser(site)
+    ann.write(cart=1)
+    slow = ann.begin()
+    assert slow.session["cart"] == 1
+    log_in(ann)
+    slow.end()
+
+    assert ann.read() == {"cart": 1, "user": "ann"}
+
+
+@pytest.mark.parametrize("later", [0, MINUTE - 1, MINUTE, MINUTE + 1])
+def test_the_marker_lives_a_minute_and_is_absent_for_every_load(
+    site: Site, ann: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch, later: float
+) -> None:
+    """An id that was rotated away opens nothing, before the marker expires and after it."""
+    clock.advance(0.75)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+    old = Browser(site, ann.cookie)
+    log_in(ann)
+    (marker,) = [item for item in site.items().values() if is_rotated(item["data"]["B"])]
+
+    assert int(marker["expires"]["N"]) == int(clock() + MINUTE + 0.25)
+    clock.advance(later)
+    assert old.read() == {}
+    old.write(user="ben")
+    assert old.id not in {Browser(site, ann.cookie).id, marker["id"]["S"].partition(":")[2]}
+    assert ann.read()["user"] == "ann"
+
+
+def test_a_rotation_costs_the_write_units_of_a_delete(
+    dynamodb_local: str, table_name: str, calls: Recorder
+) -> None:
+    """The marker is smaller than the row that it replaces, so that row is what is billed."""
+    site = Site(dynamodb_local, table_name, compress=False)
+    ann = Browser(site)
+    ann.write(big="x" * 2500)
+    calls.clear()
+    log_in(ann)
+    spent = [(call.operation, call.units) for call in calls]
+    calls.clear()
+    with ann.visit() as session:
+        session.delete()
+    log_out_units = [call.units for call in calls if call.operation == "DeleteItem"]
+
+    # The session under its new id is saved twice: as it is made, and as the page ends.
+    assert spent[-1] == ("PutItem", log_out_units[0])
+    assert [operation for operation, _ in spent] == ["GetItem", "PutItem", "PutItem", "PutItem"]
+
+
+def test_an_operator_sees_no_marker(site: Site, ann: Browser) -> None:
+    """It is no session to list, count, show or revoke; once expired it is purged."""
+    old = ann.id
+    log_in(ann)
+    options = {"endpoint_url": site.server.url, "table": site.table, "region": "us-east-1"}
+    rows, now = operated(parse(options, "session")), Clock()()
+
+    assert [one.id for one in maintenance.listed(rows, now)] == [ann.id]
+    assert [*maintenance.counted(rows, now)][-1].live == 1
+    assert logout.sought(rows, old) is None
+    [*_, done] = purge.purge(rows, now + 2 * MINUTE)
+    assert (done.deleted, list(site.items())) == (1, [ann.id])
+
+
+class TestAPlantedId:
+    def test_a_request_from_before_a_login_writes_nothing_into_the_session_after_it(
+        self, site: Site
+    ) -> None:
+        """An attacker shares his id, keeps a request open, and waits for the victim to log in."""
+        attacker = Browser(site)
+        attacker.write(theme="dark")
+        victim, slow = Browser(site, attacker.cookie), attacker.begin()
+        assert slow.session["theme"] == "dark"
+        log_in(victim)
+
+        slow.session["role"] = "admin"
+        slow.session.save()
+        with pytest.raises(Conflict):
+            slow.end()
+
+        assert victim.read() == {"theme": "dark", "user": "ann"}
+
+
+def test_the_message_names_no_session(site: Site, ann: Browser) -> None:
+    """The error of a change that met a rotation holds neither an id nor a value."""
+    old, slow = ann.id, ann.begin()
+    slow.session["cart"] = "secret"
+    log_in(ann)
+    slow.session.save()
+    with pytest.raises(Conflict) as caught:
+        slow.end()
+
+    assert old not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert not caught.value.theirs
