@@ -23,6 +23,7 @@ REMEMBERED: Final = 4
 MOST_INDEXED: Final = 2048
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
+_EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 
 _SECOND: Final = 1000  # milliseconds
 _MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
@@ -219,6 +220,6 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
-    until = None if expires is None else math.ceil(min(max(expires, Decimal(0)), MAX_EXPIRES))
+    until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
     pieces = count(data, schema.max_chunks)
     return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))
