@@ -165,10 +165,20 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(int.__repr__(value) if isinstance(value, int) else words)
     except (ValueError, InvalidOperation):  # too many digits for Python, or no number after all
         return None
-    if not number.is_finite() or len(number.normalize(_WIDE).as_tuple().digits) > _MOST_DIGITS:
+    # The range first: a number beyond what a context holds cannot be normalized.
+    if not in_range(number):
         return None
-    inside = number == 0 or _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
-    return number if inside else None
+    if number.is_zero():
+        return Decimal(0)  # whatever its exponent was
+    plain = number.normalize(_WIDE)
+    return number if len(plain.as_tuple().digits) <= _MOST_DIGITS else None
+
+
+def in_range(number: Decimal) -> bool:
+    """Tell whether DynamoDB could hold a number of this size, however many digits it has."""
+    if not number.is_finite():
+        return False
+    return _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT or number.is_zero()
 
 
 def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Record:
@@ -186,10 +196,15 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
     if expires is not None and not expires.is_finite():
         raise CorruptItem(digest(key.hash), "its expiry is no number")
+    until, promoted = None if expires is None else math.ceil(expires), promoted_of(found, schema)
+    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, count(data))
+
+
+def promoted_of(found: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
+    """Read the promoted session keys out of a row's attributes; other types are left out."""
     promoted: dict[str, Attribute] = {}
     for special, _ in schema.special:
         value = found.get(special)
         if isinstance(value, (str, Decimal, bytes)):
             promoted[special] = value
-    until = None if expires is None else math.ceil(expires)
-    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, count(data))
+    return promoted
