@@ -23,6 +23,9 @@ REMEMBERED: Final = 4
 MOST_INDEXED: Final = 2048
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
+#: The most characters of a `rev`; ours have 25. The keys of a value's pieces hold it, and DynamoDB
+#: takes keys of 1,024 bytes: under a longer one nothing could be read or deleted.
+MAX_REV: Final = 128
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 
 _SECOND: Final = 1000  # milliseconds
@@ -190,10 +193,20 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(int.__repr__(value) if isinstance(value, int) else words)
     except (ValueError, InvalidOperation):  # too many digits for Python, or no number after all
         return None
-    if not number.is_finite() or len(number.normalize(_WIDE).as_tuple().digits) > _MOST_DIGITS:
+    # The range first: a number beyond what a context holds cannot be normalized.
+    if not in_range(number):
         return None
-    inside = number == 0 or _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT
-    return number if inside else None
+    if number.is_zero():
+        return Decimal(0)  # whatever its exponent was
+    plain = number.normalize(_WIDE)
+    return number if len(plain.as_tuple().digits) <= _MOST_DIGITS else None
+
+
+def in_range(number: Decimal) -> bool:
+    """Tell whether DynamoDB could hold a number of this size, however many digits it has."""
+    if not number.is_finite():
+        return False
+    return _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT or number.is_zero()
 
 
 def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Record:
@@ -205,21 +218,28 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     expires, name = found.get(schema.ttl), found.get("name")
     if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
+    if len(rev) > MAX_REV:
+        raise CorruptItem(digest(key.hash), "its revision is too long")
     if not (expires is None or isinstance(expires, Decimal)) or not (
         name is None or isinstance(name, str)
     ):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
     if expires is not None and not expires.is_finite():
         raise CorruptItem(digest(key.hash), "its expiry is no number")
-    promoted: dict[str, Attribute] = {}
-    for special, _ in schema.special:
-        value = found.get(special)
-        if isinstance(value, (str, Decimal, bytes)):
-            promoted[special] = value
     early = found.get("early", Decimal(0))
     if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
     until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
-    pieces = count(data, schema.max_chunks)
+    promoted, pieces = promoted_of(found, schema), count(data, schema.max_chunks)
     return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))
+
+
+def promoted_of(found: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
+    """Read the promoted session keys out of a row's attributes; other types are left out."""
+    promoted: dict[str, Attribute] = {}
+    for special, _ in schema.special:
+        value = found.get(special)
+        if isinstance(value, (str, Decimal, bytes)):
+            promoted[special] = value
+    return promoted

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from beaker_dynamodb.item.bookkeeping import CREATED
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
+from beaker_dynamodb.ops.bounds import limit_time
 
 Kind = Literal["pickle", "json", "opaque"]
 #: Protocol 2: BINUNICODE with its length, BINPUT or LONG_BINPUT, BINFLOAT and eight bytes.
@@ -31,19 +32,18 @@ def kind_of(text: str, most: int) -> Kind:
 
 
 def begun(text: str, most: int) -> float | None:
-    """Read when a session began, in epoch seconds; None where its text does not say.
+    """Read when a session began, in epoch seconds; None where its text says no sane time.
 
     Args: *most*: the ceiling of a value in bytes, inflated.
     """
     kind = kind_of(text, most)
     if kind == "json":
         values = JsonEnvelope(most).open(text) or {}
-        told = values.get(CREATED)
-        return float(told) if isinstance(told, (int, float)) else None
+        return limit_time(values.get(CREATED))
     if kind == "opaque":
         return None
     try:
         found = _CREATED.search(binascii.a2b_base64(text))
-    except binascii.Error:
+    except ValueError:  # binascii.Error, and texts that are not ASCII
         return None
-    return struct.unpack(">d", found[1])[0] if found else None
+    return limit_time(struct.unpack(">d", found[1])[0]) if found else None

@@ -15,6 +15,8 @@ from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import SESSION, Key, Layout
 
 _SIGNATURE: Final = 40
+#: Bytes of a hash key (AWS: Constraints, "Partition key length").
+MAX_KEY: Final = 2048
 #: The name before a cookie's value, as a browser's tools copy it.
 _NAMED: Final = re.compile(r"[\w.-]+=(?=[0-9a-f]{32,}\Z)", re.ASCII)
 _SIGNED: Final = re.compile(r"[0-9a-f]{40}.+", re.DOTALL | re.ASCII)
@@ -25,7 +27,8 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
     """Name the rows that *word* may mean, the likeliest first.
 
     Args: *secret*: the application's `session.secret`; without it a signature is only cut off.
-    Raises: OptionError, if nothing is given, or a signature is not of the secret.
+    Raises: OptionError, if nothing is given, it is no key that a row can have, or a signature is
+    not of the secret.
     """
     word = word.strip()
     if named := _NAMED.match(word):  # at the beginning only: a search would take the square of it
@@ -56,7 +59,7 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
 def signature(ident: str, secret: str) -> str:
     """Sign an id as Beaker does."""
     signed = ident.encode("utf-8", "surrogatepass")
-    return hmac.new(secret.encode(), signed, hashlib.sha1).hexdigest()
+    return hmac.new(secret.encode("utf-8", "surrogateescape"), signed, hashlib.sha1).hexdigest()
 
 
 def shown(key: Key, layout: Layout) -> str:
@@ -65,4 +68,6 @@ def shown(key: Key, layout: Layout) -> str:
 
 
 def _row(text: str, layout: Layout) -> Key:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_KEY:
+        raise OptionError("this is longer than the key of any row")
     return Key(text, SESSION if layout.range_key else None)

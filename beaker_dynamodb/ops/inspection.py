@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import ages
+from beaker_dynamodb.ops.bounds import copy_bounded
 from beaker_dynamodb.ops.maintenance import Session, described, opened
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store.survey import Sighting
 
 _FLAGS: Final = 2
+_DAMAGED: Final = "its JSON is damaged"
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
 _GONE: Final = "it is a pickle that does not open here: a class in it cannot be imported"
 _OPAQUE: Final = (
@@ -33,7 +35,8 @@ class Inspected:
     """A session, how it is kept, and what is in it.
 
     `stored` is the value's bytes in the row, or in all pieces; `text` those of Beaker's text.
-    `values` is None where they are not told, and `why` says why not and what it would take.
+    `values` is None where they are not told, and `why` says why not and what it would take;
+    they are bounded in depth and size, and plain (`bounds.copy_bounded`).
     """
 
     session: Session
@@ -67,14 +70,15 @@ def inspected(of: Rows, seen: Sighting, now: float, *, unpickle: bool = False) -
     most = of.options.max_value_size
     kind = ages.kind_of(text, most)
     if kind == "json":
-        values = JsonEnvelope(most).open(text)
-        return _kept(
-            session, record, kind, text, "" if values is not None else "its JSON is damaged", values
-        )
-    if kind == "pickle" and unpickle:
-        values = PickleEnvelope().open(text)
-        return _kept(session, record, kind, text, "" if values is not None else _GONE, values)
-    return _kept(session, record, kind, text, _PICKLED if kind == "pickle" else _OPAQUE)
+        values, why = JsonEnvelope(most).open(text), _DAMAGED
+    elif kind == "pickle" and unpickle:
+        values, why = PickleEnvelope().open(text), _GONE
+    else:
+        values, why = None, _PICKLED if kind == "pickle" else _OPAQUE
+    if values is None:
+        return _kept(session, record, kind, text, why)
+    bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
+    return _kept(session, record, kind, text, "", bounded)
 
 
 def _whole(of: Rows, head: Record, now: float) -> Record:

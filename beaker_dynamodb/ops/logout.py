@@ -31,23 +31,30 @@ PAUSE: Final = 1.0
 def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
     """Find the row that an operator's word means; None where none of those it may mean is there.
 
+    A row of another store is returned where no row of ours is there; `ours` tells.
+
     Args:
         word: a cookie's value, signed or not, a session's id, or its row's hash key.
         secret: the application's `session.secret`, if the signature is to be checked.
 
     Raises: OptionError, as `identity.keys_of`; what the door raises.
     """
+    other = None
     for key in identity.keys_of(word, of.layout, secret):
         seen = survey.sight(of.table, key)
-        if seen is not None and not (seen.record and seen.record.is_tombstone):
+        if seen is None or (seen.record and seen.record.is_tombstone):
+            continue
+        if seen.ours:
             return seen
-    return None
+        other = other or seen
+    return other
 
 
 def delete(of: Rows, seen: Sighting, now: float) -> Session:
     """Delete a session that was sought, whatever is saved to it meanwhile; its pieces go, too.
 
-    Returns the session as it was seen. One that cannot be read is deleted all the same.
+    Returns the session as it was seen. One that cannot be read is deleted all the same; a row of
+    another store never is.
 
     Raises: Unavailable, if it is written faster than it can be deleted; what the door raises.
     """
@@ -90,10 +97,13 @@ def revoke(
 def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
     """Delete a row until it is gone; False if what stands there is not meant any more."""
     record, around = seen.record, of.values.around
+    if not seen.ours:
+        return False
     moving = of.options.migrate_from is not None
     for _ in range(TRIES):
         if record is None:  # it cannot be read, so there is nothing to be conditional on
-            was = of.table.replace(_tombstone(of, seen)) if moving else of.table.drop(seen.key)
+            tombstone = _tombstone(of, seen) if moving else None
+            was = survey.remove_unreadable(of.table, seen.key, tombstone)
             if was is not None:
                 survey.remove_pieces(of.table, was)
             return True

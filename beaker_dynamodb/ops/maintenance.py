@@ -7,9 +7,8 @@ draws is made of the frozen values of this file; nothing here prints.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
@@ -22,8 +21,9 @@ from beaker_dynamodb.errors import (
     TableMissing,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
 from beaker_dynamodb.ops import ages, identity, parallel
+from beaker_dynamodb.ops.bounds import limit_expiry
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.rows import Rows, rows
 from beaker_dynamodb.store import provision, survey
@@ -34,6 +34,12 @@ from beaker_dynamodb.surroundings import REAL, Surroundings
 READ_TIMEOUT: Final = 30.0
 
 State = Literal["live", "expired", "all"]
+#: What an index can hold, by its type.
+_EXPECTED: Final = {
+    "S": f"a text of at most {MOST_INDEXED:,} bytes",
+    "N": "a number of at most 38 digits, as DynamoDB holds them",
+    "B": f"bytes in base64, at most {MOST_INDEXED:,}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,9 @@ class Session:
     """A session as its row has it.
 
     `id` is as the row has it: under `hash_ids` its hash. `expires` and `begun` are in epoch
-    seconds, None for never, and for not known. `size` is the row's in bytes; a session in
-    `pieces` has so many rows more. `wrong`: why it cannot be read, empty if it can.
+    seconds, None for never, and for not known; neither lies beyond the year 9999. `size` is the
+    row's in bytes; a session in `pieces` has so many rows more. `wrong`: why it cannot be read,
+    empty if it can.
     """
 
     id: str = field(repr=False)
@@ -57,12 +64,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many sessions there are so far, and the read units that it took to know."""
+    """How many sessions there are so far, and the read units that it took to know.
+
+    `other_rows`: rows of another store under the same prefix. They are counted nowhere else.
+    """
 
     live: int = 0
     expired: int = 0
     looked_at: int = 0
     read_units: float = 0
+    other_rows: int = 0
 
 
 def operated(options: Options, around: Surroundings = REAL, *, connections: int = 1) -> Rows:
@@ -79,14 +90,21 @@ def operated(options: Options, around: Surroundings = REAL, *, connections: int 
     )
 
 
-def listed(
-    of: Rows, now: float, *, state: State = "live", limit: int | None = None, segments: int = 1
+def listed(  # noqa: PLR0913  # named, each of them
+    of: Rows,
+    now: float,
+    *,
+    state: State = "live",
+    limit: int | None = None,
+    segments: int = 1,
+    others: Callable[[int], object] = int,
 ) -> Iterator[Session]:
     """Yield the sessions, at most *limit*; it reads the table as far as it must.
 
     Args:
         now: epoch seconds.
         segments: so many parts of the table are read at once, where there is no limit.
+        others: called with how many rows of a page belong to another store; none is yielded.
     """
     ask, left = Ask("sessions", state, now, whole=True), limit
     if limit is None:
@@ -94,10 +112,11 @@ def listed(
     else:
         pages = survey.scan(of.table, ask, most=limit)
     for page in pages:
+        others(sum(not seen.ours for seen in page.rows))
         for seen in page.rows:
             if left == 0:
                 return
-            if seen.sort == "session":
+            if seen.ours and seen.sort == "session":
                 left = None if left is None else left - 1
                 yield described(of, seen, now)
 
@@ -109,12 +128,14 @@ def counted(of: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
     """
     total = Count()
     for page in parallel.pages(of.table, Ask("sessions"), segments):
-        found = [seen.live(now) for seen in page.rows if seen.sort == "session"]
+        ours = [seen for seen in page.rows if seen.ours]
+        found = [seen.live(now) for seen in ours if seen.sort == "session"]
         total = Count(
             total.live + sum(found),
             total.expired + len(found) - sum(found),
             total.looked_at + page.looked_at,
             total.read_units + page.units,
+            total.other_rows + len(page.rows) - len(ours),
         )
         yield total
 
@@ -149,25 +170,30 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
             f" application promotes can be searched for: special_keys = {name}:S; a session has it"
             " from its next save on"
         )
+    value: object = text
     try:
         if kinds[name] == "N":
-            number = Decimal(text)
-            if number.is_finite():
-                return name, number
+            value = Decimal(text)
         elif kinds[name] == "B":
-            return name, base64.b64decode(text, validate=True)
-        else:
-            return name, text
-    except (InvalidOperation, binascii.Error):
-        pass  # said below, without a context
-    expected = {"N": "a number", "B": "bytes in base64"}[kinds[name]]
-    raise OptionError(f"special key {name!r} is of type {kinds[name]}: expected {expected}")
+            value = base64.b64decode(text, validate=True)
+    except (InvalidOperation, ValueError):
+        value = None  # said below, without a context
+    # As a save would write it: what no index can hold, no session is found by.
+    kept, _ = promote({name: value}, Schema(special=((name, kinds[name]),)))
+    if name in kept:
+        return name, kept[name]
+    raise OptionError(
+        f"special key {name!r} is of type {kinds[name]}: expected {_EXPECTED[kinds[name]]}"
+    )
 
 
 def matching(
     of: Rows, name: str, value: Attribute, now: float, *, scan: bool
 ) -> Iterator[Sighting]:
-    """Yield the live rows that have the value now, as a consistent read sees them."""
+    """Yield the live rows that have the value now, as a consistent read sees them.
+
+    Those too that cannot be read otherwise; never another store's.
+    """
     found: Iterator[tuple[Key, ...]]
     if scan:
         ask = Ask("sessions", "live", now, equal=(name, value))
@@ -176,13 +202,13 @@ def matching(
         found = survey.by_index(of.table, _index(of, name), name, value)
     for keys in found:
         for seen in survey.look(of.table, keys, of.values.around):
-            if has(seen.record, name, value, now):
+            if seen.sort == "session" and has(seen, name, value, now):
                 yield seen
 
 
-def has(record: Record | None, name: str, value: Attribute, now: float) -> bool:
-    """Tell whether a record is there at *now*, with this value of a special key."""
-    return record is not None and record.live(now) and record.promoted.get(name) == value
+def has(row: Sighting | Record, name: str, value: Attribute, now: float) -> bool:
+    """Tell whether a row is there at *now*, with this value of a special key."""
+    return row.live(now) and row.promoted.get(name) == value
 
 
 def _index(of: Rows, name: str) -> str:
@@ -211,11 +237,11 @@ def described(of: Rows, seen: Sighting, now: float) -> Session:
     return Session(
         identity.shown(seen.key, of.layout),
         seen.live(now),
-        None if seen.expires is None else float(seen.expires),
+        limit_expiry(seen.expires),
         begun,
         seen.size,
         record.pieces if record else 0,
-        record.promoted if record else {},
+        seen.promoted,
         wrong,
     )
 

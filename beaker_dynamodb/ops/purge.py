@@ -1,4 +1,4 @@
-"""Away with what has expired, faster than TTL does it: rows of our prefix, and no other's.
+"""Away with what has expired, faster than TTL does it: rows of ours, and no other store's.
 
 DynamoDB's TTL deletes the same rows within days and free of charge; a purge pays for the scan
 and for each delete. Each delete is conditional on the expiry that was seen, so a session that
@@ -36,6 +36,7 @@ class Progress:
         looked_at: rows read, of the whole table, whoever's they are.
         found: rows of ours that have expired, and `size`: their bytes (in a dry run).
         deleted: of those; `spared`: written meanwhile, so left alone.
+        other_rows: rows of another store under the same prefix that have expired; they stay.
         estimate: what deleting all that was found will cost in write units (in a dry run).
     """
 
@@ -47,6 +48,7 @@ class Progress:
     write_units: float = 0
     size: int = 0
     estimate: float = 0
+    other_rows: int = 0
 
     @property
     def cost(self) -> prices.Cost:
@@ -119,7 +121,12 @@ class _Purge:
         """Purge one segment."""
         for page in survey.scan(self.of.table, self.ask, segment):
             rows = [row for row in page.rows if _ours(row, self.ask.now)]
-            yield self.tally.add(looked_at=page.looked_at, found=len(rows), read_units=page.units)
+            yield self.tally.add(
+                looked_at=page.looked_at,
+                found=len(rows),
+                read_units=page.units,
+                other_rows=sum(not row.ours for row in page.rows),
+            )
             self._pay(page.units, stop)
             if self.ask.whole:
                 size, estimate = sum(row.size for row in rows), sum(map(self._price, rows))
@@ -159,6 +166,8 @@ class _Purge:
 
 def _ours(row: Sighting, now: float) -> bool:
     """Tell whether an expired row is one to delete; what is of no form of ours stays."""
+    if not row.ours:
+        return False
     if row.sort == "lock":
         return row.expires is not None and row.expires <= now - LOCK_MARGIN
     return row.sort != "other"

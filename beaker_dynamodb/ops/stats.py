@@ -47,9 +47,10 @@ class Stats:
     """The figures so far, of what was read; `share` says how much of the table that is.
 
     Args:
-        rows: rows of our prefix, and `size`: their bytes.
+        rows: rows of ours, and `size`: their bytes.
+        other_rows: rows of another store under the same prefix; they are counted nowhere else.
         live, expired: sessions; unreadable: those among them that cannot be opened.
-        pieces, values, locks: the other rows of our prefix, caches' under the same one included.
+        pieces, values, locks: the rest of our rows, caches' under the same prefix included.
         sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
         monthly: dollars of storage a month, scaled up from the share.
     """
@@ -69,6 +70,7 @@ class Stats:
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
     monthly: float
+    other_rows: int = 0
 
 
 def stats(
@@ -123,6 +125,9 @@ class _Seen:
         self.count["looked_at"] += page.looked_at
         self._units += page.units
         for row in page.rows:
+            if not row.ours:
+                self.count["other_rows"] += 1
+                continue
             self.count["rows"] += 1
             self.count["size"] += row.size
             if row.sort == "session":
@@ -163,6 +168,7 @@ class _Seen:
             expiries=_spans(self._expiries, "never"),
             ages=_spans(self._ages, "not known"),
             monthly=prices.of_storage(count["size"], count["rows"]) / share,
+            other_rows=count["other_rows"],
         )
 
 

@@ -18,25 +18,30 @@ _MOST_OF_A_NUMBER: Final = 21
 
 def billed(item: Mapping[str, Mapping[str, Any]]) -> int:
     """Count the bytes of an item as AWS types it, without the overhead of storage."""
-    return sum(len(name.encode()) + _value(value) for name, value in item.items())
-
-
-def _value(typed: Mapping[str, Any]) -> int:
-    ((kind, value),) = typed.items()
-    size = 1  # BOOL and NULL
-    if kind == "S":
-        size = len(value.encode("utf-8", "surrogatepass"))
-    elif kind == "B":
-        size = len(value)
-    elif kind == "N":
-        size = _number(value)
-    elif kind == "L":
-        size = _NESTED + sum(1 + _value(member) for member in value)
-    elif kind == "M":
-        size = _NESTED + len(value) + billed(value)
-    elif kind in {"SS", "NS", "BS"}:
-        size = sum(_value({kind[0]: member}) for member in value)
+    size, left = sum(map(_text, item)), list(item.values())
+    while left:
+        ((kind, value),) = left.pop().items()
+        if kind in {"L", "M"}:
+            size += _NESTED + len(value)
+            size += sum(map(_text, value)) if kind == "M" else 0
+            left += value.values() if kind == "M" else value
+        elif kind in {"SS", "NS", "BS"}:
+            left += ({kind[0]: member} for member in value)
+        else:
+            size += _scalar(kind, value)
     return size
+
+
+def _scalar(kind: str, value: Any) -> int:
+    if kind == "S":
+        return _text(value)
+    if kind == "B":
+        return len(value)
+    return _number(value) if kind == "N" else 1  # BOOL and NULL
+
+
+def _text(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _number(text: str) -> int:

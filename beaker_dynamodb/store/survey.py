@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
-from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.item.record import Attribute, Record, promoted_of
 from beaker_dynamodb.store import pages
 from beaker_dynamodb.store.replies import units
 from beaker_dynamodb.store.sizes import billed
-from beaker_dynamodb.store.table import Table, plain, typed
+from beaker_dynamodb.store.table import Ours, Table, plain, typed
 from beaker_dynamodb.store.values import GRACE
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
@@ -26,8 +26,12 @@ from beaker_dynamodb.surroundings import REAL, Surroundings
 TOMB: Final = bytes((FORMAT, TOMBSTONE))
 #: How the data of a rotation's marker begins: its session has another id.
 ROTATION: Final = bytes((FORMAT, ROTATED))
+#: What is said of a row that is not ours.
+ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
 #: The least rows of a page, where few are asked for: filters come after this limit.
 _SMALL_PAGE: Final = 100
+#: What every row of ours has, and another store's has not.
+_OURS: Final = frozenset({"data", "rev"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Sighting:
     """A row as it stands. `size` is in bytes, as AWS bills what was asked for of it.
 
     `record` is None where only its key and expiry were asked for, or where *wrong* says why it
-    cannot be read. `expires` is in epoch seconds.
+    cannot be read. `expires` is in epoch seconds. `ours` is False for a row of another store
+    under the same prefix: it has neither `data` nor `rev`. Where its data was not asked for,
+    `rev` alone decides. `promoted` is there also where the rest cannot be read.
     """
 
     key: Key
@@ -44,6 +50,8 @@ class Sighting:
     expires: Decimal | None = None
     record: Record | None = field(default=None, repr=False)
     wrong: str = ""
+    ours: bool = True
+    promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
 
     def live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
@@ -67,7 +75,7 @@ class Ask:
         sort: sessions, or every row of the prefix.
         state: all of them, or those live or expired at *now*. Pieces count as expired with
             their head, a day before their own row says so.
-        whole: every attribute; else key and expiry alone.
+        whole: every attribute; else key, expiry and rev alone.
         equal: an attribute and the value that it must have.
     """
 
@@ -143,15 +151,23 @@ class Removal:
 
 
 def remove_expired(table: Table, key: Key, expires: Decimal) -> Removal:
-    """Delete one row on condition that its expiry is still the one that was seen."""
+    """Delete one row of ours on condition that its expiry is still the one that was seen."""
     request = {
         "Key": table.wire_key(key),
-        "ConditionExpression": "#e = :e",
-        "ExpressionAttributeNames": {"#e": table.schema.ttl},
+        "ConditionExpression": "#e = :e AND attribute_exists(#r)",
+        "ExpressionAttributeNames": {"#e": table.schema.ttl, "#r": "rev"},
         "ExpressionAttributeValues": {":e": typed(expires)},
     }
     reply = table.call("DeleteItem", request)
     return Removal(not reply.refused, units("DeleteItem", reply.body)[1])
+
+
+def remove_unreadable(table: Table, key: Key, tombstone: Record | None = None) -> Record | None:
+    """Delete a row of ours whatever it holds, or put a tombstone in its place.
+
+    A row of another store stays. Returns what stood there, if it can be read after all.
+    """
+    return table.drop(key, Ours()) if tombstone is None else table.replace(tombstone, Ours())
 
 
 def remove_pieces(table: Table, head: Record) -> None:
@@ -212,6 +228,7 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
         parts.append("#a = :a")
     request: dict[str, Any] = {"FilterExpression": " AND ".join(parts)}
     if not ask.whole:
+        names["#r"] = "rev"
         request["ProjectionExpression"] = ", ".join(n for n in names if n not in {"#a", "#d"})
     # A name that no expression uses is refused.
     used = " ".join(request.values())
@@ -224,9 +241,14 @@ def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: boo
     told = plain(item.get(table.schema.ttl, {}))
     expires = told if isinstance(told, Decimal) and told.is_finite() else None
     record, wrong = None, ""
-    if whole:
+    promoted: Mapping[str, Attribute] = {}
+    ours = not _OURS.isdisjoint(item)
+    if whole and ours:
+        promoted = promoted_of({name: plain(value) for name, value in item.items()}, table.schema)
         try:
             record = table.record_of(key, item)
         except CorruptItem as error:
             wrong = error.wrong
-    return Sighting(key, table.layout.sort(key), size, expires, record, wrong)
+    elif whole:
+        wrong = ANOTHER_STORE
+    return Sighting(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)

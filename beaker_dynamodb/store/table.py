@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMissing, Unavailable
+from beaker_dynamodb.errors import (
+    CallFacts,
+    CorruptItem,
+    TableMismatch,
+    TableMissing,
+    Unavailable,
+)
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, from_attributes
+from beaker_dynamodb.item.record import Record, Schema, from_attributes, in_range
 from beaker_dynamodb.store.client import Door, Reply
 
 
@@ -37,7 +43,12 @@ class Never:
     """The condition that no row stands there, live or expired."""
 
 
-Condition: TypeAlias = Absent | At | Never
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """The condition that one of our rows stands there, readable or not, and no other store's."""
+
+
+Condition: TypeAlias = Absent | At | Never | Ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +89,20 @@ class Table:
         """Delete one row, on a condition; None means that it is gone."""
         return self._write("DeleteItem", {"Key": self.wire_key(key)}, key, condition)
 
-    def replace(self, record: Record) -> Record | None:
-        """Write one row whatever stands there; return what stood there, if it can be read."""
-        return self._overwrite("PutItem", {"Item": self._item(record)}, record.key)
+    def replace(self, record: Record, condition: Condition | None = None) -> Record | None:
+        """Write one row whatever stands there; return what stood there, if it can be read.
 
-    def drop(self, key: Key) -> Record | None:
-        """Delete one row whatever stands there; return what stood there, if it can be read."""
-        return self._overwrite("DeleteItem", {"Key": self.wire_key(key)}, key)
+        On a *condition* that does not hold nothing is written.
+        """
+        request = {"Item": self._item(record)}
+        return self._overwrite("PutItem", request, record.key, condition)
+
+    def drop(self, key: Key, condition: Condition | None = None) -> Record | None:
+        """Delete one row whatever stands there; return what stood there, if it can be read.
+
+        On a *condition* that does not hold nothing is deleted.
+        """
+        return self._overwrite("DeleteItem", {"Key": self.wire_key(key)}, key, condition)
 
     def _write(
         self, operation: str, request: dict[str, Any], key: Key, condition: Condition
@@ -100,8 +118,12 @@ class Table:
             return Refusal(self.get(key, consistent=True), reply.retried)
         return Refusal(self.record_of(key, found), reply.retried)
 
-    def _overwrite(self, operation: str, request: dict[str, Any], key: Key) -> Record | None:
+    def _overwrite(
+        self, operation: str, request: dict[str, Any], key: Key, condition: Condition | None
+    ) -> Record | None:
         request["ReturnValues"] = "ALL_OLD"
+        if condition is not None:
+            request |= self._expression(condition)
         former = self.call(operation, request).body.get("Attributes")
         try:
             return None if former is None else self.record_of(key, former)
@@ -119,6 +141,11 @@ class Table:
                 "ConditionExpression": text,
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
+            }
+        if isinstance(condition, Ours):
+            return {
+                "ConditionExpression": "attribute_exists(#d) OR attribute_exists(#r)",
+                "ExpressionAttributeNames": {"#d": "data", "#r": "rev"},
             }
         if isinstance(condition, Never):
             return {
@@ -153,9 +180,19 @@ class Table:
         return self.door.call(operation, request, ought=self.layout.described)
 
     def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
-        """Read a row's primary key."""
-        range_ = item[self.layout.range_key]["S"] if self.layout.range_key else None
-        return Key(item[self.layout.hash_key]["S"], range_)
+        """Read a row's primary key.
+
+        Raises: TableMismatch, where it lacks what every row of the options' key schema has.
+        """
+        ranged = self.layout.range_key
+        hash_ = item.get(self.layout.hash_key, {}).get("S")
+        range_ = item.get(ranged, {}).get("S") if ranged else None
+        if hash_ is None or (ranged and range_ is None):
+            raise TableMismatch(
+                "the table's key schema is not that of the options; the options say"
+                f" {self.layout.described}"
+            )
+        return Key(hash_, range_)
 
     def _item(self, record: Record) -> dict[str, Any]:
         found = record.attributes(self.schema)
@@ -193,9 +230,11 @@ def plain(value: Mapping[str, Any]) -> object:
     for kind, content in value.items():
         if kind == "N":
             try:
-                return Decimal(content)
+                number = Decimal(content)
             except (ArithmeticError, TypeError, ValueError):
                 return value
+            # An emulator may say more: to write out 1E+999999999 would take all memory.
+            return number if in_range(number) else value
         if kind in {"S", "B"}:
             return content
     return value

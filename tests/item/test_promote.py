@@ -87,3 +87,15 @@ def test_a_value_that_no_index_takes_never_fails_a_save(kind: str, value: object
 
     assert found == {"userId": "joe"}
     assert missing == ("key", "absent")
+
+
+@pytest.mark.parametrize("word", ["1E+9999999", "-1E+9999999", "1E-9999999", "0E+9999999", "sNaN"])
+def test_a_number_beyond_all_measure_stops_no_save(word: str) -> None:
+    """It is no key of an index, and no error either; a zero is one, whatever its exponent."""
+    schema = Schema(special=(("visits", "N"),))
+
+    kept, left = promote({"visits": Decimal(word)}, schema)
+
+    assert kept == ({"visits": Decimal(0)} if word[0] == "0" else {})
+    assert all(str(value) == "0" for value in kept.values())
+    assert left == (() if kept else ("visits",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from beaker.session import SignedCookie
 
@@ -103,3 +105,15 @@ def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
 def test_a_range_key_tells_what_its_row_is(key: Key, sort: str) -> None:
     """With a range key, that tells."""
     assert RANGED.sort(key) == sort
+
+
+def test_a_word_that_is_no_key_is_a_wrong_call() -> None:
+    """Longer than any key, it would be refused by DynamoDB with no word of why."""
+    with pytest.raises(OptionError, match="longer than the key of any row"):
+        keys_of("sess:" + "é" * 1022, Layout("sess:"))
+    assert keys_of("sess:" + "é" * 1021, Layout("sess:"))
+
+
+def test_a_secret_of_any_bytes_is_taken() -> None:
+    """The command line hands over bytes that are no UTF-8 as halves of surrogate pairs."""
+    assert len(signature("id", os.fsdecode(b"\xff"))) == 40

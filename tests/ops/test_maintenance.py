@@ -202,7 +202,7 @@ def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_n
     """One bad row hides none behind it."""
     site = Site.made(dynamodb_local, table_name)
     site.save("good")
-    site.put(id={"S": "sess:empty"})
+    site.put(id={"S": "sess:empty"}, rev={"S": "a.b"})
     site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})
     site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"S": "a.b"})
 

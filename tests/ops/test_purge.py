@@ -130,9 +130,10 @@ def test_rows_of_no_form_of_ours_stay(dynamodb_local: str, table_name: str) -> N
     """A row under our prefix that we cannot have written is not ours to delete."""
     site = Site.made(dynamodb_local, table_name)
     site.save("a")
-    site.put(id={"S": "sess:b#strange"}, expires={"N": "1"})
-    site.put(id={"S": "sess:typed"}, expires={"S": "1"})
-    site.put(id={"S": "sess:half"}, expires={"N": "1.5"})
+    rev = {"S": "birth.token"}
+    site.put(id={"S": "sess:b#strange"}, rev=rev, expires={"N": "1"})
+    site.put(id={"S": "sess:typed"}, rev=rev, expires={"S": "1"})
+    site.put(id={"S": "sess:half"}, rev=rev, expires={"N": "1.5"})
 
     assert purged(site).deleted == 1
     assert site.idents() == {"sess:a", "sess:b#strange", "sess:typed"}

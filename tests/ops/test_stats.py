@@ -59,7 +59,7 @@ def test_a_session_that_never_expires_and_one_that_nobody_can_read(
     """Both are counted as what they are."""
     site = Site.made(dynamodb_local, table_name, ttl="0")
     site.manager("for ever", timeout=None)["session"] = "Zm9vYmFyYmF6"
-    site.put(id={"S": "sess:bad"})
+    site.put(id={"S": "sess:bad"}, rev={"S": "a.b"})
 
     found = settled(site)
 

@@ -1,12 +1,15 @@
 """How an answer looks: lines or tables for people, JSON for machines, nothing under --quiet.
 
-Results go to stdout; progress and remarks to stderr, and progress to a terminal only.
+Results go to stdout; progress and remarks to stderr, and progress to a terminal only. Every text
+is printed by `echo`, or under `printable`: no stream's encoding makes a command fail.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -23,8 +26,47 @@ from rich.progress import (
 )
 from rich.status import Status
 
+from beaker_dynamodb.ops.cli.wording import plain
+
 #: Columns of what is no terminal.
 _UNFOLDED: Final = 1000
+#: What bars are drawn with, and where an encoding lacks that.
+_BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
+
+
+@contextmanager
+def printable() -> Iterator[None]:
+    """Let stdout and stderr write what their encoding lacks as an escape."""
+    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    try:
+        for stream in streams:
+            stream.reconfigure(errors="backslashreplace")
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            if not stream.closed:
+                stream.reconfigure(errors=errors)
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print a line; what the stream's encoding lacks is escaped.
+
+    Named outright, the stream is used as it is: click would write UTF-8 to one of ASCII.
+    """
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def draw_bar(length: int) -> str:
+    """Draw a bar of so many characters, each of which stdout can print."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        _BLOCK.encode(encoding)
+    except UnicodeEncodeError:
+        return _PLAIN_BLOCK * length
+    return _BLOCK * length
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,9 +79,7 @@ class Output:
     def answer(self, told: object, lines: Iterable[str]) -> None:
         """Print one result: *told* as a JSON object, or *lines*."""
         if not self.quiet:
-            click.echo(
-                json.dumps(told, indent=2, default=str) if self.as_json else "\n".join(lines)
-            )
+            echo(_json(told, indent=2) if self.as_json else "\n".join(lines))
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
         """Print one line a result as it comes, JSON or `line(result)`; return how many."""
@@ -47,7 +87,7 @@ class Output:
         for one in each:
             number += 1
             if not self.quiet:
-                click.echo(json.dumps(_plain(one), default=str) if self.as_json else line(one))
+                echo(_json(_plain(one)) if self.as_json else line(one))
         return number
 
     def draw(self, told: object, *drawings: RenderableType) -> None:
@@ -55,7 +95,7 @@ class Output:
         if self.quiet:
             return
         if self.as_json:
-            click.echo(json.dumps(told, indent=2, default=str))
+            echo(_json(told, indent=2))
             return
         console = Console(highlight=False)
         if not console.is_terminal:  # a line that is folded cannot be searched for, nor pasted
@@ -72,11 +112,11 @@ class Output:
     def remark(self, sentence: str) -> None:
         """Say something beside the result, on stderr."""
         if not self.quiet:
-            click.echo(sentence, err=True)
+            echo(sentence, err=True)
 
     def waiting(self, what: str) -> Status:
         """Show on a terminal what is waited for."""
-        return Console(stderr=True, quiet=self.quiet).status(what)
+        return Console(stderr=True, quiet=self.quiet).status(what, spinner="line")  # ASCII
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
@@ -107,8 +147,12 @@ class Output:
                 yield move
             except KeyboardInterrupt:
                 bar.stop()  # else the words stand behind the bar, and it is drawn once more
-                click.echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
+                echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
+
+
+def _json(told: object, indent: int | None = None) -> str:
+    return json.dumps(plain(told), indent=indent, allow_nan=False)
 
 
 def _plain(result: object) -> object:

@@ -19,6 +19,7 @@ from beaker_dynamodb.errors import (
     TableError,
     Unavailable,
 )
+from beaker_dynamodb.ops.cli.drawing import echo, printable
 
 NAME: Final = "beaker-dynamodb"
 NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
@@ -61,6 +62,11 @@ def _code(error: DynamoDBBackendError) -> int:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command that *argv* names (without the program's own name); return the exit code."""
+    with printable():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         code = cli.main(argv, prog_name=NAME, standalone_mode=False)
     except click.ClickException as error:
@@ -97,7 +103,7 @@ def _helps(
 
 def complain(sentence: str) -> None:
     """Say one line on stderr."""
-    click.echo(f"{NAME}: {' '.join(sentence.split())}", err=True)
+    echo(f"{NAME}: {' '.join(sentence.split())}", err=True)
 
 
 def example(*commands: str) -> str:

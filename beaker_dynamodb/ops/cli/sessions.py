@@ -17,7 +17,7 @@ from beaker_dynamodb.ops import identity, inspection, logout, maintenance
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.drawing import Output, echo
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import survey
@@ -62,14 +62,19 @@ def list_(
 
     A row expires two minutes after its session, as Beaker asks for it. The age is known of
     Beaker's own JSON and pickles, nothing is unpickled for it. With --json one object a line.
-    It reads the table as far as it must: an eventually consistent scan.
+    It reads the table as far as it must: an eventually consistent scan. Rows of another store
+    are left out; how many were met is said on stderr.
     """
-    of, now = rows_of(application, segments), REAL.clock()
+    of, now, others = rows_of(application, segments), REAL.clock(), list[int]()
     state: maintenance.State = "all" if expired else "live"
-    found = maintenance.listed(of, now, state=state, limit=limit, segments=segments)
+    found = maintenance.listed(
+        of, now, state=state, limit=limit, segments=segments, others=others.append
+    )
     with _bar(of, output, "sessions", limit) as move:
         if not _stream(output, _moving(found, move), now):
             output.remark(wording.NOBODY)
+    if sum(others):
+        output.remark(f"{wording.others(sum(others))} left out")
     return 0
 
 
@@ -80,7 +85,8 @@ def list_(
 def count(application: Application, output: Output, *, segments: int) -> int:
     """Count live sessions, and those that have expired and are still there.
 
-    It reads the whole table once, eventually consistent.
+    It reads the whole table once, eventually consistent. Rows of another store under the same
+    prefix are counted apart.
     """
     of, total = rows_of(application, segments), maintenance.Count()
     with output.progress("rows", _rows_expected(of, output)) as move:
@@ -88,7 +94,8 @@ def count(application: Application, output: Output, *, segments: int) -> int:
             move(now.looked_at - total.looked_at)
             total = now
     told = {name: getattr(total, name) for name in maintenance.Count.__slots__}
-    output.answer(told, [f"{total.live:,} live, {total.expired:,} expired"])
+    others = f", {wording.others(total.other_rows)}" if total.other_rows else ""
+    output.answer(told, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
 
@@ -103,13 +110,15 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     """Show one session: its row, how it is kept, and what is in it.
 
     Large and encrypted ones are opened, too. A row that cannot be read is described. The exit
-    code is 1 if it is not there or has expired.
+    code is 1 if it is not there, has expired, or is of another store.
     """
     of, now = rows_of(application), REAL.clock()
     seen = logout.sought(of, ident, application.secret)
     if seen is None:
         output.answer(None, [wording.NOBODY])
         return NO
+    if not seen.ours:
+        return _refuse(output)
     found = inspection.inspected(of, seen, now, unpickle=unpickle)
     output.answer(wording.inspection(found), wording.inspection_lines(found, now))
     return 0 if seen.live(now) else NO
@@ -141,15 +150,18 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
     """Log one session out: its row goes, whatever a request saves to it meanwhile.
 
-    On a terminal it shows the session and asks. The exit code is 1 if there is none.
+    On a terminal it shows the session and asks. The exit code is 1 if there is none. A row of
+    another store stays.
     """
     of, now = rows_of(application), REAL.clock()
     seen = logout.sought(of, ident, application.secret)
     if seen is None:
         output.answer(None, [wording.NOBODY])
         return NO
+    if not seen.ours:
+        return _refuse(output)
     if not yes and sys.stdin.isatty():
-        click.echo(wording.line(maintenance.described(of, seen, now), now), err=True)
+        echo(wording.line(maintenance.described(of, seen, now), now), err=True)
         if not click.confirm("Log it out?", err=True):
             return NO
     was = logout.delete(of, seen, now)
@@ -197,12 +209,18 @@ def revoke(  # noqa: PLR0913  # one argument an option
     return 0 if gone else NO
 
 
+def _refuse(output: Output) -> int:
+    """Say that a row is another store's; nothing of it is shown, for it may hold secrets."""
+    output.refuse({"other_rows": 1}, wording.ANOTHER_STORE)
+    return NO
+
+
 def _kept(of: Rows, word: str | None, secret: str | None) -> frozenset[Any]:
     """Find the session that is left alone; a mistyped one would log its owner out."""
     if word is None:
         return frozenset()
     seen = logout.sought(of, word, secret)
-    if seen is None:
+    if seen is None or not seen.ours:
         raise OptionError("the session of --except is not there; nothing was revoked")
     return frozenset({seen.key})
 

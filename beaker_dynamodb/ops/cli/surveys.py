@@ -16,7 +16,7 @@ from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import rows_of, sessions
 from beaker_dynamodb.surroundings import REAL
@@ -45,8 +45,9 @@ def purge_(
     """Delete what has expired under the prefix: sessions, their pieces, creation locks.
 
     DynamoDB's TTL does so by itself within days, free of charge; a purge is for a table without
-    TTL, or in a hurry. No session that is touched meanwhile is deleted, and no other prefix's
-    row. A dry run reads all the same. Interrupted, it may be run again.
+    TTL, or in a hurry. No session that is touched meanwhile is deleted, no other prefix's row,
+    and no row of another store under the same prefix. A dry run reads all the same. Interrupted,
+    it may be run again.
     """
     of, tally = rows_of(application, segments), purge.Tally()
     extent, cost = purge.scan_cost(of)
@@ -69,13 +70,15 @@ def purge_(
 
 
 def _line(done: purge.Progress, *, dry_run: bool) -> str:
+    others = f", {wording.others(done.other_rows)} left alone" if done.other_rows else ""
     if dry_run:
         found = (
             f"{wording.counted(done.found, 'row')} would be deleted ({wording.amount(done.size)})"
         )
-        return f"{found}; with this reading, {wording.priced(done.cost)}"
+        return f"{found}{others}; with this reading, {wording.priced(done.cost)}"
     spared = f", {done.spared:,} written meanwhile and spared" if done.spared else ""
-    return f"{wording.counted(done.deleted, 'row')} deleted{spared}; {wording.priced(done.cost)}"
+    deleted = f"{wording.counted(done.deleted, 'row')} deleted{spared}{others}"
+    return f"{deleted}; {wording.priced(done.cost)}"
 
 
 @sessions.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
@@ -89,7 +92,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     """Count sessions, and draw their ages, sizes and expiries; price their storage.
 
     The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
-    the whole table once, or about N rows of it.
+    the whole table once, or about N rows of it. Rows of another store are counted apart.
     """
     of = rows_of(application, segments)
     expected = purge.scan_cost(of)[0].rows
@@ -105,6 +108,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
 
 def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
     of = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
+    others = f"{wording.others(found.other_rows)}\n" if found.other_rows else ""
     words = (
         f"{wording.counted(found.live, 'live session')}, {found.expired:,} expired,"
         f" {found.unreadable:,} unreadable{of}\n"
@@ -112,7 +116,8 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
         f" {wording.counted(found.pieces, 'piece')},"
         f" {wording.counted(found.values, 'cached value')},"
         f" {wording.counted(found.locks, 'lock')}\n"
-        f"storage {wording.money(found.monthly)} a month; {found.read_units:,.1f} read units used\n"
+        f"{others}storage {wording.money(found.monthly)} a month;"
+        f" {found.read_units:,.1f} read units used\n"
     )
     bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)
     return Text(words), *(_histogram(title, each) for title, each in bars)
@@ -120,13 +125,13 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
     """Draw bars whose longest is as wide as fits; empty ones at both ends are left out."""
-    most = max(bar.count for bar in bars) or 1
-    having = [number for number, bar in enumerate(bars) if bar.count] or [0]
+    most = max(one.count for one in bars) or 1
+    having = [number for number, one in enumerate(bars) if one.count] or [0]
     drawn = Table(title=title, title_justify="left", show_header=False, box=None)
     drawn.add_column(min_width=_LABEL)  # so that all bars begin in one column
     drawn.add_column(min_width=_COUNT, justify="right")
     drawn.add_column(min_width=_WIDTH)
-    for bar in bars[having[0] : having[-1] + 1]:
-        length = -(-bar.count * _WIDTH // most)  # something is never drawn as nothing
-        drawn.add_row(bar.label, f"{bar.count:,}", "█" * length)
+    for one in bars[having[0] : having[-1] + 1]:
+        length = -(-one.count * _WIDTH // most)  # something is never drawn as nothing
+        drawn.add_row(one.label, f"{one.count:,}", draw_bar(length))
     return drawn

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +17,7 @@ from beaker_dynamodb.ops.inspection import Inspected
 from beaker_dynamodb.ops.maintenance import Session
 
 NOBODY: Final = "nothing there"
+ANOTHER_STORE: Final = "this row is of another store, which uses the same prefix; it is left alone"
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _KB: Final = 1024
 _CENT: Final = 0.01
@@ -57,6 +59,11 @@ def counted(number: float, what: str) -> str:
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
 
 
+def others(number: int) -> str:
+    """Say how many rows of another store were met; nothing where there was none."""
+    return f"{counted(number, 'row')} of another store" if number else ""
+
+
 def escaped(text: str) -> str:
     """Write a text with every control character as an escape."""
     return text if text.isprintable() else repr(text)[1:-1]
@@ -66,7 +73,7 @@ def unfound(word: str) -> str:
     """Say that nobody was found, and who could not be: or else a logout would look complete."""
     name = word.partition("=")[0]
     return (
-        f"{NOBODY}: no live session has {word}. Those last saved before special_keys named"
+        f"{NOBODY}: no live session has {escaped(word)}. Those last saved before special_keys named"
         f" {name!r} lack the attribute, and are not found"
     )
 
@@ -98,16 +105,25 @@ def told(session: Session) -> dict[str, Any]:
 
 
 def plain(value: object) -> object:
-    """Write a value as JSON has it; what it cannot hold, by its repr."""
+    """Write a value as JSON has it; what JSON cannot hold, as text.
+
+    JSON has no NaN and no infinity, and half of a surrogate pair is no text to most that read it.
+    Numbers and depth are bounded already: a row's values where it was described.
+    """
+    if isinstance(value, Mapping):
+        return {_text(str(name)): plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(one) for one in value]
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(one) for one in value]
-    return value if value is None or isinstance(value, (str, int, float)) else repr(value)
+    finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if value is None or finite else _text(str(value))
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def inspection(found: Inspected) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Limits on what a row may hold, applied where a row is described. Pure.
+
+A row can hold anything: times that are no times, numbers of a million digits, lists in lists that
+share their members. What comes out of here can be written as a line and as JSON, in a time that
+grows with the size of the row and no faster. So nothing behind it needs to check again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from beaker_dynamodb.item.record import MAX_EXPIRES
+
+#: As deep as DynamoDB itself nests values (AWS: Constraints, "Nested attribute depth").
+MAX_DEPTH: Final = 32
+#: Characters and values that are shown of one session: as many as it may have by default.
+MAX_SIZE: Final = 16 * 1024 * 1024
+#: What stands for the rest, where a limit cuts it off.
+CUT: Final = "..."
+#: Python writes integers of up to 4,300 digits; these bits are 3,010.
+_MAX_BITS: Final = 10_000
+#: The exponents that a float has room for, and then some.
+_MAX_EXPONENT: Final = 300
+_MAX_REPR: Final = 10_000
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
+
+
+class Written(str):
+    """A value that is neither plain text nor a number, as Python writes it; its repr has no quotes.
+
+    In JSON it is a string.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return the text itself."""
+        return str.__str__(self)
+
+
+def limit_time(value: object) -> float | None:
+    """Return a time in epoch seconds, or None if it is no number between 1970 and 9999."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 <= value <= MAX_EXPIRES else None
+
+
+def limit_expiry(value: Decimal | None) -> float | None:
+    """Return an expiry in epoch seconds: None for never, and for what lies behind the year 9999.
+
+    One before 1970 is returned as 1970: both are over.
+    """
+    return None if value is None or value > MAX_EXPIRES else max(0.0, float(value))
+
+
+def copy_bounded(value: object) -> object:
+    """Copy a value of any kind into plain ones: at most so deep, and so many.
+
+    Texts, bytes, numbers, lists, tuples and dicts stay what they are, sets become lists, and
+    anything else becomes `Written`. A value that contains itself ends at the greatest depth.
+    """
+    return _Copy().copy(value, 0)
+
+
+class _Copy:
+    """One copy, and how much it may still hold: a value counts one, a text its length too."""
+
+    def __init__(self) -> None:
+        self._left = MAX_SIZE
+
+    def copy(self, value: Any, depth: int) -> object:
+        if self._left <= 0:
+            return Written(CUT)
+        self._left -= 1
+        kind = type(value)  # of an object with a `__class__` of its own, isinstance() runs code
+        if issubclass(kind, _CONTAINERS):
+            return self._inside(value, kind, depth) if depth < MAX_DEPTH else Written(CUT)
+        if issubclass(kind, str):
+            return self._text(str.__str__(value))
+        if issubclass(kind, (bytes, bytearray)):
+            return self._text(bytes(memoryview(value)))
+        if kind in {bool, type(None)}:
+            return value
+        return _number(value) if kind in {int, float, Decimal} else self._text(_written(value))
+
+    def _inside(self, value: Any, kind: type, depth: int) -> object:
+        """Copy what is in a container; its type's own methods are called, never a subclass's."""
+        if issubclass(kind, dict):
+            found: dict[object, object] = {}
+            for name, one in dict.items(value):
+                if self._left <= 0:
+                    found[Written(CUT)] = Written(CUT)
+                    break
+                text = self.copy(name, MAX_DEPTH)
+                key = text if isinstance(text, str) else Written(repr(text))
+                found[key] = self.copy(one, depth + 1)
+            return found
+        plain: Any = next(one for one in _CONTAINERS if issubclass(kind, one))
+        members: list[object] = []
+        for one in plain.__iter__(value):
+            members.append(self.copy(one, depth + 1))
+            if self._left <= 0:
+                break
+        return tuple(members) if plain is tuple else members
+
+    def _text(self, text: str | bytes) -> str | bytes:
+        """Copy a text as far as there is room."""
+        room = max(0, self._left)
+        self._left -= len(text)
+        if len(text) <= room:
+            return text
+        return Written(repr(text[:room]) + CUT)
+
+
+def _number(value: object) -> object:
+    """Return a number if it can be written in digits, else words for it."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return Written(f"an integer of {value.bit_length():,} bits")
+    if isinstance(value, Decimal):
+        few = value.is_finite() and len(value.as_tuple().digits) <= _MAX_BITS
+        if not few or abs(value.adjusted()) > _MAX_EXPONENT:
+            return Written(repr(value)[:_MAX_REPR])
+    return value
+
+
+def _written(value: object) -> Written:
+    try:
+        return Written(repr(value)[:_MAX_REPR])
+    except Exception:  # noqa: BLE001  # any class's own code runs here, and may do anything
+        return Written(f"<a {type(value).__name__} that cannot be written>")

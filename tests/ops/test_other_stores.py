@@ -1,0 +1,201 @@
+"""A table under one prefix with another store's rows, connect-dynamodb's above all: they stay."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.ops import logout, maintenance, purge, stats
+from beaker_dynamodb.store import survey
+from beaker_dynamodb.store.table import Table
+from tests.instruments import Recorder
+from tests.ops.sites import IDENT, LARGE, Run, Site
+from tests.servers import Flavor, Server
+
+#: As connect-dynamodb 3.0.5 writes them; the special key stands there by chance.
+THEIRS = {"type": {"S": "connect-session"}, "sess": {"S": '{"cookie":{}}'}, "userId": {"S": "42"}}
+
+
+@pytest.fixture(name="shared")
+def shared_(shop: Site) -> Site:
+    """Give the shop's table, with two live rows of Express and three that have expired."""
+    later, before = (str(int(time.time()) + by) for by in (3600, -3600))
+    for name, expires in (("e1", later), ("e2", later), *((f"x{n}", before) for n in range(3))):
+        shop.put(id={"S": f"sess:{name}"}, expires={"N": expires}, **THEIRS)
+    return shop
+
+
+def theirs(site: Site) -> list[dict[str, Any]]:
+    """Read the other store's rows as they stand."""
+    client = Server(site.options["endpoint_url"], Flavor.LOCAL).client()
+    items = client.scan(TableName=site.options["table"])["Items"]
+    return sorted((i for i in items if "sess" in i), key=lambda item: str(item["id"]))
+
+
+def test_no_command_touches_another_stores_rows(shared: Site, run: Run) -> None:
+    """After all commands they stand there, attribute for attribute."""
+    before = theirs(shared)
+
+    for words in (
+        *("list --expired", "count", "stats", "find --scan userId=42", "find userId=42"),
+        *("show e1", "delete e1", "delete sess:x1", "revoke userId=42 --yes", "purge"),
+        "revoke --scan userId=42 --yes",
+    ):
+        run(*words.split())
+
+    assert theirs(shared) == before
+    assert len(before) == 5
+    assert shared.idents() == {"sess:" + "c" * 32, *(item["id"]["S"] for item in before)}
+
+
+def test_a_count_counts_them_apart(shared: Site, run: Run) -> None:
+    """They are no sessions, live or expired."""
+    assert run("count") == (0, "3 live, 1 expired, 5 rows of another store\n", "")
+    told = json.loads(run("count", "--json")[1])
+
+    assert (told["live"], told["expired"], told["other_rows"], told["looked_at"]) == (3, 1, 5, 9)
+
+
+def test_a_list_leaves_them_out_and_says_so(shared: Site, run: Run) -> None:
+    """On stderr, so that each line of the result is a session."""
+    code, out, err = run("list", "--expired", "--json")
+
+    assert (code, err) == (0, "5 rows of another store left out\n")
+    assert {json.loads(line)["id"] for line in out.splitlines()} == {
+        *(IDENT, "b" * 32, "c" * 32, "gone"),
+    }
+    assert run("list")[2] == "2 rows of another store left out\n"
+
+
+def test_figures_leave_them_out(shared: Site, run: Run) -> None:
+    """Their bytes are not ours, and they are not unreadable."""
+    told = json.loads(run("stats", "--json")[1])
+
+    assert (told["live"], told["expired"], told["unreadable"], told["rows"]) == (3, 1, 0, 4)
+    assert (told["other_rows"], told["looked_at"]) == (5, 9)
+    assert "\n5 rows of another store\n" in run("stats")[1]
+
+
+def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
+    """What has expired of theirs is left alone, in a dry run, too."""
+    assert "1 row would be deleted" in (out := run("purge", "--dry-run")[1])
+    assert ", 3 rows of another store left alone; " in out
+    told = json.loads(run("purge", "--json")[1])
+
+    assert (told["deleted"], told["found"], told["spared"], told["other_rows"]) == (1, 1, 0, 3)
+    assert run("purge")[1].startswith("0 rows deleted, 3 rows of another store left alone; ")
+
+
+@pytest.mark.parametrize("command", ["show", "delete"])
+def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -> None:
+    """The answer is no; nothing of the row is shown."""
+    for word in ("e1", "sess:e1", "x1"):
+        code, out, err = run(command, word)
+        assert (code, out, "of another store" in err) == (1, "", True)
+        assert json.loads(run(command, word, "--json")[1]) == {"other_rows": 1}
+    code, _, err = run("revoke", "userId=42", "--yes", "--except", "e1")
+    assert (code, "nothing was revoked" in err) == (2, True)
+
+
+def test_python_cannot_delete_one_of_theirs_either(shared: Site) -> None:
+    """What is sought is said to be theirs, and a delete of it does nothing."""
+    seen = logout.sought(shared.rows, "e1")
+    assert seen is not None
+    assert (seen.ours, seen.record) == (False, None)
+
+    assert logout.delete(shared.rows, seen, time.time()).wrong == survey.ANOTHER_STORE
+    assert "sess:e1" in shared.idents()
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"data": {"B": b"\1S\0\0\0\0\0\0"}},
+    {"data": {"S": "x"}},
+    {"rev": {"S": "birth.token"}},
+    {"rev": {"N": "1"}},
+    {"data": {"NULL": True}, "rev": {"L": []}},
+]
+
+
+@pytest.mark.parametrize("row", DAMAGED)
+def test_a_damaged_row_of_ours_is_ours(row: dict[str, Any], shop: Site, run: Run) -> None:
+    """It is listed as unreadable, found by its special key, and revoke deletes it."""
+    shop.put(id={"S": "sess:bad"}, userId={"S": "13"}, **row)
+
+    for words in (("list", "--json"), ("find", "userId=13", "--json")):
+        told = {one["id"]: one for one in map(json.loads, run(*words)[1].splitlines())}
+        assert (bool(told["bad"]["wrong"]), told["bad"]["promoted"]) == (True, {"userId": "13"})
+    assert json.loads(run("stats", "--json")[1])["unreadable"] == 1
+    assert run("show", "bad")[0] == 0
+    assert run("revoke", "userId=13", "--yes")[0] == 0
+    assert "sess:bad" not in shop.idents()
+
+
+def test_every_kind_of_row_that_we_write_is_ours(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions, pieces, tombstones, cache entries and creation locks."""
+    site = Site.made(dynamodb_local, table_name, compress="false")
+    site.save("large", text=LARGE)
+    of = site.rows
+    of.table.replace(of.tombstone(of.layout.session("dead"), "birth.token", None))
+    options = {n: v for n, v in site.options.items() if n != "special_keys"}
+    cache = type(site.manager("x"))("ns", **options, prefix="sess:")
+    cache.set_value("key", 1, expiretime=60)
+    assert cache.get_creation_lock("key").acquire()
+
+    for whole in (False, True):
+        pages = list(survey.scan(of.table, survey.Ask("rows", whole=whole)))
+        rows = [row for page in pages for row in page.rows]
+        assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
+        assert all(row.ours for row in rows)
+
+
+def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
+    shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every delete is conditional: by revision, or on the row still being one of ours."""
+    shop.put(id={"S": "sess:bad"}, rev={"S": "birth.token"})
+    seen = [logout.sought(shop.rows, word) for word in (IDENT, "bad")]
+    for word in (IDENT, "bad"):
+        shop.put(id={"S": f"sess:{word}"}, **THEIRS)
+
+    for one in seen:
+        assert one is not None
+        logout.delete(shop.rows, one, time.time())
+
+    assert [item["id"]["S"] for item in theirs(shop)] == [f"sess:{IDENT}", "sess:bad"]
+
+
+def test_an_expired_row_that_becomes_theirs_is_spared(
+    shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where its expiry stays the same."""
+    original = survey.remove_expired
+
+    def theirs_now(table: Table, key: Key, expires: Any) -> Any:
+        shop.put(id={"S": key.hash}, expires={"N": str(expires)}, **THEIRS)
+        return original(table, key, expires)
+
+    monkeypatch.setattr(survey, "remove_expired", theirs_now)
+    (*_, done) = purge.purge(shop.rows, time.time())
+
+    assert (done.deleted, done.spared) == (0, 1)
+    assert "sess:gone" in shop.idents()
+
+
+def test_a_scan_moves_no_payload_for_them(shared: Site, calls: Recorder) -> None:
+    """Key, expiry and rev alone come over the wire, in one scan."""
+    of = shared.rows
+    calls.clear()
+    (*_, count) = maintenance.counted(of, time.time())
+    (*_, found) = stats.stats(of, time.time())
+
+    names = calls[0].request["ExpressionAttributeNames"]
+    projected = {names[n] for n in calls[0].request["ProjectionExpression"].split(", ")}
+    assert projected == {"id", "expires", "rev"}
+    assert calls.names == ["Scan", "Scan"]
+    assert (count.other_rows, found.other_rows) == (5, 5)
