@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.item.glance import plain_values
+from beaker_dynamodb.former import read_file
+from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
@@ -82,9 +83,8 @@ def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origi
 
 
 def _file(session: str, path: Path) -> Found:
-    with path.open("rb") as file:
-        written = os.fstat(file.fileno()).st_mtime
-        return of_pickle(session, file.read(), written=written)
+    content, written = read_file(path)
+    return of_pickle(session, content, written=written)
 
 
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
@@ -94,7 +94,7 @@ def _dbm(session: str, path: Path, locks: str | None) -> Found:
         pickled = entries.get(b"session")
     if pickled is None:
         return Found(session, wrong="no session")
-    return of_value(session, plain_values(pickled), written=written)
+    return of_value(session, safe_load(pickled), written=written)
 
 
 def _locked(session: str, folder: str | None) -> AbstractContextManager[None]:

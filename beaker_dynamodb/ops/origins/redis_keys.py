@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.former import host_of
-from beaker_dynamodb.item.glance import plain_values
+from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_value
 
 _BEGIN, _END = "beaker_cache:", ":session"
@@ -50,7 +50,7 @@ class Redis:
                 if rest == _GONE or value is None:
                     continue
                 expires = None if rest == _NEVER else clock() + rest / 1000
-                entry = plain_values(value)
+                entry = safe_load(value)
                 if entry is None:
                     yield Found(session, wrong="unreadable")
                 else:
