@@ -21,6 +21,7 @@ from beaker_dynamodb.store.survey import Sighting
 
 _FLAGS: Final = 2
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
+_FORBIDDEN: Final = "it is a pickle, and sessions are said to be JSON: no pickle is opened"
 _GONE: Final = "it is a pickle that does not open here: a class in it cannot be imported"
 _OPAQUE: Final = (
     "it is opaque: Beaker's encrypt_key or a serializer of its own wrote it, and only the"
@@ -71,10 +72,12 @@ def inspected(of: Rows, seen: Sighting, now: float, *, unpickle: bool = False) -
         return _kept(
             session, record, kind, text, "" if values is not None else "its JSON is damaged", values
         )
-    if kind == "pickle" and unpickle:
+    forbidden = of.options.envelope == "json"
+    if kind == "pickle" and unpickle and not forbidden:
         values = PickleEnvelope().open(text)
         return _kept(session, record, kind, text, "" if values is not None else _GONE, values)
-    return _kept(session, record, kind, text, _PICKLED if kind == "pickle" else _OPAQUE)
+    pickled = _FORBIDDEN if forbidden else _PICKLED
+    return _kept(session, record, kind, text, pickled if kind == "pickle" else _OPAQUE)
 
 
 def _whole(of: Rows, head: Record, now: float) -> Record:
