@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import pickle
 import re
+import string
 import zlib
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,8 +34,10 @@ _TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
 _BEFORE = frozenset(name.encode() for name in (*PLACES, CREATED))
 _ACCESSED = ACCESSED.encode()
 _FLOAT = 8
-#: How protocol 2 names a class; a text may look like it, and is opened then.
-_NAMES_A_CLASS = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]")
+#: How protocol 2 names a class: `c`, the name of a module, a newline, the name of the class.
+_BEGINS_A_MODULE = re.compile(rb"c[A-Za-z_]")
+_BEGINS_A_NAME = re.compile(rb"[A-Za-z_]")
+_IN_A_NAME = (string.ascii_letters + string.digits + "_.").encode()
 _BEGINS_JSON = re.compile(
     rb'\{(?:"_domain": (?:null|"[^"\\]*"), "_path": "[^"\\]*", )?'
     rb'(?:"_creation_time": [\d.e+-]+, )?"_accessed_time": ([\d.e+-]+)'
@@ -91,7 +95,7 @@ class PickleEnvelope:
         if begins_alike and known[_HEAD:] == mine[_HEAD:]:
             return False
         # Where known alone names a class, they differ by a type.
-        return None if _NAMES_A_CLASS.search(_decoded(mine)) else True
+        return None if _names_a_class(_decoded(mine)) else True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,19 @@ def plain_envelope(mine: str, most: int, option: str = "auto") -> Envelope | Non
     if option != "json" and beginning.startswith(_PICKLED_DICT):
         return PickleEnvelope()
     return JsonEnvelope(most) if beginning.startswith(_ZLIB) else None
+
+
+def _names_a_class(raw: bytes) -> bool:
+    """Tell whether a pickle of protocol 2 names a class; a text may look like it.
+
+    One regular expression would take a time that grows with the square of a long word of `c`s,
+    which a visitor may have typed.
+    """
+    for line, following in itertools.pairwise(raw.split(b"\n")):
+        module = line[len(line.rstrip(_IN_A_NAME)) :]
+        if _BEGINS_A_MODULE.search(module) and _BEGINS_A_NAME.match(following):
+            return True
+    return False
 
 
 def _accessed_at(raw: bytes) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import pickle
+import re
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +14,12 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.envelope import (
+    Envelope,
+    JsonEnvelope,
+    PickleEnvelope,
+    _names_a_class,
+)
 from beaker_dynamodb.item.merge import changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)
@@ -114,6 +121,32 @@ def test_what_names_a_class_is_opened(value: object) -> None:
 
         assert differs("pickle", known, {**known, "b": 2}) is None
         assert differs("pickle", known, {**known, "_accessed_time": 7.0}) is False
+
+
+@LAW
+@given(st.lists(st.sampled_from([b"c", b"a", b"_", b".", b"1", b"\n", b"\xff", b" "])))
+def test_a_class_is_found_where_protocol_2_names_one(drawn: list[bytes]) -> None:
+    """`c`, the name of a module, a newline, and a name: wherever it stands."""
+    raw = b"".join(drawn)
+
+    assert _names_a_class(raw) == bool(re.search(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]", raw))
+
+
+@pytest.mark.parametrize("word", ["c", "cc.", "c\n", "\nc"])
+def test_a_long_word_that_a_visitor_typed_takes_time_in_proportion(word: str) -> None:
+    """Ten times the word takes ten times the time, give or take what else the machine does."""
+
+    def seconds(times: int) -> float:
+        known = {**BEAKERS, "typed": word * times}
+        texts = text("pickle", known), text("pickle", {**known, "more": 1})
+        taken = []
+        for _ in range(5):
+            begin = time.thread_time()
+            PickleEnvelope().differs(*texts)
+            taken.append(time.thread_time() - begin)
+        return min(taken)
+
+    assert seconds(40_000) < 30 * seconds(4_000)
 
 
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])
