@@ -149,7 +149,7 @@ class Backend:
 
     def _unpickled(self, pickled: object) -> object:
         """Read the text, or the dict with the text, that one of Beaker's backends pickled."""
-        found = safe_load(pickled) if isinstance(pickled, bytes) else None
+        found = safe_load(pickled)
         if found is None:
             raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
         return found.get(_SESSION) if isinstance(found, dict) else found
@@ -274,7 +274,16 @@ def _remove_file(manager: Any) -> None:
         manager.access_lock.release_write_lock()
 
 
+def has_plain_files(path: Path) -> bool:
+    """Tell whether the files of a dbm are files; the library would wait at a pipe for ever."""
+    ends = ("", ".db", ".dat", ".dir", ".pag")
+    files = [path.with_name(path.name + end) for end in ends]
+    return all(file.is_file() or not file.exists() for file in files)
+
+
 def _read_dbm(manager: Any) -> bytes | None:
+    if not has_plain_files(Path(manager.file)):
+        return b""
     manager.acquire_read_lock()
     try:
         pickled: bytes = manager.dbm[_SESSION]
@@ -291,11 +300,14 @@ def _read_redis(manager: Any) -> object:
 
 
 def _read_database(manager: Any) -> object:
-    """Read the pickled column as the bytes that stand in it (beaker/ext/sqla.py:65)."""
+    """Read the pickled column as it stands there (beaker/ext/sqla.py:65).
+
+    No type is named: SQLAlchemy would make a number in it that many bytes.
+    """
     import sqlalchemy
 
     table = manager.table
-    pickled = sqlalchemy.type_coerce(table.c.data, sqlalchemy.LargeBinary)
+    pickled = sqlalchemy.type_coerce(table.c.data, sqlalchemy.types.NullType)
     query = sqlalchemy.select(pickled).where(table.c.namespace == manager.namespace)
     with manager.bind.connect() as connection:
         found: object = connection.execute(query).scalar()

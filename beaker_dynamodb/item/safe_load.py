@@ -24,13 +24,15 @@ _PICKLE: Final = b"\x80"
 MAX_OPCODES: Final = 500_000
 
 
-def safe_load(pickled: bytes) -> object:
-    """Read what was pickled: a scalar, or a dict of scalars; None for garbage.
+def safe_load(pickled: object) -> object:
+    """Read what was pickled: a scalar, or a dict of scalars; None for garbage and for no bytes.
 
     Everything else, at the top or in the dict, is `STUB`. Bytes of a protocol below 3 are a
     call of a function in a pickle, and so a stub too. It never raises, and takes linear time.
     """
-    machine = Machine(pickled)
+    if not isinstance(pickled, (bytes, bytearray, memoryview)):
+        return None  # a database or Redis may hold whatever its writer likes
+    machine = Machine(bytes(pickled))
     try:
         for _ in range(MAX_OPCODES):
             opcode = machine.take(1)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.former import read_file
+from beaker_dynamodb.former import has_plain_files, read_file
 from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
 
@@ -36,12 +36,17 @@ class Files:
         """Yield the session of each file."""
         for path in self._paths():
             session = self._id(path.name)
-            try:
-                yield self.read(session, path)
-            except FileNotFoundError:
-                continue  # it ended just now
-            except (OSError, dbm.error[0]):
-                yield Found(session, wrong="unreadable")
+            found = self._found(session, path)
+            if found is not None:
+                yield found
+
+    def _found(self, session: str, path: Path) -> Found | None:
+        try:
+            return self.read(session, path)
+        except FileNotFoundError:
+            return None  # it ended just now
+        except Exception:  # noqa: BLE001  # a dbm's library fails in many ways over a planted file
+            return Found(session, wrong="unreadable")
 
     def count(self) -> int | None:
         """Count the files; their names alone are looked at."""
@@ -89,6 +94,8 @@ def _file(session: str, path: Path) -> Found:
 
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
     name = f"{path.parent / session}.dbm"
+    if not has_plain_files(Path(name)):
+        return Found(session, wrong="unreadable")
     written = path.stat().st_mtime
     with _locked(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")

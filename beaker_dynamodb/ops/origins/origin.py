@@ -57,7 +57,7 @@ def checked(kind: str, given: Mapping[str, str], known: Collection[str]) -> dict
     return dict(given)
 
 
-def of_pickle(session: str, pickled: bytes, written: float) -> Found:
+def of_pickle(session: str, pickled: object, written: float | None) -> Found:
     """Read the pickled dict in which Beaker's files and databases keep a session's text."""
     entry = safe_load(pickled)
     if not isinstance(entry, dict):
