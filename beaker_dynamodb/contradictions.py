@@ -5,8 +5,15 @@ Pure: complete options in, the same out or an OptionError. What one value may be
 
 from __future__ import annotations
 
+from typing import Final
+
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.options import Options
+
+#: Backends of `migrate_from` of which no pickle is read by `pickle`; memory and tables hold none.
+_NEVER_UNPICKLED: Final = frozenset(
+    "file dbm memory ext:redis ext:rediscluster ext:database ext:sqla ext:dynamodb dynamodb".split()
+)
 
 
 def checked(options: Options) -> Options:
@@ -47,4 +54,10 @@ def _pairs(options: Options) -> None:
         raise OptionError(
             "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
             " 'aws_secret_access_key'"
+        )
+    old = options.migrate_from
+    if options.envelope == "json" and old is not None and old not in _NEVER_UNPICKLED:
+        raise OptionError(
+            f"option 'envelope' is json, so no pickle is read, and 'migrate_from' is {old!r}, which"
+            " unpickles what it holds"
         )

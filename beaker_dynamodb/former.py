@@ -1,14 +1,16 @@
 """The backend that sessions are moved from: another one of Beaker's, asked for one session's text.
 
 Whatever it raises leaves as one of our errors, which names the backend and the host of its url,
-never a session or a password.
+never a session or a password. What Beaker's own backends pickled is never unpickled here.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import pickle
+import stat
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
 from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.safe_load import safe_load
 
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
@@ -50,6 +53,8 @@ _WANTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
 }
 _ANY: Final = ((), "migrate_from.NAME")
+#: A file that is larger is no session's: that takes a moment to plant, and memory to read.
+_MAX_FILE: Final = 64 * 1024 * 1024
 #: Backends that make folders, files or a table when they are only looked into.
 MADE_BY_LOOKING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
@@ -131,8 +136,10 @@ class Backend:
         Raises: Unavailable, where the backend fails; CorruptItem, where it holds no text;
         OptionError, where it cannot be made.
         """
-        manager = self._made()
-        found = self._asked(lambda: _get(manager))
+        manager, read = self._made(), _READERS.get(self.name, _get)
+        found = self._asked(lambda: read(manager))
+        if found is not None and read is not _get:
+            found = self._unpickled(found)
         if found is None or isinstance(found, str):
             return found
         text = as_text(found)
@@ -140,15 +147,20 @@ class Backend:
             raise CorruptItem(self._digest, f"{self.name} holds no text for it")
         return text
 
+    def _unpickled(self, pickled: object) -> object:
+        """Read the text, or the dict with the text, that one of Beaker's backends pickled."""
+        found = safe_load(pickled)
+        if found is None:
+            raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
+        return found.get(_SESSION) if isinstance(found, dict) else found
+
     def remove(self) -> None:
         """Remove the session's text there.
 
         Raises: Unavailable, OptionError.
         """
-        manager = self._made()
-        # A look first: a backend of files would else write one for a session that it never had.
-        if self._asked(lambda: _get(manager)) is not None:
-            self._asked(lambda: _delete(manager))
+        manager, remove = self._made(), _REMOVERS.get(self.name, _look_and_delete)
+        self._asked(lambda: remove(manager))
 
     @property
     def _digest(self) -> str:
@@ -213,3 +225,112 @@ def _delete(manager: NamespaceManager) -> None:
         return
     finally:
         manager.release_write_lock()
+
+
+def _look_and_delete(manager: NamespaceManager) -> None:
+    """Delete what is there; a backend may else write for a session that it never had."""
+    if _get(manager) is not None:
+        _delete(manager)
+
+
+def read_file(path: Path) -> tuple[bytes, float]:
+    """Return the content of a file, and when it was written, in epoch seconds.
+
+    Whoever may write the folder chooses what stands there. A pipe, at which a reader would wait for
+    ever, a device, and a file of more than 64 MB have no content here.
+
+    Raises: OSError.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:  # Path has no opener
+        found = os.fstat(file.fileno())
+        is_sound = stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_FILE
+        return file.read(_MAX_FILE) if is_sound else b"", found.st_mtime
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which Windows does not have
+
+
+def _read_file(manager: Any) -> bytes | None:
+    """Read a session's file under Beaker's lock (beaker/container.py:664).
+
+    As for Beaker, one that may not be read is none.
+    """
+    manager.access_lock.acquire_read_lock()
+    try:
+        return read_file(Path(manager.file))[0]
+    except (FileNotFoundError, PermissionError):
+        return None
+    finally:
+        manager.access_lock.release_read_lock()
+
+
+def _remove_file(manager: Any) -> None:
+    """Remove a session's file; Beaker's own `remove()` says nothing where that fails."""
+    manager.access_lock.acquire_write_lock()
+    try:
+        Path(manager.file).unlink(missing_ok=True)
+    finally:
+        manager.access_lock.release_write_lock()
+
+
+def has_plain_files(path: Path) -> bool:
+    """Tell whether the files of a dbm are files; the library would wait at a pipe for ever."""
+    ends = ("", ".db", ".dat", ".dir", ".pag")
+    files = [path.with_name(path.name + end) for end in ends]
+    return all(file.is_file() or not file.exists() for file in files)
+
+
+def _read_dbm(manager: Any) -> bytes | None:
+    if not has_plain_files(Path(manager.file)):
+        return b""
+    manager.acquire_read_lock()
+    try:
+        pickled: bytes = manager.dbm[_SESSION]
+    except KeyError:
+        return None
+    finally:
+        manager.release_read_lock()
+    return pickled
+
+
+def _read_redis(manager: Any) -> object:
+    found: object = manager.client.get(manager._format_key(_SESSION))  # noqa: SLF001  # Beaker's only word for it
+    return found
+
+
+def _read_database(manager: Any) -> object:
+    """Read the pickled column as it stands there (beaker/ext/sqla.py:65).
+
+    No type is named: SQLAlchemy would make a number in it that many bytes.
+    """
+    import sqlalchemy
+
+    table = manager.table
+    pickled = sqlalchemy.type_coerce(table.c.data, sqlalchemy.types.NullType)
+    query = sqlalchemy.select(pickled).where(table.c.namespace == manager.namespace)
+    with manager.bind.connect() as connection:
+        found: object = connection.execute(query).scalar()
+    return found
+
+
+#: How what a backend of Beaker's pickled is read, where its manager would unpickle it. Those of
+#: memcached, MongoDB and Google are asked in Beaker's own way; `envelope = json` refuses them.
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "file": _read_file,
+    "dbm": _read_dbm,
+    "ext:redis": _read_redis,
+    "ext:rediscluster": _read_redis,
+    "ext:database": _read_database,
+    "ext:sqla": _read_database,
+}
+#: How a session is removed where Beaker's manager would unpickle it first. The namespace of a file
+#: or row holds nothing but the session.
+_REMOVERS: Final[Mapping[str, Callable[[Any], None]]] = {
+    "file": _remove_file,
+    "dbm": _delete,
+    "ext:redis": _delete,
+    "ext:rediscluster": _delete,
+    "ext:database": lambda manager: manager.remove(),
+    "ext:sqla": lambda manager: manager.remove(),
+}

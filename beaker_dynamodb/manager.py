@@ -135,6 +135,10 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     def envelope(self, envelope: Envelope | None) -> None:
         self._keeper.envelope = envelope
 
+    def forbid_pickles(self) -> None:
+        """Never open a pickle of this session, as under `envelope = json`."""
+        self._keeper.forbid_pickles()
+
     def remove_if_unchanged(self) -> None:
         """Delete the row of a session that timed out, unless somebody has written it since."""
         self._keeper.remove_if_unchanged()

@@ -12,7 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.former import Backend
-from beaker_dynamodb.item import glance
+from beaker_dynamodb.item import safe_load
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
@@ -33,9 +33,12 @@ class Former:
         options = rows.options
         self._rows = rows
         self._around = around
+        self.envelope = options.envelope
         self._key = rows.layout.session(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
-        self._timeout = None if timeout is None else max(timeout - glance.BEAKERS_GRACE, 0)
+        self._timeout = (
+            None if timeout is None else max(timeout - safe_load.BEAKER_TIMEOUT_PADDING, 0)
+        )
         self._backend = Backend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout
         )
@@ -67,13 +70,14 @@ class Former:
     def _row(self, text: str) -> Record | None:
         """Write the old text's row; None where that session has ended."""
         options, now = self._rows.options, self._around.clock()
-        opens = options.envelope != "none"
-        values = glance.glance(text, options.max_value_size) if opens else None
-        since = glance.accessed(values)
-        if glance.is_emptied(values) or glance.timed_out(since, self._timeout, now):
+        values = safe_load.load_session(text, self.envelope, options.max_value_size)
+        since = safe_load.accessed(values)
+        if safe_load.is_emptied(values) or safe_load.timed_out(since, self._timeout, now):
             return None
         # Without a timeout nobody asks how old it is: it lives as if it were saved now.
-        expires = glance.expiry(since if self._timeout is not None else None, self._lifetime, now)
+        expires = safe_load.expiry(
+            since if self._timeout is not None else None, self._lifetime, now
+        )
         rev = rev_of(self._around.token(), self._around.token())
         promoted, _ = promote(values or {}, self._rows.schema)
         return Record(self._key, b"", rev, (), expires, promoted=promoted)

@@ -171,8 +171,10 @@ class Options:
     )
     envelope: str = _option(
         "auto",
-        casts.choice("auto", "none"),
-        "`none`: never open a session's text, so never merge it",
+        casts.choice("auto", "json", "none"),
+        "`json`: sessions are JSON (`session.data_serializer = json`), and no pickle is ever"
+        " opened, in the table or in the old backend; `none`: never open a session's text, so never"
+        " merge it",
     )
     migrate_from: str | None = _option(
         None,

@@ -15,7 +15,6 @@ from beaker_dynamodb import migrating, notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
-from beaker_dynamodb.item.glance import BEAKERS_GRACE
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import (
@@ -29,6 +28,7 @@ from beaker_dynamodb.item.plan import (
     was_not_opened,
 )
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.rows import Rows, Tombstones
 from beaker_dynamodb.saving import Saver
@@ -52,6 +52,10 @@ REPLACED: Final = (
 )
 #: Seconds that the marker of a rotation lives: longer than a request may take.
 MARKER_LIFETIME: Final = 60.0
+NOT_JSON: Final = (
+    "sessions are said to be JSON (option envelope, or data_serializer), and this application saves"
+    " others: they are replaced, not merged"
+)
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 
 
@@ -70,9 +74,10 @@ class Keeper:
         self.around = around
         self.key = rows.layout.session(namespace)
         self.lifetime = timeout if timeout is not None else options.ttl or None
-        beakers = self.lifetime if timeout is None else max(timeout - BEAKERS_GRACE, 1)
+        beakers = self.lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
         self.touch_after = options.touch_interval(beakers)
         self.envelope: Envelope | None = None
+        self._opens = options.envelope
         self.known: str | None = None
         self.standing: Standing | None = None
         self._former = former = migrating.former(rows, namespace, timeout, around)
@@ -195,13 +200,19 @@ class Keeper:
         self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
         self.known = held
 
+    def forbid_pickles(self) -> None:
+        """Never open a pickle from now on; option `envelope` wins where it says something."""
+        if self._opens == "auto":
+            self._opens = "json"
+            if self._former is not None:
+                self._former.envelope = "json"
+
     def _envelope_of(self, mine: str) -> Envelope | None:
-        options = self.rows.options
-        if self.envelope is not None or options.envelope == "none":
+        if self.envelope is not None or self._opens == "none":
             return self.envelope
-        found = plain_envelope(mine, options.max_value_size)
+        found = plain_envelope(mine, self.rows.options.max_value_size, self._opens)
         if found is None:
-            notices.warn(log, OPAQUE, every=math.inf)
+            notices.warn(log, OPAQUE if self._opens == "auto" else NOT_JSON, every=math.inf)
         return found
 
     def _compared(

@@ -83,6 +83,8 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         custom = self.data_serializer not in ("pickle", "json")
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)
+        if hasattr(manager, "forbid_pickles") and self.data_serializer == "json":
+            manager.forbid_pickles()
 
     def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)

@@ -129,7 +129,12 @@ TABLE_OF_CASES: dict[str, Case] = {
         ["x", 5, True],
         "merge or overwrite or raise",
     ),
-    "envelope": ("auto", [("none", "none"), ("auto", "auto")], ["x", True], "auto or none"),
+    "envelope": (
+        "auto",
+        [("none", "none"), ("auto", "auto"), (" JSON ", "json")],
+        ["x", True],
+        "auto or json or none",
+    ),
     "migrate_from": (
         None,
         [("ext:redis", "ext:redis"), (" file ", "file"), ("None", None)],

@@ -146,13 +146,17 @@ class JsonEnvelope:
             return b""
 
 
-def plain_envelope(mine: str, most: int) -> Envelope | None:
+def plain_envelope(mine: str, most: int, option: str = "auto") -> Envelope | None:
     """Choose the envelope by what this process has just written; None where it is opaque.
 
-    `most` is the ceiling of a value in bytes, inflated.
+    Args:
+        most: the ceiling of a value in bytes, inflated.
+        option: the option `envelope`. `none` opens nothing, and `json` no pickle.
     """
+    if option == "none":
+        return None
     beginning = _decoded(mine[:_LOOK])
-    if beginning.startswith(_PICKLED_DICT):
+    if option != "json" and beginning.startswith(_PICKLED_DICT):
         return PickleEnvelope()
     return JsonEnvelope(most) if beginning.startswith(_ZLIB) else None
 

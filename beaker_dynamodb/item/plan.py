@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from beaker_dynamodb.item.bookkeeping import ACCESSED, BEAKERS_OWN, CREATED, PLACES
+from beaker_dynamodb.item.bookkeeping import ACCESSED, BEAKERS_OWN, CREATED, PLACES, read_time
 from beaker_dynamodb.item.envelope import Envelope, Values
 from beaker_dynamodb.item.merge import changed_keys
 from beaker_dynamodb.item.record import Record, birth
@@ -155,8 +155,7 @@ def _changed(known: Content | None, mine: Content) -> bool:
 
 
 def _accessed(content: Content) -> float:
-    stamp = (content.values or {}).get(ACCESSED)
-    return float(stamp) if isinstance(stamp, (int, float)) else 0.0
+    return read_time(content.values or {}, ACCESSED) or 0.0
 
 
 @dataclass(frozen=True, slots=True)

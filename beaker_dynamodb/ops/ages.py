@@ -2,25 +2,19 @@
 
 Pure, and no code of a class ever runs here. `rev` and `expires` hold no birth: tokens are
 random, and an expiry moves with every touch. So Beaker's own `_creation_time` is read: out of
-JSON by parsing, out of a pickle by the bytes that a float under that name has.
+JSON by parsing, out of a pickle by `safe_load`.
 """
 
 from __future__ import annotations
 
-import binascii
-import re
-import struct
-from typing import Final, Literal
+from typing import Literal
 
-from beaker_dynamodb.item.bookkeeping import CREATED
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
+from beaker_dynamodb.item.bookkeeping import CREATED, read_time
+from beaker_dynamodb.item.envelope import PickleEnvelope, plain_envelope
+from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops.bounds import limit_time
 
 Kind = Literal["pickle", "json", "opaque"]
-#: Protocol 2: BINUNICODE with its length, BINPUT or LONG_BINPUT, BINFLOAT and eight bytes.
-_CREATED: Final = re.compile(
-    b"X" + struct.pack("<I", len(CREATED)) + CREATED.encode() + rb"(?:q.|r....)G(.{8})", re.DOTALL
-)
 
 
 def kind_of(text: str, most: int) -> Kind:
@@ -31,19 +25,12 @@ def kind_of(text: str, most: int) -> Kind:
     return "opaque" if envelope is None else "json"
 
 
-def begun(text: str, most: int) -> float | None:
+def begun(text: str, most: int, *, pickles: bool = True) -> float | None:
     """Read when a session began, in epoch seconds; None where its text says no sane time.
 
-    Args: *most*: the ceiling of a value in bytes, inflated.
+    Args:
+        most: the ceiling of a value in bytes, inflated.
+        pickles: whether pickles are read.
     """
-    kind = kind_of(text, most)
-    if kind == "json":
-        values = JsonEnvelope(most).open(text) or {}
-        return limit_time(values.get(CREATED))
-    if kind == "opaque":
-        return None
-    try:
-        found = _CREATED.search(binascii.a2b_base64(text))
-    except ValueError:  # binascii.Error, and texts that are not ASCII
-        return None
-    return limit_time(struct.unpack(">d", found[1])[0]) if found else None
+    values = load_session(text, "auto" if pickles else "json", most)
+    return limit_time(read_time(values or {}, CREATED))

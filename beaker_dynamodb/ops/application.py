@@ -6,6 +6,7 @@ settings beside them.
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,7 +74,11 @@ def application(
     settings = _settings(config, given or {}, cache)
     call = _call(config, given or {}, cache)
     source = config or "the command line"
-    return Application(_parsed(settings, kind), kind, settings, source, call, begin_of(cache))
+    options = _parsed(settings, kind)
+    if options.envelope == "auto" and settings.get("data_serializer") == "json":
+        # What is left unsaid is as Beaker's own setting means it, so no pickle is opened here.
+        options = dataclasses.replace(options, envelope="json")
+    return Application(options, kind, settings, source, call, begin_of(cache))
 
 
 def mistakes(

@@ -23,6 +23,7 @@ from beaker_dynamodb.store.survey import Sighting
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
+_FORBIDDEN: Final = "it is a pickle, and sessions are said to be JSON: no pickle is opened"
 _GONE: Final = "it is a pickle that does not open here: a class in it cannot be imported"
 _OPAQUE: Final = (
     "it is opaque: Beaker's encrypt_key or a serializer of its own wrote it, and only the"
@@ -71,6 +72,8 @@ def inspected(of: Rows, seen: Sighting, now: float, *, unpickle: bool = False) -
     kind = ages.kind_of(text, most)
     if kind == "json":
         values, why = JsonEnvelope(most).open(text), _DAMAGED
+    elif kind == "pickle" and of.options.envelope == "json":
+        values, why = None, _FORBIDDEN
     elif kind == "pickle" and unpickle:
         values, why = PickleEnvelope().open(text), _GONE
     else:

@@ -231,7 +231,8 @@ def described(of: Rows, seen: Sighting, now: float) -> Session:
     record, begun, wrong = seen.record, None, seen.wrong
     if record is not None and not record.pieces:
         try:
-            begun = ages.begun(opened(of, record) or "", of.options.max_value_size)
+            text, pickles = opened(of, record) or "", of.options.envelope != "json"
+            begun = ages.begun(text, of.options.max_value_size, pickles=pickles)
         except DynamoDBBackendError as error:
             wrong = error.wrong if isinstance(error, CorruptItem) else str(error)
     return Session(

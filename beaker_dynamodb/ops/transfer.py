@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beaker_dynamodb.errors import ItemTooLarge, OptionError, TableMissing, Unavailable, digest
-from beaker_dynamodb.item import glance
+from beaker_dynamodb.item import safe_load
 from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of
 from beaker_dynamodb.ops.origins.origin import Found, Origin
 from beaker_dynamodb.ops.origins.tables import Place
@@ -75,13 +75,13 @@ class Terms:
     ttl: float
     most: int
     schema: Schema
-    opens: bool = True
+    envelope: str = "auto"
 
     @property
     def lifetime(self) -> float | None:
         """How long a row lives from a save on, as Beaker would hand it over."""
         if self.timeout is not None:
-            return self.timeout + glance.BEAKERS_GRACE
+            return self.timeout + safe_load.BEAKER_TIMEOUT_PADDING
         return self.ttl or None
 
 
@@ -93,18 +93,18 @@ def decide(found: Found, terms: Terms, now: float) -> Wanted | str:
     """
     if found.wrong or not found.id:
         return found.wrong or NO_SESSION
-    values = glance.glance(found.text, terms.most) if terms.opens else None
-    if glance.is_emptied(values):
+    values = safe_load.load_session(found.text, terms.envelope, terms.most)
+    if safe_load.is_emptied(values):
         return LOGGED_OUT
-    inside = glance.accessed(values)
+    inside = safe_load.accessed(values)
     since = found.written if inside is None else inside
     over = found.expires is not None and found.expires <= now
-    if over or glance.timed_out(since, terms.timeout, now):
+    if over or safe_load.timed_out(since, terms.timeout, now):
         return EXPIRED
     promoted, _ = promote(values or {}, terms.schema)
     # Without a time-out nobody asks how old it is: it lives as if it were saved now.
     counted = None if terms.timeout is None else since
-    expires = glance.expiry(counted, terms.lifetime, now)
+    expires = safe_load.expiry(counted, terms.lifetime, now)
     if found.expires is not None and (terms.timeout is None or expires is None):
         expires = math.ceil(found.expires)
     elif found.expires is not None and expires is not None:
@@ -173,8 +173,9 @@ class _Mover:
         self._rows = rows
         self._around = around
         self._dry_run = dry_run
-        opens = options.envelope != "none"
-        self._terms = Terms(timeout, options.ttl, options.max_value_size, rows.schema, opens)
+        self._terms = Terms(
+            timeout, options.ttl, options.max_value_size, rows.schema, options.envelope
+        )
 
     def one(self, found: Found) -> Moved | Skipped:
         """Move a session, if it is wanted."""

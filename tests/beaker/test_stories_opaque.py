@@ -148,6 +148,20 @@ def test_an_opaque_session_is_created_once(site: Site) -> None:
     assert site.found(user) == {"seen": 9}
 
 
+@pytest.mark.parametrize(("envelope", "merges"), [("auto", True), ("json", True), ("none", False)])
+def test_a_strict_json_session_is_merged_unless_the_option_says_otherwise(
+    dynamodb_local: str, table_name: str, saves: list[Saved], envelope: str, merges: bool
+) -> None:
+    """StrictSession takes pickles out of what may be opened, and adds nothing."""
+    options = {"session_class": StrictSession, "data_serializer": "json", "envelope": envelope}
+    site = Site.made(dynamodb_local, table_name, **options)
+    user = site.begun(cart=1)
+
+    site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
+
+    assert saves[-1] == Saved("replace", "merged" if merges else "stored")
+
+
 def test_under_strict_sessions_an_encrypted_session_is_merged(
     strict: Site, saves: list[Saved], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,12 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.envelope import (
+    _NAMES_A_CLASS,
+    Envelope,
+    JsonEnvelope,
+    PickleEnvelope,
+)
 from beaker_dynamodb.item.merge import changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)
@@ -114,6 +120,16 @@ def test_what_names_a_class_is_opened(value: object) -> None:
 
         assert differs("pickle", known, {**known, "b": 2}) is None
         assert differs("pickle", known, {**known, "_accessed_time": 7.0}) is False
+
+
+@LAW
+@given(st.lists(st.sampled_from([b"c", b"a", b"_", b".", b"1", b"\n", b"\xff", b" "])))
+def test_a_class_is_found_where_protocol_2_names_one(drawn: list[bytes]) -> None:
+    """`c`, the name of a module, a newline, and a name: wherever it stands."""
+    raw = b"".join(drawn)
+
+    forwards = re.search(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]", raw)
+    assert bool(_NAMES_A_CLASS.search(raw[::-1])) is bool(forwards)
 
 
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])

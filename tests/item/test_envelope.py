@@ -141,6 +141,17 @@ def test_a_json_application_never_unpickles(tmp_path: Path) -> None:
     assert planted.exists()
 
 
+def test_the_option_chooses_what_may_open() -> None:
+    """Under `json` a pickle is opaque, whoever wrote it; under `none` everything is."""
+    texts = [text_of(serializer, SESSION) for serializer in (PickleSerializer(), JsonSerializer())]
+    opens = {
+        option: [plain_envelope(text, MB, option) is not None for text in texts]
+        for option in ("auto", "json", "none")
+    }
+
+    assert opens == {"auto": [True, True], "json": [False, True], "none": [False, False]}
+
+
 @pytest.mark.parametrize("protocol", [0, 1, 3, 4, 5])
 def test_a_pickle_with_another_header_is_never_loaded(tmp_path: Path, protocol: int) -> None:
     """Under a pickle envelope, too, only the exact header that Beaker writes is unpickled."""

@@ -117,6 +117,7 @@ def test_a_session_that_was_only_read_is_seldom_written(
         ("x", NOW, Touch("b.t")),
         (NOW, "x", Leave()),
         (None, 5, Leave()),
+        (10**400, NOW, Touch("b.t")),
     ],
 )
 def test_an_access_time_that_is_none_fails_no_save(

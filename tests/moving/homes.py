@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dbm
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -55,3 +57,27 @@ def home(kind: str, folder: Path, redis_url: str) -> Mapping[str, str]:
     if kind == "ext:database":
         return {"url": f"sqlite:///{folder / 'sessions.db'}", "lock_dir": str(folder)}
     return {"data_dir": str(folder)}
+
+
+def plant(kind: str, options: Mapping[str, str], ident: str, pickled: bytes) -> Path:
+    """Write a pickle where Beaker keeps a session, over what it wrote there; return the file."""
+    end = "cache" if kind == "file" else kind
+    folder = Path(options.get("data_dir", ""), f"container_{kind}", ident[0], ident[:2])
+    path = folder / f"{ident}.{end}"
+    if kind == "ext:redis":
+        client = redis.Redis.from_url(options["url"])
+        client.set(f"beaker_cache:{ident}:session", pickled)
+        client.close()
+    elif kind == "ext:database":
+        with contextlib.closing(sqlite3.connect(options["url"].partition(":///")[2])) as database:
+            written = "UPDATE beaker_cache SET data = ? WHERE namespace = ?"
+            assert database.execute(written, (pickled, ident)).rowcount == 1
+            database.commit()
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        if kind == "file":
+            path.write_bytes(pickled)
+        else:
+            with dbm.open(str(path), "c") as entries:
+                entries["session"] = pickled
+    return path

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import StrictSession
+from beaker_dynamodb import StrictSession, former
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.store.client import Door
 from tests.beaker.overlap import Browser, Site
@@ -84,14 +84,14 @@ def _is_over(body: dict[str, Any], user: Browser) -> bool:
 
 
 def test_the_old_backend_failing_is_one_of_our_errors(
-    moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
+    moving: Site, user: Browser, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it raises, it must not look like a miss, nor tell an id."""
 
     def broken(_: object) -> str:
         raise KeyError(user.id)
 
-    monkeypatch.setattr("beaker_dynamodb.former._get", broken)
+    monkeypatch.setitem(former._READERS, kind, broken)
     with pytest.raises(DynamoDBBackendError) as caught:
         moving.visit(user, contents)
 

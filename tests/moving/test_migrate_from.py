@@ -161,9 +161,12 @@ def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
 
 
 def test_a_tombstone_lasts_as_long_as_the_old_session_could(
-    old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    old: Site, moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """An old server may write the session once more; it stays out until it has timed out."""
+    """An old server may write the session once more; it stays out until it has timed out.
+
+    In a database it cannot: it changes a row that it has seen, and that row was deleted.
+    """
     wind(monkeypatch, clock)
     moving, old = moving.with_(timeout=3600), old.with_(timeout=3600)
     user = old.begun(user="ann")
@@ -171,7 +174,8 @@ def test_a_tombstone_lasts_as_long_as_the_old_session_could(
     slow = user.also()
     old.visit(slow, put_while(lambda: moving.visit(user, log_out), cart=1))
 
-    assert old.found(stale) == {"user": "ann", "cart": 1}
+    written = {} if kind == "ext:database" else {"user": "ann", "cart": 1}
+    assert old.found(stale) == written
     assert moving.found(stale) == {}
     assert int(moving.rows()[0]["expires"]["N"]) == int(clock()) + 3720
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beaker.container import FileNamespaceManager
+from beaker.container import FileNamespaceManager, MemoryNamespaceManager
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from beaker_dynamodb.rows import Rows
@@ -88,17 +88,18 @@ def test_an_old_backend_that_fails_while_it_is_made_is_an_outage(
 
 
 def test_a_session_that_somebody_else_removes_there_meanwhile_is_removed(
-    moving: Site, old: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+    new: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look found it, the delete did not: it is gone, which is what was asked for."""
-    user = old.begun(user="ann")
-    delete = FileNamespaceManager.__delitem__
+    delete = MemoryNamespaceManager.__delitem__
 
-    def late(manager: FileNamespaceManager, key: str) -> None:
+    def late(manager: MemoryNamespaceManager, key: str) -> None:
         delete(manager, key)
         raise KeyError(key)
 
-    monkeypatch.setattr(FileNamespaceManager, "__delitem__", late)
+    old, moving = new.with_(type="memory"), new.with_(migrate_from="memory")
+    user = old.begun(user="ann")
+    monkeypatch.setattr(MemoryNamespaceManager, "__delitem__", late)
     moving.visit(user.also(), log_out)
 
     assert moving.found(user) == {}

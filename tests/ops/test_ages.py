@@ -37,7 +37,7 @@ LATE = {**{f"key{n}": n for n in range(300)}, "_creation_time": BEGUN}
 def test_the_age_of_a_plain_session_is_known(
     serializer: object, kind: str, values: dict[str, object]
 ) -> None:
-    """Beaker's creation time is read from JSON, and from a pickle by its bytes."""
+    """Beaker's creation time is read from JSON, and from a pickle without unpickling it."""
     stored = text(serializer, values)
 
     assert ages.kind_of(stored, MOST) == kind
@@ -46,7 +46,18 @@ def test_the_age_of_a_plain_session_is_known(
 
 def test_nothing_is_unpickled() -> None:
     """A pickle that runs code at its opening is harmless here, and its age is still known."""
-    assert ages.begun(text(PickleSerializer(), {**FIRST, "x": Bomb()}), MOST) == BEGUN
+    stored = text(PickleSerializer(), {**FIRST, "x": Bomb()})
+
+    assert ages.begun(stored, MOST) == BEGUN
+    assert ages.begun(stored, MOST, pickles=False) is None
+
+
+def test_the_age_is_that_of_the_session_and_not_of_what_is_in_it() -> None:
+    """A dict in a session may have a key of that name, too."""
+    other = {"_creation_time": BEGUN - 5.5}
+
+    assert ages.begun(text(PickleSerializer(), {"x": other, **FIRST}), MOST) == BEGUN
+    assert ages.begun(text(PickleSerializer(), {"x": other}), MOST) is None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +68,7 @@ def test_nothing_is_unpickled() -> None:
         base64.b64encode(b"encrypted bytes").decode(),
         text(PickleSerializer(), {"user": "x"}),
         text(JsonSerializer(), {"user": "x", "_creation_time": "yesterday"}),
+        text(JsonSerializer(), {"user": "x", "_creation_time": 10**400}),
         text(PickleSerializer(), {"_creation_time": 5})[:16],
     ],
 )

@@ -72,6 +72,37 @@ def test_what_is_given_wins_over_the_file(ini: str) -> None:
     assert application(ini, given={"session.table": "other"}).options.table == "other"
 
 
+@pytest.mark.parametrize(
+    ("given", "envelope"),
+    [
+        ({}, "auto"),
+        ({"data_serializer": "json"}, "json"),
+        ({"session.data_serializer": "json"}, "json"),
+        ({"data_serializer": "pickle"}, "auto"),
+        ({"data_serializer": "json", "envelope": "none"}, "none"),
+        ({"envelope": "json"}, "json"),
+    ],
+)
+def test_an_operator_opens_no_pickle_of_an_application_that_writes_json(
+    ini: str, given: dict[str, str], envelope: str
+) -> None:
+    """Beaker's own setting says what the sessions are, where the option says nothing."""
+    assert application(ini, given=given).options.envelope == envelope
+
+
+def test_what_the_file_says_of_the_serializer_counts(tmp_path: Path) -> None:
+    """As it does for Beaker; a cache has no such setting."""
+    path = tmp_path / "json.ini"
+    path.write_text(
+        "[app:main]\nsession.type = ext:dynamodb\nsession.data_serializer = json\n"
+        "cache.type = ext:dynamodb\n"
+    )
+
+    assert application(str(path)).options.envelope == "json"
+    assert application(str(path), given={"data_serializer": "pickle"}).options.envelope == "auto"
+    assert application(str(path), cache="default").options.envelope == "auto"
+
+
 def test_a_section_is_named_behind_a_hash_sign(ini: str) -> None:
     """By its short or its whole name; another file that it builds upon is read."""
     for name in ("two", "filter:two"):

@@ -59,6 +59,20 @@ def test_a_pickle_is_opened_only_if_that_is_asked_for(site: Site) -> None:
     assert (opened.values["userId"], opened.why) == (42, "")
 
 
+def test_no_pickle_is_opened_where_sessions_are_json(site: Site) -> None:
+    """Whoever asks for it is told why; its kind is told, its age is not."""
+    site.save("a", userId=42)
+    site.save("b", json=True, userId=42)
+    strict = Site({**site.options, "envelope": "json"})
+
+    found, other = look(strict, "a", unpickle=True), look(strict, "b", unpickle=True)
+
+    assert (found.values, found.serializer, found.session.begun) == (None, "pickle", None)
+    assert "no pickle is opened" in found.why
+    assert other.values is not None
+    assert other.session.begun is not None
+
+
 def test_a_pickle_of_a_class_that_is_gone_says_so(site: Site) -> None:
     """A class of the application cannot be imported by the operator's process."""
     pickled = b"\x80\x02}q\x00X\x01\x00\x00\x00xq\x01cno.such.module\nThing\nq\x02)\x81q\x03s."

@@ -1,11 +1,13 @@
 """Sessions out of Beaker's `ext:database`: one row each, in the table `beaker_cache`.
 
-Rows are read in pages by their number, so no transaction stays open and no cursor is held. The
-pickled column is read as bytes. The column `accessed` is the server's local time.
+Rows are read in pages by their number, so no transaction stays open and no cursor is held. Columns
+are read as they stand there: no type's conversion may fail over a row that somebody planted. The
+column `accessed` is the server's local time.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -42,9 +44,9 @@ class Database:
         self._table = sqlalchemy.table(
             table,
             column("id", types.Integer),
-            column("namespace", types.String),
-            column("accessed", types.DateTime),
-            column("data", types.LargeBinary),
+            column("namespace"),
+            column("accessed"),
+            column("data"),
             schema=schema,
         )
 
@@ -54,7 +56,7 @@ class Database:
         while page := self._asked(functools.partial(self._page, after=last)):
             for number, namespace, accessed, data in page:
                 last = number
-                yield of_pickle(namespace, data, written=accessed.timestamp())
+                yield of_pickle(str(namespace or ""), data, written=_epoch(accessed))
 
     def count(self) -> int | None:
         """Count the rows."""
@@ -79,6 +81,15 @@ class Database:
             self._engine.dispose()
         at = f" at {self._host}" if self._host else ""
         raise Unavailable(f"the database{at} cannot be read: {wrong}")
+
+
+def _epoch(accessed: object) -> float | None:
+    """Turn the server's local time into epoch seconds; SQLite has it as a text."""
+    try:
+        when = dt.datetime.fromisoformat(accessed) if isinstance(accessed, str) else accessed
+        return when.timestamp() if isinstance(when, dt.datetime) else None
+    except (ValueError, OverflowError, OSError):  # no time, or one that no clock has
+        return None
 
 
 def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origin:

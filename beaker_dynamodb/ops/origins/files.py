@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.item.glance import plain_values
+from beaker_dynamodb.former import has_plain_files, read_file
+from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
@@ -35,12 +36,17 @@ class Files:
         """Yield the session of each file."""
         for path in self._paths():
             session = self._id(path.name)
-            try:
-                yield self.read(session, path)
-            except FileNotFoundError:
-                continue  # it ended just now
-            except (OSError, dbm.error[0]):
-                yield Found(session, wrong="unreadable")
+            found = self._found(session, path)
+            if found is not None:
+                yield found
+
+    def _found(self, session: str, path: Path) -> Found | None:
+        try:
+            return self.read(session, path)
+        except FileNotFoundError:
+            return None  # it ended just now
+        except Exception:  # noqa: BLE001  # a dbm's library fails in many ways over a planted file
+            return Found(session, wrong="unreadable")
 
     def count(self) -> int | None:
         """Count the files; their names alone are looked at."""
@@ -82,19 +88,20 @@ def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origi
 
 
 def _file(session: str, path: Path) -> Found:
-    with path.open("rb") as file:
-        written = os.fstat(file.fileno()).st_mtime
-        return of_pickle(session, file.read(), written=written)
+    content, written = read_file(path)
+    return of_pickle(session, content, written=written)
 
 
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
     name = f"{path.parent / session}.dbm"
+    if not has_plain_files(Path(name)):
+        return Found(session, wrong="unreadable")
     written = path.stat().st_mtime
     with _locked(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")
     if pickled is None:
         return Found(session, wrong="no session")
-    return of_value(session, plain_values(pickled), written=written)
+    return of_value(session, safe_load(pickled), written=written)
 
 
 def _locked(session: str, folder: str | None) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.item.glance import plain_values
+from beaker_dynamodb.item.safe_load import safe_load
 
 _SESSION: Final = "session"
 #: Epoch seconds, asked at every entry: a long run goes on while sessions end.
@@ -57,9 +57,9 @@ def checked(kind: str, given: Mapping[str, str], known: Collection[str]) -> dict
     return dict(given)
 
 
-def of_pickle(session: str, pickled: bytes, written: float) -> Found:
+def of_pickle(session: str, pickled: object, written: float | None) -> Found:
     """Read the pickled dict in which Beaker's files and databases keep a session's text."""
-    entry = plain_values(pickled)
+    entry = safe_load(pickled)
     if not isinstance(entry, dict):
         return Found(session, wrong="unreadable")
     if not entry:  # the session was deleted by its key

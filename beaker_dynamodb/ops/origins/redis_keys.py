@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.former import host_of
-from beaker_dynamodb.item.glance import plain_values
+from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_value
 
 _BEGIN, _END = "beaker_cache:", ":session"
 _PAGE: Final = 500
+#: How redis answers where a list or a hash was planted: one entry is unreadable, and no outage.
+_NO_TEXT: Final = "WRONGTYPE"
 #: PTTL's words for "no expiry" and "no such key" (redis.io, PTTL).
 _NEVER, _GONE = -1, -2
 
@@ -50,7 +52,7 @@ class Redis:
                 if rest == _GONE or value is None:
                     continue
                 expires = None if rest == _NEVER else clock() + rest / 1000
-                entry = plain_values(value)
+                entry = safe_load(value)
                 if entry is None:
                     yield Found(session, wrong="unreadable")
                 else:
@@ -61,17 +63,20 @@ class Redis:
         number: int = self._asked(lambda: int(self._client.dbsize()))
         return number
 
-    def _page(self, cursor: int) -> tuple[int, list[tuple[str, bytes | None, int]]]:
-        def ask() -> tuple[int, list[tuple[str, bytes | None, int]]]:
+    def _page(self, cursor: int) -> tuple[int, list[tuple[str, object, int]]]:
+        def ask() -> tuple[int, list[tuple[str, object, int]]]:
             after, keys = self._client.scan(cursor, match=f"{_BEGIN}*{_END}", count=_PAGE)
             pipeline = self._client.pipeline(transaction=False)
             for key in keys:
                 pipeline.get(key)
                 pipeline.pttl(key)
-            told = pipeline.execute()
+            told = pipeline.execute(raise_on_error=False)
+            for one in told:
+                if isinstance(one, Exception) and not str(one).startswith(_NO_TEXT):
+                    raise one
             return int(after), list(zip(map(_id, keys), told[::2], told[1::2], strict=True))
 
-        page: tuple[int, list[tuple[str, bytes | None, int]]] = self._asked(ask)
+        page: tuple[int, list[tuple[str, object, int]]] = self._asked(ask)
         return page
 
     def _asked(self, ask: Any) -> Any:

@@ -1,0 +1,283 @@
+"""A session's plain values, read without running any class's code."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import enum
+import json
+import pickle
+import time
+import zlib
+from collections import OrderedDict, deque
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.item.opcodes import STUB
+from beaker_dynamodb.item.safe_load import (
+    accessed,
+    expiry,
+    is_emptied,
+    load_session,
+    safe_load,
+    timed_out,
+)
+
+MOST = 100_000
+LAW = settings(max_examples=200, derandomize=True, deadline=None)
+PROTOCOLS = st.integers(0, 5)
+
+
+class Color(str, enum.Enum):
+    RED = "red"
+
+
+class Slotted:
+    __slots__ = ("one",)
+
+    def __init__(self) -> None:
+        self.one = 1
+
+
+class Growing(list[int]):
+    pass
+
+
+class Running:
+    ran = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return setattr, (Running, "ran", True)
+
+
+def text_of(values: object, protocol: int = 2) -> str:
+    """Write a session as Beaker does."""
+    return base64.b64encode(pickle.dumps(values, protocol)).decode()
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize(
+    "strange",
+    [
+        dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc),
+        decimal.Decimal(1),
+        OrderedDict(a=1),
+        deque([1, 2]),
+        {1, 2},
+        frozenset({1}),
+        Color.RED,
+        Slotted(),
+        Growing([1, 2, 3]),
+        Running(),
+        print,
+        time.struct_time(range(9)),
+        [{"deep": [Slotted()]}],
+        bytearray(b"x"),
+        ValueError("x"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_plain_is_read_beside_objects_of_any_class(strange: object, protocol: int) -> None:
+    """Whatever a pickle does to an object happens to a stand-in."""
+    found = load_session(
+        text_of({"strange": strange, "user": "ann", "n": 5}, protocol), "auto", MOST
+    )
+
+    assert found is not None
+    assert (found["user"], found["n"]) == ("ann", 5)
+    assert Running.ran is False
+    assert found["strange"] is STUB
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no base64 \xe9",
+        "QUJD",
+        text_of([1]),
+        text_of(Running()),
+        base64.b64encode(b"\x80\x02garbage").decode(),
+        base64.b64encode(b"\x80\x02cbuiltins\nexit\n(tR.").decode(),
+        base64.b64encode(zlib.compress(b"[1]")).decode(),
+        base64.b64encode(zlib.compress(json.dumps("x" * MOST).encode())).decode(),
+        base64.b64encode(zlib.compress(b'{"x": "' + b"x" * MOST + b'"}')).decode(),
+    ],
+)
+def test_what_is_no_plain_session_is_opaque(text: str) -> None:
+    """Garbage, another type, a bomb: nothing is read out of it, and nothing happens."""
+    assert load_session(text, "auto", MOST) is None
+    assert Running.ran is False
+
+
+def test_json_is_read() -> None:
+    """As Beaker's `data_serializer = json` writes it."""
+    text = base64.b64encode(zlib.compress(b'{"_accessed_time": 5.5}')).decode()
+
+    assert accessed(load_session(text, "auto", MOST)) == 5.5
+
+
+@pytest.mark.parametrize(
+    ("values", "since"),
+    [
+        (None, None),
+        ({}, None),
+        ({"_accessed_time": 5}, 5.0),
+        ({"_accessed_time": "5"}, None),
+        ({"_accessed_time": True}, None),
+        ({"_accessed_time": float("nan")}, None),
+        ({"_accessed_time": float("inf")}, None),
+        ({"_accessed_time": 10**400}, None),
+    ],
+)
+def test_only_a_number_is_a_time(values: dict[str, Any] | None, since: float | None) -> None:
+    """What else stands there says nothing."""
+    assert accessed(values) == since
+
+
+@pytest.mark.parametrize(
+    ("since", "lifetime", "expires"),
+    [(900.5, 100, 1001), (None, 100, 1100), (5000, 100, 1100), (900.5, None, None)],
+)
+def test_a_row_expires_when_its_last_save_would_have_it(
+    since: float | None, lifetime: float | None, expires: int | None
+) -> None:
+    """An access time of the future, of a clock that was wrong, counts as now."""
+    assert expiry(since, lifetime, 1000) == expires
+
+
+@pytest.mark.parametrize(
+    ("since", "timeout", "ended"),
+    [(900, 100, False), (899, 100, True), (None, 100, False), (0, None, False)],
+)
+def test_a_session_ends_when_beaker_would_end_it(
+    since: float | None, timeout: float | None, ended: bool
+) -> None:
+    """Later than its time-out, not at it."""
+    assert timed_out(since, timeout, 1000) is ended
+
+
+def test_what_delete_leaves_is_empty() -> None:
+    """Beaker's bookkeeping alone; an opaque session is not known to be."""
+    assert is_emptied({"_domain": None, "_path": "/"})
+    assert is_emptied({})
+    assert not is_emptied({"_accessed_time": 1})
+    assert not is_emptied(None)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("key", [5, None, True, 1.5, b"_path", ("_path",), Color.RED, "x" * 256])
+def test_a_session_with_a_key_of_any_other_kind_is_not_empty(key: object, protocol: int) -> None:
+    """No such key is kept, and yet one was there: the session would be lost in a move."""
+    values = load_session(text_of({"_path": "/", key: 1}, protocol), "auto", MOST)
+
+    assert values is not None
+    assert not is_emptied(values)
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+    | st.binary()
+)
+NESTED = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.frozensets(st.integers(), max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@LAW
+@given(values=st.dictionaries(st.text() | st.integers(), NESTED, max_size=8), protocol=PROTOCOLS)
+def test_what_is_plain_is_read_as_pickle_reads_it(
+    values: dict[str | int, object], protocol: int
+) -> None:
+    """Texts, numbers, bytes and booleans under a text are equal; other keys are known to be there.
+
+    Below protocol 3 bytes are written as a call of a function, and so they are not plain.
+    """
+    found = safe_load(pickle.dumps(values, protocol))
+
+    assert isinstance(found, dict)
+    assert {key for key in found if key is not STUB} == {k for k in values if type(k) is str}
+    assert (STUB in found) == any(type(key) is int for key in values)
+    for key, value in values.items():
+        if type(key) is str:
+            is_plain = type(value) in {str, int, float, bool, type(None)}
+            is_plain = is_plain or (type(value) is bytes and protocol > 2)
+            assert found[key] == (value if is_plain else STUB)
+            assert type(found[key]) is type(value if is_plain else STUB)
+
+
+@LAW
+@given(value=SCALARS, protocol=PROTOCOLS)
+def test_a_scalar_is_read_as_pickle_reads_it(value: object, protocol: int) -> None:
+    """What Redis and dbm hold of a session is a pickled text."""
+    is_plain = type(value) is not bytes or protocol > 2
+    assert safe_load(pickle.dumps(value, protocol)) == (value if is_plain else STUB)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_an_integer_is_read_up_to_255_bytes(protocol: int) -> None:
+    """A larger one can be no time and no key of an index, and is not read."""
+    values = {"fits": 2**2039 - 1, "negative": -(2**2039), "large": 2**6000, "after": 1}
+    found = safe_load(pickle.dumps(values, protocol))
+
+    assert found == {**values, "large": STUB}
+
+
+#: As Python 2.7 wrote them: `str` for keys and texts, and cPickle counts its memo from 1.
+PYTHON_2 = {
+    "protocol 0": b"(dp1\nS'_accessed_time'\np2\nF5.5\nsS\"it's\"\np3\nS'ann'\np4\nsI5\nL6L\ns.",
+    "protocol 1": b"}q\x01(U\x0e_accessed_timeq\x02G@\x16\0\0\0\0\0\0U\x04it'sq\x03U\x03ann"
+    b"q\x04K\x05K\x06u.",
+    "protocol 2": b"\x80\x02}q\x01(U\x0e_accessed_timeq\x02G@\x16\0\0\0\0\0\0T\x04\0\0\0it's"
+    b"q\x03X\x03\0\0\0annq\x04K\x05K\x06u.",
+}
+
+
+@pytest.mark.parametrize("pickled", PYTHON_2.values(), ids=PYTHON_2)
+def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
+    """Beaker ran on it for ten years, and its sessions may still be in the old backend."""
+    assert pickle.loads(pickled) == {"_accessed_time": 5.5, "it's": "ann", 5: 6}
+    assert safe_load(pickled) == {"_accessed_time": 5.5, "it's": "ann", STUB: 6}
+    assert safe_load(b"S'gAJ9'\np1\n.") == "gAJ9"
+    assert safe_load(b"S'caf\xc3\xa9'\n.") is STUB
+
+
+def test_a_dict_in_itself_is_a_stub() -> None:
+    """Nothing that is read is nested, whatever the pickle says."""
+    endless: dict[str, object] = {"user": "ann"}
+    endless["self"] = endless
+
+    assert safe_load(pickle.dumps(endless)) == {"user": "ann", "self": STUB}
+
+
+def test_no_pickle_is_read_where_the_option_forbids_it() -> None:
+    """Under `envelope = json` JSON alone is read, and under `none` nothing is."""
+    pickled = text_of({"_accessed_time": 5.5})
+    json_text = base64.b64encode(zlib.compress(b'{"_accessed_time": 5.5}')).decode()
+
+    read = {
+        option: [load_session(text, option, MOST) is not None for text in (pickled, json_text)]
+        for option in ("auto", "json", "none")
+    }
+    assert read == {"auto": [True, True], "json": [False, True], "none": [False, False]}
+
+
+def test_garbage_has_no_values() -> None:
+    """The outer pickle of a file, too."""
+    assert safe_load(b"") is None
+    assert safe_load(pickle.dumps({"session": "text"})) == {"session": "text"}
