@@ -74,7 +74,10 @@ def accessed(values: Values | None) -> float | None:
     stamp = values.get(ACCESSED) if values else None
     if not isinstance(stamp, (int, float)) or isinstance(stamp, bool):
         return None
-    return float(stamp) if math.isfinite(stamp) else None
+    try:
+        return float(stamp) if math.isfinite(stamp) else None
+    except OverflowError:  # an int beyond a float
+        return None
 
 
 def is_emptied(values: Values | None) -> bool:

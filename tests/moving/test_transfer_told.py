@@ -17,7 +17,7 @@ from beaker_dynamodb.errors import OptionError, Unavailable, digest
 from beaker_dynamodb.ops.origins import TYPES, origin
 from beaker_dynamodb.ops.transfer import transfer
 from tests.beaker.overlap import Site
-from tests.moving.runs import moved, where, whys
+from tests.moving.runs import moved, session_rows, where, whys
 from tests.servers import free_port
 
 
@@ -109,7 +109,7 @@ def test_a_run_that_is_stopped_is_whole_and_goes_on_later(
 
 def digest_of_rows(new: Site) -> set[str]:
     """Name the sessions that stand in the table."""
-    return {digest(row["id"]["S"].removeprefix("sess:")) for row in new.rows()}
+    return {digest(row["id"]["S"].removeprefix("sess:")) for row in session_rows(new)}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,17 @@ from typing import Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.item.glance import plain_values
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
+from beaker_dynamodb.ops.origins.origin import (
+    NO_SESSION,
+    Clock,
+    Found,
+    Origin,
+    checked,
+    of_pickle,
+    of_value,
+    unreadable,
+)
+from beaker_dynamodb.ops.origins.timestamps import bound
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
 #: What the kinds of dbm put behind Beaker's name; of several files of one session, the first.
@@ -39,8 +49,9 @@ class Files:
                 yield self.read(session, path)
             except FileNotFoundError:
                 continue  # it ended just now
-            except (OSError, dbm.error[0]):
-                yield Found(session, wrong="unreadable")
+            except Exception as error:  # noqa: BLE001  # each kind of dbm fails in its own ways
+                told = error.strerror if isinstance(error, OSError) else None
+                yield unreadable(session, f"its file: {told or type(error).__name__}")
 
     def count(self) -> int | None:
         """Count the files; their names alone are looked at."""
@@ -63,8 +74,12 @@ class Files:
             for entry in entries:
                 if levels and entry.is_dir():
                     yield from self._below(Path(entry.path), levels - 1)
-                elif not levels and f".{entry.name.partition('.')[2]}" in self.ends:
+                elif not levels and self._is_session(entry):
                     yield Path(entry.path)
+
+    def _is_session(self, entry: os.DirEntry[str]) -> bool:
+        # A pipe of that name would be waited for, for ever.
+        return f".{entry.name.partition('.')[2]}" in self.ends and entry.is_file()
 
 
 def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origin:
@@ -83,17 +98,17 @@ def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origi
 
 def _file(session: str, path: Path) -> Found:
     with path.open("rb") as file:
-        written = os.fstat(file.fileno()).st_mtime
+        written = bound(os.fstat(file.fileno()).st_mtime)
         return of_pickle(session, file.read(), written=written)
 
 
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
     name = f"{path.parent / session}.dbm"
-    written = path.stat().st_mtime
+    written = bound(path.stat().st_mtime)
     with _locked(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")
     if pickled is None:
-        return Found(session, wrong="no session")
+        return Found(session, wrong=NO_SESSION)
     return of_value(session, plain_values(pickled), written=written)
 
 
