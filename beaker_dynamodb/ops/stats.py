@@ -50,6 +50,7 @@ class Stats:
         rows: rows of our prefix, and `size`: their bytes.
         live, expired: sessions; unreadable: those among them that cannot be opened.
         pieces, values, locks: the other rows of our prefix, caches' under the same one included.
+        markers: of sessions that `import` has moved.
         sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
         monthly: dollars of storage a month, scaled up from the share.
     """
@@ -65,6 +66,7 @@ class Stats:
     pieces: int
     values: int
     locks: int
+    markers: int
     sizes: tuple[Bar, ...]
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
@@ -159,6 +161,7 @@ class _Seen:
             pieces=count["piece"],
             values=count["value"],
             locks=count["lock"],
+            markers=count["moved"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_spans(self._expiries, "never"),
             ages=_spans(self._ages, "not known"),
