@@ -80,6 +80,24 @@ def test_what_is_unreadable_or_no_session_is_told_and_passed_over(
     assert len(done) == 4
 
 
+@pytest.mark.parametrize("kind", ["dbm"])
+@pytest.mark.parametrize("damaged", [b"'session', (0, ", b"'session', 5", b"\xff\x00"])
+def test_a_dbm_that_is_damaged_is_told_and_passed_over(
+    kind: str, options: Mapping[str, str], old: Site, new: Site, damaged: bytes
+) -> None:
+    """Python's own kind of dbm has an index in text, which it parses."""
+    user = old.begun(user="ann")
+    folder = Path(options["data_dir"]) / "container_dbm" / "d" / "dd"
+    folder.mkdir(parents=True)
+    (folder / f"{'d' * 32}.dbm.dat").write_bytes(b"")
+    (folder / f"{'d' * 32}.dbm.dir").write_bytes(damaged)
+
+    done = moved(kind, options, new)
+
+    assert whys(done) == ["moved", "unreadable"]
+    assert new.found(user) == {"user": "ann"}
+
+
 def test_a_session_over_the_ceiling_is_told(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
