@@ -105,6 +105,24 @@ def test_what_goes_wrong_has_its_code(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "former",
+    [
+        ["--from", "file", "--from-option", "data_dir=/tmp"],
+        ["--from", "connect-dynamodb", "--from-option", "table=express"],
+        ["--from", "connect-dynamodb", "--from-option", "table=sessions"],
+    ],
+)
+def test_a_region_that_is_missing_is_a_wrong_call(
+    former: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remedy is said, wherever the sessions come from."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    assert main(["import", *former, "-o", "table=sessions"]) == 2
+    assert "no AWS region is set; give option 'region'" in capsys.readouterr().err
+
+
 def test_a_table_that_cannot_be_reached_is_3(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
