@@ -168,7 +168,10 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
     """
     place = getattr(origin, "place", None)
     if isinstance(place, Place) and place.is_that_of(options):
-        raise OptionError("the sessions would be moved into the table that they are in")
+        raise OptionError(
+            "the sessions would be moved into the table that they are in, under the same keys;"
+            " use another table or another prefix"
+        )
     patient = dataclasses.replace(
         options,
         max_attempts=max(options.max_attempts, _ATTEMPTS),
