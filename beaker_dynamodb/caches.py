@@ -21,7 +21,7 @@ from beaker_dynamodb.errors import (
     Unavailable,
     UnknownFormat,
 )
-from beaker_dynamodb.item.keys import LOCK, SESSION, as_text
+from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, as_text
 from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
 from beaker_dynamodb.rows import Rows
 from beaker_dynamodb.store import lease, pages
@@ -210,7 +210,7 @@ class CacheKeeper:
             yield from pages.scan(table, layout.values_begin(self.namespace))
             return
         for found in pages.query(table, layout.hash_of(self.namespace)):
-            if not (found.key.range or "").startswith((LOCK, SESSION)):
+            if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 
     def lock(self, key: object) -> Lease:

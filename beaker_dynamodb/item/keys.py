@@ -13,9 +13,9 @@ from typing import Literal
 
 _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
-SESSION, LOCK, PIECE = "#session", "#lock:", "#piece:"
+SESSION, LOCK, PIECE, MOVED = "#session", "#lock:", "#piece:", "#moved"
 #: What a row is, as its key alone says it. other: another prefix, or none of our forms.
-Sort = Literal["session", "value", "lock", "piece", "other"]
+Sort = Literal["session", "value", "lock", "piece", "moved", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,10 @@ class Layout:
         """Key the only row of a session."""
         return self._key(namespace, "", SESSION)
 
+    def moved(self, namespace: object) -> Key:
+        """Key the marker of a session that was imported: it stands beside the session's row."""
+        return self._key(namespace, MOVED, MOVED)
+
     def value(self, namespace: object, key: object) -> Key:
         """Key the row of one cache entry."""
         word = _word(key, _PLAIN_KEY)
@@ -126,6 +130,8 @@ class Layout:
             return "value"
         if tail == SESSION:
             return "session" if key.range or "#" not in key.hash else "other"
+        if tail == MOVED:
+            return "moved"
         if tail.startswith(":"):
             return "value"
         return "lock" if tail.startswith(LOCK) else "piece" if tail.startswith(PIECE) else "other"

@@ -51,6 +51,7 @@ class Stats:
         other_rows: rows of another store under the same prefix; they are counted nowhere else.
         live, expired: sessions; unreadable: those among them that cannot be opened.
         pieces, values, locks: the rest of our rows, caches' under the same prefix included.
+        markers: of sessions that `import` has moved.
         sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
         monthly: dollars of storage a month, scaled up from the share.
     """
@@ -66,6 +67,7 @@ class Stats:
     pieces: int
     values: int
     locks: int
+    markers: int
     sizes: tuple[Bar, ...]
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
@@ -164,6 +166,7 @@ class _Seen:
             pieces=count["piece"],
             values=count["value"],
             locks=count["lock"],
+            markers=count["moved"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_spans(self._expiries, "never"),
             ages=_spans(self._ages, "not known"),

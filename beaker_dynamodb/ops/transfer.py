@@ -2,6 +2,9 @@
 
 A generator yields what became of each. A row is written on condition that none stands there, so
 a run may be stopped and begun again, and the application may write meanwhile. It draws nothing.
+
+Beside each row stands a marker, which no request reads: the session was moved once. A later run
+that finds it without the row does not move the session again, for its user has logged out.
 """
 
 from __future__ import annotations
@@ -14,22 +17,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.errors import ItemTooLarge, OptionError, TableMissing, Unavailable, digest
+from beaker_dynamodb.errors import (
+    CorruptItem,
+    ItemTooLarge,
+    OptionError,
+    TableMissing,
+    Unavailable,
+    digest,
+)
 from beaker_dynamodb.item import safe_load
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of
-from beaker_dynamodb.ops.origins.origin import Found, Origin
+from beaker_dynamodb.ops.origins.origin import NO_SESSION, UNREADABLE, Found, Origin
 from beaker_dynamodb.ops.origins.tables import Place
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.rows import Rows, rows
-from beaker_dynamodb.store.table import Absent
+from beaker_dynamodb.store.table import Absent, At
 from beaker_dynamodb.surroundings import REAL, Surroundings
 
-#: Why a session is not moved.
+#: Why a session is not moved; the origin has reasons of its own.
 EXPIRED: Final = "expired"
 THERE: Final = "already there"
 LOGGED_OUT: Final = "logged out"
-NO_SESSION: Final = "no session"
-UNREADABLE: Final = "unreadable"
 TOO_LARGE: Final = "too large"
 #: Of these, an operator has to hear: somebody is logged out, if it was a live session.
 LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
@@ -38,6 +47,8 @@ LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 _ATTEMPTS: Final = 10
 _AHEAD: Final = 4
 _MEETINGS: Final = 3
+#: Seconds that a marker stands at least: a change of backends takes no longer.
+_REMEMBERED: Final = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +61,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A session that was not moved, and why."""
+    """A session that was not moved, and why; `detail` says more where it cannot be read."""
 
     session: str
     why: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,29 @@ def decide(found: Found, terms: Terms, now: float) -> Wanted | str:
     return Wanted(expires, promoted)
 
 
+def standing(marker: Record | None, row: Record | None, now: float) -> str:
+    """Say why a session is not moved, by what stands in the table at *now*; "" where it is.
+
+    A marker without a row is a logout. A row that ran out stands on until TTL removes it, and a
+    logout would have removed it at once: that user went on in the old backend, and is moved again.
+    """
+    marked = marker is not None and marker.live(now)
+    if row is None:
+        return LOGGED_OUT if marked else ""
+    if row.is_tombstone and (marked or row.live(now)):
+        return LOGGED_OUT
+    return THERE if row.live(now) else ""
+
+
+def marked_until(expires: int | None, ttl: float, now: float) -> int | None:
+    """Say until when a marker stands, beside a row that expires at *expires*.
+
+    Epoch seconds, None for never. It outlives the row that was moved, because that row is
+    prolonged by whoever uses the session, and so is its old copy.
+    """
+    return None if expires is None else max(expires, math.ceil(now + max(ttl, _REMEMBERED)))
+
+
 def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
     origin: Origin,
     options: Options,
@@ -133,7 +168,10 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
     """
     place = getattr(origin, "place", None)
     if isinstance(place, Place) and place.is_that_of(options):
-        raise OptionError("the sessions would be moved into the table that they are in")
+        raise OptionError(
+            "the sessions would be moved into the table that they are in, under the same keys;"
+            " use another table or another prefix"
+        )
     patient = dataclasses.replace(
         options,
         max_attempts=max(options.max_attempts, _ATTEMPTS),
@@ -182,26 +220,52 @@ class _Mover:
         name = digest(found.id)
         wanted = decide(found, self._terms, self._around.clock())
         if isinstance(wanted, str):
-            return Skipped(name, wanted)
+            return Skipped(name, wanted, found.detail)
         try:
-            why = self._look(found) if self._dry_run else self._write(found, wanted)
+            why = self._look(found) if self._dry_run else self._move(found, wanted)
         except ItemTooLarge:
             why = TOO_LARGE
+        except CorruptItem:
+            return Skipped(name, UNREADABLE, "what stands in the table is no row of ours")
         return Skipped(name, why) if why else Moved(name, wanted.expires)
 
     def _look(self, found: Found) -> str:
-        key = self._rows.layout.session(found.id)
+        """Say what a run would do, and write nothing."""
+        layout = self._rows.layout
         try:
-            record = self._rows.table.get(key, consistent=True)
+            marker, row = self._read(layout.moved(found.id)), self._read(layout.session(found.id))
         except TableMissing:
-            record = None
-        if record is None or not record.live(self._around.clock()):
-            too_large = len(found.text.encode("utf-8", "surrogatepass")) > self._terms.most
-            return TOO_LARGE if too_large else ""
-        return LOGGED_OUT if record.is_tombstone else THERE
+            marker = row = None
+        if why := standing(marker, row, self._around.clock()):
+            return why
+        too_large = len(found.text.encode("utf-8", "surrogatepass")) > self._terms.most
+        return TOO_LARGE if too_large else ""
 
-    def _write(self, found: Found, wanted: Wanted) -> str:
-        """Write the row on condition that none stands; "" if it stands, else why it does not."""
+    def _read(self, key: Key) -> Record | None:
+        return self._rows.table.get(key, consistent=True)
+
+    def _move(self, found: Found, wanted: Wanted) -> str:
+        """Write the row and then its marker; "" if both stand, else why they do not.
+
+        A run that ends in between leaves a row without a marker, and the next one completes it.
+        """
+        layout, now = self._rows.layout, self._around.clock()
+        marker = self._read(layout.moved(found.id))
+        if marker is not None and not marker.live(now):
+            marker = None
+        # The row is read only where there is a marker: else the write's condition answers.
+        if marker and (why := standing(marker, self._read(layout.session(found.id)), now)):
+            return why
+        row, is_ours = self._write(found, wanted)
+        if row.is_tombstone:
+            return LOGGED_OUT
+        if self._mark(found, row, marker) or not is_ours:
+            return "" if is_ours else THERE
+        self._withdraw(row)
+        return LOGGED_OUT
+
+    def _write(self, found: Found, wanted: Wanted) -> tuple[Record, bool]:
+        """Write the row on condition that none stands; return what stands, and if it is ours."""
         token = self._around.token()
         record = Record(
             self._rows.layout.session(found.id),
@@ -216,10 +280,33 @@ class _Mover:
             now = self._around.clock()
             answer = self._rows.write(record, value, Absent(now), None)
             if isinstance(answer, Record):
-                return ""
+                return answer, True
             theirs = answer.theirs
             if theirs is not None and theirs.wrote(token):  # its reply was lost
-                return ""
+                return theirs, True
             if theirs is not None and theirs.live(now):
-                return LOGGED_OUT if theirs.is_tombstone else THERE
+                return theirs, False
         raise Unavailable("a session's row comes and goes faster than it can be read")
+
+    def _mark(self, found: Found, row: Record, marker: Record | None) -> bool:
+        """Write the marker of a row, in place of *marker*; False where another row's stands.
+
+        Its birth is the row's. Another one says that a second run moved the session between our
+        look and our write, and marked it, and that its row is gone by now: a logout.
+        """
+        around = self._around
+        now = around.clock()
+        until = marked_until(row.expires, self._rows.options.ttl, now)
+        rev = rev_of(row.birth, around.token())
+        record = Record(self._rows.layout.moved(found.id), b"", rev, (), until)
+        refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
+        return refusal is None or refusal.theirs is None or refusal.theirs.birth == row.birth
+
+    def _withdraw(self, row: Record) -> None:
+        """Delete our own row, whatever was saved to it meanwhile."""
+        for _ in range(_MEETINGS):
+            refusal = self._rows.values.delete(row.key, At(row.rev), row)
+            theirs = None if refusal is None else refusal.theirs
+            if theirs is None or theirs.birth != row.birth:
+                return
+            row = theirs

@@ -130,9 +130,15 @@ class Door:
     def transport(self) -> Transport:
         """Say what carries the next GetItem, PutItem or DeleteItem, and why.
 
-        Raises: OptionError, and what making a client raises.
+        Raises: OptionError, Unavailable: no client can be made of the options.
         """
-        return self._made().switch.transport()
+        try:
+            return self._made().switch.transport()
+        except DynamoDBBackendError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as in _send
+            answer = failure_of(error)
+        raise error_of(answer, CallFacts("CreateClient", None, self.region), "")
 
     def _current(self) -> Any:
         """Return this process's client, made at its first use."""

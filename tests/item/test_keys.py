@@ -61,6 +61,8 @@ HOSTILE: tuple[str, ...] = (
     "#session",
     "#lock:",
     "#lock:a",
+    "#moved",
+    "a#moved",
     "#piece:",
     f"#piece:#{REV}.0",
     f"#piece:a#{REV}.0",
@@ -101,7 +103,11 @@ numbers = st.integers(0, 400)
 
 Row = tuple[str, object, object, str, int]
 rows = st.tuples(
-    st.sampled_from(["session", "value", "lock", "piece"]), anything, anything, revs, numbers
+    st.sampled_from(["session", "moved", "value", "lock", "piece"]),
+    anything,
+    anything,
+    revs,
+    numbers,
 )
 
 
@@ -116,6 +122,7 @@ def meant(row: Row) -> object:
     kind, namespace, key, rev, number = row
     parts: dict[str, tuple[object, ...]] = {
         "session": (),
+        "moved": (),
         "value": (identity(key),),
         "lock": (identity(key),),
         "piece": (None if key is None else identity(key), rev, number),
@@ -128,6 +135,8 @@ def keyed(layout: Layout, row: Row) -> Key:
     kind, namespace, key, rev, number = row
     if kind == "session":
         return layout.session(namespace)
+    if kind == "moved":
+        return layout.moved(namespace)
     if kind == "value":
         return layout.value(namespace, key)
     if kind == "lock":
@@ -140,7 +149,7 @@ def table_of_hostile_rows() -> list[Row]:
     """Cross every hostile text with every other, as namespace and key of every kind of row."""
     pairs = [(ns, key) for ns in (*HOSTILE, 5) for key in (*HOSTILE, 5)]
     return [
-        *(("session", ns, "", "", 0) for ns in HOSTILE),
+        *((kind, ns, "", "", 0) for ns in HOSTILE for kind in ("session", "moved")),
         *((kind, ns, key, "", 0) for ns, key in pairs for kind in ("value", "lock")),
         *(("piece", ns, key, REV, n) for ns, key in pairs for n in (0, 11)),
         *(("piece", ns, None, REV, n) for ns in HOSTILE for n in (0, 11)),
@@ -219,6 +228,13 @@ def test_the_keys_of_a_cache_can_be_listed(layout: Layout, row: Row) -> None:
     assert (found is not None) is (kind == "value")
     assert kind != "value" or layout.is_hashed(key) or found == as_text(key)
     assert keyed(layout, row).hash.startswith(layout.hash_of(namespace))
+
+
+@LAW
+@given(layouts, rows)
+def test_a_key_tells_the_kind_of_its_row(layout: Layout, row: Row) -> None:
+    """What a key was made for is what it is taken for, whatever stands in it."""
+    assert layout.sort(keyed(layout, row)) == row[0]
 
 
 @LAW

@@ -24,6 +24,11 @@ def moved(kind: str, options: Mapping[str, str], new: Site, **how: Any) -> list[
     return sorted(done, key=lambda one: one.session)
 
 
+def session_rows(new: Site) -> list[dict[str, Any]]:
+    """Return the rows of sessions, without the markers beside them."""
+    return [row for row in new.rows() if "#" not in row["id"]["S"]]
+
+
 def whys(done: list[Moved | Skipped]) -> list[str]:
     """Say what became of each, in short."""
     return sorted(one.why if isinstance(one, Skipped) else "moved" for one in done)

@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -19,6 +21,7 @@ from urllib.parse import unquote
 import pytest
 from beaker.middleware import SessionMiddleware
 
+from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.errors import OptionError, digest
 from beaker_dynamodb.ops.origins import origin
 from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
@@ -185,12 +188,78 @@ def test_what_is_no_session_of_express_is_told(new: Site, dynamodb_local: str) -
 
     done = moved(new, table)
 
-    names = ("garbled", "endless", "list")
-    assert done == {digest(n): Skipped(digest(n), "unreadable") for n in names}
+    details = {
+        "garbled": "its sess is no JSON object",
+        "endless": "it has no expiry",
+        "list": "its sess is no JSON object",
+    }
+    assert done == {
+        digest(name): Skipped(digest(name), "unreadable", detail)
+        for name, detail in details.items()
+    }
     theirs.raw.delete_table(TableName=table)
 
 
-def test_a_table_is_not_moved_into_itself(new: Site) -> None:
-    """Its rows would be in the way of their own copies."""
+@pytest.mark.parametrize("region", [{"region": REGION}, {}], ids=["named", "AWS's own"])
+def test_a_table_is_not_moved_into_itself(
+    new: Site, region: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would be in the way of their own copies, however its region is named."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    options = parse({"table": new.table, "endpoint_url": new.url, **region}, "session")
+    source = origin(
+        "connect-dynamodb", {"table": new.table, "endpoint_url": new.url, "region": REGION}
+    )
+
     with pytest.raises(OptionError, match="that they are in"):
-        moved(new, new.table)
+        transfer(source, options)
+
+
+def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
+    new: Site, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both use the prefix `sess:`: sessions, pieces, locks and markers of ours are no loss."""
+    table = f"{new.table}-both"
+    both = Site.made(dynamodb_local, table)
+    both.begun(user="bob")
+    both.begun(text=random.Random(1).randbytes(600_000).hex())
+    both.raw.put_item(TableName=table, Item=express_item("sess:ann"))
+    given = {"table": table, "endpoint_url": new.url, "region": REGION}
+    both.raw.put_item(TableName=table, Item=dict(express_item("express:eve")))
+    moved(both, table, prefix="express:")  # leaves a marker
+    command = ["import", "--from", "connect-dynamodb", "--json"]
+    for name, value in given.items():
+        command += ["--from-option", f"{name}={value}"]
+    for name, value in {**given, "table": new.table}.items():
+        command += ["-o", f"{name}={value}"]
+
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    rows = both.rows()
+    assert told["moved"] == 1
+    ours = [row for row in rows if "sess" not in row]
+    assert told["skipped"] == {"rows of beaker_dynamodb": len(ours)}
+    assert {row["id"]["S"].partition("#")[2].partition(":")[0] for row in ours} == {
+        "",
+        "piece",
+        "moved",
+    }
+    both.raw.delete_table(TableName=table)
+
+
+def test_under_another_prefix_sessions_of_express_move_within_one_table(new: Site) -> None:
+    """No two of their rows have one key; what was moved is not read as Express's."""
+    new.raw.put_item(TableName=new.table, Item=express_item("express:ann"))
+
+    for became in (Moved, Skipped):
+        (one,) = moved(new, new.table, prefix="express:").values()
+        assert isinstance(one, became)
+    site = new.with_(data_serializer="json")
+    assert site.found(Browser("beaker.session.id=ann")) == {"user": "ann"}
+
+
+def express_item(key: str) -> dict[str, Any]:
+    """Write an item as connect-dynamodb does, for an hour from now."""
+    expires = str(int(time.time()) + 3600)
+    return {"id": {"S": key}, "sess": {"S": '{"user": "ann"}'}, "expires": {"N": expires}}

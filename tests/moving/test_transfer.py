@@ -15,7 +15,7 @@ from beaker_dynamodb.surroundings import Surroundings
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.instruments import Clock, Recorder
-from tests.moving.runs import moved, whys
+from tests.moving.runs import moved, session_rows, whys
 
 DAY = 86400
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -120,7 +120,7 @@ def test_what_is_no_live_session_is_left_and_told(
         digest(before.id): "logged out",
         digest(live.id): "moved",
     }
-    assert len(new.rows()) == 1
+    assert [row["id"]["S"] for row in session_rows(new)] == [f"sess:{live.id}"]
 
 
 def test_a_second_run_changes_nothing(
@@ -191,6 +191,7 @@ def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
 
     assert new.with_(**more).found(user) == {"user": "ann"}
     assert new.row(user) is None
+    assert all(user.id not in row["id"]["S"] for row in new.rows())
 
 
 def test_an_id_stands_in_nothing_that_is_told(

@@ -17,7 +17,7 @@ from beaker_dynamodb.errors import OptionError, Unavailable, digest
 from beaker_dynamodb.ops.origins import TYPES, origin
 from beaker_dynamodb.ops.transfer import transfer
 from tests.beaker.overlap import Site
-from tests.moving.runs import moved, where, whys
+from tests.moving.runs import moved, session_rows, where, whys
 from tests.servers import free_port
 
 
@@ -80,6 +80,24 @@ def test_what_is_unreadable_or_no_session_is_told_and_passed_over(
     assert len(done) == 4
 
 
+@pytest.mark.parametrize("kind", ["dbm"])
+@pytest.mark.parametrize("damaged", [b"'session', (0, ", b"'session', 5", b"\xff\x00"])
+def test_a_dbm_that_is_damaged_is_told_and_passed_over(
+    kind: str, options: Mapping[str, str], old: Site, new: Site, damaged: bytes
+) -> None:
+    """Python's own kind of dbm has an index in text, which it parses."""
+    user = old.begun(user="ann")
+    folder = Path(options["data_dir"]) / "container_dbm" / "d" / "dd"
+    folder.mkdir(parents=True)
+    (folder / f"{'d' * 32}.dbm.dat").write_bytes(b"")
+    (folder / f"{'d' * 32}.dbm.dir").write_bytes(damaged)
+
+    done = moved(kind, options, new)
+
+    assert whys(done) == ["moved", "unreadable"]
+    assert new.found(user) == {"user": "ann"}
+
+
 def test_a_session_over_the_ceiling_is_told(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
@@ -109,7 +127,7 @@ def test_a_run_that_is_stopped_is_whole_and_goes_on_later(
 
 def digest_of_rows(new: Site) -> set[str]:
     """Name the sessions that stand in the table."""
-    return {digest(row["id"]["S"].removeprefix("sess:")) for row in new.rows()}
+    return {digest(row["id"]["S"].removeprefix("sess:")) for row in session_rows(new)}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from tests.beaker.overlap import Site
+from tests.moving.runs import session_rows
 from tests.servers import REGION, free_port
 
 Run = Callable[..., int]
@@ -65,7 +66,8 @@ def test_sessions_are_moved_and_counted(
     assert [site.with_(timeout=3600).found(user) for user in users] == [
         {"user": n} for n in range(3)
     ]
-    assert int(site.rows()[0]["expires"]["N"]) <= time.time() + 3721
+    (row, *_) = session_rows(site)
+    assert int(row["expires"]["N"]) <= time.time() + 3721
 
 
 def test_who_would_be_logged_out_is_an_answer_of_no(
@@ -80,7 +82,7 @@ def test_who_would_be_logged_out_is_an_answer_of_no(
     out, err = capsys.readouterr()
 
     assert out == "0 moved\n1 skipped: unreadable\n"
-    assert err.endswith(": unreadable\n")
+    assert err.endswith(": unreadable: it is no pickled dict\n")
     assert user.id not in err
 
 
@@ -101,6 +103,24 @@ def test_what_goes_wrong_has_its_code(
     """A wrong call is 2, a backend that cannot be read is 3; one line says why."""
     assert main(["import", *more]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        ["--from", "file", "--from-option", "data_dir=/tmp"],
+        ["--from", "connect-dynamodb", "--from-option", "table=express"],
+        ["--from", "connect-dynamodb", "--from-option", "table=sessions"],
+    ],
+)
+def test_a_region_that_is_missing_is_a_wrong_call(
+    former: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remedy is said, wherever the sessions come from."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    assert main(["import", *former, "-o", "table=sessions"]) == 2
+    assert "no AWS region is set; give option 'region'" in capsys.readouterr().err
 
 
 def test_a_table_that_cannot_be_reached_is_3(
@@ -136,16 +156,17 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     deadline = time.monotonic() + 30
-    while len(site.rows()) < 5 and time.monotonic() < deadline:
+    while len(session_rows(site)) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    stood = len(site.rows())
+    stood = len(session_rows(site))
 
     assert process.returncode == 130
     assert "interrupted: sessions out of file" in err
     assert " of them moved; run it again to go on" in err
     assert 5 <= stood < 1501
     assert main([*command, "--quiet"]) == 0
-    assert len(site.rows()) == 1501
+    assert len(session_rows(site)) == 1501
+    assert len(site.rows()) == 2 * 1501  # each with its marker
     assert site.with_(timeout=3600).found(first) == {"user": "ann"}

@@ -65,9 +65,9 @@ def test_a_wrong_signature_is_said() -> None:
         keys_of(SIGNED, PLAIN, "another secret")
 
 
-@pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#piece:#r.0"])
+@pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#moved"])
 def test_what_is_no_session_is_refused(word: str) -> None:
-    """No command on sessions reaches a cache's row, a lock or a piece."""
+    """No command on sessions reaches a cache's row, a lock or a marker."""
     with pytest.raises(OptionError):
         keys_of(word, PLAIN)
 
@@ -75,6 +75,7 @@ def test_what_is_no_session_is_refused(word: str) -> None:
 SORTS = [
     (PLAIN.session(IDENT), "session"),
     (PLAIN.session(HOSTILE), "session"),
+    (PLAIN.moved(HOSTILE), "moved"),
     (PLAIN.value(IDENT, "a#b:c"), "value"),
     (PLAIN.lock(IDENT, "a:b"), "lock"),
     (PLAIN.piece(PLAIN.session(IDENT), "b.t", 0), "piece"),
@@ -95,6 +96,7 @@ def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
     ("key", "sort"),
     [
         (RANGED.session(HOSTILE), "session"),
+        (RANGED.moved(HOSTILE), "moved"),
         (RANGED.value(IDENT, "a#b:c"), "value"),
         (RANGED.lock(IDENT, "a:b"), "lock"),
         (RANGED.piece(RANGED.session(IDENT), "b.t", 0), "piece"),

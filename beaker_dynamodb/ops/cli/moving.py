@@ -63,7 +63,8 @@ def import_(
                 told[_MOVED if isinstance(one, Moved) else one.why] += 1
                 move(1)
                 if isinstance(one, Skipped) and one.why in LOST:
-                    output.remark(f"session {one.session}: {one.why}")
+                    more = f": {one.detail}" if one.detail else ""
+                    output.remark(f"session {one.session}: {one.why}{more}")
         except (KeyboardInterrupt, DynamoDBBackendError):
             far = f"stopped after {told.total():,} sessions, {told[_MOVED]:,} of them moved"
             output.remark(f"{far}; run it again to go on")

@@ -42,7 +42,7 @@ COMMANDS: tuple[click.Command, ...] = ()
 def purge_(
     application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
 ) -> int:
-    """Delete what has expired under the prefix: sessions, their pieces, creation locks.
+    """Delete what has expired under the prefix: sessions, pieces, locks, import markers.
 
     DynamoDB's TTL does so by itself within days, free of charge; a purge is for a table without
     TTL, or in a hurry. No session that is touched meanwhile is deleted, no other prefix's row,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from beaker_dynamodb.item.envelope import Envelope
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin
-from beaker_dynamodb.ops.origins.tables import Place, place, writer
+from beaker_dynamodb.ops.origins.origin import OURS, Clock, Found, Origin, unreadable
+from beaker_dynamodb.ops.origins.tables import Place, is_ours, place, writer
+from beaker_dynamodb.ops.origins.timestamps import parse_lifetime, parse_timestamp
 
 #: What connect-dynamodb gives a session whose cookie has no maxAge (connect-dynamodb.js, oneDay).
 _A_DAY: Final = 86400
-_MILLI: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,32 @@ class Connect:
         """Yield each session as the text that the application will read."""
         options = self.place.options
         for item in self.place.items(options.prefix):
-            key, expires = item.get(options.hash_key), item.get(options.ttl_attribute)
-            session = str(key).removeprefix(options.prefix)
-            values = _parsed(item.get("sess"))
-            if values is None or not isinstance(expires, (int, float)):
-                yield Found(session, wrong="unreadable")
-                continue
-            cookie = values.pop("cookie", None)
-            since = min(clock(), expires - (self.timeout or _life(cookie)))
-            values |= {"_creation_time": since, "_accessed_time": since}
-            yield Found(session, self.envelope.close(values), expires=expires)
+            session = str(item.get(options.hash_key)).removeprefix(options.prefix)
+            yield self.read(session, item, clock())
+
+    def read(self, session: str, item: Mapping[str, object], now: float) -> Found:
+        """Read one item, whatever is in it.
+
+        Versions before 3 of the package wrote the expiry as a text, and in milliseconds.
+        """
+        if is_ours(item):
+            return Found(session, wrong=OURS)
+        values = _parsed(item.get("sess"))
+        if values is None:
+            return unreadable(session, "its sess is no JSON object")
+        stamp = item.get(self.place.options.ttl_attribute)
+        if stamp is None:
+            return unreadable(session, "it has no expiry")
+        expires = parse_timestamp(stamp)
+        if expires is None:
+            return unreadable(session, "its expiry is no number of seconds or milliseconds")
+        cookie = values.pop("cookie", None)
+        since = min(now, expires - (self.timeout or _life(cookie)))
+        values |= {"_creation_time": since, "_accessed_time": since}
+        try:
+            return Found(session, self.envelope.close(values), expires=expires)
+        except (ValueError, RecursionError):
+            return unreadable(session, "its sess cannot be written again")
 
     def count(self) -> int | None:
         """Not known without a scan."""
@@ -60,7 +76,7 @@ def _parsed(sess: object) -> dict[str, Any] | None:
 def _life(cookie: object) -> float:
     """Read how long Express lets the session live from its last use, in seconds."""
     most = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
-    return most / _MILLI if isinstance(most, (int, float)) else _A_DAY
+    return parse_lifetime(most) or _A_DAY
 
 
 def origin(kind: str, given: Mapping[str, str], timeout: float | None) -> Origin:

@@ -1,20 +1,21 @@
 """Sessions out of Beaker's `ext:database`: one row each, in the table `beaker_cache`.
 
 Rows are read in pages by their number, so no transaction stays open and no cursor is held. Columns
-are read as they stand there: no type's conversion may fail over a row that somebody planted. The
-column `accessed` is the server's local time.
+are read as they stand there: no type's conversion may fail over a row that somebody planted. A
+value that the driver itself cannot read is that row's fault alone. The column `accessed` is the
+server's local time.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.former import host_of
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle
+from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, unreadable
+from beaker_dynamodb.ops.origins.timestamps import parse_datetime
 
 _PAGE: Final = 500
 
@@ -53,10 +54,29 @@ class Database:
     def sessions(self, _clock: Clock) -> Iterator[Found]:
         """Yield the session of each row."""
         last: int | None = None
-        while page := self._asked(functools.partial(self._page, after=last)):
-            for number, namespace, accessed, data in page:
-                last = number
-                yield of_pickle(str(namespace or ""), data, written=_epoch(accessed))
+        while numbers := self._asked(functools.partial(self._numbers, after=last)):
+            yield from self._read(numbers)
+            last = numbers[-1]
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[Found]:
+        """Yield some rows; where one of them makes the query fail, find it by halves."""
+        try:
+            with self._engine.connect() as connection:
+                rows = self._rows(connection, numbers)
+        except Exception:  # noqa: BLE001  # drivers raise anything at a value of another type
+            rows = None
+        finally:
+            self._engine.dispose()
+        if rows is not None:
+            yield from map(_found, rows)
+            return
+        self._asked(functools.partial(self._numbers, after=None))  # it is not the database
+        half = len(numbers) // 2
+        if half:
+            yield from self._read(numbers[:half])
+            yield from self._read(numbers[half:])
+        else:
+            yield unreadable(f"row {numbers[0]}", f"row {numbers[0]} holds what its columns cannot")
 
     def count(self) -> int | None:
         """Count the rows."""
@@ -64,12 +84,16 @@ class Database:
         number: int = self._asked(lambda connection: int(connection.execute(query).scalar()))
         return number
 
-    def _page(self, connection: Any, after: int | None) -> list[Any]:
-        columns = self._table.c
-        query = self._sa.select(columns.id, columns.namespace, columns.accessed, columns.data)
+    def _numbers(self, connection: Any, after: int | None) -> list[int]:
+        query = self._sa.select(self._table.c.id)
         if after is not None:
-            query = query.where(columns.id > after)
-        return list(connection.execute(query.order_by(columns.id).limit(_PAGE)))
+            query = query.where(self._table.c.id > after)
+        return list(connection.scalars(query.order_by(self._table.c.id).limit(_PAGE)))
+
+    def _rows(self, connection: Any, numbers: Sequence[int]) -> list[Any]:
+        columns = self._table.c
+        query = self._sa.select(columns.namespace, columns.accessed, columns.data)
+        return list(connection.execute(query.where(columns.id.in_(numbers))))
 
     def _asked(self, ask: Callable[[Any], Any]) -> Any:
         try:
@@ -83,13 +107,12 @@ class Database:
         raise Unavailable(f"the database{at} cannot be read: {wrong}")
 
 
-def _epoch(accessed: object) -> float | None:
-    """Turn the server's local time into epoch seconds; SQLite has it as a text."""
-    try:
-        when = dt.datetime.fromisoformat(accessed) if isinstance(accessed, str) else accessed
-        return when.timestamp() if isinstance(when, dt.datetime) else None
-    except (ValueError, OverflowError, OSError):  # no time, or one that no clock has
-        return None
+def _found(row: tuple[object, object, Any]) -> Found:
+    """Read one row: namespace, access time and pickle."""
+    namespace, accessed, data = row
+    if not isinstance(namespace, str):
+        return unreadable("", "its namespace is no text")
+    return of_pickle(namespace, data, written=parse_datetime(accessed))
 
 
 def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origin:

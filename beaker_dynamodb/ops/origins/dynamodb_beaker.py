@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.envelope import Envelope
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, of_value
+from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, of_value, unreadable
 from beaker_dynamodb.ops.origins.tables import Place, place, writer
 
 _SESSION = "session"
@@ -39,8 +39,8 @@ class DynamoDBBeaker:
     def _written(self, session: str, values: dict[str, object]) -> Found:
         try:
             return Found(session, self.envelope.close(values))
-        except (TypeError, ValueError):  # bytes or a set, which JSON lacks
-            return Found(session, wrong="unreadable")
+        except (TypeError, ValueError, RecursionError):  # bytes or a set, which JSON lacks
+            return unreadable(session, "its attributes cannot be written by this serializer")
 
     def count(self) -> int | None:
         """Not known without a scan."""

@@ -17,7 +17,17 @@ from typing import Final
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.former import has_plain_files, read_file
 from beaker_dynamodb.item.safe_load import safe_load
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
+from beaker_dynamodb.ops.origins.origin import (
+    NO_SESSION,
+    Clock,
+    Found,
+    Origin,
+    checked,
+    of_pickle,
+    of_value,
+    unreadable,
+)
+from beaker_dynamodb.ops.origins.timestamps import bound
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
 #: What the kinds of dbm put behind Beaker's name; of several files of one session, the first.
@@ -45,8 +55,9 @@ class Files:
             return self.read(session, path)
         except FileNotFoundError:
             return None  # it ended just now
-        except Exception:  # noqa: BLE001  # a dbm's library fails in many ways over a planted file
-            return Found(session, wrong="unreadable")
+        except Exception as error:  # noqa: BLE001  # each kind of dbm fails in its own ways
+            told = error.strerror if isinstance(error, OSError) else None
+            return unreadable(session, f"its file: {told or type(error).__name__}")
 
     def count(self) -> int | None:
         """Count the files; their names alone are looked at."""
@@ -89,18 +100,18 @@ def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origi
 
 def _file(session: str, path: Path) -> Found:
     content, written = read_file(path)
-    return of_pickle(session, content, written=written)
+    return of_pickle(session, content, written=bound(written))
 
 
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
     name = f"{path.parent / session}.dbm"
     if not has_plain_files(Path(name)):
-        return Found(session, wrong="unreadable")
-    written = path.stat().st_mtime
+        return unreadable(session, "its file is none")
+    written = bound(path.stat().st_mtime)
     with _locked(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")
     if pickled is None:
-        return Found(session, wrong="no session")
+        return Found(session, wrong=NO_SESSION)
     return of_value(session, safe_load(pickled), written=written)
 
 

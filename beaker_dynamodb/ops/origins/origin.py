@@ -12,6 +12,10 @@ from typing import Final, Protocol, TypeAlias
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.safe_load import safe_load
 
+#: Why an entry is no session that can be moved.
+NO_SESSION: Final = "no session"
+UNREADABLE: Final = "unreadable"
+OURS: Final = "rows of beaker_dynamodb"
 _SESSION: Final = "session"
 #: Epoch seconds, asked at every entry: a long run goes on while sessions end.
 Clock: TypeAlias = Callable[[], float]
@@ -22,8 +26,8 @@ class Found:
     """One entry of the old backend: a session's text as Beaker stored it, or why there is none.
 
     `expires` is when the backend itself would drop it, `written` when it was last written, both
-    in epoch seconds, None where the backend does not say. `wrong`, if any, says why it cannot be
-    moved; it may be `unreadable` or `no session`.
+    in epoch seconds, None where the backend does not say; both are finite. `wrong`, if any, is
+    the reason that it cannot be moved, one of those above, and `detail` says more about it.
     """
 
     id: str = field(repr=False)
@@ -31,6 +35,7 @@ class Found:
     expires: float | None = None
     written: float | None = None
     wrong: str = ""
+    detail: str = ""
 
 
 class Origin(Protocol):
@@ -57,13 +62,18 @@ def checked(kind: str, given: Mapping[str, str], known: Collection[str]) -> dict
     return dict(given)
 
 
+def unreadable(session: str, detail: str) -> Found:
+    """Say that an entry cannot be read; *detail* finishes the sentence, and holds no data."""
+    return Found(session, wrong=UNREADABLE, detail=detail)
+
+
 def of_pickle(session: str, pickled: object, written: float | None) -> Found:
     """Read the pickled dict in which Beaker's files and databases keep a session's text."""
     entry = safe_load(pickled)
     if not isinstance(entry, dict):
-        return Found(session, wrong="unreadable")
+        return unreadable(session, "it is no pickled dict")
     if not entry:  # the session was deleted by its key
-        return Found(session, wrong="no session")
+        return Found(session, wrong=NO_SESSION)
     return of_value(session, entry.get(_SESSION), written=written)
 
 
@@ -74,5 +84,5 @@ def of_value(
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
     if not isinstance(value, str) or not value:
-        return Found(session, wrong="no session")
+        return Found(session, wrong=NO_SESSION)
     return Found(session, value, expires, written)

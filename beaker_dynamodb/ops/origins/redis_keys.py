@@ -7,19 +7,24 @@ life together. Redis tells when a session ends, so its own expiry is kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.former import host_of
 from beaker_dynamodb.item.safe_load import safe_load
-from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_value
+from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_value, unreadable
+from beaker_dynamodb.ops.origins.timestamps import bound
 
 _BEGIN, _END = "beaker_cache:", ":session"
 _PAGE: Final = 500
-#: How redis answers where a list or a hash was planted: one entry is unreadable, and no outage.
-_NO_TEXT: Final = "WRONGTYPE"
 #: PTTL's words for "no expiry" and "no such key" (redis.io, PTTL).
 _NEVER, _GONE = -1, -2
+#: How redis refuses to GET what is a list or a hash; its other errors are not about one key.
+_NO_STRING: Final = "WRONGTYPE"
+
+
+#: The cursor that comes next; of each key the session's id, the value and the rest of its life.
+_Page: TypeAlias = tuple[int, list[tuple[str, bytes | Exception | None, int]]]
 
 
 class Redis:
@@ -51,10 +56,13 @@ class Redis:
             for session, value, rest in page:
                 if rest == _GONE or value is None:
                     continue
-                expires = None if rest == _NEVER else clock() + rest / 1000
+                if isinstance(value, Exception):
+                    yield unreadable(session, "its value is no string of redis")
+                    continue
+                expires = None if rest == _NEVER else bound(clock() + rest / 1000)
                 entry = safe_load(value)
                 if entry is None:
-                    yield Found(session, wrong="unreadable")
+                    yield unreadable(session, "its value is no pickle")
                 else:
                     yield of_value(session, entry, expires=expires)
 
@@ -63,20 +71,20 @@ class Redis:
         number: int = self._asked(lambda: int(self._client.dbsize()))
         return number
 
-    def _page(self, cursor: int) -> tuple[int, list[tuple[str, object, int]]]:
-        def ask() -> tuple[int, list[tuple[str, object, int]]]:
+    def _page(self, cursor: int) -> _Page:
+        def ask() -> _Page:
             after, keys = self._client.scan(cursor, match=f"{_BEGIN}*{_END}", count=_PAGE)
             pipeline = self._client.pipeline(transaction=False)
             for key in keys:
                 pipeline.get(key)
                 pipeline.pttl(key)
             told = pipeline.execute(raise_on_error=False)
-            for one in told:
-                if isinstance(one, Exception) and not str(one).startswith(_NO_TEXT):
-                    raise one
+            for answer in told:
+                if isinstance(answer, Exception) and not str(answer).startswith(_NO_STRING):
+                    raise answer
             return int(after), list(zip(map(_id, keys), told[::2], told[1::2], strict=True))
 
-        page: tuple[int, list[tuple[str, object, int]]] = self._asked(ask)
+        page: _Page = self._asked(ask)
         return page
 
     def _asked(self, ask: Any) -> Any:

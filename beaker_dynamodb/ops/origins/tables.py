@@ -30,16 +30,35 @@ class Place:
     options: Options
 
     def is_that_of(self, options: Options) -> bool:
-        """Tell whether *options* name this very table."""
+        """Tell whether a session would have one and the same key here and under *options*.
+
+        Under another prefix the rows of both stand side by side in one table.
+        """
         mine = self.options
-        here = (mine.endpoint_url, mine.region, mine.table)
-        return here == (options.endpoint_url, options.region, options.table)
+        here = (mine.endpoint_url, mine.table, mine.hash_key, mine.prefix)
+        if here != (options.endpoint_url, options.table, options.hash_key, options.prefix):
+            return False
+        return _region(mine) == _region(options)
 
     def items(self, beginning: str) -> Iterator[dict[str, object]]:
         """Yield each item whose hash key begins so, page by page."""
         options = self.options
         way = door(Connection.of(options))
         return foreign.items(way, options.table, options.hash_key, beginning)
+
+
+def _region(options: Options) -> str | None:
+    """Say the region, where no option names it as AWS's own settings do."""
+    if options.region is not None:
+        return options.region
+    way = door(Connection.of(options))
+    way.transport()  # a door knows its region once it has a client
+    return way.region
+
+
+def is_ours(item: Mapping[str, object]) -> bool:
+    """Tell whether this package wrote an item: a session, a cache's entry, a lock, a marker."""
+    return isinstance(item.get("data"), bytes) and isinstance(item.get("rev"), str)
 
 
 def place(given: Mapping[str, str]) -> Place:

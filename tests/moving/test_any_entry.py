@@ -1,0 +1,309 @@
+"""Whatever stands in an old store, an import says what became of it and goes on to the next."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from beaker_dynamodb.errors import digest
+from beaker_dynamodb.item.record import Schema
+from beaker_dynamodb.ops.origins import origin
+from beaker_dynamodb.ops.origins.connect import Connect
+from beaker_dynamodb.ops.origins.tables import place, writer
+from beaker_dynamodb.ops.origins.timestamps import (
+    YEAR_5000,
+    parse_lifetime,
+    parse_number,
+    parse_timestamp,
+)
+from beaker_dynamodb.ops.transfer import Moved, Terms, Wanted, decide, transfer
+from beaker_dynamodb.store.foreign import value_of
+from tests.beaker.overlap import Site
+from tests.moving.homes import home
+from tests.moving.odd_entries import anything, contents, pickled, plain, texts
+from tests.moving.runs import where
+
+NOW = 1_700_000_000.0
+LAW = settings(max_examples=200, derandomize=True, deadline=None)
+#: Each example meets real servers; the store is emptied before each.
+REAL = settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+GOOD = "good" * 8
+WHYS = {
+    "expired",
+    "logged out",
+    "no session",
+    "unreadable",
+    "too large",
+    "already there",
+    "rows of beaker_dynamodb",
+}
+
+
+def run(kind: str, options: Mapping[str, str], new: Site, timeout: float | None = None) -> None:
+    """Import everything twice; the good session is moved, and each other one has its reason."""
+    fresh = {row["id"]["S"] for row in new.rows()}
+    for ident in fresh:
+        new.raw.delete_item(TableName=new.table, Key={"id": {"S": ident}})
+    done = list(transfer(origin(kind, options, timeout), where(new), timeout=timeout))
+
+    assert digest(GOOD) in {one.session for one in done if isinstance(one, Moved)}
+    for one in done:
+        assert isinstance(one, Moved) or one.why in WHYS
+        assert isinstance(one, Moved) or one.why != "unreadable" or one.detail
+
+
+def good() -> str:
+    """Write the text of a session that is live."""
+    return pickled({"_accessed_time": time.time(), "_creation_time": 1.0, "user": "ann"})
+
+
+# Numbers
+
+
+@LAW
+@given(st.one_of(anything, texts))
+def test_a_number_of_a_foreign_store_is_finite_and_bounded(value: object) -> None:
+    """Or it is none, whatever its type is."""
+    number, stamp, life = parse_number(value), parse_timestamp(value), parse_lifetime(value)
+
+    assert number is None or math.isfinite(number)
+    assert stamp is None or 0 <= stamp <= YEAR_5000
+    assert life is None or 0 < life < 1e10
+    assert isinstance(value, (str, int, float)) or number is None
+
+
+@LAW
+@given(st.integers(100_000_000, 20_000_000_000))
+def test_seconds_and_milliseconds_as_number_and_as_text_are_one_time(seconds: int) -> None:
+    """From 1973 to 2603; between the two stand some nine hundred years."""
+    same = {parse_timestamp(form(one)) for one in (seconds, seconds * 1000) for form in (int, str)}
+
+    assert same == {float(seconds)}
+
+
+# connect-dynamodb
+
+
+typed = st.recursive(
+    st.one_of(
+        st.sampled_from(
+            ["0", "-1", "1E+125", "-9.9E+125", "1E-130", "9" * 38, "NaN", "sNaN", "Infinity"]
+        ).map(lambda text: {"N": text}),
+        st.sampled_from(["1E+999999", "x", "9" * 5000, "1700000000000"]).map(lambda t: {"N": t}),
+        texts.map(lambda text: {"S": text}),
+        st.binary(max_size=9).map(lambda raw: {"B": raw}),
+        st.booleans().map(lambda answer: {"BOOL": answer}),
+        st.just({"NULL": True}),
+        st.just({}),
+        st.just({"SS": ["a", "b"]}),
+        st.just({"NS": ["1", "1E+125", "x"]}),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda each: {"L": each}),
+        st.dictionaries(st.text(max_size=5), inner, max_size=3).map(lambda each: {"M": each}),
+    ),
+    max_leaves=6,
+)
+SESS = (
+    '{"user": "ann"}',
+    '{"user": "\\ud800"}',
+    '{"user": ' + "[" * 100_000,
+    '{"user": ' + "[" * 900 + "]" * 900 + "}",
+    '{"user": ' + "9" * 10_000 + "}",
+    '{"user": 1e999, "_accessed_time": []}',
+    *(
+        f'{{"cookie": {{"originalMaxAge": {age}, "expires": 5}}}}'
+        for age in ("0", "-1", "1e999", "NaN", "9" * 400, "true", '"3600000"', "null", "[]")
+    ),
+    '{"cookie": 5}',
+    "[]",
+    "null",
+)
+
+
+def connect(serializer: str, timeout: float | None) -> Connect:
+    """Read a table of connect-dynamodb, without asking for one."""
+    return Connect(place({}), writer("connect-dynamodb", serializer), timeout)
+
+
+@LAW
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "sess": st.one_of(typed, st.sampled_from(SESS).map(lambda text: {"S": text})),
+            "expires": typed,
+            "data": typed,
+            "rev": typed,
+        },
+    ),
+    st.sampled_from(["json", "pickle"]),
+    st.sampled_from([None, 3600.0]),
+)
+def test_any_item_of_a_foreign_table_is_read_or_told(
+    item: dict[str, Any], serializer: str, timeout: float | None
+) -> None:
+    """Each ends as a session with a time to live, or with a reason."""
+    values = {name: value_of(typed) for name, typed in item.items()}
+    found = connect(serializer, timeout).read("a", values, NOW)
+    decided = decide(found, Terms(timeout, 86400, 10**6, Schema()), NOW)
+
+    assert isinstance(decided, Wanted) or decided in WHYS
+    assert found.wrong != "unreadable" or found.detail
+    assert found.expires is None or 0 <= found.expires <= YEAR_5000
+
+
+def test_a_value_that_is_nested_without_end_is_none() -> None:
+    """DynamoDB nests 32 levels; another server may not count."""
+    nested: dict[str, Any] = {"S": "x"}
+    for _ in range(5000):
+        nested = {"L": [nested]}
+
+    assert value_of(nested) is None
+
+
+@pytest.mark.parametrize(
+    ("expires", "became"),
+    [
+        ({"N": str(int(NOW) + 60)}, int(NOW) + 60),
+        ({"S": str(int(NOW) + 60)}, int(NOW) + 60),
+        ({"N": str((int(NOW) + 60) * 1000)}, int(NOW) + 60),
+        ({"S": str((int(NOW) + 60) * 1000)}, int(NOW) + 60),
+        ({"N": str((int(NOW) - 3600) * 1000)}, "expired"),
+        ({"S": str(int(NOW) - 3600)}, "expired"),
+        ({"N": "-1"}, "expired"),
+        ({"N": "1E+125"}, "its expiry is no number of seconds or milliseconds"),
+        ({"S": "soon"}, "its expiry is no number of seconds or milliseconds"),
+        ({"BOOL": True}, "its expiry is no number of seconds or milliseconds"),
+        (None, "it has no expiry"),
+    ],
+)
+def test_an_expiry_of_older_versions_of_connect_dynamodb_is_understood(
+    expires: dict[str, Any] | None, became: int | str
+) -> None:
+    """As a text, in milliseconds or both; what it is not is said."""
+    item: dict[str, object] = {"sess": '{"user": "ann"}'}
+    if expires is not None:
+        item["expires"] = value_of(expires)
+    found = connect("json", None).read("a", item, NOW)
+    decided = decide(found, Terms(None, 86400, 10**6, Schema()), NOW)
+
+    assert became == (decided.expires if isinstance(decided, Wanted) else found.detail or decided)
+
+
+# Files, redis and a database, with real ones
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder for one example after the other."""
+    yield tmp_path
+    shutil.rmtree(tmp_path / "container_file", ignore_errors=True)
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Give the path of a session's file, as Beaker lays it."""
+    path = folder / "container_file" / name[0] / name[:2] / f"{name}.cache"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.mark.parametrize("timeout", [None, 3600])
+@REAL
+@given(st.lists(contents, min_size=1, max_size=8))
+def test_any_file_is_read_or_told(
+    new: Site, folder: Path, timeout: float | None, entries: list[bytes]
+) -> None:
+    """Times of the file itself are odd, too; a folder or a pipe of that name cannot be read."""
+    shutil.rmtree(folder / "container_file", ignore_errors=True)
+    for n, entry in enumerate(entries):
+        file_of(folder, f"{n:032x}").write_bytes(entry)
+        os.utime(file_of(folder, f"{n:032x}"), (-(10**10), (-1, 0, 10**11, NOW)[n % 4]))
+    file_of(folder, "d" * 32).mkdir()
+    os.mkfifo(file_of(folder, "e" * 32))
+    file_of(folder, "f" * 32).symlink_to(folder / "nowhere")
+    file_of(folder, GOOD).write_bytes(good_pickle())
+
+    run("file", {"data_dir": str(folder)}, new, timeout)
+
+
+def good_pickle() -> bytes:
+    """Write what a file or a database's column holds of the good session."""
+    return pickle.dumps({"session": good()}, 2)
+
+
+@pytest.mark.parametrize("timeout", [None, 3600])
+@REAL
+@given(st.lists(st.one_of(contents, st.just("a list"), st.just("a hash")), min_size=1, max_size=8))
+def test_any_value_of_redis_is_read_or_told(
+    new: Site, redis_url: str, tmp_path: Path, timeout: float | None, entries: list[Any]
+) -> None:
+    """Types other than a string, and lives that end beyond all calendars."""
+    options = home("ext:redis", tmp_path, redis_url)
+    client = redis.Redis.from_url(redis_url)
+    for n, entry in enumerate(entries):
+        key = f"beaker_cache:{n}:session"
+        if entry == "a list":
+            client.rpush(key, "x")
+        elif entry == "a hash":
+            client.hset(key, "session", "x")
+        else:
+            client.set(key, entry)
+        if n % 2:
+            client.pexpire(key, 2**52)
+    client.set(b"beaker_cache:\xff\x00:session", b"x")
+    client.set(f"beaker_cache:{GOOD}:session", pickle.dumps(good(), 2))
+    client.close()
+
+    run("ext:redis", options, new, timeout)
+
+
+columns = st.one_of(
+    plain.filter(lambda one: not isinstance(one, int) or abs(one) < 2**63), contents
+)
+
+
+@pytest.mark.parametrize("timeout", [None, 3600])
+@REAL
+@given(st.lists(st.tuples(columns, columns, st.one_of(columns, contents)), max_size=8))
+@example([(None, None, None), ("a", "2024-13-45", b"x"), ("b", b"\xff", 10**15), ("c", 1.5, "x")])
+def test_any_row_of_a_database_is_read_or_told(
+    new: Site, tmp_path: Path, timeout: float | None, entries: list[tuple[Any, ...]]
+) -> None:
+    """NULL, other types than the columns', bytes that are no text: that row, and no other."""
+    path = tmp_path / "sessions.db"
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "create table beaker_cache (id integer primary key, namespace, accessed, data)"
+        )
+        insert = "insert into beaker_cache (namespace, accessed, data) values (?, ?, ?)"
+        for entry in entries:
+            database.execute(insert, [storable(one) for one in entry])
+        database.execute(insert.replace("?", "cast(x'ff' as text)", 1), ("2024-01-01", b"x"))
+        database.execute(insert, (GOOD, "2024-01-01 00:00:00.000000", good_pickle()))
+    database.close()
+
+    run("ext:database", {"url": f"sqlite:///{path}"}, new, timeout)
+
+
+def storable(value: object) -> object:
+    """Give what SQLite can bind: no text of a lone surrogate."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

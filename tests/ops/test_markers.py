@@ -1,0 +1,105 @@
+"""The markers of `import` are rows that operators do not meet, but for the purge and the sums."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from beaker.util import PickleSerializer
+
+from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.ops import purge
+from beaker_dynamodb.ops.logout import revoke, sought
+from beaker_dynamodb.ops.maintenance import counted, found, listed
+from beaker_dynamodb.ops.origins.origin import Clock, Found
+from beaker_dynamodb.ops.stats import stats
+from beaker_dynamodb.ops.transfer import Moved, transfer
+from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.sources import parse
+from beaker_dynamodb.store import survey
+from tests.ops.sites import IDENT, Site
+
+DAY = 86400
+
+
+@dataclass(frozen=True)
+class Two:
+    """An old backend with two sessions in it."""
+
+    now: float
+
+    def sessions(self, _clock: Clock) -> Iterator[Found]:
+        """Yield both."""
+        values = {"_accessed_time": self.now, "_creation_time": self.now, "userId": "42"}
+        text = base64.b64encode(PickleSerializer().dumps(values)).decode()
+        yield Found(IDENT, text)
+        yield Found("two", text)
+
+    def count(self) -> int | None:
+        """Count them."""
+        return 2
+
+
+@pytest.fixture(params=[{}, {"range_key": "part"}], ids=["hash", "hash+range"])
+def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
+    """Give an application whose two sessions were imported an hour ago."""
+    site = Site.made(dynamodb_local, table_name, index_special_keys="true", **request.param)
+    done = list(transfer(Two(time.time()), parse(site.options, "session"), timeout=3600))
+    assert [type(one) for one in done] == [Moved, Moved]
+    return site
+
+
+def sorts(rows: Rows) -> list[str]:
+    """Name the kind of each row of the table."""
+    pages = survey.scan(rows.table, survey.Ask("rows"))
+    return sorted(row.sort for page in pages for row in page.rows)
+
+
+def test_a_marker_is_no_session(site: Site) -> None:
+    """It is not listed, not counted, not found by a user's name, and not logged out."""
+    rows, now = site.rows, time.time()
+
+    assert sorts(rows) == ["moved", "moved", "session", "session"]
+    for state in ("live", "all"):
+        assert len(list(listed(rows, now, state=state))) == 2
+    assert list(counted(rows, now))[-1].live == 2
+    for scan in (False, True):
+        assert {one.id for one in found(rows, "userId=42", now, scan=scan)} == {IDENT, "two"}
+    seen = sought(rows, IDENT)
+    assert seen is not None
+    assert seen.sort == "session"
+    assert len(list(revoke(rows, "userId=42", now, scan=True))) == 2
+    assert sorts(rows) == ["moved", "moved"]
+    assert sought(rows, IDENT) is None
+
+
+def test_a_marker_is_in_the_sums(site: Site) -> None:
+    """Its bytes are paid for, so they are counted; beside the sessions, not among them."""
+    last = list(stats(site.rows, time.time()))[-1]
+
+    assert (last.rows, last.live, last.markers, last.unreadable) == (4, 2, 2, 0)
+
+
+def test_a_marker_goes_when_it_has_expired(site: Site) -> None:
+    """A purge removes it a month after the import, not with its session."""
+    rows, now = site.rows, time.time()
+    (early,) = list(purge.purge(rows, now + 29 * DAY))[-1:]
+    assert (early.deleted, sorts(rows)) == (2, ["moved", "moved"])
+
+    (late,) = list(purge.purge(rows, now + 31 * DAY))[-1:]
+    assert (late.deleted, sorts(rows)) == (2, [])
+
+
+def test_a_cache_that_is_cleared_leaves_markers_alone(site: Site) -> None:
+    """Even one under the prefix of the sessions, and under the name of a session."""
+    options = {n: v for n, v in site.options.items() if "special" not in n}
+    cache = DynamoDBNamespaceManager(IDENT, **options, prefix="sess:", type="ext:dynamodb")
+    cache.set_value("key", 1)
+    assert cache.keys() == ["key"]
+
+    cache.remove()
+
+    assert sorts(site.rows) == ["moved", "moved", "session", "session"]
