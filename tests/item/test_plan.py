@@ -9,7 +9,17 @@ import pytest
 
 from beaker_dynamodb.item.envelope import JsonEnvelope
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.plan import Content, Create, Delete, Leave, Plan, Replace, Touch, plan
+from beaker_dynamodb.item.plan import (
+    Content,
+    Create,
+    Delete,
+    Leave,
+    Plan,
+    Replace,
+    Touch,
+    plan,
+    was_not_opened,
+)
 from beaker_dynamodb.item.record import Record
 
 NOW = 1_000_000.0
@@ -149,6 +159,48 @@ def test_a_session_is_emptied_when_only_bookkeeping_is_left(
 ) -> None:
     """`delete()` and `clear()` are recognized by what they leave; an opaque text tells nothing."""
     assert (content.emptied, content.begun) == (emptied, begun)
+
+
+ANEW = text(_accessed_time=NOW, _creation_time=NOW)
+
+
+@pytest.mark.parametrize(
+    ("known", "mine", "expected"),
+    [
+        (OPAQUE, ANEW, True),
+        (OPAQUE, text(_creation_time=NOW, user="ann"), True),
+        (KNOWN, ANEW, True),
+        (text(user="joe"), ANEW, True),
+        (KNOWN, READ, False),
+        (KNOWN, CHANGED, False),
+        (KNOWN, text(_accessed_time=NOW, _creation_time=BASE["_creation_time"]), False),
+        (KNOWN, CLEARED, False),
+        (OPAQUE, CLEARED, False),
+        (OPAQUE, EMPTIED, False),
+        (KNOWN, OPAQUE, False),
+        (OPAQUE, OPAQUE, False),
+    ],
+)
+def test_a_session_that_beaker_began_anew_over_another_is_noticed(
+    known: Content, mine: Content, expected: bool
+) -> None:
+    """It has another creation time than what was loaded, or that does not open at all."""
+    assert was_not_opened(known, mine) is expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (ANEW, True),
+        (EMPTIED, True),
+        (text(_domain=None, _path="/", _accessed_time=1, _creation_time=1), True),
+        (KNOWN, False),
+        (OPAQUE, False),
+    ],
+)
+def test_beakers_own_keys_are_no_data(content: Content, expected: bool) -> None:
+    """What a session holds beside them is what its visitor would lose."""
+    assert content.without_data is expected
 
 
 def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
