@@ -70,12 +70,17 @@ class Site:
         self, ident: str, *, json: bool = False, timeout: float = 3720, **values: Any
     ) -> DynamoDBNamespaceManager:
         """Save a session as Beaker does; it began an hour ago."""
+        manager = self.manager(ident, timeout)
+        manager["session"] = self.text(json=json, **values)
+        return manager
+
+    @staticmethod
+    def text(*, json: bool = False, **values: Any) -> str:
+        """Write a session that began an hour ago as Beaker does."""
         now = time.time()
         stamped = {"_accessed_time": now, "_creation_time": now - 3600, **values}
-        dumped = (JsonSerializer() if json else PickleSerializer()).dumps(stamped)
-        manager = self.manager(ident, timeout)
-        manager["session"] = base64.b64encode(dumped).decode()
-        return manager
+        dumped: bytes = (JsonSerializer() if json else PickleSerializer()).dumps(stamped)
+        return base64.b64encode(dumped).decode()
 
     @property
     def rows(self) -> Rows:

@@ -1,0 +1,43 @@
+"""When a session expires, all say so at the same moment, at whatever part of a second it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.ops import maintenance, purge
+from beaker_dynamodb.surroundings import Surroundings
+from tests.instruments import Clock
+from tests.ops.sites import Site
+
+
+def at(clock: Clock) -> type[DynamoDBNamespaceManager]:
+    """Make what a request has at that time."""
+
+    class Now(DynamoDBNamespaceManager):
+        surroundings = Surroundings(clock=clock)
+
+    return Now
+
+
+@pytest.mark.parametrize("saved", [0.0, 0.001, 0.5, 0.999])
+@pytest.mark.parametrize("left", [0.999, 0.5, 0.001, 0.0, -0.001, -0.5, -0.999])
+def test_load_list_find_count_and_purge_agree_on_what_has_expired(
+    site: Site, clock: Clock, saved: float, left: float
+) -> None:
+    """Saved at any part of a second, asked at any other: live for all, or expired for all."""
+    clock.advance(saved)
+    key = {"digest_filenames": False, **site.options}
+    site.save("other", timeout=86400)
+    at(clock)("ann", timeout=100, **key)["session"] = site.text(userId="ann")
+    expires = next(one.expires for one in maintenance.listed(site.rows, clock()) if one.id == "ann")
+    assert expires is not None
+    now = Clock(expires - left)
+
+    rows, live = site.rows, left > 0
+    assert ("session" in at(now)("ann", timeout=100, **key)) is live
+    assert any(one.id == "ann" for one in maintenance.listed(rows, now())) is live
+    assert bool(list(maintenance.found(rows, "userId=ann", now()))) is live
+    assert [*maintenance.counted(rows, now())][-1].expired == (0 if live else 1)
+    [*_, done] = purge.purge(rows, now())
+    assert done.deleted == (0 if live else 1)
