@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from beaker_dynamodb.errors import masked_repr
+
 #: A GetItem's 400 KB, six bytes of JSON for each byte at worst, and room to spare.
 MOST_BYTES: Final = 4 * 1024 * 1024
 #: What a head may be, in bytes; DynamoDB's is about 300.
@@ -32,7 +34,7 @@ class ReplyTooSlowError(Exception):
     """The call's time was up while its reply was still arriving."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
     """Where a line leads: an URL of a host and nothing else, and which certificates count.
 
@@ -41,6 +43,8 @@ class Endpoint:
 
     url: str
     certificates: str | None
+
+    __repr__ = masked_repr
 
     @property
     def tls(self) -> bool:

@@ -19,6 +19,7 @@ from beaker_dynamodb.errors import (
     Refused,
     TableMissing,
     Unavailable,
+    mask,
 )
 from beaker_dynamodb.store.blueprint import Blueprint
 from beaker_dynamodb.store.client import Door
@@ -103,7 +104,8 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
         )
     if refusal:
         command = blueprint.command(door.region)
-        log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
+        what = "TTL of table %r is not known to be on: %s; `%s`"
+        log.warning(what, is_.table, refusal, mask(command))
     return is_
 
 

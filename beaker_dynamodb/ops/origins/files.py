@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.errors import OptionError, Unavailable, shown
 from beaker_dynamodb.item.glance import plain_values
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, of_value
 
@@ -56,7 +56,7 @@ class Files:
             wrong = error.strerror or type(error).__name__
         else:
             return
-        raise Unavailable(f"the folder {str(self.folder)!r} cannot be read: {wrong}")
+        raise Unavailable(f"the folder {shown(str(self.folder))} cannot be read: {wrong}")
 
     def _below(self, folder: Path, levels: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:
