@@ -6,7 +6,6 @@ else arrives is broken. Nothing is made at import, for gevent may patch sockets 
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import ssl
@@ -38,7 +37,7 @@ class ReplyTooSlowError(Exception):
 class Endpoint:
     """Where a line leads: an URL of a host and nothing else, and which certificates count.
 
-    `certificates`: the file or folder of those that are trusted; None trusts anybody.
+    `certificates`: the file of those that are trusted; None trusts anybody.
     """
 
     url: str
@@ -65,14 +64,17 @@ class Endpoint:
         return name if port == (443 if self.tls else 80) else f"{name}:{port}"
 
     def context(self) -> ssl.SSLContext | None:
-        """Make the TLS context that botocore would use; None without TLS."""
+        """Make the TLS context that botocore would use; None without TLS.
+
+        Raises: OSError, where there is no such file, or no certificate in it; so for a folder.
+        """
         if not self.tls:
             return None
-        trusted = self.certificates
-        if trusted is not None and os.path.isdir(trusted):  # noqa: PTH112  # it stays a text
-            return ssl.create_default_context(capath=trusted)
-        context = ssl.create_default_context(cafile=trusted)
-        if trusted is None:
+        context = ssl.create_default_context(cafile=self.certificates)
+        # From Python 3.13 on the default takes an intermediate's certificate for an authority's,
+        # and refuses authorities that botocore trusts.
+        context.verify_flags = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_flags
+        if self.certificates is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
