@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.errors import UnknownFormat
 from beaker_dynamodb.item import codec
 from tests.beaker.overlap import Browser, Site
@@ -202,7 +203,9 @@ def test_an_error_page_ends_when_the_row_is_repaired_deleted_or_expires(
         assert outcome(site, user, user.id) == EMPTY
         site.plant(user, **alter(row), expires=FAR)
         assert outcome(site, user, user.id) == ERROR
-        site.raw.delete_item(TableName=site.table, Key={"id": {"S": f"sess:{user.id}"}})
+        given = (f"table={site.table}", f"endpoint_url={site.url}", f"encryption_keys={KEY}")
+        words = [word for one in given for word in ("-o", one)]
+        assert main(["sessions", "delete", user.id, *words, "--quiet"]) == 0
         assert outcome(site, user, user.id) == EMPTY
 
 
