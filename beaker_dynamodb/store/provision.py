@@ -103,9 +103,8 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
             *(is_.table, is_.region, is_.account, is_.expiry),
         )
     if refusal:
-        command = blueprint.command(door.region)
-        what = "TTL of table %r is not known to be on: %s; `%s`"
-        log.warning(what, is_.table, refusal, mask(command))
+        command = mask(blueprint.command(door.region))
+        log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
     return is_
 
 
