@@ -155,7 +155,8 @@ class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker shi
     def __init__(self, message: str, *, call: CallFacts | None = None) -> None:
         if type(self) in {DynamoDBBackendError, TableError}:
             raise TypeError(f"{type(self).__name__} is never raised itself")
-        super().__init__(mask(f"{message} ({call})" if call else message))
+        # A server may raise the class anew with the error itself as its message (apig_wsgi does).
+        super().__init__(mask(f"{message} ({call})" if call else str(message)))
         self.call = call
 
     def __reduce__(self) -> tuple[Any, ...]:
