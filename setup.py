@@ -54,7 +54,7 @@ setup(
     package_data={"beaker_dynamodb": ["py.typed", "demo/*.*"]},
     zip_safe=False,
     python_requires=">=3.10",
-    install_requires=["beaker>=1.12", "boto3>=1.34"],
+    install_requires=["beaker>=1.14", "boto3>=1.34"],
     extras_require={
         "embedded": EMBEDDED,
         "cli": CLI,

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from beaker_dynamodb.errors import shown
+
 T = TypeVar("T")
 Cast = Callable[[object], T]
 
@@ -23,9 +25,24 @@ _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,63}:", re.ASCII)
 #: AWS: Naming rules of DynamoDB; an ARN names a table of another account.
-_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}|arn:\S+", re.ASCII)
+_TABLE = re.compile(
+    r"[A-Za-z0-9_.-]{3,255}|arn:[a-z-]+:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}",
+    re.ASCII,
+)
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
-_ENDPOINT = re.compile(r"embedded|https?://\S+", re.IGNORECASE)
+#: botocore: validate_region_name (botocore/utils.py).
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
+#: No space and nothing else that a header cannot hold.
+_WORD = re.compile(r"[!-~]+", re.ASCII)
+#: Why a value with a comment behind it is refused, whatever option it is given to.
+COMMENT = (
+    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
+    " behind a value: put it on a line of its own"
+)
+_COMMENT = re.compile(r"(?:^|\s)[#;]")
+#: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
+_NAME_BYTES = 255
+_ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
@@ -37,17 +54,57 @@ class BadValue(Exception):
     """The value cannot be read; the only argument says what is expected."""
 
 
+def has_comment(value: object) -> bool:
+    """Tell whether a text holds what was meant as a comment: white space, then `#` or `;`."""
+    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
+
+
 def text(value: object) -> str:
-    """Read a text as it stands, without the spaces around it; a blank one is none."""
-    if not isinstance(value, str) or not value.strip():
+    """Read a text of visible characters and spaces, without those around it; blank is none."""
+    given = value.strip() if isinstance(value, str) else ""
+    if not given:
         raise BadValue("a text")
-    return value.strip()
+    odd = sorted({character for character in given if not character.isprintable()})
+    if odd:
+        raise BadValue(f"a text of visible characters: it holds {', '.join(map(ascii, odd))}")
+    if shown(given) != repr(given):  # a pasted address would become the name of an attribute
+        raise BadValue("a text that is no URL with a user or a password in it")
+    return given
 
 
-def text_or_none(value: object) -> str | None:
-    """Read a text; the word `none` takes back what a layer below has said."""
+def word(value: object) -> str:
+    """Read a text of visible ASCII characters, without white space."""
     given = text(value)
-    return None if given.lower() == _NONE else given
+    if not _WORD.fullmatch(given):
+        raise BadValue("a text without white space, of ASCII characters")
+    return given
+
+
+def or_none(cast: Cast[T]) -> Cast[T | None]:
+    """Make *cast* take the word `none`, too: it takes back what a layer below has said."""
+
+    def read(value: object) -> T | None:
+        none = isinstance(value, str) and value.strip().lower() == _NONE
+        return None if none else cast(value)
+
+    return read
+
+
+def attribute(value: object) -> str:
+    """Read the name of an attribute: what AWS takes for a key's, or for that of TTL."""
+    name = text(value)
+    length = len(name.encode())
+    if length > _NAME_BYTES:
+        raise BadValue(f"a text of at most {_NAME_BYTES} bytes in UTF-8: it has {length}")
+    return name
+
+
+def region(value: object) -> str:
+    """Read the name of a region, as boto3 takes it."""
+    name = text(value)
+    if not _REGION.fullmatch(name):
+        raise BadValue("a text such as 'eu-west-1': letters, digits and '-', 63 at most")
+    return name
 
 
 def table(value: object) -> str:
@@ -55,6 +112,8 @@ def table(value: object) -> str:
     name = text(value)
     if _TABLE.fullmatch(name):
         return name
+    if name.startswith("arn:"):
+        raise BadValue("an ARN such as 'arn:aws:dynamodb:REGION:ACCOUNT:table/NAME', or a name")
     odd = sorted(set(_NO_NAME.findall(name)))
     wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"its length is {len(name)}"
     raise BadValue(f"3 to 255 letters, digits, '_', '-' and '.': {wrong}")
@@ -149,7 +208,10 @@ def prefix(value: object) -> str:
 def endpoint(value: object) -> str:
     """Read the address of an endpoint, or the word `embedded`."""
     if not isinstance(value, str) or not _ENDPOINT.fullmatch(value.strip()):
-        raise BadValue("an address that begins with http:// or https://, or embedded")
+        raise BadValue(
+            "an address that begins with http:// or https://, without user and password, which"
+            " AWS's requests have no place for; or embedded"
+        )
     return value.strip()
 
 
@@ -178,6 +240,8 @@ def typed_names(value: object) -> tuple[tuple[str, str], ...]:
             raise BadValue(expected)
         name, kind = pair[0], pair[1].upper() or "S"
         if not name or kind not in {"S", "N", "B"} or named.get(name, kind) != kind:
+            raise BadValue(expected)
+        if attribute(name) != name:
             raise BadValue(expected)
         named[name] = kind
     return tuple(named.items())
@@ -213,4 +277,4 @@ def aes_keys(value: object) -> tuple[bytes, ...]:
 
 def anything(value: object) -> object:
     """Take an object as it is; a text is a dotted path, resolved where the object is used."""
-    return value.strip() if isinstance(value, str) else value
+    return word(value) if isinstance(value, str) else value

@@ -1,4 +1,6 @@
-"""What can go wrong, as a tree. Nothing else lives here, and this file imports nothing of ours.
+"""What can go wrong, as a tree, and what keeps secrets out of a sentence.
+
+This file imports nothing of ours.
 
 BeakerException
 └── DynamoDBBackendError            never raised itself
@@ -15,13 +17,16 @@ BeakerException
     └── ItemTooLarge                holds size and limit
 
 No text, repr or argument of these holds a session's id, key or payload: an item is named by
-`digest`. None is a KeyError, TypeError or ValueError: Beaker reads those as "no such session"
+`digest`. Nor does one hold the user information of a URL: every message goes through `mask`.
+None is a KeyError, TypeError or ValueError: Beaker reads those as "no such session"
 (beaker/session.py:440) and begins a new one over the old.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +51,56 @@ __all__ = [
 def digest(text: str, digits: int = 8) -> str:
     """Name an id or key in a log line or an error: the first hex digits of its SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+
+
+_HIDDEN = "***@"
+
+
+def _user_information(inside: str) -> tuple[re.Pattern[str], ...]:
+    """Build the patterns of what stands before a host, with a scheme before it and without one.
+
+    Args: *inside* is one character that a user name or a password may hold.
+    """
+    colon_and_slashes, at = r"(?:://|%3a%2f%2f)", r"(?:@|%40)"
+    # The second must not take the colon of a URL for the one between a user and a password.
+    patterns = (
+        rf"(?<=://){inside}*{at}|(?<=%3a%2f%2f){inside}*{at}",
+        rf"[^\s'\"(\[{{=,:]*(?!{colon_and_slashes}{re.escape(_HIDDEN)}):{inside}*{at}",
+    )
+    return tuple(re.compile(one, re.IGNORECASE | re.DOTALL) for one in patterns)
+
+
+_IN_WORDS, _IN_VALUES = _user_information(r"\S"), _user_information(".")
+#: A parameter of a URL that carries a secret by its name: `?password=...`.
+_PARAMETER = re.compile(
+    r"([?&][\w.%-]*(?:passw|pwd|secret|token|key|credential)[\w.%-]*=)[^&\s'\"]+", re.IGNORECASE
+)
+
+
+def mask(text: str) -> str:
+    """Replace the user information of each URL in a sentence, and secret parameters, by `***`.
+
+    A password with white space in it is found by `shown` only, which knows where a value ends.
+    """
+    return _PARAMETER.sub(r"\1***", _without(_IN_WORDS, text))
+
+
+def shown(value: object) -> str:
+    """Return the repr of a value that somebody gave us, masked, for a sentence."""
+    return mask(_without(_IN_VALUES, repr(value)))
+
+
+def masked_repr(value: Any) -> str:
+    """Return the repr of a dataclass, its fields masked: for its class to use as `__repr__`."""
+    told = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr)
+    inside = ", ".join(f"{name}={shown(field)}" for name, field in told)
+    return f"{type(value).__qualname__}({inside})"
+
+
+def _without(patterns: tuple[re.Pattern[str], ...], text: str) -> str:
+    for pattern in patterns:
+        text = pattern.sub(_HIDDEN, text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +155,8 @@ class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker shi
     def __init__(self, message: str, *, call: CallFacts | None = None) -> None:
         if type(self) in {DynamoDBBackendError, TableError}:
             raise TypeError(f"{type(self).__name__} is never raised itself")
-        super().__init__(f"{message} ({call})" if call else message)
+        # A server may raise the class anew with the error itself as its message (apig_wsgi does).
+        super().__init__(mask(f"{message} ({call})" if call else str(message)))
         self.call = call
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest
+from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, shown
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.safe_load import safe_load
 
@@ -48,7 +48,7 @@ _NEEDS: Final[Mapping[str, tuple[str, str]]] = {
 #: What each cannot be without: one of these options, and how it is written.
 _WANTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ext:redis": (("url",), "migrate_from.url = redis://HOST:PORT/DB"),
-    "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://USER:PASSWORD@HOST/NAME"),
+    "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://HOST/NAME"),
     "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
     "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
 }
@@ -89,7 +89,7 @@ def make_ready(name: str, options: Mapping[str, object]) -> None:
         raise OptionError(f"option 'migrate_from': {name} needs {wanted}")
     place = place_of(name, options)
     if place is not None and not Path(place).exists():
-        log.warning("option 'migrate_from': there is no %r, and no session in it", place)
+        log.warning("option 'migrate_from': there is no %s, and no session in it", shown(place))
 
 
 def kind_of(name: str) -> Callable[..., NamespaceManager]:

@@ -9,6 +9,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from beaker_dynamodb.errors import mask
+
 MINUTE = 60.0
 _last: dict[tuple[str, str], float] = {}
 
@@ -24,7 +26,7 @@ def warn(
     now, key = monotonic(), (log.name, message)
     if now - _last.get(key, -every) >= every:
         _last[key] = now
-        log.warning("%s", message)
+        log.warning("%s", mask(message))
 
 
 def forget() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from beaker_dynamodb import casts
+from beaker_dynamodb.errors import masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
 
@@ -48,7 +49,7 @@ def _option(  # noqa: PLR0913  # one argument a column of the table
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Options:
     """What one manager was told, checked and complete. Equal options share a client."""
 
@@ -56,7 +57,7 @@ class Options:
         "sessions", casts.table, "the table's name", node="table", alias="table_name"
     )
     region: str | None = _option(
-        None, casts.text, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
+        None, casts.region, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
     )
     profile: str | None = _option(
         None, casts.text, "profile of AWS's files", "AWS's own", alias="profile_name"
@@ -69,13 +70,13 @@ class Options:
         "AWS's own",
     )
     aws_access_key_id: str | None = _option(
-        None, casts.text, "rather use a role", "AWS's own", secret=True
+        None, casts.word, "rather use a role", "AWS's own", secret=True
     )
     aws_secret_access_key: str | None = _option(
-        None, casts.text, "rather use a role", "AWS's own", secret=True
+        None, casts.word, "rather use a role", "AWS's own", secret=True
     )
     aws_session_token: str | None = _option(
-        None, casts.text, "rather use a role", "AWS's own", secret=True
+        None, casts.word, "rather use a role", "AWS's own", secret=True
     )
     client: Any = _option(
         None,
@@ -95,11 +96,11 @@ class Options:
     max_attempts: int = _option(3, casts.whole(1), "attempts of one call, the first included")
     max_pool_connections: int = _option(50, casts.whole(1), "connections that a process keeps")
     hash_key: str = _option(
-        "id", casts.text, "name of the hash key attribute (String)", node="hashKey"
+        "id", casts.attribute, "name of the hash key attribute (String)", node="hashKey"
     )
     range_key: str | None = _option(
         None,
-        casts.text_or_none,
+        casts.or_none(casts.attribute),
         "name of the range key attribute (String); none: a hash key only",
         "none",
     )
@@ -112,7 +113,10 @@ class Options:
         for_caches="cache:",
     )
     ttl_attribute: str = _option(
-        "expires", casts.text, "name of the attribute that DynamoDB expires rows by", node="expires"
+        "expires",
+        casts.attribute,
+        "name of the attribute that DynamoDB expires rows by",
+        node="expires",
     )
     ttl: float = _option(
         30.0 * DAY,
@@ -178,7 +182,7 @@ class Options:
     )
     migrate_from: str | None = _option(
         None,
-        casts.text_or_none,
+        casts.or_none(casts.word),
         "sessions only: another Beaker backend to read from while moving, `ext:redis`; its own"
         " options follow a dot: `migrate_from.url`",
         "none",
@@ -222,6 +226,8 @@ class Options:
         casts.choice("bypass", "raise"),
         "when DynamoDB is down, caches are `bypass`ed, or `raise`",
     )
+
+    __repr__ = masked_repr
 
     def touch_interval(self, lifetime: float | None) -> float:
         """Say how many seconds a row's expiry may fall behind before a read is written back.

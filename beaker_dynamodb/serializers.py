@@ -11,7 +11,7 @@ import pickle
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item import codec
 
 
@@ -84,7 +84,7 @@ def serializer(option: object) -> tuple[Serializer, int]:
     if callable(getattr(found, "dumps", None)) and callable(getattr(found, "loads", None)):
         return _Given(found), codec.CUSTOM  # type: ignore[arg-type]  # just checked
     raise OptionError(
-        f"option 'serializer' has {option!r}; expected pickle, json, or a dotted path"
+        f"option 'serializer' has {shown(option)}; expected pickle, json, or a dotted path"
         " ('package.module:object') to an object with dumps and loads"
     )
 

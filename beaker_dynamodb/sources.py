@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 from beaker_dynamodb import casts, contradictions, urls
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.options import TABLE, Options
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,9 @@ def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> 
             raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
         return own | {_MOVING: None}
     if formers and _MOVING not in own:
-        raise OptionError(f"option '{_FORMERS}{min(formers)}' says nothing without 'migrate_from'")
+        raise OptionError(
+            f"option {shown(_FORMERS + min(formers))} says nothing without 'migrate_from'"
+        )
     if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
         return own
     try:
@@ -143,7 +145,7 @@ def _refuse_near(name: str, names: Iterable[str]) -> None:
     """Refuse a name that is close to one of *names*, which stand in one case of letters."""
     near = nearest(name, names)
     if near:
-        raise OptionError(f"unknown option {name!r}; did you mean {near!r}?")
+        raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -157,7 +159,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 def _unknown(name: str, names: Iterable[str]) -> None:
     _refuse_near(name, names)
-    _ignore(f"option {name!r} is not one of beaker_dynamodb's")
+    _ignore(f"option {shown(name)} is not one of beaker_dynamodb's")
 
 
 def _ignore(what: str) -> None:
@@ -181,15 +183,21 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
 
 
 def _cast(name: str, value: object) -> object:
-    if name.startswith(_FORMERS):  # another backend's: it reads them itself
-        return value
-    row = TABLE[name]
+    """Read one value. Whatever the option, a text with a comment behind it is refused."""
+    row = TABLE.get(name)  # None: another backend's option, which it reads itself
+    wrong, cast = [], value
     try:
-        return row.cast(value)
+        if row is not None:
+            cast = row.cast(value)
     except casts.BadValue as error:
-        shown = "a value that is not shown here" if row.secret else repr(value)
-        message = f"option {name!r} has {shown}; expected {error}"
-    raise OptionError(message)
+        wrong.append(f"expected {error}")
+    if casts.has_comment(value):
+        wrong.append(casts.COMMENT)
+    if not wrong:
+        return cast
+    secret = row is None or row.secret
+    said = "a value that is not shown here" if secret else shown(value)
+    raise OptionError("; ".join((f"option {shown(name)} has {said}", *wrong)))
 
 
 def configure(**defaults: object) -> AbstractContextManager[None]:
@@ -218,10 +226,13 @@ def _refuse_foreign(name: str) -> None:
     """Refuse to `configure()` what an ini file may hold beside our options, and we set aside."""
     plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
     if plain != name:
-        raise OptionError(f"configure() takes options by their own names: {plain!r}, not {name!r}")
+        raise OptionError(
+            f"configure() takes options by their own names: {shown(plain)}, not {shown(name)}"
+        )
     if name in LEFTOVERS or not is_known(name):
         raise OptionError(
-            f"option {name!r} is not one of beaker_dynamodb's; Beaker's own are given to Beaker"
+            f"option {shown(name)} is not one of beaker_dynamodb's;"
+            " Beaker's own are given to Beaker"
         )
 
 

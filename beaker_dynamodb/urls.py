@@ -10,6 +10,7 @@ import difflib
 import re
 import urllib.parse
 
+from beaker_dynamodb import casts
 from beaker_dynamodb.errors import OptionError
 
 EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
@@ -33,6 +34,8 @@ def options_in(url: object) -> dict[str, object] | None:
         if difflib.get_close_matches(scheme.lower(), [_SCHEME], cutoff=_CLOSE):
             raise OptionError(EXPECTED)
         return None
+    if casts.has_comment(url):
+        raise OptionError(f"{EXPECTED}; {casts.COMMENT}")
     region, _, table = path.removeprefix("//").partition("/")
     table = urllib.parse.unquote(table.strip("/"))
     pairs = _pairs(query)

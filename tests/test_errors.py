@@ -152,3 +152,11 @@ def test_a_digest_names_an_id_without_showing_it(text: str) -> None:
     assert digest(text) == digest(text, 64)[:8]
     assert len(digest(text, 64)) == 64
     assert digest(text) != digest(text + "x")
+
+
+def test_an_error_that_a_server_raises_anew_says_the_same() -> None:
+    """WSGI hands on class, error and traceback; some raise the class with the error in it."""
+    first = Unavailable("nobody answers")
+    again = type(first)(first)  # as apig_wsgi does
+
+    assert str(again) == str(first)

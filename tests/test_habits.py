@@ -36,7 +36,7 @@ def test_a_commit_is_checked_by_the_tools_that_ci_uses() -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_runs_the_script_that_everybody_runs(path: Path) -> None:
-    """No second truth: the only commands are `.ci/run`, whole or quick."""
+    """No second truth: the only commands are `.ci/run`, whole, quick or clean."""
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     lines = [
         step["run"] for job in read(path)["jobs"].values() for step in job["steps"] if "run" in step
@@ -46,7 +46,7 @@ def test_a_workflow_runs_the_script_that_everybody_runs(path: Path) -> None:
     for line in lines:
         command, file, *more = shlex.split(line)
         assert (command, file) == ("bash", ".ci/run")
-        assert not more or (more[0] == "quick" and "= quick ]" in script)
+        assert not more or (more[0] in {"quick", "clean"} and f"= {more[0]} ]" in script)
 
 
 def test_the_matrix_reaches_from_the_oldest_to_the_newest() -> None:
@@ -56,6 +56,8 @@ def test_the_matrix_reaches_from_the_oldest_to_the_newest() -> None:
 
     assert 'python_requires=">=3.10"' in promised
     assert matrix["python"][0] == "3.10"
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert f"OLDEST=({' '.join(matrix[name][0] for name in ('beaker', 'boto3'))})" in script
     for name in ("beaker", "boto3"):
         lowest = matrix[name][0].split()[0].replace("==", ">=").removesuffix(".0")
         assert f'"{lowest}"' in promised

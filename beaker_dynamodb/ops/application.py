@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beaker_dynamodb import sources
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
 from beaker_dynamodb.options import TABLE, Options
 from beaker_dynamodb.store.blueprint import blueprint
@@ -174,7 +174,9 @@ def _call(config: str | None, given: Mapping[str, str], cache: str | None) -> st
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Tell whether an option may hold what nobody else should read; so may any url's query."""
+    """Tell whether an option may hold what nobody else should read, such as a url."""
+    if shown(value) != repr(value):
+        return True
     row = TABLE.get(name)
     if row is not None:
         return row.secret
@@ -190,7 +192,7 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     backend = settings.get("type")
     if backend in beaker_settings.OURS:
         return
-    what = f"is {backend!r}, not 'ext:dynamodb'" if backend else "is not set"
+    what = f"is {shown(backend)}, not 'ext:dynamodb'" if backend else "is not set"
     if backend and sources.nearest(str(backend), beaker_settings.OURS):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
@@ -204,7 +206,7 @@ def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
     plain = {n.removeprefix("beaker.").removeprefix(f"{kind}."): v for n, v in given.items()}
     for name in plain:
         if name.startswith(("session.", "cache.")):  # `parse` would set it aside without a word
-            raise OptionError(f"option {name!r} is not a {kind}'s; see --cache")
+            raise OptionError(f"option {shown(name)} is not a {kind}'s; see --cache")
     return plain
 
 
@@ -217,4 +219,4 @@ def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
         if name not in beaker_settings.own(kind) and not sources.is_known(name):
             near = sources.nearest(name, beaker_settings.own(kind))
             hint = f"did you mean {near!r}?" if near else "README lists those there are"
-            raise OptionError(f"unknown option {name!r}; {hint}")
+            raise OptionError(f"unknown option {shown(name)}; {hint}")

@@ -48,6 +48,7 @@ def look_over(
     """
     wrong = tuple(mistakes(config, given=given, cache=cache))
     yield from names.versions(_installed())
+    yield from names.backend(_found_by_beaker())
     misspelled = tuple(names.environment(os.environ))
     yield from misspelled
     # What no line of the file explains has just been told, with its variable.
@@ -197,6 +198,17 @@ def _policy(application: Application) -> str:
     if application.call:
         return f"beaker-dynamodb policy app {application.call}"
     return "beaker-dynamodb policy app, with the options that the doctor got"
+
+
+def _found_by_beaker() -> str:
+    """Name the class that Beaker itself finds for ext:dynamodb, "" where it finds none."""
+    from beaker.cache import clsmap
+
+    try:
+        found = clsmap["ext:dynamodb"]
+    except Exception:  # noqa: BLE001  # KeyError, or whatever its way to entry points raises
+        return ""
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def _installed() -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from beaker_dynamodb.errors import OptionError, digest
+from beaker_dynamodb.errors import OptionError, digest, masked_repr
 from beaker_dynamodb.options import Options
 from beaker_dynamodb.store.features import NONE, Features
 
@@ -54,7 +54,7 @@ class Index:
     projection: str = "KEYS_ONLY"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Blueprint:
     """The table that the options ask for.
 
@@ -71,6 +71,8 @@ class Blueprint:
     features: Features = NONE
     endpoint_url: str | None = None
     profile: str | None = None
+
+    __repr__ = masked_repr
 
     def ought(self) -> str:
         """Say the key schema in words, for an error or a list."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, masked_repr, shown
 from beaker_dynamodb.options import Options
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Connection:
     """Everything that makes one client unlike another; two equal ones share a client."""
 
@@ -30,6 +30,8 @@ class Connection:
     max_attempts: int = 3
     max_pool_connections: int = 50
     transport: str = "boto3"
+
+    __repr__ = masked_repr
 
     @classmethod
     def of(cls, options: Options) -> Connection:
@@ -63,6 +65,6 @@ def _resolved(path: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         wrong = type(error).__name__
     raise OptionError(
-        f"option 'client' is {path!r}, which cannot be found ({wrong}); expected"
+        f"option 'client' is {shown(path)}, which cannot be found ({wrong}); expected"
         " 'package.module:attribute', and that this process can import it (PYTHONPATH)"
     )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, masked_repr
 from beaker_dynamodb.store.answers import error_of, failure_of
 from beaker_dynamodb.store.client import Door
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Identity:
     """Region, endpoint, and the credentials that were found.
 
@@ -28,6 +28,8 @@ class Identity:
     endpoint: str
     provider: str = ""
     expires: float | None = None
+
+    __repr__ = masked_repr
 
 
 def identity(door: Door) -> Identity:

@@ -6,7 +6,6 @@ else arrives is broken. Nothing is made at import, for gevent may patch sockets 
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import ssl
@@ -14,6 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from beaker_dynamodb.errors import masked_repr
 
 #: A GetItem's 400 KB, six bytes of JSON for each byte at worst, and room to spare.
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -32,15 +33,17 @@ class ReplyTooSlowError(Exception):
     """The call's time was up while its reply was still arriving."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
     """Where a line leads: an URL of a host and nothing else, and which certificates count.
 
-    `certificates`: the file or folder of those that are trusted; None trusts anybody.
+    `certificates`: the file of those that are trusted; None trusts anybody.
     """
 
     url: str
     certificates: str | None
+
+    __repr__ = masked_repr
 
     @property
     def tls(self) -> bool:
@@ -61,14 +64,17 @@ class Endpoint:
         return name if port == (443 if self.tls else 80) else f"{name}:{port}"
 
     def context(self) -> ssl.SSLContext | None:
-        """Make the TLS context that botocore would use; None without TLS."""
+        """Make the TLS context that botocore would use; None without TLS.
+
+        Raises: OSError, where there is no such file, or no certificate in it; so for a folder.
+        """
         if not self.tls:
             return None
-        trusted = self.certificates
-        if trusted is not None and os.path.isdir(trusted):  # noqa: PTH112  # it stays a text
-            return ssl.create_default_context(capath=trusted)
-        context = ssl.create_default_context(cafile=trusted)
-        if trusted is None:
+        context = ssl.create_default_context(cafile=self.certificates)
+        # From Python 3.13 on the default takes an intermediate's certificate for an authority's,
+        # and refuses authorities that botocore trusts.
+        context.verify_flags = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_flags
+        if self.certificates is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context

@@ -19,6 +19,7 @@ from beaker_dynamodb.errors import (
     Refused,
     TableMissing,
     Unavailable,
+    mask,
 )
 from beaker_dynamodb.store.blueprint import Blueprint
 from beaker_dynamodb.store.client import Door
@@ -102,7 +103,7 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
             *(is_.table, is_.region, is_.account, is_.expiry),
         )
     if refusal:
-        command = blueprint.command(door.region)
+        command = mask(blueprint.command(door.region))
         log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
     return is_
 

@@ -8,14 +8,16 @@ No botocore is imported: a client is looked at as it is, and one of another buil
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import is_
+from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.store.connection import Connection
 
 BOTO3, WIRE, AUTO = "boto3", "wire", "auto"
@@ -105,12 +107,33 @@ def _obstacles(connection: Connection, client: Any) -> Iterator[str]:
     try:
         session = client._endpoint.http_session  # noqa: SLF001  # botocore tells it nowhere else
         proxied = session._proxy_config.proxy_url_for(url)  # noqa: SLF001  # likewise
-        _ = session._verify  # noqa: SLF001  # likewise
+        certificates = trusted(client)
     except AttributeError:
         yield "this botocore does not tell its proxy and certificates"
     else:
         if proxied:
             yield "a proxy stands before the endpoint"
+        yield from _unreadable(url, certificates)
+
+
+def _unreadable(url: str, certificates: Any) -> Iterator[str]:
+    """Find why botocore could not read the certificates that it was told to trust.
+
+    It says so at its first call only; and a folder of certificates is none of its.
+    """
+    if not isinstance(certificates, str):
+        return
+    from beaker_dynamodb.store.line import Endpoint  # with ssl: after gevent's patching
+
+    try:
+        Endpoint(url, certificates).context()
+    except OSError as error:
+        folder = Path(certificates).is_dir()
+        why = "it is a folder, not a file" if folder else (error.strerror or type(error).__name__)
+        yield (
+            f"boto3 cannot read the certificates in {shown(certificates)} ({why}), which"
+            " AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle names"
+        )
 
 
 def blind(client: Any) -> tuple[str, ...]:
@@ -190,7 +213,8 @@ def _looks(client: Any) -> tuple[Any, ...]:
 
 def trusted(client: Any) -> Any:
     """Read which certificates *client* trusts: True for botocore's own, a path, False for any."""
-    return client._endpoint.http_session._verify  # noqa: SLF001  # as above
+    told = client._endpoint.http_session._verify  # noqa: SLF001  # as above
+    return os.path.expanduser(told) if isinstance(told, str) else told  # noqa: PTH111  # as urllib3
 
 
 @dataclass(frozen=True, slots=True)

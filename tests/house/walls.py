@@ -80,11 +80,11 @@ ROOMS: Mapping[str, frozenset[str]] = {
     for room, below in {
         # The ground
         "errors": "",
-        "notices": "",
+        "notices": "errors",
         "surroundings": "",
         "casts": "errors",
         "options": "casts errors",
-        "urls": "errors",
+        "urls": "casts errors",
         "contradictions": "options errors",
         "sources": "options casts contradictions urls errors",
         "item": "errors",

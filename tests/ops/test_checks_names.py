@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -53,9 +54,20 @@ def test_an_address_that_is_set_aside_is_found(given: object, line: list[str]) -
 
 def test_an_old_library_is_found() -> None:
     """The oldest are those that setup.py names."""
-    assert lines(names.versions({"Beaker": "1.12.0", "boto3": "1.34.0"})) == []
-    assert lines(names.versions({"Beaker": "1.9.1", "boto3": "1.33.2"})) == ["error versions"] * 2
+    assert lines(names.versions({"Beaker": "1.14.0", "boto3": "1.34.0"})) == []
+    assert lines(names.versions({"Beaker": "1.13.0", "boto3": "1.33.2"})) == ["error versions"] * 2
     assert "is missing" in next(names.versions({"boto3": "1.34.0"})).said
+    promised = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
+    for name, version in names.OLDEST.items():
+        assert f'"{name.lower()}>={".".join(map(str, version))}"' in promised
+
+
+def test_another_packages_class_is_found() -> None:
+    """Two packages may claim one name; which of them Beaker takes is luck."""
+    (found,) = names.backend("dynamodb_beaker.DynamoDBManager")
+
+    assert (found.severity, found.matter) == ("error", "backend")
+    assert found.said.endswith("under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager")
 
 
 # Credentials and clock

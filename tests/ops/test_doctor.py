@@ -32,7 +32,17 @@ def test_an_application_that_is_well_is_told_so(
     out, err = capsys.readouterr()
 
     for matter in (
-        *("versions", "url", "cookie", "credentials", "region", "endpoint", "table", "keys"),
+        *(
+            "versions",
+            "backend",
+            "url",
+            "cookie",
+            "credentials",
+            "region",
+            "endpoint",
+            "table",
+            "keys",
+        ),
         *("TTL", "capacity", "clock", "round trip"),
     ):
         assert f"ok       {matter}: " in out

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import beaker.cache
 import pytest
+from beaker.container import MemoryNamespaceManager
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.store import embedded
@@ -237,3 +240,43 @@ def test_read_only_writes_nothing_into_the_old_store(
         "answers"
     )
     assert (home / "x.db").stat().st_size or len(list(home.iterdir())) > 1
+
+
+class OwnLookup(dict[str, object]):
+    """What `beaker.cache.clsmap` is, where its lookup goes another way."""
+
+    def __missing__(self, name: str) -> object:
+        """Look it up as Beaker 1.13 does: without pkg_resources there are no entry points."""
+        raise KeyError(name)
+
+
+def no_entry_points() -> object:
+    """Make Beaker's own lookup, as it is before the first one."""
+    return beaker.cache._backends({})
+
+
+@pytest.mark.parametrize("lookup", [OwnLookup, no_entry_points])
+def test_a_beaker_that_does_not_find_the_backend_is_an_error(
+    lookup: Callable[[], object],
+    made: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every request would fail with KeyError, and all the rest is well."""
+    monkeypatch.setattr(beaker.cache, "clsmap", lookup())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    ((severity, said, remedy),) = seen(capsys, "-c", made, code=1, matter="backend")
+
+    assert severity == "error"
+    assert "Beaker does not find ext:dynamodb" in said
+    assert remedy == "pip install -U 'Beaker>=1.14' beaker-dynamodb"
+
+
+def test_a_beaker_that_finds_another_class_is_an_error(
+    made: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, so that its package can be found."""
+    monkeypatch.setattr(beaker.cache, "clsmap", {"ext:dynamodb": MemoryNamespaceManager})
+    ((_, said, _),) = seen(capsys, "-c", made, code=1, matter="backend")
+
+    assert said.endswith("ext:dynamodb: beaker.container.MemoryNamespaceManager")

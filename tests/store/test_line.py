@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
+from botocore.httpsession import get_cert_path
 
 from beaker_dynamodb.store.line import (
     MOST_BYTES,
@@ -167,9 +168,9 @@ def test_where_an_url_leads(url: str) -> None:
     assert endpoint.tls is url.startswith("https")
 
 
-def test_certificates_are_checked_unless_nobody_is_to_be(tmp_path: object) -> None:
-    """A folder of them is taken too; without TLS there is no context at all."""
-    checked = Endpoint("https://h", str(tmp_path)).context()
+def test_certificates_are_checked_unless_nobody_is_to_be() -> None:
+    """Without TLS there is no context at all."""
+    checked = Endpoint("https://h", get_cert_path(True)).context()
     anybody = Endpoint("https://h", None).context()
 
     assert checked is not None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from beaker_dynamodb.errors import mask
+
 Severity = Literal["ok", "note", "warning", "error"]
 
 
@@ -24,3 +26,8 @@ class Finding:
     said: str
     remedy: str = ""
     unreachable: bool = False
+
+    def __post_init__(self) -> None:
+        """Mask what a URL in a name, a value or an address may hold."""
+        for name in ("said", "remedy"):
+            object.__setattr__(self, name, mask(getattr(self, name)))

@@ -17,7 +17,9 @@ from beaker_dynamodb.options import TABLE
 from beaker_dynamodb.sources import ENVIRONMENT
 
 #: The oldest that the tests run with; setup.py asks for the same.
-OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 12), "boto3": (1, 34)}
+OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
+#: What Beaker is to find under the name `ext:dynamodb`.
+BACKEND: Final = "beaker_dynamodb.manager.DynamoDBNamespaceManager"
 _SCHEME: Final = "dynamodb"
 _CLOSE: Final = 0.7
 _NAMES: Final = tuple(
@@ -103,6 +105,31 @@ def versions(installed: Mapping[str, str]) -> Iterator[Finding]:
             "versions",
             f"{name} {installed.get(name, 'is missing')}: this package needs {least} or later",
             f"pip install '{name}>={least}'",
+        )
+
+
+def backend(found: str) -> Iterator[Finding]:
+    """Beaker looks backends up by entry points; where it finds none, no session can be made.
+
+    Args: the full name of the class that Beaker finds, or "" where it finds none.
+    """
+    if found == BACKEND:
+        yield Finding("ok", "backend", "Beaker finds ext:dynamodb")
+    elif found:
+        yield Finding(
+            "error",
+            "backend",
+            f"Beaker finds another package's class under the name ext:dynamodb: {found}",
+            "pip uninstall the package that it belongs to",
+        )
+    else:
+        least = ".".join(map(str, OLDEST["Beaker"]))
+        yield Finding(
+            "error",
+            "backend",
+            "Beaker does not find ext:dynamodb, and raises KeyError at the first session: it is"
+            f" older than {least}, or this package is on the path but was not installed",
+            f"pip install -U 'Beaker>={least}' beaker-dynamodb",
         )
 
 

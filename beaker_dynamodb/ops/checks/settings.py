@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.options import Options
@@ -217,13 +217,13 @@ def unmoved(error: DynamoDBBackendError) -> Finding:
 
 def no_place(place: str) -> Finding:
     """Beaker makes one where none is, so a misspelled name looks like a store without sessions."""
-    said = f"there is no {place!r}: no session of anybody's stands there"
+    said = f"there is no {shown(place)}: no session of anybody's stands there"
     return Finding("error", "migrate_from", said, "the options behind session.migrate_from.")
 
 
 def nothing_moved(place: str) -> Finding:
     """An application that ran once under a misspelled name has made the folder."""
-    said = f"there is no session in {place!r}: is it the folder of the old application?"
+    said = f"there is no session in {shown(place)}: is it the folder of the old application?"
     return Finding("warning", "migrate_from", said, "the options behind session.migrate_from.")
 
 

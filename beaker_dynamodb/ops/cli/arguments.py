@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from beaker_dynamodb.errors import OptionError, TableMissing
+from beaker_dynamodb.errors import OptionError, TableMissing, shown
 from beaker_dynamodb.ops.application import Application, application
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.store import embedded
@@ -34,7 +34,7 @@ def pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[s
     found = dict(word.partition("=")[::2] for word in words if "=" in word.lstrip("= "))
     wrong = [word for word in words if "=" not in word.lstrip("= ")]
     if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+        raise click.BadParameter(f"{shown(wrong[0])} is not NAME=VALUE")
     return found
 
 

@@ -7,6 +7,7 @@ interrupted. A traceback is a defect.
 from __future__ import annotations
 
 import importlib.metadata
+import io
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from beaker_dynamodb.errors import (
     Refused,
     TableError,
     Unavailable,
+    mask,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
 
@@ -70,7 +72,10 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         code = cli.main(argv, prog_name=NAME, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        # It repeats words of the command line, and one of them may be a pasted URL.
+        click.echo(mask(said.getvalue()), nl=False, err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")

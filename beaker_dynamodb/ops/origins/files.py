@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.errors import OptionError, Unavailable, shown
 from beaker_dynamodb.former import has_plain_files, read_file
 from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.ops.origins.origin import (
@@ -73,7 +73,7 @@ class Files:
             wrong = error.strerror or type(error).__name__
         else:
             return
-        raise Unavailable(f"the folder {str(self.folder)!r} cannot be read: {wrong}")
+        raise Unavailable(f"the folder {shown(str(self.folder))} cannot be read: {wrong}")
 
     def _below(self, folder: Path, levels: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item.safe_load import safe_load
 
 #: Why an entry is no session that can be moved.
@@ -58,7 +58,9 @@ def checked(kind: str, given: Mapping[str, str], known: Collection[str]) -> dict
     """
     for name in given:
         if name not in {*known, "data_dir", "lock_dir"}:
-            raise OptionError(f"{kind} has no option {name!r}; it has {', '.join(sorted(known))}")
+            raise OptionError(
+                f"{kind} has no option {shown(name)}; it has {', '.join(sorted(known))}"
+            )
     return dict(given)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from beaker_dynamodb import sources
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.options import MB, Options
 from beaker_dynamodb.store import foreign
@@ -68,7 +68,7 @@ def place(given: Mapping[str, str]) -> Place:
     """
     for name in given:
         if not sources.is_known(name):
-            raise OptionError(f"unknown option {name!r} of the table to read from")
+            raise OptionError(f"unknown option {shown(name)} of the table to read from")
     return Place(sources.parse(given, "session"))
 
 
