@@ -54,27 +54,14 @@ def digest(text: str, digits: int = 8) -> str:
 
 
 _HIDDEN = "***@"
-
-
-def _user_information(inside: str) -> tuple[re.Pattern[str], ...]:
-    """Build the patterns of what stands before a host, with a scheme before it and without one.
-
-    Args: *inside* is one character that a user name or a password may hold.
-    """
-    colon_and_slashes, at = r"(?:://|%3a%2f%2f)", r"(?:@|%40)"
-    # The second must not take the colon of a URL for the one between a user and a password.
-    patterns = (
-        rf"(?<=://){inside}*{at}|(?<=%3a%2f%2f){inside}*{at}",
-        rf"[^\s'\"(\[{{=,:]*(?!{colon_and_slashes}{re.escape(_HIDDEN)}):{inside}*{at}",
-    )
-    return tuple(re.compile(one, re.IGNORECASE | re.DOTALL) for one in patterns)
-
-
-_IN_WORDS, _IN_VALUES = _user_information(r"\S"), _user_information(".")
-#: A parameter of a URL that carries a secret by its name: `?password=...`.
-_PARAMETER = re.compile(
-    r"([?&][\w.%-]*(?:passw|pwd|secret|token|key|credential)[\w.%-]*=)[^&\s'\"]+", re.IGNORECASE
-)
+_WORD = re.compile(r"\S+")
+_AT = re.compile(r"@|%40")
+_SLASHES = re.compile(r"://|%3a%2f%2f", re.IGNORECASE)
+#: What may stand before a user name in a sentence: a quote, a bracket, the name of an option.
+_BEFORE_A_USER = "'\"([{=,"
+#: A parameter of a URL, and the names of those that carry a secret: `?password=...`.
+_PARAMETER = re.compile(r"([?&][\w.%-]*=)([^&\s'\"]+)")
+_SECRET_NAME = re.compile(r"passw|pwd|secret|token|key|credential", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
@@ -82,12 +69,37 @@ def mask(text: str) -> str:
 
     A password with white space in it is found by `shown` only, which knows where a value ends.
     """
-    return _PARAMETER.sub(r"\1***", _without(_IN_WORDS, text))
+    return _PARAMETER.sub(_without_secret, _WORD.sub(lambda word: _without_user(word[0]), text))
 
 
 def shown(value: object) -> str:
     """Return the repr of a value that somebody gave us, masked, for a sentence."""
-    return mask(_without(_IN_VALUES, repr(value)))
+    return mask(_without_user(repr(value)))
+
+
+def _without_user(text: str) -> str:
+    """Hide all that stands between a scheme, or the beginning, and the last `@`: it may be a user.
+
+    Each part is looked for once, from one end: a search for the whole would begin anew at each
+    colon of a long value.
+    """
+    at = None
+    for at in _AT.finditer(text):  # noqa: B007  # the last one
+        continue
+    if at is None or text[: at.start()].endswith("***"):
+        return text
+    before, after = text[: at.start()], text[at.end() :]
+    if slashes := _SLASHES.search(before):
+        return f"{before[: slashes.end()]}{_HIDDEN}{after}"
+    user, colon, _ = before.partition(":")
+    if not colon:
+        return text
+    begin = 1 + max(user.rfind(one) for one in _BEFORE_A_USER)
+    return f"{user[:begin]}{_HIDDEN}{after}"
+
+
+def _without_secret(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}***" if _SECRET_NAME.search(parameter[1]) else parameter[0]
 
 
 def masked_repr(value: Any) -> str:
@@ -95,12 +107,6 @@ def masked_repr(value: Any) -> str:
     told = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr)
     inside = ", ".join(f"{name}={shown(field)}" for name, field in told)
     return f"{type(value).__qualname__}({inside})"
-
-
-def _without(patterns: tuple[re.Pattern[str], ...], text: str) -> str:
-    for pattern in patterns:
-        text = pattern.sub(_HIDDEN, text)
-    return text
 
 
 @dataclass(frozen=True, slots=True)

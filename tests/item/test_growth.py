@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from beaker.util import PickleSerializer
 
+from beaker_dynamodb.errors import mask, shown
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.compression import inflates_beyond
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
@@ -151,6 +152,14 @@ def test_sealing_opening_and_keying_are_linear(shape: str) -> None:
     for kind in (SESSION, VALUE):
         assert_linear(partial(seal, kind), 40_000)
     assert_linear(keys, 40_000)
+
+
+@pytest.mark.parametrize(
+    "part", ["c", ":", "://", "a:b@", "?passw", "&key=", "'", "%40", "%3a%2f%2f", "a b:c@ "]
+)
+def test_hiding_passwords_is_linear(part: str) -> None:
+    """A value of an ini file that is an error is shown masked, however long it is."""
+    assert_linear(lambda size: lambda: (mask(part * size), shown(part * size)), 5_000)
 
 
 @pytest.mark.parametrize("shape", TEXTS)
