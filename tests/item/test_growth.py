@@ -163,7 +163,7 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
 
     def row(size: int) -> Callable[[], object]:
         text = TEXTS[shape](size)
-        found = {"data": text.encode(), "rev": "b.t", "prev": text, "name": text}
+        found = {"data": text.encode(), "rev": "b.t", "prev": "t u", "name": text}
         schema = Schema(special=(("a", "S"), ("b", "N")))
         return lambda: (
             from_attributes(Key("a"), found, schema),
