@@ -200,8 +200,12 @@ def _number(value: object) -> Decimal | None:
         return None
     if number.is_zero():
         return Decimal(0)  # whatever its exponent was
+    if len(number.as_tuple().digits) <= _MOST_DIGITS:
+        return number
+    # Rounded it would be another number, and with all its zeros DynamoDB reads it for minutes.
     plain = number.normalize(_WIDE)
-    return number if len(plain.as_tuple().digits) <= _MOST_DIGITS else None
+    is_short = len(plain.as_tuple().digits) <= _MOST_DIGITS
+    return plain if is_short and plain == number else None
 
 
 def in_range(number: Decimal) -> bool:
