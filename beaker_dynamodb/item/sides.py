@@ -40,7 +40,7 @@ def onto(standing: Standing | None, sides: Sides) -> Content:
 
 
 def merged_content(sides: Sides, theirs: Content) -> Content:
-    """Merge mine into theirs; mine alone, where one does not open or the merge cannot be written."""
+    """Merge mine into theirs; mine alone, if one does not open or the merge cannot be written."""
     known = sides.known.values if sides.known and sides.known.values else {}
     if sides.envelope is None or sides.mine.values is None or theirs.values is None:
         return sides.mine
