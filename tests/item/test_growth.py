@@ -74,7 +74,16 @@ def _chain(length: int, end: object) -> Plain:
     return end
 
 
-@pytest.mark.parametrize("shape", ["a chain of objects", "many objects", "sets"])
+def _cart(size: int, tags: object) -> Plain:
+    """Make an object that holds others, each of which holds it."""
+    cart = Plain(tags=tags)
+    cart.__dict__["lines"] = [Plain(cart=cart, number=number) for number in range(size)]
+    return cart
+
+
+@pytest.mark.parametrize(
+    "shape", ["a chain of objects", "many objects", "objects that hold one another", "sets"]
+)
 def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
     """Where two pickles differ by the order of a set, the parts are compared, each once."""
     some, others = {0, 8}, {8, 0}  # of one slot: the order is that of the insertions
@@ -89,6 +98,8 @@ def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
                 [Plain(a={0, 8, n}) for n in range(size)],
                 [Plain(a={8, 0, n}) for n in range(size)],
             )
+        if shape == "objects that hold one another":
+            return partial(same, _cart(size, some), _cart(size, others))
         return partial(same, [set(range(size))], [set(range(size - 1, -1, -1))])
 
     assert_linear(make, 80)
