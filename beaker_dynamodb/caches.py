@@ -30,6 +30,9 @@ from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
+#: The most bytes of a key that is stored in clear beside its hash. A row takes 400 KB in all: a
+#: longer one, such as what a visitor searches for, would leave no room for the value.
+MAX_NAME: Final = 256 * 1024
 #: How many rows `clear()` gathers before it deletes them.
 _BATCH: Final = 500
 SCANS: Final = (
@@ -245,7 +248,7 @@ def _name(key: object) -> str | None:
     text = as_text(key)
     name = repr(key) if text is None else text
     try:
-        name.encode()
+        size = len(name.encode())
     except UnicodeEncodeError:
         return None
-    return name
+    return name if size <= MAX_NAME else None

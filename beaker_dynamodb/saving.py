@@ -43,6 +43,9 @@ from beaker_dynamodb.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
+UNWRITABLE: Final = (
+    "a session was replaced, not merged: it holds an object that opens and cannot be pickled again"
+)
 #: How many seconds a save goes on against other writers, and waits at most between two tries.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
@@ -115,6 +118,8 @@ class Saver:
             step, base, content = decided.plan, theirs, sides.mine
             if decided.merge and theirs is not None:
                 content = merged_content(sides, opened(theirs))
+                if content is sides.mine:
+                    notices.warn(log, UNWRITABLE)
 
     def _policy(self, theirs: Record | None) -> str:
         """Read the option; an earlier write of our own, whose reply was lost, is no conflict."""

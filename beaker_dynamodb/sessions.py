@@ -14,7 +14,7 @@ from typing import Final
 from beaker_dynamodb import migrating, notices, outage
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.codec import ROTATED
-from beaker_dynamodb.item.envelope import Envelope, plain_envelope
+from beaker_dynamodb.item.envelope import Envelope, plain_envelope, rewrite
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.merge import changed_keys, in_doubt
 from beaker_dynamodb.item.plan import (
@@ -233,7 +233,8 @@ class Keeper:
         changed = changed_keys(known.values, mine.values)
         if not in_doubt(changed, known.values, mine.values):
             return known, None
-        return Content(known.text, envelope.open(envelope.close(known.values))), None
+        again = rewrite(envelope, known.values)
+        return known if again is None else Content(known.text, envelope.open(again)), None
 
     def _is_to_be_kept(self, envelope: Envelope, known: Content, mine: Content) -> bool:
         """Tell whether a save would only replace a session that this process cannot open.

@@ -38,20 +38,32 @@ def rows(heading: str) -> list[list[str]]:
     return found
 
 
-def beginning(node: ast.expr) -> str | None:
-    """Read how a message begins, up to what is filled in; None if it is a name."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-        return str(node.values[0].value)
-    return None
+def beginnings(node: ast.expr, named: dict[str, ast.expr]) -> Iterator[str]:
+    """Yield how a message may begin, up to what is filled in; *named* are a module's constants."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            yield text
+        case ast.JoinedStr(values=[ast.FormattedValue(value=first), *_]):
+            yield from beginnings(first, named)
+        case ast.Name(id=name) if name in named:
+            yield from beginnings(named[name], named)
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*beginnings(one, named), *beginnings(other, named))
 
 
 def warnings() -> Iterator[tuple[str, str]]:
     """Yield logger and beginning of each warning that the package writes in its own words."""
     for path in sorted(PACKAGE.rglob("*.py")):
         logger = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        named = {
+            node.target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value
+        }
+        for node in ast.walk(tree):
             match node:
                 case (
                     ast.Call(
@@ -63,8 +75,7 @@ def warnings() -> Iterator[tuple[str, str]]:
                         args=[message, *_],
                     )
                 ):
-                    if (text := beginning(message)) is not None:
-                        yield logger, text
+                    yield from ((logger, text) for text in beginnings(message, named))
 
 
 QUOTED = {

@@ -161,6 +161,17 @@ def plain_envelope(mine: str, most: int, option: str = "auto") -> Envelope | Non
     return JsonEnvelope(most) if beginning.startswith(_ZLIB) else None
 
 
+def rewrite(envelope: Envelope, values: Values) -> str | None:
+    """Write *values*, which were opened, as text once more; None where they cannot be written.
+
+    What opens does not always pickle: an object may take a lock or a connection as it is opened.
+    """
+    try:
+        return envelope.close(values)
+    except Exception:  # noqa: BLE001  # pickling runs the code of any class
+        return None
+
+
 def _accessed_at(raw: bytes) -> int | None:
     """Find the 8 bytes of the access time, behind no key but Beaker's own; None elsewhere."""
     if not raw.startswith(_PICKLED_DICT + b"("):

@@ -23,9 +23,11 @@ REMEMBERED: Final = 4
 MOST_INDEXED: Final = 2048
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
-#: The most characters of a `rev`; ours have 25. The keys of a value's pieces hold it, and DynamoDB
+#: The most bytes of a `rev`; ours have 25. The keys of a value's pieces hold it, and DynamoDB
 #: takes keys of 1,024 bytes: under a longer one nothing could be read or deleted.
 MAX_REV: Final = 128
+#: The most bytes of a `prev`; the next save writes it once more, into a row of at most 400 KB.
+MAX_PREV: Final = REMEMBERED * (MAX_REV + 1)
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 
 _SECOND: Final = 1000  # milliseconds
@@ -198,8 +200,12 @@ def _number(value: object) -> Decimal | None:
         return None
     if number.is_zero():
         return Decimal(0)  # whatever its exponent was
+    if len(number.as_tuple().digits) <= _MOST_DIGITS:
+        return number
+    # Rounded it would be another number, and with all its zeros DynamoDB reads it for minutes.
     plain = number.normalize(_WIDE)
-    return number if len(plain.as_tuple().digits) <= _MOST_DIGITS else None
+    is_short = len(plain.as_tuple().digits) <= _MOST_DIGITS
+    return plain if is_short and plain == number else None
 
 
 def in_range(number: Decimal) -> bool:
@@ -218,7 +224,7 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     expires, name = found.get(schema.ttl), found.get("name")
     if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
-    if len(rev) > MAX_REV:
+    if _size(rev) > MAX_REV or _size(prev) > MAX_PREV:
         raise CorruptItem(digest(key.hash), "its revision is too long")
     if not (expires is None or isinstance(expires, Decimal)) or not (
         name is None or isinstance(name, str)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.item.envelope import Envelope, rewrite
 from beaker_dynamodb.item.merge import merge
 from beaker_dynamodb.item.plan import Content
 from beaker_dynamodb.item.record import Record
@@ -40,9 +40,10 @@ def onto(standing: Standing | None, sides: Sides) -> Content:
 
 
 def merged_content(sides: Sides, theirs: Content) -> Content:
-    """Merge mine into theirs; mine alone, where one of them does not open."""
+    """Merge mine into theirs; mine alone, if one does not open or the merge cannot be written."""
     known = sides.known.values if sides.known and sides.known.values else {}
     if sides.envelope is None or sides.mine.values is None or theirs.values is None:
         return sides.mine
     values = merge(known, sides.mine.values, theirs.values)
-    return Content(sides.envelope.close(values), values)
+    text = rewrite(sides.envelope, values)
+    return sides.mine if text is None else Content(text, values)

@@ -80,13 +80,16 @@ def until_done(
         if table.name not in left:
             return
         batch = left[table.name]
-        undone = len(batch["Keys"]) if isinstance(batch, dict) else len(batch)
+        keys = batch.get("Keys") if isinstance(batch, Mapping) else batch
+        facts = CallFacts(operation, table.name, table.door.region)
+        if not isinstance(keys, list):
+            raise Unavailable("DynamoDB's reply does not list what is left undone", call=facts)
+        undone = len(keys)
         if undone < before:
             waits, before = iter(BACKOFF), undone
             continue
         wait = next(waits, None)
         if wait is None:
-            facts = CallFacts(operation, table.name, table.door.region)
             raise Unavailable("DynamoDB keeps leaving a part of the batch undone", call=facts)
         around.sleep(wait * around.fraction())
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from beaker_dynamodb.store import meter
 from beaker_dynamodb.store.answers import Failure
+
+#: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
+_MAX_UNITS: Final = 1_000_000
 
 
 def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
@@ -43,12 +46,17 @@ def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure
 
 
 def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
-    """Read how many read and write units a reply says it cost."""
-    told = body.get("ConsumedCapacity") or ()
-    each = (told,) if isinstance(told, Mapping) else told
-    total = float(sum(one.get("CapacityUnits", 0) for one in each))
+    """Read how many read and write units a reply says it cost; what is no number counts nothing."""
+    told = body.get("ConsumedCapacity")
+    each = told if isinstance(told, list) else (told,)
+    counts = [one.get("CapacityUnits") for one in each if isinstance(one, Mapping)]
+    total = float(sum(count for count in counts if _is_count(count)))
     reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
     return (total, 0.0) if reads else (0.0, total)
+
+
+def _is_count(count: object) -> TypeGuard[float]:
+    return isinstance(count, (int, float)) and 0 <= count <= _MAX_UNITS
 
 
 def report(

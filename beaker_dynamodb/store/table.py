@@ -185,8 +185,8 @@ class Table:
         Raises: TableMismatch, where it lacks what every row of the options' key schema has.
         """
         ranged = self.layout.range_key
-        hash_ = item.get(self.layout.hash_key, {}).get("S")
-        range_ = item.get(ranged, {}).get("S") if ranged else None
+        hash_ = _text(item.get(self.layout.hash_key))
+        range_ = _text(item.get(ranged)) if ranged else None
         if hash_ is None or (ranged and range_ is None):
             raise TableMismatch(
                 "the table's key schema is not that of the options; the options say"
@@ -225,8 +225,18 @@ def typed(value: object) -> dict[str, Any]:
     return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
-def plain(value: Mapping[str, Any]) -> object:
-    """Read S, N and B; anything else stays as it is, and is corrupt where it matters."""
+def _text(value: object) -> str | None:
+    text = plain(value)
+    return text if isinstance(text, str) else None
+
+
+def plain(value: object) -> object:
+    """Read S, N and B; anything else stays as it is, and is corrupt where it matters.
+
+    A broken server may send anything in the place of a typed value: that is read as an empty one.
+    """
+    if not isinstance(value, Mapping):
+        return {}
     for kind, content in value.items():
         if kind == "N":
             try:

@@ -7,14 +7,16 @@ it begins an empty one under the same id, and would save that over the row.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from beaker_dynamodb import StrictSession
 from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import View, contents, gathered_saves, log_out, put
+from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while
 
 
 class Basket:
@@ -163,6 +165,45 @@ def test_a_session_whose_last_key_goes_is_saved(site: Site) -> None:
     assert site.found(browser) == {}
     site.visit(browser, put(cart=1))
     assert site.found(browser) == {"cart": 1}
+
+
+class Shelf:
+    """A class of the application's, whose objects cannot be pickled again once they are opened."""
+
+    def __init__(self) -> None:
+        self.books = 3
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, lock=threading.Lock())
+
+
+def clear_shelf(session: Any) -> None:
+    """Take out what Beaker could not save, and set something else."""
+    del session["shelf"]
+    session["seen"] = {9}
+    session.save()
+
+
+def test_an_object_that_does_not_pickle_again_fails_no_save(site: Site) -> None:
+    """An opened object holds a lock; the page that takes it out of the session saves."""
+    browser = site.begun(user="ann", shelf=Shelf(), bag={1})
+
+    site.visit(browser, clear_shelf)
+
+    assert site.found(browser) == {"user": "ann", "bag": {1}, "seen": {9}}
+
+
+def test_what_cannot_be_merged_is_replaced_and_the_log_says_so(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another request's session holds such an object: the later save wins, and none fails."""
+    browser = site.begun(user="ann")
+    other = put(shelf=Shelf(), cart=1)
+
+    site.visit(browser, put_while(lambda: site.visit(browser.also(), other), seen=9))
+
+    assert site.found(browser) == {"user": "ann", "seen": 9}
+    assert "replaced, not merged" in caplog.text
 
 
 class TestStrictSession:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import ItemTooLarge
+from beaker_dynamodb.caches import MAX_NAME
 from beaker_dynamodb.item.pieces import MOST_IN_A_ROW
 from tests.caches import workers
 from tests.caches.places import RAW, Maker, Place, never, text_of, values_of
@@ -91,6 +92,24 @@ def test_long_keys_and_names_count_for_the_limit(ranged: Place, size: int) -> No
     ranged.manager(namespace, serializer=RAW, compress=False)[key] = value
 
     assert ranged.manager(namespace, serializer=RAW)[key] == value
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e9"])
+@pytest.mark.parametrize("length", [100_000, MAX_NAME, MAX_NAME + 1, 3_000_000])
+def test_a_key_of_any_length_keeps_its_value(ranged: Place, length: int, letter: str) -> None:
+    """A visitor's text may be a key: no length of it is an error, and the value is found by it.
+
+    In clear it is stored as long as it leaves room for a value, so `keys()` names it.
+    """
+    key, value = letter * length, a_value(ONE * 2)
+
+    ranged.manager(serializer=RAW, compress=False)[key] = value
+
+    assert ranged.manager(serializer=RAW)[key] == value
+    fits = len(key.encode()) <= MAX_NAME
+    assert (ranged.manager(serializer=RAW).keys() == [key]) is fits
+    del ranged.manager(serializer=RAW)[key]
+    assert ranged.rows() == []
 
 
 @pytest.mark.parametrize("size", range(ONE - 13_000, ONE + 1000, 2500))

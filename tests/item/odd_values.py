@@ -6,6 +6,7 @@ import collections
 import datetime as dt
 import enum
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -145,6 +146,11 @@ SAME: dict[str, tuple[object, object]] = {
     "enums": (Color.RED, Color.RED),
     "default dicts": (collections.defaultdict(int, a=1), collections.defaultdict(int, a=1)),
     "a class": (Plain, Plain),
+    "a class beside a set in another order": ([Plain, set(ORDER)], [Plain, set(REVERSED)]),
+    "what copyreg pickles beside a set": (
+        [re.compile("a"), 1j, len, Color.RED, set(ORDER)],
+        [re.compile("a"), 1j, len, Color.RED, set(REVERSED)],
+    ),
 }
 OTHERS: dict[str, tuple[object, object]] = {
     "1 and True": (1, True),
@@ -161,6 +167,8 @@ OTHERS: dict[str, tuple[object, object]] = {
     "1 and True as a value": ({"a": 1}, {"a": True}),
     "two globals": (LIGHT, DARK),
     "two globals, in a list": ([LIGHT], [DARK]),
+    "two functions of one name": (pow, math.pow),
+    "two functions of one name, in a list": ([pow], [math.pow]),
     "1 and True in a set": ({1}, {True}),
     "1 and 1.0 in a set": ({1}, {1.0}),
     "1 and True in a tuple in a set": ({(1,)}, {(True,)}),

@@ -75,7 +75,16 @@ def _chain(length: int, end: object) -> Plain:
     return end
 
 
-@pytest.mark.parametrize("shape", ["a chain of objects", "many objects", "sets"])
+def _cart(size: int, tags: object) -> Plain:
+    """Make an object that holds others, each of which holds it."""
+    cart = Plain(tags=tags)
+    cart.__dict__["lines"] = [Plain(cart=cart, number=number) for number in range(size)]
+    return cart
+
+
+@pytest.mark.parametrize(
+    "shape", ["a chain of objects", "many objects", "objects that hold one another", "sets"]
+)
 def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
     """Where two pickles differ by the order of a set, the parts are compared, each once."""
     some, others = {0, 8}, {8, 0}  # of one slot: the order is that of the insertions
@@ -90,6 +99,8 @@ def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
                 [Plain(a={0, 8, n}) for n in range(size)],
                 [Plain(a={8, 0, n}) for n in range(size)],
             )
+        if shape == "objects that hold one another":
+            return partial(same, _cart(size, some), _cart(size, others))
         return partial(same, [set(range(size))], [set(range(size - 1, -1, -1))])
 
     assert_linear(make, 80)
@@ -172,7 +183,7 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
 
     def row(size: int) -> Callable[[], object]:
         text = TEXTS[shape](size)
-        found = {"data": text.encode(), "rev": "b.t", "prev": text, "name": text}
+        found = {"data": text.encode(), "rev": "b.t", "prev": "t u", "name": text}
         schema = Schema(special=(("a", "S"), ("b", "N")))
         return lambda: (
             from_attributes(Key("a"), found, schema),

@@ -99,3 +99,20 @@ def test_a_number_beyond_all_measure_stops_no_save(word: str) -> None:
     assert kept == ({"visits": Decimal(0)} if word[0] == "0" else {})
     assert all(str(value) == "0" for value in kept.values())
     assert left == (() if kept else ("visits",))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("zeros", [100, 6_000, 1_000_000])
+def test_a_number_of_many_digits_stops_no_save(zeros: int, sign: int) -> None:
+    """Zeros at its end are left out, and where one more digit follows them, the whole number is.
+
+    DynamoDB refuses more than 38 digits, and DynamoDB Local reads 200,000 zeros for minutes.
+    """
+    schema, word = Schema(special=(("price", "N"),)), "1." + "0" * zeros
+
+    kept, _ = promote({"price": Decimal(word).copy_sign(Decimal(sign))}, schema)
+    assert [str(value) for value in kept.values()] == [str(sign)]
+
+    for more in ("1", "0001", "1" + "0" * 50):
+        price = Decimal(word + more).copy_sign(Decimal(sign))
+        assert promote({"price": price}, schema) == ({}, ("price",))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, Schema, from_attributes
+from beaker_dynamodb.item.record import MAX_PREV, MAX_REV, Record, Schema, from_attributes
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
@@ -145,6 +145,22 @@ def test_a_row_without_data_or_rev_is_corrupt(name: str) -> None:
     """A row that somebody else wrote there is CorruptItem, never a KeyError."""
     with pytest.raises(CorruptItem):
         from_attributes(KEY, {n: v for n, v in GOOD.items() if n != name}, SCHEMA)
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\U0001f600", "\ud800"], ids=ascii)
+@pytest.mark.parametrize("name", ["rev", "prev"])
+def test_a_row_whose_revisions_are_too_long_is_corrupt(name: str, letter: str) -> None:
+    """They are counted in bytes, as DynamoDB counts the keys and rows that they are written into.
+
+    Under a longer `rev` no chunk could be read: AWS refuses such a key, and a cache would raise.
+    """
+    most = {"rev": MAX_REV, "prev": MAX_PREV}[name]
+    size = len(letter.encode("utf-8", "surrogatepass"))
+
+    assert from_attributes(KEY, {**GOOD, name: letter * (most // size)}, SCHEMA)
+
+    with pytest.raises(CorruptItem):
+        from_attributes(KEY, {**GOOD, name: letter * (most // size + 1)}, SCHEMA)
 
 
 @pytest.mark.parametrize("value", WRONG, ids=repr)
