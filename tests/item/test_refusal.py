@@ -75,8 +75,13 @@ def refused(
 
 def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Refused, Next]:
     """Write one row of the table: what follows for each plan."""
-    touches = {TOUCH: touch, TOUCH_ANEW: touch}
-    return {CREATE: create, **touches, REPLACE: replaced, DELETE: delete}
+    return {
+        CREATE: create,
+        TOUCH: touch,
+        TOUCH_ANEW: touch,
+        REPLACE: replaced,
+        DELETE: delete,
+    }
 
 
 DELETED_AGAIN = Again(Delete("birth.theirs"))
