@@ -6,6 +6,7 @@ or Beaker's own, and which id a session had before. It works over Beaker's other
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +15,17 @@ from typing import Any, Final
 from beaker.container import NamespaceManager
 from beaker.session import Session
 
+from beaker_dynamodb import notices
 from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
+
+log = logging.getLogger(__name__)
 
 _ROW: Final = "session"
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
+_UNOPENED: Final = (
+    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
+    " as it is, and its visitor is not logged in here meanwhile"
+)
 
 
 class SessionEnvelope:
@@ -109,6 +117,20 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
                 # stays for those that can open it.
                 self._unread = self.namespace
                 self._create_id()
+
+    def _decrypt_data(self, session_data: Any) -> Any:
+        """Open a session's text; one that does not open while Beaker loads it is a KeyError.
+
+        To Beaker that is "no such session". Of other errors, as of a module that a deploy has taken
+        away, it would make a fresh cookie at once, and another server could open the session.
+        """
+        try:
+            return super()._decrypt_data(session_data)
+        except Exception:  # unpickling runs any class's code
+            if not self._loading or not self.invalidate_corrupt:
+                raise
+        notices.warn(log, _UNOPENED)
+        raise KeyError("it does not open")
 
     def invalidate(self) -> None:
         """Remove the session's row and begin anew, under a fresh id.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,20 +38,36 @@ def rows(heading: str) -> list[list[str]]:
     return found
 
 
-def beginning(node: ast.expr) -> str | None:
-    """Read how a message begins, up to what is filled in; None if it is a name."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-        return str(node.values[0].value)
-    return None
+def beginnings(node: ast.expr, named: Mapping[str, str]) -> Iterator[str]:
+    """Read how a message begins, up to what is filled in; `named`: the module's own texts."""
+    match node:
+        case ast.Constant(value=str() as text):
+            yield text
+        case ast.Name(id=name) if name in named:
+            yield named[name]
+        case ast.JoinedStr(values=[ast.FormattedValue(value=first), *_]):
+            yield from beginnings(first, named)
+        case ast.JoinedStr(values=[first, *_]):
+            yield from beginnings(first, named)
+        case ast.IfExp(body=one, orelse=other):
+            yield from beginnings(one, named)
+            yield from beginnings(other, named)
 
 
 def warnings() -> Iterator[tuple[str, str]]:
     """Yield logger and beginning of each warning that the package writes in its own words."""
     for path in sorted(PACKAGE.rglob("*.py")):
         logger = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        named = {
+            line.target.id: line.value.value
+            for line in tree.body
+            if isinstance(line, ast.AnnAssign)
+            and isinstance(line.target, ast.Name)
+            and isinstance(line.value, ast.Constant)
+            and isinstance(line.value.value, str)
+        }
+        for node in ast.walk(tree):
             match node:
                 case (
                     ast.Call(
@@ -63,8 +79,7 @@ def warnings() -> Iterator[tuple[str, str]]:
                         args=[message, *_],
                     )
                 ):
-                    if (text := beginning(message)) is not None:
-                        yield logger, text
+                    yield from ((logger, text) for text in beginnings(message, named))
 
 
 QUOTED = {
