@@ -167,6 +167,27 @@ def test_what_an_earlier_save_merged_in_moves_to_the_fresh_id(site: Site, ann: B
     assert list(site.rows()) == [ann.id]
 
 
+@pytest.mark.parametrize("order", ["clear", "regenerate_id"], ids=["cleared", "moved"])
+@pytest.mark.parametrize("merged", [False, True], ids=["beside", "merged in before"])
+def test_a_session_that_a_login_clears_takes_over_nothing(
+    site: Site, ann: Browser, order: str, merged: bool
+) -> None:
+    """What somebody else changed meanwhile was of the session before, as in any cleared one."""
+    visit = ann.begin()
+    visit.session["role"] = "admin"
+    Browser(site, ann.cookie).write(secret="ann's")
+    if merged:
+        visit.session.persist()
+    for step in sorted(("clear", "regenerate_id"), key=lambda one: one != order):
+        getattr(visit.session, step)()
+        visit.session["user"] = "ben"
+    visit.session.save()
+    ann.end(visit)
+
+    assert ann.read() == {"user": "ben"}
+    assert list(site.rows()) == [ann.id]
+
+
 @pytest.mark.parametrize("session_class", [Session, StrictSession])
 def test_a_failed_logout_is_never_told_as_one(
     proxy: FaultProxy, table_name: str, session_class: type[Session]
