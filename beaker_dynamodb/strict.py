@@ -71,6 +71,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._loading = 0
         self._stored = False
         self._deleted = False
+        self._rotated = False
         self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
         self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
         super().__init__(*args, **kw)
@@ -168,8 +169,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if self._stored:
             self._formers.append(self.namespace)
         super().regenerate_id()
+        self._rotated = True
         if self._formers:
-            self._save()
+            self._save_moved()
             self.accessed_dict = self.copy()  # else Beaker's last save would take it back
             if not self._saved_at_the_end:
                 self._retire_formers()
@@ -178,6 +180,18 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
         if self._save(accessed_only):
             self._retire_formers(accessed_only)
+
+    def _save_moved(self) -> None:
+        """Save the session under its fresh id; where that fails, the cookie waits for a save.
+
+        Beaker saves nothing at the end without an access time, and would send the cookie alone.
+        """
+        try:
+            self._save()
+        except BaseException:
+            if self.use_cookies:
+                self.request["set_cookie"] = False
+            raise
 
     @property
     def _saved_at_the_end(self) -> bool:
@@ -199,6 +213,8 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
         self._stored = True
+        if self._rotated and self.use_cookies:
+            self.request["set_cookie"] = True
         return True
 
     def _retire_formers(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
