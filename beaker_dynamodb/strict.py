@@ -171,27 +171,26 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         super().regenerate_id()
         self._rotated = True
         if self._formers:
-            self._save_moved()
-            self.accessed_dict = self.copy()  # else Beaker's last save would take it back
-            if not self._saved_at_the_end:
-                self._retire_formers()
+            try:
+                self._move()
+            except BaseException:
+                # Not sure to be saved at the end, and the old row may stand, or be logged out: the
+                # cookie waits for a save that does all of it.
+                if self.use_cookies:
+                    self.request["set_cookie"] = False
+                raise
 
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
         """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
         if self._save(accessed_only):
             self._retire_formers(accessed_only)
 
-    def _save_moved(self) -> None:
-        """Save the session under its fresh id; where that fails, the cookie waits for a save.
-
-        Beaker saves nothing at the end without an access time, and would send the cookie alone.
-        """
-        try:
-            self._save()
-        except BaseException:
-            if self.use_cookies:
-                self.request["set_cookie"] = False
-            raise
+    def _move(self) -> None:
+        """Save the session under its fresh id; let the old row go where nothing does it later."""
+        self._save()
+        self.accessed_dict = self.copy()  # else Beaker's last save would take it back
+        if not self._saved_at_the_end:
+            self._retire_formers()
 
     @property
     def _saved_at_the_end(self) -> bool:
@@ -221,14 +220,21 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
         while self._formers:
             stood = _taken_over(self.namespace, self._formers[-1])
-            self._formers.pop()
-            if not stood:  # logged out meanwhile: nothing of it may live on under another id
-                before = self.accessed_dict
-                since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
+            gone = self._formers.pop()
+            if stood:
+                continue
+            # Logged out meanwhile: nothing of it may live on under another id. It stays noted
+            # until that is removed, else a save after a failure would bring it back.
+            before = self.accessed_dict
+            since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
+            try:
                 self._remove_rows()
-                self._begin_anew()
-                self.update(since)  # a login after regenerate_id() is one all the same
-                self._save(accessed_only)
+            except BaseException:
+                self._formers.append(gone)
+                raise
+            self._begin_anew()
+            self.update(since)  # a login after regenerate_id() is one all the same
+            self._save(accessed_only)
 
     def _begin_anew(self) -> None:
         """Be a new session under a fresh id, without asking the store for it."""
