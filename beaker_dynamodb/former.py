@@ -55,6 +55,8 @@ _WANTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 _ANY: Final = ((), "migrate_from.NAME")
 #: A file that is larger is no session's: that takes a moment to plant, and memory to read.
 _MAX_FILE: Final = 64 * 1024 * 1024
+#: Backends that keep each session in a file of its own, named by the id.
+_FILES: Final = frozenset({"file", "dbm"})
 #: Backends that make folders, files or a table when they are only looked into.
 MADE_BY_LOOKING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
@@ -67,7 +69,7 @@ def place_of(name: str, options: Mapping[str, object]) -> str | None:
     if name == "ext:database":
         scheme, _, path = str(options.get("url", "")).partition(":///")
         return path.partition("?")[0] or None if scheme.partition("+")[0] == "sqlite" else None
-    if name not in {"file", "dbm"}:
+    if name not in _FILES:
         return None
     if own := options.get(f"{name}_dir"):
         return str(own)
@@ -136,6 +138,8 @@ class Backend:
         Raises: Unavailable, where the backend fails; CorruptItem, where it holds no text;
         OptionError, where it cannot be made.
         """
+        if self._is_alias:
+            return None
         manager, read = self._made(), _READERS.get(self.name, _get)
         found = self._asked(lambda: read(manager))
         if found is not None and read is not _get:
@@ -159,8 +163,21 @@ class Backend:
 
         Raises: Unavailable, OptionError.
         """
+        if self._is_alias:
+            return
         manager, remove = self._made(), _REMOVERS.get(self.name, _look_and_delete)
         self._asked(lambda: remove(manager))
+
+    @property
+    def _is_alias(self) -> bool:
+        """Tell whether Beaker keeps this id in the file of another one (beaker/util.py:236).
+
+        There `x/ID` and `I.D` are ID. Here each would become a row of its own, which a logout of ID
+        would leave behind: whoever has seen the cookie would stay logged in.
+        """
+        text = as_text(self.namespace) or ""
+        own = os.path.basename(text).replace(".", "")  # noqa: PTH119  # as Beaker has it
+        return self.name in _FILES and own != text
 
     @property
     def _digest(self) -> str:
@@ -302,16 +319,22 @@ def _read_redis(manager: Any) -> object:
 def _read_database(manager: Any) -> object:
     """Read the pickled column as it stands there (beaker/ext/sqla.py:65).
 
-    No type is named: SQLAlchemy would make a number in it that many bytes.
+    No type is named: SQLAlchemy would make a number in it that many bytes. A database may compare
+    without regard to case, as MySQL does by default: an id that is only alike has no session.
     """
     import sqlalchemy
 
-    table = manager.table
+    table, namespace = manager.table, manager.namespace
     pickled = sqlalchemy.type_coerce(table.c.data, sqlalchemy.types.NullType)
-    query = sqlalchemy.select(pickled).where(table.c.namespace == manager.namespace)
+    query = sqlalchemy.select(table.c.namespace, pickled).where(table.c.namespace == namespace)
     with manager.bind.connect() as connection:
-        found: object = connection.execute(query).scalar()
-    return found
+        rows = connection.execute(query).all()
+    return next((data for name, data in rows if as_text(name) == as_text(namespace)), None)
+
+
+def _remove_row(manager: Any) -> None:
+    if _read_database(manager) is not None:
+        manager.remove()
 
 
 #: How what a backend of Beaker's pickled is read, where its manager would unpickle it. Those of
@@ -331,6 +354,6 @@ _REMOVERS: Final[Mapping[str, Callable[[Any], None]]] = {
     "dbm": _delete,
     "ext:redis": _delete,
     "ext:rediscluster": _delete,
-    "ext:database": lambda manager: manager.remove(),
-    "ext:sqla": lambda manager: manager.remove(),
+    "ext:database": _remove_row,
+    "ext:sqla": _remove_row,
 }

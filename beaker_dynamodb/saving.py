@@ -173,7 +173,7 @@ class Saver:
             return Record(
                 self.key, b"", rev_of(self.around.token(), token), (), expires, promoted=promoted
             )
-        if isinstance(step, Touch):
+        if isinstance(step, Touch) and not step.anew:
             return replace(base, data=b"", expires=expires, promoted=promoted, pieces=0)
         prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
         rev = rev_of(birth(step.rev), token)

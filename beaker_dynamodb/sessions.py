@@ -189,14 +189,16 @@ class Keeper:
     def absorb(self, known: str | None, theirs: str) -> None:
         """Merge into this row what another holds, where *known* is what both descend from.
 
-        The session object knows nothing of it: what it saves next is put onto that.
+        The session object knows nothing of it: what it saves next is put onto that. One that was
+        cleared takes nothing in, as in any other save: else it would not be empty.
         """
         if self.known is None or self.standing is None:
             return
         held, envelope = self.known, self._envelope_of(self.known)
-        mine = _content(held, envelope)
-        sides = Sides(_content(known or "", envelope), mine, envelope)
-        merged = merged_content(sides, _content(theirs, envelope))
+        mine, other = _content(held, envelope), _content(theirs, envelope)
+        if mine.values is not None and other.begun and not mine.begun:
+            return
+        merged = merged_content(Sides(_content(known or "", envelope), mine, envelope), other)
         self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
         self.known = held
 

@@ -6,6 +6,7 @@ or Beaker's own, and which id a session had before. It works over Beaker's other
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +15,17 @@ from typing import Any, Final
 from beaker.container import NamespaceManager
 from beaker.session import Session
 
+from beaker_dynamodb import notices
 from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
+
+log = logging.getLogger(__name__)
 
 _ROW: Final = "session"
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
+_UNOPENED: Final = (
+    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
+    " as it is, and its visitor is not logged in here meanwhile"
+)
 
 
 class SessionEnvelope:
@@ -63,6 +71,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._loading = 0
         self._stored = False
         self._deleted = False
+        self._rotated = False
         self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
         self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
         super().__init__(*args, **kw)
@@ -110,6 +119,20 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
                 self._unread = self.namespace
                 self._create_id()
 
+    def _decrypt_data(self, session_data: Any) -> Any:
+        """Open a session's text; one that does not open while Beaker loads it is a KeyError.
+
+        To Beaker that is "no such session". Of other errors, as of a module that a deploy has taken
+        away, it would make a fresh cookie at once, and another server could open the session.
+        """
+        try:
+            return super()._decrypt_data(session_data)
+        except Exception:  # unpickling runs any class's code
+            if not self._loading or not self.invalidate_corrupt:
+                raise
+        notices.warn(log, _UNOPENED)
+        raise KeyError("it does not open")
+
     def invalidate(self) -> None:
         """Remove the session's row and begin anew, under a fresh id.
 
@@ -146,16 +169,28 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if self._stored:
             self._formers.append(self.namespace)
         super().regenerate_id()
+        self._rotated = True
         if self._formers:
-            self._save()
-            self.accessed_dict = self.copy()  # else Beaker's last save would take it back
-            if not self._saved_at_the_end:
-                self._retire_formers()
+            try:
+                self._move()
+            except BaseException:
+                # Not sure to be saved at the end, and the old row may stand, or be logged out: the
+                # cookie waits for a save that does all of it.
+                if self.use_cookies:
+                    self.request["set_cookie"] = False
+                raise
 
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
         """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
         if self._save(accessed_only):
             self._retire_formers(accessed_only)
+
+    def _move(self) -> None:
+        """Save the session under its fresh id; let the old row go where nothing does it later."""
+        self._save()
+        self.accessed_dict = self.copy()  # else Beaker's last save would take it back
+        if not self._saved_at_the_end:
+            self._retire_formers()
 
     @property
     def _saved_at_the_end(self) -> bool:
@@ -177,20 +212,29 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
         self._stored = True
+        if self._rotated and self.use_cookies:
+            self.request["set_cookie"] = True
         return True
 
     def _retire_formers(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
         """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
         while self._formers:
             stood = _taken_over(self.namespace, self._formers[-1])
-            self._formers.pop()
-            if not stood:  # logged out meanwhile: nothing of it may live on under another id
-                before = self.accessed_dict
-                since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
+            gone = self._formers.pop()
+            if stood:
+                continue
+            # Logged out meanwhile: nothing of it may live on under another id. It stays noted
+            # until that is removed, else a save after a failure would bring it back.
+            before = self.accessed_dict
+            since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
+            try:
                 self._remove_rows()
-                self._begin_anew()
-                self.update(since)  # a login after regenerate_id() is one all the same
-                self._save(accessed_only)
+            except BaseException:
+                self._formers.append(gone)
+                raise
+            self._begin_anew()
+            self.update(since)  # a login after regenerate_id() is one all the same
+            self._save(accessed_only)
 
     def _begin_anew(self) -> None:
         """Be a new session under a fresh id, without asking the store for it."""

@@ -73,9 +73,13 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Put mine under the same rev, on condition that it is still that: only times differ."""
+    """Put mine under the same rev, on condition that it is still that: only times differ.
+
+    `anew`: under a new token, as its pieces are named by it; it gives way all the same.
+    """
 
     rev: str
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
     if not stale:
         return Leave()
     # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
-    return Replace(stored.rev) if stored.pieces else Touch(stored.rev)
+    return Touch(stored.rev, anew=stored.pieces > 0)
 
 
 def was_not_opened(known: Content, mine: Content) -> bool:

@@ -27,7 +27,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item import safe_load
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of
+from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of, token_of
 from beaker_dynamodb.ops.origins.origin import NO_SESSION, UNREADABLE, Found, Origin
 from beaker_dynamodb.ops.origins.tables import Place
 from beaker_dynamodb.options import Options
@@ -259,9 +259,10 @@ class _Mover:
         row, is_ours = self._write(found, wanted)
         if row.is_tombstone:
             return LOGGED_OUT
-        if self._mark(found, row, marker) or not is_ours:
+        clash = self._mark(found, row, marker, is_ours=is_ours)
+        if clash is None or not is_ours:
             return "" if is_ours else THERE
-        self._withdraw(row)
+        self._withdraw(row, clash)
         return LOGGED_OUT
 
     def _write(self, found: Found, wanted: Wanted) -> tuple[Record, bool]:
@@ -288,25 +289,33 @@ class _Mover:
                 return theirs, False
         raise Unavailable("a session's row comes and goes faster than it can be read")
 
-    def _mark(self, found: Found, row: Record, marker: Record | None) -> bool:
-        """Write the marker of a row, in place of *marker*; False where another row's stands.
+    def _mark(
+        self, found: Found, row: Record, marker: Record | None, *, is_ours: bool
+    ) -> Record | None:
+        """Write the marker of a row, in place of *marker*; return another row's that stands.
 
-        Its birth is the row's. Another one says that a second run moved the session between our
-        look and our write, and marked it, and that its row is gone by now: a logout.
+        Its birth is the row's, and its token that of the copy, where this run has made the row.
+        Another birth says that a second run moved and marked the session between our look and this
+        write. One of the two rows was gone before the other could stand: a logout.
         """
         around = self._around
         now = around.clock()
         until = marked_until(row.expires, self._rows.options.ttl, now)
-        rev = rev_of(row.birth, around.token())
+        rev = rev_of(row.birth, token_of(row.rev) if is_ours else around.token())
         record = Record(self._rows.layout.moved(found.id), b"", rev, (), until)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
-        return refusal is None or refusal.theirs is None or refusal.theirs.birth == row.birth
+        theirs = None if refusal is None else refusal.theirs
+        return None if theirs is None or theirs.birth == row.birth else theirs
 
-    def _withdraw(self, row: Record) -> None:
-        """Delete our own row, whatever was saved to it meanwhile."""
+    def _withdraw(self, row: Record, clash: Record) -> None:
+        """Delete our own row, or the other run's copy, whatever was saved to it meanwhile.
+
+        A session that its user has begun anew under the same id is neither.
+        """
+        born = row.birth
         for _ in range(_MEETINGS):
             refusal = self._rows.values.delete(row.key, At(row.rev), row)
             theirs = None if refusal is None else refusal.theirs
-            if theirs is None or theirs.birth != row.birth:
+            if theirs is None or not (theirs.birth == born or theirs.wrote(token_of(clash.rev))):
                 return
             row = theirs

@@ -129,6 +129,39 @@ class TestALoginHalfDone:
         assert list(site.rows()) == [ann.id]
         assert ann.read() == {"user": "ann"}
 
+    @pytest.mark.parametrize(
+        ("fault", "then"),
+        [
+            (THROTTLED, "ends"),
+            (THROTTLED, "saves"),
+            (THROTTLED, "clears and saves"),
+            (LoseReply(), "ends"),
+            (LoseReply(), "saves"),
+        ],
+    )
+    def test_no_cookie_goes_out_before_its_session_is_stored(
+        self, proxy: FaultProxy, table_name: str, fault: Any, then: str
+    ) -> None:
+        """Without an access time nothing is saved at the end: the old cookie goes on, or a save."""
+        site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=False)
+        ann = Browser(site)
+        ann.write(user="ann")
+        visit = ann.begin()
+        assert pages(visit.session) == "ann"
+        proxy.next(fault, operation="PutItem")
+        with pytest.raises(Unavailable):
+            visit.session.regenerate_id()
+        if then == "clears and saves":
+            visit.session.clear()
+        if then != "ends":
+            visit.session["role"] = "admin"
+            visit.session.save()
+        sent = ann.end(visit)
+
+        assert (sent is None) is (then == "ends")
+        expected = {"ends": "user", "saves": "user role", "clears and saves": "role"}[then]
+        assert sorted(ann.read()) == sorted(expected.split())
+
     def test_regenerate_id_again_after_a_failure_leaves_one_row(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:

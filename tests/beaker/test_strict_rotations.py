@@ -6,6 +6,7 @@ opens it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -164,6 +165,60 @@ def test_what_an_earlier_save_merged_in_moves_to_the_fresh_id(site: Site, ann: B
     ann.end(visit)
 
     assert ann.read() == {"user": "ann", "cart": 1, "role": "admin", "coupon": "spring"}
+    assert list(site.rows()) == [ann.id]
+
+
+@pytest.mark.parametrize("atime", [True, False], ids=["", "without an access time"])
+@pytest.mark.parametrize("saves", [True, False], ids=["saves", "saves nothing"])
+@pytest.mark.parametrize("fault", [LoseRequest(), LoseReply()], ids=["request", "reply"])
+@pytest.mark.parametrize("failing", range(7))
+def test_a_rotation_beside_a_logout_brings_nothing_back_whatever_call_fails(
+    proxy: FaultProxy, table_name: str, failing: int, fault: Fault, saves: bool, atime: bool
+) -> None:
+    """The error page tries again, and goes on with what this page itself has set, at most."""
+    site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=atime)
+    ann = Browser(site)
+    ann.write(user="ann", cart=1)
+    visit, tab = ann.begin(), Browser(site, ann.cookie)
+    assert visit.session["user"] == "ann"
+    with tab.visit() as session:
+        session.delete()
+
+    proxy.clear()
+    proxy.next(fault, where=the(failing))
+    try:
+        visit.session["cart"] = 2
+        if saves:
+            visit.session.save()
+        visit.session.regenerate_id()
+    except Unavailable:
+        pass
+    for _ in range(2):  # the page, and the error page
+        with contextlib.suppress(Unavailable):
+            ann.end(visit)
+    proxy.clear()
+
+    assert ann.read().items() <= {"cart": 2}.items()
+
+
+@pytest.mark.parametrize("order", ["clear", "regenerate_id"], ids=["cleared", "moved"])
+@pytest.mark.parametrize("merged", [False, True], ids=["beside", "merged in before"])
+def test_a_session_that_a_login_clears_takes_over_nothing(
+    site: Site, ann: Browser, order: str, merged: bool
+) -> None:
+    """What somebody else changed meanwhile was of the session before, as in any cleared one."""
+    visit = ann.begin()
+    visit.session["role"] = "admin"
+    Browser(site, ann.cookie).write(secret="ann's")
+    if merged:
+        visit.session.persist()
+    for step in sorted(("clear", "regenerate_id"), key=lambda one: one != order):
+        getattr(visit.session, step)()
+        visit.session["user"] = "ben"
+    visit.session.save()
+    ann.end(visit)
+
+    assert ann.read() == {"user": "ben"}
     assert list(site.rows()) == [ann.id]
 
 

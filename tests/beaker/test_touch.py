@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from typing import Any
+
 import pytest
 from beaker.session import Session
 
 from beaker_dynamodb import OptionError, StrictSession
 from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import contents, put, wind
+from tests.beaker.views import contents, put, read_while, wind
 from tests.faults.kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -15,6 +18,8 @@ from tests.proxy import FaultProxy
 Log = pytest.LogCaptureFixture
 
 HOUR, DAY = 3600, 86400
+#: More than a row holds, however well it is compressed.
+LARGE = secrets.token_bytes(600_000)
 #: What Beaker adds to a session's timeout before it hands it on.
 GRACE = 120
 
@@ -232,6 +237,50 @@ def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
 
     lines = [line for line in caplog.messages if "access time" in line]
     assert [line.rpartition(" ")[2] for line in lines] == ["AccessRefused"] * told
+
+
+@pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
+@pytest.mark.parametrize("beside", ["a change", "a login", "a logout"])
+def test_who_only_reads_a_large_session_gives_way_to_everybody(
+    site: Site, clock: Clock, policy: str, beside: str
+) -> None:
+    """Its pieces are written anew for an access time, but never in place of what came between."""
+    site = site.with_(timeout=600, session_class=StrictSession, on_conflict=policy)
+    user = site.begun(large=LARGE)
+    clock.advance(60)
+
+    def meanwhile() -> None:
+        def view(session: Any) -> None:
+            if beside == "a logout":
+                session.delete()
+                return
+            if beside == "a login":
+                session.regenerate_id()
+            session["user"] = "ann"
+            session.save()
+
+        site.visit(user, view)
+
+    assert site.visit(user.also(), read_while(meanwhile)).said == {"large": LARGE}
+    assert site.found(user) == ({} if beside == "a logout" else {"large": LARGE, "user": "ann"})
+
+
+def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_key(
+    site: Site, clock: Clock, proxy: FaultProxy
+) -> None:
+    """A page that only read never fails over a touch, of however many pieces it is."""
+    user = site.with_(timeout=600).begun(large=LARGE)
+    clock.advance(60)
+    site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
+    broken = site.behind(proxy)
+    proxy.next(aws_error("InternalServerError", status=500), operation="PutItem", times=None)
+
+    assert broken.visit(user, contents).said == {"large": LARGE}
+    proxy.clear()
+    before = expires(site, user)
+    assert site.visit(user, contents).said == {"large": LARGE}
+    assert expires(site, user) == before + 60
+    assert site.found(user) == {"large": LARGE}
 
 
 def test_a_change_moves_the_expiry_too(site: Site, clock: Clock) -> None:

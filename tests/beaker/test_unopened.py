@@ -33,6 +33,10 @@ class Basket:
         self.__dict__.update(state)
 
 
+#: What a class or module raises that a deploy has broken, renamed or taken away.
+ERRORS = (TypeError, KeyError, AttributeError, ModuleNotFoundError, ValueError)
+
+
 @contextmanager
 def deploy(error: type[Exception]) -> Iterator[None]:
     """Have this process unable to open a basket."""
@@ -212,29 +216,61 @@ class TestStrictSession:
         """Give the same site under StrictSession."""
         return site.with_(session_class=StrictSession)
 
+    @pytest.mark.parametrize("error", ERRORS)
     @pytest.mark.parametrize(
         "visit", [contents, saved, put(user="ben")], ids=["read", "save", "log in"]
     )
-    def test_a_fresh_id_is_taken_and_the_old_row_is_left(self, strict: Site, visit: View) -> None:
+    def test_a_fresh_id_is_taken_and_the_old_row_is_left(
+        self, strict: Site, visit: View, error: type[Exception]
+    ) -> None:
         """Who logs in again has a session of his own; the old one opens again after the deploy."""
         browser = strict.begun(user="ann", basket=Basket())
         before, other = strict.row(browser), browser.also()
 
-        with deploy(TypeError):
+        with deploy(error):
             strict.visit(other, visit)
 
         assert strict.row(browser) == before
         assert strict.found(browser)["user"] == "ann"
         assert (other.id == browser.id) is (len(strict.rows()) == 1)
 
+    @pytest.mark.parametrize("error", ERRORS)
     @pytest.mark.parametrize("how", ["delete", "invalidate"])
-    def test_a_logout_removes_the_row_that_does_not_open(self, strict: Site, how: str) -> None:
+    def test_a_logout_removes_the_row_that_does_not_open(
+        self, strict: Site, how: str, error: type[Exception]
+    ) -> None:
         """The old cookie is logged out for every server."""
         browser = strict.begun(user="ann", basket=Basket())
         leave: Callable[[object], object] = lambda session: getattr(session, how)()  # noqa: E731
 
-        with deploy(KeyError):
+        with deploy(error):
             strict.visit(browser.also(), leave)
 
         assert strict.row(browser) is None
         assert strict.found(Browser(browser.cookie)) == {}
+
+    @pytest.mark.parametrize("error", ERRORS)
+    def test_nobody_is_sent_a_cookie_and_the_log_says_so_once(
+        self, strict: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
+    ) -> None:
+        """Any error of any class: a visitor who only reads is back when the deploy is over."""
+        browser = strict.begun(user="ann", basket=Basket())
+        caplog.clear()
+
+        with deploy(error):
+            for _ in range(3):
+                assert strict.visit(browser.also(), contents).cookies == ()
+
+        said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(said) == 1
+        assert "does not open in this process" in said[0]
+        assert browser.id not in said[0]
+
+    def test_who_wants_an_exception_gets_the_exception(self, strict: Site) -> None:
+        """Beaker's invalidate_corrupt = false."""
+        browser = strict.begun(user="ann", basket=Basket())
+
+        with deploy(AttributeError), pytest.raises(AttributeError):
+            strict.with_(invalidate_corrupt=False).visit(browser.also(), contents)
+
+        assert strict.found(browser)["user"] == "ann"

@@ -95,7 +95,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "outage": "errors",
         "brackets": "",
         "cooldown": "store",
-        "strict": "item errors",
+        "strict": "item errors notices",
         "paste_filter": "strict errors",
         "saving": f"notices rows {DOOR}",
         "former": "item errors",

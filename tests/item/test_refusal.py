@@ -43,7 +43,8 @@ CREATE, TOUCH, REPLACE, DELETE = (
     Replace("birth.seen"),
     Delete("birth.seen"),
 )
-ALL: tuple[Refused, ...] = (CREATE, TOUCH, REPLACE, DELETE)
+TOUCH_ANEW = Touch("birth.seen", anew=True)
+ALL: tuple[Refused, ...] = (CREATE, TOUCH, TOUCH_ANEW, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
 DROPPED = Drop()
@@ -74,7 +75,13 @@ def refused(
 
 def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Refused, Next]:
     """Write one row of the table: what follows for each plan."""
-    return {CREATE: create, TOUCH: touch, REPLACE: replaced, DELETE: delete}
+    return {
+        CREATE: create,
+        TOUCH: touch,
+        TOUCH_ANEW: touch,
+        REPLACE: replaced,
+        DELETE: delete,
+    }
 
 
 DELETED_AGAIN = Again(Delete("birth.theirs"))
@@ -137,6 +144,7 @@ def test_a_refused_write_never_resurrects_a_session(
         (REPLACE, OPAQUE, MINE, DROPPED),
         (REPLACE, None, MINE, DROPPED),
         (TOUCH, KNOWN, MINE, DROPPED),
+        (TOUCH_ANEW, KNOWN, MINE, DROPPED),
         (DELETE, KNOWN, MINE, Done()),
     ],
 )
@@ -168,12 +176,12 @@ def test_a_new_session_takes_the_place_of_a_rotations_marker() -> None:
 @pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
 @pytest.mark.parametrize("opened", [THEIRS, OPAQUE], ids=["opens", "opaque"])
 @pytest.mark.parametrize("mine", [MINE, CLEARED, OPAQUE], ids=["mine", "cleared", "opaque"])
-@pytest.mark.parametrize("plan", [TOUCH, DELETE], ids=["Touch", "Delete"])
+@pytest.mark.parametrize("plan", [TOUCH, TOUCH_ANEW, DELETE], ids=["Touch", "anew", "Delete"])
 def test_a_logout_wins_and_a_read_gives_way(
     plan: Refused, mine: Content, opened: Content, row: Record, policy: str
 ) -> None:
     """Over a live row a Touch is dropped, and a Delete tried again, whatever is in the row."""
-    expected = DROPPED if plan is TOUCH else DELETED_AGAIN
+    expected = DELETED_AGAIN if plan is DELETE else DROPPED
 
     assert refused(plan, row, policy=policy, mine=mine, opened=opened) == expected
 

@@ -249,6 +249,41 @@ def test_two_imports_at_once_do_not_undo_the_logout_in_between(
 
 
 @pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize("anew", [False, True], ids=["gone", "begun anew"])
+def test_two_imports_at_once_do_not_undo_the_logout_between_a_row_and_its_marker(
+    kind: str,
+    options: Mapping[str, str],
+    old: Site,
+    new: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    anew: bool,
+) -> None:
+    """A run has made the row and not yet the marker; its user logs out, and another run comes.
+
+    Who has logged in once more, under the same id, stays.
+    """
+    user = old.begun(user="ann")
+    before = user.also()
+    write = Rows.write
+
+    def write_and_wait(rows: Rows, *given: Any) -> Any:
+        monkeypatch.setattr(Rows, "write", write)
+        answer = write(rows, *given)
+        new.visit(user.also(), log_out)
+        if anew:
+            new.visit(before, put(user="ann again"))
+        assert whys(moved(kind, options, new)) == ["already there" if anew else "moved"]
+        new.visit(before, put(cart=1))
+        return answer
+
+    monkeypatch.setattr(Rows, "write", write_and_wait)
+
+    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert new.found(before) == ({"user": "ann again", "cart": 1} if anew else {})
+    assert whys(moved(kind, options, new)) == ["already there" if anew else "logged out"]
+
+
+@pytest.mark.parametrize("kind", ["file"])
 def test_two_imports_at_once_leave_a_session_that_lives(
     kind: str, options: Mapping[str, str], old: Site, new: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
