@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from beaker_dynamodb.errors import CallFacts
 from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.store.replies import next_page
 
 #: AWS: Numbers; the largest is 9.9...E+125.
 _MAX_EXPONENT: Final = 125
@@ -35,9 +37,9 @@ def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dic
         body = door.call("Scan", request, ought=ought).body
         for item in body.get("Items", ()):
             yield {name: value_of(typed) for name, typed in item.items()}
-        if not body.get("LastEvaluatedKey"):
+        request = next_page(request, body, CallFacts("Scan", table, door.region))
+        if not request:
             return
-        request["ExclusiveStartKey"] = body["LastEvaluatedKey"]
 
 
 def value_of(typed: Mapping[str, Any]) -> object:

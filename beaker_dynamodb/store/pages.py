@@ -15,6 +15,7 @@ from typing import Any, Final
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.store.replies import next_page
 from beaker_dynamodb.store.table import Table, plain
 from beaker_dynamodb.surroundings import Surroundings
 
@@ -136,10 +137,12 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
 
 
 def bodies(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what DynamoDB answers to a Query or Scan, page by page to the last."""
-    while True:
+    """Yield what DynamoDB answers to a Query or Scan, page by page to the last.
+
+    Raises: Unavailable, if a page ends where it began; and whatever the door raises.
+    """
+    facts = CallFacts(operation, table.name, table.door.region)
+    while request:
         body = table.call(operation, request).body
         yield body
-        if not body.get("LastEvaluatedKey"):
-            return
-        request["ExclusiveStartKey"] = body["LastEvaluatedKey"]
+        request = next_page(request, body, facts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
+from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.store import meter
 from beaker_dynamodb.store.answers import Failure
 
@@ -43,6 +44,21 @@ def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure
         **answer,
         "ResponseMetadata": {**meta, "RetryAttempts": meta.get("RetryAttempts", 0) + 1},
     }
+
+
+def next_page(
+    request: Mapping[str, Any], body: Mapping[str, Any], facts: CallFacts
+) -> dict[str, Any]:
+    """Return the request for the page after *body*; an empty one after the last page.
+
+    Raises: Unavailable, if the page ends where it began: there would be no last one.
+    """
+    last = body.get("LastEvaluatedKey")
+    if not last:
+        return {}
+    if last == request.get("ExclusiveStartKey"):
+        raise Unavailable("DynamoDB's pages do not end", call=facts)
+    return {**request, "ExclusiveStartKey": last}
 
 
 def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import beaker_dynamodb
-from beaker_dynamodb.errors import DynamoDBBackendError
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
-from beaker_dynamodb.store import pages
+from beaker_dynamodb.store import foreign, pages
 from beaker_dynamodb.store.replies import units
 from beaker_dynamodb.store.table import Table, plain
 from beaker_dynamodb.surroundings import Surroundings
@@ -101,6 +102,23 @@ def test_what_a_batch_leaves_undone_is_a_list_or_an_error_of_ours(left: Any) -> 
         pages.get_many(table, [key], AT_ONCE)
     with contextlib.suppress(DynamoDBBackendError):
         pages.delete_many(table, [key], AT_ONCE)
+
+
+def test_pages_that_begin_anew_end() -> None:
+    """A broken server that names the same page for ever keeps no page of the application waiting.
+
+    So does botocore with the pages that it turns itself.
+    """
+    page = {"Items": [{"id": {"S": "sess:a"}}], "LastEvaluatedKey": {"id": {"S": "sess:a"}}}
+    table = table_of(Script(Query=page, Scan=page), None)
+
+    for pages_of in (
+        pages.query(table, "sess:a"),
+        pages.scan(table, ["sess:a"]),
+        foreign.items(table.door, "sessions", "id", ""),
+    ):
+        with pytest.raises(Unavailable):
+            list(itertools.islice(pages_of, 10))
 
 
 @pytest.mark.parametrize("units", [5, "many", {"CapacityUnits": "many"}], ids=repr)
