@@ -92,6 +92,14 @@ def test_a_file_that_cannot_be_read_is_named(
         section(str(path))
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    """As a `use = config:` line may hold it."""
+    (tmp_path / "a.ini").write_text("[app:main]\nuse = config:b\0.ini\n")
+
+    with pytest.raises(OptionError, match="its name is none"):
+        section(str(tmp_path / "a.ini"))
+
+
 BASE = """
 [DEFAULT]
 place = %(here)s/x
