@@ -146,6 +146,10 @@ SAME: dict[str, tuple[object, object]] = {
     "enums": (Color.RED, Color.RED),
     "default dicts": (collections.defaultdict(int, a=1), collections.defaultdict(int, a=1)),
     "a class": (Plain, Plain),
+    "a set of tuples in a set, beside one in another order": (
+        [{frozenset({("a", 1)})}, set(ORDER)],
+        [{frozenset({("a", 1)})}, set(REVERSED)],
+    ),
     "a class beside a set in another order": ([Plain, set(ORDER)], [Plain, set(REVERSED)]),
     "what copyreg pickles beside a set": (
         [re.compile("a"), 1j, len, Color.RED, set(ORDER)],

@@ -100,23 +100,23 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Plan]] = {
 @pytest.mark.parametrize(
     ("lifetime", "behind", "touch_after", "accessed", "expected"), TOUCHES.values(), ids=TOUCHES
 )
-@pytest.mark.parametrize("in_pieces", [False, True], ids=["one row", "in pieces"])
+@pytest.mark.parametrize("pieces", [0, 1, 2])
 def test_a_session_that_was_only_read_is_seldom_written(
     lifetime: float | None,
     behind: float | None,
     touch_after: float,
     accessed: float,
     expected: Plan,
-    in_pieces: bool,
+    pieces: int,
 ) -> None:
     """It is left alone until its expiry is `touch_after` behind; in pieces then written anew."""
     expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
-    row = replace(ROW, expires=expires, pieces=2 if in_pieces else 0)
+    row = replace(ROW, expires=expires, pieces=pieces)
     mine = text(**BASE | {"_accessed_time": BASE["_accessed_time"] + accessed})
 
     found = plan(KNOWN, row, mine, now=NOW, lifetime=lifetime, touch_after=touch_after)
 
-    anew = in_pieces and expected == Touch("b.t")
+    anew = bool(pieces) and expected == Touch("b.t")
     assert found == (Touch("b.t", anew=True) if anew else expected)
 
 
