@@ -144,3 +144,11 @@ def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
     path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
 
     assert section(str(path))["session.table"] == "t"
+
+
+def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None:
+    """No system opens such a name, and Python has an error of its own for it."""
+    ini.write_text("[app:main]\nuse = config:other\0.ini\n")
+
+    with pytest.raises(OptionError, match=r"other.x00.ini' cannot be read: no file has such"):
+        settings(str(ini), WANTED)
