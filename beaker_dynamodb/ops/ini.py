@@ -79,8 +79,8 @@ def _parser(path: Path) -> configparser.ConfigParser:
         wrong = error.strerror or type(error).__name__
     except UnicodeDecodeError:
         wrong = "it is not text in UTF-8"
-    except ValueError:  # a path that holds a NUL
-        wrong = "its name is none"
+    except ValueError:  # a null character, out of another file's `use`
+        wrong = "no file has such a name"
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         wrong = "it is not an ini file" + (f" (line {line})" if line else "")

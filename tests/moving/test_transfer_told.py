@@ -139,7 +139,7 @@ def digest_of_rows(new: Site) -> set[str]:
         ("ext:redis", {"url": "nowhere"}, "redis://"),
         ("ext:database", {}, "url"),
         ("ext:database", {"url": "nowhere"}, "does not name a database"),
-        ("ext:database", {"url": "postgresql://u:p@127.0.0.1:xx/x"}, "does not name a database"),
+        ("ext:database", {"url": "postgresql://u:p@host:port/x"}, "does not name a database"),
         ("ext:memcached", {}, "file, dbm"),
         ("connect-dynamodb", {"tabel": "x"}, "'table'"),
         ("connect-dynamodb", {"something": "x"}, "'something'"),

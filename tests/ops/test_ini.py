@@ -92,14 +92,6 @@ def test_a_file_that_cannot_be_read_is_named(
         section(str(path))
 
 
-def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
-    """As a `use = config:` line may hold it."""
-    (tmp_path / "a.ini").write_text("[app:main]\nuse = config:b\0.ini\n")
-
-    with pytest.raises(OptionError, match="its name is none"):
-        section(str(tmp_path / "a.ini"))
-
-
 BASE = """
 [DEFAULT]
 place = %(here)s/x
@@ -152,3 +144,11 @@ def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
     path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
 
     assert section(str(path))["session.table"] == "t"
+
+
+def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None:
+    """No system opens such a name, and Python has an error of its own for it."""
+    ini.write_text("[app:main]\nuse = config:other\0.ini\n")
+
+    with pytest.raises(OptionError, match=r"other.x00.ini' cannot be read: no file has such"):
+        settings(str(ini), WANTED)

@@ -213,6 +213,24 @@ def test_a_table_that_is_not_there_is_a_no(
     assert f"`{made} -o endpoint_url={dynamodb_local} -o region={REGION}` creates it" in err
 
 
+@pytest.mark.parametrize("name", ["[/x]", "[bold]x", ":warning:", "\x1b[31mred\x07"])
+def test_a_key_of_any_name_is_drawn_as_it_is(
+    server: Server, table_name: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What rich takes for a command in a table's own words is none: nothing fails, or is lost."""
+    server.client().create_table(
+        TableName=table_name,
+        KeySchema=[{"AttributeName": name, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    assert run("check", server.url, table_name) == 1
+    out = capsys.readouterr().out
+    assert f"hash key {name!r} (String)" in out
+    assert "\x1b" not in out
+
+
 # delete
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -36,17 +38,32 @@ _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
 
 @contextmanager
 def printable() -> Iterator[None]:
-    """Let stdout and stderr write what their encoding lacks as an escape."""
-    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
-    before = [stream.errors for stream in streams]
-    try:
-        for stream in streams:
-            stream.reconfigure(errors="backslashreplace")
+    """Let all streams be there, and write what their encoding lacks as an escape."""
+    with _opened():
+        streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
+        before = [stream.errors for stream in streams]
+        try:
+            for stream in streams:
+                stream.reconfigure(errors="backslashreplace")
+            yield
+        finally:
+            for stream, errors in zip(streams, before, strict=True):
+                if not stream.closed:
+                    stream.reconfigure(errors=errors)
+
+
+@contextmanager
+def _opened() -> Iterator[None]:
+    """Let a stream that the process was started without (`<&-`, `>&-`) be one of nothing.
+
+    Python has None in its place, and click writes to another stream then: an error to stdout.
+    """
+    with ExitStack() as stack:
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            if getattr(sys, name) is None:
+                setattr(sys, name, stack.enter_context(Path(os.devnull).open(mode)))
+                stack.callback(setattr, sys, name, None)
         yield
-    finally:
-        for stream, errors in zip(streams, before, strict=True):
-            if not stream.closed:
-                stream.reconfigure(errors=errors)
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
@@ -97,7 +114,8 @@ class Output:
         if self.as_json:
             echo(_json(told, indent=2))
             return
-        console = Console(highlight=False)
+        # Words of the table are drawn too: nothing in brackets or colons is a command to rich.
+        console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_terminal:  # a line that is folded cannot be searched for, nor pasted
             console.width = _UNFOLDED
         for drawing in drawings:

@@ -80,6 +80,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except click.Abort:
         complain("interrupted")
         return INTERRUPTED
+    except OSError as error:  # stdout takes no more: the disk behind it is full
+        complain(f"the answer cannot be written: {error.strerror or type(error).__name__}")
+        return NO
     except SystemExit as error:  # the demo's, with a sentence; click's, when a pipe is closed
         if not isinstance(error.code, str):
             raise

@@ -228,7 +228,13 @@ def _kept(of: Rows, word: str | None, secret: str | None) -> frozenset[Any]:
 def _stream(
     output: Output, found: Iterator[maintenance.Session], now: float, begin: str = ""
 ) -> int:
-    """Print one line a session as it comes; return how many."""
+    """Print one line a session as it comes; return how many.
+
+    A revoke goes on where nobody reads its lines any more (`| head`, a full disk): it was asked
+    to log all out, not to list them.
+
+    Raises: OSError, where a line could not be written; what *found* raises.
+    """
     number = 0
     try:
         for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
@@ -240,6 +246,11 @@ def _stream(
         if number or isinstance(error, KeyboardInterrupt):
             rest = "revoked; run it again to go on" if begin else "shown; there may be more"
             output.remark(f"stopped after {number:,} session(s) {rest}")
+        raise
+    except OSError:
+        if begin:
+            number += sum(1 for _ in found)
+            output.remark(f"{number:,} revoked; not all of them could be printed")
         raise
     return number
 

@@ -37,7 +37,7 @@ class Database:
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
             wrong = ""
-        except (sqlalchemy.exc.ArgumentError, ImportError, ValueError) as error:
+        except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
             wrong = type(error).__name__
         if wrong:
             raise OptionError(f"option 'url' of ext:database does not name a database ({wrong})")
