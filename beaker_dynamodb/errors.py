@@ -86,7 +86,7 @@ def _without_user(text: str) -> str:
     at = None
     for at in _AT.finditer(text):  # noqa: B007  # the last one
         continue
-    if at is None or text[: at.start()].endswith("***"):
+    if at is None:
         return text
     before, after = text[: at.start()], text[at.end() :]
     if slashes := _SLASHES.search(before):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import example, given, strategies
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
@@ -214,6 +214,7 @@ WORD = strategies.text(strategies.characters(exclude_categories=("Z", "C")), max
 ANY = strategies.text(max_size=9)
 
 
+@example(user="", password="***", host="host")
 @given(user=ANY, password=ANY, host=strategies.sampled_from(["host", "[::1]:80/x?y=z", ""]))
 def test_a_value_is_shown_without_user_and_password(user: str, password: str, host: str) -> None:
     """Whatever characters they hold, white space and marks of a URL among them."""
