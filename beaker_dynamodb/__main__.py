@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             " pip install 'beaker-dynamodb[cli]'\n"
         )
         return 2
+    except KeyboardInterrupt:  # Ctrl-C while all is imported; run() takes those that come later
+        sys.stderr.write("beaker-dynamodb: interrupted\n")
+        return 130
     return cli.run(argv)
 
 

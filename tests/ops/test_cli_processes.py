@@ -59,6 +59,24 @@ def test_another_module_that_is_missing_is_not_called_click() -> None:
     assert "cli" not in done.stderr.splitlines()[-1]
 
 
+def test_an_interruption_while_it_starts_is_no_traceback() -> None:
+    """The imports take a part of a second; whoever mistyped the command ends it right then."""
+    done = python(
+        "-c",
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'beaker_dynamodb.ops.templates':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from beaker_dynamodb.__main__ import main\n"
+        "sys.exit(main(['policy', 'app']))",
+    )
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "beaker-dynamodb: interrupted\n"
+
+
 def test_a_policy_costs_no_boto3() -> None:
     """What needs no network starts without the third of a second that boto3 takes."""
     done = python(
