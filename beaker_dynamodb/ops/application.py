@@ -167,7 +167,8 @@ def _call(config: str | None, given: Mapping[str, str], cache: str | None) -> st
     """Write the words that name this application on a command line; a secret is three dots."""
     words = [] if config is None else ["-c", shlex.quote(config)]
     for name, value in given.items():
-        hidden = _is_secret(name.rpartition("session.")[2].removeprefix("cache."), value)
+        plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
+        hidden = _is_secret(plain, value)
         words += ["-o", f"{name}=..." if hidden else shlex.quote(f"{name}={value}")]
     words += [] if cache is None else ["--cache", shlex.quote(cache)]
     return " ".join(words)

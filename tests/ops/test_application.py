@@ -228,3 +228,15 @@ def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path
     assert regions(str(tmp_path / "one.ini")) == ("default",)
     (tmp_path / "none.ini").write_text("[app:main]\nx = y\n")
     assert regions(str(tmp_path / "none.ini")) == ()
+
+
+@pytest.mark.parametrize("name", ["encryption_keys", "aws_secret_access_key"])
+@pytest.mark.parametrize("begin", ["", "cache.", "beaker.cache."])
+def test_a_secret_of_a_cache_is_hidden_under_each_of_its_names(begin: str, name: str) -> None:
+    """The command that a remedy says is pasted into tickets."""
+    secret = "UzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzM="
+    given = {"table": "abc", "aws_access_key_id": "x", "aws_secret_access_key": secret}
+    found = application(given=given | {f"{begin}{name}": secret}, cache="default")
+
+    assert secret not in found.creates()
+    assert f"{begin}{name}=..." in found.creates()

@@ -130,3 +130,12 @@ def test_the_bars_of_all_histograms_begin_in_one_column(run: Run) -> None:
 
     assert len(bars) >= 3
     assert len({line.index("█") for line in bars}) == 1
+
+
+def test_no_control_character_of_a_word_reaches_the_terminal(run: Run) -> None:
+    """A word that was pasted out of a log may hold what an attacker put there."""
+    code, out, err = run("find", "\x1b]0;owned\x07\x9b=x")
+
+    assert (code, out) == (2, "")
+    assert "special_keys = \\x1b]0;owned\\x07\\x9b:S" in err
+    assert err.rstrip("\n").isprintable()

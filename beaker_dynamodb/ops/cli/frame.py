@@ -110,8 +110,9 @@ def _helps(
 
 
 def complain(sentence: str) -> None:
-    """Say one line on stderr."""
-    echo(f"{NAME}: {' '.join(sentence.split())}", err=True)
+    """Say one line on stderr; a control character, of a pasted word perhaps, is an escape."""
+    line = " ".join(sentence.split())
+    echo(f"{NAME}: {''.join(c if c.isprintable() else repr(c)[1:-1] for c in line)}", err=True)
 
 
 def example(*commands: str) -> str:
