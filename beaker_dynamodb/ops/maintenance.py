@@ -110,6 +110,7 @@ def listed(  # noqa: PLR0913  # named, each of them
     if limit is None:
         pages = parallel.pages(of.table, ask, segments)
     else:
+        survey.extent(of.table)  # its keys are ours, or this raises
         pages = survey.scan(of.table, ask, most=limit)
     for page in pages:
         others(sum(not seen.ours for seen in page.rows))
@@ -195,6 +196,7 @@ def matching(
     Those too that cannot be read otherwise; never another store's.
     """
     found: Iterator[tuple[Key, ...]]
+    survey.extent(of.table)  # its keys are ours, or this raises: "nobody" would be no answer
     if scan:
         ask = Ask("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in survey.scan(of.table, ask))

@@ -59,14 +59,17 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
 
 
 def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
-    """Read the table in so many segments at once; the pages come as they come."""
+    """Read the table in so many segments at once; the pages come as they come.
+
+    Raises: TableMismatch, before the first page; what the door raises.
+    """
 
     def part(number: int) -> Work[Page]:
         return lambda _: survey.scan(table, ask, (number, segments))
 
-    if segments > 1:
-        # The door makes its client at the first call: threads would make one each, 10 MB apiece.
-        survey.extent(table)
+    # Here also because the door makes its client at the first call: threads would make one each,
+    # 10 MB apiece.
+    survey.extent(table)
     return together([part(number) for number in range(segments)])
 
 

@@ -103,6 +103,7 @@ def purge(  # noqa: PLR0913  # named, each of them
 
     Raises: what the door raises.
     """
+    survey.extent(of.table)  # its keys are ours, or this raises
     ask = Ask("rows", "expired", now, whole=dry_run)
     this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.around))
     yield from together([partial(this.part, (number, segments)) for number in range(segments)])

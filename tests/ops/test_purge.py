@@ -146,8 +146,8 @@ def test_a_purge_reads_keys_and_expiries_alone(site: Site, calls: Recorder) -> N
     calls.clear()
     purged(site)
 
-    assert calls.names == ["Scan", "DeleteItem"]
-    assert "data" not in calls[0].request["ExpressionAttributeNames"].values()
+    assert calls.names == ["DescribeTable", "Scan", "DeleteItem"]
+    assert "data" not in calls[1].request["ExpressionAttributeNames"].values()
 
 
 def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Site) -> None:

@@ -1,0 +1,59 @@
+"""A table of other keys than the options say: every command says so, and none says "nobody"."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.ops import cli
+from tests.ops.sites import IDENT, Site
+
+COMMANDS = (
+    ("list",),
+    ("list", "--limit", "1"),
+    ("count",),
+    ("count", "--segments", "1"),
+    ("find", "userId=42"),
+    ("find", "userId=42", "--scan"),
+    ("revoke", "userId=42", "--scan", "--yes"),
+    ("stats",),
+    ("stats", "--sample", "10"),
+    ("purge",),
+    ("purge", "--dry-run", "--segments", "1"),
+    ("show", IDENT),
+    ("delete", IDENT),
+)
+
+
+def test_every_command_on_sessions_is_looked_at() -> None:
+    """One that is new is entered above."""
+    group = cli.cli.commands["sessions"]
+    assert {words[0] for words in COMMANDS} == set(getattr(group, "commands", {}))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "other", [{"hash_key": "pk"}, {"range_key": "none"}], ids=["hash", "range"]
+)
+def test_of_a_table_of_other_keys_no_command_tells_a_number(
+    other: dict[str, str],
+    words: tuple[str, ...],
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A scan meets no row under another key, or takes a cached value for a session.
+
+    "0 live", or "nobody has userId=42", would be believed, and somebody stays logged in.
+    """
+    made = Site.made(dynamodb_local, table_name, range_key="part")
+    made.save(IDENT, userId=42)
+    made.put(id={"S": "sess:cached"}, part={"S": "key"}, data={"B": b"x"}, rev={"S": "a.b"})
+    site = Site.at(dynamodb_local, table_name, **({"range_key": "part"} | other))
+
+    code = main(site.argv("sessions", *words))
+    out, err = capsys.readouterr()
+
+    assert (code, out) == (3, "")
+    assert "the table's key schema is not that of the options" in err
+    assert made.idents() == {"sess:" + IDENT, "sess:cached"}
