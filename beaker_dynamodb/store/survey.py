@@ -32,6 +32,8 @@ ROTATION: Final = bytes((FORMAT, ROTATED))
 ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
 #: The least rows of a page, where few are asked for: filters come after this limit.
 _SMALL_PAGE: Final = 100
+#: More rows than a page of a megabyte holds; AWS refuses a limit that is no 32-bit integer.
+_LARGEST_PAGE: Final = 1_000_000
 #: What every row of ours has, and another store's has not.
 _OURS: Final = frozenset({"data", "rev"})
 
@@ -100,7 +102,7 @@ def scan(
     if total > 1:
         request |= {"Segment": number, "TotalSegments": total}
     if most is not None:
-        request["Limit"] = max(most, _SMALL_PAGE)
+        request["Limit"] = min(max(most, _SMALL_PAGE), _LARGEST_PAGE)
     for body in pages.bodies(table, "Scan", request):
         rows = tuple(_sighting(table, item, whole=ask.whole) for item in body.get("Items", ()))
         yield Page(rows, body.get("ScannedCount", len(rows)), units("Scan", body)[0])

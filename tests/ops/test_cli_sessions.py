@@ -148,6 +148,23 @@ def test_revoke_logs_out_everywhere(run: Run, shop: Site) -> None:
     assert run("revoke", "userId=42", "--yes")[0] == 1
 
 
+def test_every_session_that_is_excepted_stays(run: Run, shop: Site) -> None:
+    """An exception that is given twice must not mean the last one alone."""
+    before = shop.idents()
+    kept = ("--except", IDENT, "--except", "b" * 32)
+
+    assert run("revoke", "userId=42", "--yes", *kept)[0] == 1
+    assert run("revoke", "userId=42", "--yes", *kept, "--except", "typo")[0] == 2
+    assert shop.idents() == before
+
+
+def test_no_limit_is_larger_than_aws_takes(run: Run) -> None:
+    """It is the number of lines that is limited, whatever a call may ask for."""
+    code, out, _ = run("list", "--limit", "9" * 30)
+
+    assert (code, len(out.splitlines())) == (0, 3)
+
+
 def test_a_mistyped_exception_revokes_nobody(run: Run, shop: Site) -> None:
     """Else the operator would log himself out."""
     before = shop.idents()

@@ -34,6 +34,17 @@ def test_purge_purges(run: Run, shop: Site) -> None:
     assert run("purge")[1].startswith("0 rows deleted; ")
 
 
+@pytest.mark.parametrize("rate", ["nan", "-nan", "0", "-1", "fast"])
+def test_a_rate_that_is_none_is_a_wrong_call(rate: str, run: Run, shop: Site) -> None:
+    """A purge that was to be held must not run as fast as it goes: it would throttle the site."""
+    before = shop.idents()
+
+    code, out, err = run("purge", f"--rate={rate}")
+
+    assert (code, out, "--rate" in err) == (2, "", True)
+    assert shop.idents() == before
+
+
 def test_an_interrupted_purge_says_how_far_it_came(
     run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,7 +175,9 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
 @with_output
 @_SCAN
 @_YES
-@click.option("--except", "kept", metavar="ID", help="Leave this session alone.")
+@click.option(
+    "--except", "kept", multiple=True, metavar="ID", help="Leave this session alone. Repeatable."
+)
 def revoke(  # noqa: PLR0913  # one argument an option
     word: str,
     application: Application,
@@ -183,7 +185,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
     *,
     scan: bool,
     yes: bool,
-    kept: str | None,
+    kept: tuple[str, ...],
 ) -> int:
     """Log out everywhere: delete every live session with a special key's value.
 
@@ -215,14 +217,12 @@ def _refuse(output: Output) -> int:
     return NO
 
 
-def _kept(of: Rows, word: str | None, secret: str | None) -> frozenset[Any]:
-    """Find the session that is left alone; a mistyped one would log its owner out."""
-    if word is None:
-        return frozenset()
-    seen = logout.sought(of, word, secret)
-    if seen is None or not seen.ours:
-        raise OptionError("the session of --except is not there; nothing was revoked")
-    return frozenset({seen.key})
+def _kept(of: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
+    """Find the sessions that are left alone; a mistyped one would log its owner out."""
+    found = [logout.sought(of, word, secret) for word in words]
+    if any(seen is None or not seen.ours for seen in found):
+        raise OptionError("a session of --except is not there; nothing was revoked")
+    return frozenset(seen.key for seen in found if seen is not None)
 
 
 def _stream(

@@ -6,6 +6,7 @@ They say what they will cost before they start, and how far they came if they ar
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import click
 from rich.table import Table
@@ -28,6 +29,13 @@ _COUNT = 9
 COMMANDS: tuple[click.Command, ...] = ()
 
 
+def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
+    """Refuse NaN, which lies in no range and is refused by none: it would be no limit at all."""
+    if rate is not None and math.isnan(rate):
+        raise click.BadParameter("it is not a number")
+    return rate
+
+
 @sessions.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_table
 @with_output
@@ -36,6 +44,7 @@ COMMANDS: tuple[click.Command, ...] = ()
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     metavar="UNITS",
+    callback=_a_number,
     help="Capacity units a second, read and write together.",
 )
 @click.option("--dry-run", is_flag=True, help="Delete nothing; say what it would cost.")
