@@ -187,6 +187,26 @@ def test_an_origin_that_cannot_be_read_is_no_empty_one(
             ask()
 
 
+def test_a_database_that_is_not_there_is_not_made(new: Site, tmp_path: Path) -> None:
+    """SQLite makes an empty file of a misspelled name; a dry run writes nothing, and says it."""
+    options = {"url": f"sqlite:///{tmp_path}/misspelled.db?timeout=1"}
+
+    for ask in (
+        lambda: origin("ext:database", options).count(),
+        lambda: moved("ext:database", options, new, dry_run=True),
+    ):
+        with pytest.raises(Unavailable, match=r"there is no database .*misspelled\.db'"):
+            ask()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_in_memory_is_asked(new: Site) -> None:
+    """What names no file is SQLite's own matter."""
+    for url in ("sqlite:///:memory:", "sqlite://", "sqlite:///file::memory:?uri=true"):
+        with pytest.raises(Unavailable, match="cannot be read: OperationalError"):
+            moved("ext:database", {"url": url}, new, dry_run=True)
+
+
 def test_the_count_is_that_of_the_sessions(
     kind: str, options: Mapping[str, str], old: Site
 ) -> None:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.former import host_of
+from beaker_dynamodb.errors import OptionError, Unavailable, shown
+from beaker_dynamodb.former import host_of, place_of
 from beaker_dynamodb.ops.origins.origin import Clock, Found, Origin, checked, of_pickle, unreadable
 from beaker_dynamodb.ops.origins.timestamps import parse_datetime
 
 _PAGE: Final = 500
+#: How SQLite's names begin that are no path: `:memory:`, and `file:path?mode=ro`.
+_NO_PATH: Final = (":", "file:")
 
 
 class Database:
@@ -34,6 +37,7 @@ class Database:
                 " pip install 'beaker-dynamodb[moving]'"
             )
         self._sa, self._host = sqlalchemy, host_of(url)
+        self._file = place_of("ext:database", {"url": url})
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
             wrong = ""
@@ -96,6 +100,9 @@ class Database:
         return list(connection.execute(query.where(columns.id.in_(numbers))))
 
     def _asked(self, ask: Callable[[Any], Any]) -> Any:
+        # SQLite makes a file that is not there at the first look, and an origin only reads.
+        if self._file and not self._file.startswith(_NO_PATH) and not Path(self._file).exists():
+            raise Unavailable(f"there is no database {shown(self._file)}")
         try:
             with self._engine.connect() as connection:
                 return ask(connection)
