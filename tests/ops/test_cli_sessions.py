@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,19 @@ def test_show_shows(run: Run) -> None:
     assert run("show", "nobody", "--json") == (1, "null\n", "")
     code, out, _ = run("show", "gone")
     assert (code, "expired" in out) == (1, True)
+
+
+def test_what_an_opened_pickle_calls_itself_reaches_no_terminal(run: Run, shop: Site) -> None:
+    """The repr of some classes, the standard library's too, is not escaped by Python."""
+    wild = types.SimpleNamespace(**{"\x1b]0;owned\x07\x9b\u202e": 1})
+    shop.save("d" * 32, plain=wild, nested=[{"in": wild}], text="\x1b[31m")
+
+    code, out, _ = run("show", "d" * 32, "--unpickle")
+
+    assert code == 0
+    assert out.count("\\x1b]0;owned\\x07\\x9b\\u202e=1") == 2
+    assert "  text = '\\x1b[31m'\n" in out
+    assert all(line.isprintable() for line in out.splitlines())
 
 
 def test_a_wrong_signature_is_a_wrong_call(run: Run) -> None:

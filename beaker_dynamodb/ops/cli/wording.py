@@ -141,7 +141,7 @@ def inspection_lines(found: Inspected, now: float) -> Iterator[str]:
     kept += ["encrypted"] if found.encrypted else []
     yield f"  {', '.join(kept)}: {amount(found.stored)} stored, {amount(found.text)} of text"
     for name, value in (found.values or {}).items():
-        yield f"  {escaped(str(name))} = {value!r}"
+        yield f"  {escaped(str(name))} = {escaped(repr(value))}"  # some classes' repr is as it is
     if found.why:
         yield f"  not shown: {escaped(found.why)}"
 
