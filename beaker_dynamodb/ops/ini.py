@@ -67,12 +67,11 @@ def section(config: str) -> dict[str, str]:
 
 def _parser(path: Path) -> configparser.ConfigParser:
     """Parse as PasteDeploy does: names keep their case, `here` is the file's folder."""
-    where = path.absolute()
-    parser = configparser.ConfigParser(
-        defaults={"here": str(where.parent), "__file__": str(where)}, strict=False
-    )
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's own way
     try:
+        where = path.absolute()  # which fails in a folder that a deploy has removed
+        defaults = {"here": str(where.parent), "__file__": str(where)}
+        parser = configparser.ConfigParser(defaults=defaults, strict=False)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's own way
         with path.open(encoding="utf-8") as file:
             parser.read_file(file)
     except OSError as error:

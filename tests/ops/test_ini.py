@@ -92,6 +92,17 @@ def test_a_file_that_cannot_be_read_is_named(
         section(str(path))
 
 
+def test_in_a_folder_that_is_gone_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell stands on in a release that a deploy has removed."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+
+    with pytest.raises(OptionError, match=r"'production\.ini' cannot be read: No such file"):
+        section("production.ini")
+
+
 BASE = """
 [DEFAULT]
 place = %(here)s/x
