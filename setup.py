@@ -71,6 +71,6 @@ setup(
             "dynamodb = beaker_dynamodb:DynamoDBNamespaceManager",
         ],
         "console_scripts": ["beaker-dynamodb = beaker_dynamodb.__main__:main"],
-        "paste.filter_factory": ["main = beaker_dynamodb.paste_filter:filter_factory"],
+        "paste.filter_factory": ["main = beaker_dynamodb.sessions.paste_filter:filter_factory"],
     },
 )

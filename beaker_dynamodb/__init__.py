@@ -26,9 +26,9 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
 
 if TYPE_CHECKING:
-    from beaker_dynamodb.sources import configure
-    from beaker_dynamodb.store.meter import observe
-    from beaker_dynamodb.strict import StrictSession
+    from beaker_dynamodb.config.sources import configure
+    from beaker_dynamodb.dynamodb.metering import observe
+    from beaker_dynamodb.sessions.strict import StrictSession
 
 __version__ = "1.0.0.dev0"
 
@@ -56,7 +56,11 @@ __all__ = [
 
 #: Where the names stand that are imported when they are asked for: whoever only lists the
 #: installed backends pays for none of them.
-_LATE = {"StrictSession": "strict", "configure": "sources", "observe": "store.meter"}
+_LATE = {
+    "StrictSession": "sessions.strict",
+    "configure": "config.sources",
+    "observe": "dynamodb.metering",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -71,9 +75,11 @@ def reset() -> None:
 
     A client that was made before `mock_aws` began would talk to AWS.
     """
-    from beaker_dynamodb import cooldown, keepers, notices, sources
-    from beaker_dynamodb.store import client, lease, meter
+    from beaker_dynamodb import factory, logs
+    from beaker_dynamodb.caches import circuit_breaker, creation_lock
+    from beaker_dynamodb.config import sources
+    from beaker_dynamodb.dynamodb import client, metering
 
-    for module in (sources, keepers, client, notices, cooldown, lease):
+    for module in (sources, factory, client, logs, circuit_breaker, creation_lock):
         module.forget()
-    meter.forget_all()
+    metering.forget_all()

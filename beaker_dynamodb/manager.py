@@ -13,15 +13,15 @@ from beaker.container import NamespaceManager
 from beaker.exceptions import InvalidCacheBackendError
 from beaker.synchronization import null_synchronizer
 
-from beaker_dynamodb import brackets
+from beaker_dynamodb.caches import read_scope
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import as_text
-from beaker_dynamodb.surroundings import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Surroundings
 
 if TYPE_CHECKING:
+    from beaker_dynamodb.caches.creation_lock import Lease
     from beaker_dynamodb.item.envelope import Envelope
-    from beaker_dynamodb.sessions import Keeper
-    from beaker_dynamodb.store.lease import Lease
+    from beaker_dynamodb.sessions.store import Keeper
 
 T = TypeVar("T")
 _SESSION = "session"
@@ -47,12 +47,12 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         self.timeout = timeout
         # With the first manager: Beaker imports every backend at the first type it does not
         # know (beaker/cache.py:70), so an application that uses another one has imported us.
-        from beaker_dynamodb import keepers
+        from beaker_dynamodb import factory
 
         made_of = namespace, timeout, given, self.surroundings
         is_session = "digest_filenames" in given
-        self._session = keepers.of_session(*made_of) if is_session else None
-        self._cache = None if is_session else keepers.of_cache(*made_of)
+        self._session = factory.of_session(*made_of) if is_session else None
+        self._cache = None if is_session else factory.of_cache(*made_of)
 
     def __getitem__(self, key: object) -> Any:
         if self._cache is not None:
@@ -102,23 +102,23 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     def acquire_read_lock(self) -> None:
         """Open a bracket in which each key of a cache is read once. It locks nothing."""
         if self._cache is not None:
-            brackets.enter(self._cache)
+            read_scope.enter(self._cache)
 
     def release_read_lock(self) -> None:
         """Close the bracket."""
         if self._cache is not None:
-            brackets.leave(self._cache)
+            read_scope.leave(self._cache)
 
     def acquire_write_lock(self, wait: bool = True, replace: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002  # Beaker's signature
         """Open a bracket in which `in` is a real look, also in an outage. It locks nothing."""
         if self._cache is not None:
-            brackets.enter_write(self._cache)
+            read_scope.enter_write(self._cache)
         return True
 
     def release_write_lock(self) -> None:
         """Close the bracket."""
         if self._cache is not None:
-            brackets.leave_write(self._cache)
+            read_scope.leave_write(self._cache)
 
     def get_creation_lock(self, key: object) -> Lease | null_synchronizer:
         """Return the lock under which one maker fills a cache's miss."""
@@ -145,9 +145,9 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
 
     def take_over(self, former: DynamoDBNamespaceManager) -> bool:
         """Delete the row of this session's former id; False if it was logged out meanwhile."""
-        from beaker_dynamodb import succession  # at the first login, as the keepers
+        from beaker_dynamodb.sessions import rotation  # at the first login, as the keepers
 
-        return succession.take_over(self._keeper, former._keeper)
+        return rotation.take_over(self._keeper, former._keeper)
 
     @property
     def _keeper(self) -> Keeper:

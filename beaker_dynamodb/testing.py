@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager, configure, reset
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 
 __all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later"]
 
@@ -97,7 +97,7 @@ def later(seconds: float) -> Iterator[None]:
     """
     from beaker import session
 
-    from beaker_dynamodb import strict
+    from beaker_dynamodb.sessions import strict
 
     real = DynamoDBNamespaceManager.surroundings.clock
 

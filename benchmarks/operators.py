@@ -25,12 +25,12 @@ from typing import Any
 
 from beaker.util import JsonSerializer, PickleSerializer, encoded_path
 
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.table import typed
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops.maintenance import operated
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.table import typed
+from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.provisioning.spec import blueprint
 from tests.servers import KEY, REGION, DynamoDBLocal
 
 #: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).

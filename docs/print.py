@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from beaker_dynamodb import options, sources
-from beaker_dynamodb.ops import cli, prices, templates
+from beaker_dynamodb.config import options, sources
+from beaker_dynamodb.ops import cli, prices
+from beaker_dynamodb.provisioning import iam
 from benchmarks import tables
 
 README = Path(__file__).parents[1] / "README.md"
@@ -29,7 +30,7 @@ def policies() -> str:
     parsed = sources.parse({"table": "sessions", "region": "eu-central-1"}, "session")
     parts = []
     for role in ("app", "deploy", "operator"):
-        text = json.dumps(templates.policy(role, parsed), indent=2)
+        text = json.dumps(iam.policy(role, parsed), indent=2)
         call = f"beaker-dynamodb policy {role} -o table=sessions -o region=eu-central-1"
         parts.append(
             f"<details><summary><code>{call}</code></summary>\n\n```json\n{text}\n```\n\n</details>"

@@ -99,7 +99,7 @@ def _visits(ini: str, number: int) -> None:
 
     from beaker_dynamodb import DynamoDBNamespaceManager
     from beaker_dynamodb.ops.application import application
-    from beaker_dynamodb.surroundings import Surroundings
+    from beaker_dynamodb.runtime import Surroundings
 
     read, dice, now = application(ini), random.Random(1), time.time()  # noqa: S311  # no secret
     given = {name: read.settings[name] for name in ("table", "region", "endpoint_url", "prefix")}

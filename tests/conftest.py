@@ -20,8 +20,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import beaker_dynamodb
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb.connection import Connection
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from beaker_dynamodb.store.answers import Failure
-from beaker_dynamodb.store.transport import HandOver
-from beaker_dynamodb.store.wire import Wire
+from beaker_dynamodb.dynamodb.responses import Failure
+from beaker_dynamodb.dynamodb.wire.client import Wire
+from beaker_dynamodb.dynamodb.wire.transport import HandOver
 
 
 class Clock:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from beaker_dynamodb.options import TABLE
+from beaker_dynamodb.config.options import TABLE
 from tests.documents import DOCUMENTS, ROOT
 
 TRY = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]'"

@@ -22,9 +22,9 @@ import pytest
 import yaml
 
 import beaker_dynamodb
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.application import application
-from beaker_dynamodb.store import embedded
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, leads_nowhere, links
 
 BLOCKS: Final = [block for document in DOCUMENTS for block in blocks(document)]

@@ -14,7 +14,7 @@ from prometheus_client import generate_latest
 from webtest import TestApp
 
 import beaker_dynamodb
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "observability.py"
 

@@ -36,7 +36,7 @@ SURVIVORS: dict[str, tuple[int, str]] = {
     "made = value.__reduce_ex__(2) if reduce is None else reduce(value)": (1, BOTH),
     "name = pickle.dumps(member, 2)": (3, BOTH),
     "if id(member) not in named:": (1, "a member is named once more, by the same name"),
-    # store/lease.py
+    # caches/creation_lock.py
     "local.holder = None": (1, "no thread has the id that stands there instead"),
     "if len(_seen) >= MOST_SEEN:": (1, "one key more is remembered"),
     "return now - seen.since > self._term + MARGIN": (1, "a term ends one tick of a clock later"),

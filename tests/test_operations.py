@@ -17,9 +17,9 @@ PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 PACKAGE = ROOT / "beaker_dynamodb"
 #: Lines that tell whoever configures the application, once: nothing to be called for at night.
 OF_CONFIGURATION = {
-    "beaker_dynamodb.sources",
-    "beaker_dynamodb.store.meter",
-    "beaker_dynamodb.notices",
+    "beaker_dynamodb.config.sources",
+    "beaker_dynamodb.dynamodb.metering",
+    "beaker_dynamodb.logs",
 }
 ONCE = {"a session with an empty id is not stored"}
 #: What has more than one name there.

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.sources import configure, parse
 
 KEY = bytes(range(32))
 

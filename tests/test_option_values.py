@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
+from beaker_dynamodb.config.options import DAY, MB, TABLE
+from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import DAY, MB, TABLE
-from beaker_dynamodb.sources import Kind, parse
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
 KEY_TEXT, OTHER_TEXT = (base64.b64encode(key).decode() for key in (KEY, OTHER_KEY))

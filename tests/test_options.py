@@ -8,9 +8,9 @@ import re
 
 import pytest
 
+from beaker_dynamodb.config.options import TABLE, Options, reference
+from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import TABLE, Options, reference
-from beaker_dynamodb.sources import parse
 
 KEY = bytes(range(32))
 KEY_TEXT = base64.b64encode(KEY).decode()

@@ -12,15 +12,15 @@ from botocore.exceptions import InvalidRegionError
 from botocore.utils import validate_region_name
 from hypothesis import given, strategies
 
-from beaker_dynamodb import casts
+from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.sources import configure, parse
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.former import make_ready
+from beaker_dynamodb.migration.source import make_ready
 from beaker_dynamodb.ops.application import mistakes
-from beaker_dynamodb.options import TABLE
-from beaker_dynamodb.sources import configure, parse
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.provisioning.spec import blueprint
 from tests.store.doubles import failure
 from tests.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
 
@@ -198,9 +198,9 @@ def test_a_region_is_what_boto3_takes_for_one(name: str) -> None:
     except InvalidRegionError:
         allowed = False
     try:
-        assert casts.region(name) == name.strip()
+        assert parsers.region(name) == name.strip()
         taken = True
-    except casts.BadValue:
+    except parsers.BadValue:
         taken = False
 
     assert taken is allowed

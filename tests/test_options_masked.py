@@ -12,18 +12,18 @@ import pytest
 from hypothesis import example, given, strategies
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.sources import Kind, configure, parse
+from beaker_dynamodb.dynamodb.connection import Connection, given_client
+from beaker_dynamodb.dynamodb.identity import Identity
+from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
-from beaker_dynamodb.former import make_ready
-from beaker_dynamodb.notices import warn
+from beaker_dynamodb.logs import warn
+from beaker_dynamodb.migration.source import make_ready
 from beaker_dynamodb.ops.application import application
-from beaker_dynamodb.ops.checks.finding import Finding
-from beaker_dynamodb.ops.doctor import look_over
-from beaker_dynamodb.options import TABLE, Options
-from beaker_dynamodb.sources import Kind, configure, parse
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.connection import Connection, given_client
-from beaker_dynamodb.store.identity import Identity
-from beaker_dynamodb.store.line import Endpoint
+from beaker_dynamodb.ops.doctor.examine import look_over
+from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.provisioning.spec import blueprint
 
 SECRET = "hunter2"
 VALUES: tuple[object, ...] = (

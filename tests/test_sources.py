@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
+from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.sources import LEFTOVERS, configure, parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import TABLE
-from beaker_dynamodb.sources import LEFTOVERS, configure, parse
 
 #: What SessionMiddleware, pyramid_beaker and CacheManager hand over unasked (Beaker 1.14).
 HANDED_OVER: Mapping[str, object] = {

@@ -20,7 +20,7 @@ from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
 import beaker_dynamodb
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later
 from tests.beaker import apps
 from tests.servers import free_port

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
+from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.sources import Kind, parse
 
 #: A key of 32 bytes whose base64 is mostly plus signs.
 PLUSES = base64.b64decode("+/" * 21 + "8=")

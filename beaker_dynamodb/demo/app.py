@@ -20,8 +20,8 @@ import beaker_dynamodb
 from beaker_dynamodb.demo import page
 from beaker_dynamodb.demo.ledger import Ledger
 from beaker_dynamodb.demo.markup import asset
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.store import embedded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beaker_dynamodb.demo.capacity import read_units, write_units
-from beaker_dynamodb.store.meter import Call, Event, Saved
+from beaker_dynamodb.dynamodb.metering import Call, Event, Saved
 
 CREATED: Final = "The table did not exist; the first call that needed it had it created, once. "
 #: Outcomes that AWS charges for: a condition that did not hold costs like a write.

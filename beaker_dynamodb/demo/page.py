@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.demo.capacity import READ_STEP, read_units, write_units
 from beaker_dynamodb.demo.ledger import Account, Line
 from beaker_dynamodb.demo.markup import Html, fill, join
 from beaker_dynamodb.demo.window import HEADER, Cell, Shown
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
-from beaker_dynamodb.options import TABLE, Options
-from beaker_dynamodb.store import embedded
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
 LONGEST: Final = 60

@@ -20,13 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest
-from beaker_dynamodb.item.compression import (
-    deflate,
-    inflate,
-    inflates_beyond,
-    is_zlib,
-    leniently,
-)
+from beaker_dynamodb.item.compression import deflate, inflate, inflates_beyond, is_zlib, leniently
 from beaker_dynamodb.item.keys import Key
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.item.chunks import count, max_chunks
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.pieces import count, max_chunks
 
 #: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
 REMEMBERED: Final = 4

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from beaker_dynamodb.item.decide import Content
 from beaker_dynamodb.item.envelope import Envelope, rewrite
 from beaker_dynamodb.item.merge import merge
-from beaker_dynamodb.item.plan import Content
 from beaker_dynamodb.item.record import Record
 
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beaker_dynamodb import sources
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
-from beaker_dynamodb.options import TABLE, Options
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.features import NONE, Features
+from beaker_dynamodb.provisioning.features import NONE, Features
+from beaker_dynamodb.provisioning.spec import blueprint
 
 
 @dataclass(frozen=True, slots=True)

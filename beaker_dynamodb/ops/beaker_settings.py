@@ -10,8 +10,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
+from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.sources import Kind
 
 #: The region of a cache's options that stand without a region's name.
 DEFAULT_REGION: Final = "default"

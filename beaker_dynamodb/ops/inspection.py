@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.scan import Sighting
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import ages
 from beaker_dynamodb.ops.bounds import copy_bounded
-from beaker_dynamodb.ops.maintenance import Session, described, opened
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store.survey import Sighting
+from beaker_dynamodb.ops.sessions import Session, described, opened
 
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"

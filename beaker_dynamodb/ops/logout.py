@@ -10,15 +10,15 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.scan import Sighting
+from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, rev_of
 from beaker_dynamodb.ops import identity
-from beaker_dynamodb.ops.maintenance import Session, described, has, matching, wanted
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.survey import Sighting
-from beaker_dynamodb.store.table import At
+from beaker_dynamodb.ops.sessions import Session, described, has, matching, wanted
 
 #: How often a row that is written meanwhile is deleted anew, and at most how long in between.
 TRIES: Final = 50
@@ -41,7 +41,7 @@ def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
     """
     other = None
     for key in identity.keys_of(word, of.layout, secret):
-        seen = survey.sight(of.table, key)
+        seen = scan.sight(of.table, key)
         if seen is None or (seen.record and seen.record.is_tombstone):
             continue
         if seen.ours:
@@ -103,9 +103,9 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
     for _ in range(TRIES):
         if record is None:  # it cannot be read, so there is nothing to be conditional on
             tombstone = _tombstone(of, seen) if moving else None
-            was = survey.remove_unreadable(of.table, seen.key, tombstone)
+            was = scan.remove_unreadable(of.table, seen.key, tombstone)
             if was is not None:
-                survey.remove_pieces(of.table, was)
+                scan.remove_pieces(of.table, was)
             return True
         if not still(record):
             return False
@@ -118,7 +118,7 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
             record = None
             continue
         if refusal is None or refusal.theirs is None:
-            survey.remove_pieces(of.table, record)
+            scan.remove_pieces(of.table, record)
             return True
         record = refusal.theirs
         around.sleep(around.fraction() * JITTER)

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.survey import Ask, Page
-from beaker_dynamodb.store.table import Table
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.scan import Ask, Page
+from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.runtime import Surroundings
 
 T = TypeVar("T")
 #: A piece of work: it yields what it did, and ends soon after the event is set.
@@ -65,11 +65,11 @@ def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
     """
 
     def part(number: int) -> Work[Page]:
-        return lambda _: survey.scan(table, ask, (number, segments))
+        return lambda _: scan.scan(table, ask, (number, segments))
 
     # Here also because the door makes its client at the first call: threads would make one each,
     # 10 MB apiece.
-    survey.extent(table)
+    scan.extent(table)
     return together([part(number) for number in range(segments)])
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.store.sizes import OVERHEAD
+from beaker_dynamodb.dynamodb.sizes import OVERHEAD
 
 #: When these prices were looked at, and where (https://aws.amazon.com/dynamodb/pricing/).
 AS_OF: Final = "2026-09"

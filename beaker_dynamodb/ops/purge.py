@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.scan import Ask, Sighting
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.parallel import Bucket, together
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.survey import Ask, Sighting
 
 #: Seconds that a creation lock is left after its term, for clocks that differ.
 LOCK_MARGIN: Final = 60
@@ -77,9 +77,9 @@ class Tally:
             return self._progress
 
 
-def scan_cost(of: Rows) -> tuple[survey.Extent, prices.Cost]:
+def scan_cost(of: Rows) -> tuple[scan.Extent, prices.Cost]:
     """Estimate the reads of a purge before it starts, by the size that DynamoDB counts."""
-    extent = survey.extent(of.table)
+    extent = scan.extent(of.table)
     return extent, prices.Cost(read_units=prices.of_scan(extent.size))
 
 
@@ -103,7 +103,7 @@ def purge(  # noqa: PLR0913  # named, each of them
 
     Raises: what the door raises.
     """
-    survey.extent(of.table)  # its keys are ours, or this raises
+    scan.extent(of.table)  # its keys are ours, or this raises
     ask = Ask("rows", "expired", now, whole=dry_run)
     this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.around))
     yield from together([partial(this.part, (number, segments)) for number in range(segments)])
@@ -120,7 +120,7 @@ class _Purge:
 
     def part(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
         """Purge one segment."""
-        for page in survey.scan(self.of.table, self.ask, segment):
+        for page in scan.scan(self.of.table, self.ask, segment):
             rows = [row for row in page.rows if _ours(row, self.ask.now)]
             yield self.tally.add(
                 looked_at=page.looked_at,
@@ -143,7 +143,7 @@ class _Purge:
                 return
             if row.expires is None:  # the scan asked for none of these
                 continue
-            removal = survey.remove_expired(self.of.table, row.key, row.expires)
+            removal = scan.remove_expired(self.of.table, row.key, row.expires)
             done = {"deleted" if removal.done else "spared": 1}
             progress = self.tally.add(write_units=removal.units, **done)
             self._pay(removal.units, stop)

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.scan import Ask, Sighting
 from beaker_dynamodb.ops import parallel, prices
-from beaker_dynamodb.ops.maintenance import described
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.survey import Ask, Sighting
+from beaker_dynamodb.ops.sessions import described
 
 KB, HOUR, DAY = 1024, 3600, 86400
 #: The upper bounds of each histogram's bars, in bytes and in seconds; the last bar has none.
@@ -101,12 +101,12 @@ def stats(
             seen.take(page)
             yield seen.stats(1)
         return
-    total = min(_MOST_SEGMENTS, max(1, survey.extent(of.table).rows // _ROWS_OF_A_SEGMENT))
+    total = min(_MOST_SEGMENTS, max(1, scan.extent(of.table).rows // _ROWS_OF_A_SEGMENT))
     most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
     for number, segment in enumerate((luck or random.SystemRandom()).sample(range(total), most), 1):
         if seen.count["looked_at"] >= sample:
             return
-        for page in survey.scan(of.table, ask, (segment, total)):
+        for page in scan.scan(of.table, ask, (segment, total)):
             seen.take(page)
             yield seen.stats(number / total)
 
@@ -122,7 +122,7 @@ class _Seen:
         self._expiries: Counter[int | None] = Counter()
         self._ages: Counter[int | None] = Counter()
 
-    def take(self, page: survey.Page) -> None:
+    def take(self, page: scan.Page) -> None:
         """Count one page."""
         self.count["looked_at"] += page.looked_at
         self._units += page.units

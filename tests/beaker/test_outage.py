@@ -15,13 +15,8 @@ import pytest
 from beaker.session import Session
 from pyramid.config import Configurator
 
-from beaker_dynamodb import (
-    Conflict,
-    CorruptItem,
-    TableMissing,
-    Unavailable,
-    outage,
-)
+from beaker_dynamodb import Conflict, CorruptItem, TableMissing, Unavailable
+from beaker_dynamodb.sessions import outage
 from tests.beaker import apps
 from tests.beaker.conftest import ALICE
 from tests.faults.kinds import LoseRequest

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.store.meter import Saved
+from beaker_dynamodb.dynamodb.metering import Saved
 from tests.beaker.overlap import Site
 from tests.beaker.views import (
     change_while,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.item.record import birth
-from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
 from tests.instruments import Clock

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.store.meter import Saved
+from beaker_dynamodb.dynamodb.metering import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
 from tests.faults.kinds import LoseReply

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import Unavailable
-from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import change_while, contents, gathered_saves, log_out, put, put_while, wind
 from tests.exchange import Fault

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.runtime import Surroundings
 from tests.beaker.visits import KEY, Browser, Site, shown
 from tests.exchange import Exchange
 from tests.instruments import Clock, Recorder
@@ -33,7 +33,7 @@ class TestTimeOut:
     def clock(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
         wound = SimpleNamespace(time=clock, strftime=time.strftime)
         monkeypatch.setattr("beaker.session.time", wound)
-        monkeypatch.setattr("beaker_dynamodb.strict.time", wound)
+        monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", wound)
         monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
         return clock
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
-from beaker_dynamodb.ops import logout, maintenance, purge
-from beaker_dynamodb.ops.maintenance import operated
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.ops import logout, purge, sessions
+from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.runtime import Surroundings
 from tests.beaker.visits import Browser, Site, is_rotated
 from tests.instruments import Clock, Recorder
 
@@ -159,8 +159,8 @@ def test_an_operator_sees_no_marker(site: Site, ann: Browser) -> None:
     options = {"endpoint_url": site.server.url, "table": site.table, "region": "us-east-1"}
     rows, now = operated(parse(options, "session")), Clock()()
 
-    assert [one.id for one in maintenance.listed(rows, now)] == [ann.id]
-    assert [*maintenance.counted(rows, now)][-1].live == 1
+    assert [one.id for one in sessions.listed(rows, now)] == [ann.id]
+    assert [*sessions.counted(rows, now)][-1].live == 1
     assert logout.sought(rows, old) is None
     [*_, done] = purge.purge(rows, now + 2 * MINUTE)
     assert (done.deleted, list(site.items())) == (1, [ann.id])

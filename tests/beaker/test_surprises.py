@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager, OptionError, Unavailable
-from beaker_dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.rows import Rows
 from tests.beaker import overlap, visits
 from tests.beaker.views import contents, wind
 from tests.faults.kinds import aws_error

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
+from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.store.meter import Saved
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.runtime import Surroundings
 from tests.exchange import Exchange
 from tests.instruments import Clock
 
@@ -102,4 +102,4 @@ def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
     monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(**around))
     ticking = SimpleNamespace(time=clock, strftime=time.strftime)
     monkeypatch.setattr("beaker.session.time", ticking)
-    monkeypatch.setattr("beaker_dynamodb.strict.time", ticking)
+    monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", ticking)

@@ -36,9 +36,9 @@ def _herd(place: Any, told: dict[str, Any]) -> None:
     """Fork children that all ask for one value; a maker waits for the end of standard input."""
     import boto3.session  # noqa: F401  # before the fork: it takes most of a second
 
-    from beaker_dynamodb.store import lease
+    from beaker_dynamodb.caches import creation_lock
 
-    vars(lease)["MARGIN"] = told.get("margin", lease.MARGIN)
+    vars(creation_lock)["MARGIN"] = told.get("margin", creation_lock.MARGIN)
     if told.get("waits"):
         os.read(0, 6)
     begin, start = os.pipe()

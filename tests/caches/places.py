@@ -23,7 +23,7 @@ from beaker.cache import Cache
 from beaker.util import PickleSerializer
 
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.runtime import Surroundings
 from tests.exchange import Exchange
 from tests.instruments import Clock
 from tests.servers import REGION, Flavor, Server

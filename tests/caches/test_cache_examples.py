@@ -13,7 +13,7 @@ import pytest
 from webtest import TestApp
 
 import beaker_dynamodb
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LONGEST = 40

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import ItemTooLarge
-from beaker_dynamodb.caches import MAX_NAME
-from beaker_dynamodb.item.pieces import MOST_IN_A_ROW
+from beaker_dynamodb.caches.store import MAX_NAME
+from beaker_dynamodb.item.chunks import MOST_IN_A_ROW
 from tests.caches import workers
 from tests.caches.places import RAW, Maker, Place, never, text_of, values_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.store import lease
+from beaker_dynamodb.caches import creation_lock
 from tests.caches.places import GUARD, thread_of
 from tests.caches.worlds import LONG, MARGIN, PATIENCE, TERM, World
 from tests.instruments import Clock, Recorder
@@ -181,7 +181,7 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
     assert outer.acquire()
     assert inner.acquire()
     inner.release()
-    (local,) = lease._locals.values()
+    (local,) = creation_lock._locals.values()
 
     def take() -> bool:
         lock = server.get_creation_lock("k")
@@ -193,7 +193,7 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
         until = time.monotonic() + GUARD
         while local.waiting < 2 and time.monotonic() < until:  # the holder, and who has come
             time.sleep(0.001)
-        assert (said, lease.held_here(outer._table, outer._key)) == ([], True)
+        assert (said, creation_lock.held_here(outer._table, outer._key)) == ([], True)
         outer.release()
 
     assert said == [True]
@@ -211,7 +211,7 @@ def test_who_does_not_wait_does_not_wait_for_a_thread_either(
             return False
 
     held: Any = Held()
-    monkeypatch.setattr(lease, "_Local", functools.partial(lease._Local, lock=held))
+    monkeypatch.setattr(creation_lock, "_Local", functools.partial(creation_lock._Local, lock=held))
     lock = world.server(1, clock, lock_wait=7, lock="process").get_creation_lock("k")
 
     assert [lock.acquire(), lock.acquire(wait=False)] == [False, False]

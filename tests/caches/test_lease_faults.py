@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.store import lease
+from beaker_dynamodb.caches import creation_lock
 from tests.caches.places import Before, Maker, is_lock, thread_of
 from tests.caches.worlds import LONG, MARGIN, TERM, World
 from tests.faults.kinds import LoseReply, LoseRequest, aws_error
@@ -87,7 +87,7 @@ def test_a_release_that_fails_is_left_to_the_term(
     world: World, clock: Clock, fault: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A page does not fail over a release; the row goes with its term, and the log says why."""
-    caplog.set_level("INFO", lease.log.name)
+    caplog.set_level("INFO", creation_lock.log.name)
     with FaultProxy(world.place.url) as proxy:
         lock = world.server(1, clock, endpoint_url=proxy.url, max_attempts=1).get_creation_lock("k")
         assert lock.acquire()
@@ -96,8 +96,8 @@ def test_a_release_that_fails_is_left_to_the_term(
         lock.release()
 
     assert world.owner is not None
-    assert lease._locals == {}
-    (line,) = (one.getMessage() for one in caplog.records if one.name == lease.log.name)
+    assert creation_lock._locals == {}
+    (line,) = (one.getMessage() for one in caplog.records if one.name == creation_lock.log.name)
     assert line.startswith("a creation lock was left to its term: DynamoDB ")
 
 
@@ -128,13 +128,13 @@ def test_a_store_that_is_down_locks_nobody_out(
         lock = server.get_creation_lock("k")
 
         assert lock.acquire()
-        assert lease.held_here(lock._table, lock._key)
+        assert creation_lock.held_here(lock._table, lock._key)
         lock.release()
         assert lock.acquire(wait=False)
         lock.release()
 
-    assert (world.owner, lease._locals) == (None, {})
-    told = {one.getMessage() for one in caplog.records if one.name == lease.log.name}
+    assert (world.owner, creation_lock._locals) == (None, {})
+    told = {one.getMessage() for one in caplog.records if one.name == creation_lock.log.name}
     assert told == {"a cache value is made without the lock: Unavailable"}
 
 
@@ -182,7 +182,7 @@ def test_a_key_that_nobody_locks_takes_no_memory(world: World, clock: Clock) -> 
     assert last.acquire()
     last.release()
 
-    assert (lease._locals, lease._seen) == ({}, {})
+    assert (creation_lock._locals, creation_lock._seen) == ({}, {})
 
 
 def test_a_nested_get_of_the_same_key_does_not_hang(world: World, clock: Clock) -> None:

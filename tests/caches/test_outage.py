@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import (
-    AccessRefused,
-    TableMismatch,
-    TableMissing,
-    Unavailable,
-    cooldown,
-    notices,
-)
+from beaker_dynamodb import AccessRefused, TableMismatch, TableMissing, Unavailable, logs
+from beaker_dynamodb.caches import circuit_breaker
 from tests.caches.places import IMPATIENT, ONCE, Maker, Place, never, wind
 from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
 from tests.instruments import Clock
@@ -29,7 +23,7 @@ DOWN = aws_error("InternalServerError", status=500)
 def clocked(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     """Have Beaker, the package and its log live by the test's clock."""
     wind(monkeypatch, clock)
-    defaults: dict[str, Any] = notices.warn.__kwdefaults__ or {}
+    defaults: dict[str, Any] = logs.warn.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "monotonic", clock.monotonic)
     return clock
 
@@ -55,7 +49,7 @@ def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock)
         cache["j"] = "not stored"
         here = "k" in cache, cache.has_key("j"), cache.namespace.has_key("k")
         proxy.clear()
-        clocked.advance(cooldown.REST)
+        clocked.advance(circuit_breaker.REST)
 
         assert (served, here) == (["made", 1], (False, False, False))
         assert cache.get("k", createfunc=never) == "stored"
@@ -162,7 +156,7 @@ def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Cloc
         there.session()["session"] = "text"
         proxy.next(DOWN, operation="GetItem")
         assert "k" not in there.cache()
-        assert cooldown.cooling(there.manager()._cache.rows.table, clocked.monotonic())  # type: ignore[union-attr]
+        assert circuit_breaker.cooling(there.manager()._cache.rows.table, clocked.monotonic())  # type: ignore[union-attr]
 
         assert there.session()["session"] == "text"
         there.session("other")["session"] = "text"

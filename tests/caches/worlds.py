@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from beaker_dynamodb.caches import creation_lock
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.store import lease
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.runtime import Surroundings
 from tests.caches.places import Place
 from tests.instruments import Clock, nothing
 
-TERM, MARGIN, PATIENCE = 15, lease.MARGIN, 20
+TERM, MARGIN, PATIENCE = 15, creation_lock.MARGIN, 20
 #: A patience beyond any term of these tests.
 LONG = 100
 

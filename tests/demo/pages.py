@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urljoin
 
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 from tests.servers import Flavor, Server
 
 BOTH = [("bottle", "pyramid"), ("pyramid", "bottle")]

@@ -34,7 +34,7 @@ PREFORK = """
 import os, signal, sys
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, put
-from beaker_dynamodb.store import client
+from beaker_dynamodb.dynamodb import client
 url, table = sys.argv[1:]
 site = Site(url, table, {"endpoint_url": url})
 users = [site.begun(user=number) for number in range(4)]

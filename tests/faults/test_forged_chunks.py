@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import ItemTooLarge
+from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, count, cut, max_chunks
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.pieces import MOST_IN_A_ROW, count, cut, max_chunks
-from beaker_dynamodb.ops import logout, maintenance, purge
+from beaker_dynamodb.ops import logout, purge, sessions
 from tests.caches import places
 from tests.instruments import Recorder
 from tests.ops import sites
@@ -110,7 +110,7 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
 
     gone = list(logout.revoke(rows, "userId=ann", NOW))
     assert {one.id for one in gone} >= {"a" * 32, "b" * 32}
-    assert list(maintenance.found(rows, "userId=ann", NOW)) == []
+    assert list(sessions.found(rows, "userId=ann", NOW)) == []
     *_, done = purge.purge(rows, NOW * 2)
     assert done.spared == 0
     assert len(calls) <= 4 * MAX_CALLS

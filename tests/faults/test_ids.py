@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from beaker.session import Session
 
+from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import ItemTooLarge
 from beaker_dynamodb.item.keys import Layout
-from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while
 from tests.exchange import Body

@@ -10,8 +10,8 @@ import os
 
 import pytest
 
+from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import AccessRefused, UnknownFormat
-from beaker_dynamodb.store.meter import Saved
 from tests.beaker.overlap import Site
 from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while, wind
 from tests.faults.kinds import aws_error

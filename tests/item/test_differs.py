@@ -13,12 +13,7 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import (
-    _NAMES_A_CLASS,
-    Envelope,
-    JsonEnvelope,
-    PickleEnvelope,
-)
+from beaker_dynamodb.item.envelope import _NAMES_A_CLASS, Envelope, JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.merge import changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)

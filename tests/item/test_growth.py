@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from beaker.util import PickleSerializer
 
+from beaker_dynamodb.dynamodb.responses import failure_of
 from beaker_dynamodb.errors import mask, shown
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.compression import inflates_beyond
@@ -22,7 +23,6 @@ from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.merge import changed_keys, same
 from beaker_dynamodb.item.record import Schema, from_attributes, promote
 from beaker_dynamodb.ops import identity
-from beaker_dynamodb.store.answers import failure_of
 from tests.growth import assert_linear
 from tests.item.odd_values import Plain
 

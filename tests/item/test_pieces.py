@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, count, cut, joined, room_for_data
 from beaker_dynamodb.item.codec import PIECES, SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.pieces import MOST_IN_A_ROW, count, cut, joined, room_for_data
 
 LIMIT_OF_AN_ITEM = 409_600
 PLACE = Place(Key("sess:a"), "b.t", 1000)

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.item.envelope import JsonEnvelope
-from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.plan import (
+from beaker_dynamodb.item.decide import (
     Content,
     Create,
     Delete,
@@ -20,6 +18,8 @@ from beaker_dynamodb.item.plan import (
     plan,
     was_not_opened,
 )
+from beaker_dynamodb.item.envelope import JsonEnvelope
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 
 NOW = 1_000_000.0

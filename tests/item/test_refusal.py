@@ -8,8 +8,7 @@ from itertools import product
 import pytest
 
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
-from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.plan import (
+from beaker_dynamodb.item.decide import (
     Again,
     Clash,
     Content,
@@ -22,6 +21,7 @@ from beaker_dynamodb.item.plan import (
     Touch,
     after_refusal,
 )
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 
 NOW = 1000.0

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.item.decide import Content
 from beaker_dynamodb.item.envelope import PickleEnvelope
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.plan import Content
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content, onto
 

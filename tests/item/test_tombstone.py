@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, Place
+from beaker_dynamodb.item.decide import Again, Content, Create, Done, Drop, Replace, after_refusal
+from beaker_dynamodb.item.decide import Delete as Deleted
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.plan import Again, Content, Create, Done, Drop, Replace, after_refusal
-from beaker_dynamodb.item.plan import Delete as Deleted
 from beaker_dynamodb.item.record import Record
 
 #: As it stands in tables: format 1, kind T, no flags, no serializer, CRC-32 of those.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.migration.bulk import Moved, Skipped, transfer
+from beaker_dynamodb.migration.readers import origin
 from tests.beaker.overlap import Site
 
 

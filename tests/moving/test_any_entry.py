@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 
 from beaker_dynamodb.errors import digest
 from beaker_dynamodb.item.record import Schema
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.origins.connect import Connect
-from beaker_dynamodb.ops.origins.tables import place, writer
-from beaker_dynamodb.ops.origins.timestamps import (
+from beaker_dynamodb.migration.bulk import Moved, Terms, Wanted, decide, transfer
+from beaker_dynamodb.migration.readers import origin
+from beaker_dynamodb.migration.readers.connect import Connect
+from beaker_dynamodb.migration.readers.tables import place, writer
+from beaker_dynamodb.migration.readers.timestamps import (
     YEAR_5000,
     parse_lifetime,
     parse_number,
     parse_timestamp,
 )
-from beaker_dynamodb.ops.transfer import Moved, Terms, Wanted, decide, transfer
-from beaker_dynamodb.store.foreign import value_of
+from beaker_dynamodb.migration.scan import value_of
 from tests.beaker.overlap import Site
 from tests.moving.homes import home
 from tests.moving.odd_entries import anything, contents, pickled, plain, texts

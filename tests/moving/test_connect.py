@@ -22,10 +22,10 @@ import pytest
 from beaker.middleware import SessionMiddleware
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError, digest
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.migration.bulk import Moved, Skipped, transfer
+from beaker_dynamodb.migration.readers import origin
 from tests.beaker.apps import application, browser
 from tests.beaker.overlap import Browser, Site
 from tests.instruments import Clock

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import digest
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.transfer import Moved, Skipped, transfer
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.migration.bulk import Moved, Skipped, transfer
+from beaker_dynamodb.migration.readers import origin
 from tests.beaker.overlap import Browser, Site
 from tests.servers import REGION
 

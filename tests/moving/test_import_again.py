@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, digest
 from beaker_dynamodb.item.keys import MOVED, Layout
-from beaker_dynamodb.ops.transfer import Moved
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.migration.bulk import Moved
+from beaker_dynamodb.runtime import Surroundings
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.faults.kinds import LoseReply, aws_error

@@ -13,9 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
-from beaker_dynamodb.ops.origins.origin import Clock, Found
-from beaker_dynamodb.ops.transfer import Moved, _Mover, transfer
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.migration.bulk import Moved, _Mover, transfer
+from beaker_dynamodb.migration.readers.origin import Clock, Found
 from tests.beaker.overlap import Site
 from tests.servers import REGION
 
@@ -24,9 +24,9 @@ WORKERS = 4
 #: Written and moved by a Python of their own, so that its memory is that of the move alone.
 MOVE = """
 import pathlib, pickle, resource, sys, time
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.transfer import Moved, transfer
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.migration.readers import origin
+from beaker_dynamodb.migration.bulk import Moved, transfer
+from beaker_dynamodb.config.sources import parse
 import base64
 folder, url, table, number = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 for n in range(number):

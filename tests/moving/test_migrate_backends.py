@@ -9,7 +9,7 @@ import pytest
 
 from beaker_dynamodb import configure
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.former import host_of
+from beaker_dynamodb.migration.source import host_of
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import StrictSession, former
+from beaker_dynamodb import StrictSession
+from beaker_dynamodb.dynamodb.client import Door
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
-from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.migration import source
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
 from tests.faults.kinds import LoseReply
@@ -91,7 +92,7 @@ def test_the_old_backend_failing_is_one_of_our_errors(
     def broken(_: object) -> str:
         raise KeyError(user.id)
 
-    monkeypatch.setitem(former._READERS, kind, broken)
+    monkeypatch.setitem(source._READERS, kind, broken)
     with pytest.raises(DynamoDBBackendError) as caught:
         moving.visit(user, contents)
 

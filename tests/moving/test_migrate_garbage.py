@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from beaker.container import FileNamespaceManager, MemoryNamespaceManager
 
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.table import Refusal
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store.table import Refusal
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.former import Backend
-from beaker_dynamodb.store.meter import Saved
+from beaker_dynamodb.dynamodb.metering import Saved
+from beaker_dynamodb.migration.source import Backend
 from tests.beaker.overlap import Browser, Site, Visit
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
 

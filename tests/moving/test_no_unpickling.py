@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.contradictions import _NEVER_UNPICKLED
+from beaker_dynamodb.config.contradictions import _NEVER_UNPICKLED
+from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
-from beaker_dynamodb.former import _READERS, _REMOVERS, Backend
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.migration.source import _READERS, _REMOVERS, Backend
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put
 from tests.item.hostile import HOSTILE

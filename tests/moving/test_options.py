@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.sources import configure, is_known, parse
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.sources import configure, is_known, parse
 
 URL = "redis://cache:6379/0"
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from beaker_dynamodb.errors import CorruptItem
-from beaker_dynamodb.former import Backend
+from beaker_dynamodb.migration.source import Backend
 from tests.beaker.overlap import Browser, Site
 from tests.moving.homes import plant
 from tests.moving.runs import moved, whys

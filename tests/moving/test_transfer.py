@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pytest
 
 from beaker_dynamodb.errors import digest
-from beaker_dynamodb.ops.origins import origin
-from beaker_dynamodb.ops.origins.origin import Found
-from beaker_dynamodb.ops.transfer import Moved
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.migration.bulk import Moved
+from beaker_dynamodb.migration.readers import origin
+from beaker_dynamodb.migration.readers.origin import Found
+from beaker_dynamodb.runtime import Surroundings
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.instruments import Clock, Recorder

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from beaker_dynamodb.errors import OptionError, Unavailable, digest
-from beaker_dynamodb.ops.origins import TYPES, origin
-from beaker_dynamodb.ops.transfer import transfer
+from beaker_dynamodb.migration.bulk import transfer
+from beaker_dynamodb.migration.readers import TYPES, origin
 from tests.beaker.overlap import Site
 from tests.moving.runs import moved, session_rows, where, whys
 from tests.servers import free_port
@@ -227,7 +227,7 @@ def test_every_page_is_read(
 ) -> None:
     """A cursor that is forgotten after its first page is the classic defect."""
     for module in ("redis_keys", "database"):
-        monkeypatch.setattr(f"beaker_dynamodb.ops.origins.{module}._PAGE", 5)
+        monkeypatch.setattr(f"beaker_dynamodb.migration.readers.{module}._PAGE", 5)
     for n in range(40):
         old.begun(n=n)
 

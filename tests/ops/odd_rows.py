@@ -17,11 +17,11 @@ import pytest
 from hypothesis import strategies as st
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.dynamodb.client import Door, Reply
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
-from beaker_dynamodb.store.client import Door, Reply
 
 Item = dict[str, dict[str, Any]]
 TABLE: Final = "odd"

@@ -12,12 +12,12 @@ from typing import Any
 from beaker.util import JsonSerializer, PickleSerializer
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.ops.maintenance import operated
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.runtime import Surroundings
 from tests.servers import REGION, Flavor, Server
 
 #: Of printable characters that hardly compress: with `compress = false` over 400 KB.

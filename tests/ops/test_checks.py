@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.checks import beakers, settings
-from beaker_dynamodb.ops.checks.finding import Finding
-from beaker_dynamodb.sources import Kind, parse
+from beaker_dynamodb.ops.doctor import beakers, settings
+from beaker_dynamodb.ops.doctor.finding import Finding
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 FAR = {"region": "eu-central-1"}

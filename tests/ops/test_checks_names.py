@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from beaker_dynamodb.ops.checks import credentials, names
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.identity import Identity, carrier
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.identity import Identity, carrier
+from beaker_dynamodb.ops.doctor import credentials, names
 from tests.ops.test_checks import lines
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.dynamodb.probes import Probe
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailable
-from beaker_dynamodb.ops.checks import table
-from beaker_dynamodb.ops.checks.table import Trip
-from beaker_dynamodb.store.blueprint import Attribute, Blueprint, Index
-from beaker_dynamodb.store.description import Description, Expiry
-from beaker_dynamodb.store.probes import Probe
+from beaker_dynamodb.ops.doctor import table
+from beaker_dynamodb.ops.doctor.table import Trip
+from beaker_dynamodb.provisioning.description import Description, Expiry
+from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index
 from tests.ops.test_checks import lines, told
 
 OUGHT = Blueprint("sessions", indexes=(Index("u-index", "u", "S"),))

@@ -11,7 +11,7 @@ from beaker_dynamodb import errors
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.cli import frame
-from beaker_dynamodb.store import provision
+from beaker_dynamodb.provisioning import provision
 
 
 def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

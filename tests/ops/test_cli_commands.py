@@ -10,8 +10,8 @@ import pytest
 
 from beaker_dynamodb import errors
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.provisioning import provision
 from tests.instruments import Recorder
 from tests.servers import REGION, Server, free_port
 

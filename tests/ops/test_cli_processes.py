@@ -49,13 +49,13 @@ def test_another_module_that_is_missing_is_not_called_click() -> None:
     """A broken installation must not be explained by the wrong extra."""
     done = python(
         "-c",
-        "import sys; sys.modules['beaker_dynamodb.ops.templates'] = None\n"
+        "import sys; sys.modules['beaker_dynamodb.provisioning.iam'] = None\n"
         "from beaker_dynamodb.__main__ import main\n"
         "sys.exit(main(['--help']))",
     )
 
     assert done.returncode == 1
-    assert "beaker_dynamodb.ops.templates" in done.stderr
+    assert "beaker_dynamodb.provisioning.iam" in done.stderr
     assert "cli" not in done.stderr.splitlines()[-1]
 
 
@@ -66,7 +66,7 @@ def test_an_interruption_while_it_starts_is_no_traceback() -> None:
         "import sys\n"
         "class Interrupted:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'beaker_dynamodb.ops.templates':\n"
+        "        if name == 'beaker_dynamodb.provisioning.iam':\n"
         "            raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupted())\n"
         "from beaker_dynamodb.__main__ import main\n"

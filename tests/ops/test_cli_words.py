@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 from tests.servers import REGION
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb import sources
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.application import Application, application
-from beaker_dynamodb.ops.checks.finding import Finding
-from beaker_dynamodb.ops.doctor import examine, exit_code, look_over
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.surroundings import REAL
+from beaker_dynamodb.ops.doctor.examine import examine, exit_code, look_over
+from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.runtime import REAL
 from tests.instruments import Recorder
 from tests.servers import KEY, Flavor, Server, free_port
 

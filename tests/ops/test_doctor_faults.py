@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Unavailable
 from beaker_dynamodb.ops.application import application
-from beaker_dynamodb.ops.doctor import examine, exit_code
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store.client import Door, Reply
+from beaker_dynamodb.ops.doctor.examine import examine, exit_code
 from tests.instruments import Recorder
 from tests.ops.test_doctor import ill
 

@@ -12,10 +12,10 @@ import pytest
 from beaker.container import MemoryNamespaceManager
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.store import embedded
-from beaker_dynamodb.store.client import door
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.identity import regions_of
+from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.dynamodb.client import door
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.identity import regions_of
 from tests.moving.homes import redis_server
 from tests.servers import KEY, free_port
 

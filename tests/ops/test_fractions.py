@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
-from beaker_dynamodb.ops import maintenance, purge
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.ops import purge, sessions
+from beaker_dynamodb.runtime import Surroundings
 from tests.instruments import Clock
 from tests.ops.sites import Site
 
@@ -30,14 +30,14 @@ def test_load_list_find_count_and_purge_agree_on_what_has_expired(
     key = {"digest_filenames": False, **site.options}
     site.save("other", timeout=86400)
     at(clock)("ann", timeout=100, **key)["session"] = site.text(userId="ann")
-    expires = next(one.expires for one in maintenance.listed(site.rows, clock()) if one.id == "ann")
+    expires = next(one.expires for one in sessions.listed(site.rows, clock()) if one.id == "ann")
     assert expires is not None
     now = Clock(expires - left)
 
     rows, live = site.rows, left > 0
     assert ("session" in at(now)("ann", timeout=100, **key)) is live
-    assert any(one.id == "ann" for one in maintenance.listed(rows, now())) is live
-    assert bool(list(maintenance.found(rows, "userId=ann", now()))) is live
-    assert [*maintenance.counted(rows, now())][-1].expired == (0 if live else 1)
+    assert any(one.id == "ann" for one in sessions.listed(rows, now())) is live
+    assert bool(list(sessions.found(rows, "userId=ann", now()))) is live
+    assert [*sessions.counted(rows, now())][-1].expired == (0 if live else 1)
     [*_, done] = purge.purge(rows, now())
     assert done.deleted == (0 if live else 1)

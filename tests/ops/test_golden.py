@@ -14,10 +14,10 @@ import hcl2
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import terraform
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning import terraform
+from beaker_dynamodb.provisioning.features import Features
 from tests.instruments import Recorder
 
 GOLDEN = Path(__file__).parent / "golden"

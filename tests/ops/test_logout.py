@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.identity import signature
-from beaker_dynamodb.ops.maintenance import operated
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.table import Table
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.runtime import Surroundings
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
 
 
-def sought(site: Site, word: str, secret: str | None = None) -> survey.Sighting:
+def sought(site: Site, word: str, secret: str | None = None) -> scan.Sighting:
     """Find one that is there."""
     seen = logout.sought(site.rows, word, secret)
     assert seen is not None
@@ -165,7 +165,7 @@ def test_what_the_index_shows_late_is_revoked_by_a_later_pass(
     site.save("late", userId=42)
     early, late = site.key("early"), site.key("late")
     shown = iter([(early,), (early, late), ()])
-    monkeypatch.setattr(survey, "by_index", lambda *_: iter([next(shown)]))
+    monkeypatch.setattr(scan, "by_index", lambda *_: iter([next(shown)]))
 
     assert revoked(site, "userId=42") == ["early", "late"]
     assert next(shown, None) is None
@@ -177,7 +177,7 @@ def test_an_index_that_shows_none_at_first_is_asked_once_more(
     """A session that was written just before is not overlooked."""
     site.save("just now", userId=42)
     shown = iter([(), (site.key("just now"),), ()])
-    monkeypatch.setattr(survey, "by_index", lambda *_: iter([next(shown)]))
+    monkeypatch.setattr(scan, "by_index", lambda *_: iter([next(shown)]))
 
     assert len(revoked(site, "userId=42")) == 1
     assert next(shown, None) is None
@@ -205,13 +205,13 @@ def test_a_session_that_changed_hands_is_not_revoked(
 def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The passes are bounded, and what was revoked is yielded before that is said."""
     number = iter(range(10**6))
-    original = survey.by_index
+    original = scan.by_index
 
     def another(*args: Any) -> Any:
         site.save(f"s{next(number)}", userId=42)
         return original(*args)
 
-    monkeypatch.setattr(survey, "by_index", another)
+    monkeypatch.setattr(scan, "by_index", another)
 
     with pytest.raises(Unavailable, match="revoke it again"):
         revoked(site, "userId=42")

@@ -11,8 +11,9 @@ from beaker.container import FileNamespaceManager
 from beaker.util import PickleSerializer
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.ops import maintenance, templates
-from beaker_dynamodb.sources import parse
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.ops import sessions
+from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
 from tests.ops.sites import Site
 
@@ -58,9 +59,9 @@ def test_a_tombstone_is_no_session(moving: Site, capsys: pytest.CaptureFixture[s
     main(moving.argv("sessions", "delete", "one"))
     capsys.readouterr()
     rows, now = moving.rows, time.time()
-    (*_, count) = maintenance.counted(rows, now)
+    (*_, count) = sessions.counted(rows, now)
 
-    assert [one.id for one in maintenance.listed(rows, now, state="all")] == ["two"]
+    assert [one.id for one in sessions.listed(rows, now, state="all")] == ["two"]
     assert (count.live, count.expired) == (1, 0)
     assert main(moving.argv("sessions", "show", "one")) == 1
     assert main(moving.argv("sessions", "delete", "one")) == 1
@@ -74,6 +75,6 @@ def test_the_operator_may_put_tombstones_only_while_sessions_are_moved(
     calls.clear()
     main(moving.argv("sessions", "delete", "one"))
 
-    granted = templates.actions("operator", parse(moving.options, "session"))
+    granted = iam.actions("operator", parse(moving.options, "session"))
     assert "PutItem" in set(calls.names) & granted
-    assert "PutItem" not in templates.actions("operator", parse(plain, "session"))
+    assert "PutItem" not in iam.actions("operator", parse(plain, "session"))

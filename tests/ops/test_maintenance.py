@@ -9,27 +9,27 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError, TableMissing
-from beaker_dynamodb.ops import maintenance
-from beaker_dynamodb.options import Options
+from beaker_dynamodb.ops import sessions
 from tests.instruments import Recorder
 from tests.ops.sites import LARGE, SPECIAL, Site
 from tests.servers import Server
 
 
-def settled(site: Site) -> maintenance.Count:
+def settled(site: Site) -> sessions.Count:
     """Count to the end."""
-    return list(maintenance.counted(site.rows, time.time()))[-1]
+    return list(sessions.counted(site.rows, time.time()))[-1]
 
 
-def listed(site: Site, **how: Any) -> dict[str, maintenance.Session]:
+def listed(site: Site, **how: Any) -> dict[str, sessions.Session]:
     """List by id."""
-    return {one.id: one for one in maintenance.listed(site.rows, time.time(), **how)}
+    return {one.id: one for one in sessions.listed(site.rows, time.time(), **how)}
 
 
 def found(site: Site, word: str, **how: Any) -> set[str]:
     """Find by a special key."""
-    return {one.id for one in maintenance.found(site.rows, word, time.time(), **how)}
+    return {one.id for one in sessions.found(site.rows, word, time.time(), **how)}
 
 
 def test_a_list_says_what_a_row_says(site: Site) -> None:
@@ -40,7 +40,7 @@ def test_a_list_says_what_a_row_says(site: Site) -> None:
     site.save("gone", timeout=1)
     now = time.time() + 5
 
-    rows = {one.id: one for one in maintenance.listed(site.rows, now)}
+    rows = {one.id: one for one in sessions.listed(site.rows, now)}
 
     assert set(rows) == {"plain", "json", "large"}
     assert rows["plain"].promoted == {"userId": "42", "visits": Decimal(3), "token": b"\0\1"}
@@ -58,7 +58,7 @@ def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
     now = time.time() + 5
 
     each = {
-        state: {one.id for one in maintenance.listed(site.rows, now, state=state)}
+        state: {one.id for one in sessions.listed(site.rows, now, state=state)}
         for state in ("live", "expired", "all")
     }
 
@@ -72,8 +72,8 @@ def test_a_table_read_in_segments_is_read_once(segments: int, site: Site) -> Non
         site.save(f"s{number}")
     now = time.time()
 
-    rows = [one.id for one in maintenance.listed(site.rows, now, segments=segments)]
-    count = list(maintenance.counted(site.rows, now, segments=segments))[-1]
+    rows = [one.id for one in sessions.listed(site.rows, now, segments=segments)]
+    count = list(sessions.counted(site.rows, now, segments=segments))[-1]
 
     assert sorted(rows) == sorted(f"s{number}" for number in range(12))
     assert (count.live, count.looked_at) == (12, 12)
@@ -107,7 +107,7 @@ def test_a_count_asks_for_keys_and_expiries_alone(site: Site, calls: Recorder) -
     site.save("b", timeout=1)
     calls.clear()
 
-    told = list(maintenance.counted(site.rows, time.time() + 5))[-1]
+    told = list(sessions.counted(site.rows, time.time() + 5))[-1]
 
     assert (told.live, told.expired) == (1, 1)
     assert told.read_units > 0
@@ -139,7 +139,7 @@ def test_sessions_are_found_by_a_special_key(
     site.save("d", userId="a=b")
     site.save("gone", userId=42, timeout=1)
 
-    rows = {one.id for one in maintenance.found(site.rows, word, time.time() + 5, scan=scan)}
+    rows = {one.id for one in sessions.found(site.rows, word, time.time() + 5, scan=scan)}
 
     assert rows == ids
 
@@ -152,7 +152,7 @@ def test_a_row_that_the_index_still_shows_is_looked_at(
     site.save("gone", userId=42)
     late = [site.key("now"), site.key("gone"), site.key("never was")]
     del site.manager("gone")["session"]
-    monkeypatch.setattr("beaker_dynamodb.store.survey.by_index", lambda *_: iter([tuple(late)]))
+    monkeypatch.setattr("beaker_dynamodb.dynamodb.scan.by_index", lambda *_: iter([tuple(late)]))
 
     assert found(site, "userId=42") == set()
     assert found(site, "userId=7") == {"now"}
@@ -176,7 +176,7 @@ def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
     options = Options(special_keys=(("userId", "S"), ("visits", "N"), ("token", "B")))
 
     with pytest.raises(OptionError, match=wrong):
-        maintenance.wanted(options, word)
+        sessions.wanted(options, word)
 
 
 def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:

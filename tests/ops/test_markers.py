@@ -11,15 +11,15 @@ import pytest
 from beaker.util import PickleSerializer
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.migration.bulk import Moved, transfer
+from beaker_dynamodb.migration.readers.origin import Clock, Found
 from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.logout import revoke, sought
-from beaker_dynamodb.ops.maintenance import counted, found, listed
-from beaker_dynamodb.ops.origins.origin import Clock, Found
+from beaker_dynamodb.ops.sessions import counted, found, listed
 from beaker_dynamodb.ops.stats import stats
-from beaker_dynamodb.ops.transfer import Moved, transfer
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store import survey
 from tests.ops.sites import IDENT, Site
 
 DAY = 86400
@@ -54,7 +54,7 @@ def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -
 
 def sorts(rows: Rows) -> list[str]:
     """Name the kind of each row of the table."""
-    pages = survey.scan(rows.table, survey.Ask("rows"))
+    pages = scan.scan(rows.table, scan.Ask("rows"))
     return sorted(row.sort for page in pages for row in page.rows)
 
 
@@ -66,8 +66,8 @@ def test_a_marker_is_no_session(site: Site) -> None:
     for state in ("live", "all"):
         assert len(list(listed(rows, now, state=state))) == 2
     assert list(counted(rows, now))[-1].live == 2
-    for scan in (False, True):
-        assert {one.id for one in found(rows, "userId=42", now, scan=scan)} == {IDENT, "two"}
+    for whole in (False, True):
+        assert {one.id for one in found(rows, "userId=42", now, scan=whole)} == {IDENT, "two"}
     seen = sought(rows, IDENT)
     assert seen is not None
     assert seen.sort == "session"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.ops import logout, maintenance, purge, stats
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.store.table import Table
+from beaker_dynamodb.ops import logout, purge, sessions, stats
 from tests.instruments import Recorder
 from tests.ops.sites import IDENT, LARGE, Run, Site
 from tests.servers import Flavor, Server
@@ -107,7 +107,7 @@ def test_python_cannot_delete_one_of_theirs_either(shared: Site) -> None:
     assert seen is not None
     assert (seen.ours, seen.record) == (False, None)
 
-    assert logout.delete(shared.rows, seen, time.time()).wrong == survey.ANOTHER_STORE
+    assert logout.delete(shared.rows, seen, time.time()).wrong == scan.ANOTHER_STORE
     assert "sess:e1" in shared.idents()
 
 
@@ -148,7 +148,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
     assert cache.get_creation_lock("key").acquire()
 
     for whole in (False, True):
-        pages = list(survey.scan(of.table, survey.Ask("rows", whole=whole)))
+        pages = list(scan.scan(of.table, scan.Ask("rows", whole=whole)))
         rows = [row for page in pages for row in page.rows]
         assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
         assert all(row.ours for row in rows)
@@ -174,13 +174,13 @@ def test_an_expired_row_that_becomes_theirs_is_spared(
     shop: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where its expiry stays the same."""
-    original = survey.remove_expired
+    original = scan.remove_expired
 
     def theirs_now(table: Table, key: Key, expires: Any) -> Any:
         shop.put(id={"S": key.hash}, expires={"N": str(expires)}, **THEIRS)
         return original(table, key, expires)
 
-    monkeypatch.setattr(survey, "remove_expired", theirs_now)
+    monkeypatch.setattr(scan, "remove_expired", theirs_now)
     (*_, done) = purge.purge(shop.rows, time.time())
 
     assert (done.deleted, done.spared) == (0, 1)
@@ -191,7 +191,7 @@ def test_a_scan_moves_no_payload_for_them(shared: Site, calls: Recorder) -> None
     """Key, expiry and rev alone come over the wire, in one scan."""
     of = shared.rows
     calls.clear()
-    (*_, count) = maintenance.counted(of, time.time())
+    (*_, count) = sessions.counted(of, time.time())
     (*_, found) = stats.stats(of, time.time())
 
     names = calls[1].request["ExpressionAttributeNames"]

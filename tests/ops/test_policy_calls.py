@@ -6,8 +6,8 @@ import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.ops import templates
-from beaker_dynamodb.sources import Kind, parse
+from beaker_dynamodb.config.sources import Kind, parse
+from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
 from tests.ops.sites import LARGE, Site
 
@@ -61,7 +61,7 @@ def test_an_application_may_do_what_it_does_and_no_more(
     options["create_table"] = create_table
     LIVES[kind](options)
 
-    granted = templates.actions("app", parse(options, kind))
+    granted = iam.actions("app", parse(options, kind))
 
     assert set(calls.names) <= granted
     # A session with a range key needs no Query: it is for clear() and keys() of a cache.
@@ -100,6 +100,6 @@ def test_an_operator_may_do_what_he_does_and_no_more(
     calls.clear()
     an_operator_works(site)
 
-    granted = templates.actions("operator", parse(site.options, "session"))
+    granted = iam.actions("operator", parse(site.options, "session"))
 
     assert set(calls.names) == granted

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import purge
-from beaker_dynamodb.ops.maintenance import operated
 from beaker_dynamodb.ops.parallel import Bucket, together
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.runtime import Surroundings
 from tests.instruments import Clock, Recorder
 from tests.ops.sites import LARGE, Site
 
@@ -80,14 +80,14 @@ def test_a_session_that_is_touched_meanwhile_stays(
     """The delete is conditional on the expiry that was seen."""
     site.save("back", timeout=1)
     site.save("gone", timeout=1)
-    original = survey.remove_expired
+    original = scan.remove_expired
 
     def touched(table: Any, key: Key, expires: Decimal) -> Any:
         if key == site.key("back"):
             site.save("back")
         return original(table, key, expires)
 
-    monkeypatch.setattr(survey, "remove_expired", touched)
+    monkeypatch.setattr(scan, "remove_expired", touched)
 
     done = purged(site)
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import tables
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.store.blueprint import Blueprint, blueprint
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning import tables
+from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Blueprint, blueprint
 from tests.instruments import Recorder
 from tests.servers import REGION, Flavor, Server, free_port
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import Refused, TableMissing, Unavailable
-from beaker_dynamodb.store import upkeep
-from beaker_dynamodb.store.blueprint import Blueprint, Index
-from beaker_dynamodb.store.description import Description, Expiry
-from beaker_dynamodb.store.differences import differences
-from beaker_dynamodb.store.features import Features
-from beaker_dynamodb.store.provision import Patience
+from beaker_dynamodb.provisioning import update
+from beaker_dynamodb.provisioning.description import Description, Expiry
+from beaker_dynamodb.provisioning.diff import differences
+from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.provision import Patience
+from beaker_dynamodb.provisioning.spec import Blueprint, Index
 from tests.instruments import Clock
 from tests.store.scripts import Script, refused, told
 
@@ -26,7 +26,7 @@ def equip(script: Script, ought: Blueprint, is_: Description = IS) -> tuple[list
     """Equip a table by a hand-wound clock; return the steps and what was told meanwhile."""
     clock, said = Clock(), list[str]()
     patience = Patience(100, clock.sleep, clock.monotonic)
-    steps = upkeep.equip(script.door, ought, is_, said.append, patience)
+    steps = update.equip(script.door, ought, is_, said.append, patience)
     return [str(step) for step in steps], said
 
 
@@ -126,7 +126,7 @@ def test_a_deletion_is_waited_for_and_not_for_ever() -> None:
         patience = Patience(100, clock.sleep, clock.monotonic)
 
         with nullcontext() if ends else pytest.raises(Unavailable, match="still being deleted"):
-            upkeep.remove(script.door, "sessions", said.append, patience)
+            update.remove(script.door, "sessions", said.append, patience)
 
         assert set(said) == {"table sessions: being deleted"}
         assert len(said) == 2 or not ends

@@ -10,16 +10,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from beaker_dynamodb import sources
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb.client import DATA, door
+from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import tables
-from beaker_dynamodb.ops.templates import GRANTS, Role, actions, policy
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import blueprint
-from beaker_dynamodb.store.client import DATA, door
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning import provision, tables
+from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.iam import GRANTS, Role, actions, policy
+from beaker_dynamodb.provisioning.spec import blueprint
 from tests.instruments import Recorder
 from tests.servers import REGION, Server
 

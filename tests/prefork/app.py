@@ -40,7 +40,7 @@ def share_clients_across_processes() -> None:
     The guard that a reply is for the key that was asked for is taken out too: it would turn
     somebody else's session into an error.
     """
-    from beaker_dynamodb.store import client, table
+    from beaker_dynamodb.dynamodb import client, table
 
     renew: Callable[[Any], None] = client.Door.renew
 

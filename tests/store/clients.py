@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from beaker_dynamodb.store.client import Door
+from beaker_dynamodb.dynamodb.client import Door
 
 
 def client_of(manager: Any) -> Any:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.item.record import Record, Schema
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import Blueprint
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.table import Table
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.spec import Blueprint
 
 NOW: Final = 1_900_000_000.0
 SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B")))

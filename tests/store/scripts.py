@@ -6,13 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, cast
 
-from beaker_dynamodb.errors import (
-    CallFacts,
-    DynamoDBBackendError,
-    Refused,
-)
-from beaker_dynamodb.store.client import Door, Reply
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Refused
 from tests.servers import REGION
 
 DESCRIBE, TTL = "DescribeTable", "DescribeTimeToLive"

@@ -22,8 +22,8 @@ from beaker_dynamodb import (
     Unavailable,
     errors,
 )
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
 from tests.beaker import apps
 from tests.faults.kinds import aws_error
 from tests.proxy import FaultProxy

@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from beaker_dynamodb.dynamodb.responses import error_of, failure_of
 from beaker_dynamodb.errors import CallFacts
-from beaker_dynamodb.store.answers import error_of, failure_of
 
 
 def test_a_refusal_tells_the_servers_clock() -> None:

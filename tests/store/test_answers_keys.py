@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 
-from beaker_dynamodb import (
-    TableMismatch,
-)
+from beaker_dynamodb import TableMismatch
 from tests.beaker import apps
 from tests.servers import Flavor, Server
 from tests.store.doubles import chain, failure

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb import sources
-from beaker_dynamodb.store.blueprint import Attribute, Blueprint, Index, blueprint, index_name
-from beaker_dynamodb.store.description import Description, Expiry
-from beaker_dynamodb.store.differences import Difference, Severity, differences
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.provisioning.description import Description, Expiry
+from beaker_dynamodb.provisioning.diff import Difference, Severity, differences
+from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index, blueprint, index_name
 
 PLAIN = Blueprint("sessions")
 RICH = Blueprint(

@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
-from beaker_dynamodb.store.client import Door, door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.dynamodb.client import Door, door
+from beaker_dynamodb.dynamodb.connection import Connection
 from tests.beaker import apps
 from tests.faults.kinds import aws_error
 from tests.proxy import FaultProxy

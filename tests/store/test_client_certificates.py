@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
-from beaker_dynamodb.store.line import Endpoint
+from beaker_dynamodb.dynamodb.wire.http import Endpoint
 
 
 @pytest.mark.parametrize("certificates", [get_cert_path(True), None])

@@ -76,8 +76,8 @@ def test_a_fork_while_a_thread_makes_the_client(
 
 
 GREENLETS = """
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
 import types
 
 def factory():

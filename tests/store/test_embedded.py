@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb.store import embedded
+from beaker_dynamodb.dynamodb import embedded
 from tests.beaker import apps
 from tests.servers import answers
 from tests.store.doubles import in_a_child

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from botocore.httpsession import get_cert_path
 
-from beaker_dynamodb.store.line import (
+from beaker_dynamodb.dynamodb.wire.http import (
     MOST_BYTES,
     BrokenReplyError,
     Endpoint,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 import beaker_dynamodb
-from beaker_dynamodb.store import meter
+from beaker_dynamodb.dynamodb import metering
 from tests.beaker import apps
 from tests.faults.kinds import HTML, LoseRequest, aws_error
 from tests.instruments import Clock
@@ -18,18 +18,18 @@ from tests.store.doubles import failure
 
 
 @pytest.fixture
-def heard() -> list[meter.Event]:
+def heard() -> list[metering.Event]:
     """Observe from here on."""
-    events: list[meter.Event] = []
+    events: list[metering.Event] = []
     beaker_dynamodb.observe(events.append)
     return events
 
 
-def told(events: list[meter.Event]) -> list[tuple[object, ...]]:
+def told(events: list[metering.Event]) -> list[tuple[object, ...]]:
     """Say the events without their seconds."""
     return [
         (e.operation, e.read_units, e.write_units, e.outcome)
-        if isinstance(e, meter.Call)
+        if isinstance(e, metering.Call)
         else (e.plan, e.outcome)
         for e in events
     ]
@@ -54,7 +54,7 @@ def test_each_call_and_each_save_is_heard(
     table_name: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-    heard: list[meter.Event],
+    heard: list[metering.Event],
 ) -> None:
     """One event a call, with its units; one a save, with its plan and how it ended."""
     apps.wind(monkeypatch, clock)
@@ -67,7 +67,7 @@ def test_each_call_and_each_save_is_heard(
         web.get(path)
 
         assert told(heard) == expected
-        assert all(e.seconds > 0 for e in heard if isinstance(e, meter.Call))
+        assert all(e.seconds > 0 for e in heard if isinstance(e, metering.Call))
 
 
 def test_saves_that_lose_a_race_are_heard(
@@ -75,7 +75,7 @@ def test_saves_that_lose_a_race_are_heard(
     table_name: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-    heard: list[meter.Event],
+    heard: list[metering.Event],
 ) -> None:
     """A merged save, a dropped touch and a save that is left out each say so."""
     apps.wind(monkeypatch, clock)
@@ -112,7 +112,7 @@ OUTCOMES: Final[dict[str, tuple[Any, list[str]]]] = {
 
 @pytest.mark.parametrize("what", OUTCOMES)
 def test_calls_that_fail_are_heard(
-    what: str, dynamodb_local: str, table_name: str, heard: list[meter.Event]
+    what: str, dynamodb_local: str, table_name: str, heard: list[metering.Event]
 ) -> None:
     """The outcome of a call tells a throttle from an outage."""
     fault, outcomes = OUTCOMES[what]
@@ -125,7 +125,7 @@ def test_calls_that_fail_are_heard(
 
 
 def test_no_event_holds_an_id_or_a_key(
-    dynamodb_local: str, table_name: str, heard: list[meter.Event]
+    dynamodb_local: str, table_name: str, heard: list[metering.Event]
 ) -> None:
     """What is heard can go into any dashboard."""
     apps.at(dynamodb_local, table_name).get("/set?secret=word")
@@ -140,14 +140,14 @@ def test_an_observer_that_raises_disturbs_nobody(
     dynamodb_local: str, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its error is logged by its class, and the page, and the other observers, go on."""
-    events: list[meter.Event] = []
+    events: list[metering.Event] = []
 
-    def broken(event: meter.Event) -> None:
+    def broken(event: metering.Event) -> None:
         raise ValueError("secret")
 
     beaker_dynamodb.observe(broken)
     beaker_dynamodb.observe(events.append)
-    with caplog.at_level(logging.WARNING, "beaker_dynamodb.store.meter"):
+    with caplog.at_level(logging.WARNING, "beaker_dynamodb.dynamodb.metering"):
         web = apps.at(dynamodb_local, table_name)
         web.get("/set?k=v")
 
@@ -157,20 +157,20 @@ def test_an_observer_that_raises_disturbs_nobody(
     assert "secret" not in caplog.text
 
 
-def test_who_stops_observing_hears_no_more(heard: list[meter.Event]) -> None:
+def test_who_stops_observing_hears_no_more(heard: list[metering.Event]) -> None:
     """The function that `observe` returns ends that one observation; `reset` ends all."""
-    others: list[meter.Event] = []
+    others: list[metering.Event] = []
     stop: Callable[[], None] = beaker_dynamodb.observe(others.append)
-    event = meter.Saved("touch", "stored")
+    event = metering.Saved("touch", "stored")
 
-    meter.report(event)
+    metering.report(event)
     stop()
-    meter.report(event)
+    metering.report(event)
     beaker_dynamodb.reset()
-    meter.report(event)
+    metering.report(event)
 
     assert (len(others), len(heard)) == (1, 2)
-    assert not meter.observed()
+    assert not metering.observed()
 
 
 def test_nothing_is_made_where_nobody_observes(
@@ -181,7 +181,7 @@ def test_nothing_is_made_where_nobody_observes(
     def made(*args: object) -> None:
         raise AssertionError("an event was made for nobody")
 
-    monkeypatch.setattr(meter, "Call", made)
+    monkeypatch.setattr(metering, "Call", made)
     web = apps.at(dynamodb_local, table_name)
 
     assert web.get("/set?k=v").status_int == 200

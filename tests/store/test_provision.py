@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import Blueprint, Index
-from beaker_dynamodb.store.client import Door, Reply
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.description import Description, Expiry
-from beaker_dynamodb.store.differences import differences
+from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.description import Description, Expiry
+from beaker_dynamodb.provisioning.diff import differences
+from beaker_dynamodb.provisioning.spec import Blueprint, Index
 from tests.instruments import Recorder
 from tests.servers import REGION, Server
 from tests.store.scripts import CREATE, DESCRIBE, SWITCH, TTL, way
@@ -144,10 +144,10 @@ def test_two_threads_that_create_at_once_both_succeed(
 
 WORKER = """
 import sys
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import Blueprint
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.spec import Blueprint
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
 door = Door(Connection(region=sys.argv[3], endpoint_url=sys.argv[1]))
 provision.describe(door, sys.argv[2])
 print("ready", flush=True)

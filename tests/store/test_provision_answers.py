@@ -15,15 +15,15 @@ from beaker_dynamodb.errors import (
     TableMissing,
     Unavailable,
 )
-from beaker_dynamodb.store import provision
-from beaker_dynamodb.store.blueprint import Attribute, Blueprint, Index
-from beaker_dynamodb.store.description import Expiry
-from beaker_dynamodb.store.differences import differences
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.description import Expiry
+from beaker_dynamodb.provisioning.diff import differences
+from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index
 from tests.instruments import Clock
 from tests.servers import REGION, Server
 from tests.store.scripts import CREATE, DESCRIBE, SWITCH, TTL, Script, refused, told, ttl, way
 
-LOGGER = "beaker_dynamodb.store.provision"
+LOGGER = "beaker_dynamodb.provisioning.provision"
 
 
 MISSING = refused("ResourceNotFoundException", TableMissing)

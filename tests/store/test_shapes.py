@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import beaker_dynamodb
+from beaker_dynamodb.dynamodb import pages
+from beaker_dynamodb.dynamodb.replies import units
+from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
-from beaker_dynamodb.store import foreign, pages
-from beaker_dynamodb.store.replies import units
-from beaker_dynamodb.store.table import Table, plain
-from beaker_dynamodb.surroundings import Surroundings
+from beaker_dynamodb.migration import scan
+from beaker_dynamodb.runtime import Surroundings
 from tests.beaker.overlap import Site
 from tests.beaker.views import put
 from tests.faults.kinds import Rewrite
@@ -115,7 +116,7 @@ def test_pages_that_begin_anew_end() -> None:
     for pages_of in (
         pages.query(table, "sess:a"),
         pages.scan(table, ["sess:a"]),
-        foreign.items(table.door, "sessions", "id", ""),
+        scan.items(table.door, "sessions", "id", ""),
     ):
         with pytest.raises(Unavailable):
             list(itertools.islice(pages_of, 10))

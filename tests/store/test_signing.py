@@ -15,8 +15,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beaker_dynamodb.store.line import Endpoint
-from beaker_dynamodb.store.signing import CONTENT_TYPE, TARGET, Signer
+from beaker_dynamodb.dynamodb.wire.http import Endpoint
+from beaker_dynamodb.dynamodb.wire.sigv4 import CONTENT_TYPE, TARGET, Signer
 
 WORDS: Final = st.text(string.ascii_letters + string.digits + "/+=", min_size=1, max_size=40)
 #: Session tokens hold no white space; if one did, botocore would sign it trimmed.

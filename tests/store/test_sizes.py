@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.store.sizes import billed
+from beaker_dynamodb.dynamodb.sizes import billed
 
 CASES: list[tuple[dict[str, Any], int]] = [
     ({}, 0),

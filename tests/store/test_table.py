@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import CorruptItem, Unavailable
+from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Table
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.store.table import Absent, At, Condition, Table
 from tests.beaker import apps
 from tests.faults.kinds import Rewrite, aws_error
 from tests.proxy import FaultProxy

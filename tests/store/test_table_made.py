@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from beaker_dynamodb import TableMissing
+from beaker_dynamodb.dynamodb.table import Absent
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.store.table import Absent
 from tests.beaker import apps
 from tests.beaker.views import Between
 from tests.instruments import Recorder

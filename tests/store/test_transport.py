@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import OptionError
-from beaker_dynamodb.options import Options
-from beaker_dynamodb.sources import parse
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.transport import Facts, Transport, chosen, obstacles
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.wire.transport import Facts, Transport, chosen, obstacles
 from tests.beaker import apps
 from tests.servers import Flavor, Server
 from tests.store.doubles import failure

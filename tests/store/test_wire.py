@@ -164,8 +164,8 @@ def test_the_meter_counts_a_call_that_was_handed_over_once(
     """One event a call, as of boto3's own retries; each names its outcome and its units."""
     seen: list[Any] = []
     observer = SimpleNamespace(observed=lambda: True, report=seen.append)
-    monkeypatch.setattr("beaker_dynamodb.store.meter.report", observer.report)
-    monkeypatch.setattr("beaker_dynamodb.store.meter.observed", observer.observed)
+    monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.report", observer.report)
+    monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.observed", observer.observed)
     door = a_door(proxy.url)
     proxy.next(LoseReply())
     get(door, table, "alice")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
-from beaker_dynamodb.store.line import Line, Patience
-from beaker_dynamodb.store.wire import MOST_REST
+from beaker_dynamodb.dynamodb.wire.client import MOST_REST
+from beaker_dynamodb.dynamodb.wire.http import Line, Patience
 from tests.beaker import apps
 from tests.proxy import FaultProxy
 from tests.store.doubles import in_a_child
@@ -157,7 +157,7 @@ early = wire_of(door)
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from beaker_dynamodb.store.line import Line, Patience
+from beaker_dynamodb.dynamodb.wire.http import Line, Patience
 
 ask, busy, worst = Line.ask, set(), []
 

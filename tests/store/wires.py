@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from beaker_dynamodb.store.client import Door
-from beaker_dynamodb.store.connection import Connection
-from beaker_dynamodb.store.wire import Wire
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.wire.client import Wire
 from tests.servers import REGION
 
 #: A busy machine is no outage.

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import click
 
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import OptionError, TableMissing, shown
 from beaker_dynamodb.ops.application import Application, application
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.store import embedded
 
 #: Seconds. The control plane takes its time, and a second attempt finds what the first one made.
 _READ_TIMEOUT: Final = 30.0

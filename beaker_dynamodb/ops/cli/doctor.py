@@ -11,12 +11,12 @@ from typing import Final
 
 import click
 
-from beaker_dynamodb.ops.checks.finding import Finding
 from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import counted
-from beaker_dynamodb.ops.doctor import exit_code, look_over
+from beaker_dynamodb.ops.doctor.examine import exit_code, look_over
+from beaker_dynamodb.ops.doctor.finding import Finding
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 _MARGIN: Final = 9

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from beaker_dynamodb.ops.cli.arguments import pairs
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning.features import Features
 
 Command = Callable[..., Any]
 _OPTIONS = (

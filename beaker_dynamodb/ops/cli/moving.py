@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from beaker_dynamodb import casts
+from beaker_dynamodb.config import parsers
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
+from beaker_dynamodb.migration.bulk import LOST, Moved, Skipped, transfer
+from beaker_dynamodb.migration.readers import TYPES, origin
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import pairs, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.origins import TYPES, origin
-from beaker_dynamodb.ops.transfer import LOST, Moved, Skipped, transfer
 
 _MOVED = "moved"
 
@@ -85,8 +85,8 @@ def _timeout(application: Application) -> float | None:
     """Read Beaker's own time-out, in seconds."""
     given = application.settings.get("timeout")
     try:
-        return None if given in {None, ""} else casts.some_seconds(given)
-    except casts.BadValue as error:
+        return None if given in {None, ""} else parsers.some_seconds(given)
+    except parsers.BadValue as error:
         wrong = f"Beaker's option 'timeout' is {given!r}; expected {error}"
     raise OptionError(wrong)
 

@@ -12,25 +12,26 @@ from typing import Any
 
 import click
 
+from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
-from beaker_dynamodb.ops import identity, inspection, logout, maintenance
+from beaker_dynamodb.ops import identity, inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.rows import Rows
-from beaker_dynamodb.store import survey
-from beaker_dynamodb.surroundings import REAL
+from beaker_dynamodb.runtime import REAL
 
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 _SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
 
 
 @click.group(
-    epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini")
+    "sessions",
+    epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
-def sessions() -> None:
+def sessions_group() -> None:
     """Look after the sessions: list, find, look into, log out, purge.
 
     A session is named by its cookie's value (signed or not), its id, or its row's hash key. The
@@ -39,17 +40,17 @@ def sessions() -> None:
     """
 
 
-COMMANDS = (sessions,)
+COMMANDS = (sessions_group,)
 
 
 def rows_of(application: Application, connections: int = 1) -> Rows:
     """Build what the commands work on."""
     if application.kind != "session":
         raise OptionError("this command is about sessions; leave --cache out")
-    return maintenance.operated(application.options, connections=connections)
+    return sessions.operated(application.options, connections=connections)
 
 
-@sessions.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
+@sessions_group.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
 @with_table
 @with_output
 @click.option("--expired", is_flag=True, help="Those too that have expired and are still there.")
@@ -66,8 +67,8 @@ def list_(
     are left out; how many were met is said on stderr.
     """
     of, now, others = rows_of(application, segments), REAL.clock(), list[int]()
-    state: maintenance.State = "all" if expired else "live"
-    found = maintenance.listed(
+    state: sessions.State = "all" if expired else "live"
+    found = sessions.listed(
         of, now, state=state, limit=limit, segments=segments, others=others.append
     )
     with _bar(of, output, "sessions", limit) as move:
@@ -78,7 +79,7 @@ def list_(
     return 0
 
 
-@sessions.command(epilog=example("sessions count -c production.ini"))
+@sessions_group.command(epilog=example("sessions count -c production.ini"))
 @with_table
 @with_output
 @SEGMENTS
@@ -88,18 +89,18 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     It reads the whole table once, eventually consistent. Rows of another store under the same
     prefix are counted apart.
     """
-    of, total = rows_of(application, segments), maintenance.Count()
+    of, total = rows_of(application, segments), sessions.Count()
     with output.progress("rows", _rows_expected(of, output)) as move:
-        for now in maintenance.counted(of, REAL.clock(), segments=segments):
+        for now in sessions.counted(of, REAL.clock(), segments=segments):
             move(now.looked_at - total.looked_at)
             total = now
-    told = {name: getattr(total, name) for name in maintenance.Count.__slots__}
+    told = {name: getattr(total, name) for name in sessions.Count.__slots__}
     others = f", {wording.others(total.other_rows)}" if total.other_rows else ""
     output.answer(told, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
 
-@sessions.command(
+@sessions_group.command(
     epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c production.ini")
 )
 @click.argument("ident", metavar="ID")
@@ -124,7 +125,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     return 0 if seen.live(now) else NO
 
 
-@sessions.command(epilog=example("sessions find userId=42 -c production.ini"))
+@sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
 @click.argument("word", metavar="NAME=VALUE")
 @with_table
 @with_output
@@ -136,13 +137,15 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
     type B is given in base64. The exit code is 1 if there is none.
     """
     of, now = rows_of(application), REAL.clock()
-    if _stream(output, maintenance.found(of, word, now, scan=scan), now):
+    if _stream(output, sessions.found(of, word, now, scan=scan), now):
         return 0
     output.remark(wording.unfound(word))
     return NO
 
 
-@sessions.command(epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
+@sessions_group.command(
+    epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini")
+)
 @click.argument("ident", metavar="ID")
 @with_table
 @with_output
@@ -161,7 +164,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     if not seen.ours:
         return _refuse(output)
     if not yes and sys.stdin.isatty():
-        echo(wording.line(maintenance.described(of, seen, now), now), err=True)
+        echo(wording.line(sessions.described(of, seen, now), now), err=True)
         if not click.confirm("Log it out?", err=True):
             return NO
     was = logout.delete(of, seen, now)
@@ -169,7 +172,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     return 0
 
 
-@sessions.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
+@sessions_group.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
 @click.argument("word", metavar="NAME=VALUE")
 @with_table
 @with_output
@@ -199,7 +202,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
         if not sys.stdin.isatty():
             raise OptionError("revoke may log many out: say --yes where nobody can be asked")
         idents = {identity.shown(key, of.layout) for key in keep}
-        found = maintenance.found(of, word, now, scan=scan)
+        found = sessions.found(of, word, now, scan=scan)
         number = sum(one.id not in idents for one in found)
         if not number:
             output.remark(wording.unfound(word))
@@ -225,9 +228,7 @@ def _kept(of: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any
     return frozenset(seen.key for seen in found if seen is not None)
 
 
-def _stream(
-    output: Output, found: Iterator[maintenance.Session], now: float, begin: str = ""
-) -> int:
+def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin: str = "") -> int:
     """Print one line a session as it comes; return how many.
 
     A revoke goes on where nobody reads its lines any more (`| head`, a full disk): it was asked
@@ -258,7 +259,7 @@ def _stream(
 def _rows_expected(of: Rows, output: Output) -> float | None:
     """Ask for the table's row count where a bar needs it."""
     bar = not output.quiet and sys.stderr.isatty()
-    return survey.extent(of.table).rows if bar else None
+    return scan.extent(of.table).rows if bar else None
 
 
 def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
@@ -268,7 +269,7 @@ def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractCont
     return output.progress(what, limit or _rows_expected(of, output))
 
 
-def _moving(found: Iterator[maintenance.Session], move: Any) -> Iterator[maintenance.Session]:
+def _moving(found: Iterator[sessions.Session], move: Any) -> Iterator[sessions.Session]:
     for one in found:
         move(1)
         yield one

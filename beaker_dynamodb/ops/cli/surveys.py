@@ -19,8 +19,8 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import rows_of, sessions
-from beaker_dynamodb.surroundings import REAL
+from beaker_dynamodb.ops.cli.sessions import rows_of, sessions_group
+from beaker_dynamodb.runtime import REAL
 
 _WIDTH = 40
 _LABEL = 10
@@ -36,7 +36,7 @@ def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> floa
     return rate
 
 
-@sessions.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
+@sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_table
 @with_output
 @SEGMENTS
@@ -90,7 +90,7 @@ def _line(done: purge.Progress, *, dry_run: bool) -> str:
     return f"{deleted}; {wording.priced(done.cost)}"
 
 
-@sessions.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
+@sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
 @with_output
 @click.option(

@@ -14,22 +14,22 @@ from rich.table import Table
 from rich.text import Text
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops import tables
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.ops.cli.wording import counted
-from beaker_dynamodb.store.description import (
+from beaker_dynamodb.provisioning import tables
+from beaker_dynamodb.provisioning.description import (
     Description,
     encrypted_by,
     in_a_word,
     limited_to,
     paid_for,
 )
-from beaker_dynamodb.store.differences import Difference
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning.diff import Difference
+from beaker_dynamodb.provisioning.features import Features
 
 _COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 

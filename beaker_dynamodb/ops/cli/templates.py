@@ -10,12 +10,12 @@ from typing import cast
 
 import click
 
-from beaker_dynamodb.ops import cloudformation, templates, terraform
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import with_application
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.store.features import Features
+from beaker_dynamodb.provisioning import cloudformation, iam, terraform
+from beaker_dynamodb.provisioning.features import Features
 
 
 @click.command(epilog=example("policy app -c production.ini > app.json"))
@@ -31,8 +31,8 @@ def policy(role: str, application: Application, features: Features, account: str
     options as `table create`: a right comes with the option that needs it. No role may delete
     the table.
     """
-    found = templates.policy(
-        cast("templates.Role", role), application.options, account=account, features=features
+    found = iam.policy(
+        cast("iam.Role", role), application.options, account=account, features=features
     )
     click.echo(json.dumps(found, indent=2))
     return 0

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspected
-from beaker_dynamodb.ops.maintenance import Session
+from beaker_dynamodb.ops.sessions import Session
 
 NOBODY: Final = "nothing there"
 ANOTHER_STORE: Final = "this row is of another store, which uses the same prefix; it is left alone"

@@ -1,0 +1,34 @@
+"""Caches' rest after an outage: pages stay fast while DynamoDB is down. Never for sessions.
+
+It is kept per connection and table, in monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.table import Table
+
+#: How many seconds caches are bypassed after a call that found DynamoDB unavailable.
+REST: Final = 5.0
+_until: dict[tuple[Connection, str], float] = {}
+
+
+def begin(table: Table, now: float) -> None:
+    """Let caches on *table* rest from *now* on."""
+    _until[table.door.connection, table.name] = now + REST
+
+
+def cooling(table: Table, now: float) -> bool:
+    """Tell whether caches on *table* rest at *now*."""
+    return bool(_until) and now < _until.get((table.door.connection, table.name), 0.0)
+
+
+def forget() -> None:
+    """Forget every rest."""
+    _until.clear()
+
+
+os.register_at_fork(after_in_child=forget)

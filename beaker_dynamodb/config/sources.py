@@ -1,0 +1,256 @@
+"""Where options come from, and which source wins: given, its `url`, `configure()`, environment.
+
+Ini strings and Python values go in, one frozen `Options` comes out, parsed once per distinct
+set. Beaker's own leftovers are set aside by name; a name close to one of ours is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+from beaker_dynamodb.config import contradictions, parsers, urls
+from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.errors import OptionError, shown
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["session", "cache"]
+ENVIRONMENT = "BEAKER_DYNAMODB_"
+#: What Beaker and its frameworks hand to every backend for purposes of their own
+#: (beaker/session.py:187, beaker/middleware.py:120, beaker/util.py:375, pyramid_beaker).
+LEFTOVERS = frozenset(
+    "auto cache_regions class constant_csrf_token cookie_on_exception data_dir digest_filenames"
+    " enabled expire key_length lock_dir log_file namespace_class regions session_class timeout"
+    " type use_cookies webtest_varname".split()
+)
+#: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
+_FOREIGN = ("session.", "cache.", "beaker.")
+#: What begins with the second belongs to the backend that the first names.
+_MOVING, _FORMERS = "migrate_from", "migrate_from."
+_CLOSE = 0.75
+_MOST_PARSED = 256
+
+_NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
+_defaults: dict[str, object] = {}
+_parsed: dict[object, Options] = {}
+_warned: set[str] = set()
+
+
+def parse(given: Mapping[str, object], kind: Kind) -> Options:
+    """Turn what Beaker handed to a manager into `Options`.
+
+    Raises: OptionError, naming the option, its value and what is expected.
+    """
+    try:
+        # The type too: 1, 1.0 and True are one key of a dict, but not one value of an option.
+        key = (kind, frozenset((name, type(value), value) for name, value in given.items()))
+        found, hashable = _parsed.get(key), True
+    except TypeError:  # a list or a dict among the values: not worth remembering
+        hashable = False
+    if not hashable:
+        return _parse(given, kind)
+    if found is None:
+        if len(_parsed) >= _MOST_PARSED:
+            _parsed.clear()
+        found = _parsed[key] = _parse(given, kind)
+    return found
+
+
+def _parse(given: Mapping[str, object], kind: Kind) -> Options:
+    values: dict[str, Any] = {}
+    if kind == "cache":
+        values = {n: row.for_caches for n, row in TABLE.items() if row.for_caches is not None}
+    for layer in (_environment(), _defaults, given):
+        for source in _by_url_first(layer, kind):
+            if layer is given and kind == "session" and "serializer" in source:
+                raise OptionError(
+                    "option 'serializer' is for caches; a session's is Beaker's own"
+                    " 'session.data_serializer'"
+                )
+            values |= {name: _cast(name, value) for name, value in source.items()}
+    return contradictions.checked(Options(**_moving(values, kind, given)))
+
+
+def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> dict[str, Any]:
+    """Gather the options of the backend that sessions are moved from."""
+    formers = {n.removeprefix(_FORMERS): v for n, v in values.items() if n.startswith(_FORMERS)}
+    own = {name: value for name, value in values.items() if not name.startswith(_FORMERS)}
+    if kind == "cache":  # a default of the process is for sessions
+        if any(name.partition(".")[0] == _MOVING and given[name] for name in given):
+            raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
+        return own | {_MOVING: None}
+    if formers and _MOVING not in own:
+        raise OptionError(
+            f"option {shown(_FORMERS + min(formers))} says nothing without 'migrate_from'"
+        )
+    if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
+        return own
+    try:
+        hash(tuple(formers.values()))
+    except TypeError:
+        pass
+    else:
+        return own | {"migrate_from_options": tuple(sorted(formers.items()))}
+    raise OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
+
+
+def _environment() -> dict[str, object]:
+    """Read what each variable BEAKER_DYNAMODB_<OPTION> says."""
+    variables = {ENVIRONMENT + name.upper(): name for name in (*_NAMES, "url")}
+    said: dict[str, object] = {}
+    for variable, value in os.environ.items():
+        if variable in variables:
+            said[variables[variable]] = value
+        elif variable.startswith(ENVIRONMENT):
+            _unknown(variable, variables)
+    return said
+
+
+def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str, object]]:
+    """Yield what the layer's `url` says, then what the layer says by itself."""
+    named = _named(layer)
+    url = named.pop("url", None)
+    if url is not None:
+        found = urls.options_in(url)
+        if found is None and kind == "session":  # pyramid_beaker hands a cache.url to all caches
+            _ignore("option 'url' is not a dynamodb://REGION/TABLE")
+        inside = _named(found or {})
+        if "url" in inside:
+            raise OptionError("option 'url' cannot hold another one")
+        yield inside
+    yield named
+
+
+def _named(layer: Mapping[str, object]) -> dict[str, object]:
+    """Keep what is ours and given, under its own name; None and "" mean "not given"."""
+    named: dict[str, object] = {}
+    for given, value in layer.items():
+        if value is None or value == "" or given in LEFTOVERS or given.startswith(_FOREIGN):
+            continue
+        if given in _NAMES and given != _NAMES[given]:
+            named.setdefault(_NAMES[given], value)  # its own name wins over an alias
+        elif given in _NAMES or given == "url" or given.startswith(_FORMERS):
+            named[given] = value
+        else:
+            _unknown(given, _NAMES)
+    return named
+
+
+def _refuse_near(name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is close to one of *names*, which stand in one case of letters."""
+    near = nearest(name, names)
+    if near:
+        raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Find the one of *names* that was meant by a misspelled one, None where none is close."""
+    shared = ENVIRONMENT if name.startswith(ENVIRONMENT) else ""
+    typed = name.removeprefix(shared).lower()
+    known = {known.removeprefix(shared).lower(): known for known in names}
+    near = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE)
+    return known[near[0]] if near else None
+
+
+def _unknown(name: str, names: Iterable[str]) -> None:
+    _refuse_near(name, names)
+    _ignore(f"option {shown(name)} is not one of beaker_dynamodb's")
+
+
+def _ignore(what: str) -> None:
+    """Say once a process that something is ignored."""
+    if what not in _warned:
+        _warned.add(what)
+        log.warning("%s; it is ignored", what)
+
+
+def is_known(name: str, *, or_near: bool = False) -> bool:
+    """Tell whether a name means something to us, or is one that Beaker hands to every backend.
+
+    Raises: OptionError, where it is close to one of ours; True instead, if *or_near*.
+    """
+    if name in _NAMES or name == "url" or name in LEFTOVERS:
+        return True
+    if name.startswith(_FORMERS) or (or_near and nearest(name, _NAMES)):
+        return True
+    _refuse_near(name, _NAMES)
+    return False
+
+
+def _cast(name: str, value: object) -> object:
+    """Read one value. Whatever the option, a text with a comment behind it is refused."""
+    row = TABLE.get(name)  # None: another backend's option, which it reads itself
+    wrong, cast = [], value
+    try:
+        if row is not None:
+            cast = row.cast(value)
+    except parsers.BadValue as error:
+        wrong.append(f"expected {error}")
+    if parsers.has_comment(value):
+        wrong.append(parsers.COMMENT)
+    if not wrong:
+        return cast
+    secret = row is None or row.secret
+    said = "a value that is not shown here" if secret else shown(value)
+    raise OptionError("; ".join((f"option {shown(name)} has {said}", *wrong)))
+
+
+def configure(**defaults: object) -> AbstractContextManager[None]:
+    """Set defaults for every manager of this process; as a context manager, for a while.
+
+    Takes the options of the table and `url`. They rank below what an ini file or a
+    constructor says, and above the environment.
+
+    Raises: OptionError, at once rather than at the first request; also for a name that is none of
+    ours, or that keeps the beginning that it has in an ini file.
+    """
+    for name in defaults:
+        _refuse_foreign(name)
+    before = dict(_defaults)
+    _defaults.update(defaults)
+    _parsed.clear()
+    try:
+        _parse({}, "cache")
+    except OptionError:
+        _restore(before)
+        raise
+    return _until_exit(lambda: _restore(before))
+
+
+def _refuse_foreign(name: str) -> None:
+    """Refuse to `configure()` what an ini file may hold beside our options, and we set aside."""
+    plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
+    if plain != name:
+        raise OptionError(
+            f"configure() takes options by their own names: {shown(plain)}, not {shown(name)}"
+        )
+    if name in LEFTOVERS or not is_known(name):
+        raise OptionError(
+            f"option {shown(name)} is not one of beaker_dynamodb's;"
+            " Beaker's own are given to Beaker"
+        )
+
+
+@contextmanager
+def _until_exit(undo: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        undo()
+
+
+def _restore(before: Mapping[str, object]) -> None:
+    _defaults.clear()
+    _defaults.update(before)
+    _parsed.clear()
+
+
+def forget() -> None:
+    """Forget what `configure()` set and what was parsed or warned of."""
+    _restore({})
+    _warned.clear()

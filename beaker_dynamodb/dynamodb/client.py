@@ -1,0 +1,266 @@
+"""The only import of boto3 and botocore: one client per process and set of connection options.
+
+`Door.call(operation, request)` is guarded and timed, and every foreign exception leaves as one
+of ours, raised outside the `except` block: no `__context__` holds an exception of botocore's
+with a user's data in it. boto3 is imported with the first client, after gevent's patching.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.dynamodb.connection import Connection, given_client
+from beaker_dynamodb.dynamodb.replies import broken, one_more, report
+from beaker_dynamodb.dynamodb.responses import (
+    CONDITION_FAILED,
+    STALE_CREDENTIALS,
+    Failure,
+    error_of,
+    failure_of,
+    plausible,
+)
+from beaker_dynamodb.dynamodb.user_agent import user_agent
+from beaker_dynamodb.dynamodb.wire.transport import (
+    SERVED,
+    WIRE,
+    HandOver,
+    Made,
+    Switch,
+    Transport,
+    trusted,
+)
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Unavailable
+
+#: Calls that read or write items. Their replies must say what they cost: that proves them whole.
+DATA: Final = frozenset(
+    {"GetItem", "PutItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What DynamoDB answered.
+
+    `refused`: the condition did not hold, and `body["Item"]`, if there, is what stands there.
+    `retried`: it was sent more than once, so an earlier sending may have been applied.
+    """
+
+    body: Mapping[str, Any] = field(repr=False)
+    refused: bool = False
+    retried: bool = False
+
+
+class Door:
+    """The way to DynamoDB for one set of connection options, in whatever process it is used."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        #: Tables that have answered; one that is missing later was deleted, perhaps for a restore.
+        self.seen: set[str] = set()
+        #: Known once there was a client.
+        self.region: str | None = None
+        self._given_in = os.getpid()
+        self.renew()
+        _made.add(self)
+
+    def renew(self) -> None:
+        """Forget the client and the lock: after a fork they belong to the parent."""
+        self._lock = threading.Lock()
+        self._client: Made | None = None
+        self._pid = os.getpid()
+
+    def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+        """Make one call, and a second one if the first reply is broken.
+
+        Args:
+            operation: AWS's name of it; `request` is what botocore takes.
+            ought: the key schema that the options name, for the text of a `TableMismatch`.
+
+        Raises: any of ours but Conflict and CorruptItem.
+        """
+        if operation in DATA:
+            request = {**request, "ReturnConsumedCapacity": "TOTAL"}
+        wrong: str | None = None
+        for last in (False, True):
+            started = time.perf_counter()
+            answer = self._send(operation, request, again=last)
+            if isinstance(answer, Failure):
+                answer = plausible(request, answer)
+                report(operation, started, answer.outcome)
+                if answer.code == CONDITION_FAILED:
+                    retried = last or (answer.attempts or 1) > 1
+                    body = {"Item": answer.item} if answer.item else {}
+                    return Reply(body, refused=True, retried=retried)
+                if last or not answer.once_more:
+                    raise error_of(answer, self._facts(operation, request, answer), ought)
+                continue
+            wrong = broken(operation, request, answer) if operation in DATA else None
+            report(operation, started, "unavailable" if wrong else "ok", answer)
+            if not wrong:
+                return Reply(answer)
+        raise Unavailable(
+            f"DynamoDB's reply cannot be trusted: {wrong}", call=self._facts(operation, request)
+        )
+
+    def _send(
+        self, operation: str, request: Mapping[str, Any], *, again: bool
+    ) -> Mapping[str, Any] | Failure:
+        answer: Mapping[str, Any] | Failure
+        tried = False
+        try:
+            made = self._made()
+            client = made.client
+            wire = None if again or operation not in SERVED else made.wire
+            if wire is not None and made.switch.transport().name == WIRE:
+                carried: Mapping[str, Any] | Failure | HandOver = wire.call(operation, request)
+                if not isinstance(carried, HandOver):
+                    return carried
+                if tried := carried is HandOver.TRIED:
+                    client = made.spare
+            answer = getattr(client, _method(operation))(**request)
+        except DynamoDBBackendError:
+            raise
+        except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
+            answer = failure_of(error)
+            if answer.code in STALE_CREDENTIALS or answer.names & STALE_CREDENTIALS:
+                self.renew()  # the error would stick to the client
+        return one_more(answer) if tried else answer
+
+    def transport(self) -> Transport:
+        """Say what carries the next GetItem, PutItem or DeleteItem, and why.
+
+        Raises: OptionError, Unavailable: no client can be made of the options.
+        """
+        try:
+            return self._made().switch.transport()
+        except DynamoDBBackendError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as in _send
+            answer = failure_of(error)
+        raise error_of(answer, CallFacts("CreateClient", None, self.region), "")
+
+    def _current(self) -> Any:
+        """Return this process's client, made at its first use."""
+        return self._made().client
+
+    def _made(self) -> Made:
+        if self._pid != os.getpid():
+            self.renew()
+        made = self._client
+        if made is None:
+            # Made outside the lock: making it may take the network, and a lock from before
+            # gevent's patching would stop every greenlet. Two may be made; one is kept.
+            new = self._make()
+            with self._lock:
+                made = self._client = self._client or new
+            self.region = getattr(getattr(made.client, "meta", None), "region_name", None)
+        return made
+
+    def _make(self) -> Made:
+        if self.connection.client is None:
+            return _ours(self.connection)
+        client = given_client(self.connection.client, self._given_in)
+        return Made(client, Switch(self.connection, client))
+
+    def _facts(
+        self, operation: str, request: Mapping[str, Any], failure: Failure | None = None
+    ) -> CallFacts:
+        told: tuple[Any, ...] = ()
+        if failure is not None:
+            told = failure.facts
+        return CallFacts(operation, request.get("TableName"), self.region, *told)
+
+
+@cache
+def _method(operation: str) -> str:
+    """Write AWS's name of an operation as boto3 names its method: GetItem, get_item."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+
+
+def _session(connection: Connection, *, local: bool) -> tuple[Any, str]:
+    """Make a session, for the default one is not thread-safe, and say who calls."""
+    import boto3.session
+    import botocore.session
+
+    core = botocore.session.get_session()
+    usual = "embedded" if local else None
+    session = boto3.session.Session(
+        botocore_session=core,
+        aws_access_key_id=connection.aws_access_key_id or usual,
+        aws_secret_access_key=connection.aws_secret_access_key or usual,
+        aws_session_token=connection.aws_session_token,
+        region_name=connection.region or ("us-east-1" if local else None),
+        profile_name=connection.profile,
+    )
+    return session, user_agent(core)
+
+
+def _ours(connection: Connection) -> Made:
+    """Make a low-level client from a fresh session, and the wire where it may carry calls."""
+    import botocore.config
+    from botocore.httpsession import get_cert_path
+
+    local = embedded.url() if connection.endpoint_url == embedded.WORD else None
+    session, told = _session(connection, local=bool(local))
+
+    def client(attempts: int) -> Any:
+        config = botocore.config.Config(
+            connect_timeout=connection.connect_timeout,
+            read_timeout=connection.read_timeout,
+            max_pool_connections=connection.max_pool_connections,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+            # Every request is written by `store/`, typed there; AWS checks it anyway.
+            parameter_validation=False,
+            user_agent=told,
+        )
+        url = local or connection.endpoint_url
+        return session.client("dynamodb", endpoint_url=url, config=config)
+
+    usual = client(connection.max_attempts)
+    switch = Switch(connection, usual)
+    credentials = None if switch.boto3_alone else session.get_credentials()
+    if credentials is None:  # boto3 says so, and the next client is looked for anew
+        return Made(usual, switch)
+    from beaker_dynamodb.dynamodb.wire.client import (  # with ssl: after gevent's patching
+        Wire,
+        terminal,
+    )
+
+    path = get_cert_path(trusted(usual)) or None  # False: whoever answers is trusted
+    wire = Wire(terminal(connection, usual, path, credentials.get_frozen_credentials))
+    return Made(usual, switch, client(connection.max_attempts - 1), wire)
+
+
+_doors: dict[Connection, Door] = {}
+_made: weakref.WeakSet[Door] = weakref.WeakSet()  # an application's caches hold theirs for good
+
+
+def door(connection: Connection) -> Door:
+    """Return the one door of this process for *connection*; no client is made yet."""
+    return _doors.get(connection) or _doors.setdefault(connection, Door(connection))
+
+
+def forget() -> None:
+    """Forget every door; one that is still held gets a new client, and has seen no table."""
+    _doors.clear()
+    for held in list(_made):
+        held.renew()
+        held.seen.clear()
+
+
+def _renew_all() -> None:
+    for found in _doors.values():
+        found.renew()
+
+
+os.register_at_fork(after_in_child=_renew_all)

@@ -1,0 +1,70 @@
+"""Everything that makes one client unlike another. Two equal connections share a client.
+
+Sharing by anything less (a url, a region) would hand one application's credentials to another.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.errors import OptionError, masked_repr, shown
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connection:
+    """Everything that makes one client unlike another; two equal ones share a client."""
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
+    client: Any = field(default=None, hash=False)  # it may have none
+    connect_timeout: float = 1.0
+    read_timeout: float = 2.0
+    max_attempts: int = 3
+    max_pool_connections: int = 50
+    transport: str = "boto3"
+
+    __repr__ = masked_repr
+
+    @classmethod
+    def of(cls, options: Options) -> Connection:
+        """Take the connection's options out of all of them."""
+        return cls(**{name: getattr(options, name) for name in cls.__slots__})
+
+
+def given_client(given: Any, born: int) -> Any:
+    """Return the client that an application brings: the object, its factory's, or a path's.
+
+    Args: *born* is the id of the process in which it was handed over.
+    Raises: OptionError, if it is none, or one of another process.
+    """
+    given = _resolved(given) if isinstance(given, str) else given
+    client = given() if callable(given) else given
+    if not hasattr(client, "get_item"):
+        raise OptionError(f"option 'client' gives {type(client).__name__!r}, not a client")
+    if client is given and born != os.getpid():
+        raise OptionError(
+            "option 'client' is a client that was handed over in another process, and"
+            " connections cannot be shared across a fork; give a factory instead"
+        )
+    return client
+
+
+def _resolved(path: str) -> Any:
+    """Find the object that a dotted path names, `package.module:attribute`."""
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        wrong = type(error).__name__
+    raise OptionError(
+        f"option 'client' is {shown(path)}, which cannot be found ({wrong}); expected"
+        " 'package.module:attribute', and that this process can import it (PYTHONPATH)"
+    )

@@ -1,0 +1,65 @@
+"""Calls that change nothing, to see which of an application's calls are answered, and how.
+
+Reads of a row that is not there, and writes on a condition that cannot hold. DynamoDB decides
+about rights before it looks at conditions, so a refused condition is a granted right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from beaker_dynamodb.dynamodb.identity import clock_of
+from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.errors import DynamoDBBackendError
+from beaker_dynamodb.item.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One call: its operation, seconds, the server's clock if it told, and the error if any."""
+
+    operation: str
+    seconds: float
+    clock: float | None = None
+    error: DynamoDBBackendError | None = None
+
+
+def probes(table: Table, absent: Key, *, ranged: bool) -> Iterator[Probe]:
+    """Make each call that an application makes, on a key that nobody has; changes no row.
+
+    Args: *ranged*, whether the application asks for all rows of a namespace.
+    """
+    key = table.wire_key(absent)
+    on = {
+        "ConditionExpression": "attribute_exists(#k)",
+        "ExpressionAttributeNames": {"#k": table.layout.hash_key},
+    }
+    yield _probe(table, "GetItem", {"Key": key, "ConsistentRead": True})
+    yield _probe(table, "PutItem", {"Item": key, **on})
+    yield _probe(table, "DeleteItem", {"Key": key, **on})
+    yield _probe(table, "BatchGetItem", {"RequestItems": {table.name: {"Keys": [key]}}})
+    written = [{"DeleteRequest": {"Key": key}}]  # of nothing: a batch takes no condition
+    yield _probe(table, "BatchWriteItem", {"RequestItems": {table.name: written}})
+    if ranged:
+        yield _probe(
+            table,
+            "Query",
+            {
+                "KeyConditionExpression": "#k = :k",
+                "ExpressionAttributeNames": {"#k": table.layout.hash_key},
+                "ExpressionAttributeValues": {":k": {"S": absent.hash}},
+                "Limit": 1,
+            },
+        )
+
+
+def _probe(table: Table, operation: str, request: dict[str, Any]) -> Probe:
+    started = time.perf_counter()
+    try:
+        body = table.call(operation, request).body
+    except DynamoDBBackendError as error:
+        return Probe(operation, time.perf_counter() - started, clock_of(error), error)
+    return Probe(operation, time.perf_counter() - started, clock_of(body))

@@ -1,0 +1,114 @@
+"""Who this process is to AWS, where its calls go, and whether the clocks agree.
+
+Facts: the identity that the client tells, and the server's clock beside ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from beaker_dynamodb.dynamodb.identity import Identity
+from beaker_dynamodb.ops.doctor.finding import Finding
+
+#: AWS refuses a signature that is older; a tenth of it is a clock that runs away.
+_REFUSED: Final = 300.0
+_DRIFTING: Final = 30.0
+#: botocore renews temporary credentials this long before their end (botocore/credentials.py).
+_RENEWED: Final = 600.0
+_LASTING: Final = frozenset(
+    {"explicit", "env", "shared-credentials-file", "config-file", "boto-config"}
+)
+#: What botocore calls the places that people write keys into.
+_PLACES: Final = {
+    "explicit": "in the options",
+    "env": "in the environment",
+    "shared-credentials-file": "in AWS's credentials file",
+    "config-file": "in AWS's config file",
+}
+
+
+def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
+    """Whether there are any, where from, and until when."""
+    if not who.provider:
+        yield Finding(
+            "error",
+            "credentials",
+            "none were found: not in the options, the environment, AWS's files, nor as a role",
+            "attach a role; or export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
+        )
+    elif who.expires is not None and who.expires <= now:
+        yield Finding(
+            "error",
+            "credentials",
+            f"those of {who.provider} have expired, and were not renewed",
+            "aws sso login, or look at the role of the machine",
+        )
+    elif who.expires is not None:
+        minutes = (who.expires - now) / 60
+        soon = who.expires - now < _RENEWED
+        yield Finding(
+            "warning" if soon else "ok",
+            "credentials",
+            f"{_found(who)}, for {minutes:,.0f} minutes more"
+            + (": they ought to have been renewed by now" if soon else ", then renewed"),
+            "look at the provider of credentials" if soon else "",
+        )
+    elif who.provider in _LASTING and not local:
+        yield Finding(
+            "note",
+            "credentials",
+            f"{_found(who)}: a key that lasts; a role needs none",
+            "attach a role, and take the key away",
+        )
+    else:
+        yield Finding("ok", "credentials", _found(who))
+
+
+def _found(who: Identity) -> str:
+    return f"found {_PLACES.get(who.provider, f'by {who.provider}')}"
+
+
+def place(
+    who: Identity, regions: Collection[str] = (), *, own: str | None = None
+) -> Iterator[Finding]:
+    """Where the calls go.
+
+    Args: *regions* are those that boto3 knows; *own* is an endpoint that was configured.
+    """
+    if own is None and regions and who.region not in regions:
+        near = difflib.get_close_matches(who.region, regions, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        yield Finding(
+            "warning",
+            "region",
+            f"{who.region!r} is none that boto3 knows{meant}",
+            "region = " + near[0] if near else "pip install -U boto3, if it is a new one",
+        )
+    else:
+        yield Finding("ok", "region", who.region)
+    yield Finding("ok", "endpoint", who.endpoint)
+
+
+def transport(carried: tuple[str, str] | None) -> Iterator[Finding]:
+    """What carries a call, and why."""
+    if carried is not None:
+        name, why = carried
+        yield Finding("ok", "transport", f"{name}: {why}" if why else name)
+
+
+def clock(theirs: float | None, ours: float) -> Iterator[Finding]:
+    """A wrong clock makes AWS refuse, and makes sessions expire early or late."""
+    if theirs is None:
+        yield Finding("note", "clock", "the server did not tell its time")
+        return
+    off = ours - theirs
+    words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the server's"
+    remedy = "timedatectl set-ntp true"
+    if abs(off) >= _REFUSED:
+        yield Finding("error", "clock", f"{words}: AWS refuses such calls", remedy)
+    elif abs(off) >= _DRIFTING:
+        yield Finding("warning", "clock", f"{words}: sessions expire off by so much", remedy)
+    else:
+        yield Finding("ok", "clock", "agrees with the server's to the second or so")

@@ -1,0 +1,138 @@
+"""Where newcomers stumble: names that are read by nobody, addresses that are another backend's.
+
+Facts: the names of environment variables, the `url` that was given, versions that are installed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.sources import ENVIRONMENT
+from beaker_dynamodb.ops.application import Mistake
+from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
+from beaker_dynamodb.ops.doctor.finding import Finding
+
+#: The oldest that the tests run with; setup.py asks for the same.
+OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
+#: What Beaker is to find under the name `ext:dynamodb`.
+BACKEND: Final = "beaker_dynamodb.manager.DynamoDBNamespaceManager"
+_SCHEME: Final = "dynamodb"
+_CLOSE: Final = 0.7
+_NAMES: Final = tuple(
+    ENVIRONMENT + name.upper()
+    for name in (*TABLE, *(row.alias for row in TABLE.values() if row.alias), "url")
+)
+
+
+def environment(names: Iterable[str]) -> Iterator[Finding]:
+    """A variable that is meant for us, but has another name, is read by nobody."""
+    for name in sorted(names):
+        if not name.upper().startswith("BEAKER_DYNAMO") or name in _NAMES:
+            continue
+        near = difflib.get_close_matches(name.upper(), _NAMES, n=1, cutoff=_CLOSE)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        remedy = f"export {near[0]}=..., unset {name}" if near else f"unset {name}"
+        yield Finding("error", "environment", f"{name} is read by nobody{meant}", remedy)
+
+
+def url(given: object) -> Iterator[Finding]:
+    """A url of another scheme is set aside, for pyramid_beaker hands one to every region."""
+    if not given:
+        return
+    text = str(given).strip()
+    scheme, colon, rest = text.partition(":")
+    if scheme.lower() == _SCHEME and rest.startswith("//"):
+        yield Finding("ok", "url", f"is {_SCHEME}://")
+        return
+    looks_ours = difflib.SequenceMatcher(None, scheme.lower(), _SCHEME).ratio() > _CLOSE
+    if looks_ours:
+        yield Finding(
+            "error",
+            "url",
+            f"begins with {scheme + colon + ('//' if rest.startswith('//') else '')!r}, which is no"
+            " address of ours",
+            "url = dynamodb://REGION/TABLE?option=value",
+        )
+        return
+    yield Finding(
+        "note",
+        "url",
+        "is another backend's, and is set aside",
+        "url = dynamodb://REGION/TABLE?option=value, or take it out",
+    )
+
+
+def mistakes(wrong: Iterable[Mistake], source: str) -> Iterator[Finding]:
+    """Options that cannot be used: each is an error at the first request."""
+    for one in wrong:
+        in_the_file = one.name and not one.name.startswith("-o ")
+        where = f"{one.name} in {source}" if in_the_file else one.name
+        yield Finding("error", "options", one.said, where)
+
+
+def unread(given: Iterable[tuple[str, str | None]], begin: str) -> Iterator[Finding]:
+    """A setting that nobody reads: Beaker takes any name without a word."""
+    for name, near in given:
+        said = f"{begin}{name} is read by nobody"
+        if near:
+            yield Finding("error", "options", f"{said}; did you mean {begin}{near}?", "rename it")
+        else:
+            yield Finding("warning", "options", said, f"take out {begin}{name}")
+
+
+def caches(regions: Iterable[str], source: str) -> Iterator[Finding]:
+    """What the doctor was not asked to look at: each region may have a table of its own."""
+    for region in regions:
+        what = "the caches" if region == DEFAULT_REGION else f"the cache region {region!r}"
+        remedy = f"beaker-dynamodb doctor -c {shlex.quote(source)} --cache {shlex.quote(region)}"
+        yield Finding("note", "caches", f"{what} of the file: not looked at", remedy)
+
+
+def versions(installed: Mapping[str, str]) -> Iterator[Finding]:
+    """What is too old is not tested with us, and may fail in any way."""
+    named = ", ".join(f"{name} {version}" for name, version in installed.items())
+    old = [name for name, least in OLDEST.items() if _numbers(installed.get(name, "0")) < least]
+    if not old:
+        yield Finding("ok", "versions", named)
+    for name in old:
+        least = ".".join(map(str, OLDEST[name]))
+        yield Finding(
+            "error",
+            "versions",
+            f"{name} {installed.get(name, 'is missing')}: this package needs {least} or later",
+            f"pip install '{name}>={least}'",
+        )
+
+
+def backend(found: str) -> Iterator[Finding]:
+    """Beaker looks backends up by entry points; where it finds none, no session can be made.
+
+    Args: the full name of the class that Beaker finds, or "" where it finds none.
+    """
+    if found == BACKEND:
+        yield Finding("ok", "backend", "Beaker finds ext:dynamodb")
+    elif found:
+        yield Finding(
+            "error",
+            "backend",
+            f"Beaker finds another package's class under the name ext:dynamodb: {found}",
+            "pip uninstall the package that it belongs to",
+        )
+    else:
+        least = ".".join(map(str, OLDEST["Beaker"]))
+        yield Finding(
+            "error",
+            "backend",
+            "Beaker does not find ext:dynamodb, and raises KeyError at the first session: it is"
+            f" older than {least}, or this package is on the path but was not installed",
+            f"pip install -U 'Beaker>={least}' beaker-dynamodb",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[:2]
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)

@@ -1,0 +1,63 @@
+"""One row of our own, written, read and deleted as the application would: it can be done, or not.
+
+It stands under the application's prefix, under a name that is drawn, and is deleted whatever
+happens; if that fails too, it expires within minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beaker_dynamodb.config.sources import Kind
+from beaker_dynamodb.dynamodb import metering
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.table import Never
+from beaker_dynamodb.errors import DynamoDBBackendError
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.ops.doctor.table import Trip
+from beaker_dynamodb.runtime import Surroundings
+
+_VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
+_LIFE: Final = 300
+
+
+def own_key(rows: Rows, kind: Kind, around: Surroundings) -> Key:
+    """Draw a key under the application's prefix that nobody has."""
+    name = f"doctor-{around.token()}"
+    return rows.layout.session(name) if kind == "session" else rows.layout.value(name, "doctor")
+
+
+def trip(rows: Rows, key: Key, around: Surroundings) -> Trip:
+    """Write, read, compare and delete one row; say what it took."""
+    units, seconds, wrong = [0.0, 0.0], list[float](), ""
+    failure: DynamoDBBackendError | None = None
+
+    def count(event: metering.Event) -> None:
+        if isinstance(event, metering.Call):
+            units[0] += event.read_units
+            units[1] += event.write_units
+            seconds.append(event.seconds)
+
+    end = metering.observe(count)
+    try:
+        now, token = around.clock(), around.token()
+        record = Record(key, b"", f"{token}.{token}", expires=int(now) + _LIFE)
+        rows.write(record, _VALUE, Never(), None)
+        found = rows.read(key, consistent=True, now=now)
+        if found is None or found.value != _VALUE:
+            wrong = "what was read is not what was written"
+    except DynamoDBBackendError as error:
+        failure = error
+    finally:
+        failure = _deleted(rows, key) or failure
+        end()
+    return Trip(tuple(seconds), units[0], units[1], wrong, failure)
+
+
+def _deleted(rows: Rows, key: Key) -> DynamoDBBackendError | None:
+    try:
+        rows.values.drop(key)
+    except DynamoDBBackendError as error:
+        return error
+    return None

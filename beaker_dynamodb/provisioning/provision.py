@@ -1,0 +1,201 @@
+"""Make the table so, and describe it: the control plane of DynamoDB.
+
+For operators, and for a request only where a data call has just found no table. Several workers
+may do this at once, and each succeeds. What is there already is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    CallFacts,
+    DynamoDBBackendError,
+    Refused,
+    TableMissing,
+    Unavailable,
+    mask,
+)
+from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
+from beaker_dynamodb.provisioning.spec import Blueprint
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+#: An emulator's word for an operation that it lacks.
+LACKING: Final = "UnknownOperationException"
+IN_USE: Final = "ResourceInUseException"
+#: UpdateTimeToLive: on already, on for another attribute, changed within the hour, or the table
+#: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the door.
+_LATER: Final = frozenset({"ValidationException", IN_USE, "LimitExceededException"})
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)  # looked up at the call: gevent may have replaced it since our import
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a table, in seconds, and by which clock."""
+
+    ceiling: float
+    sleep: Callable[[float], object] = _sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+
+#: An operator can wait; a request must answer before gunicorn's 30 seconds.
+OPERATOR: Final = Patience(300.0)
+REQUEST: Final = Patience(20.0)
+
+
+def describe(door: Door, table: str) -> Description | None:
+    """Describe a table and its TTL; None if it does not exist."""
+    told = told_of(door, table)
+    return None if told is None else Description.of(told, _expiry(door, table), region=door.region)
+
+
+def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> Description:
+    """Create the table if there is none, wait until it serves, and make sure of its TTL.
+
+    What else differs is left alone: `differences` tells it. A table of another key schema may
+    be another application's, so its TTL is not touched.
+
+    Raises: TableMissing, where there is none and AWS refuses to create it; Unavailable, if it
+    does not serve within the patience.
+    """
+    told = told_of(door, blueprint.table)
+    created = told is None and _create(door, blueprint)
+    told = serving(door, blueprint, patience, told)
+    expiry = _expiry(door, blueprint.table)
+    is_ = Description.of(told, expiry, created=created, region=door.region)
+    if is_.schema() != blueprint.ought() or is_.expiry.status != "disabled":
+        return is_
+    return replace(is_, expiry=_switched_on(door, blueprint))
+
+
+def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQUEST) -> Description:
+    """Create the table for a request that found none, and say so in the log.
+
+    A refused TTL does not fail the request: rows that have expired are absent to us anyway.
+
+    Raises: as `ensure`.
+    """
+    created = _create(door, blueprint)
+    told = serving(door, blueprint, patience, None)
+    expiry, refusal = Expiry(None, "unknown"), ""
+    try:
+        expiry = _expiry(door, blueprint.table)
+        if expiry.status == "disabled":
+            expiry = _switched_on(door, blueprint)
+    except DynamoDBBackendError as error:
+        refusal = str(error)
+    is_ = Description.of(told, expiry, created=created, region=door.region)
+    if created:
+        log.warning(
+            "table %r did not exist in region %s, account %s: it was created, TTL %s",
+            *(is_.table, is_.region, is_.account, is_.expiry),
+        )
+    if refusal:
+        command = mask(blueprint.command(door.region))
+        log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
+    return is_
+
+
+def told_of(door: Door, table: str) -> Mapping[str, Any] | None:
+    """Return what DescribeTable says of a table, None if it does not exist."""
+    try:
+        return asked(door, "DescribeTable", table, "Table")
+    except TableMissing:
+        return None
+
+
+def asked(door: Door, operation: str, table: str, member: str) -> Mapping[str, Any]:
+    """Ask about a table. A reply without its member is a broken one: botocore reads it as {}."""
+    told = door.call(operation, {"TableName": table}).body.get(member)
+    if not isinstance(told, Mapping):
+        facts = CallFacts(operation, table, door.region)
+        raise Unavailable("DynamoDB's reply cannot be trusted: it says nothing", call=facts)
+    return told
+
+
+def _create(door: Door, blueprint: Blueprint) -> bool:
+    """Ask for the table; False if another worker was faster."""
+    try:
+        door.call("CreateTable", blueprint.to_create_request())
+    except Refused as error:
+        if code_of(error) != IN_USE:
+            raise
+        return False
+    except AccessRefused as error:
+        raise TableMissing(
+            f"table {blueprint.table!r} does not exist in this region and account, and AWS does"
+            f" not let this role create it; somebody who may runs"
+            f" `{blueprint.command(door.region)}`",
+            call=error.call,
+        ) from error
+    return True
+
+
+def serving(
+    door: Door, blueprint: Blueprint, patience: Patience, told: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Wait until the table serves requests, and return what DescribeTable says of it then.
+
+    Args: what it has said already, if it was asked.
+    """
+    table, until = blueprint.table, patience.monotonic() + patience.ceiling
+    pause = _FIRST_PAUSE
+    while True:
+        # Right after CreateTable it may be missing still: AWS, API_DescribeTable, "Note".
+        told = told or told_of(door, table)
+        status = told["TableStatus"].lower() if told else "missing"
+        if told and status in SERVING:
+            return told
+        facts = CallFacts("DescribeTable", table, door.region)
+        if status == "deleting":
+            raise TableMissing("the table is being deleted; try again when it is gone", call=facts)
+        if patience.monotonic() + pause > until:
+            raise Unavailable(
+                f"the table is still {status} after {patience.ceiling:g} s; when it is active,"
+                f" `{blueprint.command(door.region)}` makes sure of its TTL",
+                call=facts,
+            )
+        patience.sleep(pause)
+        told, pause = None, min(pause * 2, _LONGEST_PAUSE)
+
+
+def _expiry(door: Door, table: str) -> Expiry:
+    try:
+        told = asked(door, "DescribeTimeToLive", table, "TimeToLiveDescription")
+    except Refused as error:
+        if code_of(error) != LACKING:
+            raise
+        return Expiry(None, "unknown")
+    return Expiry.of(told)
+
+
+def _switched_on(door: Door, blueprint: Blueprint) -> Expiry:
+    """Switch TTL on, or find what stands in the way: another worker may have been faster."""
+    wanted = {"Enabled": True, "AttributeName": blueprint.ttl_attribute}
+    request = {"TableName": blueprint.table, "TimeToLiveSpecification": wanted}
+    try:
+        door.call("UpdateTimeToLive", request)
+    except (Refused, Unavailable) as error:
+        if code_of(error) == LACKING:
+            return Expiry(None, "unknown")
+        if code_of(error) not in _LATER:
+            raise
+        return _expiry(door, blueprint.table)
+    return Expiry(blueprint.ttl_attribute, "enabling")
+
+
+def code_of(error: DynamoDBBackendError) -> str | None:
+    """Read AWS's code out of one of our errors."""
+    return error.call.code if error.call else None

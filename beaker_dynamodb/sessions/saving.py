@@ -1,0 +1,230 @@
+"""The loop that carries a plan out until it holds. Each write is conditional on what was seen.
+
+What a refusal means is decided in `item/decide.py`. A write draws a fresh token, so that one
+whose reply was lost knows itself when it is refused by its own row.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from beaker_dynamodb import logs
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.table import Absent, At, Refusal
+from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
+from beaker_dynamodb.item.decide import (
+    Clash,
+    Content,
+    Create,
+    Delete,
+    Done,
+    Drop,
+    Replace,
+    Touch,
+    after_refusal,
+)
+from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import (
+    REMEMBERED,
+    Attribute,
+    Record,
+    birth,
+    promote,
+    rev_of,
+    token_of,
+)
+from beaker_dynamodb.item.sides import Sides, Standing, merged_content, onto
+from beaker_dynamodb.runtime import Surroundings
+
+log = logging.getLogger(__name__)
+
+UNWRITABLE: Final = (
+    "a session was replaced, not merged: it holds an object that opens and cannot be pickled again"
+)
+#: How many seconds a save goes on against other writers, and waits at most between two tries.
+PATIENCE: Final = 3.0
+JITTER: Final = 0.1
+
+Step = Create | Touch | Replace | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a save ended: stored, merged or dropped; and what stands in the table now."""
+
+    outcome: str
+    standing: Standing | None
+
+
+class Saver:
+    """Carries out the saves of one session; a row is deleted by `erase`."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        key: Key,
+        lifetime: float | None,
+        around: Surroundings,
+        erase: Callable[[Key, At, Record | None], Refusal | None] | None = None,
+    ) -> None:
+        self.rows = rows
+        self.key = key
+        self.lifetime = lifetime
+        self.around = around
+        self.erase = erase or rows.values.delete
+        #: Tokens of writes that ended in an error: they may have been applied all the same.
+        self._unsure: set[str] = set()
+
+    def carry_out(self, step: Step, sides: Sides, standing: Standing | None) -> Result:
+        """Write until the write holds or is given up.
+
+        Raises: Conflict after 3 seconds, or at once under `on_conflict = raise`; ItemTooLarge;
+        and whatever the door raises.
+        """
+        content, base = onto(standing, sides), standing.record if standing else None
+        started, tries = self.around.monotonic(), 0
+        while True:
+            token = self.around.token()
+            written, refusal = self._write(step, content, base, token)
+            if refusal is None:
+                return _result(written, content, sides)
+            theirs, opened = refusal.theirs, self._opener(sides.envelope)
+            decided = after_refusal(
+                step,
+                token,
+                sides.known,
+                sides.mine,
+                theirs,
+                opened,
+                now=self.around.clock(),
+                on_conflict=self._policy(theirs),
+            )
+            if isinstance(decided, Drop):
+                return Result("dropped", standing)
+            if isinstance(decided, Done):
+                return _done(step, theirs, token, content, opened)
+            if isinstance(decided, Clash) or self.around.monotonic() - started > PATIENCE:
+                raise _conflict(theirs, opened)
+            if decided.word:
+                logs.warn(log, f"a session was replaced, not merged: {decided.word}")
+            if tries:
+                self.around.sleep(self.around.fraction() * JITTER)
+            tries += 1
+            step, base, content = decided.plan, theirs, sides.mine
+            if decided.merge and theirs is not None:
+                content = merged_content(sides, opened(theirs))
+                if content is sides.mine:
+                    logs.warn(log, UNWRITABLE)
+
+    def _policy(self, theirs: Record | None) -> str:
+        """Read the option; an earlier write of our own, whose reply was lost, is no conflict."""
+        chosen = self.rows.options.on_conflict
+        ours = theirs is not None and token_of(theirs.rev) in self._unsure
+        return "merge" if ours and chosen == "raise" else chosen
+
+    def _opener(self, envelope: Envelope | None) -> Callable[[Record], Content]:
+        """Make a function that opens a row once, as mine's kind; what is corrupt is opaque."""
+        found: dict[str, Content] = {}
+
+        def read(theirs: Record) -> Content:
+            if theirs.rev not in found:
+                try:
+                    value = self.rows.open(theirs)
+                except CorruptItem:
+                    value = None
+                text = (value or b"").decode("utf-8", "surrogatepass")
+                found[theirs.rev] = Content(text, envelope=envelope)
+            return found[theirs.rev]
+
+        return read
+
+    def _write(
+        self, step: Step, content: Content, base: Record | None, token: str
+    ) -> tuple[Record | None, Refusal | None]:
+        if isinstance(step, Delete):
+            return None, self.erase(self.key, At(step.rev), base)
+        now = self.around.clock()
+        record = self._record(step, content, base, token, now)
+        condition = Absent(now) if isinstance(step, Create) else At(step.rev)
+        value = content.text.encode("utf-8", "surrogatepass")
+        try:
+            answer = self.rows.write(record, value, condition, base)
+        except BaseException:  # a greenlet's time-out, too, leaves it unknown
+            self._unsure.add(token)
+            raise
+        return (None, answer) if isinstance(answer, Refusal) else (answer, None)
+
+    def _record(
+        self,
+        step: Create | Touch | Replace,
+        content: Content,
+        base: Record | None,
+        token: str,
+        now: float,
+    ) -> Record:
+        expires = None if self.lifetime is None else math.ceil(now + self.lifetime)
+        promoted = self._promoted(step, content, base)
+        if isinstance(step, Create) or base is None:
+            return Record(
+                self.key, b"", rev_of(self.around.token(), token), (), expires, promoted=promoted
+            )
+        if isinstance(step, Touch) and not step.anew:
+            return replace(base, data=b"", expires=expires, promoted=promoted, pieces=0)
+        prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
+        rev = rev_of(birth(step.rev), token)
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted)
+
+    def _promoted(
+        self, step: Create | Touch | Replace, content: Content, base: Record | None
+    ) -> dict[str, Attribute]:
+        """Copy the special keys out; an opaque session keeps those that stand.
+
+        Who only reads is asked for none: a session begun before the option is not timed out.
+        """
+        schema = self.rows.schema
+        if not schema.special:  # then nothing needs to be opened
+            return {}
+        if content.values is None:
+            return dict(base.promoted) if base else {}
+        found, missing = promote(content.values, schema)
+        for name in missing:
+            if self.rows.options.require_special_keys and not isinstance(step, Touch):
+                raise OptionError(
+                    f"option require_special_keys: the session has no usable {name!r}"
+                )
+            if name in content.values:
+                kind = dict(schema.special)[name]
+                logs.warn(log, f"special key {name!r} cannot be an index key of type {kind}")
+        return found
+
+
+def _result(written: Record | None, content: Content, sides: Sides) -> Result:
+    standing = None if written is None else Standing(written.holding(b""), content)
+    return Result("stored" if content is sides.mine else "merged", standing)
+
+
+def _done(
+    step: Step,
+    theirs: Record | None,
+    token: str,
+    content: Content,
+    opened: Callable[[Record], Content],
+) -> Result:
+    """Account for a write that stands although it was refused, even below a later one."""
+    if isinstance(step, Delete) or theirs is None:
+        return Result("stored", None)
+    ours = token_of(theirs.rev) == token
+    return Result("stored", Standing(theirs.holding(b""), content if ours else opened(theirs)))
+
+
+def _conflict(theirs: Record | None, opened: Callable[[Record], Content]) -> Conflict:
+    rotated = theirs is not None and theirs.is_rotated
+    what = "given the session another id" if rotated else "changed the session"
+    error = Conflict(f"another request has {what} meanwhile; nothing was saved")
+    error.theirs = opened(theirs).text if theirs is not None else None
+    return error

@@ -1,0 +1,290 @@
+"""StrictSession: an optional Beaker session class that rotates and removes ids for real.
+
+What a NamespaceManager cannot see is done here: whose `invalidate()` it is, the application's
+or Beaker's own, and which id a session had before. It works over Beaker's other backends too.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from beaker.container import NamespaceManager
+from beaker.session import Session
+
+from beaker_dynamodb import logs
+from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
+
+log = logging.getLogger(__name__)
+
+_ROW: Final = "session"
+_ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
+_UNOPENED: Final = (
+    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
+    " as it is, and its visitor is not logged in here meanwhile"
+)
+
+
+class SessionEnvelope:
+    """The session's own decrypt and encrypt, for Beaker's encrypt_key and custom serializers."""
+
+    def __init__(self, session: StrictSession) -> None:
+        self._session = session
+
+    def open(self, text: str) -> dict[str, Any] | None:
+        """Return the dict in *text*, None where it does not open."""
+        try:
+            values = self._session._decrypt_data(text)  # noqa: SLF001  # Beaker's hook
+        except Exception:  # noqa: BLE001  # a serializer is anybody's code
+            return None
+        return values if type(values) is dict else None
+
+    def close(self, values: Mapping[str, Any]) -> str:
+        """Write *values* as the session itself would."""
+        text: str = self._session._encrypt_data(dict(values))  # noqa: SLF001  # likewise
+        return text
+
+    def differs(self, known: str, mine: str) -> bool | None:  # noqa: ARG002  # the protocol's
+        """Leave it to a comparison of what is inside: encrypted texts always differ."""
+        return None
+
+    def may_have_begun_anew(self, known: str, mine: str) -> bool:  # noqa: ARG002  # the protocol's
+        """It has not: StrictSession takes a fresh id where a session does not open."""
+        return False
+
+
+class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
+    """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
+
+    Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
+    by a fresh one of 128 bits, sent with the first save. A session that nobody wrote into is
+    not stored. Beaker's own `invalidate()` after a failed load removes nothing.
+    """
+
+    cookie_expires: Any  # Beaker's
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        self._settled = False  # no longer in the hands of Beaker's constructor
+        self._loading = 0
+        self._stored = False
+        self._deleted = False
+        self._rotated = False
+        self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
+        self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
+        super().__init__(*args, **kw)
+        self._settled = True
+
+    @property
+    def namespace(self) -> NamespaceManager:
+        """The manager of this id; Beaker makes one per id, and asks whether there is one."""
+        try:
+            return self.__dict__["_namespace"]
+        except KeyError:
+            pass
+        raise AttributeError("namespace")
+
+    @namespace.setter
+    def namespace(self, manager: NamespaceManager) -> None:
+        self.__dict__["_namespace"] = manager
+        custom = self.data_serializer not in ("pickle", "json")
+        if hasattr(manager, "envelope") and (self.encrypt_key or custom):
+            manager.envelope = SessionEnvelope(self)
+        if hasattr(manager, "forbid_pickles") and self.data_serializer == "json":
+            manager.forbid_pickles()
+
+    def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
+        super()._create_id(set_new)
+        self._deleted = False
+        self.id = secrets.token_hex(_ID_BYTES)
+        if self.use_cookies:
+            self._update_cookie_out(set_cookie=not set_new)
+
+    def load(self) -> None:
+        """Load the session; an id that nobody stored is replaced by a fresh one."""
+        asked = self.id
+        self._loading += 1
+        try:
+            super().load()
+        finally:
+            self._loading -= 1
+        if self.id == asked:
+            self._stored = not self.is_new
+            if self.is_new and not self.was_invalidated:
+                # Sent only with a save: a poll with the old cookie must not overwrite the
+                # cookie of a login that is under way. A row that does not open in this process
+                # stays for those that can open it.
+                self._unread = self.namespace
+                self._create_id()
+
+    def _decrypt_data(self, session_data: Any) -> Any:
+        """Open a session's text; one that does not open while Beaker loads it is a KeyError.
+
+        To Beaker that is "no such session". Of other errors, as of a module that a deploy has taken
+        away, it would make a fresh cookie at once, and another server could open the session.
+        """
+        try:
+            return super()._decrypt_data(session_data)
+        except Exception:  # unpickling runs any class's code
+            if not self._loading or not self.invalidate_corrupt:
+                raise
+        logs.warn(log, _UNOPENED)
+        raise KeyError("it does not open")
+
+    def invalidate(self) -> None:
+        """Remove the session's row and begin anew, under a fresh id.
+
+        Beaker calls this too. After a load that failed it removes nothing; after a time-out it
+        removes the row unless another request has written it since.
+        """
+        if self._loading:
+            self._remove_timed_out()
+            self._begin_anew()
+        elif self._settled:
+            self._remove_rows()
+            self._begin_anew()
+            if self.use_cookies:
+                self.request["set_cookie"] = True
+        else:
+            super().invalidate()
+
+    def delete(self) -> None:
+        """Remove the session's row at once, and send an expired cookie.
+
+        What is saved after it is another session, under a fresh id and with a cookie of its own.
+        """
+        self._remove_rows()
+        expires = self.cookie_expires
+        super().delete()
+        self.cookie_expires = expires  # which Beaker has put into the past (session.py:296)
+        self._deleted = True
+
+    def regenerate_id(self) -> None:
+        """Save the session under a fresh id; the row of the old one goes when the page ends.
+
+        Until then the browser has no other id than the old one: if the page fails, it goes on.
+        """
+        if self._stored:
+            self._formers.append(self.namespace)
+        super().regenerate_id()
+        self._rotated = True
+        if self._formers:
+            try:
+                self._move()
+            except BaseException:
+                # Not sure to be saved at the end, and the old row may stand, or be logged out: the
+                # cookie waits for a save that does all of it.
+                if self.use_cookies:
+                    self.request["set_cookie"] = False
+                raise
+
+    def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
+        """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
+        if self._save(accessed_only):
+            self._retire_formers(accessed_only)
+
+    def _move(self) -> None:
+        """Save the session under its fresh id; let the old row go where nothing does it later."""
+        self._save()
+        self.accessed_dict = self.copy()  # else Beaker's last save would take it back
+        if not self._saved_at_the_end:
+            self._retire_formers()
+
+    @property
+    def _saved_at_the_end(self) -> bool:
+        """Tell whether Beaker saves whatever the page does, as it answers (session.py:863)."""
+        return self.use_cookies and self.save_atime and not self.is_new
+
+    def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
+        """Save this session alone; False where there was nothing to save."""
+        left = self.keys()
+        if not self._stored and not self._formers and left <= PLACES.union(TIMES):
+            return False
+        if left <= PLACES and not accessed_only:
+            self._remove_rows()
+            return False
+        if self._deleted:
+            self._create_id()
+            self._begin_time()
+        super().save(accessed_only)
+        if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
+            return False
+        self._stored = True
+        if self._rotated and self.use_cookies:
+            self.request["set_cookie"] = True
+        return True
+
+    def _retire_formers(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
+        """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
+        while self._formers:
+            stood = _taken_over(self.namespace, self._formers[-1])
+            gone = self._formers.pop()
+            if stood:
+                continue
+            # Logged out meanwhile: nothing of it may live on under another id. It stays noted
+            # until that is removed, else a save after a failure would bring it back.
+            before = self.accessed_dict
+            since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
+            try:
+                self._remove_rows()
+            except BaseException:
+                self._formers.append(gone)
+                raise
+            self._begin_anew()
+            self.update(since)  # a login after regenerate_id() is one all the same
+            self._save(accessed_only)
+
+    def _begin_anew(self) -> None:
+        """Be a new session under a fresh id, without asking the store for it."""
+        self.clear()
+        self.was_invalidated = True
+        self._stored = False
+        self._create_id()
+        self._begin_time()
+        self.accessed_dict = self.copy()
+
+    def _begin_time(self) -> None:
+        now = time.time()
+        self.update(_creation_time=now, _accessed_time=now)
+
+    def _remove_rows(self) -> None:
+        """Remove the session's row, and those of former ids that are still there.
+
+        Also one that could not be opened: its visitor logs out of it all the same.
+        """
+        if self._unread is not None:
+            _remove(self._unread)
+            self._unread = None
+        while self._formers:
+            _remove(self._formers[-1])
+            self._formers.pop()
+        if self._stored:
+            _remove(self.namespace)
+        self._stored = False
+
+    def _remove_timed_out(self) -> None:
+        remove = getattr(self.namespace, "remove_if_unchanged", None)
+        if remove is None:
+            _remove(self.namespace)
+        else:
+            remove()
+
+
+def _remove(namespace: NamespaceManager) -> bool:
+    """Delete a session's row in any backend; False if there was none."""
+    namespace.acquire_write_lock()
+    try:
+        del namespace[_ROW]
+    except KeyError:
+        return False
+    finally:
+        namespace.release_write_lock()
+    return True
+
+
+def _taken_over(namespace: NamespaceManager, former: NamespaceManager) -> bool:
+    """Remove the former row; False if it was gone already."""
+    take_over: Callable[[NamespaceManager], bool] | None = getattr(namespace, "take_over", None)
+    return _remove(former) if take_over is None else take_over(former)

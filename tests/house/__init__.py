@@ -1,1 +1,0 @@
-"""The laws of the package's house, and the proof that each of them can fail."""
