@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from beaker_dynamodb.caches.store import CacheKeeper
 from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb.client import Door
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration import source
@@ -55,8 +56,15 @@ def _rows(options: Options, kind: sources.Kind, around: Surroundings) -> Rows:
     if found is None:
         if options.migrate_from is not None:  # what is missing shows now, not to who has a cookie
             source.make_ready(options.migrate_from, dict(options.migrate_from_options))
-        found = _built.setdefault((options, kind), rows(options, kind, around))
+        found = _built.setdefault((options, kind), rows(options, kind, around, _create_table))
     return found
+
+
+def _create_table(door: Door, options: Options) -> None:
+    """Create a missing table; what that takes is loaded by the one request that found none."""
+    from beaker_dynamodb.provisioning.provision import create_missing_table
+
+    create_missing_table(door, options)
 
 
 def forget() -> None:

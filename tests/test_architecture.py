@@ -241,6 +241,15 @@ def test_an_import_loads_nothing_heavy() -> None:
     assert [name for name in loaded if any(f"{name}.".startswith(f"{top}.") for top in LATE)] == []
 
 
+def test_a_request_loads_nothing_for_operators() -> None:
+    """A manager with all its modules loads neither `ops` nor `provisioning`."""
+    loaded = python("import beaker_dynamodb.factory, sys; print(*sorted(sys.modules))").split()
+
+    assert "beaker_dynamodb.sessions.store" in loaded
+    for top in ("beaker_dynamodb.ops.", "beaker_dynamodb.provisioning."):
+        assert [name for name in loaded if f"{name}.".startswith(top)] == []
+
+
 def test_the_public_names_are_what_the_package_offers() -> None:
     """The package offers the manager, the session class, three verbs, its errors and no more."""
     words = python(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from typing import TypeAlias
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import Kind
-from beaker_dynamodb.dynamodb.client import door
+from beaker_dynamodb.dynamodb.client import Door, door
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.table import Condition, Refusal, Table
 from beaker_dynamodb.dynamodb.values import Values
@@ -26,9 +28,10 @@ from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, rev_of
 from beaker_dynamodb.item.serializers import Serializer, serializer
-from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.spec import blueprint
 from beaker_dynamodb.runtime import REAL, Surroundings
+
+#: Creates the table of these options by that client. It is handed in, for it is not a request's.
+CreateTable: TypeAlias = Callable[[Door, Options], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,15 @@ def _installed(options: Options) -> None:
         )
 
 
-def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
+def rows(
+    options: Options,
+    kind: Kind,
+    around: Surroundings = REAL,
+    create_table: CreateTable | None = None,
+) -> Rows:
     """Build what a manager of *kind* keeps its rows with. No call is made.
 
+    Args: *create_table* creates a missing table, where option `create_table` allows it.
     Raises: OptionError, where a package lacks that the options need.
     """
     _installed(options)
@@ -176,7 +185,7 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
     way = door(Connection.of(options))
     by, number = serializer(options.serializer)
-    create = partial(provision.create_on_demand, way, blueprint(options))
+    create = partial(create_table, way, options) if create_table and options.create_table else None
     return Rows(
         options,
         layout,
@@ -193,7 +202,7 @@ def rows(options: Options, kind: Kind, around: Surroundings = REAL) -> Rows:
             draw=secrets.token_bytes,
         ),
         Values(
-            Table(way, options.table, layout, schema, create if options.create_table else None),
+            Table(way, options.table, layout, schema, create),
             options.max_value_size,
             around,
         ),

@@ -16,12 +16,10 @@ from beaker_dynamodb.dynamodb.replies import units
 from beaker_dynamodb.dynamodb.sizes import billed
 from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
 from beaker_dynamodb.dynamodb.values import GRACE
-from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch
+from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
 from beaker_dynamodb.item.record import Attribute, Record, promoted_of
-from beaker_dynamodb.provisioning.spec import Attribute as KeyAttribute
-from beaker_dynamodb.provisioning.spec import schema_in_words
 from beaker_dynamodb.runtime import REAL, Surroundings
 
 #: How the data of a tombstone begins: it stands where a session stood, and is none.
@@ -182,43 +180,6 @@ def remove_pieces(table: Table, head: Record) -> None:
     for number in range(head.pieces):
         key = table.layout.piece(head.key, head.rev, number)
         table.call("DeleteItem", {"Key": table.wire_key(key)})
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How large DynamoDB says that the table is: rows and bytes. It counts every six hours."""
-
-    rows: int
-    size: int
-
-
-def extent(table: Table) -> Extent:
-    """Ask DynamoDB how large the table is; other prefixes' rows count, too.
-
-    Every scan asks first: of a table of other keys it would find nothing, or take any row for a
-    session, where every other call is refused.
-
-    Raises: TableMismatch, where its keys are not those of the options.
-    """
-    told = table.call("DescribeTable", {}).body.get("Table", {})
-    _compare_keys(table, told)
-    return Extent(told.get("ItemCount", 0), told.get("TableSizeBytes", 0))
-
-
-def _compare_keys(table: Table, told: Mapping[str, Any]) -> None:
-    """Compare the keys that DescribeTable tells with those of the options."""
-    kinds = {one["AttributeName"]: one["AttributeType"] for one in told["AttributeDefinitions"]}
-    keys = {part["KeyType"]: part["AttributeName"] for part in told["KeySchema"]}
-    having = {kind: KeyAttribute(name, kinds[name]) for kind, name in keys.items()}
-    is_ = schema_in_words(having["HASH"], having.get("RANGE"))
-    ranged = KeyAttribute(table.layout.range_key) if table.layout.range_key else None
-    ought = schema_in_words(KeyAttribute(table.layout.hash_key), ranged)
-    if is_ != ought:
-        raise TableMismatch(
-            f"the table's key schema is not that of the options: it has {is_}, the options say"
-            f" {ought}",
-            call=CallFacts("DescribeTable", table.name, table.door.region),
-        )
 
 
 def _key_names(table: Table) -> dict[str, str]:

@@ -33,6 +33,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of, token_of
 from beaker_dynamodb.migration.readers.origin import NO_SESSION, UNREADABLE, Found, Origin
 from beaker_dynamodb.migration.readers.tables import Place
+from beaker_dynamodb.provisioning.provision import create_missing_table
 from beaker_dynamodb.runtime import REAL, Surroundings
 
 #: Why a session is not moved; the origin has reasons of its own.
@@ -177,7 +178,7 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         max_attempts=max(options.max_attempts, _ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    there = rows(patient, "session", around)
+    there = rows(patient, "session", around, create_missing_table)
     # The door makes its client when it is first asked: threads would make one each, 10 MB apiece.
     there.table.door.transport()
     mover = _Mover(there, timeout, around, dry_run=dry_run)

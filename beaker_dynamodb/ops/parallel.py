@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.scan import Ask, Page
 from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import Surroundings
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
 
     # Here also because the door makes its client at the first call: threads would make one each,
     # 10 MB apiece.
-    scan.extent(table)
+    measure(table)
     return together([part(number) for number in range(segments)])
 
 

@@ -19,6 +19,8 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import Ask, Sighting
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.parallel import Bucket, together
+from beaker_dynamodb.provisioning.description import Description
+from beaker_dynamodb.provisioning.provision import measure
 
 #: Seconds that a creation lock is left after its term, for clocks that differ.
 LOCK_MARGIN: Final = 60
@@ -77,10 +79,10 @@ class Tally:
             return self._progress
 
 
-def scan_cost(of: Rows) -> tuple[scan.Extent, prices.Cost]:
+def scan_cost(of: Rows) -> tuple[Description, prices.Cost]:
     """Estimate the reads of a purge before it starts, by the size that DynamoDB counts."""
-    extent = scan.extent(of.table)
-    return extent, prices.Cost(read_units=prices.of_scan(extent.size))
+    described = measure(of.table)
+    return described, prices.Cost(read_units=prices.of_scan(described.size))
 
 
 def purge(  # noqa: PLR0913  # named, each of them
@@ -103,7 +105,7 @@ def purge(  # noqa: PLR0913  # named, each of them
 
     Raises: what the door raises.
     """
-    scan.extent(of.table)  # its keys are ours, or this raises
+    measure(of.table)  # its keys are ours, or this raises
     ask = Ask("rows", "expired", now, whole=dry_run)
     this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.around))
     yield from together([partial(this.part, (number, segments)) for number in range(segments)])

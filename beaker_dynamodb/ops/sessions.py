@@ -29,6 +29,7 @@ from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema,
 from beaker_dynamodb.ops import ages, identity, parallel
 from beaker_dynamodb.ops.bounds import limit_expiry
 from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL, Surroundings
 
 #: Seconds. A page of a scan is a megabyte, and an operator can wait for it.
@@ -111,7 +112,7 @@ def listed(  # noqa: PLR0913  # named, each of them
     if limit is None:
         pages = parallel.pages(of.table, ask, segments)
     else:
-        table_scan.extent(of.table)  # its keys are ours, or this raises
+        measure(of.table)  # its keys are ours, or this raises
         pages = table_scan.scan(of.table, ask, most=limit)
     for page in pages:
         others(sum(not seen.ours for seen in page.rows))
@@ -197,7 +198,7 @@ def matching(
     Those too that cannot be read otherwise; never another store's.
     """
     found: Iterator[tuple[Key, ...]]
-    table_scan.extent(of.table)  # its keys are ours, or this raises: "nobody" would be no answer
+    measure(of.table)  # its keys are ours, or this raises: "nobody" would be no answer
     if scan:
         ask = Ask("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in table_scan.scan(of.table, ask))

@@ -18,6 +18,7 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import Ask, Sighting
 from beaker_dynamodb.ops import parallel, prices
 from beaker_dynamodb.ops.sessions import described
+from beaker_dynamodb.provisioning.provision import measure
 
 KB, HOUR, DAY = 1024, 3600, 86400
 #: The upper bounds of each histogram's bars, in bytes and in seconds; the last bar has none.
@@ -101,7 +102,7 @@ def stats(
             seen.take(page)
             yield seen.stats(1)
         return
-    total = min(_MOST_SEGMENTS, max(1, scan.extent(of.table).rows // _ROWS_OF_A_SEGMENT))
+    total = min(_MOST_SEGMENTS, max(1, measure(of.table).rows // _ROWS_OF_A_SEGMENT))
     most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
     for number, segment in enumerate((luck or random.SystemRandom()).sample(range(total), most), 1):
         if seen.count["looked_at"] >= sample:

@@ -12,18 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import (
     AccessRefused,
     CallFacts,
     DynamoDBBackendError,
     Refused,
+    TableMismatch,
     TableMissing,
     Unavailable,
     mask,
 )
 from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
-from beaker_dynamodb.provisioning.spec import Blueprint
+from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, blueprint, schema_in_words
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,28 @@ def describe(door: Door, table: str) -> Description | None:
     """Describe a table and its TTL; None if it does not exist."""
     told = told_of(door, table)
     return None if told is None else Description.of(told, _expiry(door, table), region=door.region)
+
+
+def measure(table: Table) -> Description:
+    """Describe the table of a scan, before the scan: its `rows` and `size`, and its keys.
+
+    Of a table of other keys a scan would find nothing, or take any row for a session, where every
+    other call is refused. DynamoDB counts rows and bytes every six hours, other prefixes' too.
+
+    Raises: TableMismatch, if its keys are not those of the options; what the client raises.
+    """
+    body = table.call("DescribeTable", {}).body
+    description = Description.of(body["Table"], Expiry(None, "unknown"), region=table.door.region)
+    layout = table.layout
+    range_key = Attribute(layout.range_key) if layout.range_key else None
+    expected = schema_in_words(Attribute(layout.hash_key), range_key)
+    if description.schema() != expected:
+        raise TableMismatch(
+            "the table's key schema is not that of the options: it has"
+            f" {description.schema()}, the options say {expected}",
+            call=CallFacts("DescribeTable", table.name, table.door.region),
+        )
+    return description
 
 
 def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> Description:
@@ -106,6 +131,11 @@ def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQU
         command = mask(blueprint.command(door.region))
         log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
     return is_
+
+
+def create_missing_table(door: Door, options: Options) -> None:
+    """Create the table of these options for a request that found none; as `create_on_demand`."""
+    create_on_demand(door, blueprint(options))
 
 
 def told_of(door: Door, table: str) -> Mapping[str, Any] | None:

@@ -55,8 +55,8 @@ VALUES: dict[str, object] = {name: pair[0] for name, pair in SAME.items()} | {
 def test_ten_thousand_loads_are_no_write() -> None:
     """What fools `==` never turns a read into a write, however often the session is loaded.
 
-    As in `sessions/store.py`, mine is what the session object held, closed by Beaker and opened again,
-    and known has gone the same way: the load before this one stands for it.
+    As in `sessions/store.py`, mine is what the session object held, closed by Beaker and opened
+    again, and known has gone the same way: the load before this one stands for it.
     """
     envelope = PickleEnvelope()
     stored = envelope.close(VALUES)

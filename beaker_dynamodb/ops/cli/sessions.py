@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import identity, inspection, logout, sessions
@@ -21,6 +20,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo
 from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -259,7 +259,7 @@ def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin
 def _rows_expected(of: Rows, output: Output) -> float | None:
     """Ask for the table's row count where a bar needs it."""
     bar = not output.quiet and sys.stderr.isatty()
-    return scan.extent(of.table).rows if bar else None
+    return measure(of.table).rows if bar else None
 
 
 def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:

@@ -59,12 +59,12 @@ def purge_(
     it may be run again.
     """
     of, tally = rows_of(application, segments), purge.Tally()
-    extent, cost = purge.scan_cost(of)
-    output.remark(f"reading {wording.counted(extent.rows, 'row')}: about {wording.priced(cost)}")
+    table, cost = purge.scan_cost(of)
+    output.remark(f"reading {wording.counted(table.rows, 'row')}: about {wording.priced(cost)}")
     looked_at = 0
     work = purge.purge(of, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally)
     try:
-        with output.progress("rows", extent.rows) as move:
+        with output.progress("rows", table.rows) as move:
             for now in work:
                 move(now.looked_at - looked_at)
                 looked_at = now.looked_at
