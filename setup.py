@@ -21,8 +21,6 @@ CLI = ["click>=8.1", "rich>=13"]
 MOVING = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
 FAST = ["isal>=1.5"]
-# Pyramid imports pkg_resources, which setuptools 82 no longer has; from 2.1 on it says so itself.
-DEMO = [*EMBEDDED, *CLI, "bottle>=0.12", "pyramid>=2.1", "pyramid_beaker>=0.9", "waitress>=2.1"]
 
 setup(
     name="beaker-dynamodb",
@@ -50,8 +48,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["beaker_dynamodb", "beaker_dynamodb.*"]),
-    # Everything that stands in demo/ is shown by it: pages, styles, ini files, pictures.
-    package_data={"beaker_dynamodb": ["py.typed", "demo/*.*"]},
+    package_data={"beaker_dynamodb": ["py.typed"]},
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=["beaker>=1.14", "boto3>=1.34"],
@@ -61,8 +58,7 @@ setup(
         "crypto": CRYPTO,
         "fast": FAST,  # compress = fast
         "moving": MOVING,  # to import sessions out of ext:redis and ext:database
-        "demo": DEMO,
-        "all": sorted({*DEMO, *CRYPTO, *FAST, *MOVING}),
+        "all": [*EMBEDDED, *CLI, *CRYPTO, *FAST, *MOVING],
     },
     entry_points={
         # Beaker looks for the literal name, "ext:" and all (beaker/cache.py:70-113).

@@ -1,6 +1,6 @@
 """Takes README's pictures of the demo: `python docs/shots.py` writes them into docs/figures/.
 
-They show the real demo in Debian's chromium, as `python -m beaker_dynamodb demo` serves it; for the
+They show the real demo in Debian's chromium, as `python -m examples.demo` serves it; for the
 picture of an outage it is given an endpoint where nothing listens. `--all` names a folder for every
 width in light and dark instead, to look at.
 """
@@ -28,7 +28,7 @@ WIDTHS: Final = (360, 768, 1280)
 @contextlib.contextmanager
 def demo(*words: str) -> Iterator[str]:
     """Serve the demo on a free port; give its address."""
-    command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", "0", *words]
+    command = [sys.executable, "-m", "examples.demo", "--port", "0", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     try:
         assert process.stdout is not None  # noqa: S101  # for mypy

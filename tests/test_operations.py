@@ -23,7 +23,7 @@ OF_CONFIGURATION = {
 }
 ONCE = {"a session with an empty id is not stored"}
 #: What has more than one name there.
-OTHER_WORDS = {"beaker_dynamodb.ops", "beaker_dynamodb.demo"}
+OTHER_WORDS = {"beaker_dynamodb.ops"}
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -43,7 +43,7 @@ def demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
     """Serve the demo, by the command that README names; give its address."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     port = free_port()
-    command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", str(port), *given]
+    command = [sys.executable, "-m", "examples.demo", "--port", str(port), *given]
     with served(command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css") as address:
         yield address
 

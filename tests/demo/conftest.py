@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-from beaker_dynamodb.demo.app import make_app
+from examples.demo.app import make_app
 
 
 @pytest.fixture

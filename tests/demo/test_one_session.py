@@ -8,7 +8,7 @@ import pytest
 from webtest import TestApp
 
 import beaker_dynamodb
-from beaker_dynamodb.demo.app import make_app
+from examples.demo.app import make_app
 from tests.demo.pages import BOTH, count, fact, send, user
 
 

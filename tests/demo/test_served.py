@@ -16,8 +16,9 @@ from bs4 import BeautifulSoup
 from webtest import TestApp
 
 import beaker_dynamodb
-from beaker_dynamodb.demo.app import make_app
-from beaker_dynamodb.demo.markup import asset
+from examples.demo.__main__ import main
+from examples.demo.app import make_app
+from examples.demo.markup import asset
 from tests.demo.pages import EACH, fact, send, user
 from tests.servers import free_port
 
@@ -75,10 +76,10 @@ class TestTrouble:
     def test_a_missing_framework_is_named(
         self, missing: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without the extra the demo says which one it is."""
+        """Without its requirements the demo says which one is missing."""
         monkeypatch.setitem(sys.modules, missing, None)
 
-        with pytest.raises(beaker_dynamodb.OptionError, match=r"beaker-dynamodb\[demo\]"):
+        with pytest.raises(beaker_dynamodb.OptionError, match=r"examples/demo/requirements\.txt"):
             make_app({})
 
     def test_a_page_that_is_not_there_is_404(self, app: Any) -> None:
@@ -158,7 +159,7 @@ class TestServing:
     @pytest.fixture
     def port(self) -> Iterator[int]:
         """Give the port of a demo that was started as its visitor starts it, and stop it."""
-        command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", "0"]
+        command = [sys.executable, "-m", "examples.demo", "--port", "0"]
         # A shell's background job ignores Ctrl-C, and its children would inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -179,9 +180,34 @@ class TestServing:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as reply:
             assert b"One session, two frameworks" in reply.read()
 
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--port", "70000"], "'70000' is not a port"),
+            (["--port", "many"], "'many' is not a port"),
+            (["-o", "table"], "expected NAME=VALUE"),
+            (["-o", "=t"], "expected NAME=VALUE"),
+            (["-o", "tabel=t"], "did you mean 'table'"),
+            (["--config", "production.ini"], "unrecognized arguments"),
+        ],
+    )
+    def test_a_usage_error_is_2_and_says_what_is_wrong(
+        self, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A wrong argument or option ends the command with 2 and its reason on stderr."""
+        try:
+            code: object = main(words)
+        except SystemExit as ended:  # argparse's own way
+            code = ended.code
+        captured = capsys.readouterr()
+
+        assert code == 2
+        assert captured.out == ""
+        assert said in captured.err
+
     def test_a_port_that_is_taken_is_said(self, port: int) -> None:
         """A second demo on the same port says in one sentence what to do."""
-        command = [sys.executable, "-m", "beaker_dynamodb", "demo", "--port", str(port)]
+        command = [sys.executable, "-m", "examples.demo", "--port", str(port)]
 
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

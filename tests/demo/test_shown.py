@@ -18,8 +18,8 @@ import pytest
 from webtest import TestApp
 
 import beaker_dynamodb
-from beaker_dynamodb.demo.app import make_app
 from beaker_dynamodb.dynamodb import embedded
+from examples.demo.app import make_app
 from tests.demo.pages import CALLS, EACH, FORM, ITEM, TYPES, aside, operations, rows, send
 from tests.instruments import Clock, Recorder
 from tests.servers import Flavor, Server

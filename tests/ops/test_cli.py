@@ -100,7 +100,6 @@ def test_the_version_is_told(
         (["policy", "app", "-o", "cache.table=t"], "'cache.table' is not a session's"),
         (["policy", "app", "--cache", "default", "-o", "session.table=t"], "is not a cache's"),
         (["policy", "app", "--account", "12"], "12 digits"),
-        (["demo", "--port", "70000"], "70000"),
     ],
 )
 def test_a_wrong_call_is_2_and_says_what_is_wrong(

@@ -1,10 +1,8 @@
-"""`table create`, `policy` and `demo`, by their entry point."""
+"""`table create` and `policy`, by their entry point."""
 
 from __future__ import annotations
 
 import json
-import sys
-from types import ModuleType
 
 import pytest
 
@@ -155,36 +153,3 @@ def test_a_store_that_nobody_answers_at_is_3(capsys: pytest.CaptureFixture[str])
     """A real refused connection, not a double."""
     assert create(f"http://127.0.0.1:{free_port()}", "t-1", "-o", "max_attempts=1") == 3
     assert "did not answer" in capsys.readouterr().err
-
-
-# demo
-
-
-def test_the_demo_gets_its_port_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command hands on what it was given, and adds nothing."""
-    served = []
-    app = ModuleType("beaker_dynamodb.demo.app")
-    app.serve = lambda *given: served.append(given)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "beaker_dynamodb.demo.app", app)
-
-    assert main(["demo", "--port", "0", "-o", "endpoint_url=http://127.0.0.1:8000"]) == 0
-    assert served == [(0, {"endpoint_url": "http://127.0.0.1:8000"})]
-
-
-@pytest.mark.parametrize(
-    "failure", [SystemExit("port 80 is taken"), errors.OptionError("port 80 is taken")]
-)
-def test_a_demo_that_cannot_be_served_says_why(
-    failure: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A taken port or a missing extra is a wrong call: one line, and 2."""
-
-    def serve(*_: object) -> None:
-        raise failure
-
-    app = ModuleType("beaker_dynamodb.demo.app")
-    app.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "beaker_dynamodb.demo.app", app)
-
-    assert main(["demo"]) == 2
-    assert capsys.readouterr().err == "beaker-dynamodb: port 80 is taken\n"

@@ -83,11 +83,6 @@ def _run(argv: Sequence[str] | None) -> int:
     except OSError as error:  # stdout takes no more: the disk behind it is full
         complain(f"the answer cannot be written: {error.strerror or type(error).__name__}")
         return NO
-    except SystemExit as error:  # the demo's, with a sentence; click's, when a pipe is closed
-        if not isinstance(error.code, str):
-            raise
-        complain(error.code)
-        return WRONG_CALL
     return code if isinstance(code, int) else 0
 
 

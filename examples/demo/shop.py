@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from beaker_dynamodb.demo import page
-from beaker_dynamodb.demo.ledger import Account, Ledger
-from beaker_dynamodb.demo.page import LONGEST, Receipt, View
-from beaker_dynamodb.demo.window import Shown, Window
+from examples.demo import page
+from examples.demo.ledger import Account, Ledger
+from examples.demo.page import LONGEST, Receipt, View
+from examples.demo.window import Shown, Window
 
 #: The name that Pyramid gives it (pyramid_beaker), so that its own check would find it too.
 TOKEN: Final = "_csrft_"  # noqa: S105  # a key, not a secret

@@ -12,11 +12,11 @@ from typing import Final
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.demo.capacity import item_size
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.record import Attribute, Record
+from examples.demo.capacity import item_size
 
 #: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
 GRACE: Final = 120

@@ -12,12 +12,12 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import TABLE, Options
-from beaker_dynamodb.demo.capacity import READ_STEP, read_units, write_units
-from beaker_dynamodb.demo.ledger import Account, Line
-from beaker_dynamodb.demo.markup import Html, fill, join
-from beaker_dynamodb.demo.window import HEADER, Cell, Shown
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
+from examples.demo.capacity import READ_STEP, read_units, write_units
+from examples.demo.ledger import Account, Line
+from examples.demo.markup import Html, fill, join
+from examples.demo.window import HEADER, Cell, Shown
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
 LONGEST: Final = 60

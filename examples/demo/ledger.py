@@ -12,8 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.demo.capacity import read_units, write_units
 from beaker_dynamodb.dynamodb.metering import Call, Event, Saved
+from examples.demo.capacity import read_units, write_units
 
 CREATED: Final = "The table did not exist; the first call that needed it had it created, once. "
 #: Outcomes that AWS charges for: a condition that did not hold costs like a write.

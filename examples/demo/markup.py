@@ -1,7 +1,6 @@
 """Templates to text: what is not marked as HTML is escaped, without exception.
 
-The parts stand in page.html, so that no HTML is written in Python; read as resources, so that
-an installed wheel has them, too.
+The parts stand in page.html, so that no HTML is written in Python.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from html import escape
-from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Final
 
@@ -25,7 +24,7 @@ class Html(str):
 
 def asset(name: str) -> str:
     """Read a file of the demo."""
-    return resources.files("beaker_dynamodb.demo").joinpath(name).read_text(encoding="utf-8")
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 @cache

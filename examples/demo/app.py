@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from wsgiref.util import shift_path_info
 
 import beaker_dynamodb
-from beaker_dynamodb.demo import page
-from beaker_dynamodb.demo.ledger import Ledger
-from beaker_dynamodb.demo.markup import asset
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable
+from examples.demo import page
+from examples.demo.ledger import Ledger
+from examples.demo.markup import asset
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,7 +39,7 @@ LOCAL: Final = {
 def serve(port: int, options: Mapping[str, object]) -> None:
     """Serve the demo until Ctrl-C. Port 0 is any free one.
 
-    Raises: OptionError, if an option is wrong or an extra is missing; SystemExit with a
+    Raises: OptionError, if an option is wrong or a package is missing; SystemExit with a
     sentence, if the port is taken.
     """
     app = make_app(options)
@@ -68,20 +68,19 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
     Args: options: those of the package, as the command line has them; without `endpoint_url`
     the table is in this process's memory.
 
-    Raises: OptionError, if one is wrong or an extra is missing.
+    Raises: OptionError, if one is wrong or a package is missing.
     """
     for name in FRAMEWORKS:
         if importlib.util.find_spec(name) is None:
             raise OptionError(
-                f"the demo needs {name}: install the extra 'demo', as in"
-                " pip install 'beaker-dynamodb[demo]'"
+                f"the demo needs {name}: pip install -r examples/demo/requirements.txt"
             )
     with warnings.catch_warnings():
         # Pyramid's, for it imports that: it would be the first line that a newcomer reads.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-        from beaker_dynamodb.demo import bottle_site, pyramid_site
-    from beaker_dynamodb.demo.shop import Shop
-    from beaker_dynamodb.demo.window import Window
+        from examples.demo import bottle_site, pyramid_site
+    from examples.demo.shop import Shop
+    from examples.demo.window import Window
 
     given = _complete(options)
     settings = _settings(given)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyramid.config import Configurator
 from pyramid.response import Response
 
-from beaker_dynamodb.demo.shop import Asked, Shop
+from examples.demo.shop import Asked, Shop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
