@@ -144,7 +144,6 @@ def digest_of_rows(new: Site) -> set[str]:
         ("connect-dynamodb", {"tabel": "x"}, "'table'"),
         ("connect-dynamodb", {"something": "x"}, "'something'"),
         ("connect-dynamodb", {"serializer": "xml"}, "json or pickle"),
-        ("dynamodb-beaker", {}, "table_name"),
     ],
 )
 def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], words: str) -> None:
@@ -237,5 +236,5 @@ def test_every_page_is_read(
 def test_every_type_is_tried() -> None:
     """The types that there are have tests here or beside."""
     assert json.dumps([*TYPES]) == json.dumps(
-        ["file", "dbm", "ext:redis", "ext:database", "connect-dynamodb", "dynamodb-beaker"]
+        ["file", "dbm", "ext:redis", "ext:database", "connect-dynamodb"]
     )

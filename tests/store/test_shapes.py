@@ -116,7 +116,7 @@ def test_pages_that_begin_anew_end() -> None:
     for pages_of in (
         pages.query(table, "sess:a"),
         pages.scan(table, ["sess:a"]),
-        scan.items(table.door, "sessions", "id", ""),
+        scan.items(table.door, "sessions", "id", "sess:"),
     ):
         with pytest.raises(Unavailable):
             list(itertools.islice(pages_of, 10))

@@ -20,7 +20,6 @@ TYPES: Final[Mapping[str, str]] = {
     "ext:redis": "redis_keys",
     "ext:database": "database",
     "connect-dynamodb": "connect",
-    "dynamodb-beaker": "dynamodb_beaker",
 }
 
 

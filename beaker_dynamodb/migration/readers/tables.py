@@ -1,4 +1,4 @@
-"""What the origins share that are DynamoDB tables themselves: where they are, and how to write.
+"""What an origin that is a DynamoDB table itself needs: where they are, and how to write.
 
 They are read through the door, with options of the same names as ours.
 """
