@@ -19,9 +19,9 @@ from wsgiref.util import shift_path_info
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable
-from examples.demo import page
-from examples.demo.ledger import Ledger
-from examples.demo.markup import asset
+from examples.demo import pages
+from examples.demo.call_log import Ledger
+from examples.demo.templates import asset
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -78,9 +78,9 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
     with warnings.catch_warnings():
         # Pyramid's, for it imports that: it would be the first line that a newcomer reads.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-        from examples.demo import bottle_site, pyramid_site
-    from examples.demo.shop import Shop
-    from examples.demo.window import Window
+        from examples.demo import bottle_app, pyramid_app
+    from examples.demo.items import Window
+    from examples.demo.views import Shop
 
     given = _complete(options)
     settings = _settings(given)
@@ -91,8 +91,8 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
     beaker_dynamodb.observe(ledger)
     shop = Shop(window, ledger, settings)
     apps = {
-        "bottle": bottle_site.make_app(settings, shop),
-        "pyramid": pyramid_site.make_app(settings, shop),
+        "bottle": bottle_app.make_app(settings, shop),
+        "pyramid": pyramid_app.make_app(settings, shop),
     }
     return _front(apps, ledger)
 
@@ -128,7 +128,7 @@ def _front(apps: Mapping[str, WSGIApplication], ledger: Ledger) -> WSGIApplicati
         except DynamoDBBackendError as error:
             soon = isinstance(error, Unavailable)
             status = "503 Service Unavailable" if soon else "500 Internal Server Error"
-            return _say(start_response, status, "text/html", page.trouble(error))
+            return _say(start_response, status, "text/html", pages.trouble(error))
 
     return front
 

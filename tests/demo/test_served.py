@@ -18,7 +18,7 @@ from webtest import TestApp
 import beaker_dynamodb
 from examples.demo.__main__ import main
 from examples.demo.app import make_app
-from examples.demo.markup import asset
+from examples.demo.templates import asset
 from tests.demo.pages import EACH, fact, send, user
 from tests.servers import free_port
 

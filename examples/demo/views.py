@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from examples.demo import page
-from examples.demo.ledger import Account, Ledger
-from examples.demo.page import LONGEST, Receipt, View
-from examples.demo.window import Shown, Window
+from examples.demo import pages
+from examples.demo.call_log import Account, Ledger
+from examples.demo.items import Shown, Window
+from examples.demo.pages import LONGEST, Receipt, View
 
 #: The name that Pyramid gives it (pyramid_beaker), so that its own check would find it too.
 TOKEN: Final = "_csrft_"  # noqa: S105  # a key, not a secret
@@ -121,7 +121,7 @@ class Shop:
             options=self._window.options,
             settings=self._settings,
         )
-        return Answer(200, HEADERS, page.render(view))
+        return Answer(200, HEADERS, pages.render(view))
 
     def _act(self, form: Mapping[str, str], session: Any) -> Answer:
         loaded, old = self._look(session.id), session.id

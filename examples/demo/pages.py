@@ -14,10 +14,10 @@ from typing import Any, Final
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
+from examples.demo.call_log import Account, Line
 from examples.demo.capacity import READ_STEP, read_units, write_units
-from examples.demo.ledger import Account, Line
-from examples.demo.markup import Html, fill, join
-from examples.demo.window import HEADER, Cell, Shown
+from examples.demo.items import HEADER, Cell, Shown
+from examples.demo.templates import Html, fill, join
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
 LONGEST: Final = 60

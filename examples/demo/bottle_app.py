@@ -1,6 +1,6 @@
 """The page as a Bottle application, under Beaker's own middleware.
 
-Only Bottle's way of asking and answering stands here; what is answered stands in shop.py.
+Only Bottle's way of asking and answering stands here; what is answered stands in views.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 from beaker.middleware import SessionMiddleware
 
-from examples.demo.shop import Asked, Shop
+from examples.demo.views import Asked, Shop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
