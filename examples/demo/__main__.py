@@ -6,15 +6,26 @@ A page shows a session at work, and beside it the item that the session is store
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import sys
+from collections.abc import Mapping
 from typing import Final
 
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import DynamoDBBackendError
-from examples.demo.app import serve
+from examples.demo.app import make_app
+
+#: The demo is for this machine only.
+HOST: Final = "127.0.0.1"
 
 #: The exit code of a usage error, as argparse has it.
 USAGE_ERROR: Final = 2
 PORTS: Final = range(65536)
+
+
+class PortError(Exception):
+    """The port cannot be used."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -57,13 +68,39 @@ def parse_option(text: str) -> tuple[str, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until Ctrl-C; return the exit code. An error is one line on stderr."""
-    given = make_parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
-        serve(given.port, dict(given.options))
-    except DynamoDBBackendError as error:
-        print(f"demo: {error}", file=sys.stderr)  # noqa: T201  # the command's answer
+        serve(arguments.port, dict(arguments.options))
+    except (DynamoDBBackendError, PortError) as error:
+        print(f"demo: {error}", file=sys.stderr)  # noqa: T201  # the command's output
         return USAGE_ERROR
     return 0
+
+
+def serve(port: int, options: Mapping[str, object]) -> None:
+    """Serve the demo until Ctrl-C. Port 0 is any free port.
+
+    Raises: OptionError, if an option is wrong or a package is missing; PortError, if the port
+    cannot be used.
+    """
+    app = make_app(options)
+    import waitress
+
+    try:
+        server = waitress.create_server(app, host=HOST, port=port)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        reason = "in use" if error.errno == errno.EADDRINUSE else "not open to this user"
+        raise PortError(f"port {port} is {reason}; choose another one with --port") from None
+    address = f"http://{HOST}:{server.effective_port}/"
+    print(f"The demo is at {address} (Ctrl-C ends it)", flush=True)  # noqa: T201  # its output
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()  # returns at Ctrl-C
+    finally:
+        server.close()
+        embedded.stop()
 
 
 if __name__ == "__main__":

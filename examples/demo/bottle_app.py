@@ -1,6 +1,6 @@
 """The page as a Bottle application, under Beaker's own middleware.
 
-Only Bottle's way of asking and answering stands here; what is answered stands in views.py.
+It only translates between Bottle and the views, which are in views.py.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, Any
 import bottle
 from beaker.middleware import SessionMiddleware
 
-from examples.demo.views import Asked, Shop
+from examples.demo.views import Request, Views
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def make_app(settings: Mapping[str, str], shop: Shop) -> WSGIApplication:
-    """Make the application out of the ini file's settings."""
+def make_app(settings: Mapping[str, str], views: Views) -> WSGIApplication:
+    """Return the application, configured by the settings of the ini file."""
     app = bottle.Bottle()
-    # An error of the table passes through Bottle, to the demo's own page for it.
+    # An error of the table passes through Bottle, to the demo's own error page.
     app.config["catchall"] = False
 
     def show() -> Any:
-        request = bottle.request
-        asked = Asked("Bottle", request.method, _read(request.query), _read(request.forms))
-        answer = shop.answer(asked, request.environ["beaker.session"])
-        return bottle.HTTPResponse(answer.body, answer.status, dict(answer.headers))
+        sent = bottle.request
+        request = Request("Bottle", sent.method, _read(sent.query), _read(sent.forms))
+        response = views.handle(request, sent.environ["beaker.session"])
+        return bottle.HTTPResponse(response.body, response.status, dict(response.headers))
 
     app.route("/", method=["GET", "POST"], callback=show)
-    made: WSGIApplication = SessionMiddleware(app, dict(settings))
-    return made
+    with_sessions: WSGIApplication = SessionMiddleware(app, dict(settings))
+    return with_sessions
 
 
 def _read(fields: Any) -> dict[str, str]:
-    """Read a form's fields as text; one that is no text counts as empty."""
+    """Return a form's fields as text; a field that is not valid text is empty."""
     return {name: fields.getunicode(name, "") for name in fields}

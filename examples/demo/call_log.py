@@ -1,7 +1,7 @@
-"""The calls that one request makes, collected as they happen, each with what AWS charges for it.
+"""The calls that one request makes, recorded as they happen, with what AWS charges for each.
 
-waitress serves requests in threads, so the list is the context's own. What the demo reads in
-order to show the item is done `aside` and counted apart.
+waitress serves requests in threads, so a recording belongs to its context. The calls that the
+demo makes in order to show the item are excluded, and only counted.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Final
 from beaker_dynamodb.dynamodb.metering import Call, Event, Saved
 from examples.demo.capacity import read_units, write_units
 
-CREATED: Final = "The table did not exist; the first call that needed it had it created, once. "
-#: Outcomes that AWS charges for: a condition that did not hold costs like a write.
-CHARGED: Final = frozenset({"ok", "refused"})
+TABLE_CREATED: Final = "The table did not exist; the first call that needed it created it, once. "
+#: Outcomes that AWS charges for: a write whose condition fails costs as much as a write.
+CHARGED_OUTCOMES: Final = frozenset({"ok", "refused"})
 
-SAVES: Final = {
+PLAN_TEXTS: Final = {
     "leave": "Only the access time differed, so nothing was written.",
-    "touch": "Only the access time differed, but the expiry had fallen behind: the item was"
-    " written again, to live on.",
-    "create": "There was no item of this session's id: it was put, on condition that there is"
-    " none.",
-    "replace": "The session had changed: its item was put again, on condition that nobody else"
-    " had written it meanwhile.",
+    "touch": "Only the access time differed, but the stored expiry was too far behind: the item"
+    " was written again with a later expiry.",
+    "create": "There was no item with this session id: it was put, on condition that there is"
+    " still none.",
+    "replace": "The session had changed: its item was put again, on condition that no other"
+    " request had written it since it was read.",
     "delete": "The session was emptied: its item was deleted.",
 }
-ENDS: Final = {
-    "merged": " Another request had written it meanwhile; both changes were kept.",
-    "dropped": " Another request had overtaken it, so this save was dropped.",
+OUTCOME_TEXTS: Final = {
+    "merged": " Another request had written it in the meantime; both changes were kept.",
+    "dropped": " A newer request had written it in the meantime, so this save was dropped.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One call: what was called, how it ended, and its units; 0 where nothing is charged."""
+class LoggedCall:
+    """One call: its operation, its outcome, and its units; 0 where nothing is charged."""
 
     operation: str
     outcome: str
@@ -46,106 +46,109 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class RequestLog:
     """What one request did: its calls in order, and how its save was planned and ended."""
 
-    lines: tuple[Line, ...] = ()
+    calls: tuple[LoggedCall, ...] = ()
     saved: Saved | None = None
 
     @property
     def reads(self) -> float:
-        """Add up the read units."""
-        return sum(line.reads for line in self.lines)
+        """The sum of the read units."""
+        return sum(call.reads for call in self.calls)
 
     @property
     def writes(self) -> float:
-        """Add up the write units."""
-        return sum(line.writes for line in self.lines)
+        """The sum of the write units."""
+        return sum(call.writes for call in self.calls)
 
     @property
-    def ending(self) -> str:
-        """Say in words how the save was planned and ended; nothing where there was none."""
-        created = CREATED if any(line.operation == "CreateTable" for line in self.lines) else ""
+    def summary(self) -> str:
+        """How the save was planned and ended, in words; empty if there was no save."""
+        created = TABLE_CREATED if any(c.operation == "CreateTable" for c in self.calls) else ""
         if self.saved is None:
             return created
-        return created + SAVES.get(self.saved.plan, "") + ENDS.get(self.saved.outcome, "")
+        plan, outcome = self.saved.plan, self.saved.outcome
+        return created + PLAN_TEXTS.get(plan, "") + OUTCOME_TEXTS.get(outcome, "")
 
 
 @dataclass(slots=True)
-class Notes:
-    """What was seen while a request ran."""
+class _Recording:
+    """The events of one request, and the number of the calls that were excluded."""
 
     events: list[Event] = field(default_factory=list)
-    aside: int = 0
+    excluded: int = 0
 
 
-class Ledger:
-    """Observes the package on behalf of one application. Hand it to `beaker_dynamodb.observe`."""
+class CallLog:
+    """Observe the package's calls, by request. Pass it to `beaker_dynamodb.observe`."""
 
     def __init__(self) -> None:
-        self._notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
-        self._aside: ContextVar[bool] = ContextVar("aside", default=False)
+        self._recording: ContextVar[_Recording | None] = ContextVar("recording", default=None)
+        self._excluding: ContextVar[bool] = ContextVar("excluding", default=False)
 
     def __call__(self, event: Event) -> None:
-        """Note an event of the request that is running in this context, if one is."""
-        notes = self._notes.get()
-        if notes is None:
+        """Record an event of the request that runs in this context, if there is one."""
+        recording = self._recording.get()
+        if recording is None:
             return
-        if not self._aside.get():
-            notes.events.append(event)
+        if not self._excluding.get():
+            recording.events.append(event)
         elif isinstance(event, Call):
-            notes.aside += 1
+            recording.excluded += 1
 
     @contextmanager
-    def recording(self) -> Iterator[None]:
-        """Note what happens from here to the end of the block."""
-        token = self._notes.set(Notes())
+    def record_request(self) -> Iterator[None]:
+        """Record all events until the end of the block."""
+        token = self._recording.set(_Recording())
         try:
             yield
         finally:
-            self._notes.reset(token)
+            self._recording.reset(token)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Count the block's calls apart: they are the demo's own, made to show the item."""
-        token = self._aside.set(True)
+    def exclude_calls(self) -> Iterator[None]:
+        """Leave the calls of the block out of the log: the demo makes them to show the item."""
+        token = self._excluding.set(True)
         try:
             yield
         finally:
-            self._aside.reset(token)
+            self._excluding.reset(token)
 
     @property
-    def calls_aside(self) -> int:
-        """How many calls the demo has made for itself in this request."""
-        notes = self._notes.get()
-        return notes.aside if notes else 0
+    def excluded_calls(self) -> int:
+        """The number of calls of this request that were excluded."""
+        recording = self._recording.get()
+        return recording.excluded if recording else 0
 
-    def account(self, loaded: int, before: int, after: int, *, consistent: bool) -> Account:
-        """Draw up what this request did so far.
+    def summarize(self, loaded: int, before: int, after: int, *, consistent: bool) -> RequestLog:
+        """Return what this request has done so far, with prices.
 
         Args:
-            loaded: bytes of the item that was read; `before` and `after`: of the item that was
-                written, where it was written.
+            loaded: the size in bytes of the item that was read; 0 for none.
+            before: the size of the item that was written, before the write; 0 for none.
+            after: its size after the write.
             consistent: the option `consistent_read`.
         """
-        notes = self._notes.get()
-        events = notes.events if notes else []
+        recording = self._recording.get()
+        events = recording.events if recording else []
         saves = [event for event in events if isinstance(event, Saved)]
         calls = (event for event in events if isinstance(event, Call))
-        lines = tuple(_priced(calls, loaded, write_units(before, after), consistent=consistent))
-        return Account(lines, saves[-1] if saves else None)
+        priced = _price_calls(calls, loaded, write_units(before, after), consistent=consistent)
+        return RequestLog(tuple(priced), saves[-1] if saves else None)
 
 
-def _priced(
+def _price_calls(
     calls: Iterable[Call], loaded: int, write: float, *, consistent: bool
-) -> Iterator[Line]:
+) -> Iterator[LoggedCall]:
     for call in calls:
-        if call.outcome not in CHARGED:
-            yield Line(call.operation, call.outcome)
+        if call.outcome not in CHARGED_OUTCOMES:
+            yield LoggedCall(call.operation, call.outcome)
         elif call.operation == "GetItem":
-            yield Line(call.operation, call.outcome, read_units(loaded, consistent=consistent))
-            consistent = True  # a miss is read again, consistently
+            units = read_units(loaded, consistent=consistent)
+            yield LoggedCall(call.operation, call.outcome, units)
+            consistent = True  # a miss is read again, with a strongly consistent read
         elif call.operation in ("PutItem", "DeleteItem"):
-            yield Line(call.operation, call.outcome, writes=write)
-        else:  # the control plane is free
-            yield Line(call.operation, call.outcome)
+            yield LoggedCall(call.operation, call.outcome, writes=write)
+        else:  # calls of the control plane are free
+            yield LoggedCall(call.operation, call.outcome)

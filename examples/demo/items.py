@@ -1,6 +1,7 @@
-"""A look at the item as it stands in the table, through the package's own door.
+"""The item of a session as it is stored in the table, read and explained attribute by attribute.
 
-It reads and explains; it never writes, and never creates the table. No Beaker and no HTML here.
+It uses the package's own client. It never writes, and never creates the table. No Beaker and no
+HTML here.
 """
 
 from __future__ import annotations
@@ -16,38 +17,37 @@ from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
 from examples.demo.capacity import item_size
 
-#: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
-GRACE: Final = 120
-#: The bytes of the header of `data`.
-HEADER: Final = 8
+#: The size of the header of `data`, in bytes.
+HEADER_SIZE: Final = 8
 
 _FLAGS: Final = {
-    codec.BASE64: "Beaker's base64 undone",
+    codec.BASE64: "Beaker's base64 decoded",
     codec.COMPRESSED: "compressed",
     codec.ENCRYPTED: "encrypted",
-    codec.PIECES: "in pieces",
+    codec.PIECES: "split into chunks",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One attribute: its name, AWS's type of it, its value, and the bytes that AWS counts.
+class ItemAttribute:
+    """One attribute: its name, DynamoDB's type (S, N or B), its value, and its size in bytes.
 
-    `role` says what it is for: key, data, rev, prev, expires; or plain.
+    `role` is what it is for: key, data, rev, prev or expires; plain for any other.
     """
 
     name: str
     role: str
-    kind: str
+    type: str
     value: Attribute = field(repr=False)
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What the first bytes of `data` say of the rest."""
+class DataHeader:
+    """What the first bytes of `data` say about the rest."""
 
     version: int
     kind: str
@@ -55,67 +55,77 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An item as it stands; `text` is the length of what Beaker handed over for it."""
+class StoredItem:
+    """An item as it is stored.
 
-    cells: tuple[Cell, ...]
-    header: Header
+    `size` is in bytes as AWS counts them, `text_length` is the number of characters that Beaker
+    handed over, `expires` is in epoch seconds.
+    """
+
+    attributes: tuple[ItemAttribute, ...]
+    header: DataHeader
     size: int
-    text: int
+    text_length: int
     data: bytes = field(repr=False)
     expires: int | None
 
 
-class Window:
-    """Looks at sessions' items under the options that the applications use."""
+class ItemReader:
+    """Read the items of sessions, under the options that the applications use."""
 
     def __init__(self, given: Mapping[str, object], timeout: int) -> None:
         self.options: Options = sources.parse(given, "session")
         self._rows: Rows = rows(self.options, "session")
         self._table = dataclasses.replace(self._rows.table, create=None)
-        self._lifetime = timeout + GRACE
+        self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
         self._touch_after = self.options.touch_interval(timeout)
 
-    def look(self, namespace: str) -> Shown | None:
-        """Read the item of the session with this id; None if none stands there.
+    def get_item(self, session_id: str) -> StoredItem | None:
+        """Return the item of the session with this id; None if there is none.
 
-        Raises: whatever the codec and the door raise.
+        Raises: the errors of the codec and of the client.
         """
         try:
-            record = self._table.get(self._rows.layout.session(namespace), consistent=True)
+            record = self._table.get(self._rows.layout.session(session_id), consistent=True)
         except TableMissing:
             return None
-        return None if record is None else self._shown(record)
+        return None if record is None else self._describe(record)
 
-    def touched_from(self, shown: Shown) -> int | None:
-        """Say from which second on a page that only reads would write the expiry again."""
-        if shown.expires is None:
+    def next_touch(self, item: StoredItem) -> int | None:
+        """Return the epoch second from which a request that only reads extends the expiry."""
+        if item.expires is None:
             return None
-        return int(shown.expires - self._lifetime + self._touch_after)
+        return int(item.expires - self._lifetime + self._touch_after)
 
-    def _shown(self, record: Record) -> Shown:
+    def _describe(self, record: Record) -> StoredItem:
         layout, schema, key = self._rows.layout, self._rows.schema, record.key
-        found: dict[str, Attribute] = {layout.hash_key: key.hash}
+        values: dict[str, Attribute] = {layout.hash_key: key.hash}
         roles = {layout.hash_key: "key", schema.ttl: "expires"}
         roles |= {name: name for name in ("data", "rev", "prev")}
         if layout.range_key and key.range is not None:
-            found[layout.range_key] = key.range
-        found |= record.attributes(schema)
-        cells = tuple(
-            Cell(name, roles.get(name, "plain"), *_typed(value), item_size({name: value}))
-            for name, value in found.items()
+            values[layout.range_key] = key.range
+        values |= record.attributes(schema)
+        attributes = tuple(
+            ItemAttribute(
+                name, roles.get(name, "plain"), _type_of(value), value, item_size({name: value})
+            )
+            for name, value in values.items()
         )
-        text = len(self._rows.open(record) or b"")
-        return Shown(
-            cells, _header(record.data), item_size(found), text, record.data, record.expires
+        return StoredItem(
+            attributes,
+            _parse_header(record.data),
+            size=item_size(values),
+            text_length=len(self._rows.open(record) or b""),
+            data=record.data,
+            expires=record.expires,
         )
 
 
-def _typed(value: Attribute) -> tuple[str, Attribute]:
-    return ("S" if isinstance(value, str) else "B" if isinstance(value, bytes) else "N"), value
+def _type_of(value: Attribute) -> str:
+    return "S" if isinstance(value, str) else "B" if isinstance(value, bytes) else "N"
 
 
-def _header(data: bytes) -> Header:
+def _parse_header(data: bytes) -> DataHeader:
     version, kind, flags = data[:3]
-    told = tuple(word for bit, word in _FLAGS.items() if flags & bit)
-    return Header(version, "a session" if kind == codec.SESSION else "a cache's value", told)
+    names = tuple(name for bit, name in _FLAGS.items() if flags & bit)
+    return DataHeader(version, "a session" if kind == codec.SESSION else "a cached value", names)

@@ -1,7 +1,6 @@
-"""The page as HTML, out of a view of one request: values in, text out.
+"""The page as HTML, from the context of one request: values in, text out.
 
-No network, no session, no clock and no HTML: `now` is handed in, and the parts stand in
-page.html.
+No network, no session and no clock: `now` is handed in. The HTML is in page.html.
 """
 
 from __future__ import annotations
@@ -14,218 +13,223 @@ from typing import Any, Final
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
-from examples.demo.call_log import Account, Line
+from examples.demo.call_log import LoggedCall, RequestLog
 from examples.demo.capacity import READ_STEP, read_units, write_units
-from examples.demo.items import HEADER, Cell, Shown
-from examples.demo.templates import Html, fill, join
+from examples.demo.items import HEADER_SIZE, ItemAttribute, StoredItem
+from examples.demo.templates import Markup, join, render
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
-LONGEST: Final = 60
-#: What AWS's console calls its types.
+#: The maximum length of a text field, in characters.
+MAX_LENGTH: Final = 60
+#: The names of DynamoDB's types in AWS's console.
 TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
 _BYTES_SHOWN: Final = 16
-#: Beaker's options that nobody should read off a page; ours say so themselves.
+#: Beaker's options that must not be shown; the package's own secret options are marked as such.
 _SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the form before this page did: in words, and its calls; None if it never got there."""
+class FormResult:
+    """What a form did: in words, and its calls; None if the form was refused."""
 
     message: str
-    account: Account | None
+    log: RequestLog | None
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PageContext:
     """All that the page shows. `session` is None for a visitor without one."""
 
     framework: str
     now: float
     session: Mapping[str, Any] | None = field(repr=False)
     token: str = field(repr=False)
-    item: Shown | None
-    touched_from: int | None
-    account: Account
-    calls_aside: int
-    receipt: Receipt | None
+    item: StoredItem | None
+    next_touch: int | None
+    log: RequestLog
+    excluded_calls: int
+    form_result: FormResult | None
     options: Options
     settings: Mapping[str, str] = field(repr=False)
 
 
-def render(view: View) -> str:
-    """Write the page."""
-    here = view.framework
-    return fill(
+def render_page(context: PageContext) -> str:
+    """Return the page."""
+    current = context.framework
+    is_embedded = context.options.endpoint_url == embedded.WORD
+    return render(
         "page",
-        framework=here,
-        other=next(name for name in FRAMEWORKS if name != here),
-        switch=join(
-            fill("here", name=name) if name == here else fill("there", name=name, path=name.lower())
-            for name in FRAMEWORKS
-        ),
-        receipt=_receipt(view.receipt),
-        application=_application(view),
-        item=_item(view.item, view.now),
-        account=_account(view.account, "The calls of this request"),
-        aside=_aside(view.calls_aside),
-        next=_next(view),
-        outlives=fill("in-memory" if view.options.endpoint_url == embedded.WORD else "kept"),
-        settings=_lines(view.settings),
+        framework=current,
+        other=next(name for name in FRAMEWORKS if name != current),
+        links=join(_render_link(name, current) for name in FRAMEWORKS),
+        form_result=_render_form_result(context.form_result),
+        application=_render_application(context),
+        item=_render_item(context.item, context.now),
+        calls=_render_calls(context.log, "The calls of this request"),
+        excluded=_describe_excluded(context.excluded_calls),
+        next_read=_render_next_read(context),
+        restart=render("restart-in-memory" if is_embedded else "restart-kept"),
+        settings=_format_settings(context.settings),
     )
 
 
-def trouble(error: Exception) -> str:
-    """Write the page that says what an error of the table means for who sees it."""
+def render_error(error: Exception) -> str:
+    """Return the page that explains an error of the table to the visitor."""
     if isinstance(error, Unavailable):
-        return fill("trouble", title="The table cannot be reached", told=fill("down"), error=error)
-    title = "The table did not do what was asked"
-    return fill("trouble", title=title, told=fill("refused"), error=error)
+        title, part = "The table cannot be reached", "unavailable"
+    else:
+        title, part = "DynamoDB refused a call", "refused"
+    return render("error", title=title, explanation=render(part), error=error)
 
 
-def _receipt(receipt: Receipt | None) -> Html:
-    if receipt is None:
-        return Html("")
-    account: Html = Html("")
-    if receipt.account is not None:
-        table = _account(receipt.account, "The calls of the form before this page")
-        account = fill("form", summary=_units_of(receipt.account), table=table)
-    return fill("receipt", message=receipt.message, account=account)
+def _render_link(name: str, current: str) -> Markup:
+    if name == current:
+        return render("current-framework", name=name)
+    return render("other-framework", name=name, path=name.lower())
 
 
-def _application(view: View) -> Html:
-    if view.session is None:
-        return fill("begin")
-    user, things = view.session.get("user"), view.session.get("list", [])
-    items = join(fill("thing", thing=thing, token=view.token) for thing in things)
-    return fill(
+def _render_form_result(result: FormResult | None) -> Markup:
+    if result is None:
+        return Markup("")
+    cost: Markup = Markup("")
+    if result.log is not None:
+        table = _render_calls(result.log, "The calls of the form before this page")
+        cost = render("form-cost", units=_format_cost(result.log), table=table)
+    return render("form-result", message=result.message, cost=cost)
+
+
+def _render_application(context: PageContext) -> Markup:
+    if context.session is None:
+        return render("no-session")
+    user, things = context.session.get("user"), context.session.get("list", [])
+    items = join(render("thing", thing=thing, token=context.token) for thing in things)
+    return render(
         "application",
-        visits=view.session.get("visits", 0),
+        visits=context.session.get("visits", 0),
         user=user or "nobody yet",
-        login=fill("logout", token=view.token)
+        login=render("logout", token=context.token)
         if user
-        else fill("login", token=view.token, longest=LONGEST),
-        things=fill("things", items=items) if things else fill("nothing"),
-        token=view.token,
-        longest=LONGEST,
+        else render("login", token=context.token, max_length=MAX_LENGTH),
+        things=render("things", items=items) if things else render("no-things"),
+        token=context.token,
+        max_length=MAX_LENGTH,
     )
 
 
-def _item(item: Shown | None, now: float) -> Html:
+def _render_item(item: StoredItem | None, now: float) -> Markup:
     if item is None:
-        return fill("no-item")
-    raw, header = item.data, item.header
-    return fill(
+        return render("no-item")
+    data, header = item.data, item.header
+    return render(
         "item",
-        cells=join(_cell(cell, item, now) for cell in item.cells),
+        attributes=join(_render_attribute(one, item, now) for one in item.attributes),
         size=f"{item.size:,}",
-        version=raw[:1].hex(),
-        number=header.version,
-        kind=raw[1:2].hex(),
-        kind_told=header.kind,
-        flags=raw[2:3].hex(),
-        flags_told=", ".join(header.flags) or "none",
-        serializer=raw[3:4].hex(),
-        crc=raw[4:HEADER].hex(),
-        payload=f"{len(raw) - HEADER:,}",
-        text=f"{item.text:,}",
-        stored=f"{len(raw):,}",
-        header=HEADER,
+        version_byte=data[:1].hex(),
+        version=header.version,
+        kind_byte=data[1:2].hex(),
+        kind=header.kind,
+        flags_byte=data[2:3].hex(),
+        flags=", ".join(header.flags) or "none",
+        serializer_byte=data[3:4].hex(),
+        checksum_bytes=data[4:HEADER_SIZE].hex(),
+        payload_size=f"{len(data) - HEADER_SIZE:,}",
+        text_length=f"{item.text_length:,}",
+        data_size=f"{len(data):,}",
+        header_size=HEADER_SIZE,
     )
 
 
-def _cell(cell: Cell, item: Shown, now: float) -> Html:
-    return fill(
-        "cell",
-        name=cell.name,
-        type=TYPES[cell.kind],
-        size=f"{cell.size:,}",
-        value=_value(cell, item, now),
+def _render_attribute(attribute: ItemAttribute, item: StoredItem, now: float) -> Markup:
+    return render(
+        "attribute",
+        name=attribute.name,
+        type=TYPES[attribute.type],
+        size=f"{attribute.size:,}",
+        value=_render_value(attribute, item, now),
     )
 
 
-def _value(cell: Cell, item: Shown, now: float) -> Html:
-    if cell.role == "data":
+def _render_value(attribute: ItemAttribute, item: StoredItem, now: float) -> Markup:
+    if attribute.role == "data":
         rest = len(item.data) - _BYTES_SHOWN
-        return fill(
+        return render(
             "data",
-            header=item.data[:HEADER].hex(" "),
-            payload=item.data[HEADER:_BYTES_SHOWN].hex(" "),
-            more=f" … and {rest:,} bytes more" if rest > 0 else "",
+            header=item.data[:HEADER_SIZE].hex(" "),
+            payload=item.data[HEADER_SIZE:_BYTES_SHOWN].hex(" "),
+            more=f" … and {rest:,} more bytes" if rest > 0 else "",
         )
-    if cell.role == "expires":
-        at = _utc(int(cell.value))
-        minutes = max(0, round((int(cell.value) - now) / 60))
-        return fill(
+    if attribute.role == "expires":
+        expires = int(attribute.value)
+        minutes = max(0, round((expires - now) / 60))
+        return render(
             "expires",
-            value=cell.value,
-            iso=at.isoformat(),
-            told=at.strftime("%d %b %Y %H:%M:%S UTC"),
+            value=attribute.value,
+            iso=_to_utc(expires).isoformat(),
+            time=_to_utc(expires).strftime("%d %b %Y %H:%M:%S UTC"),
             minutes=f"{minutes:,}",
         )
-    return fill(cell.role, value=cell.value)
+    return render(attribute.role, value=attribute.value)
 
 
-def _account(account: Account, caption: str) -> Html:
-    if not account.lines:
-        return fill("no-calls")
-    return fill(
+def _render_calls(log: RequestLog, caption: str) -> Markup:
+    if not log.calls:
+        return render("no-calls")
+    return render(
         "calls",
         caption=caption,
-        lines=join(
-            fill("call", operation=line.operation, outcome=line.outcome, units=_units_of(line))
-            for line in account.lines
+        rows=join(
+            render("call", operation=call.operation, outcome=call.outcome, units=_format_cost(call))
+            for call in log.calls
         ),
-        total=_units_of(account),
-        saved=account.ending,
+        total=_format_cost(log),
+        summary=log.summary,
     )
 
 
-def _units_of(cost: Line | Account) -> str:
-    """Say what was charged, in words."""
-    told = [_units(n, what) for n, what in ((cost.reads, "read"), (cost.writes, "write")) if n]
-    return " and ".join(told) or "none"
+def _format_cost(cost: LoggedCall | RequestLog) -> str:
+    """Return what is charged, in words."""
+    amounts = ((cost.reads, "read"), (cost.writes, "write"))
+    return " and ".join(_format_units(n, kind) for n, kind in amounts if n) or "none"
 
 
-def _units(number: float, what: str) -> str:
-    return f"{number:g} {what} unit{'' if number == 1 else 's'}"
+def _format_units(number: float, kind: str) -> str:
+    return f"{number:g} {kind} unit{'' if number == 1 else 's'}"
 
 
-def _aside(calls: int) -> str:
+def _describe_excluded(calls: int) -> str:
     if not calls:
         return "The demo made no call of its own to show this."
-    once = {1: "once", 2: "twice"}.get(calls, f"{calls} times")
-    return f"Not counted: the demo itself read the item {once}, to show it to you here."
+    times = {1: "once", 2: "twice"}.get(calls, f"{calls} times")
+    return f"Not counted: the demo itself read the item {times}, to show it here."
 
 
-def _next(view: View) -> Html:
-    item, consistent = view.item, view.options.consistent_read
-    if item is None and view.account.lines:
+def _render_next_read(context: PageContext) -> Markup:
+    item, consistent = context.item, context.options.consistent_read
+    if item is None and context.log.calls:
         miss = read_units(0) if consistent else read_units(0, consistent=False) + read_units(0)
-        return fill("next-stray", cost=_units(miss, "read"))
+        return render("next-miss", cost=_format_units(miss, "read"))
     if item is None:
-        return fill("next-nothing")
-    units = read_units(item.size, consistent=consistent)
-    steps = read_units(item.size)
+        return render("next-nothing")
     touch = "A page that only reads writes nothing."
-    if view.touched_from is not None:
-        at = _utc(view.touched_from)
+    if context.next_touch is not None:
+        until = _to_utc(context.next_touch)
+        units = _format_units(write_units(item.size, 0), "write")
         touch = (
-            f"A page that only reads writes nothing until {at:%H:%M:%S} UTC. The first one after"
-            f" that also moves the expiry on, for {_units(write_units(item.size, 0), 'write')}."
+            f"A page that only reads writes nothing until {until:%H:%M:%S} UTC. The first one"
+            f" after that also extends the expiry, for {units}."
         )
-    return fill(
+    return render(
         "next",
-        cost=_units(units, "read"),
+        cost=_format_units(read_units(item.size, consistent=consistent), "read"),
         size=f"{item.size:,}",
         read="a strongly consistent read" if consistent else "an eventually consistent read",
-        ceiling=f"{int(steps * READ_STEP):,}",
+        max_size=f"{int(read_units(item.size) * READ_STEP):,}",
         touch=touch,
     )
 
 
-def _lines(settings: Mapping[str, str]) -> str:
-    """Write the settings as an ini file has them, without the secrets."""
+def _format_settings(settings: Mapping[str, str]) -> str:
+    """Return the settings as lines of an ini file, without the secrets."""
     hidden = _SECRETS | {name for name, row in TABLE.items() if row.secret}
     return "\n".join(
         f"{name} = {'…' if name.partition('.')[2] in hidden else value}"
@@ -233,5 +237,5 @@ def _lines(settings: Mapping[str, str]) -> str:
     )
 
 
-def _utc(seconds: int) -> datetime:
+def _to_utc(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,6 +1,6 @@
 """The page as a Pyramid application, configured by the ini file and pyramid_beaker alone.
 
-Only Pyramid's way of asking and answering stands here; what is answered stands in views.py.
+It only translates between Pyramid and the views, which are in views.py.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 from pyramid.config import Configurator
 from pyramid.response import Response
 
-from examples.demo.views import Asked, Shop
+from examples.demo.views import Request, Views
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def make_app(settings: Mapping[str, str], shop: Shop) -> WSGIApplication:
-    """Make the application out of the ini file's settings."""
+def make_app(settings: Mapping[str, str], views: Views) -> WSGIApplication:
+    """Return the application, configured by the settings of the ini file."""
 
-    def show(request: Any) -> Any:
-        asked = Asked("Pyramid", request.method, dict(request.GET), dict(request.POST))
-        answer = shop.answer(asked, request.session)
+    def show(sent: Any) -> Any:
+        request = Request("Pyramid", sent.method, dict(sent.GET), dict(sent.POST))
+        response = views.handle(request, sent.session)
         return Response(
-            text=answer.body, status=answer.status, headerlist=list(answer.headers.items())
+            text=response.body, status=response.status, headerlist=list(response.headers.items())
         )
 
     config = Configurator(settings=dict(settings))
     config.include("pyramid_beaker")
     config.add_route("page", "/")
     config.add_view(show, route_name="page")
-    made: WSGIApplication = config.make_wsgi_app()
-    return made
+    app: WSGIApplication = config.make_wsgi_app()
+    return app

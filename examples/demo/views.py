@@ -1,7 +1,8 @@
-"""What the page does with a session, whichever framework asks: count, log in, log out, list.
+"""The views of the demo, for both frameworks: count visits, log in, log out, keep a list.
 
-It saves before it answers, so that the page can show what the save did. The framework saves once
-more while the response starts; nothing has changed by then, so that save makes no call.
+A view saves the session before it renders the page, so that the page can show what the save did.
+The framework saves once more as the response starts; nothing has changed by then, so that save
+makes no call.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from examples.demo import pages
-from examples.demo.call_log import Account, Ledger
-from examples.demo.items import Shown, Window
-from examples.demo.pages import LONGEST, Receipt, View
+from examples.demo.call_log import CallLog, RequestLog
+from examples.demo.items import ItemReader, StoredItem
+from examples.demo.pages import MAX_LENGTH, FormResult, PageContext, render_page
 
-#: The name that Pyramid gives it (pyramid_beaker), so that its own check would find it too.
+#: The session key that pyramid_beaker uses for it, so that Pyramid's own check would find it.
 TOKEN: Final = "_csrft_"  # noqa: S105  # a key, not a secret
-MOST: Final = 20
-_REMEMBERED: Final = 256
+MAX_THINGS: Final = 20
+_MAX_RESULTS: Final = 256
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -37,8 +37,8 @@ HEADERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, as far as the page cares."""
+class Request:
+    """What the views need of a framework's request."""
 
     framework: str
     method: str
@@ -47,136 +47,143 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, before a framework makes its own of it."""
+class Response:
+    """A response that a framework turns into its own."""
 
     status: int
     headers: Mapping[str, str]
     body: str = field(default="", repr=False)
 
 
-class Receipts:
-    """What the last forms did: kept in this process, for the page that the browser is sent to."""
+class FormResults:
+    """The results of the last forms, each kept for the page that the browser is redirected to."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Receipt] = OrderedDict()
+        self._results: OrderedDict[str, FormResult] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, receipt: Receipt) -> str:
-        """Keep *receipt* for a while, and return the word that finds it."""
-        word = secrets.token_urlsafe(9)
+    def add(self, result: FormResult) -> str:
+        """Keep *result*, and return the random key that finds it. Only the last 256 are kept."""
+        key = secrets.token_urlsafe(9)
         with self._lock:
-            self._kept[word] = receipt
-            while len(self._kept) > _REMEMBERED:
-                self._kept.popitem(last=False)
-        return word
+            self._results[key] = result
+            while len(self._results) > _MAX_RESULTS:
+                self._results.popitem(last=False)
+        return key
 
-    def find(self, word: str) -> Receipt | None:
-        """Return what was kept, None if it is gone."""
-        return self._kept.get(word)
+    def get(self, key: str) -> FormResult | None:
+        """Return the result with this key; None if it is no longer kept."""
+        return self._results.get(key)
 
 
-class Shop:
-    """Answers the page's requests. Both applications have the same one."""
+class Views:
+    """Handle the page's requests. Both applications share one object."""
 
-    def __init__(self, window: Window, ledger: Ledger, settings: Mapping[str, str]) -> None:
-        self._window = window
-        self._ledger = ledger
+    def __init__(self, items: ItemReader, call_log: CallLog, settings: Mapping[str, str]) -> None:
+        self._items = items
+        self._call_log = call_log
         self._settings = settings
-        self._receipts = Receipts()
+        self._results = FormResults()
 
-    def answer(self, asked: Asked, session: Any) -> Answer:
-        """Show the page, or do what a form asks for and send the browser to the page.
+    def handle(self, request: Request, session: Any) -> Response:
+        """Show the page, or apply a form and redirect the browser to the page.
 
-        Args: session: Beaker's session object, the same class under both frameworks.
+        Args:
+            session: Beaker's session object, of the same class under both frameworks.
         """
-        if asked.method != "POST":
-            return self._show(asked, session)
-        if not _is_ours(asked.form, session):
-            receipt = Receipt("That form was no longer valid, so nothing was done.", None)
-            return self._to_the_page(receipt)
-        return self._act(asked.form, session)
+        if request.method != "POST":
+            return self._show_page(request, session)
+        if not _has_valid_token(request.form, session):
+            result = FormResult("That form was no longer valid, so nothing was done.", None)
+            return self._redirect(result)
+        return self._handle_form(request.form, session)
 
-    def _show(self, asked: Asked, session: Any) -> Answer:
-        """Count the visit, unless only a look was asked for; save; then show what was done."""
-        begun = not session.is_new
-        only_read = "read" in asked.query or "after" in asked.query
-        before = self._look(session.id) if begun else None
+    def _show_page(self, request: Request, session: Any) -> Response:
+        """Count the visit, unless the request only reads; save; then show what was done."""
+        existed = not session.is_new
+        only_read = "read" in request.query or "result" in request.query
+        before = self._get_item(session.id) if existed else None
         if not only_read:
             session["visits"] = session.get("visits", 0) + 1
             session.setdefault(TOKEN, secrets.token_urlsafe(24))
             session.save()
         session.persist()
-        item = self._look(session.id) if begun or not only_read else None
-        view = View(
-            framework=asked.framework,
+        item = self._get_item(session.id) if existed or not only_read else None
+        context = PageContext(
+            framework=request.framework,
             now=time.time(),
             session=dict(session) if item else None,
             token=session.get(TOKEN, ""),
             item=item,
-            touched_from=self._window.touched_from(item) if item else None,
-            account=self._account(before, before, item),
-            calls_aside=self._ledger.calls_aside,
-            receipt=self._receipts.find(asked.query.get("after", "")),
-            options=self._window.options,
+            next_touch=self._items.next_touch(item) if item else None,
+            log=self._summarize(before, before, item),
+            excluded_calls=self._call_log.excluded_calls,
+            form_result=self._results.get(request.query.get("result", "")),
+            options=self._items.options,
             settings=self._settings,
         )
-        return Answer(200, HEADERS, pages.render(view))
+        return Response(200, HEADERS, render_page(context))
 
-    def _act(self, form: Mapping[str, str], session: Any) -> Answer:
-        loaded, old = self._look(session.id), session.id
-        message = _do(form, session)
+    def _handle_form(self, form: Mapping[str, str], session: Any) -> Response:
+        old_id = session.id
+        loaded = self._get_item(old_id)
+        message = _apply_form(form, session)
         session.save()
         session.persist()
-        before = loaded if session.id == old else None
-        account = self._account(loaded, before, self._look(session.id))
-        return self._to_the_page(Receipt(message, account))
+        before = loaded if session.id == old_id else None
+        log = self._summarize(loaded, before, self._get_item(session.id))
+        return self._redirect(FormResult(message, log))
 
-    def _to_the_page(self, receipt: Receipt) -> Answer:
-        """Send the browser to the page by GET, so that a reload sends no form again."""
-        word = quote(self._receipts.keep(receipt))
-        return Answer(303, {**HEADERS, "Location": f"./?after={word}"})
+    def _redirect(self, result: FormResult) -> Response:
+        """Redirect the browser to the page, so that a reload does not send the form again."""
+        key = quote(self._results.add(result))
+        return Response(303, {**HEADERS, "Location": f"./?result={key}"})
 
-    def _look(self, namespace: str) -> Shown | None:
-        with self._ledger.aside():
-            return self._window.look(namespace)
+    def _get_item(self, session_id: str) -> StoredItem | None:
+        with self._call_log.exclude_calls():
+            return self._items.get_item(session_id)
 
-    def _account(self, loaded: Shown | None, before: Shown | None, after: Shown | None) -> Account:
-        sizes = [shown.size if shown else 0 for shown in (loaded, before, after)]
-        return self._ledger.account(*sizes, consistent=self._window.options.consistent_read)
-
-
-def _is_ours(form: Mapping[str, str], session: Any) -> bool:
-    """Tell whether the form carries the session's token: no other site can know it."""
-    wanted = session.get(TOKEN)
-    given = form.get("token", "")
-    return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode("utf-8", "replace"))
+    def _summarize(
+        self, loaded: StoredItem | None, before: StoredItem | None, after: StoredItem | None
+    ) -> RequestLog:
+        sizes = [item.size if item else 0 for item in (loaded, before, after)]
+        return self._call_log.summarize(*sizes, consistent=self._items.options.consistent_read)
 
 
-def _do(form: Mapping[str, str], session: Any) -> str:
-    """Do to the session what the form asks for, and say what was done."""
-    words = " ".join(form.get("words", "").split())[:LONGEST]
+def _has_valid_token(form: Mapping[str, str], session: Any) -> bool:
+    """Return whether the form carries the session's token, which no other site can know."""
+    expected = session.get(TOKEN)
+    sent = form.get("token", "")
+    return bool(expected) and hmac.compare_digest(
+        expected.encode(), sent.encode("utf-8", "replace")
+    )
+
+
+def _apply_form(form: Mapping[str, str], session: Any) -> str:
+    """Change the session as the form asks, and return a sentence that says what was done."""
+    text = " ".join(form.get("text", "").split())[:MAX_LENGTH]
     things = list(session.get("list", []))
-    match form.get("do"):
-        case "login" if words:
-            # The id of before the login may be known to somebody; that of after it is not.
+    match form.get("action"):
+        case "login" if text:
+            # Somebody may know the id from before the login; nobody knows the new one.
             session.regenerate_id()
-            session["user"] = words
+            session["user"] = text
             return (
-                f"You are logged in as {words}, under a new session id. The old one is nobody's,"
-                " and expires."
+                f"You are logged in as {text}, under a new session id. The session under the old"
+                " id is not logged in, and expires."
             )
         case "logout":
-            # delete() empties the row, so it goes; invalidate() would leave it logged in.
+            # delete() empties the session, so its item is deleted. After invalidate() the item
+            # would stay, and whoever kept the cookie would still be logged in.
             session.delete()
-            return "You are logged out. The item was deleted, and the cookie with it."
-        case "add" if words and len(things) < MOST:
-            session["list"] = [*things, words]
-            return f"“{words}” is on the list."
-        case "add" if words:
-            return f"The list holds {MOST} things, and that is enough for a demo."
-        case "remove" if words in things:
-            things.remove(words)
+            return "You are logged out. The item was deleted, and so was the cookie."
+        case "add" if text and len(things) < MAX_THINGS:
+            session["list"] = [*things, text]
+            return f"“{text}” was added to the list."
+        case "add" if text:
+            return f"The list is full: it holds {MAX_THINGS} things."
+        case "remove" if text in things:
+            things.remove(text)
             session["list"] = things
-            return f"“{words}” is off the list."
+            return f"“{text}” was removed from the list."
     return "There was nothing to do."

@@ -19,13 +19,13 @@ TYPES = {"S": "String", "N": "Number", "B": "Binary"}
 def send(app: Any, way: str, do: str, words: str = "") -> Any:
     """Fill in the page's form for *do* under *way*, and return the page that follows."""
     page = app.get(f"/{way}/?read=1")
-    for button in page.html.select(f"button[name=do][value={do}]"):
+    for button in page.html.select(f"button[name=action][value={do}]"):
         form = button.find_parent("form")
         fields = {field["name"]: field.get("value", "") for field in form.select("input")}
         if form.select("input:not([type=hidden])"):
-            fields["words"] = words
-        if fields.get("words", words) == words:
-            page = app.post(urljoin(f"/{way}/", form["action"]), {**fields, "do": do})
+            fields["text"] = words
+        if fields.get("text", words) == words:
+            page = app.post(urljoin(f"/{way}/", form["action"]), {**fields, "action": do})
             return page.follow()
     raise AssertionError(f"the page has no form for {do}")
 

@@ -18,7 +18,7 @@ from webtest import TestApp
 import beaker_dynamodb
 from examples.demo.__main__ import main
 from examples.demo.app import make_app
-from examples.demo.templates import asset
+from examples.demo.templates import read_asset
 from tests.demo.pages import EACH, fact, send, user
 from tests.servers import free_port
 
@@ -41,7 +41,7 @@ class TestTrouble:
     def test_a_form_of_another_site_does_nothing(self, app: Any, way: str, token: Any) -> None:
         """A form without the session's token is refused, and the page says so."""
         app.get(f"/{way}/")
-        fields = {"do": "login", "words": "Mallory"}
+        fields = {"action": "login", "text": "Mallory"}
         if token is not None:
             fields["token"] = token.encode("utf-8", "surrogateescape")
 
@@ -63,9 +63,9 @@ class TestTrouble:
         page = broken.get(f"/{way}/", status=503)
 
         assert "Nobody is logged out by this" in page
-        assert "once the table answers again" in page
+        assert "when the table responds again" in page
         assert "Set-Cookie" not in page.headers
-        assert fact(app.get(f"/{way}/"), "Visits, counted in the session") == "2"
+        assert fact(app.get(f"/{way}/"), "Visits in this session") == "2"
 
     def test_a_wrong_option_is_said_before_anything_is_served(self) -> None:
         """A misspelled option ends the demo at once, with the name that was meant."""
@@ -142,7 +142,7 @@ class TestForEverybody:
         assert sources == ["data:,", "/page.css"]
         assert not html.select("script, style, [style], iframe")
         assert app.get("/page.css").content_type == "text/css"
-        assert not re.search(r"url\(|@import|https?:", asset("page.css"))
+        assert not re.search(r"url\(|@import|https?:", read_asset("page.css"))
 
     def test_headers_keep_the_page_to_itself(self, app: Any) -> None:
         """No cache keeps it, no frame holds it, and its cookie is for this site's requests only."""

@@ -62,7 +62,7 @@ class TestWhatIsShown:
         codes = "".join(row[0] for row in shown[:-1])
         assert bytes.fromhex(codes) == data[:8]
         assert shown[-1][1] == f"{len(data) - 8} bytes of your session"
-        assert f"{len(data)} bytes stand in the table" in " ".join(page.html.get_text(" ").split())
+        assert f"{len(data)} bytes are stored" in " ".join(page.html.get_text(" ").split())
 
     @pytest.mark.parametrize("way", EACH)
     def test_the_calls_shown_are_the_calls_made(self, app: Any, way: str, calls: Recorder) -> None:
@@ -87,7 +87,7 @@ class TestWhatIsShown:
         page = app.get("/bottle/?read=1")
 
         assert calls == []
-        assert "Nobody paid anything" in page
+        assert "This request cost nothing" in page
         assert "a request without a session makes no call" in page
         assert list(app.cookiejar) == []
 
