@@ -89,7 +89,7 @@ def main() -> None:
     ):
         if folder is None:
             shoot(browser, url, FIGURES / "demo.png", "light", (1100, 850))
-            shoot(browser, down, FIGURES / "demo_outage.png", "dark", (768, 340))
+            shoot(browser, down, FIGURES / "demo_outage.png", "dark", (768, 356))
             return
         folder.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):

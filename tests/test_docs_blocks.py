@@ -12,10 +12,12 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 import click
 import pytest
@@ -27,6 +29,7 @@ from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.application import application
 from examples.demo.__main__ import make_parser
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, leads_nowhere, links
+from tests.servers import answers, free_port
 
 BLOCKS: Final = [block for document in DOCUMENTS for block in blocks(document)]
 SHELL: Final = frozenset({"sh", "bash"})
@@ -116,6 +119,45 @@ def test_the_files_of_a_document_are_a_suite_that_passes(
     )
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout
+
+
+@pytest.fixture
+def visits_app(tmp_path: Path) -> Iterator[str]:
+    """Run README's application, but for its port, as a program; yield its address."""
+    (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
+    port = str(free_port())
+    assert block.text.count("8080") == 1
+    (tmp_path / "visits.py").write_text(block.text.replace("8080", port), "utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "visits.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url, deadline = f"http://127.0.0.1:{port}/", time.monotonic() + 60
+    try:
+        while not answers(url):
+            assert process.poll() is None, "the application has ended"
+            assert time.monotonic() < deadline, "the application did not start"
+            time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_the_application_of_the_readme_counts_each_visitors_visits(visits_app: str) -> None:
+    """Ten lines of code, run as they are shown, keep each browser's session between requests."""
+    (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
+    ada, bob = (build_opener(HTTPCookieProcessor()) for _ in range(2))
+
+    def visit(browser: OpenerDirector) -> str:
+        with browser.open(visits_app, timeout=30) as response:
+            return str(response.read().decode())
+
+    assert len([line for line in block.text.splitlines() if line]) == 10
+    assert [visit(one) for one in (ada, ada, bob, ada)] == [f"Visits: {n}" for n in (1, 2, 1, 3)]
 
 
 # Ini files
