@@ -1,6 +1,6 @@
 """An in-memory DynamoDB inside this process: moto's server on a loopback port, made once.
 
-For development, the demo and quick tests. A second process has its own; what is stored ends
+For development and quick tests. A second process has its own; what is stored ends
 with the process. moto is imported only here, and only when asked for.
 """
 
