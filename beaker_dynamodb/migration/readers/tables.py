@@ -1,6 +1,6 @@
-"""What an origin that is a DynamoDB table itself needs: where they are, and how to write.
+"""A DynamoDB table of another package: where it is, and how its sessions are written as texts.
 
-They are read through the door, with options of the same names as ours.
+It is read through our own client, with options of the same names as ours.
 """
 
 from __future__ import annotations
