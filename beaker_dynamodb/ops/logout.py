@@ -59,7 +59,8 @@ def delete(of: Rows, seen: Sighting, now: float) -> Session:
     Raises: Unavailable, if it is written faster than it can be deleted; what the door raises.
     """
     was = described(of, seen, now)
-    _remove(of, seen, lambda _: True)
+    if _remove(of, seen, lambda _: True) is None:
+        raise _written_on(of)
     return was
 
 
@@ -75,27 +76,37 @@ def revoke(
         word: `NAME=VALUE`; *scan* reads the whole table instead of an index.
         keep: rows that are left alone, such as the session at hand.
 
+    One that is written faster than it can be deleted holds up no other: each look tries it anew.
+
     Raises: OptionError, as `maintenance.found`; Unavailable, if every look finds some.
     """
     name, value = wanted(of.options, word)
+    busy = False
     for turn in range(PASSES):
-        clean = True
+        clean, busy = True, False
         for seen in matching(of, name, value, now, scan=scan):
             if seen.key in keep:
                 continue
             clean = False
             was = described(of, seen, now)
-            if _remove(of, seen, lambda record: has(record, name, value, now)):
+            gone = _remove(of, seen, lambda record: has(record, name, value, now))
+            if gone:
                 yield was
+            busy = busy or gone is None
         if clean and (scan or turn):
             return
         of.values.around.sleep(PAUSE)
+    if busy:
+        raise _written_on(of)
     facts = CallFacts("Query", of.table.name, of.table.door.region)
     raise Unavailable("new sessions of this value keep appearing; revoke it again", call=facts)
 
 
-def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
-    """Delete a row until it is gone; False if what stands there is not meant any more."""
+def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool | None:
+    """Delete a row until it is gone; False if what stands there is not meant any more.
+
+    None, if it is written faster than it can be deleted.
+    """
     record, around = seen.record, of.values.around
     if not seen.ours:
         return False
@@ -122,8 +133,13 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool:
             return True
         record = refusal.theirs
         around.sleep(around.fraction() * JITTER)
+    return None
+
+
+def _written_on(of: Rows) -> Unavailable:
+    """Make the error that says of a session that it is still there."""
     facts = CallFacts("DeleteItem", of.table.name, of.table.door.region)
-    raise Unavailable("the session is written faster than it can be deleted", call=facts)
+    return Unavailable("the session is written faster than it can be deleted", call=facts)
 
 
 def _tombstone(of: Rows, seen: Sighting) -> Record:

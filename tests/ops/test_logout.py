@@ -202,6 +202,32 @@ def test_a_session_that_changed_hands_is_not_revoked(
     assert site.idents() == {"sess:a"}
 
 
+@pytest.mark.parametrize("scan", [False, True], ids=["index", "scan"])
+def test_a_session_written_without_end_keeps_no_other_one_logged_in(
+    scan: bool, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the user's sessions are deleted; the one that is left is told at the end."""
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        site.save(name, userId="42")
+    busy, original = site.key("b"), Table.delete
+
+    def overtaken(table: Table, key: Key, condition: Any) -> Any:
+        if key == busy:
+            site.save("b", userId="42", visits=time.time_ns())
+        return original(table, key, condition)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "delete", overtaken)
+        patched.setattr(logout, "TRIES", 2)
+        patched.setattr(logout, "PASSES", 3)
+        with pytest.raises(Unavailable, match="written faster"):
+            revoked(site, "userId=42", scan=scan)
+    assert site.idents() == {"sess:b"}
+
+    assert revoked(site, "userId=42", scan=scan) == ["b"]
+
+
 def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The passes are bounded, and what was revoked is yielded before that is said."""
     number = iter(range(10**6))
