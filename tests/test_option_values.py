@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
+from botocore import utils
+from hypothesis import strategies as st
 
 from beaker_dynamodb.config.options import DAY, MB, TABLE
 from beaker_dynamodb.config.sources import Kind, parse
@@ -39,8 +43,8 @@ BOOLEAN: Shared = (
 )
 WHOLE: Shared = (
     [("5", 5), (5, 5), (" 7 ", 7), ("1", 1)],
-    ["0", "-1", 0, "x", 1.5, "1.5", True, [5], "9" * 5000],
-    "a whole number of at least 1",
+    ["0", "-1", 0, "x", 1.5, "1.5", True, [5], "9" * 5000, 10**20, str(10**20)],
+    "a whole number of at least 1 and at most ",
 )
 SECONDS: Shared = (
     [
@@ -56,11 +60,16 @@ SECONDS: Shared = (
     ["-1", -1, "x", "5w", "h", True, float("nan"), float("inf"), [5], "1e3", "9" * 400],
     "a duration",
 )
-SOME_SECONDS = (SECONDS[0], [*SECONDS[1], 0, "0", "0s"], "a duration")
 ALSO_NONE = ([*SECONDS[0], ("0", 0.0), (0, 0.0)], SECONDS[1], "a duration")
+WAIT = (
+    [pair for pair in SECONDS[0] if pair[1] != 30.0 * DAY] + [("1d", float(DAY))],
+    [*SECONDS[1], "25h", DAY + 1, "30d"],
+    "a duration",
+)
+SOME_WAIT = (WAIT[0], [*WAIT[1], 0, "0", "0s"], "a duration")
 SIZE: Shared = (
-    [("5", 5), (5, 5), ("64KB", 65536), ("16 mb", 16 * MB), ("7B", 7)],
-    ["0", 0, -5, "5GB", "x", True, 5.5, "5.5", [5]],
+    [("5", 5), ("1024MB", 1024 * MB), (5, 5), ("64KB", 65536), ("16 mb", 16 * MB), ("7B", 7)],
+    ["0", 0, -5, "5GB", "x", True, 5.5, "5.5", [5], 1024 * MB + 1, "1025MB", "9" * 18 + "MB"],
     "a size above zero",
 )
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/shop"
@@ -75,8 +84,25 @@ TABLE_OF_CASES: dict[str, Case] = {
     "profile": (None, *TEXT),
     "endpoint_url": (
         None,
-        [("http://127.0.0.1:8000", "http://127.0.0.1:8000"), (" embedded ", "embedded")],
-        ["localhost:8000", "http://", 5, True, b"http://x", ["http://x"]],
+        [
+            (" embedded ", "embedded"),
+            *(
+                (url, url)
+                for url in (
+                    "http://127.0.0.1:8000",
+                    "http://[::1]:8000/path/",
+                    "https://dynamodb.eu-west-1.amazonaws.com.",
+                    "HTTP://localhost:65535",
+                )
+            ),
+        ],
+        [
+            *("localhost:8000", "http://", 5, True, b"http://x", ["http://x"]),
+            *("http://[", "http://[::1", "http://a:65536", "http://a:x", "http://a:-1"),
+            *("http://a:80:80", "http://..", "http://a..b", f"http://{'a' * 64}", "http://*"),
+            *("http:///x", "http://:80", "http://\N{ACCOUNT OF}", "http://a\\b", "http://a_b"),
+            *("http://-a-", f"http://{'a.' * 128}", "http://[x]"),
+        ],
         "http://",
     ),
     "aws_access_key_id": (None, *TEXT),
@@ -84,10 +110,10 @@ TABLE_OF_CASES: dict[str, Case] = {
     "aws_session_token": (None, *TEXT),
     "client": (None, [(THING, THING), (" my.app:make ", "my.app:make"), (len, len)], [], ""),
     "transport": ("boto3", [("boto3", "boto3"), (" BOTO3 ", "boto3")], ["x", 5], "boto3"),
-    "connect_timeout": (1.0, *SOME_SECONDS),
-    "read_timeout": (2.0, *SOME_SECONDS),
-    "max_attempts": (3, *WHOLE),
-    "max_pool_connections": (50, *WHOLE),
+    "connect_timeout": (1.0, *SOME_WAIT),
+    "read_timeout": (2.0, *SOME_WAIT),
+    "max_attempts": (3, [*WHOLE[0], ("100", 100)], [*WHOLE[1], 101, "101"], WHOLE[2]),
+    "max_pool_connections": (50, [*WHOLE[0], (10_000, 10_000)], [*WHOLE[1], 10_001], WHOLE[2]),
     "hash_key": ("id", *TEXT),
     "range_key": (None, [*TEXT[0], ("none", None)], *TEXT[1:]),
     "prefix": (
@@ -174,8 +200,8 @@ TABLE_OF_CASES: dict[str, Case] = {
     "serializer": ("pickle", [("json", "json"), (THING, THING), (" a.b ", "a.b")], [], ""),
     "max_value_size": (16 * MB, *SIZE),
     "lock": ("table", [("process", "process"), ("Table", "table")], ["x", 5], "table or process"),
-    "lock_lease": (15.0, *SOME_SECONDS),
-    "lock_wait": (20.0, *ALSO_NONE),
+    "lock_lease": (15.0, *SOME_WAIT),
+    "lock_wait": (20.0, [*WAIT[0], ("0", 0.0), (0, 0.0)], *WAIT[1:]),
     "stale_for": (60.0, *ALSO_NONE),
     "cache_errors": ("bypass", [("raise", "raise")], ["x", 5], "bypass or raise"),
 }
@@ -235,3 +261,22 @@ def test_a_bad_value_is_refused_with_what_is_expected(name: str, bad: object) ->
     assert "expected " in said
     assert TABLE_OF_CASES[name][3] in said
     assert (repr(bad) in said) is not TABLE[name].secret
+
+
+PARTS = ("http://", "https://", "HTTP://", "a", "-", ".", "[", "]", "::1", ":", "80", "65536", "%")
+MORE_PARTS = ("/", "?", "#", "_", "\N{KELVIN SIGN}", "\N{ARABIC-INDIC DIGIT ONE}", "@", "1.2.3.4")
+
+
+@hypothesis.given(text=st.lists(st.sampled_from([*PARTS, *MORE_PARTS]), max_size=8).map("".join))
+@hypothesis.example(text="http://[::1]")
+@hypothesis.example(text="http://[fe80::1%25eth0]:80/")
+def test_an_endpoint_that_is_taken_is_one_that_botocore_takes(text: str) -> None:
+    """Or every call would fail as if the store were down, and not as a mistake of the options."""
+    try:
+        given = parse({"endpoint_url": f"http://{text}"}, "session").endpoint_url
+    except OptionError:
+        return
+
+    assert given is not None
+    assert utils.is_valid_uri(given)
+    urlsplit(given).port  # noqa: B018  # raises where it is no port

@@ -14,6 +14,8 @@ from beaker_dynamodb.config import parsers
 from beaker_dynamodb.errors import masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
+#: Units a second of one table: far above every quota of AWS's, and a number that it can read.
+MAX_CAPACITY = 10_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,10 +93,21 @@ class Options:
         "`wire`: the package itself carries the usual calls, unseen by what instruments boto3;"
         " refused with `client`, a proxy or `max_attempts = 1`. `auto`: where nothing is missed",
     )
-    connect_timeout: float = _option(1.0, parsers.some_seconds, "seconds to connect", "1s")
-    read_timeout: float = _option(2.0, parsers.some_seconds, "seconds for one socket read", "2s")
-    max_attempts: int = _option(3, parsers.whole(1), "attempts of one call, the first included")
-    max_pool_connections: int = _option(50, parsers.whole(1), "connections that a process keeps")
+    connect_timeout: float = _option(
+        1.0, parsers.up_to_a_day(parsers.some_seconds), "seconds to connect, at most 1d", "1s"
+    )
+    read_timeout: float = _option(
+        2.0,
+        parsers.up_to_a_day(parsers.some_seconds),
+        "seconds for one socket read, at most 1d",
+        "2s",
+    )
+    max_attempts: int = _option(
+        3, parsers.whole(1, 100), "attempts of one call, the first included; at most 100"
+    )
+    max_pool_connections: int = _option(
+        50, parsers.whole(1, 10_000), "connections that a process keeps, at most 10,000"
+    )
     hash_key: str = _option(
         "id", parsers.attribute, "name of the hash key attribute (String)", node="hashKey"
     )
@@ -147,10 +160,18 @@ class Options:
         node="initialized",
     )
     read_capacity_units: int | None = _option(
-        None, parsers.whole(1), "with the next one: provisioned", "on-demand", node="(5)"
+        None,
+        parsers.whole(1, MAX_CAPACITY),
+        "with the next one: provisioned; at most 10,000,000",
+        "on-demand",
+        node="(5)",
     )
     write_capacity_units: int | None = _option(
-        None, parsers.whole(1), "with the former one: provisioned", "on-demand", node="(5)"
+        None,
+        parsers.whole(1, MAX_CAPACITY),
+        "with the former one: provisioned; at most 10,000,000",
+        "on-demand",
+        node="(5)",
     )
     special_keys: tuple[tuple[str, str], ...] = _option(
         (),
@@ -211,15 +232,25 @@ class Options:
         "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`",
     )
     max_value_size: int = _option(
-        16 * MB, parsers.size, "ceiling of one value, uncompressed", "16MB"
+        16 * MB, parsers.size, "ceiling of one value, uncompressed; at most 1024MB", "16MB"
     )
     lock: str = _option(
         "table",
         parsers.choice("table", "process"),
         "creation lock of caches: `table` (all servers) or `process` (this one; two calls less)",
     )
-    lock_lease: float = _option(15.0, parsers.some_seconds, "term of a creation lock", "15s")
-    lock_wait: float = _option(20.0, parsers.seconds, "longest wait for a creation lock", "20s")
+    lock_lease: float = _option(
+        15.0,
+        parsers.up_to_a_day(parsers.some_seconds),
+        "term of a creation lock, at most 1d",
+        "15s",
+    )
+    lock_wait: float = _option(
+        20.0,
+        parsers.up_to_a_day(parsers.seconds),
+        "longest wait for a creation lock, at most 1d",
+        "20s",
+    )
     stale_for: float = _option(
         60.0, parsers.seconds, "how long an expired cache value is kept to be served", "60s"
     )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import math
 import re
+import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -19,10 +21,12 @@ T = TypeVar("T")
 Cast = Callable[[object], T]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
-_MOST_SECONDS = 100 * 366 * 86400
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAY = 86400
+_MOST_SECONDS = 100 * 366 * _DAY
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": _DAY}
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
+_MAX_SIZE = 1024 * _BYTES["MB"]
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,63}:", re.ASCII)
 #: AWS: Naming rules of DynamoDB; an ARN names a table of another account.
 _TABLE = re.compile(
@@ -43,6 +47,10 @@ _COMMENT = re.compile(r"(?:^|\s)[#;]")
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
 _NAME_BYTES = 255
 _ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
+_EMBEDDED = "embedded"
+#: botocore: is_valid_endpoint_url (botocore/utils.py), which knows no underscore.
+_HOST = re.compile(r"(?:(?!-)[A-Z0-9-]{1,63}(?<!-)(?:\.(?!$)|\.?$))+", re.ASCII | re.IGNORECASE)
+_HOST_BYTES = 255
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
@@ -140,16 +148,19 @@ def compression(value: object) -> bool | str:
     raise BadValue("true, false or fast")
 
 
-def whole(least: int) -> Cast[int]:
-    """Make a cast for a whole number of at least *least*."""
+def whole(least: int, most: int) -> Cast[int]:
+    """Make a cast for a whole number of at least *least* and at most *most*.
+
+    There is always a ceiling: botocore makes room for as many connections as it is told of.
+    """
 
     def cast(value: object) -> int:
         try:
             number = int(value) if isinstance(value, (str, int)) else None
         except ValueError:
             number = None
-        if number is None or isinstance(value, bool) or number < least:
-            raise BadValue(f"a whole number of at least {least}")
+        if number is None or isinstance(value, bool) or not least <= number <= most:
+            raise BadValue(f"a whole number of at least {least} and at most {most:,}")
         return number
 
     return cast
@@ -178,12 +189,25 @@ def some_seconds(value: object) -> float:
     return given
 
 
+def up_to_a_day(cast: Cast[float]) -> Cast[float]:
+    """Make *cast*, of a duration, refuse what is more than a day: sockets and locks wait for it."""
+
+    def read(value: object) -> float:
+        given = cast(value)
+        if given > _DAY:
+            raise BadValue("a duration of at most 1d: seconds, or 90s, 15m, 2h")
+        return given
+
+    return read
+
+
 def size(value: object) -> int:
-    """Read a size: bytes as a number, or `64KB`, `16MB`."""
+    """Read a size: bytes as a number, or `64KB`, `16MB`; at most 1024MB, which zlib can count."""
     match = _SIZE.fullmatch(str(value).strip())
-    if isinstance(value, bool) or match is None or int(match[1]) == 0:
-        raise BadValue("a size above zero: bytes, or 64KB, 16MB")
-    return int(match[1]) * _BYTES[(match[2] or "").upper()]
+    given = int(match[1]) * _BYTES[(match[2] or "").upper()] if match else 0
+    if isinstance(value, bool) or not 0 < given <= _MAX_SIZE:
+        raise BadValue("a size above zero: bytes, or 64KB, 16MB; at most 1024MB")
+    return given
 
 
 def choice(*words: str) -> Cast[str]:
@@ -212,7 +236,26 @@ def endpoint(value: object) -> str:
             "an address that begins with http:// or https://, without user and password, which"
             " AWS's requests have no place for; or embedded"
         )
-    return value.strip()
+    given = value.strip()
+    if given.lower() != _EMBEDDED and not _has_a_host(given):
+        raise BadValue(
+            "an address such as http://127.0.0.1:8000: a host of letters, digits, '-' and '.', or"
+            " an IPv6 address in brackets, and a port of at most 65535, if any"
+        )
+    return given
+
+
+def _has_a_host(url: str) -> bool:
+    """Tell whether botocore takes the host and the port of a URL; it fails at each call else."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port  # read, it is checked
+        if parts.netloc.startswith("["):
+            return bool(ipaddress.IPv6Address(host))
+    except ValueError:
+        return False
+    return len(host) <= _HOST_BYTES and _HOST.fullmatch(host) is not None
 
 
 def typed_names(value: object) -> tuple[tuple[str, str], ...]:

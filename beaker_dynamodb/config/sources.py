@@ -169,6 +169,11 @@ def _ignore(what: str) -> None:
         log.warning("%s; it is ignored", what)
 
 
+def own_name(name: str) -> str:
+    """Return the name in the table of an option that is given by its alias, else *name*."""
+    return _NAMES.get(name, name)
+
+
 def is_known(name: str, *, or_near: bool = False) -> bool:
     """Tell whether a name means something to us, or is one that Beaker hands to every backend.
 
@@ -180,6 +185,31 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
         return True
     _refuse_near(name, _NAMES)
     return False
+
+
+def sift(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    """Part settings into options that must be parsed together, and those that are wrong alone.
+
+    Returns: the options, never more than the table has, however many settings are given; and why
+    each of the others is refused, by its name. What `parse` would ignore is in neither. Of the
+    options of `migrate_from` the first by name is kept: `parse` reads no value of theirs.
+    """
+    together: dict[str, object] = {}
+    alone: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None or value == "" or name in LEFTOVERS or name.startswith(_FOREIGN):
+            continue
+        try:
+            known = is_known(name)
+            if name.startswith(_FORMERS):
+                _cast(name, value)
+        except OptionError as error:
+            alone[name] = str(error)
+        else:
+            together |= {name: value} if known else {}
+    for name in sorted(name for name in together if name.startswith(_FORMERS))[1:]:
+        del together[name]
+    return together, alone
 
 
 def _cast(name: str, value: object) -> object:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.connection import Connection, given_client
@@ -115,7 +116,7 @@ class Door:
         self, operation: str, request: Mapping[str, Any], *, again: bool
     ) -> Mapping[str, Any] | Failure:
         answer: Mapping[str, Any] | Failure
-        tried = False
+        tried, made = False, None
         try:
             made = self._made()
             client = made.client
@@ -130,7 +131,7 @@ class Door:
         except DynamoDBBackendError:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
-            answer = failure_of(error)
+            answer = failure_of(error, making=made is None)
             if answer.code in STALE_CREDENTIALS or answer.names & STALE_CREDENTIALS:
                 self.renew()  # the error would stick to the client
         return one_more(answer) if tried else answer
@@ -145,7 +146,7 @@ class Door:
         except DynamoDBBackendError:
             raise
         except Exception as error:  # noqa: BLE001  # as in _send
-            answer = failure_of(error)
+            answer = failure_of(error, making=True)
         raise error_of(answer, CallFacts("CreateClient", None, self.region), "")
 
     def _current(self) -> Any:
@@ -227,6 +228,7 @@ def _ours(connection: Connection) -> Made:
         return session.client("dynamodb", endpoint_url=url, config=config)
 
     usual = client(connection.max_attempts)
+    _ = urlsplit(usual.meta.endpoint_url).port  # no port raises here, and not with each call
     switch = Switch(connection, usual)
     credentials = None if switch.boto3_alone else session.get_credentials()
     if credentials is None:  # boto3 says so, and the next client is looked for anew

@@ -43,7 +43,7 @@ def identity(door: Door) -> Identity:
     except DynamoDBBackendError:
         raise
     except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
-        failure = failure_of(error)
+        failure = failure_of(error, making=True)
     raise error_of(failure, CallFacts("CreateClient", region=door.region), "")
 
 

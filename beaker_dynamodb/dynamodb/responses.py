@@ -73,6 +73,10 @@ _WHERE: Final = (
     "boto3 looks for credentials in the options, the environment (AWS_ACCESS_KEY_ID), AWS's files"
     " (~/.aws), and the role of the container or machine"
 )
+_LOOK_AT: Final = (
+    "look at the options, at AWS_... and HTTPS_PROXY in the environment, and at AWS's files"
+    " (~/.aws/config)"
+)
 _OPTIONS: Final = {
     "NoCredentialsError": f"no AWS credentials were found; {_WHERE}",
     "PartialCredentialsError": f"the AWS credentials are incomplete; {_WHERE}",
@@ -89,6 +93,31 @@ _SILENT: Final = {
     " region, and endpoint_url?",
     "ConnectTimeoutError": "nobody opens the connection in time: a firewall, a missing route?",
 }
+#: botocore's and urllib3's own classes for what stands in the environment or in AWS's files.
+_CONFIGURATION: Final = frozenset(
+    {
+        "ConfigNotFound",
+        "EndpointProviderError",
+        "InvalidChecksumConfigError",
+        "InvalidConfigError",
+        "InvalidDefaultsMode",
+        "InvalidEndpointConfigurationError",
+        "InvalidEndpointDiscoveryConfigurationError",
+        "InvalidIMDSEndpointError",
+        "InvalidIMDSEndpointModeError",
+        "InvalidProxiesConfigError",
+        "InvalidRetryConfigurationError",
+        "InvalidSTSRegionalEndpointsConfigError",
+        "BaseEndpointResolverError",
+        "LocationValueError",  # urllib3's, of a proxy's address
+        "UnknownCredentialError",
+        "UnknownSignatureVersionError",
+        "UnknownTokenProviderError",
+    }
+)
+#: What else is one while a client is made, before anything was asked: a number that is none, an
+#: address that is none, a `credential_process` that is not there or answers no JSON.
+_WHILE_MADE: Final = frozenset({"ValueError", "FileNotFoundError"})
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
 _KEY_SCHEMA: Final = re.compile(
     r"provided key element does not match the schema|Missing the key|Type mismatch for key"
@@ -114,6 +143,7 @@ class Failure:
     names: frozenset[str] = frozenset()
     date: str | None = None
     address: str = ""
+    making: bool = False
 
     @property
     def facts(self) -> tuple[Any, ...]:
@@ -142,12 +172,16 @@ class Failure:
         return "unavailable" if gone or ERRORS.get(self.code) is Unavailable else "error"
 
 
-def failure_of(error: Exception) -> Failure:
-    """Reduce what botocore, or a credential provider beneath it, has raised."""
+def failure_of(error: Exception, *, making: bool = False) -> Failure:
+    """Reduce what botocore, or a credential provider beneath it, has raised.
+
+    Args: *making* says that it was raised while a client was made, before any call was sent.
+    """
     names = frozenset(kind.__name__ for kind in type(error).__mro__)
     response = getattr(error, "response", None)
     if "ClientError" not in names or not isinstance(response, Mapping):
-        return Failure(type(error).__name__, names=names, address=_address(error))
+        code, names = type(error).__name__, names | _names_inside(error)
+        return Failure(code, names=names, address=_address(error), making=making)
     told, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     code = str(told.get("Code", "")).rpartition("#")[2]
     return Failure(
@@ -174,6 +208,16 @@ def plausible(request: Mapping[str, Any], failure: Failure) -> Failure:
     return replace(failure, code=str(failure.status or _BAD_REQUEST), item=None)
 
 
+def _names_inside(error: Exception) -> frozenset[str]:
+    """Name the classes of the error that botocore's HTTPClientError was made of."""
+    told = getattr(error, "kwargs", None)
+    inside = told.get("error") if isinstance(told, Mapping) else None
+    if not isinstance(inside, Exception):
+        return frozenset()
+    # Of urllib3's addresses only: a reply that is garbage raises a ValueError, too.
+    return frozenset(kind.__name__ for kind in type(inside).__mro__) & {"LocationValueError"}
+
+
 def _address(error: Exception) -> str:
     """Read which host and port was tried; nothing else of the address leaves."""
     told = getattr(error, "kwargs", None)
@@ -198,6 +242,15 @@ def _schema_told(code: str, message: str) -> str:
     return "its key attributes are others"
 
 
+def _misconfigured(failure: Failure) -> str:
+    """Say what boto3 refuses of its configuration; "" where it is something else that failed."""
+    for name, sentence in _OPTIONS.items():
+        if name in failure.names:
+            return sentence
+    wrong = failure.names & (_CONFIGURATION | (_WHILE_MADE if failure.making else frozenset()))
+    return f"boto3 refuses how it is configured: {_LOOK_AT}" if wrong else ""
+
+
 def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendError:  # noqa: PLR0911
     """Turn a failure into one of our errors.
 
@@ -205,9 +258,8 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
         failure: what was reduced. `call`: the facts that an operator needs.
         ought: the key schema that the options name, for `TableMismatch`.
     """
-    for name, sentence in _OPTIONS.items():
-        if name in failure.names:
-            return OptionError(sentence, call=call)
+    if sentence := _misconfigured(failure):
+        return OptionError(sentence, call=call)
     if failure.names & _BUGS:
         return Refused("botocore refuses the request before it is sent", call=call)
     if not failure.status:

@@ -91,18 +91,29 @@ def mistakes(
     """
     kind, settings = _kind(cache), _settings(config, given or {}, cache)
     begin, typed = begin_of(cache), _plain(given or {}, kind)
-    while said := _wrong(settings, kind):
-        without = {name: {n: v for n, v in settings.items() if n != name} for name in settings}
-        culprit = next((name for name in settings if _wrong(without[name], kind) != said), None)
-        named = f"-o {culprit}" if culprit in typed else f"{begin}{culprit}"
-        yield Mistake(named if culprit else "", said)
+
+    def named(name: str) -> str:
+        return f"-o {name}" if name in typed else f"{begin}{name}"
+
+    beakers = beaker_settings.own(kind)
+    options, alone = sources.sift({n: v for n, v in settings.items() if n not in beakers})
+    yield from (Mistake(named(name), said) for name, said in alone.items())
+    # Two options may contradict each other, and a variable of the environment may be what is
+    # wrong. So each option is left out in turn: the one without which it sounds otherwise is it.
+    while said := _wrong(options, kind):
+        culprit = next((n for n in options if _wrong(_without(options, n), kind) != said), None)
+        yield Mistake("" if culprit is None else named(culprit), said)
         if culprit is None:  # an environment variable, a default of the process
             return
-        settings = without[culprit]
+        options = _without(options, culprit)
     if kind == "session":
         for name, value in settings.items():
             if said := beaker_settings.refused(name, value):
                 yield Mistake(f"{begin}{name}", f"Beaker refuses it when it starts: {said}")
+
+
+def _without(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != left_out}
 
 
 def _wrong(settings: Mapping[str, Any], kind: sources.Kind) -> str:
@@ -204,7 +215,12 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
 
 def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
     """Take the beginning from names that have one; another kind's beginning is a mistake."""
-    plain = {n.removeprefix("beaker.").removeprefix(f"{kind}."): v for n, v in given.items()}
+    plain: dict[str, str] = {}
+    for name, value in given.items():
+        own = sources.own_name(name.removeprefix("beaker.").removeprefix(f"{kind}."))
+        if own in plain:
+            raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
+        plain[own] = value
     for name in plain:
         if name.startswith(("session.", "cache.")):  # `parse` would set it aside without a word
             raise OptionError(f"option {shown(name)} is not a {kind}'s; see --cache")

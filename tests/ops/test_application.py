@@ -235,8 +235,9 @@ def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path
 def test_a_secret_of_a_cache_is_hidden_under_each_of_its_names(begin: str, name: str) -> None:
     """The command that a remedy says is pasted into tickets."""
     secret = "UzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzM="
-    given = {"table": "abc", "aws_access_key_id": "x", "aws_secret_access_key": secret}
-    found = application(given=given | {f"{begin}{name}": secret}, cache="default")
+    given = {"table": "abc", f"{begin}{name}": secret}
+    given |= {"aws_access_key_id": "x"} if name.startswith("aws_") else {}
+    found = application(given=given, cache="default")
 
     assert secret not in found.creates()
     assert f"{begin}{name}=..." in found.creates()

@@ -141,6 +141,18 @@ OPTIONS: tuple[tuple[settings.Check, Application, str, Application], ...] = (
         told({}),
     ),
     (beakers.sessions_open, told({}, encrypt_key="k"), "warning encrypt_key", told({})),
+    (
+        beakers.opaque_logout,
+        told({"migrate_from": "ext:redis"}, encrypt_key="k"),
+        "warning migrate_from",
+        told({"migrate_from": "ext:redis"}),
+    ),
+    (
+        beakers.opaque_logout,
+        told({"migrate_from": "file"}, encrypt_key="k"),
+        "warning migrate_from",
+        told({"migrate_from": "none"}, encrypt_key="k"),
+    ),
     (beakers.pickles, told({}), "note serializer", told({}, data_serializer="json")),
     (beakers.pickles, told({}, "cache"), "note serializer", told({"serializer": "json"}, "cache")),
     (beakers.pickles, told({}), "note serializer", told({"encryption_keys": KEY})),

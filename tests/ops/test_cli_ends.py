@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -139,3 +140,19 @@ def test_no_control_character_of_a_word_reaches_the_terminal(run: Run) -> None:
     assert (code, out) == (2, "")
     assert "special_keys = \\x1b]0;owned\\x07\\x9b:S" in err
     assert err.rstrip("\n").isprintable()
+
+
+def test_a_table_whose_name_was_mistyped_stays_and_machines_are_told(
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The object has the shape that a delete has."""
+    table("create", dynamodb_local, table_name, "--quiet")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "another")
+
+    assert table("delete", dynamodb_local, table_name, "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"done": False, "sentence": "that is not its name; nothing was deleted"}
+    assert table("show", dynamodb_local, table_name) == 0

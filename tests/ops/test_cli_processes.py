@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,25 @@ def test_a_policy_costs_no_boto3() -> None:
     )
 
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("entered", ["a module", "the console script"])
+def test_a_signal_while_it_starts_is_no_traceback(entered: str) -> None:
+    """A real SIGINT, in the middle of the imports: a shell reports 130, by a code or the signal."""
+    start = {
+        "a module": "import runpy; runpy.run_module('beaker_dynamodb', None, '__main__', True)",
+        "the console script": "from beaker_dynamodb.__main__ import main; sys.exit(main())",
+    }
+    done = python(
+        "-c",
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'beaker_dynamodb.provisioning.iam':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"sys.argv = ['beaker-dynamodb', 'policy', 'app']\n{start[entered]}",
+    )
+
+    assert done.returncode in {130, -signal.SIGINT}
+    assert (done.stdout, done.stderr) == ("", "beaker-dynamodb: interrupted\n")

@@ -265,4 +265,54 @@ def test_a_pipe_that_is_closed_ends_the_command(dynamodb_local: str, table_name:
         err = it.stderr.read()
         code = it.wait(timeout=60)
 
-    assert (code, err) == (1, b"")
+    assert (code, err) == (141, b"")
+
+
+@pytest.mark.parametrize("words", [("delete", IDENT), ("revoke", "userId=42", "--scan")])
+def test_a_question_answered_with_no_is_said_to_machines_too(
+    words: tuple[str, ...], run: Run, shop: Site, on_a_terminal: Callable[[str], None]
+) -> None:
+    """One object, in the shape of `table delete`: a script that reads stdout always finds JSON."""
+    on_a_terminal("n")
+    before = shop.idents()
+
+    code, out, err = run(*words, "--json")
+
+    assert code == 1
+    told = json.loads(out)
+    assert told == {"done": False, "sentence": told["sentence"]}
+    assert told["sentence"].startswith("nothing was ")
+    assert told["sentence"] in err
+    assert shop.idents() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list",), 0),
+        (("list", "--expired"), 0),
+        (("count",), 0),
+        (("stats",), 0),
+        (("purge",), 0),
+        (("show", "0" * 32), 1),
+        (("find", "userId=0", "--scan"), 1),
+        (("delete", "0" * 32), 1),
+        (("revoke", "userId=0", "--scan", "--yes"), 1),
+    ],
+)
+def test_only_who_asks_for_somebody_is_answered_no_by_an_empty_table(
+    words: tuple[str, ...],
+    code: int,
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A list of nothing is a good list; a session that was named and is not there is a no."""
+    empty = Site.made(dynamodb_local, table_name)
+
+    assert main(empty.argv("sessions", *words)) == code
+    assert "nothing there" in "".join(capsys.readouterr()) or words[0] in {
+        "count",
+        "stats",
+        "purge",
+    }

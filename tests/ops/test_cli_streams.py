@@ -38,10 +38,10 @@ def site_(dynamodb_local: str, table_name: str) -> Site:
     return site
 
 
-@pytest.mark.parametrize("redirections", ["| true", "> /dev/full"])
+@pytest.mark.parametrize(("redirections", "code"), [("| true", 141), ("> /dev/full", 1)])
 @pytest.mark.parametrize("more", ["", "--json"])
 def test_all_are_logged_out_where_nobody_reads_who(
-    site: Site, redirections: str, more: str
+    site: Site, redirections: str, code: int, more: str
 ) -> None:
     """`revoke ... | head` on the night of a theft: what is not printed is logged out all the same.
 
@@ -50,7 +50,7 @@ def test_all_are_logged_out_where_nobody_reads_who(
     done = shell(site, f"sessions revoke userId=42 --scan --yes {more}", redirections)
 
     assert site.idents() == set()
-    assert done.returncode == 1
+    assert done.returncode == code
     assert "5 revoked; not all of them could be printed" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -81,6 +81,18 @@ def test_a_full_disk_is_said_in_one_line(site: Site, words: str) -> None:
         "beaker-dynamodb: the answer cannot be written: No space left on device"
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["sessions list", "sessions list --json", "sessions stats", "table show", "policy app"]
+)
+def test_a_pipe_whose_reader_has_ended_is_no_answer_of_no(site: Site, words: str) -> None:
+    """The exit code is that of a program which SIGPIPE ended, as git's is; nothing is said."""
+    done = shell(site, words, "| true")
+
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.ops.application import application
 from tests.servers import REGION
 
 
@@ -70,6 +71,48 @@ def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_
     """Beaker's own, too."""
     assert main(["sessions", "count", "-o", "time_out=3"]) == 2
     assert "unknown option 'time_out'; did you mean 'timeout'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["sessions", "count", "-o", "table=one", "-o", "table=two"], "table"),
+        (["sessions", "count", "-o", "table=one", "-o", "table=one"], "table"),
+        (["sessions", "count", "-o", "table=one", "-o", "session.table=two"], "table"),
+        (["sessions", "count", "-o", "beaker.session.ttl=1d", "-o", "ttl=2d"], "ttl"),
+        (["sessions", "count", "-o", "table=one", "-o", "table_name=two"], "table"),
+        (["table", "create", "--range-key", "a", "-o", "range_key=b"], "range_key"),
+        (["table", "create", "--range-key", "a", "-o", "session.range_key=b"], "range_key"),
+        (["table", "create", "--tag", "team=web", "--tag", "team=shop"], "team"),
+        (
+            ["import", "--from", "file", "--from-option", "data_dir=a", "--from-option=data_dir=b"],
+            "data_dir",
+        ),
+    ],
+)
+def test_a_name_that_is_given_twice_is_a_usage_error(
+    words: list[str], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last one used to win without a word: a pasted command worked on another table."""
+    assert main(words) == 2
+    assert name in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_alias_on_the_command_line_wins_over_the_file(ini: str) -> None:
+    """As every option does that is given there, whatever it is called in the file."""
+    with Path(ini).open("a") as file:
+        file.write("\n[app:other]\nsession.type = ext:dynamodb\nsession.table = mine\n")
+
+    assert application(f"{ini}#other", given={"table_name": "theirs"}).options.table == "theirs"
+
+
+@pytest.mark.parametrize("rate", ["1e-320", "0.09", "0", "-1", "nan"])
+def test_a_rate_that_would_take_for_ever_is_a_usage_error(
+    rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first page would be waited for until the end of the world."""
+    assert main(["sessions", "purge", "-o", "table=tab", "--rate", rate]) == 2
+    assert "--rate" in capsys.readouterr().err
 
 
 def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:

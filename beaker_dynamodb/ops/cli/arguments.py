@@ -30,11 +30,15 @@ Command = Callable[..., Any]
 
 
 def pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
-    """Read a repeated NAME=VALUE."""
+    """Read a repeated NAME=VALUE; a name that is given twice is a usage error."""
     found = dict(word.partition("=")[::2] for word in words if "=" in word.lstrip("= "))
     wrong = [word for word in words if "=" not in word.lstrip("= ")]
     if wrong:
         raise click.BadParameter(f"{shown(wrong[0])} is not NAME=VALUE")
+    if len(found) < len(words):
+        names = [word.partition("=")[0] for word in words]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise click.BadParameter(f"{shown(twice)} is given twice")
     return found
 
 

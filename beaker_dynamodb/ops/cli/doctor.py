@@ -14,7 +14,7 @@ import click
 from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.wording import counted
+from beaker_dynamodb.ops.cli.wording import counted, escaped
 from beaker_dynamodb.ops.doctor.examine import exit_code, look_over
 from beaker_dynamodb.ops.doctor.finding import Finding
 
@@ -61,11 +61,12 @@ def doctor(
 
 def _line(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
-    said = f"{severity}{click.style(finding.matter, bold=True)}: {finding.said}"
+    # Names and values of an ini file are in it, and whatever they hold must not be a command.
+    said = f"{severity}{click.style(finding.matter, bold=True)}: {escaped(finding.said)}"
     if not finding.remedy:
         return said
     arrow = "->".rjust(_MARGIN - 1)
-    return f"{said}\n{arrow} {finding.remedy}"
+    return f"{said}\n{arrow} {escaped(finding.remedy)}"
 
 
 COMMANDS = (doctor,)

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 from rich.status import Status
 
-from beaker_dynamodb.ops.cli.wording import plain
+from beaker_dynamodb.ops.cli.wording import escaped, plain
 
 #: Columns of what is no terminal.
 _UNFOLDED: Final = 1000
@@ -94,12 +94,15 @@ class Output:
     quiet: bool = False
 
     def answer(self, told: object, lines: Iterable[str]) -> None:
-        """Print one result: *told* as a JSON object, or *lines*."""
+        """Print one result: *told* as a JSON object, or *lines*, each of them escaped."""
         if not self.quiet:
-            echo(_json(told, indent=2) if self.as_json else "\n".join(lines))
+            echo(_json(told, indent=2) if self.as_json else "\n".join(map(escaped, lines)))
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
-        """Print one line a result as it comes, JSON or `line(result)`; return how many."""
+        """Print one line a result as it comes, JSON or `line(result)`; return how many.
+
+        A line may be styled, so *line* itself escapes what is not its own.
+        """
         number = 0
         for one in each:
             number += 1
@@ -127,10 +130,14 @@ class Output:
             self.answer(told, ())
         self.remark(sentence)
 
+    def refuse_nothing(self, sentence: str) -> None:
+        """Say that a person answered a question with no, as `refuse`: nothing was done."""
+        self.refuse({"done": False, "sentence": sentence}, sentence)
+
     def remark(self, sentence: str) -> None:
         """Say something beside the result, on stderr."""
         if not self.quiet:
-            echo(sentence, err=True)
+            echo(escaped(sentence), err=True)
 
     def waiting(self, what: str) -> Status:
         """Show on a terminal what is waited for."""

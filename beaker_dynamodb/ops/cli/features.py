@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from beaker_dynamodb.config.options import MAX_CAPACITY
 from beaker_dynamodb.ops.cli.arguments import pairs
 from beaker_dynamodb.provisioning.features import Features
 
@@ -46,13 +47,13 @@ _OPTIONS = (
     click.option(
         "--max-read-units",
         "most_reads",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MAX_CAPACITY),
         help="Read units a second above which an on-demand table throttles.",
     ),
     click.option(
         "--max-write-units",
         "most_writes",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MAX_CAPACITY),
         help="Write units a second, likewise.",
     ),
 )
@@ -88,6 +89,8 @@ def with_range_key(command: Command) -> Command:
     @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
     @functools.wraps(command)
     def asked(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+        if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
+            raise click.UsageError("--range-key and -o range_key say the same; give one of them")
         more = {"range_key": range_key} if range_key else {}
         return command(*args, given={**given, **more}, **kwargs)
 

@@ -1,7 +1,7 @@
 """The root of the command line, and how every command ends: one line on stderr and a code.
 
 Exit codes: 0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached; 130,
-interrupted. A traceback is a defect.
+interrupted; 141, nobody reads the answer any more (`| head`). A traceback is a defect.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from beaker_dynamodb.errors import (
     mask,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
+from beaker_dynamodb.ops.cli.wording import escaped
 
 NAME: Final = "beaker-dynamodb"
 NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+#: What shells report of a program that SIGPIPE ended, such as `git log | head`: 128 and 13.
+CLOSED_PIPE: Final = 141
 
 
 class _Commands(click.Group):
@@ -75,7 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
         said = io.StringIO()
         error.show(said)
         # It repeats words of the command line, and one of them may be a pasted URL.
-        click.echo(mask(said.getvalue()), nl=False, err=True)
+        for line in mask(said.getvalue()).split("\n")[:-1]:
+            echo(escaped(line), err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")
@@ -83,6 +87,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except OSError as error:  # stdout takes no more: the disk behind it is full
         complain(f"the answer cannot be written: {error.strerror or type(error).__name__}")
         return NO
+    except SystemExit as error:
+        if error.code == 1:  # which click and rich raise for a closed pipe, and for nothing else
+            return CLOSED_PIPE
+        raise
     return code if isinstance(code, int) else 0
 
 
@@ -106,8 +114,7 @@ def _helps(
 
 def complain(sentence: str) -> None:
     """Say one line on stderr; a control character, of a pasted word perhaps, is an escape."""
-    line = " ".join(sentence.split())
-    echo(f"{NAME}: {''.join(c if c.isprintable() else repr(c)[1:-1] for c in line)}", err=True)
+    echo(f"{NAME}: {escaped(' '.join(sentence.split()))}", err=True)
 
 
 def example(*commands: str) -> str:
@@ -134,5 +141,6 @@ def cli() -> None:
 
     Options come from the application's own ini file (-c) or from -o; credentials and region
     from where AWS's own tools take them. Results go to stdout, all else to stderr. Exit codes:
-    0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached.
+    0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached; 130, interrupted;
+    141, the reader of a pipe has ended.
     """

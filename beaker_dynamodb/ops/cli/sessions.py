@@ -64,7 +64,7 @@ def list_(
     A row expires two minutes after its session, as Beaker asks for it. The age is known of
     Beaker's own JSON and pickles, nothing is unpickled for it. With --json one object a line.
     It reads the table as far as it must: an eventually consistent scan. Rows of another store
-    are left out; how many were met is said on stderr.
+    are left out; how many were met is said on stderr. The exit code is 0, also of an empty list.
     """
     of, now, others = rows_of(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
@@ -153,8 +153,8 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
     """Log one session out: its row goes, whatever a request saves to it meanwhile.
 
-    On a terminal it shows the session and asks. The exit code is 1 if there is none. A row of
-    another store stays.
+    On a terminal it shows the session and asks. The exit code is 1 if there is none, or the
+    question was answered with no. A row of another store stays.
     """
     of, now = rows_of(application), REAL.clock()
     seen = logout.sought(of, ident, application.secret)
@@ -166,6 +166,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     if not yes and sys.stdin.isatty():
         echo(wording.line(sessions.described(of, seen, now), now), err=True)
         if not click.confirm("Log it out?", err=True):
+            output.refuse_nothing("nothing was deleted")
             return NO
     was = logout.delete(of, seen, now)
     output.answer(wording.told(was), [f"deleted  {wording.line(was, now)}"])
@@ -194,7 +195,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
 
     An index is about a second late, so it is asked again until it shows none; a log-in after
     that is not revoked. On a terminal it says how many there are and asks; a script must say
-    --yes. The exit code is 1 if there was none.
+    --yes. The exit code is 1 if there was none, or the question was answered with no.
     """
     of, now = rows_of(application), REAL.clock()
     keep = _kept(of, kept, application.secret)
@@ -208,6 +209,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
             output.remark(wording.unfound(word))
             return NO
         if not click.confirm(f"Log {number} session(s) out?", err=True):
+            output.refuse_nothing("nothing was revoked")
             return NO
     gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
     output.remark(f"{gone:,} revoked" if gone else wording.unfound(word))

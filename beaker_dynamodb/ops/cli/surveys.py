@@ -22,6 +22,8 @@ from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import rows_of, sessions_group
 from beaker_dynamodb.runtime import REAL
 
+#: Capacity units a second: one read of a page may cost 128, which is twenty minutes at this rate.
+_MIN_RATE = 0.1
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
@@ -42,7 +44,7 @@ def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> floa
 @SEGMENTS
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=_MIN_RATE),
     metavar="UNITS",
     callback=_a_number,
     help="Capacity units a second, read and write together.",

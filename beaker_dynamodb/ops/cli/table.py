@@ -19,7 +19,7 @@ from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.wording import counted
+from beaker_dynamodb.ops.cli.wording import counted, escaped
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
@@ -130,7 +130,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     name = application.options.table
     asked = f"Every row of table {name!r} will be gone. Its name again"
     if not yes and _typed(asked) != name:
-        output.remark("that is not its name; nothing was deleted")
+        output.refuse_nothing("that is not its name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         unlocks = application.creates(tables.UNLOCKED)
@@ -188,5 +188,5 @@ def _drawn(name: str, found: tuple[Difference, ...]) -> Table:
         drawn.add_column(heading, overflow="fold")
     for one in found:
         severity = Text(one.severity, style=_COLORS[one.severity])
-        drawn.add_row(severity, one.matter, one.is_, one.ought)
+        drawn.add_row(severity, *map(escaped, (one.matter, one.is_, one.ought)))
     return drawn

@@ -65,8 +65,8 @@ def others(number: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """Write a text with every control character as an escape."""
-    return text if text.isprintable() else repr(text)[1:-1]
+    """Write a text with every character that is no visible one, nor a space, as an escape."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def unfound(word: str) -> str:

@@ -107,6 +107,21 @@ def sessions_open(application: Application) -> Iterator[Finding]:
     )
 
 
+def opaque_logout(application: Application) -> Iterator[Finding]:
+    """A logout of Beaker's own Session, where nobody can see that it is one."""
+    moving = application.options.migrate_from
+    if not moving or not application.settings.get("encrypt_key"):
+        return
+    yield Finding(
+        "warning",
+        "migrate_from",
+        "with encrypt_key a logout under Beaker's own Session is saved like any other change: the"
+        f" session is emptied here, and its old copy stays in {moving} until it expires there",
+        "StrictSession as session class; or import the sessions first, and take out"
+        " session.migrate_from",
+    )
+
+
 def pickles(application: Application) -> Iterator[Finding]:
     """Who can write a pickle into the table runs code in the application."""
     options = application.options
@@ -175,6 +190,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     cookie_has_flags,
     access_times,
     sessions_open,
+    opaque_logout,
     pickles,
     session_class,
     auto,

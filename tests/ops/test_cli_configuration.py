@@ -1,0 +1,120 @@
+"""What stands in the environment and in AWS's files, and cannot be used: a usage error, exit 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.errors import CallFacts, OptionError, Unavailable
+from tests.servers import free_port
+
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+#: Each is refused by botocore or urllib, as a ValueError or by a class of their own.
+WRONG: list[dict[str, str]] = [
+    {"AWS_STS_REGIONAL_ENDPOINTS": "x"},
+    {"AWS_DEFAULTS_MODE": "x"},
+    {"AWS_ACCOUNT_ID_ENDPOINT_MODE": "x"},
+    {"AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES": "x"},
+    {"AWS_REQUEST_CHECKSUM_CALCULATION": "x"},
+    {"AWS_METADATA_SERVICE_TIMEOUT": "x"},
+    {"AWS_ENDPOINT_URL": "http://["},
+    {"AWS_ENDPOINT_URL_DYNAMODB": "http://a:99999"},
+    {"AWS_ENDPOINT_URL": "x"},
+    {"NO_PROXY": "", "no_proxy": "", "http_proxy": "http://a:x"},
+    {**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "ftp://x"},
+    {**NO_KEYS, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "x", "AWS_EC2_METADATA_DISABLED": ""},
+]
+FILES = {
+    "credential_process = echo x": "JSONDecodeError",
+    "credential_process = /nowhere": "FileNotFoundError",
+    "role_arn = x\nsource_profile = b": "InvalidConfigError",
+    "role_arn = x\ncredential_source = x": "InvalidConfigError",
+}
+
+
+def show(*more: str) -> int:
+    """Ask for a table where nobody listens: what is tried at all ends with exit 3."""
+    where = ("region=eu-west-1", "max_attempts=1", *more)
+    return main(["table", "show", *(word for one in where for word in ("-o", one))])
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids="+".join)
+def test_a_variable_that_boto3_refuses_is_a_usage_error(
+    wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 3 would make a script wait for a store that answers well."""
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    # No name under .invalid is ever resolved (RFC 6761), so nothing is asked but a proxy.
+    endpoint = [] if "ENDPOINT_URL" in "".join(wrong) else ["endpoint_url=http://store.invalid"]
+
+    assert show(*endpoint) == 2
+    err = capsys.readouterr().err
+    assert "boto3 refuses how it is configured" in err
+    assert "AWS_..." in err
+
+
+@pytest.mark.parametrize("lines", FILES)
+def test_a_profile_that_boto3_refuses_is_a_usage_error(
+    lines: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The code says which of botocore's errors it was; nothing of the file is repeated."""
+    for name in NO_KEYS:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text(f"[profile a]\n{lines}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "a")
+
+    assert show(f"endpoint_url={nowhere()}") == 2
+    assert f"code {FILES[lines]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a:x", "http://under_score:8000"])
+def test_an_endpoint_that_is_no_address_is_a_usage_error(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option is named, and what is expected of it."""
+    assert show(f"endpoint_url={url}") == 2
+    assert "option 'endpoint_url'" in capsys.readouterr().err
+
+
+def test_the_doctor_does_not_call_a_mistake_an_outage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends with 1, an error was found, and not with 3."""
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "x")
+
+    assert main(["doctor", "-o", "region=eu-west-1", "-o", f"endpoint_url={nowhere()}"]) == 1
+    assert "boto3 refuses how it is configured" in capsys.readouterr().out
+
+
+def test_who_asks_what_carries_a_call_is_told_of_the_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the same class of error as the call itself."""
+    monkeypatch.setenv("AWS_DEFAULTS_MODE", "x")
+
+    with pytest.raises(OptionError):
+        Door(Connection(region="eu-west-1")).transport()
+
+
+def test_a_value_error_of_a_reply_is_no_mistake_of_the_options() -> None:
+    """Once a client is made, what fails is a call: a server's garbage raises a ValueError, too."""
+    call = CallFacts("GetItem")
+    sent, making = (failure_of(ValueError("x"), making=making) for making in (False, True))
+
+    assert type(error_of(sent, call, "")) is Unavailable
+    assert type(error_of(making, call, "")) is OptionError
+
+
+def nowhere() -> str:
+    """Name an address where nobody listens."""
+    return f"http://127.0.0.1:{free_port()}"
