@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.bookkeeping import ACCESSED, BEAKERS_OWN, CREATED, PLACES, read_time
 from beaker_dynamodb.item.envelope import Envelope, Values
@@ -95,6 +95,10 @@ class Delete:
 
     rev: str
 
+
+#: Why a session was replaced and not merged, as the log says it.
+CLEARED: Final = "it was cleared while another request changed it"
+UNOPENED: Final = "it does not open here, so the later save wins"
 
 Plan: TypeAlias = Leave | Create | Touch | Replace | Delete
 
@@ -246,11 +250,11 @@ def _over_a_live_row(  # noqa: PLR0913  # the second half of the table, over the
     if opens and (isinstance(refused, Create) or known is None):
         return Again(again, merge=True)
     if theirs.begun and not mine.begun and opens:
-        return Again(again, word="it was cleared while another request changed it")
+        return Again(again, word=CLEARED)
     if on_conflict == "raise":
         return Clash()
     if on_conflict == "overwrite":
         return Again(again)
     if opens and known is not None and known.values is not None:
         return Again(again, merge=True)
-    return Again(again, word="it does not open here, so the later save wins")
+    return Again(again, word=UNOPENED)

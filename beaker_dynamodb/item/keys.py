@@ -2,6 +2,8 @@
 
 Whatever a cookie says, its namespace reaches no other kind of row: what is not in the plain
 alphabet becomes `~` and a SHA-256, and the plain alphabets leave out what separates the parts.
+A prefix has at most 64 bytes, a namespace and a key 512 each, so that no primary key is longer than
+DynamoDB takes: 2,048 bytes in a hash key, 1,024 in a range key.
 """
 
 from __future__ import annotations

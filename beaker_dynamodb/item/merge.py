@@ -11,7 +11,7 @@ import pickle
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import FunctionType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from beaker_dynamodb.item.bookkeeping import TIMES
 from beaker_dynamodb.item.envelope import Values
@@ -19,9 +19,10 @@ from beaker_dynamodb.item.envelope import Values
 _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)
 _NOTHING: Final = object()
-
-#: The pairs compared so far, by their ids.
-_Pairs: TypeAlias = dict[tuple[int, int], tuple[object, object]]
+#: The pickles of the objects in sets may be so many times as long, together, as those of the two
+#: values; and so many bytes longer for each, as every one of them names its classes again.
+_TIMES: Final = 4
+_CLASS_NAMES: Final = 256
 
 
 def same(one: object, other: object) -> bool:
@@ -29,20 +30,69 @@ def same(one: object, other: object) -> bool:
 
     Same exact type, and: containers item by item (dicts in order too: an application that moves
     a key to the end has changed it), sets as sets, scalars by value with NaN equal to NaN, any
-    other object by its pickle. Values that no pickle takes are never the same.
+    other object by its pickle. Values that no pickle takes are never the same, and neither are
+    unequal pickles with sets of objects that share too much to be told apart in linear time.
     """
     try:
         # One pickle is one value. What nobody touched, most of a session, mostly has the same: told
         # in a tenth of the time that its parts take. Only the whole is pickled: objects that hold
         # one another, as a cart and its lines do, would each be pickled with all the others.
-        if type(one) is type(other) and pickle.dumps(one, 2) == pickle.dumps(other, 2):
-            return True
-        return _same(one, other, {})
+        if type(one) is not type(other):
+            return False
+        pickled, others = pickle.dumps(one, 2), pickle.dumps(other, 2)
+        return pickled == others or _same(one, other, _Seen(len(pickled) + len(others)))
     except Exception:  # noqa: BLE001  # pickling runs the code of any class
         return False
 
 
-def _same(one: Any, other: Any, seen: _Pairs) -> bool:  # noqa: PLR0911  # a kind each
+class _Seen:
+    """What one comparison has met: pairs that were compared, and names for the members of sets.
+
+    Equal members of both sides have the same name, a small number: names that held one another
+    would be compared along every way through them.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.pairs: dict[tuple[int, int], tuple[object, object]] = {}
+        self._names: dict[Hashable, int] = {}
+        self._named: dict[int, tuple[int, object]] = {}  # by id; kept alive, as in `pairs`
+        self._budget = _TIMES * size
+
+    def count_members(self, members: Iterable[object]) -> Counter[int]:
+        """Count the members of a set by their names."""
+        return Counter(map(self._name, members))
+
+    def _name(self, member: object) -> int:
+        """Name a member of a set by type and value, so that 1 and True stay apart."""
+        kind = type(member)
+        if kind in _SCALARS:
+            return self._names.setdefault((kind, member), len(self._names))
+        if kind in _INEXACT:
+            return self._names.setdefault((kind, repr(member)), len(self._names))
+        if id(member) not in self._named:
+            if isinstance(member, tuple) and kind is tuple:
+                value: Hashable = tuple(map(self._name, member))
+            elif isinstance(member, frozenset) and kind is frozenset:
+                value = frozenset(self.count_members(member).items())
+            else:
+                value = self._pickle(member)
+            name = self._names.setdefault((kind, value), len(self._names))
+            self._named[id(member)] = name, member
+        return self._named[id(member)][0]
+
+    def _pickle(self, member: object) -> bytes:
+        """Pickle one member, with all that it refers to.
+
+        Raises: ValueError, where members refer to so much in common that this is quadratic.
+        """
+        pickled = pickle.dumps(member, 2)
+        self._budget += _CLASS_NAMES - len(pickled)
+        if self._budget < 0:
+            raise ValueError("the members of a set refer to too much in common")
+        return pickled
+
+
+def _same(one: Any, other: Any, seen: _Seen) -> bool:  # noqa: PLR0911  # a kind each
     kind = type(one)
     if kind is not type(other):
         return False
@@ -50,9 +100,9 @@ def _same(one: Any, other: Any, seen: _Pairs) -> bool:  # noqa: PLR0911  # a kin
         return bool(one == other)
     if kind in _INEXACT:  # repr is exact, equal for NaN, and tells 0.0 from -0.0
         return repr(one) == repr(other)
-    if (id(one), id(other)) in seen:  # shared or cyclic: compared already, or being compared
+    if (id(one), id(other)) in seen.pairs:  # shared or cyclic: compared, or being compared
         return True
-    seen[id(one), id(other)] = one, other  # kept alive: an id is only theirs for so long
+    seen.pairs[id(one), id(other)] = one, other  # kept alive: an id is only theirs for so long
     if kind is dict:
         return len(one) == len(other) and all(
             _same(a, b, seen) and _same(x, y, seen)
@@ -63,7 +113,7 @@ def _same(one: Any, other: Any, seen: _Pairs) -> bool:  # noqa: PLR0911  # a kin
             _same(a, b, seen) for a, b in zip(one, other, strict=True)
         )
     if kind in (set, frozenset):
-        return _tokens(one, {}) == _tokens(other, {})
+        return seen.count_members(one) == seen.count_members(other)
     # A set within has no order of its own: compare what the pickle is made of, part by part.
     parts, others = _parts(one), _parts(other)
     if parts is None or others is None:
@@ -83,28 +133,6 @@ def _parts(value: object) -> list[object] | None:
     if isinstance(made, str):
         return None
     return [list(part) if isinstance(part, Iterator) else part for part in made]
-
-
-def _tokens(members: Iterable[object], named: dict[int, Hashable]) -> Counter[Hashable]:
-    return Counter(_token(member, named) for member in members)
-
-
-def _token(member: object, named: dict[int, Hashable]) -> Hashable:
-    """Name a member of a set by type and value, so that 1 and True stay apart; each once."""
-    kind = type(member)
-    if kind in _SCALARS:
-        return kind, member
-    if kind in _INEXACT:
-        return kind, repr(member)
-    if id(member) not in named:
-        if isinstance(member, tuple) and kind is tuple:
-            name: Hashable = tuple(_token(part, named) for part in member)
-        elif isinstance(member, frozenset) and kind is frozenset:
-            name = frozenset(_tokens(member, named).items())
-        else:
-            name = pickle.dumps(member, 2)
-        named[id(member)] = frozenset({(kind, name)})  # a frozenset keeps its hash
-    return named[id(member)]
 
 
 def changed_keys(known: Mapping[str, object], mine: Mapping[str, object]) -> tuple[str, ...]:

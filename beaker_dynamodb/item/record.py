@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
-from typing import Final
+from typing import Final, cast
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.chunks import count, max_chunks
@@ -19,8 +19,10 @@ from beaker_dynamodb.item.keys import Key
 
 #: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
 REMEMBERED: Final = 4
-#: The largest value of an index's hash key, in bytes (AWS: Constraints, "Partition key length").
-MOST_INDEXED: Final = 2048
+#: The largest value of a special key, in bytes: that of a sort key (AWS: Constraints, "Sort key
+#: length"). A partition key, as in the indexes that are made here, may have 2,048; but an operator
+#: may have an index of the application's own, and no save must fail by the value that it holds.
+MOST_INDEXED: Final = 1024
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
 #: The most bytes of a `rev`; ours have 25. The keys of a value's pieces hold it, and DynamoDB
@@ -169,14 +171,13 @@ def promote(
     return kept, tuple(name for name in found if name not in kept)
 
 
-def _indexable(value: object, kind: str) -> Attribute | None:
+def _indexable(given: object, kind: str) -> Attribute | None:
     """Turn a session's value into a key of an index, None where it cannot be one."""
-    plain_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    value = _plain(given)
     if kind == "N":
-        return _number(value) if plain_number else None
-    if kind == "S" and isinstance(value, int) and plain_number:
-        number = _number(value)
-        value = None if number is None else int.__repr__(value)
+        return _number(value) if isinstance(value, (int, float, Decimal)) else None
+    if kind == "S" and isinstance(value, int):
+        value = None if _number(value) is None else str(value)
     wanted = bytes if kind == "B" else str
     if not isinstance(value, wanted) or not value:
         return None
@@ -187,12 +188,30 @@ def _indexable(value: object, kind: str) -> Attribute | None:
     return value if size <= MOST_INDEXED else None
 
 
-def _number(value: object) -> Decimal | None:
+def _plain(value: object) -> str | bytes | int | float | Decimal | None:
+    """Return the plain text, bytes or number that a value is, None where it is none.
+
+    It may be of a class of the application's, whose code could raise or lie: none of it runs, so
+    it is told by its type and not by `isinstance`, which would ask the value.
+    """
+    kind = type(value)
+    if kind is bool:
+        return None
+    if issubclass(kind, str):
+        return str.__str__(cast("str", value))
+    if issubclass(kind, bytes):
+        return bytes.__getitem__(cast("bytes", value), slice(None))
+    if issubclass(kind, int):
+        return int.__int__(cast("int", value))
+    if issubclass(kind, float):
+        return float.__float__(cast("float", value))
+    return Decimal(cast("Decimal", value)) if issubclass(kind, Decimal) else None
+
+
+def _number(value: float | Decimal) -> Decimal | None:
     """Write a number as DynamoDB can hold it: 38 digits, 1E-130 to 9.9E+125 (AWS: Numbers)."""
     try:
-        # The plain types' own words: an Enum's or numpy's are others.
-        words = float.__repr__(value) if isinstance(value, float) else str(value)
-        number = Decimal(int.__repr__(value) if isinstance(value, int) else words)
+        number = Decimal(str(value))
     except (ValueError, InvalidOperation):  # too many digits for Python, or no number after all
         return None
     # The range first: a number beyond what a context holds cannot be normalized.

@@ -8,12 +8,14 @@ docs/migrating.md holds the table of interleavings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Refusal
-from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item import safe_load
+from beaker_dynamodb.item.bookkeeping import CREATED, read_time
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
@@ -22,6 +24,9 @@ from beaker_dynamodb.runtime import Surroundings
 
 #: How often a row that comes and goes while a session is moved in is met again.
 _MEETINGS: Final = 3
+#: How many hex digits of a SHA-256 a birth is: 72 bits, as one that is drawn.
+_BIRTH_DIGITS: Final = 18
+_TOO_FAST: Final = "the session's row comes and goes faster than it can be read"
 
 
 class Former:
@@ -65,7 +70,7 @@ class Former:
             if answer.theirs is not None and answer.theirs.live(now):
                 found = self._rows.open(answer.theirs)
                 return None if found is None else Row(answer.theirs, found)
-        raise Unavailable("the session's row comes and goes faster than it can be read")
+        raise Unavailable(_TOO_FAST)
 
     def _row(self, text: str) -> Record | None:
         """Write the old text's row; None where that session has ended."""
@@ -78,7 +83,7 @@ class Former:
         expires = safe_load.expiry(
             since if self._timeout is not None else None, self._lifetime, now
         )
-        rev = rev_of(self._around.token(), self._around.token())
+        rev = rev_of(birth_of(self._key, text, values), self._around.token())
         promoted, _ = promote(values or {}, self._rows.schema)
         return Record(self._key, b"", rev, (), expires, promoted=promoted)
 
@@ -87,21 +92,41 @@ class Former:
     ) -> Refusal | None:
         """Delete the session there, and put a tombstone over the row that *condition* names.
 
-        Returns a refusal where another row stands, as a delete does.
+        Returns a refusal where another row stands, as a delete does. Where that was made of the
+        same old session, it has the same birth, and the caller deletes it as it does a newer
+        revision.
 
-        Raises: Unavailable, before anything was changed here, if the old backend fails; and
-        whatever the door raises.
+        Raises: Unavailable, before anything was changed here, if the old backend fails, and where
+        rows come and go too fast; and whatever the door raises.
         """
         self._backend.remove()
         refusal = self._put(key, condition, old, kind)
         if refusal is None or refusal.theirs is not None:
             return refusal
         # Somebody's row of no tombstone went meanwhile: the old text must not come after it.
-        self._put(key, Absent(self._around.clock()), None, kind)
-        return refusal
+        for _ in range(_MEETINGS):
+            answer = self._put(key, Absent(self._around.clock()), None, kind)
+            if answer is None:
+                return refusal
+            if answer.theirs is not None:
+                return answer
+        raise Unavailable(_TOO_FAST)
 
     def _put(self, key: Key, condition: Condition, old: Record | None, kind: int) -> Refusal | None:
         return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
+
+
+def birth_of(key: Key, text: str, values: Mapping[str, object] | None) -> str:
+    """Return the birth of the row that an old session is moved to: always the same one.
+
+    A request that read the old text can make the row again after it was deleted. By the birth, the
+    logout that meets that row knows that it is of the session it deletes, and not of one that was
+    begun anew under the same id.
+
+    Args: *text* of the session, and the *values* in it, None where it is opaque.
+    """
+    begun = read_time(values or {}, CREATED)
+    return digest(f"{key.hash}\0{key.range}\0{text if begun is None else begun!r}", _BIRTH_DIGITS)
 
 
 def former(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from beaker_dynamodb.dynamodb.client import Door
 from beaker_dynamodb.dynamodb.replies import next_page
 from beaker_dynamodb.errors import CallFacts
+
+#: What Python has for AWS's scalar types. Nothing of a session is in a set, a list or a map.
+_SCALARS: Final[Mapping[object, type]] = {"S": str, "B": bytes, "BOOL": bool}
 
 
 def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dict[str, object]]:
@@ -37,20 +40,20 @@ def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dic
             return
 
 
-def value_of(typed: Mapping[str, Any]) -> object:
-    """Return one attribute's value: None for NULL, a float for a number, NaN if it is malformed.
+def value_of(typed: object) -> object:
+    """Return one attribute's value: a float for a number, NaN if it is malformed.
 
-    A set, a list or a map is returned as AWS writes it, for nothing of a session is in one.
+    What is of another type, or of another shape than its type's, is None: a broken server or an
+    emulator may send anything, and no import ends by it.
     """
-    kind: str
-    content: Any
-    kind, content = next(iter(typed.items()), ("NULL", True))
-    if kind == "NULL":
-        return None
-    return _number(content) if kind == "N" else content
+    kind, content = next(iter(typed.items()), ("", None)) if isinstance(typed, Mapping) else ("", 0)
+    if kind == "N":
+        return _number(content)
+    plain = _SCALARS.get(kind)
+    return content if plain is not None and isinstance(content, plain) else None
 
 
-def _number(text: str) -> float:
+def _number(text: Any) -> float:
     try:
         return float(text)
     except (TypeError, ValueError):

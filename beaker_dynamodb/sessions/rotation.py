@@ -6,7 +6,9 @@ logout that came in between is one of the new row too.
 
 from __future__ import annotations
 
+from beaker_dynamodb.errors import Conflict, CorruptItem
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.sessions.saving import Attempts
 from beaker_dynamodb.sessions.store import Keeper
 
 
@@ -14,13 +16,17 @@ def take_over(heir: Keeper, former: Keeper) -> bool:
     """Put a marker over the row of the former id, now that the session is stored under its new one.
 
     Returns False if that row is gone: the session was logged out meanwhile, and the heir's row
-    is deleted too. Raises: whatever a save raises; it may be called again then.
+    is deleted too.
+
+    Raises: Conflict, where others have changed that row without a pause for 3 seconds, and whatever
+    a save raises; it may be called again then.
     """
     if former.standing is None or heir.standing is None:
         return True
     row, held = former.standing.record, former.standing.content.text
     if held != former.known:  # an earlier save of this request has merged something in there
         heir.absorb(former.known, held)
+    attempts = Attempts(heir.around)
     while (refusal := former.retire(row)) is not None:
         theirs = refusal.theirs
         gone = theirs is None or theirs.birth != row.birth
@@ -28,8 +34,13 @@ def take_over(heir: Keeper, former: Keeper) -> bool:
             heir.remove()
             return False
         row = _whole(theirs, former)
-        text = former.rows.open(row) or b""
-        heir.absorb(former.known, text.decode("utf-8", "surrogatepass"))
+        text = _text(row, former)
+        heir.absorb(former.known, text)
+        if attempts.is_over():
+            error = Conflict("other requests change the session as fast as it gets another id")
+            error.theirs = text
+            raise error
+        attempts.wait()
     former.standing = None
     return True
 
@@ -40,3 +51,12 @@ def _whole(theirs: Record, former: Keeper) -> Record:
         return theirs
     now = former.around.clock()
     return former.rows.values.get(former.key, consistent=True, now=now) or theirs
+
+
+def _text(row: Record, former: Keeper) -> str:
+    """Return a row's text; what is corrupt is empty, and so does not open."""
+    try:
+        value = former.rows.open(row)
+    except CorruptItem:
+        value = None
+    return (value or b"").decode("utf-8", "surrogatepass")

@@ -43,9 +43,8 @@ from beaker_dynamodb.runtime import Surroundings
 
 log = logging.getLogger(__name__)
 
-UNWRITABLE: Final = (
-    "a session was replaced, not merged: it holds an object that opens and cannot be pickled again"
-)
+#: Why a session was replaced and not merged, besides the reasons of `item/plan.py`.
+UNWRITABLE: Final = "it holds an object that opens and cannot be pickled again"
 #: How many seconds a save goes on against other writers, and waits at most between two tries.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
@@ -59,6 +58,30 @@ class Result:
 
     outcome: str
     standing: Standing | None
+
+
+class Attempts:
+    """Bounds for how long, and how fast, a write is repeated against other writers."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._started = around.monotonic()
+        self._is_first = True
+
+    def is_over(self) -> bool:
+        """Tell whether 3 seconds have passed."""
+        return self._around.monotonic() - self._started > PATIENCE
+
+    def wait(self) -> None:
+        """Sleep up to a tenth of a second; not at all before the first repetition."""
+        if not self._is_first:
+            self._around.sleep(self._around.fraction() * JITTER)
+        self._is_first = False
+
+
+def warn_of_replacement(why: str) -> None:
+    """Log, once a minute, that what another request has saved was not merged."""
+    logs.warn(log, f"a session was replaced, not merged: {why}")
 
 
 class Saver:
@@ -77,8 +100,11 @@ class Saver:
         self.lifetime = lifetime
         self.around = around
         self.erase = erase or rows.values.delete
-        #: Tokens of writes that ended in an error: they may have been applied all the same.
-        self._unsure: set[str] = set()
+        #: Tokens of writes that ended in an error, and what the session object held then: they may
+        #: have been applied all the same. Emptied by the next write whose end is known.
+        self._unsure: dict[str, Content] = {}
+        #: Whether one of them was of more than the access time.
+        self.may_have_saved = False
 
     def carry_out(self, step: Step, sides: Sides, standing: Standing | None) -> Result:
         """Write until the write holds or is given up.
@@ -87,13 +113,15 @@ class Saver:
         and whatever the door raises.
         """
         content, base = onto(standing, sides), standing.record if standing else None
-        started, tries = self.around.monotonic(), 0
+        attempts = Attempts(self.around)
         while True:
             token = self.around.token()
-            written, refusal = self._write(step, content, base, token)
+            written, refusal = self._write(step, content, base, token, sides.mine)
             if refusal is None:
+                self._note_sure()
                 return _result(written, content, sides)
             theirs, opened = refusal.theirs, self._opener(sides.envelope)
+            step, sides = self._after_own(step, sides, theirs)
             decided = after_refusal(
                 step,
                 token,
@@ -107,19 +135,36 @@ class Saver:
             if isinstance(decided, Drop):
                 return Result("dropped", standing)
             if isinstance(decided, Done):
+                self._note_sure()
                 return _done(step, theirs, token, content, opened)
-            if isinstance(decided, Clash) or self.around.monotonic() - started > PATIENCE:
+            if isinstance(decided, Clash) or attempts.is_over():
                 raise _conflict(theirs, opened)
             if decided.word:
-                logs.warn(log, f"a session was replaced, not merged: {decided.word}")
-            if tries:
-                self.around.sleep(self.around.fraction() * JITTER)
-            tries += 1
+                warn_of_replacement(decided.word)
+            attempts.wait()
             step, base, content = decided.plan, theirs, sides.mine
             if decided.merge and theirs is not None:
                 content = merged_content(sides, opened(theirs))
                 if content is sides.mine:
-                    logs.warn(log, UNWRITABLE)
+                    warn_of_replacement(UNWRITABLE)
+
+    def _note_sure(self) -> None:
+        self._unsure.clear()
+        self.may_have_saved = False
+
+    def _after_own(self, step: Step, sides: Sides, theirs: Record | None) -> tuple[Step, Sides]:
+        """Go on from an earlier write of our own whose reply was lost, where *theirs* holds one.
+
+        What was set then and is gone now was taken away since: it is no change of another request.
+        """
+        if theirs is None or isinstance(step, Delete):
+            return step, sides
+        tokens = (token_of(theirs.rev), *theirs.prev)
+        lost = next((self._unsure[one] for one in tokens if one in self._unsure), None)
+        if lost is None:
+            return step, sides
+        after = Replace(theirs.rev) if isinstance(step, Create) else step
+        return after, replace(sides, known=lost)
 
     def _policy(self, theirs: Record | None) -> str:
         """Read the option; an earlier write of our own, whose reply was lost, is no conflict."""
@@ -144,7 +189,7 @@ class Saver:
         return read
 
     def _write(
-        self, step: Step, content: Content, base: Record | None, token: str
+        self, step: Step, content: Content, base: Record | None, token: str, mine: Content
     ) -> tuple[Record | None, Refusal | None]:
         if isinstance(step, Delete):
             return None, self.erase(self.key, At(step.rev), base)
@@ -155,7 +200,8 @@ class Saver:
         try:
             answer = self.rows.write(record, value, condition, base)
         except BaseException:  # a greenlet's time-out, too, leaves it unknown
-            self._unsure.add(token)
+            self._unsure[token] = mine
+            self.may_have_saved = self.may_have_saved or not isinstance(step, Touch)
             raise
         return (None, answer) if isinstance(answer, Refusal) else (answer, None)
 
@@ -174,7 +220,8 @@ class Saver:
                 self.key, b"", rev_of(self.around.token(), token), (), expires, promoted=promoted
             )
         if isinstance(step, Touch) and not step.anew:
-            return replace(base, data=b"", expires=expires, promoted=promoted, pieces=0)
+            # Nothing else of the row: whoever writes the table may have put it there.
+            return Record(self.key, b"", base.rev, base.prev, expires, promoted=promoted)
         prev = (token_of(base.rev), *base.prev)[:REMEMBERED]
         rev = rev_of(birth(step.rev), token)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
@@ -182,7 +229,7 @@ class Saver:
     def _promoted(
         self, step: Create | Touch | Replace, content: Content, base: Record | None
     ) -> dict[str, Attribute]:
-        """Copy the special keys out; an opaque session keeps those that stand.
+        """Copy the special keys out; an opaque session keeps those that an index takes.
 
         Who only reads is asked for none: a session begun before the option is not timed out.
         """
@@ -190,7 +237,7 @@ class Saver:
         if not schema.special:  # then nothing needs to be opened
             return {}
         if content.values is None:
-            return dict(base.promoted) if base else {}
+            return promote(base.promoted, schema)[0] if base else {}
         found, missing = promote(content.values, schema)
         for name in missing:
             if self.rows.options.require_special_keys and not isinstance(step, Touch):

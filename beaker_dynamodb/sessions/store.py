@@ -18,6 +18,8 @@ from beaker_dynamodb.dynamodb.table import At, Refusal
 from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.decide import (
+    CLEARED,
+    UNOPENED,
     Content,
     Delete,
     Leave,
@@ -36,7 +38,7 @@ from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.migration import on_demand
 from beaker_dynamodb.runtime import Surroundings
 from beaker_dynamodb.sessions import outage
-from beaker_dynamodb.sessions.saving import Saver
+from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, warn_of_replacement
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +144,10 @@ class Keeper:
         ):
             metering.report(metering.Saved("replace", "dropped"))
             return
+        lost = self._saver.may_have_saved
+        if lost and mine.emptied:  # the row may stand, though nobody has seen it
+            self.remove()
+            return
         step = plan(
             known,
             self.standing.record if self.standing else None,
@@ -149,7 +155,7 @@ class Keeper:
             now=self.around.clock(),
             lifetime=self.lifetime,
             touch_after=self.touch_after,
-            changed=changed,
+            changed=True if lost else changed,
         )
         self._carry_out(step, Sides(known, mine, envelope))
 
@@ -199,8 +205,12 @@ class Keeper:
         held, envelope = self.known, self._envelope_of(self.known)
         mine, other = _content(held, envelope), _content(theirs, envelope)
         if mine.values is not None and other.begun and not mine.begun:
+            warn_of_replacement(CLEARED)
             return
         merged = merged_content(Sides(_content(known or "", envelope), mine, envelope), other)
+        if merged is mine:
+            warn_of_replacement(UNOPENED if None in (mine.values, other.values) else UNWRITABLE)
+            return
         self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
         self.known = held
 

@@ -65,11 +65,13 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     """
 
     cookie_expires: Any  # Beaker's
+    is_new: bool  # likewise
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         self._settled = False  # no longer in the hands of Beaker's constructor
         self._loading = 0
         self._stored = False
+        self._unsure = False  # whether a save ended in an error, and may have been applied
         self._deleted = False
         self._rotated = False
         self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
@@ -97,17 +99,22 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
 
     def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)
-        self._deleted = False
+        self._deleted = self._unsure = False
         self.id = secrets.token_hex(_ID_BYTES)
         if self.use_cookies:
             self._update_cookie_out(set_cookie=not set_new)
 
     def load(self) -> None:
         """Load the session; an id that nobody stored is replaced by a fresh one."""
-        asked = self.id
+        asked, was_new = self.id, self.is_new
         self._loading += 1
+        # Beaker only ever sets it. A page may load what it has saved: that is no new session.
+        self.is_new = False
         try:
             super().load()
+        except BaseException:
+            self.is_new = was_new
+            raise
         finally:
             self._loading -= 1
         if self.id == asked:
@@ -200,7 +207,8 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
         """Save this session alone; False where there was nothing to save."""
         left = self.keys()
-        if not self._stored and not self._formers and left <= PLACES.union(TIMES):
+        may_be_stored = self._stored or self._unsure
+        if not may_be_stored and not self._formers and left <= PLACES.union(TIMES):
             return False
         if left <= PLACES and not accessed_only:
             self._remove_rows()
@@ -208,7 +216,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if self._deleted:
             self._create_id()
             self._begin_time()
+        self._unsure = True  # until it has ended well
         super().save(accessed_only)
+        self._unsure = False
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
         self._stored = True
@@ -260,9 +270,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         while self._formers:
             _remove(self._formers[-1])
             self._formers.pop()
-        if self._stored:
+        if self._stored or self._unsure:
             _remove(self.namespace)
-        self._stored = False
+        self._stored = self._unsure = False
 
     def _remove_timed_out(self) -> None:
         remove = getattr(self.namespace, "remove_if_unchanged", None)

@@ -45,3 +45,36 @@ def test_a_required_special_key_is_required(moto_url: str, table_name: str) -> N
 
     assert answer.status_int == 200
     assert "session" not in strict
+
+
+@pytest.mark.parametrize("size", [1024, 1025, 2048, 2049])
+def test_a_long_special_key_fails_no_save_whatever_index_holds_it(
+    server: Server, table_name: str, size: int
+) -> None:
+    """An index of the operator's own may have it as its sort key, whose limit is the lower one."""
+    client = server.client()
+    client.create_table(
+        TableName=table_name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("id", "tenant", "userId")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-tenant",
+                "KeySchema": [
+                    {"AttributeName": "tenant", "KeyType": "HASH"},
+                    {"AttributeName": "userId", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    web = apps.at(server.url, table_name, special_keys="tenant:S,userId:S")
+
+    web.get("/put", extra_environ={apps.VALUE: {"tenant": "t", "userId": "a" * size}})
+
+    row = the_row(server.url, table_name)
+    assert row["tenant"] == {"S": "t"}
+    assert ("userId" in row) is (size <= 1024)

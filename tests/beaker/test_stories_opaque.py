@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -228,3 +229,48 @@ def test_under_strict_sessions_special_keys_are_promoted_out_of_an_encrypted_ses
     site.visit(user, put_while(lambda: site.visit(user.also(), put(userId="ann")), seen=9))
 
     assert (site.row(user) or {})["userId"] == {"S": "ann"}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"S": "a" * 3_000}, {"S": "a" * 390_000}, {"B": b"ann"}, {"N": "1"}],
+    ids=["too long for an index", "as long as a row", "of another type", "a number"],
+)
+@pytest.mark.parametrize("strict", [False, True], ids=["", "StrictSession"])
+def test_a_save_does_not_carry_an_attribute_along_that_no_index_takes(
+    site: Site, forged: dict[str, object], strict: bool
+) -> None:
+    """Whoever writes the table can put it there; it would fail each save from then on."""
+    own = {"session_class": StrictSession} if strict else {}
+    site = site.with_(special_keys="userId:S,role:S", **own)
+    user = site.begun(cart=1)
+    site.plant(user, userId=forged, role={"S": "admin"}, name={"S": "b" * 10_000})
+    note = secrets.token_hex(20_000)
+
+    site.visit(user, put(note=note))
+
+    row = site.row(user) or {}
+    opened = strict and "envelope" not in site.options
+    assert row.keys() & {"userId", "role", "name"} == (set() if opened else {"role"})
+    assert site.found(user) == {"cart": 1, "note": note}
+
+
+@pytest.mark.parametrize("long", ["userId", "name"])
+def test_a_visitor_who_only_reads_does_not_time_out_by_a_forged_attribute(
+    dynamodb_local: str,
+    table_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    long: str,
+) -> None:
+    """A touch writes the row once more, and leaves out what no save would have written."""
+    wind(monkeypatch, clock)
+    site = Site.made(dynamodb_local, table_name, timeout=600, special_keys="userId:S")
+    user = site.begun(cart=1)
+    site.plant(user, **{long: {"S": "a" * 409_000}})
+    clock.advance(400)
+
+    assert site.found(user) == {"cart": 1}
+    assert (site.row(user) or {}).keys().isdisjoint({"userId", "name"})
+    clock.advance(400)
+    assert site.found(user) == {"cart": 1}

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from beaker.session import Session
 
+from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import Unavailable
 from tests.beaker.overlap import Browser, Site
@@ -113,6 +115,82 @@ def test_a_save_whose_replies_are_all_lost_is_no_conflict_with_itself(
 
     assert failed == ["Unavailable"]
     assert site.found(user) == {"cart": 1, "seen": 9, "error": "500"}
+
+
+def delete(session: Any) -> None:
+    """Log out."""
+    session.delete()
+
+
+def clear(session: Any) -> None:
+    """Empty the session."""
+    session.clear()
+
+
+def clear_and_go_on(session: Any) -> None:
+    """Empty the session, and begin with something else."""
+    session.clear()
+    session["theme"] = "blue"
+
+
+def take_back(session: Any) -> None:
+    """Undo what the save before has changed, and nothing else."""
+    del session["user"]
+
+
+#: What the error page does with a session {"user": "ann"}, with "cart" if it was begun before; and
+#: what is to be found then.
+SECOND_THOUGHTS: dict[str, tuple[Any, dict[str, object], dict[str, object]]] = {
+    "delete": (delete, {}, {}),
+    "clear": (clear, {}, {}),
+    "clear and go on": (clear_and_go_on, {"theme": "blue"}, {"theme": "blue"}),
+    "take back": (take_back, {}, {"cart": 1}),
+}
+
+
+@pytest.mark.parametrize("thought", SECOND_THOUGHTS)
+@pytest.mark.parametrize("fault", [LoseReply(), LoseRequest()], ids=["reply", "request"])
+@pytest.mark.parametrize("begun", [False, True], ids=["first save", "later save"])
+@pytest.mark.parametrize("beside", [False, True], ids=["", "another request beside"])
+@pytest.mark.parametrize("session_class", [Session, StrictSession])
+def test_what_an_error_page_takes_away_after_a_save_that_was_lost_is_gone(
+    site: Site,
+    proxy: FaultProxy,
+    *,
+    thought: str,
+    fault: Fault,
+    begun: bool,
+    beside: bool,
+    session_class: type[Session],
+) -> None:
+    """The lost save stands or does not; what came of it is what the page saved last."""
+    site = site.with_(session_class=session_class)
+    user = site.begun(cart=1) if begun else Browser()
+    act, first, later = SECOND_THOUGHTS[thought]
+
+    def twice(session: Any) -> Iterator[None]:
+        session["user"] = "ann"
+        session.save()
+        proxy.next(fault, operation="PutItem")
+        with pytest.raises(Unavailable):
+            yield
+        if beside and (begun or isinstance(fault, LoseReply)):
+            site.visit(Browser(f"beaker.session.id={session.id}"), put(coupon="spring"))
+        act(session)
+        session.save()
+        yield
+
+    site.behind(proxy, max_attempts=1).visit(user, twice)
+
+    expected = dict(later if begun else first)
+    if beside and thought == "take back" and (begun or isinstance(fault, LoseReply)):
+        expected["coupon"] = "spring"
+    users = [
+        Browser("beaker.session.id=" + row["id"]["S"].partition(":")[2]) for row in site.rows()
+    ]
+    found = [site.found(one) for one in users]
+    assert [one for one in found if one] == ([expected] if expected else [])
+    assert thought not in {"delete", "clear"} or found == []
 
 
 def gone(proxy: FaultProxy, operation: str, gate: threading.Event) -> None:

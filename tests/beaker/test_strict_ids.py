@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -121,3 +123,76 @@ def test_an_anonymous_visitor_is_not_stored(
 
     assert visit.end() is None
     assert calls.names == []
+
+
+def nothing_before(_session: Any) -> None:
+    """Begin a session that has no row yet."""
+
+
+def invalidate(session: Any) -> None:
+    """Begin anew."""
+    assert session.get("user") == "ann"
+    session.invalidate()
+
+
+def move(session: Any) -> None:
+    """Give the session a fresh id."""
+    assert session.get("user") == "ann"
+    session.regenerate_id()
+
+
+def delete(session: Any) -> None:
+    """Log out."""
+    session.delete()
+
+
+def clear(session: Any) -> None:
+    """Empty the session, and save that."""
+    session.clear()
+    session.save()
+
+
+@pytest.mark.parametrize("before", [nothing_before, invalidate, move])
+@pytest.mark.parametrize("leave", [delete, clear, invalidate])
+def test_a_logout_after_a_page_loads_what_it_has_saved_leaves_no_row(
+    site: Site, before: Callable[[Any], None], leave: Callable[[Any], None]
+) -> None:
+    """The session is not a new one any more: its row stands, under its id."""
+    user = Browser(site)
+    if before is not nothing_before:
+        user.write(user="ann")
+    visit = user.begin()
+    before(visit.session)
+    visit.session["user"] = "ann"
+    visit.session._session().save()  # at once, not as the page ends
+    saved = visit.session.id
+    visit.session.load()
+    assert visit.session.id == saved
+    assert not visit.session.is_new
+    assert shown(visit.session) == {"user": "ann"}
+    leave(visit.session)
+    user.end(visit)
+
+    assert site.rows() == {}
+    assert user.read() == {}
+
+
+@pytest.mark.parametrize("before", [nothing_before, invalidate, move])
+def test_a_page_that_loads_what_it_has_saved_goes_on_with_it(
+    site: Site, before: Callable[[Any], None]
+) -> None:
+    """One row, under the id that the browser is sent."""
+    user = Browser(site)
+    if before is not nothing_before:
+        user.write(user="ann")
+    visit = user.begin()
+    before(visit.session)
+    visit.session["user"] = "ann"
+    visit.session._session().save()  # at once, not as the page ends
+    visit.session.load()
+    visit.session["cart"] = 1
+    visit.session.save()
+    user.end(visit)
+
+    assert list(site.rows()) == [user.id]
+    assert user.read() == {"user": "ann", "cart": 1}

@@ -6,13 +6,19 @@ But it must not be lost without a word either.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
-from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
+from beaker_dynamodb import Conflict, DynamoDBNamespaceManager, logs
 from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb.table import Refusal
+from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
 from beaker_dynamodb.ops.sessions import operated
 from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.sessions.store import Keeper
 from tests.beaker.visits import Browser, Site, is_rotated
 from tests.instruments import Clock, Recorder
 
@@ -197,3 +203,124 @@ def test_the_message_names_no_session(site: Site, ann: Browser) -> None:
     assert old not in str(caught.value)
     assert "secret" not in str(caught.value)
     assert not caught.value.theirs
+
+
+@contextlib.contextmanager
+def written_before_each_marker(
+    monkeypatch: pytest.MonkeyPatch, tab: Browser, times: int
+) -> Iterator[list[int]]:
+    """Let another request change the session whenever its old row is about to be replaced."""
+    written: list[int] = []
+    retire = Keeper.retire
+
+    def retire_late(keeper: Keeper, row: Record) -> Refusal | None:
+        if len(written) < times:
+            written.append(len(written))
+            tab.write(last=len(written))
+        return retire(keeper, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Keeper, "retire", retire_late)
+        yield written
+
+
+def test_a_login_beside_a_writer_without_a_pause_ends_within_seconds(
+    site: Site, ann: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises Conflict after three, with pauses; the old cookie goes on, or it is repeated."""
+    around = Surroundings(clock, clock.monotonic, clock.sleep, lambda: 0.9)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", around)
+    started, before, tab = clock.monotonic(), ann.id, Browser(site, ann.cookie)
+    visit = ann.begin()
+    visit.session["user"] = "ann"
+    visit.session.regenerate_id()
+    with (
+        written_before_each_marker(monkeypatch, tab, 300) as written,
+        pytest.raises(Conflict) as caught,
+    ):
+        visit.end()
+
+    assert 3 < clock.monotonic() - started < 4
+    assert len(written) < 40
+    assert visit.sent == []
+    assert ann.read() == {"cart": 1, "last": len(written)}
+    assert caught.value.theirs
+    ann.end(visit)
+    assert ann.id != before
+    assert ann.read() == {"cart": 1, "user": "ann", "last": len(written)}
+    assert list(site.rows()) == [ann.id]
+
+
+@pytest.mark.parametrize(("writers", "seconds"), [(1, 0.0), (3, 0.1)])
+def test_a_login_beside_a_few_writers_waits_for_none_of_them_at_first(
+    site: Site,
+    ann: Browser,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    writers: int,
+    seconds: float,
+) -> None:
+    """The first repetition comes at once, as that of any save; the later ones after a pause."""
+    around = Surroundings(clock, clock.monotonic, clock.sleep, lambda: 0.5)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", around)
+    started, visit, tab = clock.monotonic(), ann.begin(), Browser(site, ann.cookie)
+    visit.session.regenerate_id()
+    with written_before_each_marker(monkeypatch, tab, writers):
+        ann.end(visit)
+
+    assert clock.monotonic() - started == pytest.approx(seconds)
+    assert ann.read() == {"cart": 1, "last": writers}
+
+
+UNMERGED: dict[str, tuple[dict[str, object], bool, str]] = {
+    "opaque": ({"envelope": "none"}, False, "does not open"),
+    "cleared": ({}, True, "cleared"),
+}
+
+
+@pytest.mark.parametrize("kind", UNMERGED)
+def test_a_change_that_cannot_follow_a_login_is_told_in_the_log_once_a_minute(
+    dynamodb_local: str,
+    table_name: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """The login goes on without it, as a save over a change that does not merge."""
+    options, clears, words = UNMERGED[kind]
+    site = Site(dynamodb_local, table_name, **options)
+    ann = Browser(site)
+    ann.write(cart=1)
+    visit, tab = ann.begin(), Browser(site, ann.cookie)
+    assert visit.session["cart"] == 1
+    if clears:
+        visit.session.clear()
+        visit.session["user"] = "ann"
+    visit.session.regenerate_id()
+    logs.forget()
+    caplog.clear()
+    with written_before_each_marker(monkeypatch, tab, 2):
+        ann.end(visit)
+
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([one for one in said if "replaced, not merged" in one and words in one]) == 1
+    assert ann.read() == ({"user": "ann"} if clears else {"cart": 1})
+    assert list(site.rows()) == [ann.id]
+
+
+def test_a_row_that_is_spoiled_while_a_login_moves_it_does_not_stop_the_login(
+    site: Site, ann: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is as one that does not open: what the visitor had goes on under the fresh id."""
+    visit = ann.begin()
+    assert visit.session["cart"] == 1
+    visit.session.regenerate_id()
+    Browser(site, ann.cookie).write(cart=2)
+    site.spoil(ann.id, site.rows()[ann.id]["data"]["B"][:-3])
+    logs.forget()
+    ann.end(visit)
+
+    assert "does not open" in caplog.text
+    assert ann.read() == {"cart": 1}
+    assert list(site.rows()) == [ann.id]

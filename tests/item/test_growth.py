@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import pickle
@@ -104,6 +105,51 @@ def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
         return partial(same, [set(range(size))], [set(range(size - 1, -1, -1))])
 
     assert_linear(make, 80)
+
+
+def _members(shape: str, size: int) -> list[Plain]:
+    """Make objects that share a list, hold one another in a chain, or hold all the others."""
+    members = [Plain(number=number) for number in range(size)]
+    shared = list(range(size)) if shape == "a shared list" else members
+    for member, following in itertools.pairwise(members):
+        member.__dict__["linked"] = following if shape == "a chain" else shared
+    return members
+
+
+@pytest.mark.parametrize("shape", ["a shared list", "a chain", "each refers to all"])
+@pytest.mark.parametrize("kind", ["one set", "sets that share a member", "nested"])
+def test_comparing_sets_of_objects_takes_as_long_as_they_are_large(shape: str, kind: str) -> None:
+    """A pickle of one member holds what it refers to, so not every member can have its own."""
+
+    def make_set(size: int) -> object:
+        members = _members(shape, size)
+        if kind == "nested":
+            return {frozenset({(member, 1)}) for member in members}
+        return set(members) if kind == "one set" else [{member} for member in members]
+
+    def make(size: int) -> Callable[[], object]:
+        size = size // 10 if shape == "a chain" else size  # a pickle goes only so deep
+        return partial(same, [{0, 8}, make_set(size)], [{8, 0}, make_set(size)])
+
+    assert_linear(make, 150)
+
+
+def test_comparing_nested_frozensets_takes_as_long_as_they_are_large() -> None:
+    """Two in each, of which one holds the same as the other: 2 ** depth ways to the end."""
+
+    def nested(depth: int, end: object) -> object:
+        found = frozenset({end})
+        for _ in range(depth):
+            found = frozenset({found, (found,)})
+        return found
+
+    def make(size: int) -> Callable[[], object]:
+        return partial(same, [{0, 8}, nested(size, 8)], [{8, 0}, nested(size, 8)])
+
+    assert make(2)()
+    assert make(20)()
+    assert not same([nested(20, 8)], [nested(20, 0)])
+    assert_linear(make, 2)
 
 
 @pytest.mark.parametrize("shape", TEXTS)

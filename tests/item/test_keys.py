@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beaker_dynamodb.config import parsers
 from beaker_dynamodb.item.keys import Key, Layout, as_text
+from beaker_dynamodb.item.record import MAX_REV
 
 LAW = settings(max_examples=200, derandomize=True, deadline=None)
 
@@ -187,12 +191,20 @@ def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> Non
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_longest_plain_id_and_key_still_fit(layout: Layout) -> None:
-    """An id and a key of 512 characters each, in the longest kind of row, stay below the limits."""
-    key = layout.piece(layout.value("a" * 512, "b" * 512), REV, 9999)
+@pytest.mark.parametrize("make", [Layout.value, Layout.lock, Layout.session, Layout.moved])
+def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[..., Key]) -> None:
+    """The longest prefix, namespace and key, and pieces of the longest revision that is read.
 
-    assert len(key.hash.encode()) <= MOST_HASH
-    assert len((key.range or "").encode()) <= MOST_RANGE
+    DynamoDB takes a range key of 1,024 bytes and a hash key of 2,048.
+    """
+    long = replace(layout, prefix=parsers.prefix("p" * 63 + ":"))
+    parts = ("a" * 512, "b" * 512)[: 2 if make in (Layout.value, Layout.lock) else 1]
+    head = make(long, *parts)
+    key = long.piece(head, "r" * MAX_REV, 2**32)
+
+    for one in (head, key):
+        assert len(one.hash.encode()) <= MOST_HASH
+        assert len((one.range or "").encode()) <= MOST_RANGE
 
 
 @pytest.mark.parametrize("namespace", [*HOSTILE, 5, (PLAIN_ID,)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,6 +37,37 @@ def test_a_change_that_equality_does_not_see_is_saved(one: object, other: object
 def test_what_no_pickle_takes_counts_as_changed(value: object) -> None:
     """A value that cannot be compared is written rather than lost; nothing is raised."""
     assert not same(value, value)
+
+
+#: Beside a set in another order, so that the pickles of the whole say nothing.
+ORDERS = {0, 8}, {8, 0}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        lambda: {Plain(number=number) for number in range(500)},
+        lambda: {Plain(text="a" * 2_000 + str(number)) for number in range(50)},
+        lambda: {(Plain(text="a" * 10_000 + str(number)), number) for number in range(5)},
+        lambda: {Plain(shared=shared) for shared in [list(range(100))] * 3},
+        lambda: {Plain(shared=shared) for shared in ["a" * 200] * 100},
+    ],
+    ids=["many", "large", "in tuples", "some that share", "many that share little"],
+)
+def test_a_set_of_objects_that_was_only_read_is_not_changed(members: Callable[[], object]) -> None:
+    """Each has a pickle of its own, which names its class again: that is no sharing."""
+    one, other = members(), members()
+
+    assert same([ORDERS[0], one], [ORDERS[1], other])
+    assert not same([ORDERS[0], one], [ORDERS[1], {*other, Plain()}])  # type: ignore[misc]
+
+
+def test_a_set_of_objects_that_share_too_much_counts_as_changed() -> None:
+    """To tell them apart would take quadratic time; it is written, and never lost."""
+    one, other = ({Plain(all=shared) for shared in [list(range(500))] * 500} for _ in ORDERS)
+
+    assert same(one, one)
+    assert not same([ORDERS[0], one], [ORDERS[1], other])
 
 
 VALUES: dict[str, object] = {name: pair[0] for name, pair in SAME.items()} | {

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from beaker_dynamodb.errors import digest
 from beaker_dynamodb.item.record import Schema
+from beaker_dynamodb.migration import scan
 from beaker_dynamodb.migration.bulk import Moved, Terms, Wanted, decide, transfer
 from beaker_dynamodb.migration.readers import origin
 from beaker_dynamodb.migration.readers.connect import Connect
@@ -34,6 +35,7 @@ from tests.beaker.overlap import Site
 from tests.moving.homes import home
 from tests.moving.odd_entries import anything, contents, pickled, plain, texts
 from tests.moving.runs import where
+from tests.store.scripts import Script
 
 NOW = 1_700_000_000.0
 LAW = settings(max_examples=200, derandomize=True, deadline=None)
@@ -174,8 +176,60 @@ def test_any_item_of_a_foreign_table_is_read_or_told(
 def test_a_number_that_dynamodb_could_not_hold_is_no_expiry(number: Any) -> None:
     """A broken or hostile server in front of the old table ends no import."""
     item = {"sess": "{}", "expires": value_of({"N": number})}
-
     assert connect("json", None).read("a", item, NOW).detail.startswith("its expiry is no number")
+
+
+KINDS = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "", "X")
+#: What a broken server or an emulator may send in the place of a typed value.
+untyped = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3))
+    | st.binary(max_size=3),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.sampled_from(KINDS), st.integers()), inner, max_size=2),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(LAW, max_examples=1000)
+@given(untyped, st.sampled_from(KINDS))
+@example(None, "NULL")
+@example([None], "L")
+@example({"S": None}, "M")
+@example([[]], "SS")
+@example("abc", "N")
+@example(None, "N")
+@example({}, "N")
+def test_a_value_of_any_shape_ends_no_import(content: object, kind: str) -> None:
+    """It is read as what its type says, or as nothing; nothing is raised."""
+    for value in (value_of({kind: content}), value_of(content)):
+        assert value is None or isinstance(value, (str, bytes, bool, float))
+    assert value_of({}) is value_of(None) is value_of({"NULL": True}) is None
+    door = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]}).door
+    (item,) = scan.items(door, "sessions", "id", "a")
+    assert item.keys() == {"id", "sess"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ({"S": "a"}, "a"),
+        ({"S": 5}, None),
+        ({"N": "1.50"}, 1.5),
+        ({"N": "12"}, 12),
+        ({"B": b"a"}, b"a"),
+        ({"B": "YQ=="}, None),
+        ({"BOOL": True}, True),
+        ({"BOOL": "yes"}, None),
+        ({"L": [{"S": "a"}]}, None),
+        ({"M": {"a": {"BOOL": False}}}, None),
+        ({"SS": ["a", "b"]}, None),
+    ],
+)
+def test_a_typed_value_is_read_as_its_type_says(typed: object, value: object) -> None:
+    """What is of another type is no value."""
+    assert value_of(typed) == value
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,18 @@ that its row names; the other one runs whole meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
+from beaker_dynamodb.dynamodb.rows import Tombstones
+from beaker_dynamodb.dynamodb.table import Absent, Refusal
+from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.migration.source import Backend
 from tests.beaker.overlap import Browser, Site, Visit
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
@@ -76,7 +79,7 @@ def after_look(monkeypatch: pytest.MonkeyPatch) -> Held:
     return held
 
 
-@contextmanager
+@contextlib.contextmanager
 def request_held(held: Held, ask: Callable[[], Visit]) -> Iterator[Future[Visit]]:
     """Run a request in a thread until it is held; let it go at the end of the block."""
     with ThreadPoolExecutor(1) as pool:
@@ -224,3 +227,81 @@ def test_12_two_logouts_at_once_are_both_done(moving: Site, user: Browser) -> No
 
     assert moving.found(user) == {}
     assert len(moving.rows()) == 1
+
+
+@pytest.mark.parametrize("saves", [False, True], ids=["reads", "changes"])
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_13_a_logout_is_one_of_the_row_that_a_slow_request_makes_meanwhile(
+    moving: Site,
+    new: Site,
+    user: Browser,
+    after_look: Held,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    refusals: int,
+    saves: bool,
+) -> None:
+    """As row 11, and A creates before B has put anything, or between its two tombstones."""
+    slow, leaving = user.also(), user.also()
+    puts, put_one = iter(range(9)), Tombstones.put
+    answers: list[Future[Visit]] = []
+
+    def put_late(*args: Any, **named: Any) -> Refusal | None:
+        if next(puts) == refusals:
+            after_look.go.set()
+            answers[0].result(WITHIN)
+        return put_one(*args, **named)
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        new.visit(user.also(), log_out)
+        session.delete()
+
+    view = put(cart=1) if saves else contents
+    with request_held(after_look, lambda: moving.visit(slow, view)) as answer:
+        answers.append(answer)
+        monkeypatch.setattr(Tombstones, "put", put_late)
+        moving.visit(leaving, logout_late)
+
+    assert moving.found(user) == {}
+    assert new.found(user) == {}
+
+
+def test_13_a_session_begun_anew_meanwhile_is_not_logged_out(
+    moving: Site, new: Site, old: Site, user: Browser
+) -> None:
+    """Only a row that was made of the same old session is."""
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        new.visit(user.also(), log_out)
+        old.visit(user.also(), log_out)
+        new.visit(user.also(), put(stranger=True))
+        session.delete()
+
+    moving.visit(user.also(), logout_late)
+
+    assert moving.found(user) == {"stranger": True}
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_13_a_logout_meets_rows_that_come_and_go_and_is_done_or_told(
+    moving: Site, new: Site, user: Browser, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Three refusals by rows that are gone when they are looked at end in an error."""
+    put_one, refused = Tombstones.put, iter([Refusal(None)] * times)
+
+    def put_refused(*args: Any, **named: Any) -> Refusal | None:
+        is_second = isinstance(args[2], Absent)
+        return (next(refused, None) if is_second else None) or put_one(*args, **named)
+
+    def logout_late(session: Any) -> None:
+        contents(session)
+        new.visit(user.also(), log_out)
+        session.delete()
+
+    monkeypatch.setattr(Tombstones, "put", put_refused)
+    with pytest.raises(Unavailable) if times == 3 else contextlib.nullcontext():
+        moving.visit(user.also(), logout_late)
+
+    assert moving.found(user) == {}
