@@ -16,12 +16,12 @@ from beaker.synchronization import null_synchronizer
 from beaker_dynamodb.caches import read_scope
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import as_text
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 if TYPE_CHECKING:
-    from beaker_dynamodb.caches.creation_lock import Lease
+    from beaker_dynamodb.caches.creation_lock import CreationLock
     from beaker_dynamodb.item.envelope import Envelope
-    from beaker_dynamodb.sessions.store import Keeper
+    from beaker_dynamodb.sessions.store import SessionStore
 
 T = TypeVar("T")
 _SESSION = "session"
@@ -34,7 +34,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     """
 
     #: Time and luck; tests hand in their own.
-    surroundings: ClassVar[Surroundings] = REAL
+    runtime: ClassVar[Runtime] = REAL
 
     @classmethod
     def _init_dependencies(cls) -> None:
@@ -49,7 +49,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         # know (beaker/cache.py:70), so an application that uses another one has imported us.
         from beaker_dynamodb import factory
 
-        made_of = namespace, timeout, given, self.surroundings
+        made_of = namespace, timeout, given, self.runtime
         is_session = "digest_filenames" in given
         self._session = factory.of_session(*made_of) if is_session else None
         self._cache = None if is_session else factory.of_cache(*made_of)
@@ -57,12 +57,12 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     def __getitem__(self, key: object) -> Any:
         if self._cache is not None:
             return _present(self._cache.get(key)).value
-        return _present(self._keeper.load() if _is_session(key) else None)
+        return _present(self._session_store.load() if _is_session(key) else None)
 
     def __contains__(self, key: object) -> bool:
         if self._cache is not None:
             return self._cache.contains(key)
-        return _is_session(key) and self._keeper.load() is not None
+        return _is_session(key) and self._session_store.load() is not None
 
     def has_key(self, key: object) -> bool:
         """Tell whether there is a value that has not expired."""
@@ -76,7 +76,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         if self._cache is not None:
             self._cache.put(key, value, expiretime)
         elif _is_session(key) and isinstance(value, str):
-            self._keeper.save(value)
+            self._session_store.save(value)
         else:
             raise OptionError("a session's manager keeps one text, under the key 'session'")
 
@@ -84,7 +84,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         if self._cache is not None:
             self._cache.remove(key)
         elif _is_session(key):
-            self._keeper.remove()
+            self._session_store.remove()
 
     def keys(self) -> list[str]:
         """List the keys of what has not expired."""
@@ -97,7 +97,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         if self._cache is not None:
             self._cache.clear()
         else:
-            self._keeper.remove()
+            self._session_store.remove()
 
     def acquire_read_lock(self) -> None:
         """Open a bracket in which each key of a cache is read once. It locks nothing."""
@@ -120,7 +120,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         if self._cache is not None:
             read_scope.leave_write(self._cache)
 
-    def get_creation_lock(self, key: object) -> Lease | null_synchronizer:
+    def get_creation_lock(self, key: object) -> CreationLock | null_synchronizer:
         """Return the lock under which one maker fills a cache's miss."""
         return null_synchronizer() if self._cache is None else self._cache.lock(key)
 
@@ -129,28 +129,28 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
     @property
     def envelope(self) -> Envelope | None:
         """How the session's text opens, where it is not one of Beaker's plain kinds."""
-        return self._keeper.envelope
+        return self._session_store.envelope
 
     @envelope.setter
     def envelope(self, envelope: Envelope | None) -> None:
-        self._keeper.envelope = envelope
+        self._session_store.envelope = envelope
 
     def forbid_pickles(self) -> None:
         """Never open a pickle of this session, as under `envelope = json`."""
-        self._keeper.forbid_pickles()
+        self._session_store.forbid_pickles()
 
     def remove_if_unchanged(self) -> None:
         """Delete the row of a session that timed out, unless somebody has written it since."""
-        self._keeper.remove_if_unchanged()
+        self._session_store.remove_if_unchanged()
 
     def take_over(self, former: DynamoDBNamespaceManager) -> bool:
         """Delete the row of this session's former id; False if it was logged out meanwhile."""
         from beaker_dynamodb.sessions import rotation  # at the first login, as the keepers
 
-        return rotation.take_over(self._keeper, former._keeper)
+        return rotation.take_over(self._session_store, former._session_store)
 
     @property
-    def _keeper(self) -> Keeper:
+    def _session_store(self) -> SessionStore:
         if self._session is None:
             raise OptionError("this manager serves a cache, not a session")
         return self._session

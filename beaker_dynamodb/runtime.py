@@ -21,15 +21,15 @@ def _sleep(seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Runtime:
     """Time and luck, handed in so that tests can wind them. Seconds, and 0 <= fraction < 1."""
 
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = _sleep
-    fraction: Callable[[], float] = random.random
+    random: Callable[[], float] = random.random
     token: Callable[[], str] = field(default=lambda: secrets.token_urlsafe(_TOKEN_BYTES))
 
 
 #: What nothing has wound.
-REAL: Final = Surroundings()
+REAL: Final = Runtime()

@@ -99,15 +99,15 @@ def later(seconds: float) -> Iterator[None]:
 
     from beaker_dynamodb.sessions import strict
 
-    real = DynamoDBNamespaceManager.surroundings.clock
+    real = DynamoDBNamespaceManager.runtime.clock
 
     def clock() -> float:
         return real() + seconds
 
-    around = dataclasses.replace(DynamoDBNamespaceManager.surroundings, clock=clock)
+    runtime = dataclasses.replace(DynamoDBNamespaceManager.runtime, clock=clock)
     wound = SimpleNamespace(**{**vars(time), "time": clock})
     with (
-        patch.object(DynamoDBNamespaceManager, "surroundings", around),
+        patch.object(DynamoDBNamespaceManager, "runtime", runtime),
         patch.object(session, "time", wound),
         patch.object(strict, "time", wound),
     ):

@@ -30,7 +30,7 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import typed
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.sessions import operated
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 from tests.servers import KEY, REGION, DynamoDBLocal
 
 #: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).
@@ -61,7 +61,7 @@ def rows_of(options: dict[str, str]) -> Rows:
     """
     parsed = parse(options, "session")
     made = operated(parsed, connections=THREADS)
-    made.table.door.call("CreateTable", blueprint(parsed).to_create_request())
+    made.table.client.call("CreateTable", table_spec(parsed).to_create_request())
     return made
 
 

@@ -121,7 +121,7 @@ def ask(application: Application, path: str, cookies: SimpleCookie) -> Any:
 def _wind_ours(clock: Wound) -> None:
     """Hand the wound clock to our package, which asks no other."""
     ours = import_module("beaker_dynamodb").DynamoDBNamespaceManager
-    ours.surroundings = dataclasses.replace(ours.surroundings, clock=clock)
+    ours.runtime = dataclasses.replace(ours.runtime, clock=clock)
 
 
 def visit(order: stores.Order, values: Values, steps: list[list[Any]]) -> Values:

@@ -99,7 +99,7 @@ def _visits(ini: str, number: int) -> None:
 
     from beaker_dynamodb import DynamoDBNamespaceManager
     from beaker_dynamodb.ops.application import application
-    from beaker_dynamodb.runtime import Surroundings
+    from beaker_dynamodb.runtime import Runtime
 
     read, dice, now = application(ini), random.Random(1), time.time()  # noqa: S311  # no secret
     given = {name: read.settings[name] for name in ("table", "region", "endpoint_url", "prefix")}
@@ -107,7 +107,7 @@ def _visits(ini: str, number: int) -> None:
         came = now - dice.expovariate(1 / 1500)
 
         class Then(DynamoDBNamespaceManager):
-            surroundings = Surroundings(clock=lambda came=came: came)
+            runtime = Runtime(clock=lambda came=came: came)
 
         values = {
             "_creation_time": came - dice.expovariate(1 / 20_000),

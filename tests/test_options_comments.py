@@ -15,12 +15,12 @@ from hypothesis import given, strategies
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE
 from beaker_dynamodb.config.sources import configure, parse
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.source import make_ready
 from beaker_dynamodb.ops.application import mistakes
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 from tests.store.doubles import failure
 from tests.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
 
@@ -167,11 +167,11 @@ def test_dynamodb_takes_every_attribute_that_we_take(
 ) -> None:
     """As a key and as the attribute of TTL."""
     options = parse({name: value, "table": table_name, "endpoint_url": dynamodb_local}, "session")
-    wanted, door = blueprint(options), Door(Connection.of(options))
-    door.call("CreateTable", wanted.to_create_request())
+    wanted, client = table_spec(options), Client(Connection.of(options))
+    client.call("CreateTable", wanted.to_create_request())
     told = {"Enabled": True, "AttributeName": options.ttl_attribute}
-    door.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": told})
-    found = door.call("DescribeTable", {"TableName": table_name}).body["Table"]
+    client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": told})
+    found = client.call("DescribeTable", {"TableName": table_name}).body["Table"]
 
     assert value in {options.ttl_attribute, *(key["AttributeName"] for key in found["KeySchema"])}
 
@@ -181,11 +181,11 @@ def test_dynamodb_refuses_the_attributes_that_we_refuse_for_their_length(
 ) -> None:
     """So the limit is in bytes."""
     options = parse({"table": table_name, "endpoint_url": dynamodb_local}, "session")
-    request = blueprint(options).to_create_request()
+    request = table_spec(options).to_create_request()
     for name in ("x" * 256, "\xe9" * 128):
         request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
         request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
-        error = failure(lambda: Door(Connection.of(options)).call("CreateTable", request))
+        error = failure(lambda: Client(Connection.of(options)).call("CreateTable", request))
         assert "ValidationException" in str(error)
 
 

@@ -23,7 +23,7 @@ from beaker_dynamodb.migration.source import make_ready
 from beaker_dynamodb.ops.application import application
 from beaker_dynamodb.ops.doctor.examine import look_over
 from beaker_dynamodb.ops.doctor.finding import Finding
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 
 SECRET = "hunter2"
 VALUES: tuple[object, ...] = (
@@ -73,7 +73,7 @@ Way = Callable[[str, object, pytest.MonkeyPatch], dict[str, object]]
 def said_of(options: Options) -> Iterator[str]:
     """Yield what is shown of options that were accepted."""
     connection = Connection.of(options)
-    yield from (repr(options), repr(connection), repr(blueprint(options)))
+    yield from (repr(options), repr(connection), repr(table_spec(options)))
     yield repr(Identity("r", str(options.profile), "env"))
     yield repr(Endpoint(str(options.profile), None))
     if isinstance(connection.client, str):

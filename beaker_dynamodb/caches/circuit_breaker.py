@@ -18,12 +18,12 @@ _until: dict[tuple[Connection, str], float] = {}
 
 def begin(table: Table, now: float) -> None:
     """Let caches on *table* rest from *now* on."""
-    _until[table.door.connection, table.name] = now + REST
+    _until[table.client.connection, table.name] = now + REST
 
 
 def cooling(table: Table, now: float) -> bool:
     """Tell whether caches on *table* rest at *now*."""
-    return bool(_until) and now < _until.get((table.door.connection, table.name), 0.0)
+    return bool(_until) and now < _until.get((table.client.connection, table.name), 0.0)
 
 
 def forget() -> None:

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.table import Absent, At, Table
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ def held_here(table: Table, key: Key) -> bool:
 
 
 def _name(table: Table, key: Key) -> object:
-    return table.door.connection, table.name, key
+    return table.client.connection, table.name, key
 
 
-class Lease:
+class CreationLock:
     """One use of the creation lock of *key*, as Beaker makes one a miss.
 
     Args:
@@ -85,14 +85,14 @@ class Lease:
         everywhere: bool,
         term: float,
         patience: float,
-        around: Surroundings,
+        runtime: Runtime,
     ) -> None:
         self._table = table
         self._key = key
         self._everywhere = everywhere
         self._term = term
         self._patience = patience
-        self._around = around
+        self._around = runtime
         self._name = _name(table, key)
         self._local: _Local | None = None
         self._owner: str | None = None
@@ -100,7 +100,7 @@ class Lease:
     def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  # Beaker's signature
         """Take the lock. False: it is another's; the caller that waited goes on without it.
 
-        Raises: what the door raises, but Unavailable and CorruptItem: those are gone on without.
+        Raises: what the client raises, but Unavailable and CorruptItem: those are gone on without.
         """
         started = self._around.monotonic()
         if not self._acquire_here(wait=wait):
@@ -168,7 +168,7 @@ class Lease:
                 del _locals[self._name]
 
     def _acquire_there(self, until: float, *, wait: bool) -> bool:
-        token, around, pause = self._around.token(), self._around, POLL[0]
+        token, runtime, pause = self._around.token(), self._around, POLL[0]
         while True:
             theirs = self._try(token)
             if theirs is None:
@@ -177,9 +177,9 @@ class Lease:
             if not wait:
                 return False
             while theirs is not None and not self._dead(theirs):
-                if around.monotonic() >= until:
+                if runtime.monotonic() >= until:
                     return False
-                around.sleep(pause * (0.5 + around.fraction() / 2))
+                runtime.sleep(pause * (0.5 + runtime.random() / 2))
                 pause = min(pause * 2, POLL[1])
                 theirs = self._table.get(self._key, consistent=True)
 

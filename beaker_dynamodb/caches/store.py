@@ -1,6 +1,6 @@
 """A cache's get, put, remove and clear: one read a hit, one maker a miss, served in an outage.
 
-One keeper serves all threads of a manager. What it reads inside Beaker's read brackets it keeps
+One store serves all threads of a manager. What it reads inside Beaker's read brackets it keeps
 until the outermost one closes, and no longer: that is what makes the second look after the
 creation lock an honest one.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.caches import circuit_breaker, creation_lock, read_scope
-from beaker_dynamodb.caches.creation_lock import Lease
+from beaker_dynamodb.caches.creation_lock import CreationLock
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import (
@@ -27,7 +27,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, as_text
 from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Entry:
     expires: float | None
 
 
-class CacheKeeper:
+class CacheStore:
     """Keeps the entries of one namespace.
 
     Args:
@@ -58,12 +58,12 @@ class CacheKeeper:
     """
 
     def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
     ) -> None:
         self.rows = rows
         self.namespace = namespace
         self.timeout = timeout
-        self.around = around
+        self.runtime = runtime
         self._bypass = rows.options.cache_errors == "bypass"
 
     def get(self, key: object) -> Entry | None:
@@ -72,12 +72,12 @@ class CacheKeeper:
         An entry that cannot be decoded is nothing, and so is every entry in an outage, unless
         `cache_errors = raise`.
 
-        Raises: what the door raises, but Unavailable.
+        Raises: what the client raises, but Unavailable.
         """
         memo = read_scope.memo(self)
         if memo is None:
             return self._asked(key)
-        name, now = self.rows.layout.value(self.namespace, key), self.around.monotonic()
+        name, now = self.rows.layout.value(self.namespace, key), self.runtime.monotonic()
         read = memo.get(name)
         if read is None or now - read.at > read_scope.MEMORY:
             read = memo[name] = read_scope.Remembered(now, self._asked(key))
@@ -90,7 +90,7 @@ class CacheKeeper:
         Beaker asks before it deletes (beaker/container.py:414): a bypass, or an entry that only
         other servers can read, must not turn a removal into nothing.
 
-        Raises: in a write bracket, what the door raises.
+        Raises: in a write bracket, what the client raises.
         """
         if not read_scope.writing(self):
             return self.get(key) is not None
@@ -105,7 +105,7 @@ class CacheKeeper:
         entry = self.get(key)
         if entry is None or entry.expires is None:
             return entry is not None
-        return entry.expires - self.rows.options.stale_for > self.around.clock()
+        return entry.expires - self.rows.options.stale_for > self.runtime.clock()
 
     def _asked(self, key: object) -> Entry | None:
         if self._rests():
@@ -126,7 +126,7 @@ class CacheKeeper:
             self.rows.table, lock
         )
         try:
-            row = self.rows.read(where, consistent=consistent, now=self.around.clock())
+            row = self.rows.read(where, consistent=consistent, now=self.runtime.clock())
         except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
             logs.warn(log, f"a cache entry that cannot be read is a miss: {type(error).__name__}")
             return None
@@ -146,7 +146,7 @@ class CacheKeeper:
 
         Args: *expiretime* in seconds; None is the manager's own timeout, or option `ttl`;
         infinity is for ever.
-        Raises: ItemTooLarge; what the door raises, but Unavailable unless asked for.
+        Raises: ItemTooLarge; what the client raises, but Unavailable unless asked for.
         """
         self._forget(key)
         data = self.rows.serializer.dumps(value)
@@ -161,12 +161,12 @@ class CacheKeeper:
             self._cool(error)
 
     def _record(self, key: object, expiretime: float | None) -> Record:
-        options, token = self.rows.options, self.around.token
+        options, token = self.rows.options, self.runtime.token
         given = self.timeout if expiretime is None else max(expiretime, 0)
         lifetime = (options.ttl or None) if given is None else given
         expires, early = None, 0
         if lifetime is not None and lifetime < MAX_EXPIRES:  # else for ever; NaN is not below it
-            exactly = self.around.clock() + lifetime + options.stale_for
+            exactly = self.runtime.clock() + lifetime + options.stale_for
             expires = math.ceil(exactly)
             early = min(math.ceil((expires - exactly) * 1000), 999)
         where = self.rows.layout.value(self.namespace, key)
@@ -177,7 +177,7 @@ class CacheKeeper:
     def remove(self, key: object) -> None:
         """Delete an entry, cool-down or not: a silent failure would serve a revoked right.
 
-        Raises: what the door raises.
+        Raises: what the client raises.
         """
         self._forget(key)
         self.rows.values.drop(self.rows.layout.value(self.namespace, key))
@@ -185,7 +185,7 @@ class CacheKeeper:
     def clear(self) -> None:
         """Delete every entry of this namespace, and of no other, cool-down or not.
 
-        Raises: what the door raises.
+        Raises: what the client raises.
         """
         memo = read_scope.memo(self)
         if memo is not None:
@@ -194,13 +194,13 @@ class CacheKeeper:
         for found in self._rows_of_namespace():
             batch.append(found.key)
             if len(batch) == _BATCH:
-                pages.delete_many(self.rows.table, batch, self.around)
+                pages.delete_many(self.rows.table, batch, self.runtime)
                 batch = []
-        pages.delete_many(self.rows.table, batch, self.around)
+        pages.delete_many(self.rows.table, batch, self.runtime)
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all that there is to serve, stale or not, as text."""
-        layout, now = self.rows.layout, self.around.clock()
+        layout, now = self.rows.layout, self.runtime.clock()
         for found in self._rows_of_namespace():
             word = layout.word_of(found.key)
             if word is not None and (found.expires is None or found.expires > now):
@@ -217,17 +217,17 @@ class CacheKeeper:
             if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 
-    def lock(self, key: object) -> Lease:
+    def lock(self, key: object) -> CreationLock:
         """Return the creation lock of one key."""
         options = self.rows.options
         everywhere = options.lock == "table" and not self._rests()
-        return Lease(
+        return CreationLock(
             self.rows.table,
             self.rows.layout.lock(self.namespace, key),
             everywhere=everywhere,
             term=options.lock_lease,
             patience=options.lock_wait,
-            around=self.around,
+            runtime=self.runtime,
         )
 
     def _forget(self, key: object) -> None:
@@ -236,10 +236,10 @@ class CacheKeeper:
             memo.pop(self.rows.layout.value(self.namespace, key), None)
 
     def _rests(self) -> bool:
-        return self._bypass and circuit_breaker.cooling(self.rows.table, self.around.monotonic())
+        return self._bypass and circuit_breaker.cooling(self.rows.table, self.runtime.monotonic())
 
     def _cool(self, error: DynamoDBBackendError) -> None:
-        circuit_breaker.begin(self.rows.table, self.around.monotonic())
+        circuit_breaker.begin(self.rows.table, self.runtime.monotonic())
         code = error.call.code if error.call else None
         logs.warn(log, f"DynamoDB is not available ({code}): caches are bypassed")
 

@@ -1,6 +1,6 @@
 """The only import of boto3 and botocore: one client per process and set of connection options.
 
-`Door.call(operation, request)` is guarded and timed, and every foreign exception leaves as one
+`Client.call(operation, request)` is guarded and timed, and every foreign exception leaves as one
 of ours, raised outside the `except` block: no `__context__` holds an exception of botocore's
 with a user's data in it. boto3 is imported with the first client, after gevent's patching.
 """
@@ -60,21 +60,21 @@ class Reply:
     retried: bool = False
 
 
-class Door:
+class Client:
     """The way to DynamoDB for one set of connection options, in whatever process it is used."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         #: Tables that have answered; one that is missing later was deleted, perhaps for a restore.
         self.seen: set[str] = set()
-        #: Known once there was a client.
+        #: Known once there was a boto3 client.
         self.region: str | None = None
         self._given_in = os.getpid()
         self.renew()
         _made.add(self)
 
     def renew(self) -> None:
-        """Forget the client and the lock: after a fork they belong to the parent."""
+        """Forget boto3's client and the lock: after a fork they belong to the parent."""
         self._lock = threading.Lock()
         self._client: Made | None = None
         self._pid = os.getpid()
@@ -133,13 +133,13 @@ class Door:
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
             answer = failure_of(error, making=made is None)
             if answer.code in STALE_CREDENTIALS or answer.names & STALE_CREDENTIALS:
-                self.renew()  # the error would stick to the client
+                self.renew()  # the error would stick to boto3's client
         return one_more(answer) if tried else answer
 
     def transport(self) -> Transport:
         """Say what carries the next GetItem, PutItem or DeleteItem, and why.
 
-        Raises: OptionError, Unavailable: no client can be made of the options.
+        Raises: OptionError, Unavailable: no boto3 client can be made of the options.
         """
         try:
             return self._made().switch.transport()
@@ -150,7 +150,7 @@ class Door:
         raise error_of(answer, CallFacts("CreateClient", None, self.region), "")
 
     def _current(self) -> Any:
-        """Return this process's client, made at its first use."""
+        """Return this process's boto3 client, made at its first use."""
         return self._made().client
 
     def _made(self) -> Made:
@@ -231,7 +231,7 @@ def _ours(connection: Connection) -> Made:
     _ = urlsplit(usual.meta.endpoint_url).port  # no port raises here, and not with each call
     switch = Switch(connection, usual)
     credentials = None if switch.boto3_alone else session.get_credentials()
-    if credentials is None:  # boto3 says so, and the next client is looked for anew
+    if credentials is None:  # boto3 says so, and the next boto3 client is looked for anew
         return Made(usual, switch)
     from beaker_dynamodb.dynamodb.wire.client import (  # with ssl: after gevent's patching
         Wire,
@@ -243,25 +243,25 @@ def _ours(connection: Connection) -> Made:
     return Made(usual, switch, client(connection.max_attempts - 1), wire)
 
 
-_doors: dict[Connection, Door] = {}
-_made: weakref.WeakSet[Door] = weakref.WeakSet()  # an application's caches hold theirs for good
+_clients: dict[Connection, Client] = {}
+_made: weakref.WeakSet[Client] = weakref.WeakSet()  # an application's caches hold theirs for good
 
 
-def door(connection: Connection) -> Door:
-    """Return the one door of this process for *connection*; no client is made yet."""
-    return _doors.get(connection) or _doors.setdefault(connection, Door(connection))
+def get_client(connection: Connection) -> Client:
+    """Return this process's one client for *connection*; boto3's client is not made yet."""
+    return _clients.get(connection) or _clients.setdefault(connection, Client(connection))
 
 
 def forget() -> None:
-    """Forget every door; one that is still held gets a new client, and has seen no table."""
-    _doors.clear()
+    """Forget every client; one that is still held starts anew, and has seen no table."""
+    _clients.clear()
     for held in list(_made):
         held.renew()
         held.seen.clear()
 
 
 def _renew_all() -> None:
-    for found in _doors.values():
+    for found in _clients.values():
         found.renew()
 
 

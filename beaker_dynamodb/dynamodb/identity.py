@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.responses import error_of, failure_of
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, masked_repr
 
@@ -32,19 +32,19 @@ class Identity:
     __repr__ = masked_repr
 
 
-def identity(door: Door) -> Identity:
+def identity(client: Client) -> Identity:
     """Ask this process's client who it is.
 
     Raises: OptionError, without a region or with a profile that does not exist; Unavailable, if
     the provider of credentials fails.
     """
     try:
-        return _asked(door._current())  # noqa: SLF001  # the door's own room
+        return _asked(client._current())  # noqa: SLF001  # it is of this package
     except DynamoDBBackendError:
         raise
     except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
         failure = failure_of(error, making=True)
-    raise error_of(failure, CallFacts("CreateClient", region=door.region), "")
+    raise error_of(failure, CallFacts("CreateClient", region=client.region), "")
 
 
 def _asked(client: Any) -> Identity:
@@ -63,21 +63,21 @@ def _asked(client: Any) -> Identity:
     )
 
 
-def regions_of(door: Door) -> frozenset[str]:
+def regions_of(client: Client) -> frozenset[str]:
     """Name the regions of AWS that botocore knows; none, where this client does not tell."""
-    loader = getattr(door._current(), "_loader", None)  # noqa: SLF001  # the door's own room
+    loader = getattr(client._current(), "_loader", None)  # noqa: SLF001  # it is of this package
     if loader is None:
         return frozenset()
     told = loader.load_data("endpoints")
     return frozenset(name for partition in told["partitions"] for name in partition["regions"])
 
 
-def carrier(door: Door) -> tuple[str, str] | None:
+def carrier(client: Client) -> tuple[str, str] | None:
     """Say what carries the calls that an application makes most, and why; None if nothing tells.
 
     Raises: as `identity`.
     """
-    tell = getattr(door, "transport", None)
+    tell = getattr(client, "transport", None)
     told = tell() if callable(tell) else None
     return None if told is None else (told.name, told.why)
 

@@ -17,7 +17,7 @@ from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 #: AWS: API_BatchGetItem and API_BatchWriteItem, the most keys of one call.
 MOST_READ: Final = 100
@@ -38,7 +38,7 @@ class Found:
     name: str | None = field(default=None, repr=False)
 
 
-def get_many(table: Table, keys: Sequence[Key], around: Surroundings) -> dict[Key, Record]:
+def get_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> dict[Key, Record]:
     """Read rows by key, consistently; those that are not there are left out.
 
     Raises: CorruptItem; Unavailable, if DynamoDB keeps leaving keys unprocessed.
@@ -47,14 +47,14 @@ def get_many(table: Table, keys: Sequence[Key], around: Surroundings) -> dict[Ke
     for start in range(0, len(keys), MOST_READ):
         wire = [table.wire_key(key) for key in keys[start : start + MOST_READ]]
         batch = {"Keys": wire, "ConsistentRead": True}
-        for body in until_done(table, "BatchGetItem", batch, "UnprocessedKeys", around):
+        for body in until_done(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
             for item in body.get("Responses", {}).get(table.name, ()):
                 key = table.key_of(item)
                 found[key] = table.record_of(key, item)
     return found
 
 
-def delete_many(table: Table, keys: Sequence[Key], around: Surroundings) -> None:
+def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
     """Delete rows by key, whatever stands there.
 
     Raises: Unavailable, if DynamoDB keeps leaving some undone.
@@ -62,12 +62,12 @@ def delete_many(table: Table, keys: Sequence[Key], around: Surroundings) -> None
     for start in range(0, len(keys), MOST_WRITTEN):
         wire = [table.wire_key(key) for key in keys[start : start + MOST_WRITTEN]]
         batch = [{"DeleteRequest": {"Key": key}} for key in wire]
-        for _ in until_done(table, "BatchWriteItem", batch, "UnprocessedItems", around):
+        for _ in until_done(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
             continue
 
 
 def until_done(
-    table: Table, operation: str, batch: Any, rest: str, around: Surroundings
+    table: Table, operation: str, batch: Any, rest: str, runtime: Runtime
 ) -> Iterator[Mapping[str, Any]]:
     """Repeat a batch for what was left unprocessed, and wait only where nothing was done.
 
@@ -82,7 +82,7 @@ def until_done(
             return
         batch = left[table.name]
         keys = batch.get("Keys") if isinstance(batch, Mapping) else batch
-        facts = CallFacts(operation, table.name, table.door.region)
+        facts = CallFacts(operation, table.name, table.client.region)
         if not isinstance(keys, list):
             raise Unavailable("DynamoDB's reply does not list what is left undone", call=facts)
         undone = len(keys)
@@ -92,7 +92,7 @@ def until_done(
         wait = next(waits, None)
         if wait is None:
             raise Unavailable("DynamoDB keeps leaving a part of the batch undone", call=facts)
-        around.sleep(wait * around.fraction())
+        runtime.sleep(wait * runtime.random())
 
 
 def query(table: Table, hash_key: str) -> Iterator[Found]:
@@ -139,9 +139,9 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
 def bodies(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what DynamoDB answers to a Query or Scan, page by page to the last.
 
-    Raises: Unavailable, if a page ends where it began; and whatever the door raises.
+    Raises: Unavailable, if a page ends where it began; and whatever the client raises.
     """
-    facts = CallFacts(operation, table.name, table.door.region)
+    facts = CallFacts(operation, table.name, table.client.region)
     while request:
         body = table.call(operation, request).body
         yield body

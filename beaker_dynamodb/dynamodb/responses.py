@@ -1,4 +1,4 @@
-"""What a failure means: which of our errors it is, and what of it may leave the door.
+"""What a failure means: which of our errors it is, and what of it may leave the client.
 
 Pure functions over replies and exceptions. Exceptions are told by AWS's code and by the names
 of their classes, since only `client.py` may import botocore; no text of theirs is passed on,
@@ -131,7 +131,7 @@ _KEY_TYPE: Final = re.compile(r"Type mismatch for key (\w+) expected: (\w) actua
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A foreign exception, reduced to what may leave the door."""
+    """A foreign exception, reduced to what may leave the client."""
 
     code: str
     status: int = 0

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import Kind
-from beaker_dynamodb.dynamodb.client import Door, door
+from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.table import Condition, Refusal, Table
 from beaker_dynamodb.dynamodb.values import Values
@@ -28,10 +28,10 @@ from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, rev_of
 from beaker_dynamodb.item.serializers import Serializer, serializer
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 #: Creates the table of these options by that client. It is handed in, for it is not a request's.
-CreateTable: TypeAlias = Callable[[Door, Options], object]
+CreateTable: TypeAlias = Callable[[Client, Options], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Rows:
 
         What does not decode is read once more: the reply may have been garbled on its way.
 
-        Raises: CorruptItem, and whatever the codec and the door raise.
+        Raises: CorruptItem, and whatever the codec and the client raise.
         """
         try:
             return self._read(key, now, consistent=consistent)
@@ -108,7 +108,7 @@ class Rows:
         """Seal *value* into *record* and put it; return the row that stands for it, or a refusal.
 
         Args: *old* is the row that the condition names.
-        Raises: ItemTooLarge, and whatever the door raises.
+        Raises: ItemTooLarge, and whatever the client raises.
         """
         return self.values.put(self.sealed(record, value), condition, old)
 
@@ -116,9 +116,9 @@ class Rows:
 class Tombstones:
     """Puts the tombstones of one request, and knows its own where it meets them."""
 
-    def __init__(self, rows: Rows, around: Surroundings) -> None:
+    def __init__(self, rows: Rows, runtime: Runtime) -> None:
         self._rows = rows
-        self._around = around
+        self._around = runtime
         self._revs: set[str] = set()
 
     def put(
@@ -135,7 +135,7 @@ class Tombstones:
         One of this request's own, whose reply was lost, stands as well.
 
         Args: *old* is that row; *lifetime* of the tombstone is in seconds, None for ever.
-        Raises: whatever the door raises.
+        Raises: whatever the client raises.
         """
         expires = None if lifetime is None else math.ceil(self._around.clock() + lifetime)
         rev = rev_of(self._around.token(), self._around.token())
@@ -172,7 +172,7 @@ def _installed(options: Options) -> None:
 def rows(
     options: Options,
     kind: Kind,
-    around: Surroundings = REAL,
+    runtime: Runtime = REAL,
     create_table: CreateTable | None = None,
 ) -> Rows:
     """Build what a manager of *kind* keeps its rows with. No call is made.
@@ -183,7 +183,7 @@ def rows(
     _installed(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
-    way = door(Connection.of(options))
+    way = get_client(Connection.of(options))
     by, number = serializer(options.serializer)
     create = partial(create_table, way, options) if create_table and options.create_table else None
     return Rows(
@@ -204,7 +204,7 @@ def rows(
         Values(
             Table(way, options.table, layout, schema, create),
             options.max_value_size,
-            around,
+            runtime,
         ),
         by,
     )

@@ -20,7 +20,7 @@ from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
 from beaker_dynamodb.item.record import Attribute, Record, promoted_of
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 #: How the data of a tombstone begins: it stands where a session stood, and is none.
 TOMB: Final = bytes((FORMAT, TOMBSTONE))
@@ -37,7 +37,7 @@ _OURS: Final = frozenset({"data", "rev"})
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ScannedRow:
     """A row as it stands. `size` is in bytes, as AWS bills what was asked for of it.
 
     `record` is None where only its key and expiry were asked for, or where *wrong* says why it
@@ -64,13 +64,13 @@ class Sighting:
 class Page:
     """What one call brought: rows, how many were looked at, and the read units that it cost."""
 
-    rows: tuple[Sighting, ...]
+    rows: tuple[ScannedRow, ...]
     looked_at: int
     units: float
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ScanQuery:
     """Which rows of our prefix are asked for, and how much of each.
 
     Args:
@@ -89,7 +89,7 @@ class Ask:
 
 
 def scan(
-    table: Table, ask: Ask, segment: tuple[int, int] = (0, 1), most: int | None = None
+    table: Table, ask: ScanQuery, segment: tuple[int, int] = (0, 1), most: int | None = None
 ) -> Iterator[Page]:
     """Read one segment (number, of how many) of the table page by page, eventually consistent.
 
@@ -127,17 +127,17 @@ def by_index(
         yield tuple(key for key in found if table.layout.sort(key) == "session")
 
 
-def look(table: Table, keys: Sequence[Key], around: Surroundings = REAL) -> Iterator[Sighting]:
+def look(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
     """Read rows by key as they stand, consistently; those that are not there are left out."""
     for start in range(0, len(keys), pages.MOST_READ):
         wire = [table.wire_key(key) for key in keys[start : start + pages.MOST_READ]]
         batch = {"Keys": wire, "ConsistentRead": True}
-        for body in pages.until_done(table, "BatchGetItem", batch, "UnprocessedKeys", around):
+        for body in pages.until_done(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
             for item in body.get("Responses", {}).get(table.name, ()):
                 yield _sighting(table, item, whole=True)
 
 
-def sight(table: Table, key: Key) -> Sighting | None:
+def sight(table: Table, key: Key) -> ScannedRow | None:
     """Read one row as it stands, consistently; None where there is none."""
     request = {"Key": table.wire_key(key), "ConsistentRead": True}
     item = table.call("GetItem", request).body.get("Item")
@@ -187,7 +187,7 @@ def _key_names(table: Table) -> dict[str, str]:
     return {"#k": table.layout.hash_key, **ranged}
 
 
-def _filter(table: Table, ask: Ask) -> dict[str, Any]:
+def _filter(table: Table, ask: ScanQuery) -> dict[str, Any]:
     """Write what is asked for as a request; each name by a placeholder, some are reserved."""
     names, values = _key_names(table), {":p": typed(table.layout.prefix)}
     parts = ["begins_with(#k, :p)"]
@@ -224,7 +224,7 @@ def _filter(table: Table, ask: Ask) -> dict[str, Any]:
     return request | {"ExpressionAttributeValues": values}
 
 
-def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> Sighting:
+def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> ScannedRow:
     key, size = table.key_of(item), billed(item)
     told = plain(item.get(table.schema.ttl, {}))
     expires = told if isinstance(told, Decimal) and told.is_finite() else None
@@ -239,4 +239,4 @@ def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: boo
             wrong = error.wrong
     elif whole:
         wrong = ANOTHER_STORE
-    return Sighting(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)
+    return ScannedRow(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)

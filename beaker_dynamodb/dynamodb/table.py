@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, from_attributes, in_range
@@ -58,9 +58,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table behind a door. `create` makes it if it may, or is None."""
+    """A table behind a client. `create` makes it if it may, or is None."""
 
-    door: Door
+    client: Client
     name: str
     layout: Layout
     schema: Schema
@@ -69,7 +69,7 @@ class Table:
     def get(self, key: Key, *, consistent: bool) -> Record | None:
         """Read one row, live or expired; None where there is none.
 
-        Raises: CorruptItem, and whatever the door raises.
+        Raises: CorruptItem, and whatever the client raises.
         """
         request = {"Key": self.wire_key(key), "ConsistentRead": consistent}
         found = self.call("GetItem", request).body.get("Item")
@@ -155,23 +155,23 @@ class Table:
     def call(self, operation: str, request: dict[str, Any]) -> Reply:
         """Make one call about this table; a table that nobody has seen yet is created, if it may.
 
-        Raises: whatever the door raises.
+        Raises: whatever the client raises.
         """
         if "RequestItems" not in request:  # a batch names its table itself
             request["TableName"] = self.name
         # Before the call: while it is under way another thread may make the table.
-        seen = self.name in self.door.seen
+        seen = self.name in self.client.seen
         try:
-            reply = self.door.call(operation, request, ought=self.layout.described)
+            reply = self.client.call(operation, request, ought=self.layout.described)
         except TableMissing:
             if self.create is None or seen:
                 raise
         else:
-            self.door.seen.add(self.name)
+            self.client.seen.add(self.name)
             return reply
         self.create()
-        self.door.seen.add(self.name)
-        return self.door.call(operation, request, ought=self.layout.described)
+        self.client.seen.add(self.name)
+        return self.client.call(operation, request, ought=self.layout.described)
 
     def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
         """Read a row's primary key.
@@ -205,7 +205,7 @@ class Table:
         Raises: CorruptItem; Unavailable, if it is another row: replies got mixed up.
         """
         if any(item.get(name) != value for name, value in self.wire_key(key).items()):
-            facts = CallFacts("GetItem", self.name, self.door.region)
+            facts = CallFacts("GetItem", self.name, self.client.region)
             raise Unavailable(
                 "DynamoDB's reply holds another item than the one asked for", call=facts
             )

@@ -23,7 +23,7 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, cut, joined, room_for_data
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, token_of
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ class Values:
 
     table: Table
     most: int
-    around: Surroundings = REAL
+    runtime: Runtime = REAL
 
     def get(self, key: Key, *, consistent: bool, now: float) -> Record | None:
         """Read one value whole; None where there is none. A row that has expired has no pieces.
 
         Raises: CorruptItem, if a piece is missing under a head that did not move; and whatever
-        the door raises.
+        the client raises.
         """
         head = self.table.get(key, consistent=consistent)
         for _ in range(MOVES):
@@ -62,7 +62,7 @@ class Values:
             before, head = head, self.table.get(key, consistent=True)
             if head is not None and head.rev == before.rev:
                 raise CorruptItem(digest(key.hash), "a piece of it is missing")
-        facts = CallFacts("BatchGetItem", self.table.name, self.table.door.region)
+        facts = CallFacts("BatchGetItem", self.table.name, self.table.client.region)
         raise Unavailable("the value is rewritten faster than it can be read", call=facts)
 
     def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
@@ -79,9 +79,9 @@ class Values:
         # Refused by our own row, its reply was lost: then it is the old one's pieces that go.
         ours = theirs is not None and theirs.wrote(token_of(record.rev))
         self._sweep(old if ours else head)
-        if theirs is None or not theirs.pieces or not theirs.live(self.around.clock()):
+        if theirs is None or not theirs.pieces or not theirs.live(self.runtime.clock()):
             return refusal
-        now = self.around.clock()
+        now = self.runtime.clock()
         return replace(refusal, theirs=self.get(record.key, consistent=True, now=now))
 
     def delete(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
@@ -140,7 +140,7 @@ class Values:
     def _gathered(self, head: Record) -> Record | None:
         """Put a value together; None where a piece is missing."""
         keys = self._keys(head)
-        found = pages.get_many(self.table, keys, self.around)
+        found = pages.get_many(self.table, keys, self.runtime)
         if len(found) < len(keys):
             return None
         data = joined(head.data, tuple(found[key].data for key in keys))
@@ -157,6 +157,6 @@ class Values:
         if old is None or not old.pieces:
             return
         try:
-            pages.delete_many(self.table, self._keys(old), self.around)
+            pages.delete_many(self.table, self._keys(old), self.runtime)
         except DynamoDBBackendError as error:
             log.info("pieces were left to expire: %s", error)

@@ -167,17 +167,17 @@ def _accessed(content: Content) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class AlreadyApplied:
     """The write stands: an earlier attempt was applied and its reply was lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class GiveUp:
     """The write is given up, and the page goes on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """Write once more, on condition that the row is at *rev*: `merged` if given, else mine.
 
     *word* says in the log why theirs was not merged, where somebody should know.
@@ -189,11 +189,11 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class RaiseConflict:
     """Two writers, and the application asked to be told."""
 
 
-Next: TypeAlias = Done | Drop | Again | Clash
+Next: TypeAlias = AlreadyApplied | GiveUp | Retry | RaiseConflict
 
 
 def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of refusals
@@ -214,26 +214,28 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
         theirs: the row that stands there; `read` opens it as mine's kind.
     """
     if theirs is not None and not isinstance(refused, Delete) and theirs.wrote(token):
-        return Done()
+        return AlreadyApplied()
     if isinstance(refused, Create):
         if theirs is None or not theirs.live(now):  # it expired between the two looks
-            return Again(refused)
+            return Retry(refused)
         if theirs.is_tombstone:  # what it kept out is an older session, not this new one
-            return Again(Replace(theirs.rev))
+            return Retry(Replace(theirs.rev))
     elif theirs is not None and theirs.is_rotated and isinstance(refused, Replace):
         # Its session goes on under another id, and the change cannot follow: a request from before
         # a login would write into the session after it. An opaque save may be of a mere reader.
         changed = known is not None and None not in (known.values, mine.values)
-        return Clash() if changed else Drop()
+        return RaiseConflict() if changed else GiveUp()
     elif theirs is None or theirs.birth != birth(refused.rev):
-        return Done() if isinstance(refused, Delete) else Drop()  # the session was deleted
+        return (
+            AlreadyApplied() if isinstance(refused, Delete) else GiveUp()
+        )  # the session was deleted
     if isinstance(refused, Delete):
-        return Again(Delete(theirs.rev)) if theirs.live(now) else Done()
+        return Retry(Delete(theirs.rev)) if theirs.live(now) else AlreadyApplied()
     if isinstance(refused, Touch):
-        return Drop()  # another request has written it, and its times with it
+        return GiveUp()  # another request has written it, and its times with it
     again = Replace(theirs.rev)
     if not theirs.live(now):
-        return Again(again)
+        return Retry(again)
     return _over_a_live_row(refused, again, known, mine, read(theirs), on_conflict)
 
 
@@ -248,13 +250,13 @@ def _over_a_live_row(  # noqa: PLR0913  # the second half of the table, over the
     opens = mine.values is not None and theirs.values is not None
     # A Create that meets a third writer is a Replace by then, and still knows nothing.
     if opens and (isinstance(refused, Create) or known is None):
-        return Again(again, merge=True)
+        return Retry(again, merge=True)
     if theirs.begun and not mine.begun and opens:
-        return Again(again, word=CLEARED)
+        return Retry(again, word=CLEARED)
     if on_conflict == "raise":
-        return Clash()
+        return RaiseConflict()
     if on_conflict == "overwrite":
-        return Again(again)
+        return Retry(again)
     if opens and known is not None and known.values is not None:
-        return Again(again, merge=True)
-    return Again(again, word=UNOPENED)
+        return Retry(again, merge=True)
+    return Retry(again, word=UNOPENED)

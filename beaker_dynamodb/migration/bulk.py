@@ -34,7 +34,7 @@ from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_
 from beaker_dynamodb.migration.readers.origin import NO_SESSION, UNREADABLE, Found, Origin
 from beaker_dynamodb.migration.readers.tables import Place
 from beaker_dynamodb.provisioning.provision import create_missing_table
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 #: Why a session is not moved; the origin has reasons of its own.
 EXPIRED: Final = "expired"
@@ -155,7 +155,7 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
     timeout: float | None = None,
     dry_run: bool = False,
     workers: int = 8,
-    around: Surroundings = REAL,
+    runtime: Runtime = REAL,
 ) -> Iterator[Moved | Skipped]:
     """Move every live session of *origin* into the table; yield what became of each.
 
@@ -164,7 +164,7 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         dry_run: read both sides and write nothing; a table that does not exist is empty.
         workers: how many writes are under way at once. Closing the generator waits for those.
 
-    Raises: OptionError; Unavailable, where the origin cannot be read; whatever the door raises.
+    Raises: OptionError; Unavailable, where the origin cannot be read; whatever the client raises.
         What was yielded before is done; the same call goes on from there.
     """
     place = getattr(origin, "place", None)
@@ -178,21 +178,21 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         max_attempts=max(options.max_attempts, _ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    there = rows(patient, "session", around, create_missing_table)
-    # The door makes its client when it is first asked: threads would make one each, 10 MB apiece.
-    there.table.door.transport()
-    mover = _Mover(there, timeout, around, dry_run=dry_run)
-    return _carried_out(origin, mover, workers, around)
+    there = rows(patient, "session", runtime, create_missing_table)
+    # Here boto3's client is made: else each thread would make one, of 10 MB.
+    there.table.client.transport()
+    mover = _Mover(there, timeout, runtime, dry_run=dry_run)
+    return _carried_out(origin, mover, workers, runtime)
 
 
 def _carried_out(
-    origin: Origin, mover: _Mover, workers: int, around: Surroundings
+    origin: Origin, mover: _Mover, workers: int, runtime: Runtime
 ) -> Iterator[Moved | Skipped]:
     """Keep *workers* writes going and at most four times as many sessions in memory."""
     pool = ThreadPoolExecutor(workers, "transfer")
     ahead: deque[Future[Moved | Skipped]] = deque()
     try:
-        for found in origin.sessions(around.clock):
+        for found in origin.sessions(runtime.clock):
             ahead.append(pool.submit(mover.one, found))
             if len(ahead) >= workers * _AHEAD:
                 yield ahead.popleft().result()
@@ -206,11 +206,11 @@ class _Mover:
     """Moves one session after the other; safe in many threads."""
 
     def __init__(
-        self, rows: Rows, timeout: float | None, around: Surroundings, *, dry_run: bool
+        self, rows: Rows, timeout: float | None, runtime: Runtime, *, dry_run: bool
     ) -> None:
         options = rows.options
         self._rows = rows
-        self._around = around
+        self._around = runtime
         self._dry_run = dry_run
         self._terms = Terms(
             timeout, options.ttl, options.max_value_size, rows.schema, options.envelope
@@ -299,10 +299,10 @@ class _Mover:
         Another birth says that a second run moved and marked the session between our look and this
         write. One of the two rows was gone before the other could stand: a logout.
         """
-        around = self._around
-        now = around.clock()
+        runtime = self._around
+        now = runtime.clock()
         until = marked_until(row.expires, self._rows.options.ttl, now)
-        rev = rev_of(row.birth, token_of(row.rev) if is_ours else around.token())
+        rev = rev_of(row.birth, token_of(row.rev) if is_ours else runtime.token())
         record = Record(self._rows.layout.moved(found.id), b"", rev, (), until)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
         theirs = None if refusal is None else refusal.theirs

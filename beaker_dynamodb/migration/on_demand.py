@@ -20,7 +20,7 @@ from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
 from beaker_dynamodb.migration.source import Backend
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 #: How often a row that comes and goes while a session is moved in is met again.
 _MEETINGS: Final = 3
@@ -33,11 +33,11 @@ class Former:
     """The former home of one session, for one request."""
 
     def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
     ) -> None:
         options = rows.options
         self._rows = rows
-        self._around = around
+        self._around = runtime
         self.envelope = options.envelope
         self._key = rows.layout.session(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
@@ -47,7 +47,7 @@ class Former:
         self._backend = Backend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout
         )
-        self._tombstones = Tombstones(rows, around)
+        self._tombstones = Tombstones(rows, runtime)
 
     def move(self) -> Row | None:
         """Make a row of the session's old text and return it; None where there is no session.
@@ -55,7 +55,7 @@ class Former:
         Where a row stands by now, that one is returned; under a tombstone there is none. A row
         that was made expires when the last save of the old text would have had it expire.
 
-        Raises: Unavailable, CorruptItem, OptionError, ItemTooLarge; whatever the door raises.
+        Raises: Unavailable, CorruptItem, OptionError, ItemTooLarge; whatever the client raises.
         """
         text = self._backend.read()
         made = None if text is None else self._row(text)
@@ -97,7 +97,7 @@ class Former:
         revision.
 
         Raises: Unavailable, before anything was changed here, if the old backend fails, and where
-        rows come and go too fast; and whatever the door raises.
+        rows come and go too fast; and whatever the client raises.
         """
         self._backend.remove()
         refusal = self._put(key, condition, old, kind)
@@ -129,10 +129,8 @@ def birth_of(key: Key, text: str, values: Mapping[str, object] | None) -> str:
     return digest(f"{key.hash}\0{key.range}\0{text if begun is None else begun!r}", _BIRTH_DIGITS)
 
 
-def former(
-    rows: Rows, namespace: object, timeout: float | None, around: Surroundings
-) -> Former | None:
+def former(rows: Rows, namespace: object, timeout: float | None, runtime: Runtime) -> Former | None:
     """Return a session's former home; None where no option names one. Nothing is asked yet."""
     if rows.options.migrate_from is None:
         return None
-    return Former(rows, namespace, timeout, around)
+    return Former(rows, namespace, timeout, runtime)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.replies import next_page
 from beaker_dynamodb.errors import CallFacts
 
@@ -17,12 +17,12 @@ from beaker_dynamodb.errors import CallFacts
 _SCALARS: Final[Mapping[object, type]] = {"S": str, "B": bytes, "BOOL": bool}
 
 
-def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dict[str, object]]:
+def items(client: Client, table: str, hash_key: str, beginning: str) -> Iterator[dict[str, object]]:
     """Yield each item whose hash key begins with *beginning*, which is not empty, by attribute.
 
     It reads the whole table, and costs the table's whole size in read units.
 
-    Raises: whatever the door raises.
+    Raises: whatever the client raises.
     """
     request: dict[str, Any] = {
         "TableName": table,
@@ -32,10 +32,10 @@ def items(door: Door, table: str, hash_key: str, beginning: str) -> Iterator[dic
     }
     ought = f"hash key {hash_key!r} (String)"
     while True:
-        body = door.call("Scan", request, ought=ought).body
+        body = client.call("Scan", request, ought=ought).body
         for item in body.get("Items", ()):
             yield {name: value_of(typed) for name, typed in item.items()}
-        request = next_page(request, body, CallFacts("Scan", table, door.region))
+        request = next_page(request, body, CallFacts("Scan", table, client.region))
         if not request:
             return
 

@@ -17,7 +17,7 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
 from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Application:
     def creates(self, features: Features = NONE) -> str:
         """Write the command that makes its table, ready to be pasted into a shell."""
         if not self.call:
-            return blueprint(self.options, features).command(self.options.region)
+            return table_spec(self.options, features).command(self.options.region)
         return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
 
 

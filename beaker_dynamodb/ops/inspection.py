@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.scan import Sighting
+from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
@@ -50,10 +50,10 @@ class Inspected:
     why: str = ""
 
 
-def inspected(of: Rows, seen: Sighting, now: float, *, unpickle: bool = False) -> Inspected:
+def inspected(of: Rows, seen: ScannedRow, now: float, *, unpickle: bool = False) -> Inspected:
     """Look at a session that was sought. Large values are put together, encrypted ones opened.
 
-    Raises: what the door raises.
+    Raises: what the client raises.
     """
     session = described(of, seen, now)
     if seen.record is None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.scan import Sighting
+from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
@@ -28,7 +28,7 @@ PASSES: Final = 10
 PAUSE: Final = 1.0
 
 
-def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
+def sought(of: Rows, word: str, secret: str | None = None) -> ScannedRow | None:
     """Find the row that an operator's word means; None where none of those it may mean is there.
 
     A row of another store is returned where no row of ours is there; `ours` tells.
@@ -37,7 +37,7 @@ def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
         word: a cookie's value, signed or not, a session's id, or its row's hash key.
         secret: the application's `session.secret`, if the signature is to be checked.
 
-    Raises: OptionError, as `identity.keys_of`; what the door raises.
+    Raises: OptionError, as `identity.keys_of`; what the client raises.
     """
     other = None
     for key in identity.keys_of(word, of.layout, secret):
@@ -50,13 +50,13 @@ def sought(of: Rows, word: str, secret: str | None = None) -> Sighting | None:
     return other
 
 
-def delete(of: Rows, seen: Sighting, now: float) -> Session:
+def delete(of: Rows, seen: ScannedRow, now: float) -> Session:
     """Delete a session that was sought, whatever is saved to it meanwhile; its pieces go, too.
 
     Returns the session as it was seen. One that cannot be read is deleted all the same; a row of
     another store never is.
 
-    Raises: Unavailable, if it is written faster than it can be deleted; what the door raises.
+    Raises: Unavailable, if it is written faster than it can be deleted; what the client raises.
     """
     was = described(of, seen, now)
     if _remove(of, seen, lambda _: True) is None:
@@ -95,19 +95,19 @@ def revoke(
             busy = busy or gone is None
         if clean and (scan or turn):
             return
-        of.values.around.sleep(PAUSE)
+        of.values.runtime.sleep(PAUSE)
     if busy:
         raise _written_on(of)
-    facts = CallFacts("Query", of.table.name, of.table.door.region)
+    facts = CallFacts("Query", of.table.name, of.table.client.region)
     raise Unavailable("new sessions of this value keep appearing; revoke it again", call=facts)
 
 
-def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool | None:
+def _remove(of: Rows, seen: ScannedRow, still: Callable[[Record], bool]) -> bool | None:
     """Delete a row until it is gone; False if what stands there is not meant any more.
 
     None, if it is written faster than it can be deleted.
     """
-    record, around = seen.record, of.values.around
+    record, runtime = seen.record, of.values.runtime
     if not seen.ours:
         return False
     moving = of.options.migrate_from is not None
@@ -132,22 +132,22 @@ def _remove(of: Rows, seen: Sighting, still: Callable[[Record], bool]) -> bool |
             scan.remove_pieces(of.table, record)
             return True
         record = refusal.theirs
-        around.sleep(around.fraction() * JITTER)
+        runtime.sleep(runtime.random() * JITTER)
     return None
 
 
 def _written_on(of: Rows) -> Unavailable:
     """Make the error that says of a session that it is still there."""
-    facts = CallFacts("DeleteItem", of.table.name, of.table.door.region)
+    facts = CallFacts("DeleteItem", of.table.name, of.table.client.region)
     return Unavailable("the session is written faster than it can be deleted", call=facts)
 
 
-def _tombstone(of: Rows, seen: Sighting) -> Record:
+def _tombstone(of: Rows, seen: ScannedRow) -> Record:
     """Make what stands in a session's place while sessions are moved: else it were moved again.
 
     It stands as long as the row would have, and no shorter than a session without a timeout.
     """
-    around, expires = of.values.around, None
+    runtime, expires = of.values.runtime, None
     if seen.expires is not None:
-        expires = max(math.ceil(seen.expires), math.ceil(around.clock() + of.options.ttl))
-    return of.tombstone(seen.key, rev_of(around.token(), around.token()), expires)
+        expires = max(math.ceil(seen.expires), math.ceil(runtime.clock() + of.options.ttl))
+    return of.tombstone(seen.key, rev_of(runtime.token(), runtime.token()), expires)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from beaker_dynamodb.dynamodb import scan
-from beaker_dynamodb.dynamodb.scan import Ask, Page
+from beaker_dynamodb.dynamodb.scan import Page, ScanQuery
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.provisioning.provision import measure
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 T = TypeVar("T")
 #: A piece of work: it yields what it did, and ends soon after the event is set.
@@ -59,17 +59,16 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
             thread.join()
 
 
-def pages(table: Table, ask: Ask, segments: int = 1) -> Iterator[Page]:
+def pages(table: Table, ask: ScanQuery, segments: int = 1) -> Iterator[Page]:
     """Read the table in so many segments at once; the pages come as they come.
 
-    Raises: TableMismatch, before the first page; what the door raises.
+    Raises: TableMismatch, before the first page; what the client raises.
     """
 
     def part(number: int) -> Work[Page]:
         return lambda _: scan.scan(table, ask, (number, segments))
 
-    # Here also because the door makes its client at the first call: threads would make one each,
-    # 10 MB apiece.
+    # It also makes boto3's client: else each thread would make one, of 10 MB.
     measure(table)
     return together([part(number) for number in range(segments)])
 
@@ -110,12 +109,12 @@ class Bucket:
     of a scan is up to 128 units (eventually consistent) at once, however low the rate.
     """
 
-    def __init__(self, rate: float | None, around: Surroundings) -> None:
+    def __init__(self, rate: float | None, runtime: Runtime) -> None:
         self._rate = rate
-        self._monotonic = around.monotonic
+        self._monotonic = runtime.monotonic
         self._lock = threading.Lock()
         self._level = 0.0
-        self._at = around.monotonic()
+        self._at = runtime.monotonic()
 
     def spend(self, units: float) -> float:
         """Take *units* out; return the seconds to wait before the next call."""

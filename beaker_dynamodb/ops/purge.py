@@ -16,7 +16,7 @@ from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.scan import Ask, Sighting
+from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.parallel import Bucket, together
 from beaker_dynamodb.provisioning.description import Description
@@ -103,11 +103,11 @@ def purge(  # noqa: PLR0913  # named, each of them
         dry_run: delete nothing; find, and price what deleting would cost.
         tally: read it after an interruption, to know how far it came.
 
-    Raises: what the door raises.
+    Raises: what the client raises.
     """
     measure(of.table)  # its keys are ours, or this raises
-    ask = Ask("rows", "expired", now, whole=dry_run)
-    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.around))
+    ask = ScanQuery("rows", "expired", now, whole=dry_run)
+    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.runtime))
     yield from together([partial(this.part, (number, segments)) for number in range(segments)])
 
 
@@ -116,7 +116,7 @@ class _Purge:
     """What the threads of one purge share."""
 
     of: Rows
-    ask: Ask
+    ask: ScanQuery
     tally: Tally
     bucket: Bucket
 
@@ -139,7 +139,7 @@ class _Purge:
             if stop.is_set():
                 return
 
-    def _delete(self, rows: list[Sighting], stop: threading.Event) -> Iterator[Progress]:
+    def _delete(self, rows: list[ScannedRow], stop: threading.Event) -> Iterator[Progress]:
         for number, row in enumerate(rows, 1):
             if stop.is_set():
                 return
@@ -153,7 +153,7 @@ class _Purge:
                 yield progress
         yield self.tally.progress
 
-    def _price(self, row: Sighting) -> float:
+    def _price(self, row: ScannedRow) -> float:
         options = self.of.options
         indexed = options.special_keys if options.index_special_keys else ()
         having = row.record.promoted if row.record else {}
@@ -163,11 +163,11 @@ class _Purge:
         """Wait as the rate asks, in short steps, so that an interruption is heard."""
         seconds = self.bucket.spend(units)
         while seconds > 0 and not stop.is_set():
-            self.of.values.around.sleep(min(seconds, _HEARD))
+            self.of.values.runtime.sleep(min(seconds, _HEARD))
             seconds -= _HEARD
 
 
-def _ours(row: Sighting, now: float) -> bool:
+def _ours(row: ScannedRow, now: float) -> bool:
     """Tell whether an expired row is one to delete; what is of no form of ours stays."""
     if not row.ours:
         return False

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.rows import Rows, rows
-from beaker_dynamodb.dynamodb.scan import Ask, Sighting
+from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.errors import (
     CallFacts,
     CorruptItem,
@@ -30,7 +30,7 @@ from beaker_dynamodb.ops import ages, identity, parallel
 from beaker_dynamodb.ops.bounds import limit_expiry
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.provision import measure
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.runtime import REAL, Runtime
 
 #: Seconds. A page of a scan is a megabyte, and an operator can wait for it.
 READ_TIMEOUT: Final = 30.0
@@ -78,7 +78,7 @@ class Count:
     other_rows: int = 0
 
 
-def operated(options: Options, around: Surroundings = REAL, *, connections: int = 1) -> Rows:
+def operated(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
     """Build the rows of a session for an operator: patient, and never creating a table."""
     return rows(
         dataclasses.replace(
@@ -88,7 +88,7 @@ def operated(options: Options, around: Surroundings = REAL, *, connections: int 
             max_pool_connections=max(options.max_pool_connections, connections),
         ),
         "session",
-        around,
+        runtime,
     )
 
 
@@ -108,7 +108,7 @@ def listed(  # noqa: PLR0913  # named, each of them
         segments: so many parts of the table are read at once, where there is no limit.
         others: called with how many rows of a page belong to another store; none is yielded.
     """
-    ask, left = Ask("sessions", state, now, whole=True), limit
+    ask, left = ScanQuery("sessions", state, now, whole=True), limit
     if limit is None:
         pages = parallel.pages(of.table, ask, segments)
     else:
@@ -130,7 +130,7 @@ def counted(of: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
     Args: *segments*: so many parts of the table are read at once.
     """
     total = Count()
-    for page in parallel.pages(of.table, Ask("sessions"), segments):
+    for page in parallel.pages(of.table, ScanQuery("sessions"), segments):
         ours = [seen for seen in page.rows if seen.ours]
         found = [seen.live(now) for seen in ours if seen.sort == "session"]
         total = Count(
@@ -192,7 +192,7 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
 
 def matching(
     of: Rows, name: str, value: Attribute, now: float, *, scan: bool
-) -> Iterator[Sighting]:
+) -> Iterator[ScannedRow]:
     """Yield the live rows that have the value now, as a consistent read sees them.
 
     Those too that cannot be read otherwise; never another store's.
@@ -200,26 +200,26 @@ def matching(
     found: Iterator[tuple[Key, ...]]
     measure(of.table)  # its keys are ours, or this raises: "nobody" would be no answer
     if scan:
-        ask = Ask("sessions", "live", now, equal=(name, value))
+        ask = ScanQuery("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in table_scan.scan(of.table, ask))
     else:
         found = table_scan.by_index(of.table, _index(of, name), name, value)
     for keys in found:
-        for seen in table_scan.look(of.table, keys, of.values.around):
+        for seen in table_scan.look(of.table, keys, of.values.runtime):
             if seen.sort == "session" and has(seen, name, value, now):
                 yield seen
 
 
-def has(row: Sighting | Record, name: str, value: Attribute, now: float) -> bool:
+def has(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
     """Tell whether a row is there at *now*, with this value of a special key."""
     return row.live(now) and row.promoted.get(name) == value
 
 
 def _index(of: Rows, name: str) -> str:
     """Find an index of the attribute; one of another name serves as well."""
-    is_ = provision.describe(of.table.door, of.table.name)
+    is_ = provision.describe(of.table.client, of.table.name)
     if is_ is None:
-        facts = CallFacts("DescribeTable", of.table.name, of.table.door.region)
+        facts = CallFacts("DescribeTable", of.table.name, of.table.client.region)
         raise TableMissing("the table does not exist in this region and account", call=facts)
     named = [index.name for index in is_.indexes if index.attribute == name]
     if not named:
@@ -230,7 +230,7 @@ def _index(of: Rows, name: str) -> str:
     return named[0]
 
 
-def described(of: Rows, seen: Sighting, now: float) -> Session:
+def described(of: Rows, seen: ScannedRow, now: float) -> Session:
     """Describe a row that was seen; what cannot be read of it is said, not raised."""
     record, begun, wrong = seen.record, None, seen.wrong
     if record is not None and not record.pieces:

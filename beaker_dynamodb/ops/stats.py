@@ -15,7 +15,7 @@ from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.scan import Ask, Sighting
+from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import parallel, prices
 from beaker_dynamodb.ops.sessions import described
 from beaker_dynamodb.provisioning.provision import measure
@@ -94,9 +94,9 @@ def stats(
         segments: without a sample, so many parts of the table are read at once.
         luck: draws the segments of a sample.
 
-    Raises: what the door raises.
+    Raises: what the client raises.
     """
-    seen, ask = _Seen(of, now), Ask("rows", whole=True)
+    seen, ask = _Seen(of, now), ScanQuery("rows", whole=True)
     if sample is None:
         for page in parallel.pages(of.table, ask, segments):
             seen.take(page)
@@ -138,7 +138,7 @@ class _Seen:
             else:
                 self.count[row.sort] += 1
 
-    def _session(self, row: Sighting) -> None:
+    def _session(self, row: ScannedRow) -> None:
         session = described(self._of, row, self._now)
         if session.wrong:
             self.count["unreadable"] += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 
 _RESOURCE = "BeakerTable"
 
@@ -44,7 +44,7 @@ def template(options: Options, features: Features = NONE) -> str:
 
 def _properties(options: Options, features: Features) -> dict[str, Any]:
     """Turn CreateTable's request into properties, which differ in a few words from it."""
-    found = blueprint(options, features).to_create_request()
+    found = table_spec(options, features).to_create_request()
     if "SSESpecification" in found:
         at_rest = found["SSESpecification"]
         found["SSESpecification"] = {"SSEEnabled": at_rest.pop("Enabled"), **at_rest}

@@ -122,7 +122,7 @@ class Description:
         return {key.name: key.kind for key in keys} | {i.attribute: i.kind for i in self.indexes}
 
     def schema(self) -> str:
-        """Say the key schema in words, as `Blueprint.ought` does."""
+        """Say the key schema in words, as `TableSpec.ought` does."""
         return schema_in_words(self.hash_key, self.range_key)
 
 

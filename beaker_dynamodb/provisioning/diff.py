@@ -20,7 +20,7 @@ from beaker_dynamodb.provisioning.description import (
     paid_for,
 )
 from beaker_dynamodb.provisioning.features import Features
-from beaker_dynamodb.provisioning.spec import Attribute, Blueprint
+from beaker_dynamodb.provisioning.spec import Attribute, TableSpec
 
 #: error: loads or saves fail. warning: they work, but expiring or searching does not.
 #: note: all works, perhaps at another price.
@@ -42,7 +42,7 @@ class Difference:
         return f"{self.severity}: {self.matter} is {self.is_}, ought to be {self.ought}"
 
 
-def differences(is_: Description, ought: Blueprint) -> tuple[Difference, ...]:
+def differences(is_: Description, ought: TableSpec) -> tuple[Difference, ...]:
     """Compare the table that is with the one that ought to be; the worst comes first."""
     found = [
         *_of_status(is_),
@@ -60,19 +60,19 @@ def _of_status(is_: Description) -> Iterator[Difference]:
         yield Difference("status", is_.status, "active", "error")
 
 
-def _of_keys(is_: Description, ought: Blueprint) -> Iterator[Difference]:
+def _of_keys(is_: Description, ought: TableSpec) -> Iterator[Difference]:
     if is_.schema() != ought.ought():
         yield Difference("key schema", is_.schema(), ought.ought(), "error")
 
 
-def _of_expiry(is_: Description, ought: Blueprint) -> Iterator[Difference]:
+def _of_expiry(is_: Description, ought: TableSpec) -> Iterator[Difference]:
     if not (is_.expiry.works and is_.expiry.attribute == ought.ttl_attribute):
         severity: Severity = "note" if is_.expiry.status == "unknown" else "warning"
         wanted = Expiry(ought.ttl_attribute, "enabled")
         yield Difference("TTL", str(is_.expiry), str(wanted), severity)
 
 
-def _of_indexes(is_: Description, ought: Blueprint) -> Iterator[Difference]:
+def _of_indexes(is_: Description, ought: TableSpec) -> Iterator[Difference]:
     """Compare by attribute: an index of another name serves as well."""
     for wanted in ought.indexes:
         matter, key = f"index of {wanted.attribute!r}", Attribute(wanted.attribute, wanted.kind)
@@ -87,7 +87,7 @@ def _of_indexes(is_: Description, ought: Blueprint) -> Iterator[Difference]:
             yield Difference(matter, having[0].projection, wanted.projection, "note")
 
 
-def _of_capacity(is_: Description, ought: Blueprint) -> Iterator[Difference]:
+def _of_capacity(is_: Description, ought: TableSpec) -> Iterator[Difference]:
     if is_.capacity != ought.capacity:
         yield Difference("capacity", paid_for(is_.capacity), paid_for(ought.capacity), "note")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import (
     AccessRefused,
@@ -26,7 +26,7 @@ from beaker_dynamodb.errors import (
     mask,
 )
 from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
-from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, blueprint, schema_in_words
+from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, schema_in_words, table_spec
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _LONGEST_PAUSE: Final = 2.0
 LACKING: Final = "UnknownOperationException"
 IN_USE: Final = "ResourceInUseException"
 #: UpdateTimeToLive: on already, on for another attribute, changed within the hour, or the table
-#: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the door.
+#: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the client.
 _LATER: Final = frozenset({"ValidationException", IN_USE, "LimitExceededException"})
 
 
@@ -58,10 +58,12 @@ OPERATOR: Final = Patience(300.0)
 REQUEST: Final = Patience(20.0)
 
 
-def describe(door: Door, table: str) -> Description | None:
+def describe(client: Client, table: str) -> Description | None:
     """Describe a table and its TTL; None if it does not exist."""
-    told = told_of(door, table)
-    return None if told is None else Description.of(told, _expiry(door, table), region=door.region)
+    told = told_of(client, table)
+    return (
+        None if told is None else Description.of(told, _expiry(client, table), region=client.region)
+    )
 
 
 def measure(table: Table) -> Description:
@@ -73,7 +75,7 @@ def measure(table: Table) -> Description:
     Raises: TableMismatch, if its keys are not those of the options; what the client raises.
     """
     body = table.call("DescribeTable", {}).body
-    description = Description.of(body["Table"], Expiry(None, "unknown"), region=table.door.region)
+    description = Description.of(body["Table"], Expiry(None, "unknown"), region=table.client.region)
     layout = table.layout
     range_key = Attribute(layout.range_key) if layout.range_key else None
     expected = schema_in_words(Attribute(layout.hash_key), range_key)
@@ -81,12 +83,12 @@ def measure(table: Table) -> Description:
         raise TableMismatch(
             "the table's key schema is not that of the options: it has"
             f" {description.schema()}, the options say {expected}",
-            call=CallFacts("DescribeTable", table.name, table.door.region),
+            call=CallFacts("DescribeTable", table.name, table.client.region),
         )
     return description
 
 
-def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> Description:
+def ensure(client: Client, table_spec: TableSpec, patience: Patience = OPERATOR) -> Description:
     """Create the table if there is none, wait until it serves, and make sure of its TTL.
 
     What else differs is left alone: `differences` tells it. A table of another key schema may
@@ -95,115 +97,117 @@ def ensure(door: Door, blueprint: Blueprint, patience: Patience = OPERATOR) -> D
     Raises: TableMissing, where there is none and AWS refuses to create it; Unavailable, if it
     does not serve within the patience.
     """
-    told = told_of(door, blueprint.table)
-    created = told is None and _create(door, blueprint)
-    told = serving(door, blueprint, patience, told)
-    expiry = _expiry(door, blueprint.table)
-    is_ = Description.of(told, expiry, created=created, region=door.region)
-    if is_.schema() != blueprint.ought() or is_.expiry.status != "disabled":
+    told = told_of(client, table_spec.table)
+    created = told is None and _create(client, table_spec)
+    told = serving(client, table_spec, patience, told)
+    expiry = _expiry(client, table_spec.table)
+    is_ = Description.of(told, expiry, created=created, region=client.region)
+    if is_.schema() != table_spec.ought() or is_.expiry.status != "disabled":
         return is_
-    return replace(is_, expiry=_switched_on(door, blueprint))
+    return replace(is_, expiry=_switched_on(client, table_spec))
 
 
-def create_on_demand(door: Door, blueprint: Blueprint, patience: Patience = REQUEST) -> Description:
+def create_on_demand(
+    client: Client, table_spec: TableSpec, patience: Patience = REQUEST
+) -> Description:
     """Create the table for a request that found none, and say so in the log.
 
     A refused TTL does not fail the request: rows that have expired are absent to us anyway.
 
     Raises: as `ensure`.
     """
-    created = _create(door, blueprint)
-    told = serving(door, blueprint, patience, None)
+    created = _create(client, table_spec)
+    told = serving(client, table_spec, patience, None)
     expiry, refusal = Expiry(None, "unknown"), ""
     try:
-        expiry = _expiry(door, blueprint.table)
+        expiry = _expiry(client, table_spec.table)
         if expiry.status == "disabled":
-            expiry = _switched_on(door, blueprint)
+            expiry = _switched_on(client, table_spec)
     except DynamoDBBackendError as error:
         refusal = str(error)
-    is_ = Description.of(told, expiry, created=created, region=door.region)
+    is_ = Description.of(told, expiry, created=created, region=client.region)
     if created:
         log.warning(
             "table %r did not exist in region %s, account %s: it was created, TTL %s",
             *(is_.table, is_.region, is_.account, is_.expiry),
         )
     if refusal:
-        command = mask(blueprint.command(door.region))
+        command = mask(table_spec.command(client.region))
         log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
     return is_
 
 
-def create_missing_table(door: Door, options: Options) -> None:
+def create_missing_table(client: Client, options: Options) -> None:
     """Create the table of these options for a request that found none; as `create_on_demand`."""
-    create_on_demand(door, blueprint(options))
+    create_on_demand(client, table_spec(options))
 
 
-def told_of(door: Door, table: str) -> Mapping[str, Any] | None:
+def told_of(client: Client, table: str) -> Mapping[str, Any] | None:
     """Return what DescribeTable says of a table, None if it does not exist."""
     try:
-        return asked(door, "DescribeTable", table, "Table")
+        return asked(client, "DescribeTable", table, "Table")
     except TableMissing:
         return None
 
 
-def asked(door: Door, operation: str, table: str, member: str) -> Mapping[str, Any]:
+def asked(client: Client, operation: str, table: str, member: str) -> Mapping[str, Any]:
     """Ask about a table. A reply without its member is a broken one: botocore reads it as {}."""
-    told = door.call(operation, {"TableName": table}).body.get(member)
+    told = client.call(operation, {"TableName": table}).body.get(member)
     if not isinstance(told, Mapping):
-        facts = CallFacts(operation, table, door.region)
+        facts = CallFacts(operation, table, client.region)
         raise Unavailable("DynamoDB's reply cannot be trusted: it says nothing", call=facts)
     return told
 
 
-def _create(door: Door, blueprint: Blueprint) -> bool:
+def _create(client: Client, table_spec: TableSpec) -> bool:
     """Ask for the table; False if another worker was faster."""
     try:
-        door.call("CreateTable", blueprint.to_create_request())
+        client.call("CreateTable", table_spec.to_create_request())
     except Refused as error:
         if code_of(error) != IN_USE:
             raise
         return False
     except AccessRefused as error:
         raise TableMissing(
-            f"table {blueprint.table!r} does not exist in this region and account, and AWS does"
+            f"table {table_spec.table!r} does not exist in this region and account, and AWS does"
             f" not let this role create it; somebody who may runs"
-            f" `{blueprint.command(door.region)}`",
+            f" `{table_spec.command(client.region)}`",
             call=error.call,
         ) from error
     return True
 
 
 def serving(
-    door: Door, blueprint: Blueprint, patience: Patience, told: Mapping[str, Any] | None
+    client: Client, table_spec: TableSpec, patience: Patience, told: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     """Wait until the table serves requests, and return what DescribeTable says of it then.
 
     Args: what it has said already, if it was asked.
     """
-    table, until = blueprint.table, patience.monotonic() + patience.ceiling
+    table, until = table_spec.table, patience.monotonic() + patience.ceiling
     pause = _FIRST_PAUSE
     while True:
         # Right after CreateTable it may be missing still: AWS, API_DescribeTable, "Note".
-        told = told or told_of(door, table)
+        told = told or told_of(client, table)
         status = told["TableStatus"].lower() if told else "missing"
         if told and status in SERVING:
             return told
-        facts = CallFacts("DescribeTable", table, door.region)
+        facts = CallFacts("DescribeTable", table, client.region)
         if status == "deleting":
             raise TableMissing("the table is being deleted; try again when it is gone", call=facts)
         if patience.monotonic() + pause > until:
             raise Unavailable(
                 f"the table is still {status} after {patience.ceiling:g} s; when it is active,"
-                f" `{blueprint.command(door.region)}` makes sure of its TTL",
+                f" `{table_spec.command(client.region)}` makes sure of its TTL",
                 call=facts,
             )
         patience.sleep(pause)
         told, pause = None, min(pause * 2, _LONGEST_PAUSE)
 
 
-def _expiry(door: Door, table: str) -> Expiry:
+def _expiry(client: Client, table: str) -> Expiry:
     try:
-        told = asked(door, "DescribeTimeToLive", table, "TimeToLiveDescription")
+        told = asked(client, "DescribeTimeToLive", table, "TimeToLiveDescription")
     except Refused as error:
         if code_of(error) != LACKING:
             raise
@@ -211,19 +215,19 @@ def _expiry(door: Door, table: str) -> Expiry:
     return Expiry.of(told)
 
 
-def _switched_on(door: Door, blueprint: Blueprint) -> Expiry:
+def _switched_on(client: Client, table_spec: TableSpec) -> Expiry:
     """Switch TTL on, or find what stands in the way: another worker may have been faster."""
-    wanted = {"Enabled": True, "AttributeName": blueprint.ttl_attribute}
-    request = {"TableName": blueprint.table, "TimeToLiveSpecification": wanted}
+    wanted = {"Enabled": True, "AttributeName": table_spec.ttl_attribute}
+    request = {"TableName": table_spec.table, "TimeToLiveSpecification": wanted}
     try:
-        door.call("UpdateTimeToLive", request)
+        client.call("UpdateTimeToLive", request)
     except (Refused, Unavailable) as error:
         if code_of(error) == LACKING:
             return Expiry(None, "unknown")
         if code_of(error) not in _LATER:
             raise
-        return _expiry(door, blueprint.table)
-    return Expiry(blueprint.ttl_attribute, "enabling")
+        return _expiry(client, table_spec.table)
+    return Expiry(table_spec.ttl_attribute, "enabling")
 
 
 def code_of(error: DynamoDBBackendError) -> str | None:

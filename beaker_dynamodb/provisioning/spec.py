@@ -55,7 +55,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Blueprint:
+class TableSpec:
     """The table that the options ask for.
 
     `capacity` is read and write units a second, for the table and for each index; None is
@@ -157,7 +157,7 @@ def _throughput(capacity: tuple[int, int] | None) -> dict[str, Any]:
     return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
 
 
-def blueprint(options: Options, features: Features = NONE) -> Blueprint:
+def table_spec(options: Options, features: Features = NONE) -> TableSpec:
     """Draw the table that *options* ask for, with the *features* that an operator asks for.
 
     Raises: OptionError, where the two contradict each other.
@@ -169,7 +169,7 @@ def blueprint(options: Options, features: Features = NONE) -> Blueprint:
             "a ceiling of units is for an on-demand table; this one's units are provisioned by"
             " options 'read_capacity_units' and 'write_capacity_units'"
         )
-    return Blueprint(
+    return TableSpec(
         options.table,
         options.hash_key,
         options.range_key,

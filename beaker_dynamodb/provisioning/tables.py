@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import door
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.provisioning import provision, update
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.diff import Difference, differences
 from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 
 #: What takes the protection off a table.
 UNLOCKED: Final = Features(protection=False)
@@ -68,8 +68,8 @@ def create(
     Args: *tell* is called with a sentence while something is waited for.
     Raises: as `provision.ensure`.
     """
-    ought = blueprint(options, features)
-    way = door(Connection.of(options))
+    ought = table_spec(options, features)
+    way = get_client(Connection.of(options))
     is_ = provision.ensure(way, ought)
     steps = tuple(update.equip(way, ought, is_, tell))
     asked = (features.recovery is not None, bool(features.tags))
@@ -81,7 +81,7 @@ def create(
 
 def show(options: Options) -> Description | None:
     """Tell all that is known of the table; None if it does not exist."""
-    return update.details(door(Connection.of(options)), options.table)
+    return update.details(get_client(Connection.of(options)), options.table)
 
 
 def check(options: Options, features: Features = NONE, *, creates: str = "") -> Compared:
@@ -89,8 +89,8 @@ def check(options: Options, features: Features = NONE, *, creates: str = "") -> 
 
     Args: *creates* is the command that makes it, for the text; written from the options if "".
     """
-    ought = blueprint(options, features)
-    is_ = update.details(door(Connection.of(options)), options.table)
+    ought = table_spec(options, features)
+    is_ = update.details(get_client(Connection.of(options)), options.table)
     if is_ is None:
         wanted = f"there: `{creates or ought.command(options.region)}`"
         return Compared(None, (Difference("table", "missing", wanted, "error"),))
@@ -107,10 +107,10 @@ def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: st
     if found is None:
         return Ended(done=False, sentence=f"there is no table {options.table!r} to delete")
     if found.protection:
-        unlock = unlocks or blueprint(options, UNLOCKED).command(found.region)
+        unlock = unlocks or table_spec(options, UNLOCKED).command(found.region)
         return Ended(
             done=False,
             sentence=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
         )
-    update.remove(door(Connection.of(options)), options.table, tell, provision.OPERATOR)
+    update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
     return Ended(done=True, sentence=f"deleted: table {options.table!r}, region {found.region}")

@@ -12,7 +12,7 @@ from typing import Any
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning.features import AWS_MANAGED, NONE, Features
-from beaker_dynamodb.provisioning.spec import ON_DEMAND, Blueprint, blueprint
+from beaker_dynamodb.provisioning.spec import ON_DEMAND, TableSpec, table_spec
 
 #: A block: its header, its arguments, and the blocks inside it.
 Block = tuple[str, Mapping[str, Any], list[Any]]
@@ -26,7 +26,7 @@ def resource(options: Options, features: Features = NONE) -> str:
 
     Raises: OptionError, as `blueprint`, and for a key that is not named by its ARN.
     """
-    ought = blueprint(options, features)
+    ought = table_spec(options, features)
     arguments: dict[str, Any] = {
         "name": ought.table,
         "billing_mode": "PROVISIONED" if ought.capacity else ON_DEMAND,
@@ -40,7 +40,7 @@ def resource(options: Options, features: Features = NONE) -> str:
     return "\n".join(_lines((header, arguments, list(_blocks(ought))), "")) + "\n"
 
 
-def _blocks(ought: Blueprint) -> Iterator[Block]:
+def _blocks(ought: TableSpec) -> Iterator[Block]:
     names = [ought.hash_key, *([ought.range_key] if ought.range_key else [])]
     kinds = dict.fromkeys(names, "S") | {one.attribute: one.kind for one in ought.indexes}
     for name, kind in kinds.items():
@@ -63,7 +63,7 @@ def _blocks(ought: Blueprint) -> Iterator[Block]:
     yield "lifecycle", {"prevent_destroy": True}, []
 
 
-def _units(ought: Blueprint) -> dict[str, int]:
+def _units(ought: TableSpec) -> dict[str, int]:
     if ought.capacity is None:
         return {}
     read, write = ought.capacity

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, TableMissing, Unavailable
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.provision import (
@@ -21,7 +21,7 @@ from beaker_dynamodb.provisioning.provision import (
     describe,
     told_of,
 )
-from beaker_dynamodb.provisioning.spec import Blueprint, to_index_request
+from beaker_dynamodb.provisioning.spec import TableSpec, to_index_request
 
 #: An index over many rows is built for minutes; a table is changed within one.
 BUILDING: Final = Patience(6 * 3600.0)
@@ -46,22 +46,22 @@ class Step:
 
 
 def details(
-    door: Door, table: str, *, recovery: bool = True, tags: bool = True
+    client: Client, table: str, *, recovery: bool = True, tags: bool = True
 ) -> Description | None:
     """Describe a table, and what a call more tells each; None if it does not exist."""
-    is_ = describe(door, table)
+    is_ = describe(client, table)
     if is_ is None:
         return None
     return replace(
         is_,
-        recovery=_recovery(door, table) if recovery else None,
-        tags=_tags(door, is_.arn) if tags else None,
+        recovery=_recovery(client, table) if recovery else None,
+        tags=_tags(client, is_.arn) if tags else None,
     )
 
 
 def equip(
-    door: Door,
-    ought: Blueprint,
+    client: Client,
+    ought: TableSpec,
     is_: Description,
     tell: Callable[[str], object] = str,
     patience: Patience = BUILDING,
@@ -79,17 +79,17 @@ def equip(
         if all(index.attribute != one.attribute for one in is_.indexes):
             kinds[index.attribute] = index.kind
             request = to_index_request(ought.table, index, kinds, is_.capacity)
-            yield _change(door, f"index {index.name!r}", request, tell, patience)
-            _settled(door, ought.table, f"index {index.name!r}", tell, patience)
+            yield _change(client, f"index {index.name!r}", request, tell, patience)
+            _settled(client, ought.table, f"index {index.name!r}", tell, patience)
     for matter, change in _switches(ought, is_):
-        yield _change(door, matter, {"TableName": ought.table, **change}, tell, patience)
+        yield _change(client, matter, {"TableName": ought.table, **change}, tell, patience)
     if ought.features.recovery is not None:
-        yield from _recover(door, ought, patience)
+        yield from _recover(client, ought, patience)
     if ought.features.tags:
-        yield from _tagged(door, ought, is_)
+        yield from _tagged(client, ought, is_)
 
 
-def _switches(ought: Blueprint, is_: Description) -> Iterator[tuple[str, dict[str, Any]]]:
+def _switches(ought: TableSpec, is_: Description) -> Iterator[tuple[str, dict[str, Any]]]:
     """Say what UpdateTable is asked to change besides indexes, one change each."""
     asked = ought.features
     if asked.protection not in {None, is_.protection}:
@@ -98,23 +98,23 @@ def _switches(ought: Blueprint, is_: Description) -> Iterator[tuple[str, dict[st
         yield "ceiling of units", {"OnDemandThroughput": asked.to_ceilings()}
 
 
-def remove(door: Door, table: str, tell: Callable[[str], object], patience: Patience) -> None:
+def remove(client: Client, table: str, tell: Callable[[str], object], patience: Patience) -> None:
     """Delete a table with all that is in it, and wait until it is gone.
 
     Raises: TableMissing.
     """
-    door.call("DeleteTable", {"TableName": table})
+    client.call("DeleteTable", {"TableName": table})
     until = patience.monotonic() + patience.ceiling
-    while told_of(door, table) is not None:
+    while told_of(client, table) is not None:
         if patience.monotonic() > until:
-            facts = CallFacts("DescribeTable", table, door.region)
+            facts = CallFacts("DescribeTable", table, client.region)
             raise Unavailable("the table is still being deleted", call=facts)
         tell(f"table {table}: being deleted")
         patience.sleep(_PAUSE)
 
 
 def _change(
-    door: Door,
+    client: Client,
     matter: str,
     request: Mapping[str, Any],
     tell: Callable[[str], object],
@@ -123,9 +123,9 @@ def _change(
     """Change one thing of the table, when it takes changes."""
     table, until = request["TableName"], patience.monotonic() + patience.ceiling
     while True:
-        _settled(door, table, matter, tell, patience)
+        _settled(client, table, matter, tell, patience)
         try:
-            door.call("UpdateTable", request)
+            client.call("UpdateTable", request)
         except (Refused, Unavailable) as error:
             if code_of(error) == LACKING:
                 return Step(matter, lacking=True)
@@ -139,31 +139,31 @@ def _change(
 
 
 def _settled(
-    door: Door, table: str, matter: str, tell: Callable[[str], object], patience: Patience
+    client: Client, table: str, matter: str, tell: Callable[[str], object], patience: Patience
 ) -> None:
     """Wait until the table is active and no index is being built: one change at a time (AWS)."""
     until = patience.monotonic() + patience.ceiling
     while True:
-        told = told_of(door, table)
+        told = told_of(client, table)
         if told is None:
-            facts = CallFacts("DescribeTable", table, door.region)
+            facts = CallFacts("DescribeTable", table, client.region)
             raise TableMissing("the table was deleted meanwhile", call=facts)
         indexes = told.get("GlobalSecondaryIndexes") or ()
         status = {one.get("IndexStatus", _ACTIVE) for one in indexes} | {told["TableStatus"]}
         if status == {_ACTIVE}:
             return
         if patience.monotonic() > until:
-            facts = CallFacts("DescribeTable", table, door.region)
+            facts = CallFacts("DescribeTable", table, client.region)
             raise Unavailable(f"{matter}: the table is still being changed", call=facts)
         filling = any(one.get("Backfilling") for one in indexes)
         tell(f"{matter}: {'rows are read into it' if filling else 'the table is being changed'}")
         patience.sleep(_PAUSE)
 
 
-def _recovery(door: Door, table: str) -> bool | None:
+def _recovery(client: Client, table: str) -> bool | None:
     """Tell whether point-in-time recovery is on; None where nobody says."""
     try:
-        told = door.call("DescribeContinuousBackups", {"TableName": table}).body
+        told = client.call("DescribeContinuousBackups", {"TableName": table}).body
     except (Refused, AccessRefused):
         return None
     backups = told.get("ContinuousBackupsDescription") or {}
@@ -171,9 +171,9 @@ def _recovery(door: Door, table: str) -> bool | None:
     return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
 
 
-def _recover(door: Door, ought: Blueprint, patience: Patience) -> Iterator[Step]:
+def _recover(client: Client, ought: TableSpec, patience: Patience) -> Iterator[Step]:
     matter, wanted = "point-in-time recovery", ought.features.recovery
-    if _recovery(door, ought.table) is wanted:
+    if _recovery(client, ought.table) is wanted:
         return
     request = {
         "TableName": ought.table,
@@ -182,7 +182,7 @@ def _recover(door: Door, ought: Blueprint, patience: Patience) -> Iterator[Step]
     until = patience.monotonic() + patience.ceiling
     while True:
         try:
-            door.call("UpdateContinuousBackups", request)
+            client.call("UpdateContinuousBackups", request)
         except Refused as error:
             if code_of(error) == LACKING:
                 yield Step(matter, lacking=True)
@@ -195,12 +195,12 @@ def _recover(door: Door, ought: Blueprint, patience: Patience) -> Iterator[Step]
         return
 
 
-def _tags(door: Door, arn: str) -> tuple[tuple[str, str], ...] | None:
+def _tags(client: Client, arn: str) -> tuple[tuple[str, str], ...] | None:
     """Read the table's tags, page by page; None where nobody says."""
     request, found = {"ResourceArn": arn}, []
     while True:
         try:
-            told = door.call("ListTagsOfResource", request).body
+            told = client.call("ListTagsOfResource", request).body
         except (Refused, AccessRefused):
             return None
         found += [(one["Key"], one["Value"]) for one in told.get("Tags") or ()]
@@ -209,12 +209,12 @@ def _tags(door: Door, arn: str) -> tuple[tuple[str, str], ...] | None:
         request = {**request, "NextToken": told["NextToken"]}
 
 
-def _tagged(door: Door, ought: Blueprint, is_: Description) -> Iterator[Step]:
-    known = _tags(door, is_.arn)
+def _tagged(client: Client, ought: TableSpec, is_: Description) -> Iterator[Step]:
+    known = _tags(client, is_.arn)
     if known is not None and set(ought.features.tags) <= set(known):
         return
     try:
-        door.call("TagResource", {"ResourceArn": is_.arn, "Tags": ought.features.to_tags()})
+        client.call("TagResource", {"ResourceArn": is_.arn, "Tags": ought.features.to_tags()})
     except Refused as error:
         if code_of(error) != LACKING:
             raise

@@ -9,10 +9,10 @@ from __future__ import annotations
 from beaker_dynamodb.errors import Conflict, CorruptItem
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.sessions.saving import Attempts
-from beaker_dynamodb.sessions.store import Keeper
+from beaker_dynamodb.sessions.store import SessionStore
 
 
-def take_over(heir: Keeper, former: Keeper) -> bool:
+def take_over(heir: SessionStore, former: SessionStore) -> bool:
     """Put a marker over the row of the former id, now that the session is stored under its new one.
 
     Returns False if that row is gone: the session was logged out meanwhile, and the heir's row
@@ -26,11 +26,11 @@ def take_over(heir: Keeper, former: Keeper) -> bool:
     row, held = former.standing.record, former.standing.content.text
     if held != former.known:  # an earlier save of this request has merged something in there
         heir.absorb(former.known, held)
-    attempts = Attempts(heir.around)
+    attempts = Attempts(heir.runtime)
     while (refusal := former.retire(row)) is not None:
         theirs = refusal.theirs
         gone = theirs is None or theirs.birth != row.birth
-        if theirs is None or gone or not theirs.live(heir.around.clock()):
+        if theirs is None or gone or not theirs.live(heir.runtime.clock()):
             heir.remove()
             return False
         row = _whole(theirs, former)
@@ -45,15 +45,15 @@ def take_over(heir: Keeper, former: Keeper) -> bool:
     return True
 
 
-def _whole(theirs: Record, former: Keeper) -> Record:
+def _whole(theirs: Record, former: SessionStore) -> Record:
     """Read the pieces too, of which a refused delete brings only the head."""
     if not theirs.pieces:
         return theirs
-    now = former.around.clock()
+    now = former.runtime.clock()
     return former.rows.values.get(former.key, consistent=True, now=now) or theirs
 
 
-def _text(row: Record, former: Keeper) -> str:
+def _text(row: Record, former: SessionStore) -> str:
     """Return a row's text; what is corrupt is empty, and so does not open."""
     try:
         value = former.rows.open(row)

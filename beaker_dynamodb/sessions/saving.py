@@ -17,12 +17,12 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import Absent, At, Refusal
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.decide import (
-    Clash,
+    AlreadyApplied,
     Content,
     Create,
     Delete,
-    Done,
-    Drop,
+    GiveUp,
+    RaiseConflict,
     Replace,
     Touch,
     after_refusal,
@@ -39,7 +39,7 @@ from beaker_dynamodb.item.record import (
     token_of,
 )
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content, onto
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,9 @@ class Result:
 class Attempts:
     """Bounds for how long, and how fast, a write is repeated against other writers."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._started = around.monotonic()
+    def __init__(self, runtime: Runtime) -> None:
+        self._around = runtime
+        self._started = runtime.monotonic()
         self._is_first = True
 
     def is_over(self) -> bool:
@@ -75,7 +75,7 @@ class Attempts:
     def wait(self) -> None:
         """Sleep up to a tenth of a second; not at all before the first repetition."""
         if not self._is_first:
-            self._around.sleep(self._around.fraction() * JITTER)
+            self._around.sleep(self._around.random() * JITTER)
         self._is_first = False
 
 
@@ -92,13 +92,13 @@ class Saver:
         rows: Rows,
         key: Key,
         lifetime: float | None,
-        around: Surroundings,
+        runtime: Runtime,
         erase: Callable[[Key, At, Record | None], Refusal | None] | None = None,
     ) -> None:
         self.rows = rows
         self.key = key
         self.lifetime = lifetime
-        self.around = around
+        self.runtime = runtime
         self.erase = erase or rows.values.delete
         #: Tokens of writes that ended in an error, and what the session object held then: they may
         #: have been applied all the same. Emptied by the next write whose end is known.
@@ -110,12 +110,12 @@ class Saver:
         """Write until the write holds or is given up.
 
         Raises: Conflict after 3 seconds, or at once under `on_conflict = raise`; ItemTooLarge;
-        and whatever the door raises.
+        and whatever the client raises.
         """
         content, base = onto(standing, sides), standing.record if standing else None
-        attempts = Attempts(self.around)
+        attempts = Attempts(self.runtime)
         while True:
-            token = self.around.token()
+            token = self.runtime.token()
             written, refusal = self._write(step, content, base, token, sides.mine)
             if refusal is None:
                 self._note_sure()
@@ -129,15 +129,15 @@ class Saver:
                 sides.mine,
                 theirs,
                 opened,
-                now=self.around.clock(),
+                now=self.runtime.clock(),
                 on_conflict=self._policy(theirs),
             )
-            if isinstance(decided, Drop):
+            if isinstance(decided, GiveUp):
                 return Result("dropped", standing)
-            if isinstance(decided, Done):
+            if isinstance(decided, AlreadyApplied):
                 self._note_sure()
                 return _done(step, theirs, token, content, opened)
-            if isinstance(decided, Clash) or attempts.is_over():
+            if isinstance(decided, RaiseConflict) or attempts.is_over():
                 raise _conflict(theirs, opened)
             if decided.word:
                 warn_of_replacement(decided.word)
@@ -193,7 +193,7 @@ class Saver:
     ) -> tuple[Record | None, Refusal | None]:
         if isinstance(step, Delete):
             return None, self.erase(self.key, At(step.rev), base)
-        now = self.around.clock()
+        now = self.runtime.clock()
         record = self._record(step, content, base, token, now)
         condition = Absent(now) if isinstance(step, Create) else At(step.rev)
         value = content.text.encode("utf-8", "surrogatepass")
@@ -217,7 +217,7 @@ class Saver:
         promoted = self._promoted(step, content, base)
         if isinstance(step, Create) or base is None:
             return Record(
-                self.key, b"", rev_of(self.around.token(), token), (), expires, promoted=promoted
+                self.key, b"", rev_of(self.runtime.token(), token), (), expires, promoted=promoted
             )
         if isinstance(step, Touch) and not step.anew:
             # Nothing else of the row: whoever writes the table may have put it there.

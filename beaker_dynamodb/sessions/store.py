@@ -36,7 +36,7 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.migration import on_demand
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, warn_of_replacement
 
@@ -63,7 +63,7 @@ NOT_JSON: Final = (
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 
 
-class Keeper:
+class SessionStore:
     """Keeps one session's row: one request's view of it.
 
     `known` is the text that the session object holds, what changes are counted from; `standing`
@@ -71,11 +71,11 @@ class Keeper:
     """
 
     def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, around: Surroundings
+        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
     ) -> None:
         options = rows.options
         self.rows = rows
-        self.around = around
+        self.runtime = runtime
         self.key = rows.layout.session(namespace)
         self.lifetime = timeout if timeout is not None else options.ttl or None
         beakers = self.lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
@@ -84,10 +84,10 @@ class Keeper:
         self._opens = options.envelope
         self.known: str | None = None
         self.standing: Standing | None = None
-        self._former = former = on_demand.former(rows, namespace, timeout, around)
-        self._saver = Saver(rows, self.key, self.lifetime, around, former.bury if former else None)
+        self._former = former = on_demand.former(rows, namespace, timeout, runtime)
+        self._saver = Saver(rows, self.key, self.lifetime, runtime, former.bury if former else None)
         self._nameless = as_text(namespace) == ""
-        self._tombstones = Tombstones(rows, around)
+        self._tombstones = Tombstones(rows, runtime)
 
     def load(self) -> str | None:
         """Return the session's text as it was stored, None where there is no live one.
@@ -113,7 +113,7 @@ class Keeper:
         raise failure
 
     def _load(self) -> str | None:
-        consistent, now = self.rows.options.consistent_read, self.around.clock()
+        consistent, now = self.rows.options.consistent_read, self.runtime.clock()
         row = self.rows.read(self.key, consistent=consistent, now=now)
         if row is None and not consistent:  # a stale miss would begin a new session over it
             row = self.rows.read(self.key, consistent=True, now=now)
@@ -129,7 +129,7 @@ class Keeper:
         """Carry out what saving *text* needs.
 
         Raises: Conflict, if `on_conflict` asks for it or merging gave up after 3 seconds;
-        ItemTooLarge; and whatever the door raises, unless only the access time was to be saved.
+        ItemTooLarge; and whatever the client raises, unless only the access time was to be saved.
         """
         if self._nameless:
             logs.warn(log, "a session with an empty id is not stored")
@@ -152,7 +152,7 @@ class Keeper:
             known,
             self.standing.record if self.standing else None,
             mine,
-            now=self.around.clock(),
+            now=self.runtime.clock(),
             lifetime=self.lifetime,
             touch_after=self.touch_after,
             changed=True if lost else changed,

@@ -184,13 +184,13 @@ def write_row(url: str, table: str, row: Mapping[str, Any]) -> None:
 
 def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Have the package and Beaker read the time from *clock*."""
-    around = dataclasses.replace(
-        DynamoDBNamespaceManager.surroundings,
+    runtime = dataclasses.replace(
+        DynamoDBNamespaceManager.runtime,
         clock=clock,
         monotonic=clock.monotonic,
         sleep=clock.sleep,
     )
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", around)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     module = SimpleNamespace(time=clock, strftime=time.strftime)
     monkeypatch.setattr("beaker.session.time", module)
 

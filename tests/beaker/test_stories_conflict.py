@@ -121,7 +121,7 @@ def test_a_save_that_always_loses_ends_in_a_conflict_after_three_seconds(
 
     started = clock.monotonic()
     pauses: list[float] = []
-    luck = {"token": overtaken, "fraction": lambda: 0.5, "sleep": pauses.append}
+    luck = {"token": overtaken, "random": lambda: 0.5, "sleep": pauses.append}
     wind(monkeypatch, clock, **luck)
 
     with pytest.raises(Conflict):

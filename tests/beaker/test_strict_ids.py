@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.beaker.visits import KEY, Browser, Site, shown
 from tests.exchange import Exchange
 from tests.instruments import Clock, Recorder
@@ -36,7 +36,7 @@ class TestTimeOut:
         wound = SimpleNamespace(time=clock, strftime=time.strftime)
         monkeypatch.setattr("beaker.session.time", wound)
         monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", wound)
-        monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+        monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(clock=clock))
         return clock
 
     def test_a_time_out_removes_the_row(

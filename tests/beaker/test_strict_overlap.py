@@ -17,8 +17,8 @@ from beaker_dynamodb.dynamodb.table import Refusal
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
 from beaker_dynamodb.ops.sessions import operated
-from beaker_dynamodb.runtime import Surroundings
-from beaker_dynamodb.sessions.store import Keeper
+from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.sessions.store import SessionStore
 from tests.beaker.visits import Browser, Site, is_rotated
 from tests.instruments import Clock, Recorder
 
@@ -90,7 +90,7 @@ def test_whoever_changes_nothing_is_not_disturbed(
     site: Site, ann: Browser, how: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader, whose access time is due, and a logout of the old id: neither is an error."""
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(clock=clock))
     slow = ann.begin()
     assert slow.session["cart"] == 1
     log_in(ann)
@@ -125,7 +125,7 @@ def test_the_marker_lives_a_minute_and_is_absent_for_every_load(
 ) -> None:
     """An id that was rotated away opens nothing, before the marker expires and after it."""
     clock.advance(0.75)
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(clock=clock))
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(clock=clock))
     old = Browser(site, ann.cookie)
     log_in(ann)
     (marker,) = [item for item in site.items().values() if is_rotated(item["data"]["B"])]
@@ -211,16 +211,16 @@ def written_before_each_marker(
 ) -> Iterator[list[int]]:
     """Let another request change the session whenever its old row is about to be replaced."""
     written: list[int] = []
-    retire = Keeper.retire
+    retire = SessionStore.retire
 
-    def retire_late(keeper: Keeper, row: Record) -> Refusal | None:
+    def retire_late(store: SessionStore, row: Record) -> Refusal | None:
         if len(written) < times:
             written.append(len(written))
             tab.write(last=len(written))
-        return retire(keeper, row)
+        return retire(store, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Keeper, "retire", retire_late)
+        patched.setattr(SessionStore, "retire", retire_late)
         yield written
 
 
@@ -228,8 +228,8 @@ def test_a_login_beside_a_writer_without_a_pause_ends_within_seconds(
     site: Site, ann: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It raises Conflict after three, with pauses; the old cookie goes on, or it is repeated."""
-    around = Surroundings(clock, clock.monotonic, clock.sleep, lambda: 0.9)
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", around)
+    runtime = Runtime(clock, clock.monotonic, clock.sleep, lambda: 0.9)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     started, before, tab = clock.monotonic(), ann.id, Browser(site, ann.cookie)
     visit = ann.begin()
     visit.session["user"] = "ann"
@@ -262,8 +262,8 @@ def test_a_login_beside_a_few_writers_waits_for_none_of_them_at_first(
     seconds: float,
 ) -> None:
     """The first repetition comes at once, as that of any save; the later ones after a pause."""
-    around = Surroundings(clock, clock.monotonic, clock.sleep, lambda: 0.5)
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", around)
+    runtime = Runtime(clock, clock.monotonic, clock.sleep, lambda: 0.5)
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     started, visit, tab = clock.monotonic(), ann.begin(), Browser(site, ann.cookie)
     visit.session.regenerate_id()
     with written_before_each_marker(monkeypatch, tab, writers):

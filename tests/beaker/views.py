@@ -13,7 +13,7 @@ import pytest
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.exchange import Exchange
 from tests.instruments import Clock
 
@@ -98,8 +98,8 @@ def gathered_saves() -> list[Saved]:
 
 def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
     """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
-    around = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(**around))
+    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
     ticking = SimpleNamespace(time=clock, strftime=time.strftime)
     monkeypatch.setattr("beaker.session.time", ticking)
     monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", ticking)

@@ -23,7 +23,7 @@ from beaker.cache import Cache
 from beaker.util import PickleSerializer
 
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.exchange import Exchange
 from tests.instruments import Clock
 from tests.servers import REGION, Flavor, Server
@@ -155,8 +155,8 @@ class Place:
 
 def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
     """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
-    around = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
-    monkeypatch.setattr(DynamoDBNamespaceManager, "surroundings", Surroundings(**around))
+    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
+    monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
     monkeypatch.setattr("beaker.container.time", SimpleNamespace(time=clock))
 
 

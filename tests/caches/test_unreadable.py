@@ -156,13 +156,13 @@ def test_a_cache_without_pickle_never_unpickles(
     monkeypatch.setattr(Planted, "ran", ())
     stored_by(plain, Planted())
     manager = plain.manager(serializer=serializer)
-    keeper = manager._cache
-    assert keeper is not None
+    store = manager._cache
+    assert store is not None
     before = "k" in manager
 
-    record = Record(keeper.rows.layout.value("ns", "k"), b"", "birth.token")
-    disguised = keeper.rows.sealed(record, pickle.dumps(Planted()))
-    keeper.rows.values.replace(disguised)
+    record = Record(store.rows.layout.value("ns", "k"), b"", "birth.token")
+    disguised = store.rows.sealed(record, pickle.dumps(Planted()))
+    store.rows.values.replace(disguised)
 
     assert (before, "k" in manager) == (False, False)
     assert Planted.ran == ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from beaker_dynamodb.caches import creation_lock
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.caches.places import Place
 from tests.instruments import Clock, nothing
 
@@ -36,8 +36,8 @@ class World:
             clock.advance(seconds)
             during_sleep()
 
-        around = Surroundings(clock, clock.monotonic, sleep, lambda: 0.5)
-        kind = type("Server", (DynamoDBNamespaceManager,), {"surroundings": around})
+        runtime = Runtime(clock, clock.monotonic, sleep, lambda: 0.5)
+        kind = type("Server", (DynamoDBNamespaceManager,), {"runtime": runtime})
         where = self.place.but(max_pool_connections=number, client=None)
         return kind("ns", **where.but(**options).given)
 

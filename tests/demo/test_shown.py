@@ -186,8 +186,8 @@ class TestWhatIsShown:
         until = datetime.combine(now.date(), time.fromisoformat(told[1]), timezone.utc).timestamp()
         until += 0 if until > clock() else 86400  # midnight lies between
         manager = beaker_dynamodb.DynamoDBNamespaceManager
-        around = dataclasses.replace(manager.surroundings, clock=clock)
-        monkeypatch.setattr(manager, "surroundings", around)
+        runtime = dataclasses.replace(manager.runtime, clock=clock)
+        monkeypatch.setattr(manager, "runtime", runtime)
 
         def made() -> list[str]:
             calls.clear()

@@ -70,7 +70,7 @@ def environment(
 
 @pytest.fixture(params=events.SHAPES)
 def ada(request: pytest.FixtureRequest, environment: pytest.MonkeyPatch) -> Visitor:
-    """Give Ada's browser before one door after the other."""
+    """Give Ada's browser before one client after the other."""
     return Visitor(events.SHAPES[request.param])
 
 
@@ -91,7 +91,7 @@ def test_a_user_logs_in_is_known_to_the_next_environment_and_logs_out(ada: Visit
 
 
 def test_the_cookie_comes_back_whole(ada: Visitor) -> None:
-    """The one cookie is set in the place that the door reads, with what a browser must know."""
+    """The one cookie is set in the place that the client reads, with what a browser must know."""
     (line,) = events.cookies_set(ada.ask("GET", "/"))
 
     assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
@@ -115,7 +115,7 @@ def test_a_cold_start_asks_for_the_session_alone(
 def test_an_outage_is_an_error_and_no_cookie(
     ada: Visitor, dynamodb_local: str, environment: pytest.MonkeyPatch
 ) -> None:
-    """The function fails, which is a 502 at AWS's door, and knows the user afterwards."""
+    """The function fails, which is a 502 at AWS's client, and knows the user afterwards."""
     ada.ask("POST", "/in", "user=Ada")
     with FaultProxy(dynamodb_local) as proxy:
         environment.setenv("BEAKER_DYNAMODB_ENDPOINT_URL", proxy.url)

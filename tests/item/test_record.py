@@ -42,7 +42,7 @@ records = st.builds(
 
 
 def as_read(record: Record, schema: Schema = SCHEMA) -> dict[str, Any]:
-    """Write a record's attributes as the door reads them: every number is a Decimal."""
+    """Write a record's attributes as the client reads them: every number is a Decimal."""
     found = record.attributes(schema)
     return {n: Decimal(v) if isinstance(v, int) else v for n, v in found.items()}
 

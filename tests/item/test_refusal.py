@@ -9,15 +9,15 @@ import pytest
 
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.decide import (
-    Again,
-    Clash,
+    AlreadyApplied,
     Content,
     Create,
     Delete,
-    Done,
-    Drop,
+    GiveUp,
     Next,
+    RaiseConflict,
     Replace,
+    Retry,
     Touch,
     after_refusal,
 )
@@ -47,13 +47,13 @@ TOUCH_ANEW = Touch("birth.seen", anew=True)
 ALL: tuple[Refused, ...] = (CREATE, TOUCH, TOUCH_ANEW, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
-DROPPED = Drop()
-THEN_MINE = Again(Replace("birth.theirs"))
-THEN_MERGED = Again(Replace("birth.theirs"), merge=True)
-MINE_AS_IT_WAS_CLEARED = Again(
+DROPPED = GiveUp()
+THEN_MINE = Retry(Replace("birth.theirs"))
+THEN_MERGED = Retry(Replace("birth.theirs"), merge=True)
+MINE_AS_IT_WAS_CLEARED = Retry(
     Replace("birth.theirs"), word="it was cleared while another request changed it"
 )
-MINE_AS_IT_IS_OPAQUE = Again(
+MINE_AS_IT_IS_OPAQUE = Retry(
     Replace("birth.theirs"), word="it does not open here, so the later save wins"
 )
 
@@ -84,40 +84,40 @@ def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Ref
     }
 
 
-DELETED_AGAIN = Again(Delete("birth.theirs"))
+DELETED_AGAIN = Retry(Delete("birth.theirs"))
 
 #: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
 ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
     "our own token in rev": (
         replace(LIVE, rev="birth.mine"),
-        by_plan(Done(), Done(), Done(), Again(Delete("birth.mine"))),
+        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), Retry(Delete("birth.mine"))),
     ),
     "our own token in prev": (
         replace(LIVE, prev=("x", "mine")),
-        by_plan(Done(), Done(), Done(), DELETED_AGAIN),
+        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), DELETED_AGAIN),
     ),
     "our own token, expired since": (
         replace(EXPIRED, rev="birth.mine"),
-        by_plan(Done(), Done(), Done(), Done()),
+        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "our own token under another birth": (
         replace(LIVE, rev="other.mine"),
-        by_plan(Done(), Done(), Done(), Done()),
+        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
-    "absent": (None, by_plan(Again(CREATE), DROPPED, DROPPED, Done())),
+    "absent": (None, by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied())),
     "of another birth": (
         replace(LIVE, rev="other.theirs"),
-        by_plan(Again(Replace("other.theirs"), merge=True), DROPPED, DROPPED, Done()),
+        by_plan(Retry(Replace("other.theirs"), merge=True), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "of another birth, expired": (
         replace(EXPIRED, rev="other.theirs"),
-        by_plan(Again(CREATE), DROPPED, DROPPED, Done()),
+        by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "a tombstone": (
         replace(LIVE, rev="other.theirs", data=bytes((FORMAT, TOMBSTONE))),
-        by_plan(Again(Replace("other.theirs")), DROPPED, DROPPED, Done()),
+        by_plan(Retry(Replace("other.theirs")), DROPPED, DROPPED, AlreadyApplied()),
     ),
-    "expired": (EXPIRED, by_plan(Again(CREATE), DROPPED, THEN_MINE, Done())),
+    "expired": (EXPIRED, by_plan(Retry(CREATE), DROPPED, THEN_MINE, AlreadyApplied())),
 }
 
 
@@ -138,14 +138,14 @@ def test_a_refused_write_never_resurrects_a_session(
 @pytest.mark.parametrize(
     ("plan", "known", "mine", "expected"),
     [
-        (REPLACE, KNOWN, MINE, Clash()),
-        (REPLACE, KNOWN, CLEARED, Clash()),
+        (REPLACE, KNOWN, MINE, RaiseConflict()),
+        (REPLACE, KNOWN, CLEARED, RaiseConflict()),
         (REPLACE, KNOWN, OPAQUE, DROPPED),
         (REPLACE, OPAQUE, MINE, DROPPED),
         (REPLACE, None, MINE, DROPPED),
         (TOUCH, KNOWN, MINE, DROPPED),
         (TOUCH_ANEW, KNOWN, MINE, DROPPED),
-        (DELETE, KNOWN, MINE, Done()),
+        (DELETE, KNOWN, MINE, AlreadyApplied()),
     ],
 )
 def test_a_change_that_meets_a_rotation_is_told(  # one argument a column
@@ -169,7 +169,7 @@ def test_a_new_session_takes_the_place_of_a_rotations_marker() -> None:
     """What it says is of an older session, and nothing of this one."""
     marker = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
 
-    assert refused(CREATE, marker) == Again(Replace("other.theirs"))
+    assert refused(CREATE, marker) == Retry(Replace("other.theirs"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -203,24 +203,27 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Next, Next, Next]]] = {
     ),
     "an opaque Create": (
         (CREATE, None, OPAQUE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
     "a Create over what does not open": (
         (CREATE, None, MINE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
-    "a Replace, all open": ((REPLACE, KNOWN, MINE, THEIRS), (THEN_MERGED, THEN_MINE, Clash())),
+    "a Replace, all open": (
+        (REPLACE, KNOWN, MINE, THEIRS),
+        (THEN_MERGED, THEN_MINE, RaiseConflict()),
+    ),
     "a Replace, mine opaque": (
         (REPLACE, KNOWN, OPAQUE, THEIRS),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
     "a Replace, theirs does not open": (
         (REPLACE, KNOWN, MINE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
     "a Replace, known does not open": (
         (REPLACE, OPAQUE, MINE, THEIRS),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
     "a Create that met one writer, and now another": (
         (REPLACE, None, MINE, THEIRS),
@@ -228,7 +231,7 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Next, Next, Next]]] = {
     ),
     "a Replace, all opaque": (
         (REPLACE, OPAQUE, OPAQUE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
     "a Replace, mine was cleared": (
         (REPLACE, KNOWN, CLEARED, THEIRS),
@@ -236,15 +239,15 @@ OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Next, Next, Next]]] = {
     ),
     "a Replace, both were cleared": (
         (REPLACE, KNOWN, CLEARED, CLEARED),
-        (THEN_MERGED, THEN_MINE, Clash()),
+        (THEN_MERGED, THEN_MINE, RaiseConflict()),
     ),
     "a Replace, theirs was cleared": (
         (REPLACE, KNOWN, MINE, CLEARED),
-        (THEN_MERGED, THEN_MINE, Clash()),
+        (THEN_MERGED, THEN_MINE, RaiseConflict()),
     ),
     "a Replace, mine was cleared and theirs does not open": (
         (REPLACE, KNOWN, CLEARED, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, Clash()),
+        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
     ),
 }
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, Place
-from beaker_dynamodb.item.decide import Again, Content, Create, Done, Drop, Replace, after_refusal
+from beaker_dynamodb.item.decide import (
+    AlreadyApplied,
+    Content,
+    Create,
+    GiveUp,
+    Replace,
+    Retry,
+    after_refusal,
+)
 from beaker_dynamodb.item.decide import Delete as Deleted
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -50,7 +58,7 @@ def test_what_is_refused_by_it(on_conflict: str) -> None:
             refused, "x", None, mine, TOMB, lambda _: Content(""), now=now, on_conflict=on_conflict
         )
 
-    assert decided(Create()) == Again(Replace("b.t"))
-    assert decided(Create(), now=3000) == Again(Create())
-    assert isinstance(decided(Replace("other.y")), Drop)
-    assert decided(Deleted("other.y")) == Done()
+    assert decided(Create()) == Retry(Replace("b.t"))
+    assert decided(Create(), now=3000) == Retry(Create())
+    assert isinstance(decided(Replace("other.y")), GiveUp)
+    assert decided(Deleted("other.y")) == AlreadyApplied()

@@ -206,8 +206,8 @@ def test_a_value_of_any_shape_ends_no_import(content: object, kind: str) -> None
     for value in (value_of({kind: content}), value_of(content)):
         assert value is None or isinstance(value, (str, bytes, bool, float))
     assert value_of({}) is value_of(None) is value_of({"NULL": True}) is None
-    door = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]}).door
-    (item,) = scan.items(door, "sessions", "id", "a")
+    client = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]}).client
+    (item,) = scan.items(client, "sessions", "id", "a")
     assert item.keys() == {"id", "sess"}
 
 

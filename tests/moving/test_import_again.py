@@ -12,7 +12,7 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, digest
 from beaker_dynamodb.item.keys import MOVED, Layout
 from beaker_dynamodb.migration.bulk import Moved
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.faults.kinds import LoseReply, aws_error
@@ -117,17 +117,17 @@ def test_a_logout_holds_hours_after_the_row_that_was_moved_would_have_ended(
     """Whoever uses the session on both sides prolongs the row and its old copy."""
     wind(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
-    around = Surroundings(clock=clock)
+    runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
     before = user.also()
-    moved(kind, options, new, timeout=3600, around=around)
+    moved(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(4):
         clock.advance(3000)
         old.visit(user, put(old=1))
         site.visit(user, put(new=1))
     site.visit(user, log_out)
 
-    assert whys(moved(kind, options, new, timeout=3600, around=around)) == ["logged out"]
+    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["logged out"]
     assert site.found(before) == {}
 
 
@@ -163,7 +163,7 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
     kind: str, options: Mapping[str, str], old: Site, new: Site, clock: Clock
 ) -> None:
     """30 days at least, as long as the row, longer under `ttl`, for ever beside such a row."""
-    around = Surroundings(clock=clock)
+    runtime = Runtime(clock=clock)
     user = old.begun(user="ann", secret="x" * 50)
     now = int(clock())
     ends: list[str | None] = []
@@ -173,7 +173,7 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
         ({"ttl": 3600}, None),
         ({"ttl": 0}, None),
     ):
-        (one,) = moved(kind, options, new, timeout=timeout, around=around, more=more)
+        (one,) = moved(kind, options, new, timeout=timeout, runtime=runtime, more=more)
         assert isinstance(one, Moved)
         (marker,) = markers(new)
         assert marker.keys() <= {"id", "data", "rev", "expires"}
@@ -200,20 +200,20 @@ def test_who_went_on_with_the_old_servers_is_moved_again_after_the_copy_ran_out(
     """
     wind(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
-    around = Surroundings(clock=clock)
+    runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
     before = user.also()
-    moved(kind, options, new, timeout=3600, around=around)
+    moved(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(3):
         clock.advance(3000)
         old.visit(user, put(cart=1))
 
-    assert whys(moved(kind, options, new, timeout=3600, around=around, dry_run=True)) == ["moved"]
-    assert whys(moved(kind, options, new, timeout=3600, around=around)) == ["moved"]
+    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime, dry_run=True)) == ["moved"]
+    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["moved"]
     assert site.found(user) == {"user": "ann", "cart": 1}
     site.visit(user, log_out)
 
-    assert whys(moved(kind, options, new, timeout=3600, around=around)) == ["logged out"]
+    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["logged out"]
     assert site.found(before) == {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.migration import source
 from tests.beaker.overlap import Browser, Site
@@ -35,16 +35,16 @@ def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
     moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Removed there, and then DynamoDB fails: the row stands, the error is told."""
-    call = Door.call
+    call = Client.call
 
-    def failing(door: Door, operation: str, *args: Any, **kw: Any) -> Any:
+    def failing(client: Client, operation: str, *args: Any, **kw: Any) -> Any:
         if operation == "PutItem":
             raise Unavailable("made up")
-        return call(door, operation, *args, **kw)
+        return call(client, operation, *args, **kw)
 
     moving.found(user)
     with monkeypatch.context() as broken:
-        broken.setattr(Door, "call", failing)
+        broken.setattr(Client, "call", failing)
         with pytest.raises(Unavailable):
             moving.visit(user.also(), log_out)
 

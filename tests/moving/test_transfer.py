@@ -11,7 +11,7 @@ from beaker_dynamodb.errors import digest
 from beaker_dynamodb.migration.bulk import Moved
 from beaker_dynamodb.migration.readers import origin
 from beaker_dynamodb.migration.readers.origin import Found
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.instruments import Clock, Recorder
@@ -56,7 +56,7 @@ def test_a_session_keeps_the_time_that_it_had_left(
     began = int(clock())
     clock.advance(600)
 
-    (one,) = moved(kind, options, new, timeout=3600, around=Surroundings(clock=clock))
+    (one,) = moved(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
 
     assert isinstance(one, Moved)
     assert one.expires is not None
@@ -69,10 +69,10 @@ def test_without_a_timeout_a_session_gets_what_a_save_would_give_it(
 ) -> None:
     """Nobody asks how old it is; option `ttl` counts from now, and 0 is never."""
     old.begun(user="ann")
-    around = Surroundings(clock=clock)
+    runtime = Runtime(clock=clock)
 
-    (one,) = moved(kind, options, new, dry_run=True, around=around)
-    (forever,) = moved(kind, options, new, around=around, more={"ttl": 0})
+    (one,) = moved(kind, options, new, dry_run=True, runtime=runtime)
+    (forever,) = moved(kind, options, new, runtime=runtime, more={"ttl": 0})
 
     assert one == Moved(one.session, int(clock()) + 30 * DAY)
     assert forever == Moved(one.session, None)
@@ -84,10 +84,10 @@ def test_redis_own_expiry_is_kept(
 ) -> None:
     """Without the application's timeout it is all that is known; with a shorter one, that wins."""
     old.with_(timeout=7200).begun(user="ann")
-    around = Surroundings(clock=clock)
+    runtime = Runtime(clock=clock)
 
-    (long,) = moved(kind, options, new, dry_run=True, around=around)
-    (short,) = moved(kind, options, new, timeout=3600, around=around)
+    (long,) = moved(kind, options, new, dry_run=True, runtime=runtime)
+    (short,) = moved(kind, options, new, timeout=3600, runtime=runtime)
 
     for one, seconds in ((long, 7320), (short, 3720)):
         assert isinstance(one, Moved)
@@ -113,7 +113,7 @@ def test_what_is_no_live_session_is_left_and_told(
     old.visit(gone, log_out)
     clock.advance(200)
 
-    done = moved(kind, options, new, timeout=3600, around=Surroundings(clock=clock))
+    done = moved(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
 
     assert {one.session: getattr(one, "why", "moved") for one in done} == {
         digest(timed_out.id): "expired",

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, Place
 from beaker_dynamodb.item.keys import Key
@@ -263,11 +263,11 @@ def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str
     """Run a command over these rows; return its exit code, stdout, stderr and what is left."""
     table = OddTable(items)
 
-    def call(_: Door, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def call(_: Client, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
         return Reply(table.call(operation, request))
 
     with pytest.MonkeyPatch.context() as patch, streams(encoding) as told:
-        patch.setattr(Door, "call", call)
+        patch.setattr(Client, "call", call)
         patch.setattr(logout, "PAUSE", 0)
         code = main(["sessions", words[0], *OPTIONS, *words[1:]])
         out, err = told()

@@ -16,8 +16,8 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops.sessions import operated
-from beaker_dynamodb.provisioning.spec import blueprint
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.runtime import Runtime
 from tests.servers import REGION, Flavor, Server
 
 #: Of printable characters that hardly compress: with `compress = false` over 400 KB.
@@ -33,7 +33,7 @@ SPECIAL = "userId:S,visits:N,token:B"
 class Earlier(DynamoDBNamespaceManager):
     """A request of half a day ago."""
 
-    surroundings = Surroundings(clock=lambda: time.time() - 43_200)
+    runtime = Runtime(clock=lambda: time.time() - 43_200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Site:
 
     def make(self) -> None:
         """Make the table, without TTL: DynamoDB Local deletes what has expired every 10 seconds."""
-        ought = blueprint(parse(self.options, "session"))
-        self.rows.table.door.call("CreateTable", ought.to_create_request())
+        ought = table_spec(parse(self.options, "session"))
+        self.rows.table.client.call("CreateTable", ought.to_create_request())
 
     def manager(self, ident: str, timeout: float | None = 3720) -> DynamoDBNamespaceManager:
         """Make what a request has."""

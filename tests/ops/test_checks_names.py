@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.identity import Identity, carrier
 from beaker_dynamodb.ops.doctor import credentials, names
 from tests.ops.test_checks import lines
@@ -136,7 +136,7 @@ def test_a_clock_that_is_wrong_is_found(theirs: float | None, line: list[str]) -
 
 @dataclass
 class Told:
-    """What a door tells of its transport."""
+    """What a client tells of its transport."""
 
     name: str = "wire"
     why: str = "nobody listens"
@@ -148,8 +148,8 @@ class Carrying:
 
 
 def test_what_carries_a_call_is_told_where_a_door_knows() -> None:
-    """With its reason; a door that does not tell is no finding."""
-    (found,) = credentials.transport(carrier(cast("Door", Carrying())))
+    """With its reason; a client that does not tell is no finding."""
+    (found,) = credentials.transport(carrier(cast("Client", Carrying())))
 
     assert (found.severity, found.said) == ("ok", "wire: nobody listens")
-    assert list(credentials.transport(carrier(cast("Door", object())))) == []
+    assert list(credentials.transport(carrier(cast("Client", object())))) == []

@@ -12,10 +12,10 @@ from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailabl
 from beaker_dynamodb.ops.doctor import table
 from beaker_dynamodb.ops.doctor.table import Trip
 from beaker_dynamodb.provisioning.description import Description, Expiry
-from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index
+from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec
 from tests.ops.test_checks import lines, told
 
-OUGHT = Blueprint("sessions", indexes=(Index("u-index", "u", "S"),))
+OUGHT = TableSpec("sessions", indexes=(Index("u-index", "u", "S"),))
 IS = Description(
     *("sessions", "eu-central-1", "123456789012", "active", Attribute("id"), None),
     Expiry("expires", "enabled"),
@@ -25,7 +25,7 @@ IS = Description(
 
 
 def refused(code: str) -> AccessRefused:
-    """Make what the door raises when a role may not."""
+    """Make what the client raises when a role may not."""
     return AccessRefused("AWS refuses it", call=CallFacts("GetItem", "sessions", code=code))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb import errors
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.provisioning import provision
 from tests.instruments import Recorder
 from tests.servers import REGION, Server, free_port
@@ -114,7 +114,7 @@ def test_the_control_plane_gets_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt after a time-out would find the table that the first one made."""
     seen = []
 
-    def ensure(way: Door, _: object) -> None:
+    def ensure(way: Client, _: object) -> None:
         seen.append(way.connection.read_timeout)
         raise errors.Unavailable("enough")
 

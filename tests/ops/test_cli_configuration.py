@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.responses import error_of, failure_of
 from beaker_dynamodb.errors import CallFacts, OptionError, Unavailable
@@ -103,7 +103,7 @@ def test_who_asks_what_carries_a_call_is_told_of_the_mistake(
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "x")
 
     with pytest.raises(OptionError):
-        Door(Connection(region="eu-west-1")).transport()
+        Client(Connection(region="eu-west-1")).transport()
 
 
 def test_a_value_error_of_a_reply_is_no_mistake_of_the_options() -> None:

@@ -125,7 +125,7 @@ def test_a_wrong_clock_is_found_by_the_servers_own(made: str) -> None:
     """By the header of any reply."""
     slow = dataclasses.replace(REAL, clock=lambda: REAL.clock() - 400)
 
-    assert ("error", "clock") in ill(list(examine(application(made), around=slow)))
+    assert ("error", "clock") in ill(list(examine(application(made), runtime=slow)))
 
 
 def test_no_credentials_are_told_before_any_call(

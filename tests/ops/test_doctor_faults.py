@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Unavailable
 from beaker_dynamodb.ops.application import application
@@ -26,21 +26,23 @@ def test_a_store_that_goes_away_meanwhile_is_3(made: str, monkeypatch: pytest.Mo
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, refused: Mapping[str, Exception]) -> list[str]:
-    """Have the door raise for some operations; return what was asked."""
-    call, asked = Door.call, list[str]()
+    """Have the client raise for some operations; return what was asked."""
+    call, asked = Client.call, list[str]()
 
-    def refuse(self: Door, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def refuse(
+        self: Client, operation: str, request: Mapping[str, Any], *, ought: str = ""
+    ) -> Reply:
         asked.append(operation)
         if operation in refused:
             raise refused[operation]
         return call(self, operation, request, ought=ought)
 
-    monkeypatch.setattr(Door, "call", refuse)
+    monkeypatch.setattr(Client, "call", refuse)
     return asked
 
 
 def denied(operation: str, code: str = "AccessDeniedException") -> AccessRefused:
-    """Make what the door raises when a role may not."""
+    """Make what the client raises when a role may not."""
     date = "Mon, 02 Nov 2020 10:00:00 GMT"
     return AccessRefused("no", call=CallFacts(operation, "t", code=code, date=date))
 

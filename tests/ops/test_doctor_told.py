@@ -13,7 +13,7 @@ from beaker.container import MemoryNamespaceManager
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.dynamodb.client import door
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.identity import regions_of
 from tests.moving.homes import redis_server
@@ -181,7 +181,7 @@ def test_a_region_that_does_not_exist_is_no_outage(
 
 def test_the_regions_of_every_partition_are_known() -> None:
     """China's and the government's, too; the newest need a newer boto3, and the remedy says so."""
-    known = regions_of(door(Connection(region="eu-central-1")))
+    known = regions_of(get_client(Connection(region="eu-central-1")))
 
     assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
 

@@ -6,7 +6,7 @@ import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.ops import purge, sessions
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock
 from tests.ops.sites import Site
 
@@ -15,7 +15,7 @@ def at(clock: Clock) -> type[DynamoDBNamespaceManager]:
     """Make what a request has at that time."""
 
     class Now(DynamoDBNamespaceManager):
-        surroundings = Surroundings(clock=clock)
+        runtime = Runtime(clock=clock)
 
     return Now
 

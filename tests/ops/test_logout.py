@@ -16,12 +16,12 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.identity import signature
 from beaker_dynamodb.ops.sessions import operated
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
 
 
-def sought(site: Site, word: str, secret: str | None = None) -> scan.Sighting:
+def sought(site: Site, word: str, secret: str | None = None) -> scan.ScannedRow:
     """Find one that is there."""
     seen = logout.sought(site.rows, word, secret)
     assert seen is not None
@@ -31,8 +31,8 @@ def sought(site: Site, word: str, secret: str | None = None) -> scan.Sighting:
 def revoked(site: Site, word: str, **how: Any) -> list[str]:
     """Revoke, with time that passes at once."""
     clock = Clock(time.time())
-    around = Surroundings(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
-    rows = operated(parse(site.options, "session"), around)
+    runtime = Runtime(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
+    rows = operated(parse(site.options, "session"), runtime)
     return sorted(one.id for one in logout.revoke(rows, word, time.time(), **how))
 
 

@@ -54,7 +54,7 @@ def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -
 
 def sorts(rows: Rows) -> list[str]:
     """Name the kind of each row of the table."""
-    pages = scan.scan(rows.table, scan.Ask("rows"))
+    pages = scan.scan(rows.table, scan.ScanQuery("rows"))
     return sorted(row.sort for page in pages for row in page.rows)
 
 

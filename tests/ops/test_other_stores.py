@@ -148,7 +148,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
     assert cache.get_creation_lock("key").acquire()
 
     for whole in (False, True):
-        pages = list(scan.scan(of.table, scan.Ask("rows", whole=whole)))
+        pages = list(scan.scan(of.table, scan.ScanQuery("rows", whole=whole)))
         rows = [row for page in pages for row in page.rows]
         assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
         assert all(row.ours for row in rows)

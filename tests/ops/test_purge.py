@@ -17,7 +17,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.parallel import Bucket, together
 from beaker_dynamodb.ops.sessions import operated
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.ops.sites import LARGE, Site
 
@@ -171,7 +171,7 @@ def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Site) -
 def test_a_rate_spreads_the_units_over_time() -> None:
     """Two threads share one bucket: together they spend no more than the rate."""
     clock = Clock(0)
-    bucket = Bucket(10, Surroundings(monotonic=clock.monotonic))
+    bucket = Bucket(10, Runtime(monotonic=clock.monotonic))
     waited = []
     for units in (128, 1, 1, 20):
         waited.append(bucket.spend(units))
@@ -180,7 +180,7 @@ def test_a_rate_spreads_the_units_over_time() -> None:
     waited.append(bucket.spend(15))
 
     assert waited == pytest.approx([12.8, 0.1, 0.1, 2.0, 0.5])
-    assert Bucket(None, Surroundings()).spend(1e9) == 0
+    assert Bucket(None, Runtime()).spend(1e9) == 0
 
 
 def test_a_slow_purge_takes_the_time_that_its_units_ask_for(site: Site) -> None:
@@ -188,8 +188,8 @@ def test_a_slow_purge_takes_the_time_that_its_units_ask_for(site: Site) -> None:
     for number in range(5):
         site.save(f"gone{number}", timeout=1)
     clock = Clock(time.time())
-    around = Surroundings(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
-    rows = operated(parse(site.options, "session"), around)
+    runtime = Runtime(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
+    rows = operated(parse(site.options, "session"), runtime)
     begun = clock.monotonic()
 
     done = list(purge.purge(rows, time.time() + LATER, rate=0.5))[-1]

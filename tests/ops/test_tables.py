@@ -12,7 +12,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.features import Features
-from beaker_dynamodb.provisioning.spec import Blueprint, blueprint
+from beaker_dynamodb.provisioning.spec import TableSpec, table_spec
 from tests.instruments import Recorder
 from tests.servers import REGION, Flavor, Server, free_port
 
@@ -134,14 +134,14 @@ def test_a_ceiling_is_for_an_on_demand_table() -> None:
     provisioned = Options(read_capacity_units=1, write_capacity_units=1)
 
     with pytest.raises(OptionError, match="on-demand"):
-        blueprint(provisioned, Features(most_reads=5))
+        table_spec(provisioned, Features(most_reads=5))
 
 
 def test_the_command_in_a_sentence_carries_the_features() -> None:
     """What an error tells to run makes the same table."""
     asked = Features((("a", "b c"),), recovery=True, protection=False, key="alias/k", most_writes=3)
 
-    assert Blueprint("sessions", features=asked).command() == (
+    assert TableSpec("sessions", features=asked).command() == (
         "beaker-dynamodb table create -o table=sessions --tag 'a=b c' --point-in-time-recovery"
         " --no-deletion-protection --kms-key alias/k --max-write-units 3"
     )

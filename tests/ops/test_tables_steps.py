@@ -14,19 +14,19 @@ from beaker_dynamodb.provisioning.description import Description, Expiry
 from beaker_dynamodb.provisioning.diff import differences
 from beaker_dynamodb.provisioning.features import Features
 from beaker_dynamodb.provisioning.provision import Patience
-from beaker_dynamodb.provisioning.spec import Blueprint, Index
+from beaker_dynamodb.provisioning.spec import Index, TableSpec
 from tests.instruments import Clock
 from tests.store.scripts import Script, refused, told
 
 IS = Description.of(told()["Table"], Expiry("expires", "enabled"))
-INDEXED = Blueprint("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))
+INDEXED = TableSpec("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))
 
 
-def equip(script: Script, ought: Blueprint, is_: Description = IS) -> tuple[list[str], list[str]]:
+def equip(script: Script, ought: TableSpec, is_: Description = IS) -> tuple[list[str], list[str]]:
     """Equip a table by a hand-wound clock; return the steps and what was told meanwhile."""
     clock, said = Clock(), list[str]()
     patience = Patience(100, clock.sleep, clock.monotonic)
-    steps = update.equip(script.door, ought, is_, said.append, patience)
+    steps = update.equip(script.client, ought, is_, said.append, patience)
     return [str(step) for step in steps], said
 
 
@@ -47,7 +47,7 @@ def test_a_change_by_somebody_else_is_waited_for() -> None:
         DescribeTable=[told(), told("UPDATING"), told()],
         UpdateTable=[refused("ResourceInUseException"), {}],
     )
-    steps, said = equip(script, Blueprint("sessions", features=Features(protection=True)))
+    steps, said = equip(script, TableSpec("sessions", features=Features(protection=True)))
 
     assert steps == ["deletion protection: done"]
     assert said == ["deletion protection: the table is being changed"]
@@ -60,14 +60,14 @@ def test_recovery_is_asked_for_until_a_new_table_takes_it() -> None:
         UpdateContinuousBackups=[refused("ContinuousBackupsUnavailableException"), {}],
     )
 
-    steps, _ = equip(script, Blueprint("sessions", features=Features(recovery=True)))
+    steps, _ = equip(script, TableSpec("sessions", features=Features(recovery=True)))
 
     assert steps == ["point-in-time recovery: done"]
 
 
 def test_a_table_of_another_schema_is_left_alone() -> None:
     """It may be another application's."""
-    assert equip(Script(), Blueprint("sessions", "other", indexes=INDEXED.indexes)) == ([], [])
+    assert equip(Script(), TableSpec("sessions", "other", indexes=INDEXED.indexes)) == ([], [])
 
 
 def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
@@ -75,11 +75,11 @@ def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
     for ought, answers in (
         (INDEXED, {"DescribeTable": told(), "UpdateTable": refused("ValidationException")}),
         (
-            Blueprint("sessions", features=Features(recovery=True)),
+            TableSpec("sessions", features=Features(recovery=True)),
             {"DescribeContinuousBackups": {}, "UpdateContinuousBackups": refused("X")},
         ),
         (
-            Blueprint("sessions", features=Features(tags=(("a", "b"),))),
+            TableSpec("sessions", features=Features(tags=(("a", "b"),))),
             {"ListTagsOfResource": {}, "TagResource": refused("X")},
         ),
     ):
@@ -92,7 +92,7 @@ def test_a_server_that_knows_no_change_of_tables_is_no_failure() -> None:
     script = Script(DescribeTable=told(), UpdateTable=refused("UnknownOperationException"))
     both = Features(protection=True, most_reads=5)
 
-    assert equip(script, Blueprint("sessions", features=both))[0] == [
+    assert equip(script, TableSpec("sessions", features=both))[0] == [
         "deletion protection: this server lacks it; left out",
         "ceiling of units: this server lacks it; left out",
     ]
@@ -103,7 +103,7 @@ def test_a_change_that_is_refused_for_ever_ends() -> None:
     script = Script(DescribeTable=told(), UpdateTable=refused("ResourceInUseException"))
 
     with pytest.raises(Refused):
-        equip(script, Blueprint("sessions", features=Features(protection=True)))
+        equip(script, TableSpec("sessions", features=Features(protection=True)))
 
 
 def test_a_table_that_vanishes_or_never_settles_ends_the_wait() -> None:
@@ -126,7 +126,7 @@ def test_a_deletion_is_waited_for_and_not_for_ever() -> None:
         patience = Patience(100, clock.sleep, clock.monotonic)
 
         with nullcontext() if ends else pytest.raises(Unavailable, match="still being deleted"):
-            update.remove(script.door, "sessions", said.append, patience)
+            update.remove(script.client, "sessions", said.append, patience)
 
         assert set(said) == {"table sessions: being deleted"}
         assert len(said) == 2 or not ends
@@ -140,7 +140,7 @@ def test_tags_are_read_to_the_last_page() -> None:
     ]
     script = Script(ListTagsOfResource=pages)
 
-    assert equip(script, Blueprint("s", features=Features(tags=(("b", "2"),))))[0] == []
+    assert equip(script, TableSpec("s", features=Features(tags=(("b", "2"),))))[0] == []
 
 
 # What differs
@@ -183,7 +183,7 @@ def test_tags_are_read_to_the_last_page() -> None:
 )
 def test_a_feature_that_differs_is_told(found: dict[str, Any], asked: Features, line: str) -> None:
     """What was not asked for is no difference; what an emulator ignores is a note."""
-    ought = Blueprint("sessions", features=asked)
+    ought = TableSpec("sessions", features=asked)
     is_ = dataclasses.replace(IS, **found)
 
     assert "\n".join(map(str, differences(is_, ought))) == line

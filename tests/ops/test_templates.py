@@ -12,13 +12,13 @@ from moto import mock_aws
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import DATA, door
+from beaker_dynamodb.dynamodb.client import DATA, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import provision, tables
 from beaker_dynamodb.provisioning.features import Features
 from beaker_dynamodb.provisioning.iam import GRANTS, Role, actions, policy
-from beaker_dynamodb.provisioning.spec import blueprint
+from beaker_dynamodb.provisioning.spec import table_spec
 from tests.instruments import Recorder
 from tests.servers import REGION, Server
 
@@ -197,7 +197,7 @@ def test_the_rights_to_a_table_are_those_that_are_used(
 ) -> None:
     """What creating a table really calls, and what the policy allows, is the same."""
     options = told(table=table_name, region=REGION, endpoint_url=server.url)
-    make(door(Connection.of(options)), blueprint(options))
+    make(get_client(Connection.of(options)), table_spec(options))
 
     assert set(calls.names) == set(actions(role, options)) - DATA
 

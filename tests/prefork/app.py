@@ -40,13 +40,14 @@ def share_clients_across_processes() -> None:
     The guard that a reply is for the key that was asked for is taken out too: it would turn
     somebody else's session into an error.
     """
-    from beaker_dynamodb.dynamodb import client, table
+    from beaker_dynamodb.dynamodb import client as clients
+    from beaker_dynamodb.dynamodb import table
 
-    renew: Callable[[Any], None] = client.Door.renew
+    renew: Callable[[Any], None] = clients.Client.renew
 
-    def once(door: Any) -> None:
-        if not hasattr(door, "_client"):
-            renew(door)
+    def once(client: Any) -> None:
+        if not hasattr(client, "_client"):
+            renew(client)
 
     def believed(self: Any, key: Any, item: Any) -> Any:
         claimed = {**item, **self.wire_key(key)}
@@ -54,8 +55,8 @@ def share_clients_across_processes() -> None:
 
     record_of: Callable[[Any, Any, Any], Any] = table.Table.record_of
     for owner, name, replaced in (
-        (client.Door, "renew", once),
-        (client, "broken", lambda *facts: None),
+        (clients.Client, "renew", once),
+        (clients, "broken", lambda *facts: None),
         (table.Table, "record_of", believed),
     ):
         if not hasattr(owner, name):

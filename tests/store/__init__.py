@@ -1,4 +1,4 @@
-"""The contract of the door, once per server.
+"""The contract of the client, once per server.
 
 What one server cannot do is said by a fixture with a sentence, never by a bare skip.
 """

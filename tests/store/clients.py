@@ -1,10 +1,10 @@
-"""Which client and which door a manager uses."""
+"""Which client and which client a manager uses."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 
 
 def client_of(manager: Any) -> Any:
@@ -12,7 +12,7 @@ def client_of(manager: Any) -> Any:
     return the_door(manager)._current()
 
 
-def the_door(manager: Any) -> Door:
-    """Look at the door that a manager uses."""
-    found: Door = manager._session.rows.table.door
+def the_door(manager: Any) -> Client:
+    """Look at the client that a manager uses."""
+    found: Client = manager._session.rows.table.client
     return found

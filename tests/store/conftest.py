@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.beaker import apps
-from tests.store.wires import a_door, put
+from tests.store.wires import a_client, put
 
 
 @pytest.fixture
@@ -20,5 +20,5 @@ def alice(dynamodb_local: str, table_name: str) -> str:
 def table(dynamodb_local: str, table_name: str) -> str:
     """Create a table with an item `alice` in it."""
     apps.make_table(dynamodb_local, table_name)
-    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    put(a_client(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     return table_name

@@ -1,4 +1,4 @@
-"""A door that answers what a test wrote for it, and what AWS answers of a table."""
+"""A client that answers what a test wrote for it, and what AWS answers of a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, cast
 
-from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Refused
 from tests.servers import REGION
@@ -15,13 +15,13 @@ DESCRIBE, TTL = "DescribeTable", "DescribeTimeToLive"
 CREATE, SWITCH = "CreateTable", "UpdateTimeToLive"
 
 
-def way(url: str) -> Door:
-    """Open a door of its own, as another worker has one."""
-    return Door(Connection(region=REGION, endpoint_url=url))
+def way(url: str) -> Client:
+    """Open a client of its own, as another worker has one."""
+    return Client(Connection(region=REGION, endpoint_url=url))
 
 
 class Script:
-    """A door double: per operation the answers in turn, the last one for ever; errors raised."""
+    """A client double: per operation the answers in turn, the last one for ever; errors raised."""
 
     region = "eu-central-1"
 
@@ -38,12 +38,12 @@ class Script:
         return Reply(cast("Mapping[str, Any]", answer))
 
     @property
-    def door(self) -> Door:
-        return cast("Door", self)
+    def client(self) -> Client:
+        return cast("Client", self)
 
 
 def refused(code: str, kind: type[DynamoDBBackendError] = Refused) -> DynamoDBBackendError:
-    """Make what the door raises for a code of AWS's."""
+    """Make what the client raises for a code of AWS's."""
     return kind("refused", call=CallFacts("Some", "sessions", code=code))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from beaker_dynamodb import Unavailable
-from tests.store.wires import a_door, get, put
+from tests.store.wires import a_client, get, put
 
 
 class Soak:
@@ -24,7 +24,7 @@ class Soak:
 
     def __init__(self, url: str, table: str, seconds: float) -> None:
         self.table, self.until = table, time.monotonic() + seconds
-        self.door = a_door(url, connect_timeout=2.0, read_timeout=5.0, max_attempts=5)
+        self.client = a_client(url, connect_timeout=2.0, read_timeout=5.0, max_attempts=5)
         self.calls = self.errors = self.wrong = 0
 
     def work(self, number: int) -> None:
@@ -34,8 +34,8 @@ class Soak:
             turn += 1
             value = {"S": f"{number}.{turn}." + "x" * (turn % 50) * 100}
             try:
-                put(self.door, self.table, name, mark=value)
-                found = get(self.door, self.table, name)
+                put(self.client, self.table, name, mark=value)
+                found = get(self.client, self.table, name)
             except Unavailable:
                 self.errors += 1
                 continue

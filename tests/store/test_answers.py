@@ -1,4 +1,4 @@
-"""What leaves the door when something goes wrong: one of ours, and nothing of the user's in it."""
+"""What leaves the client when something goes wrong: our error, and nothing of the user's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from beaker_dynamodb import (
     Unavailable,
     errors,
 )
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.beaker import apps
 from tests.faults.kinds import aws_error
@@ -70,14 +70,14 @@ def proxy() -> Iterator[FaultProxy]:
         yield proxy
 
 
-def door(url: str, **more: Any) -> Door:
-    """Make a door of one attempt."""
-    return Door(Connection(endpoint_url=url, **{"max_attempts": 1, "read_timeout": 20, **more}))
+def client(url: str, **more: Any) -> Client:
+    """Make a client of one attempt."""
+    return Client(Connection(endpoint_url=url, **{"max_attempts": 1, "read_timeout": 20, **more}))
 
 
-def get(door: Door) -> object:
+def get(client: Client) -> object:
     """Read an item."""
-    return door.call("GetItem", {"TableName": "sessions", "Key": {"id": {"S": "abc"}}})
+    return client.call("GetItem", {"TableName": "sessions", "Key": {"id": {"S": "abc"}}})
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), CODES)
@@ -88,7 +88,7 @@ def test_every_code_of_aws_has_its_error(
     request = (("x-amzn-RequestId", "REQ4711"),)
     proxy.next(aws_error(code, status=status, headers=request), times=None)
 
-    error = failure(lambda: get(door(proxy.url)))
+    error = failure(lambda: get(client(proxy.url)))
 
     assert type(error) is kind
     assert isinstance(error, kind)
@@ -105,7 +105,7 @@ def test_a_throttle_says_what_throttled(proxy: FaultProxy) -> None:
     reasons = [{"reason": "TableReadProvisionedThroughputExceeded", "resource": "arn:secret"}]
     proxy.next(aws_error("ThrottlingException", throttlingReasons=reasons))
 
-    error = failure(lambda: get(door(proxy.url)))
+    error = failure(lambda: get(client(proxy.url)))
 
     assert "throttled by TableReadProvisionedThroughputExceeded" in str(error)
     assert "secret" not in str(error)
@@ -116,7 +116,7 @@ def test_the_errors_say_what_to_do(proxy: FaultProxy) -> None:
     proxy.next(aws_error("ResourceNotFoundException"))
     proxy.next(aws_error("AccessDeniedException"))
 
-    missing, refused = (failure(lambda: get(door(proxy.url))) for _ in range(2))
+    missing, refused = (failure(lambda: get(client(proxy.url))) for _ in range(2))
 
     assert "beaker-dynamodb table create" in str(missing)
     assert "sessions" in str(missing)
@@ -124,10 +124,10 @@ def test_the_errors_say_what_to_do(proxy: FaultProxy) -> None:
 
 
 def test_a_transaction_in_the_way_is_waited_for_once(proxy: FaultProxy) -> None:
-    """The SDK does not retry a TransactionConflict; the door does, once."""
+    """The SDK does not retry a TransactionConflict; the client does, once."""
     proxy.next(aws_error("TransactionConflictException"), times=None)
 
-    failure(lambda: get(door(proxy.url)))
+    failure(lambda: get(client(proxy.url)))
 
     assert len(proxy.seen) == 2
 
@@ -202,7 +202,7 @@ def test_a_request_that_botocore_itself_refuses(proxy: FaultProxy) -> None:
         "dynamodb", endpoint_url=proxy.url
     )
 
-    error = failure(lambda: Door(Connection(client=given)).call("GetItem", request))
+    error = failure(lambda: Client(Connection(client=given)).call("GetItem", request))
 
     assert type(error) is Refused
     assert SECRET not in f"{error}{error!r}"
@@ -229,7 +229,7 @@ def test_aws_refusal_of_a_key_says_is_and_ought(message: str, is_: str, proxy: F
     proxy.next(aws_error("ValidationException", message=message))
     request = {"TableName": "sessions", "Item": {"id": {"S": SECRET}}}
 
-    error = failure(lambda: door(proxy.url).call("PutItem", request, ought="hash key 'id'"))
+    error = failure(lambda: client(proxy.url).call("PutItem", request, ought="hash key 'id'"))
 
     assert type(error) is TableMismatch
     assert f"{is_}, the options say hash key 'id'" in str(error)

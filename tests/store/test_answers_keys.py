@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.literals import ScalarAttributeTypeType
 from tests.store.test_answers import SECRET
 
-#: A table's keys (name, type), and what the door is asked for there.
+#: A table's keys (name, type), and what the client is asked for there.
 Keys: TypeAlias = "tuple[tuple[str, ScalarAttributeTypeType], ...]"
 SCHEMAS: Final[tuple[Keys, ...]] = (
     (("sid", "S"),),

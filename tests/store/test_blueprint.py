@@ -12,10 +12,10 @@ import pytest
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.provisioning.description import Description, Expiry
 from beaker_dynamodb.provisioning.diff import Difference, Severity, differences
-from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index, blueprint, index_name
+from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, index_name, table_spec
 
-PLAIN = Blueprint("sessions")
-RICH = Blueprint(
+PLAIN = TableSpec("sessions")
+RICH = TableSpec(
     "sessions",
     "sid",
     "kind",
@@ -25,12 +25,12 @@ RICH = Blueprint(
 )
 
 
-def drawn(**given: object) -> Blueprint:
+def drawn(**given: object) -> TableSpec:
     """Draw what a session's options ask for."""
-    return blueprint(sources.parse(given, "session"))
+    return table_spec(sources.parse(given, "session"))
 
 
-def standing(ought: Blueprint) -> Description:
+def standing(ought: TableSpec) -> Description:
     """Describe the table that is exactly as it ought to be."""
     return Description(
         ought.table,
@@ -115,7 +115,7 @@ def test_an_index_keeps_a_readable_name_that_aws_accepts() -> None:
         (RICH, "hash key 'sid' (String) and range key 'kind' (String)"),
     ],
 )
-def test_a_key_schema_is_said_in_words(found: Blueprint, words: str) -> None:
+def test_a_key_schema_is_said_in_words(found: TableSpec, words: str) -> None:
     """What ought to be and what is are said alike, so that an operator can compare them."""
     assert found.ought() == words
     assert standing(found).schema() == words
@@ -126,11 +126,11 @@ def test_a_key_schema_is_said_in_words(found: Blueprint, words: str) -> None:
     [
         PLAIN,
         RICH,
-        Blueprint("a-b", ttl_attribute="it's"),
-        Blueprint("sessions", endpoint_url="http://127.0.0.1:8000", profile="my site"),
+        TableSpec("a-b", ttl_attribute="it's"),
+        TableSpec("sessions", endpoint_url="http://127.0.0.1:8000", profile="my site"),
     ],
 )
-def test_the_command_that_is_named_makes_this_very_table(found: Blueprint) -> None:
+def test_the_command_that_is_named_makes_this_very_table(found: TableSpec) -> None:
     """Pasted into a shell and parsed, it draws the same blueprint, in the same place."""
     words = shlex.split(found.command("eu-central-1"))
     given = dict(word.split("=", 1) for word in words[4::2])
@@ -149,7 +149,7 @@ def _rest(index: Index) -> tuple[str, str]:
 
 @pytest.mark.parametrize("ought", [PLAIN, RICH])
 @pytest.mark.parametrize("status", ["enabled", "enabling"])
-def test_a_table_as_asked_for_differs_in_nothing(ought: Blueprint, status: str) -> None:
+def test_a_table_as_asked_for_differs_in_nothing(ought: TableSpec, status: str) -> None:
     """No false alarm, not even in the hour that AWS takes to switch TTL on."""
     is_ = dataclasses.replace(standing(ought), expiry=Expiry(ought.ttl_attribute, status))
 

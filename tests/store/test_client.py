@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
-from beaker_dynamodb.dynamodb.client import Door, door
+from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.beaker import apps
 from tests.faults.kinds import aws_error
@@ -55,7 +55,7 @@ def test_without_a_region_a_sentence_says_where_aws_looks(
 ) -> None:
     """No region is an OptionError that names the option; once there is one, all is well."""
     manager = apps.manager(dynamodb_local, alice, "alice")
-    where = Door(Connection(endpoint_url=dynamodb_local))
+    where = Client(Connection(endpoint_url=dynamodb_local))
     request = {"TableName": alice, "Key": {"id": {"S": "sess:alice"}}}
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
@@ -79,7 +79,7 @@ def test_what_aws_does_not_know_is_an_option_error(
     """A profile that AWS's files lack, or a region that is none, names the option."""
     given = {"endpoint_url": dynamodb_local, "region": "us-east-1", **more}
 
-    error = failure(lambda: Door(Connection(**given)).call("ListTables", {}))  # type: ignore[arg-type]
+    error = failure(lambda: Client(Connection(**given)).call("ListTables", {}))  # type: ignore[arg-type]
 
     assert type(error) is OptionError
     assert f"option '{word}'" in str(error)
@@ -108,7 +108,7 @@ def test_whatever_a_provider_of_credentials_raises_is_an_outage(
 
     assert type(error) is Unavailable
     assert "KeyError" in str(error)
-    assert error.call is not None  # the door's own words, not those of a floor above
+    assert error.call is not None  # the client's own words, not those of a floor above
     assert list(chain(error)) == [error]
     assert found == "text"
 
@@ -210,7 +210,7 @@ def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) 
     assert fields == OTHERWISE.keys()
     assert client_of(one) is client_of(two)
     assert clients == {client_of(one)}
-    assert len({id(door(connection)) for connection in (usual, *others)}) == len(others) + 1
+    assert len({id(get_client(connection)) for connection in (usual, *others)}) == len(others) + 1
 
 
 made: list[int] = []

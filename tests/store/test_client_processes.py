@@ -68,7 +68,7 @@ def held() -> Iterator[Callable[[threading.Lock], None]]:
 def test_a_fork_while_a_thread_makes_the_client(
     held: Callable[[threading.Lock], None], dynamodb_local: str, alice: str
 ) -> None:
-    """A child forked while another thread held the door's lock does not wait for it."""
+    """A child forked while another thread held the client's lock does not wait for it."""
     manager = apps.manager(dynamodb_local, alice, "alice", connect_timeout="21s")
     held(the_door(manager)._lock)
 
@@ -76,7 +76,7 @@ def test_a_fork_while_a_thread_makes_the_client(
 
 
 GREENLETS = """
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 import types
 
@@ -85,11 +85,11 @@ def factory():
     gevent.sleep(0.1)  # credentials over the network
     return types.SimpleNamespace(get_item=lambda **request: {"ConsumedCapacity": {}})
 
-door = Door(Connection(client=factory))
+client = Client(Connection(client=factory))
 from gevent import monkey
 monkey.patch_all()
 import gevent
-calls = [gevent.spawn(door.call, "GetItem", {"TableName": "t"}) for _ in range(3)]
+calls = [gevent.spawn(client.call, "GetItem", {"TableName": "t"}) for _ in range(3)]
 print(len(gevent.joinall(calls, timeout=20)), all(call.successful() for call in calls))
 """
 

@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from beaker_dynamodb.dynamodb.client import Door, Reply
+from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.description import Description, Expiry
 from beaker_dynamodb.provisioning.diff import differences
-from beaker_dynamodb.provisioning.spec import Blueprint, Index
+from beaker_dynamodb.provisioning.spec import Index, TableSpec
 from tests.instruments import Recorder
 from tests.servers import REGION, Server
 from tests.store.scripts import CREATE, DESCRIBE, SWITCH, TTL, way
@@ -27,16 +27,16 @@ ROOT = Path(__file__).parents[2]
 
 
 BLUEPRINTS = {
-    "plain": Blueprint("-"),
-    "ranged": Blueprint("-", "sid", "kind", "until"),
-    "indexed": Blueprint(
+    "plain": TableSpec("-"),
+    "ranged": TableSpec("-", "sid", "kind", "until"),
+    "indexed": TableSpec(
         "-", indexes=(Index("userId-index", "userId", "S"), Index("visits-index", "visits", "N"))
     ),
-    "provisioned": Blueprint("-", indexes=(Index("u-index", "u", "B"),), capacity=(3, 4)),
+    "provisioned": TableSpec("-", indexes=(Index("u-index", "u", "B"),), capacity=(3, 4)),
 }
 
 
-def named(kind: str, table: str) -> Blueprint:
+def named(kind: str, table: str) -> TableSpec:
     """Draw a blueprint of that kind under the test's own name."""
     return replace(BLUEPRINTS[kind], table=table)
 
@@ -68,22 +68,22 @@ def test_a_table_that_is_not_there_is_described_as_none(server: Server, table_na
 def test_a_table_without_ttl_gets_it(server: Server, table_name: str) -> None:
     """To create is not to ensure: a table somebody made by hand begins to expire its rows."""
     with_client = server.client()
-    with_client.create_table(**Blueprint(table_name).to_create_request())
+    with_client.create_table(**TableSpec(table_name).to_create_request())
     with_client.close()
-    found = provision.ensure(way(server.url), Blueprint(table_name))
+    found = provision.ensure(way(server.url), TableSpec(table_name))
 
     assert not found.created
     assert found.expiry.works
-    assert differences(found, Blueprint(table_name)) == ()
+    assert differences(found, TableSpec(table_name)) == ()
 
 
 def test_ttl_on_another_attribute_is_told_and_not_touched(server: Server, table_name: str) -> None:
     """It cannot be moved in one step, and whose rows it deletes is not ours to decide."""
-    provision.ensure(way(server.url), Blueprint(table_name, ttl_attribute="other"))
-    found = provision.ensure(way(server.url), Blueprint(table_name))
+    provision.ensure(way(server.url), TableSpec(table_name, ttl_attribute="other"))
+    found = provision.ensure(way(server.url), TableSpec(table_name))
 
     assert found.expiry == Expiry("other", "enabled")
-    assert [str(difference) for difference in differences(found, Blueprint(table_name))] == [
+    assert [str(difference) for difference in differences(found, TableSpec(table_name))] == [
         "warning: TTL is on 'other' (enabled), ought to be on 'expires' (enabled)"
     ]
 
@@ -91,12 +91,12 @@ def test_ttl_on_another_attribute_is_told_and_not_touched(server: Server, table_
 def test_a_table_of_another_schema_keeps_its_ttl_off(server: Server, table_name: str) -> None:
     """A table of that name with other keys may be another application's: its rows must live."""
     client = server.client()
-    client.create_table(**Blueprint(table_name, "customer").to_create_request())
+    client.create_table(**TableSpec(table_name, "customer").to_create_request())
     client.close()
-    found = provision.ensure(way(server.url), Blueprint(table_name))
+    found = provision.ensure(way(server.url), TableSpec(table_name))
 
     assert found.expiry.status == "disabled"
-    assert [difference.matter for difference in differences(found, Blueprint(table_name))] == [
+    assert [difference.matter for difference in differences(found, TableSpec(table_name))] == [
         "key schema",
         "TTL",
     ]
@@ -106,17 +106,17 @@ def test_the_calls_are_those_of_the_deploy_policy_and_no_more(
     server: Server, table_name: str, calls: Recorder
 ) -> None:
     """Creating costs five calls, and finding all well costs two."""
-    provision.ensure(way(server.url), Blueprint(table_name))
+    provision.ensure(way(server.url), TableSpec(table_name))
     first = calls.names
     calls.clear()
-    provision.ensure(way(server.url), Blueprint(table_name))
+    provision.ensure(way(server.url), TableSpec(table_name))
 
     assert first == [DESCRIBE, CREATE, DESCRIBE, TTL, SWITCH]
     assert calls.names == [DESCRIBE, TTL]
 
 
-class Meeting(Door):
-    """A door that waits for the others before each of the named operations."""
+class Meeting(Client):
+    """A client that waits for the others before each of the named operations."""
 
     def __init__(self, url: str, barriers: Mapping[str, threading.Barrier]) -> None:
         super().__init__(Connection(region=REGION, endpoint_url=url))
@@ -136,23 +136,23 @@ def test_two_threads_that_create_at_once_both_succeed(
     barriers = {CREATE: threading.Barrier(2), SWITCH: threading.Barrier(2)}
     doors = [Meeting(dynamodb_local, barriers) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        found: list[Description] = list(pool.map(make, doors, [Blueprint(table_name)] * 2))
+        found: list[Description] = list(pool.map(make, doors, [TableSpec(table_name)] * 2))
 
     assert sorted(one.created for one in found) == [False, True]
-    assert [differences(one, Blueprint(table_name)) for one in found] == [(), ()]
+    assert [differences(one, TableSpec(table_name)) for one in found] == [(), ()]
 
 
 WORKER = """
 import sys
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.spec import Blueprint
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.provisioning.spec import TableSpec
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
-door = Door(Connection(region=sys.argv[3], endpoint_url=sys.argv[1]))
-provision.describe(door, sys.argv[2])
+client = Client(Connection(region=sys.argv[3], endpoint_url=sys.argv[1]))
+provision.describe(client, sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-found = provision.create_on_demand(door, Blueprint(sys.argv[2]))
+found = provision.create_on_demand(client, TableSpec(sys.argv[2]))
 print(found.created, found.status, found.expiry.works)
 """
 

@@ -18,7 +18,7 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.description import Expiry
 from beaker_dynamodb.provisioning.diff import differences
-from beaker_dynamodb.provisioning.spec import Attribute, Blueprint, Index
+from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec
 from tests.instruments import Clock
 from tests.servers import REGION, Server
 from tests.store.scripts import CREATE, DESCRIBE, SWITCH, TTL, Script, refused, told, ttl, way
@@ -28,7 +28,7 @@ LOGGER = "beaker_dynamodb.provisioning.provision"
 
 MISSING = refused("ResourceNotFoundException", TableMissing)
 DENIED = refused("AccessDeniedException", AccessRefused)
-OURS = Blueprint("sessions")
+OURS = TableSpec("sessions")
 OFF = ttl("DISABLED")
 ON = ttl("ENABLED", "expires")
 
@@ -45,8 +45,8 @@ def test_a_table_that_a_request_creates_is_named_in_the_log(
     server: Server, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One WARNING with table, region and account: a wrong region must not go unnoticed."""
-    found = provision.create_on_demand(way(server.url), Blueprint(table_name))
-    provision.create_on_demand(way(server.url), Blueprint(table_name))
+    found = provision.create_on_demand(way(server.url), TableSpec(table_name))
+    provision.create_on_demand(way(server.url), TableSpec(table_name))
 
     assert found.created
     assert [one.levelno for one in caplog.records if one.name == LOGGER] == [logging.WARNING]
@@ -62,7 +62,7 @@ def test_a_request_does_not_fail_because_ttl_is_refused(
 ) -> None:
     """The table stands, and an expired row counts as absent: the log says what is left to do."""
     script = Script(**{CREATE: {}, DESCRIBE: told(), TTL: OFF, SWITCH: refusal, step: refusal})
-    found = provision.create_on_demand(script.door, OURS)
+    found = provision.create_on_demand(script.client, OURS)
 
     assert found.created
     assert not found.expiry.works
@@ -74,9 +74,9 @@ def test_a_request_does_not_fail_because_ttl_is_refused(
 def test_a_role_that_may_not_create_names_the_command_that_does(make: Any) -> None:
     """`TableMissing` brings the whole command, with every option that is not the default."""
     script = Script(**{DESCRIBE: MISSING, CREATE: DENIED})
-    ought = Blueprint("sessions", range_key="rk", indexes=(Index("u-index", "u", "S"),))
+    ought = TableSpec("sessions", range_key="rk", indexes=(Index("u-index", "u", "S"),))
     with pytest.raises(TableMissing) as caught:
-        make(script.door, ought)
+        make(script.client, ought)
 
     assert (
         "`beaker-dynamodb table create -o table=sessions -o range_key=rk -o special_keys=u:S"
@@ -90,7 +90,7 @@ def test_another_refusal_of_createtable_is_not_taken_for_success() -> None:
     script = Script(**{DESCRIBE: MISSING, CREATE: refused("ValidationException")})
 
     with pytest.raises(Refused):
-        provision.ensure(script.door, OURS)
+        provision.ensure(script.client, OURS)
 
 
 # Waiting
@@ -101,7 +101,7 @@ def test_a_table_that_takes_its_time_is_waited_for(clock: Clock) -> None:
     creating = [MISSING, MISSING, told("CREATING"), told("CREATING"), told()]
     script = Script(**{DESCRIBE: creating, CREATE: {}, TTL: OFF, SWITCH: {}})
     began = clock.monotonic()
-    found = provision.ensure(script.door, OURS, patience(clock))
+    found = provision.ensure(script.client, OURS, patience(clock))
 
     assert (found.created, found.status, found.expiry) == (
         *(True, "active"),
@@ -117,7 +117,7 @@ def test_a_table_that_never_serves_is_given_up_at_the_ceiling(clock: Clock, make
     script = Script(**{DESCRIBE: told("CREATING"), CREATE: refused("ResourceInUseException")})
     began = clock.monotonic()
     with pytest.raises(Unavailable, match=r"still creating after 30 s.*table create"):
-        make(script.door, OURS, patience(clock))
+        make(script.client, OURS, patience(clock))
 
     assert 28.0 <= clock.monotonic() - began <= 30.0
     assert len(script.asked[DESCRIBE]) < 25
@@ -128,7 +128,7 @@ def test_a_table_that_is_being_deleted_is_not_waited_for(clock: Clock) -> None:
     script = Script(**{DESCRIBE: told("DELETING"), CREATE: refused("ResourceInUseException")})
 
     with pytest.raises(TableMissing, match="being deleted"):
-        provision.ensure(script.door, OURS, patience(clock))
+        provision.ensure(script.client, OURS, patience(clock))
     assert CREATE not in script.asked
 
 
@@ -136,7 +136,7 @@ def test_a_table_whose_index_is_being_added_serves(clock: Clock) -> None:
     """UPDATING may last for hours, and is no reason to wait."""
     script = Script(**{DESCRIBE: told("UPDATING"), TTL: ON})
 
-    assert provision.ensure(script.door, OURS, patience(clock)).status == "updating"
+    assert provision.ensure(script.client, OURS, patience(clock)).status == "updating"
 
 
 def test_a_gevent_that_patched_late_is_slept_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_a_gevent_that_patched_late_is_slept_with(monkeypatch: pytest.MonkeyPatc
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     script = Script(**{DESCRIBE: [MISSING, told("CREATING"), told()], CREATE: {}, TTL: ON})
-    provision.ensure(script.door, OURS)
+    provision.ensure(script.client, OURS)
 
     assert slept == [0.1]
 
@@ -157,13 +157,13 @@ def test_ttl_that_another_worker_switched_on_meanwhile_is_success(code: str) -> 
     """Off when asked, on when tried: what counts is how it stands afterwards."""
     script = Script(**{DESCRIBE: told(), TTL: [OFF, ON], SWITCH: refused(code)})
 
-    assert differences(provision.ensure(script.door, OURS), OURS) == ()
+    assert differences(provision.ensure(script.client, OURS), OURS) == ()
 
 
 def test_ttl_that_aws_will_not_change_now_is_a_difference() -> None:
     """Changed within the hour, AWS refuses: the operator is told that it is off."""
     script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: refused("ValidationException")})
-    found = provision.ensure(script.door, OURS)
+    found = provision.ensure(script.client, OURS)
 
     assert [difference.severity for difference in differences(found, OURS)] == ["warning"]
 
@@ -173,7 +173,7 @@ def test_ttl_that_is_under_way_is_left_alone(status: str) -> None:
     """AWS refuses a second change within the hour, so none is asked for."""
     script = Script(**{DESCRIBE: told(), TTL: ttl(status, "expires")})
 
-    assert provision.ensure(script.door, OURS).expiry == Expiry("expires", status.lower())
+    assert provision.ensure(script.client, OURS).expiry == Expiry("expires", status.lower())
 
 
 @pytest.mark.parametrize("step", [TTL, SWITCH])
@@ -182,7 +182,7 @@ def test_an_emulator_without_ttl_serves_all_the_same(step: str) -> None:
     lacking = refused("UnknownOperationException")
     script = Script(**{DESCRIBE: MISSING, CREATE: {}, TTL: OFF, SWITCH: lacking} | {step: lacking})
     script.answers[DESCRIBE] = [MISSING, told()]
-    found = provision.ensure(script.door, OURS)
+    found = provision.ensure(script.client, OURS)
 
     assert [difference.severity for difference in differences(found, OURS)] == ["note"]
 
@@ -192,20 +192,20 @@ def test_a_refused_right_to_ttl_stops_the_operator() -> None:
     script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: DENIED})
 
     with pytest.raises(AccessRefused):
-        provision.ensure(script.door, OURS)
+        provision.ensure(script.client, OURS)
 
 
 @pytest.mark.parametrize("answers", [{DESCRIBE: {}}, {DESCRIBE: told(), TTL: {}}])
 def test_a_broken_reply_is_an_outage_and_no_table_at_all(answers: Mapping[str, Any]) -> None:
     """A truncated 200 reaches us as {}: a KeyError would be "no such session" to Beaker."""
     with pytest.raises(Unavailable, match="cannot be trusted"):
-        provision.ensure(Script(**answers).door, OURS)
+        provision.ensure(Script(**answers).client, OURS)
 
 
 def test_what_is_there_already_is_described_by_its_types(clock: Clock) -> None:
     """The keys' names and types come from the reply, not from what was asked for."""
     script = Script(**{DESCRIBE: told(key="customer"), TTL: OFF})
-    found = provision.describe(script.door, "sessions")
+    found = provision.describe(script.client, "sessions")
 
     assert found is not None
     assert (found.hash_key, found.range_key) == (Attribute("customer"), None)

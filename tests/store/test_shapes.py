@@ -17,7 +17,7 @@ from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.migration import scan
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Site
 from tests.beaker.views import put
 from tests.faults.kinds import Rewrite
@@ -28,7 +28,7 @@ from tests.store.scripts import Script
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
 LAW = settings(max_examples=300, derandomize=True, deadline=None)
-AT_ONCE = Surroundings(sleep=lambda _: None)
+AT_ONCE = Runtime(sleep=lambda _: None)
 
 values = st.recursive(
     st.none()
@@ -51,10 +51,10 @@ items = st.fixed_dictionaries(
 )
 
 
-def table_of(door: Script, range_key: str | None) -> Table:
-    """Put a table behind a door that answers what a test wrote."""
-    door.seen = set()  # type: ignore[attr-defined]  # what has answered
-    return Table(door.door, "sessions", Layout("sess:", "id", range_key), SCHEMA)
+def table_of(client: Script, range_key: str | None) -> Table:
+    """Put a table behind a client that answers what a test wrote."""
+    client.seen = set()  # type: ignore[attr-defined]  # what has answered
+    return Table(client.client, "sessions", Layout("sess:", "id", range_key), SCHEMA)
 
 
 @LAW
@@ -79,8 +79,8 @@ def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
     range_key: str | None, item: dict[str, Any]
 ) -> None:
     """One that is read, one that a refused write brings, and one that a query came by."""
-    door = Script(GetItem={"Item": item}, Query={"Items": [item]}, Scan={"Items": [item]})
-    table = table_of(door, range_key)
+    client = Script(GetItem={"Item": item}, Query={"Items": [item]}, Scan={"Items": [item]})
+    table = table_of(client, range_key)
 
     with contextlib.suppress(DynamoDBBackendError):
         table.get(table.layout.session("a"), consistent=True)
@@ -116,7 +116,7 @@ def test_pages_that_begin_anew_end() -> None:
     for pages_of in (
         pages.query(table, "sess:a"),
         pages.scan(table, ["sess:a"]),
-        scan.items(table.door, "sessions", "id", "sess:"),
+        scan.items(table.client, "sessions", "id", "sess:"),
     ):
         with pytest.raises(Unavailable):
             list(itertools.islice(pages_of, 10))

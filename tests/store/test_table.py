@@ -1,4 +1,4 @@
-"""A table behind the door: conditions, refusals that bring theirs, and a table made on demand."""
+"""A table behind the client: conditions, refusals that bring theirs, and a table made on demand."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from beaker_dynamodb.dynamodb.wire.transport import Facts, Transport, chosen, ob
 from tests.beaker import apps
 from tests.servers import Flavor, Server
 from tests.store.doubles import failure
-from tests.store.wires import a_door, put
+from tests.store.wires import a_client, put
 
 ROOT = Path(__file__).parents[2]
 FREE, WAY, LISTENS = Facts(), Facts(("an obstacle",)), Facts(blind=("a listener",))
@@ -51,7 +51,7 @@ def test_the_wire_is_refused_where_it_cannot_work(facts: Facts) -> None:
 
 
 def test_the_option_knows_three_words(carried: str) -> None:
-    """It is part of what makes one door unlike another; boto3 is the default."""
+    """It is part of what makes one client unlike another; boto3 is the default."""
     assert Options().transport == Connection().transport == "boto3"
     for word, kept in (("boto3", carried), ("wire", "wire"), ("auto", "auto")):
         assert Connection.of(parse({"transport": word.upper()}, "session")).transport == kept
@@ -78,8 +78,8 @@ def test_where_the_wire_cannot_work(
         monkeypatch.setenv(name, value)
     given = {"url": options.pop("endpoint_url", "http://127.0.0.1:9"), **options}
 
-    refused = failure(lambda: a_door(**given).call("GetItem", {"TableName": "t"}))
-    found = a_door(transport="auto", **given).transport()
+    refused = failure(lambda: a_client(**given).call("GetItem", {"TableName": "t"}))
+    found = a_client(transport="auto", **given).transport()
 
     assert type(refused) is OptionError
     assert word in str(refused)
@@ -92,7 +92,7 @@ def test_a_proxy_that_is_bypassed_is_no_obstacle(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    assert a_door("http://127.0.0.1:9").transport().name == "wire"
+    assert a_client("http://127.0.0.1:9").transport().name == "wire"
 
 
 def test_a_client_of_the_applications_own_is_used_as_it_is(
@@ -100,34 +100,34 @@ def test_a_client_of_the_applications_own_is_used_as_it_is(
 ) -> None:
     """`auto` calls it; `wire` with it is a contradiction, and refused."""
     apps.make_table(dynamodb_local, table_name)
-    client = Server(dynamodb_local, Flavor.LOCAL).client()
-    door = a_door(dynamodb_local, "auto", client=client)
-    put(door, table_name, "alice")
-    refused = failure(lambda: a_door(dynamodb_local, "wire", client=client).transport())
+    boto3_client = Server(dynamodb_local, Flavor.LOCAL).client()
+    client = a_client(dynamodb_local, "auto", client=boto3_client)
+    put(client, table_name, "alice")
+    refused = failure(lambda: a_client(dynamodb_local, "wire", client=boto3_client).transport())
 
-    assert door.transport() == Transport("boto3", "option 'client' brings a client of its own")
+    assert client.transport() == Transport("boto3", "option 'client' brings a client of its own")
     assert type(refused) is OptionError
     assert "option 'client'" in str(refused)
 
 
 def test_the_wire_passes_by_what_listens(dynamodb_local: str, table_name: str) -> None:
     """The tests' own process has imported moto, whose handler `auto` minds and `wire` does not."""
-    found = a_door(dynamodb_local, "auto").transport()
+    found = a_client(dynamodb_local, "auto").transport()
 
     assert found.name == "boto3"
     assert "moto" in found.why
-    assert a_door(dynamodb_local, "wire").transport().name == "wire"
+    assert a_client(dynamodb_local, "wire").transport().name == "wire"
 
 
 def test_a_botocore_of_another_build_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be looked into is not passed by: `auto` takes boto3, and says why."""
-    door = a_door("http://127.0.0.1:9", "auto")
-    client = door._current()
-    monkeypatch.delattr(client.meta.events, "_emitter")
-    deaf = door.transport()
-    monkeypatch.delattr(client._endpoint.http_session, "_proxy_config")
+    client = a_client("http://127.0.0.1:9", "auto")
+    boto3_client = client._current()
+    monkeypatch.delattr(boto3_client.meta.events, "_emitter")
+    deaf = client.transport()
+    monkeypatch.delattr(boto3_client._endpoint.http_session, "_proxy_config")
 
     assert deaf == Transport("boto3", "this botocore does not tell who listens to its calls")
-    assert obstacles(door.connection, client) == (
+    assert obstacles(client.connection, boto3_client) == (
         "this botocore does not tell its proxy and certificates",
     )

@@ -13,20 +13,20 @@ import pytest
 from moto import mock_aws
 
 from tests.beaker import apps
-from tests.store.wires import a_door, get, put
+from tests.store.wires import a_client, get, put
 
 ROOT = Path(__file__).parents[2]
 
 #: A process of its own: here moto is imported, and its handler would hide all others.
 PROCESS: Final = """
 import json, sys
-from tests.store.wires import a_door, get, put
+from tests.store.wires import a_client, get, put
 url, table = sys.argv[1:]
 told = []
 
-def tell(door):
-    put(door, table, "alice")
-    found = door.transport()
+def tell(client):
+    put(client, table, "alice")
+    found = client.transport()
     told.append([found.name, found.why])
 
 %s
@@ -59,11 +59,11 @@ def table(dynamodb_local: str, table_name: str) -> str:
 #: What is done in the process, and what `auto` then says; each tells twice: before and after.
 LATE: Final[dict[str, tuple[str, str]]] = {
     "a handler": (
-        """client.meta.events.register("before-send", lambda **_: None)""",
+        """boto3_client.meta.events.register("before-send", lambda **_: None)""",
         "listens to before-send",
     ),
     "a handler of one operation": (
-        """client.meta.events.register("after-call.dynamodb.PutItem", lambda **_: None)""",
+        """boto3_client.meta.events.register("after-call.dynamodb.PutItem", lambda **_: None)""",
         "listens to after-call",
     ),
     "a wrapped method": (
@@ -106,7 +106,7 @@ def test_whoever_begins_to_listen_is_minded_from_the_next_call_on(
 ) -> None:
     """The wire carries calls until then; the client is the same one all along."""
     act, why = case
-    body = f"door = a_door(url, 'auto')\ntell(door)\nclient = door._current()\n{act}\ntell(door)"
+    body = f"client = a_client(url, 'auto')\ntell(client)\nboto3_client = client._current()\n{act}\ntell(client)"
 
     before, after = in_a_process(body, dynamodb_local, table)
 
@@ -140,8 +140,8 @@ def test_whoever_listens_from_the_start_is_minded(
     """`auto` says boto3 and why; the same process without it says wire, above."""
     act, why = case
     where = "None" if "ENDPOINT" in act else "url"
-    look = f"{act}\ndoor = a_door({where}, 'auto')\n"
-    look += "found = door.transport()\ntold.append([found.name, found.why])"
+    look = f"{act}\nclient = a_client({where}, 'auto')\n"
+    look += "found = client.transport()\ntold.append([found.name, found.why])"
 
     ((name, told),) = in_a_process(look, dynamodb_local, table)
 
@@ -150,21 +150,21 @@ def test_whoever_listens_from_the_start_is_minded(
 
 
 MOCKED: Final = """
-door = a_door(None, "auto")
-door.wire_was = door.transport().name
+client = a_client(None, "auto")
+client.wire_was = client.transport().name
 import moto, socket
 from moto.core import patch_client
 with moto.mock_aws():
-    patch_client(door._current())
-    door._current().create_table(
+    patch_client(client._current())
+    client._current().create_table(
         TableName=table, BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
     def refuse(*_):
         raise AssertionError("a byte would have left")
     socket.socket.connect = refuse
-    put(door, table, "alice", mark={"S": "hers"})
-    told.append([door.wire_was, get(door, table, "alice")["mark"]["S"]])
+    put(client, table, "alice", mark={"S": "hers"})
+    told.append([client.wire_was, get(client, table, "alice")["mark"]["S"]])
 """
 
 
@@ -182,11 +182,11 @@ def test_under_mock_aws_no_byte_leaves_the_process(
         apps.make_table("https://dynamodb.us-east-1.amazonaws.com", table_name)
         monkeypatch.setattr("socket.getaddrinfo", refuse)
         monkeypatch.setattr("socket.socket.connect", refuse)
-        door = a_door(None, "auto")
-        put(door, table_name, "alice", mark={"S": "hers"})
-        found = get(door, table_name, "alice")
+        client = a_client(None, "auto")
+        put(client, table_name, "alice", mark={"S": "hers"})
+        found = get(client, table_name, "alice")
         quiet = not tried
-        get(a_door(None, "wire"), table_name, "alice")
+        get(a_client(None, "wire"), table_name, "alice")
 
     assert found["mark"] == {"S": "hers"}
     assert (quiet, len(tried)) == (True, 1)

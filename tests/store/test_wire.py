@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tests.faults.kinds import LoseReply
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
-from tests.store.wires import a_door, create, get, key, ports, put, wire_of
+from tests.store.wires import a_client, create, get, key, ports, put, wire_of
 
 WORDS: Final = st.text(st.characters(codec="utf-8"), max_size=20)
 BYTES: Final = st.binary(min_size=1, max_size=20)
@@ -51,14 +52,14 @@ def test_an_item_is_the_same_by_either_transport(
     wire, boto3 = doors(dynamodb_local)
     put(wire, table, "bob", value=value)
     put(boto3, table, "carol", value=value)
-    found = [get(door, table, name) for door in (wire, boto3) for name in ("bob", "carol")]
+    found = [get(client, table, name) for client in (wire, boto3) for name in ("bob", "carol")]
     request = create(table, "bob")
-    refusals = [door.call("PutItem", request) for door in (wire, boto3)]
+    refusals = [client.call("PutItem", request) for client in (wire, boto3)]
     olds = []
-    for door in (wire, boto3):
-        put(door, table, "bob", value=value)
+    for client in (wire, boto3):
+        put(client, table, "bob", value=value)
         asked = {"TableName": table, "Key": key("bob"), "ReturnValues": "ALL_OLD"}
-        olds.append(door.call("DeleteItem", asked).body["Attributes"])
+        olds.append(client.call("DeleteItem", asked).body["Attributes"])
 
     assert {json.dumps(item["value"], default=repr, sort_keys=True) for item in found} == {
         json.dumps(found[-1]["value"], default=repr, sort_keys=True)
@@ -69,31 +70,31 @@ def test_an_item_is_the_same_by_either_transport(
 
 
 def doors(url: str) -> tuple[Any, Any]:
-    """Open a door over each transport, once a server."""
-    if url not in _doors:
-        _doors[url] = (a_door(url), a_door(url, "boto3"))
-    return _doors[url]
+    """Open a client over each transport, once a server."""
+    if url not in _clients:
+        _clients[url] = (a_client(url), a_client(url, "boto3"))
+    return _clients[url]
 
 
-_doors: dict[str, tuple[Any, Any]] = {}
+_clients: dict[str, tuple[Any, Any]] = {}
 
 
 def test_what_goes_well_needs_no_boto3(
     dynamodb_local: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reads, writes, deletes, and a condition that does not hold, over one connection."""
-    door, by_boto3 = a_door(dynamodb_local), list[object]()
-    monkeypatch.setattr(door._made().client, "_make_api_call", by_boto3.append)
-    monkeypatch.setattr(door._made().spare, "_make_api_call", by_boto3.append)
-    first = door.call("PutItem", create(table, "bob"))
-    second = door.call("PutItem", create(table, "bob"))
-    found = get(door, table, "bob")
-    door.call("DeleteItem", {"TableName": table, "Key": key("bob")})
+    client, by_boto3 = a_client(dynamodb_local), list[object]()
+    monkeypatch.setattr(client._made().client, "_make_api_call", by_boto3.append)
+    monkeypatch.setattr(client._made().spare, "_make_api_call", by_boto3.append)
+    first = client.call("PutItem", create(table, "bob"))
+    second = client.call("PutItem", create(table, "bob"))
+    found = get(client, table, "bob")
+    client.call("DeleteItem", {"TableName": table, "Key": key("bob")})
 
     assert (first.refused, second.refused, second.retried) == (False, True, False)
     assert second.body["Item"] == found == {**key("bob"), "mark": {"B": b"\x00\xff"}}
-    assert get(door, table, "bob") is None
-    assert (len(ports(door)), by_boto3) == (1, [])
+    assert get(client, table, "bob") is None
+    assert (len(ports(client)), by_boto3) == (1, [])
 
 
 def test_a_request_that_cannot_be_written_is_boto3s_to_refuse(
@@ -102,19 +103,19 @@ def test_a_request_that_cannot_be_written_is_boto3s_to_refuse(
     """What is no JSON, or nothing of DynamoDB's: the same error as ever, and nothing is stored."""
     for value in (object(), {1, 2}, 5):
         errors = [
-            failure(lambda by=by, value=value: put(a_door(proxy.url, by), table, "bob", mark=value))  # type: ignore[misc]
+            failure(partial(put, a_client(proxy.url, by), table, "bob", mark=value))
             for by in ("wire", "boto3")
         ]
 
         assert type(errors[0]) is type(errors[1])
         assert str(errors[0]) == str(errors[1])
-    assert get(a_door(proxy.url), table, "bob") is None
+    assert get(a_client(proxy.url), table, "bob") is None
 
 
 def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) -> None:
     """They are refreshed as they are asked for; what a provider raises is boto3's matter."""
-    door = a_door(proxy.url)
-    wire, asked = wire_of(door), list[str]()
+    client = a_client(proxy.url)
+    wire, asked = wire_of(client), list[str]()
 
     def fresh() -> ReadOnlyCredentials:
         asked.append(f"key{len(asked)}")
@@ -123,7 +124,7 @@ def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) 
         return Credentials("testing", "testing", asked[-1]).get_frozen_credentials()
 
     wire._terminal = dataclasses.replace(wire._terminal, credentials=fresh)
-    found = [get(door, table, "alice") for _ in range(3)]
+    found = [get(client, table, "alice") for _ in range(3)]
 
     assert found == [found[0]] * 3
     assert asked == ["key0", "key1", "key2"]
@@ -132,10 +133,10 @@ def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) 
 
 
 def test_no_secret_stands_in_a_repr(dynamodb_local: str) -> None:
-    """Neither of the wire nor of what the door has handed it."""
-    door = a_door(dynamodb_local, aws_access_key_id="AKID", aws_secret_access_key="SECRET")
-    get_frozen = wire_of(door)._terminal.credentials
-    shown = repr(wire_of(door)) + repr(wire_of(door)._terminal) + repr(door._made())
+    """Neither of the wire nor of what the client has handed it."""
+    client = a_client(dynamodb_local, aws_access_key_id="AKID", aws_secret_access_key="SECRET")
+    get_frozen = wire_of(client)._terminal.credentials
+    shown = repr(wire_of(client)) + repr(wire_of(client)._terminal) + repr(client._made())
 
     assert get_frozen().access_key == "AKID"
     assert "AKID" not in shown
@@ -144,18 +145,18 @@ def test_no_secret_stands_in_a_repr(dynamodb_local: str) -> None:
 
 def test_threads_never_share_a_connection_in_use(proxy: FaultProxy, table: str) -> None:
     """Sixteen threads read an item each: none gets another's, and few connections rest."""
-    door = a_door(proxy.url, max_pool_connections=4)
+    client = a_client(proxy.url, max_pool_connections=4)
     for number in range(16):
-        put(door, table, f"user{number}", mark={"N": str(number)})
+        put(client, table, f"user{number}", mark={"N": str(number)})
 
     def read(number: int) -> list[Any]:
-        return [get(door, table, f"user{number}")["mark"] for _ in range(20)]
+        return [get(client, table, f"user{number}")["mark"] for _ in range(20)]
 
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(read, range(16)))
 
     assert found == [[{"N": str(number)}] * 20 for number in range(16)]
-    assert 1 <= len(ports(door)) <= 4
+    assert 1 <= len(ports(client)) <= 4
 
 
 def test_the_meter_counts_a_call_that_was_handed_over_once(
@@ -166,11 +167,11 @@ def test_the_meter_counts_a_call_that_was_handed_over_once(
     observer = SimpleNamespace(observed=lambda: True, report=seen.append)
     monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.report", observer.report)
     monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.observed", observer.observed)
-    door = a_door(proxy.url)
+    client = a_client(proxy.url)
     proxy.next(LoseReply())
-    get(door, table, "alice")
-    get(door, table, "alice")
-    door.call("PutItem", create(table, "alice"))
+    get(client, table, "alice")
+    get(client, table, "alice")
+    client.call("PutItem", create(table, "alice"))
 
     assert [(event.operation, event.outcome) for event in seen] == [
         ("GetItem", "ok"),

@@ -26,7 +26,7 @@ from tests.faults.kinds import (
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.store.doubles import elses, failure
-from tests.store.wires import a_door, create, get, key, ports
+from tests.store.wires import a_client, create, get, key, ports
 
 
 def without_length(exchange: Exchange) -> None:
@@ -74,19 +74,19 @@ def test_what_goes_wrong_once_is_boto3s(
     proxy: FaultProxy, table: str, calls: Recorder, fault: Fault
 ) -> None:
     """The same body is sent once more, nobody notices, and the connection is not used again."""
-    door = a_door(proxy.url, read_timeout=1.0)
-    before = get(door, table, "alice"), ports(door)
+    client = a_client(proxy.url, read_timeout=1.0)
+    before = get(client, table, "alice"), ports(client)
     proxy.clear()
     calls.clear()
     proxy.next(fault)
 
-    found = get(door, table, "alice")
-    after = ports(door)
+    found = get(client, table, "alice")
+    after = ports(client)
 
     assert found == before[0] == {**key("alice"), "mark": {"S": "hers"}}
     assert [exchange.body for exchange in proxy.seen] == [proxy.seen[0].body] * 2
     assert (len(before[1]), after) == (1, [])
-    assert get(door, table, "alice") == found
+    assert get(client, table, "alice") == found
     assert calls.names[-2:] == ["GetItem"] * 2
 
 
@@ -97,7 +97,7 @@ def test_a_call_is_sent_as_often_as_the_options_say(
     """The wire's sending is the first attempt of `max_attempts`, and counts in the error."""
     proxy.next(aws_error("InternalServerError", status=500), times=None)
 
-    error = failure(lambda: get(a_door(proxy.url, max_attempts=attempts), table, "alice"))
+    error = failure(lambda: get(a_client(proxy.url, max_attempts=attempts), table, "alice"))
 
     assert type(error) is Unavailable
     assert error.call is not None
@@ -119,7 +119,7 @@ def test_a_write_that_was_applied_and_handed_over_is_told_as_repeated(
     """A refusal that boto3 then brings, by our own row: `retried` says that it may be ours."""
     proxy.next(fault)
 
-    reply = a_door(proxy.url, read_timeout=1.0).call("PutItem", create(table, "bob"))
+    reply = a_client(proxy.url, read_timeout=1.0).call("PutItem", create(table, "bob"))
 
     assert (reply.refused, reply.retried) == (True, True)
     assert reply.body["Item"] == create(table, "bob")["Item"]
@@ -129,11 +129,11 @@ def test_a_write_that_was_applied_and_handed_over_is_told_as_repeated(
 def test_a_dripping_reply_ends_at_the_deadline(proxy: FaultProxy, table: str) -> None:
     """connect_timeout and read_timeout together: Unavailable, and boto3 is not held in turn."""
     proxy.next(Drip(0.05))
-    door = a_door(proxy.url, connect_timeout=0.3, read_timeout=0.3)
+    client = a_client(proxy.url, connect_timeout=0.3, read_timeout=0.3)
 
-    error = failure(lambda: get(door, table, "alice"))
+    error = failure(lambda: get(client, table, "alice"))
 
     assert type(error) is Unavailable
     assert "ReplyTooSlow" in str(error)
     assert proxy.operations == ["GetItem"]
-    assert ports(door) == []
+    assert ports(client) == []

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.wire.http import Line, Patience
 from tests.beaker import apps
 from tests.proxy import FaultProxy
 from tests.store.doubles import in_a_child
-from tests.store.wires import a_door, get, ports, wire_of
+from tests.store.wires import a_client, get, ports, wire_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,63 +28,63 @@ def test_a_connection_that_the_server_has_closed_is_left_unasked(
     proxy: FaultProxy, table: str
 ) -> None:
     """It is seen before anything is sent: one sending, and a new connection."""
-    door = a_door(proxy.url)
-    get(door, table, "alice")
-    before = ports(door)
+    client = a_client(proxy.url)
+    get(client, table, "alice")
+    before = ports(client)
     proxy.cut()
     proxy.mend()
     proxy.clear()
 
-    found = get(door, table, "alice")
+    found = get(client, table, "alice")
 
     assert found is not None
     assert proxy.operations == ["GetItem"]
-    assert len(ports(door)) == 1
-    assert ports(door) != before
+    assert len(ports(client)) == 1
+    assert ports(client) != before
 
 
 def test_a_connection_that_closes_under_a_request_is_handed_over(
     proxy: FaultProxy, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The good-bye was not here yet when it was looked for: boto3 asks, and nobody notices."""
-    door = a_door(proxy.url)
-    get(door, table, "alice")
+    client = a_client(proxy.url)
+    get(client, table, "alice")
     proxy.cut()
     proxy.mend()
     proxy.clear()
     monkeypatch.setattr(Line, "quiet", True)
 
-    assert get(door, table, "alice") is not None
+    assert get(client, table, "alice") is not None
     assert proxy.operations == ["GetItem"]
-    assert ports(door) == []
+    assert ports(client) == []
 
 
 def test_a_connection_that_rested_too_long_is_not_used_again(
     dynamodb_local: str, table: str
 ) -> None:
     """Nor any that rests longer still; one that has just served is."""
-    door = a_door(dynamodb_local)
-    get(door, table, "alice")
-    first = ports(door)
-    get(door, table, "alice")
-    second = ports(door)
-    wire_of(door)._resting[0].rested -= MOST_REST
-    get(door, table, "alice")
+    client = a_client(dynamodb_local)
+    get(client, table, "alice")
+    first = ports(client)
+    get(client, table, "alice")
+    second = ports(client)
+    wire_of(client)._resting[0].rested -= MOST_REST
+    get(client, table, "alice")
 
-    assert first == second != ports(door)
-    assert len(ports(door)) == 1
+    assert first == second != ports(client)
+    assert len(ports(client)) == 1
 
 
 def test_what_a_burst_has_left_is_closed_in_time(dynamodb_local: str, table: str) -> None:
     """Connections that nobody needs any more do not stay open behind the one that serves."""
-    door = a_door(dynamodb_local)
-    wire, patience = wire_of(door), Patience(time.monotonic() + 20, 10, 10)
+    client = a_client(dynamodb_local)
+    wire, patience = wire_of(client), Patience(time.monotonic() + 20, 10, 10)
     lines = [wire._opened(patience) for _ in range(3)]
     for line in lines:
         wire._rest(line)
     for line in lines[:2]:
         line.rested -= MOST_REST + 1
-    get(door, table, "alice")
+    get(client, table, "alice")
 
     assert [*wire._resting] == lines[2:]
     assert [line._socket.fileno() for line in lines[:2]] == [-1, -1]
@@ -92,8 +92,8 @@ def test_what_a_burst_has_left_is_closed_in_time(dynamodb_local: str, table: str
 
 def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) -> None:
     """What is above max_pool_connections is closed, the longest rested first."""
-    door = a_door(dynamodb_local, max_pool_connections=2)
-    wire = wire_of(door)
+    client = a_client(dynamodb_local, max_pool_connections=2)
+    wire = wire_of(client)
     patience = Patience(time.monotonic() + 20, 10, 10)
     lines = [wire._opened(patience) for _ in range(3)]
     for line in lines:
@@ -101,18 +101,18 @@ def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) ->
 
     assert [*wire._resting] == lines[1:]
     assert lines[0]._socket.fileno() == -1
-    assert get(door, table, "alice") is not None
+    assert get(client, table, "alice") is not None
 
 
 def test_a_child_never_uses_its_parents_connection(dynamodb_local: str, table: str) -> None:
-    """Not through a door of the package, nor through one of its own, nor through the wire itself.
+    """Not through a client of the package, nor through one of its own, nor through the wire itself.
 
     The parent's connection serves on afterwards.
     """
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
-    shared = manager._session.rows.table.door
-    own = a_door(dynamodb_local)
+    shared = manager._session.rows.table.client
+    own = a_client(dynamodb_local)
     get(own, table, "alice")
     wire = wire_of(own)
     before = ports(shared) + ports(own)
@@ -137,10 +137,10 @@ def test_what_is_forgotten_closes_its_connections(dynamodb_local: str, table: st
     """After `reset()` no socket is left, and none is left to a warning of Python's."""
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
-    door = manager._session.rows.table.door
-    line, wire = wire_of(door)._resting[0], weakref.ref(wire_of(door))
+    client = manager._session.rows.table.client
+    line, wire = wire_of(client)._resting[0], weakref.ref(wire_of(client))
     beaker_dynamodb.reset()
-    del manager, door
+    del manager, client
     gc.collect()
 
     assert wire() is None
@@ -149,11 +149,11 @@ def test_what_is_forgotten_closes_its_connections(dynamodb_local: str, table: st
 
 GREENLETS = """
 import sys
-from tests.store.wires import a_door, get, put, wire_of
+from tests.store.wires import a_client, get, put, wire_of
 url, table = sys.argv[1:]
-door = a_door(url)
-put(door, table, "user0", mark={"N": "0"})
-early = wire_of(door)
+client = a_client(url)
+put(client, table, "user0", mark={"N": "0"})
+early = wire_of(client)
 from gevent import monkey
 monkey.patch_all()
 import gevent
@@ -173,15 +173,15 @@ def watched(line, *rest):
 
 Line.ask = watched
 for number in range(10):
-    put(door, table, f"user{number}", mark={"N": str(number)})
+    put(client, table, f"user{number}", mark={"N": str(number)})
 
 def read(number):
-    return [get(door, table, f"user{number}")["mark"]["N"] for _ in range(10)]
+    return [get(client, table, f"user{number}")["mark"]["N"] for _ in range(10)]
 
 jobs = [gevent.spawn(read, number) for number in range(10)]
 gevent.joinall(jobs, timeout=60)
 print([job.value == [str(n)] * 10 for n, job in enumerate(jobs)] == [True] * 10)
-print(worst, wire_of(door) is early, len(early._resting) > 1)
+print(worst, wire_of(client) is early, len(early._resting) > 1)
 """
 
 

@@ -14,7 +14,7 @@ from tests.beaker import apps
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
-from tests.store.wires import a_door, get, ports, put
+from tests.store.wires import a_client, get, ports, put
 from tests.tls import EXPIRED, GOOD, WRONG_HOST, TlsFront
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["boto3", "wire"])
@@ -38,7 +38,7 @@ def front(proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def table(dynamodb_local: str, table_name: str, proxy: FaultProxy) -> str:
     """Create a table with an item `alice` in it."""
     apps.make_table(dynamodb_local, table_name)
-    put(a_door(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    put(a_client(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     proxy.clear()
     return table_name
 
@@ -74,9 +74,9 @@ def test_an_authority_that_botocore_trusts_is_trusted(
 ) -> None:
     """However it is named, for both transports alike."""
     trust(monkeypatch, front.bundle, tmp_path)
-    door = a_door(front.url(), transport)
+    client = a_client(front.url(), transport)
 
-    assert get(door, table, "alice")["mark"] == {"S": "hers"}
+    assert get(client, table, "alice")["mark"] == {"S": "hers"}
 
 
 def test_the_wire_keeps_its_connection_under_tls(
@@ -84,14 +84,14 @@ def test_the_wire_keeps_its_connection_under_tls(
 ) -> None:
     """One handshake for many calls, small and large; each is sent once."""
     by_environment(monkeypatch, front.bundle, Path())
-    door = a_door(front.url())
-    get(door, table, "alice")
-    before = ports(door)
-    put(door, table, "bob", mark={"B": bytes(300_000)})
-    found = get(door, table, "bob")
+    client = a_client(front.url())
+    get(client, table, "alice")
+    before = ports(client)
+    put(client, table, "bob", mark={"B": bytes(300_000)})
+    found = get(client, table, "bob")
 
     assert found["mark"] == {"B": bytes(300_000)}
-    assert (len(before), ports(door)) == (1, before)
+    assert (len(before), ports(client)) == (1, before)
     assert proxy.operations == calls.names == ["GetItem", "PutItem", "GetItem"]
 
 
@@ -107,11 +107,11 @@ def test_a_certificate_that_does_not_fit_is_refused(
 ) -> None:
     """Another host's, or one that has expired: Unavailable, and nothing was sent."""
     by_environment(monkeypatch, front.bundle, Path())
-    door = a_door(front.url(name), transport, max_attempts=2)
+    client = a_client(front.url(name), transport, max_attempts=2)
 
     for error in (
-        failure(lambda: get(door, table, "alice")),
-        failure(lambda: put(door, table, "alice")),
+        failure(lambda: get(client, table, "alice")),
+        failure(lambda: put(client, table, "alice")),
     ):
         assert type(error) is Unavailable
         assert "SSLError" in str(error)
@@ -123,7 +123,7 @@ def test_an_authority_that_nobody_named_is_refused(
     transport: str, front: TlsFront, table: str, proxy: FaultProxy
 ) -> None:
     """A good certificate of a stranger's: Unavailable, and nothing was sent."""
-    error = failure(lambda: get(a_door(front.url(GOOD), transport), table, "alice"))
+    error = failure(lambda: get(a_client(front.url(GOOD), transport), table, "alice"))
 
     assert type(error) is Unavailable
     assert "SSLError" in str(error)
@@ -177,10 +177,10 @@ def test_certificates_that_boto3_cannot_read_are_none_of_the_wires(
     bundle = named(front.bundle, tmp_path)
     trust(monkeypatch, bundle, tmp_path)
     proxy.clear()
-    by_boto3 = failure(lambda: get(a_door(front.url(), "boto3"), "tab", "alice"))
-    auto = a_door(front.url(), "auto")
+    by_boto3 = failure(lambda: get(a_client(front.url(), "boto3"), "tab", "alice"))
+    auto = a_client(front.url(), "auto")
     by_auto = failure(lambda: get(auto, "tab", "alice"))
-    by_wire = failure(lambda: get(a_door(front.url(), "wire"), "tab", "alice"))
+    by_wire = failure(lambda: get(a_client(front.url(), "wire"), "tab", "alice"))
 
     assert (type(by_boto3), str(by_auto)) == (Unavailable, str(by_boto3))
     assert auto.transport().name == "boto3"
@@ -199,12 +199,12 @@ def test_certificates_of_the_home_folder_are_found(
     """Both transports read `~`, as urllib3 does."""
     monkeypatch.setenv("HOME", str(front.bundle.parent))
     by_environment(monkeypatch, f"~/{front.bundle.name}", tmp_path)
-    door = a_door(front.url(), transport)
+    client = a_client(front.url(), transport)
 
-    assert get(door, table, "alice")["mark"] == {"S": "hers"}
-    assert door.transport().name == transport
+    assert get(client, table, "alice")["mark"] == {"S": "hers"}
+    assert client.transport().name == transport
     if transport == "wire":
-        assert ports(door)
+        assert ports(client)
 
 
 def test_certificates_do_not_matter_without_tls(
@@ -213,4 +213,4 @@ def test_certificates_do_not_matter_without_tls(
     """Neither transport reads them then."""
     by_environment(monkeypatch, tmp_path, tmp_path)
 
-    assert get(a_door(dynamodb_local, "wire"), table, "alice")["mark"] == {"S": "hers"}
+    assert get(a_client(dynamodb_local, "wire"), table, "alice")["mark"] == {"S": "hers"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.wire.client import Wire
 from tests.servers import REGION
@@ -13,22 +13,22 @@ from tests.servers import REGION
 PATIENT: Final = {"connect_timeout": 10.0, "read_timeout": 10.0}
 
 
-def a_door(url: str | None, transport: str = "wire", **options: Any) -> Door:
-    """Open a door of its own to a server."""
+def a_client(url: str | None, transport: str = "wire", **options: Any) -> Client:
+    """Open a client of its own to a server."""
     given = {"region": REGION, "endpoint_url": url, "transport": transport, **PATIENT, **options}
-    return Door(Connection(**given))
+    return Client(Connection(**given))
 
 
-def wire_of(door: Door) -> Wire:
-    """Look at the wire that a door uses."""
-    wire: Wire | None = door._made().wire
+def wire_of(client: Client) -> Wire:
+    """Look at the wire that a client uses."""
+    wire: Wire | None = client._made().wire
     assert wire is not None
     return wire
 
 
-def ports(door: Door) -> list[int]:
+def ports(client: Client) -> list[int]:
     """Tell the local ports of the connections that rest."""
-    return [line._socket.getsockname()[1] for line in wire_of(door)._resting]
+    return [line._socket.getsockname()[1] for line in wire_of(client)._resting]
 
 
 def key(name: str) -> dict[str, Any]:
@@ -36,15 +36,15 @@ def key(name: str) -> dict[str, Any]:
     return {"id": {"S": name}}
 
 
-def get(door: Door, table: str, name: str) -> Any:
-    """Read an item over a door."""
+def get(client: Client, table: str, name: str) -> Any:
+    """Read an item over a client."""
     request = {"TableName": table, "Key": key(name), "ConsistentRead": True}
-    return door.call("GetItem", request).body.get("Item")
+    return client.call("GetItem", request).body.get("Item")
 
 
-def put(door: Door, table: str, name: str, **more: Any) -> None:
-    """Write an item over a door."""
-    door.call("PutItem", {"TableName": table, "Item": {**key(name), **more}})
+def put(client: Client, table: str, name: str, **more: Any) -> None:
+    """Write an item over a client."""
+    client.call("PutItem", {"TableName": table, "Item": {**key(name), **more}})
 
 
 def create(table: str, name: str) -> dict[str, Any]:

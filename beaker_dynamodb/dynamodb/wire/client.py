@@ -39,7 +39,7 @@ Answer: TypeAlias = Mapping[str, Any] | Failure | HandOver
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What the door hands over: where to, who asks, and how long it may take (seconds)."""
+    """What the client hands over: where to, who asks, and how long it may take (seconds)."""
 
     endpoint: Endpoint
     region: str
@@ -172,7 +172,7 @@ _ENCODE: Final = json.JSONEncoder(default=_base64, separators=(",", ":")).encode
 def _read(operation: str, request: Mapping[str, Any], head: Head, content: bytes) -> Answer:
     """Say what a reply is: whole, a condition that did not hold, or nothing for the wire.
 
-    A 200 that cannot be trusted is empty, as botocore's would be: the door asks once more.
+    A 200 that cannot be trusted is empty, as botocore's would be: the client asks once more.
     """
     if head.status not in {_OK, _REFUSED}:
         return HandOver.TRIED

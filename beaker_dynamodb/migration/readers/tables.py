@@ -11,7 +11,7 @@ from typing import Final
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import MB, Options
-from beaker_dynamodb.dynamodb.client import door
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
@@ -43,17 +43,17 @@ class Place:
     def items(self, beginning: str) -> Iterator[dict[str, object]]:
         """Yield each item whose hash key begins so, page by page."""
         options = self.options
-        way = door(Connection.of(options))
-        return scan.items(way, options.table, options.hash_key, beginning)
+        client = get_client(Connection.of(options))
+        return scan.items(client, options.table, options.hash_key, beginning)
 
 
 def _region(options: Options) -> str | None:
     """Say the region, where no option names it as AWS's own settings do."""
     if options.region is not None:
         return options.region
-    way = door(Connection.of(options))
-    way.transport()  # a door knows its region once it has a client
-    return way.region
+    client = get_client(Connection.of(options))
+    client.transport()  # it knows its region once boto3's client is made
+    return client.region
 
 
 def is_ours(item: Mapping[str, object]) -> bool:

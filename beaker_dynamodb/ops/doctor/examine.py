@@ -17,7 +17,7 @@ from typing import Final
 
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.dynamodb.client import Door
+from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regions_of
 from beaker_dynamodb.dynamodb.probes import Probe, probes
 from beaker_dynamodb.dynamodb.rows import Rows, rows
@@ -29,8 +29,8 @@ from beaker_dynamodb.ops.doctor import beakers, credentials, names, settings, ta
 from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.ops.doctor.trip import own_key, trip
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.spec import blueprint
-from beaker_dynamodb.runtime import REAL, Surroundings
+from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.runtime import REAL, Runtime
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 
@@ -75,7 +75,7 @@ def examine(
     *,
     read_only: bool = False,
     environ: Mapping[str, str] = os.environ,
-    around: Surroundings = REAL,
+    runtime: Runtime = REAL,
 ) -> Iterator[Finding]:
     """Yield what is found of options that can be used; the last one says "unreachable", if so.
 
@@ -84,18 +84,18 @@ def examine(
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
     yield from _told(application, environ)
-    yield from _former(application, around, read_only=read_only)
+    yield from _former(application, runtime, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from table.embedded(embedded.missing())
         return
     options = dataclasses.replace(application.options, create_table=False)
     try:
-        mine = rows(options, application.kind, around)
-        for finding in _reached(application, mine.table.door, around):
+        mine = rows(options, application.kind, runtime)
+        for finding in _reached(application, mine.table.client, runtime):
             yield finding
             if finding.severity == "error":  # without credentials every call would say it again
                 return
-        yield from _found(application, mine, around, read_only=read_only)
+        yield from _found(application, mine, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         yield table.failed("store", error)
 
@@ -125,9 +125,7 @@ def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Find
         yield from check(application)
 
 
-def _former(
-    application: Application, around: Surroundings, *, read_only: bool
-) -> Iterator[Finding]:
+def _former(application: Application, runtime: Runtime, *, read_only: bool) -> Iterator[Finding]:
     """Ask the store that sessions are moved from for one that nobody has."""
     name = application.options.migrate_from
     if name is None:
@@ -143,33 +141,33 @@ def _former(
         elif read_only and name in MADE_BY_LOOKING:
             yield Finding("note", "migrate_from", f"{name} was not asked: that would write there")
         else:
-            Backend(name, given, around.token(), None).read()
+            Backend(name, given, runtime.token(), None).read()
             yield Finding("ok", "migrate_from", f"{name} answers")
     except DynamoDBBackendError as error:
         yield settings.unmoved(error)
 
 
-def _reached(application: Application, door: Door, around: Surroundings) -> Iterator[Finding]:
+def _reached(application: Application, client: Client, runtime: Runtime) -> Iterator[Finding]:
     """Look at who we are, and where the calls go."""
-    who = identity(door)
+    who = identity(client)
     local = settings.is_local(application.options)
-    yield from credentials.credentials(who, around.clock(), local=local)
-    yield from credentials.place(who, regions_of(door), own=application.options.endpoint_url)
-    yield from credentials.transport(carrier(door))
+    yield from credentials.credentials(who, runtime.clock(), local=local)
+    yield from credentials.place(who, regions_of(client), own=application.options.endpoint_url)
+    yield from credentials.transport(carrier(client))
 
 
 def _found(
-    application: Application, mine: Rows, around: Surroundings, *, read_only: bool
+    application: Application, mine: Rows, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
     """Look at the table, and at what may be done with it."""
-    ought = blueprint(application.options)
+    ought = table_spec(application.options)
     try:
-        is_ = provision.describe(mine.table.door, application.options.table)
+        is_ = provision.describe(mine.table.client, application.options.table)
     except AccessRefused as error:
         refused = list(table.undescribed(application, error))
         yield from refused
         if exit_code(iter(refused)):  # the key, or the clock
-            yield from credentials.clock(clock_of(error), around.clock())
+            yield from credentials.clock(clock_of(error), runtime.clock())
             return
     else:
         if is_ is None:
@@ -179,7 +177,7 @@ def _found(
         yield from table.safety(is_, application.creates())
         if is_.schema() != ought.ought():
             return  # what follows could only say the same in other words
-    key = own_key(mine, application.kind, around)
+    key = own_key(mine, application.kind, runtime)
     ranged = application.options.range_key is not None and application.kind == "cache"
     made: list[Probe] = []
     for probe in probes(mine.table, key, ranged=ranged):
@@ -187,11 +185,11 @@ def _found(
         if isinstance(probe.error, Unavailable):
             break
     clock = next((probe.clock for probe in made if probe.clock is not None), None)
-    yield from credentials.clock(clock, around.clock())
+    yield from credentials.clock(clock, runtime.clock())
     findings = list(table.permissions(_policy(application), made))
     yield from findings
     if not read_only and exit_code(iter(findings)) == 0:
-        yield from table.round_trip(trip(mine, key, around))
+        yield from table.round_trip(trip(mine, key, runtime))
 
 
 def _policy(application: Application) -> str:

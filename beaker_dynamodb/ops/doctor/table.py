@@ -15,7 +15,7 @@ from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.description import Description, paid_for
 from beaker_dynamodb.provisioning.diff import differences
-from beaker_dynamodb.provisioning.spec import Blueprint
+from beaker_dynamodb.provisioning.spec import TableSpec
 
 #: Seconds. A call within one region takes a few milliseconds; more is felt on every page.
 _SLOW: Final = 0.1
@@ -47,7 +47,7 @@ def embedded(lacking: str) -> Iterator[Finding]:
         yield Finding("note", "table", said, "DynamoDB Local, for a table that both can reach")
 
 
-def shape(is_: Description, ought: Blueprint, command: str) -> Iterator[Finding]:
+def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]:
     """Whether the table is what the options name; what is as it ought to be, too.
 
     Args: the *command* that makes the table.

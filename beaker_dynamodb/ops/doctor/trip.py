@@ -16,19 +16,19 @@ from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.doctor.table import Trip
-from beaker_dynamodb.runtime import Surroundings
+from beaker_dynamodb.runtime import Runtime
 
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
 _LIFE: Final = 300
 
 
-def own_key(rows: Rows, kind: Kind, around: Surroundings) -> Key:
+def own_key(rows: Rows, kind: Kind, runtime: Runtime) -> Key:
     """Draw a key under the application's prefix that nobody has."""
-    name = f"doctor-{around.token()}"
+    name = f"doctor-{runtime.token()}"
     return rows.layout.session(name) if kind == "session" else rows.layout.value(name, "doctor")
 
 
-def trip(rows: Rows, key: Key, around: Surroundings) -> Trip:
+def trip(rows: Rows, key: Key, runtime: Runtime) -> Trip:
     """Write, read, compare and delete one row; say what it took."""
     units, seconds, wrong = [0.0, 0.0], list[float](), ""
     failure: DynamoDBBackendError | None = None
@@ -41,7 +41,7 @@ def trip(rows: Rows, key: Key, around: Surroundings) -> Trip:
 
     end = metering.observe(count)
     try:
-        now, token = around.clock(), around.token()
+        now, token = runtime.clock(), runtime.token()
         record = Record(key, b"", f"{token}.{token}", expires=int(now) + _LIFE)
         rows.write(record, _VALUE, Never(), None)
         found = rows.read(key, consistent=True, now=now)
