@@ -154,7 +154,7 @@ class CacheStore:
             return
         record = self._record(key, expiretime)
         try:
-            self.rows.values.replace(self.rows.sealed(record, data))
+            self.rows.replace(self.rows.sealed(record, data))
         except Unavailable as error:
             if not self._bypass:
                 raise
@@ -180,7 +180,7 @@ class CacheStore:
         Raises: what the client raises.
         """
         self._forget(key)
-        self.rows.values.drop(self.rows.layout.value(self.namespace, key))
+        self.rows.drop(self.rows.layout.value(self.namespace, key))
 
     def clear(self) -> None:
         """Delete every entry of this namespace, and of no other, cool-down or not.

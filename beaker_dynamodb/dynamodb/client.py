@@ -18,18 +18,19 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.dynamodb.connection import Connection, given_client
-from beaker_dynamodb.dynamodb.replies import broken, one_more, report
+from beaker_dynamodb.dynamodb import embedded, metering
+from beaker_dynamodb.dynamodb.connection import Connection, given_client, user_agent
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
     STALE_CREDENTIALS,
     Failure,
+    broken,
     error_of,
     failure_of,
+    one_more,
     plausible,
+    units,
 )
-from beaker_dynamodb.dynamodb.user_agent import user_agent
 from beaker_dynamodb.dynamodb.wire.transport import (
     SERVED,
     WIRE,
@@ -96,7 +97,8 @@ class Client:
             answer = self._send(operation, request, again=last)
             if isinstance(answer, Failure):
                 answer = plausible(request, answer)
-                report(operation, started, answer.outcome)
+                if metering.observers:
+                    _report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     retried = last or (answer.attempts or 1) > 1
                     body = {"Item": answer.item} if answer.item else {}
@@ -105,7 +107,8 @@ class Client:
                     raise error_of(answer, self._facts(operation, request, answer), ought)
                 continue
             wrong = broken(operation, request, answer) if operation in DATA else None
-            report(operation, started, "unavailable" if wrong else "ok", answer)
+            if metering.observers:
+                _report(operation, started, "unavailable" if wrong else "ok", answer)
             if not wrong:
                 return Reply(answer)
         raise Unavailable(
@@ -179,6 +182,15 @@ class Client:
         if failure is not None:
             told = failure.facts
         return CallFacts(operation, request.get("TableName"), self.region, *told)
+
+
+def _report(
+    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
+) -> None:
+    """Tell the observers of a call that began at *started*, by `time.perf_counter()`."""
+    read, write = units(operation, body or {})
+    seconds = time.perf_counter() - started
+    metering.report(metering.Call(operation, seconds, read, write, outcome))
 
 
 @cache

@@ -45,7 +45,8 @@ Event: TypeAlias = Call | Saved
 Observer: TypeAlias = Callable[[Event], object]
 
 _lock = threading.Lock()
-_observers: tuple[Observer, ...] = ()
+#: Whoever reports looks here first, so that nothing is built while nobody observes.
+observers: tuple[Observer, ...] = ()
 
 
 def observe(observer: Observer) -> Callable[[], None]:
@@ -60,9 +61,9 @@ def observe(observer: Observer) -> Callable[[], None]:
 
 def _swap(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
     """Put another tuple in the place of the observers; who reports needs no lock."""
-    global _observers  # noqa: PLW0603  # the one place that is swapped
+    global observers  # noqa: PLW0603  # the one place that is swapped
     with _lock:
-        _observers = change(_observers)
+        observers = change(observers)
 
 
 def forget_all() -> None:
@@ -70,14 +71,9 @@ def forget_all() -> None:
     _swap(lambda _: ())
 
 
-def observed() -> bool:
-    """Tell whether anybody observes."""
-    return bool(_observers)
-
-
 def report(event: Event) -> None:
     """Hand *event* to every observer."""
-    for observer in _observers:
+    for observer in observers:
         try:
             observer(event)
         except Exception as error:  # noqa: BLE001, PERF203  # an observer is anybody's code

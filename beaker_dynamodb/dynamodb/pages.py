@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.replies import next_page
+from beaker_dynamodb.dynamodb.responses import next_page
 from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key

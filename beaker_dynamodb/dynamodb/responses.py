@@ -1,6 +1,6 @@
-"""What a failure means: which of our errors it is, and what of it may leave the client.
+"""What a response means: whether a success can be trusted, and which of our errors a failure is.
 
-Pure functions over replies and exceptions. Exceptions are told by AWS's code and by the names
+Pure functions over responses and exceptions. Exceptions are told by AWS's code and by the names
 of their classes, since only `client.py` may import botocore; no text of theirs is passed on,
 for it may hold a user's data.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 from beaker_dynamodb.errors import (
@@ -24,6 +24,8 @@ from beaker_dynamodb.errors import (
     Unavailable,
 )
 
+#: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
+_MAX_UNITS: Final = 1_000_000
 #: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
 ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
     "ResourceNotFoundException": TableMissing,
@@ -288,3 +290,60 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
     if kind is Unavailable or failure.garbled or failure.status >= 500:  # noqa: PLR2004
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
+
+
+def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
+    """Say why a reply with status 200 cannot be trusted, None if it can.
+
+    botocore answers a truncated, empty or HTML 200 with `{}`, and hands a corrupted body on as
+    a success once its retries of a wrong checksum are used up.
+    """
+    if "ConsumedCapacity" not in body:
+        return "it says nothing of the consumed capacity"
+    meta = body.get("ResponseMetadata", {})
+    if operation == "GetItem" and meta.get("MaxAttemptsReached") and meta.get("RetryAttempts"):
+        return "its checksum may have been wrong to the last"
+    item, key = body.get("Item"), request.get("Key")
+    if item and key and any(item.get(name) != value for name, value in key.items()):
+        return "it holds another item than the one asked for"
+    return None
+
+
+def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure:
+    """Count an attempt that botocore knows nothing of: the wire's, before it was handed over."""
+    if isinstance(answer, Failure):
+        return replace(answer, attempts=answer.attempts + 1) if answer.attempts else answer
+    meta = answer.get("ResponseMetadata", {})
+    return {
+        **answer,
+        "ResponseMetadata": {**meta, "RetryAttempts": meta.get("RetryAttempts", 0) + 1},
+    }
+
+
+def next_page(
+    request: Mapping[str, Any], body: Mapping[str, Any], facts: CallFacts
+) -> dict[str, Any]:
+    """Return the request for the page after *body*; an empty one after the last page.
+
+    Raises: Unavailable, if the page ends where it began: there would be no last one.
+    """
+    last = body.get("LastEvaluatedKey")
+    if not last:
+        return {}
+    if last == request.get("ExclusiveStartKey"):
+        raise Unavailable("DynamoDB's pages do not end", call=facts)
+    return {**request, "ExclusiveStartKey": last}
+
+
+def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
+    """Read how many read and write units a reply says it cost; what is no number counts nothing."""
+    told = body.get("ConsumedCapacity")
+    each = told if isinstance(told, list) else (told,)
+    counts = [one.get("CapacityUnits") for one in each if isinstance(one, Mapping)]
+    total = float(sum(count for count in counts if _is_count(count)))
+    reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
+    return (total, 0.0) if reads else (0.0, total)
+
+
+def _is_count(count: object) -> TypeGuard[float]:
+    return isinstance(count, (int, float)) and 0 <= count <= _MAX_UNITS

@@ -1,34 +1,58 @@
-"""What the rows of one manager are made of: keys, codec and table, built once from the options.
+"""Values of any size as rows of a table: sealed, written on a condition, read whole, deleted.
 
-A row goes in and out as the value's bytes; what is sealed, where and under which revision is
-settled here, alike for sessions and caches.
+One `Rows` serves all requests of a process that have the same options. A value that is too large
+for one row is split into chunks. Three rules keep every reader right:
+
+* Chunks are written first, under the new revision; then the manifest, the row that names them.
+  So the manifest is the commit, and a reader sees the old value whole or the new one whole.
+* The chunks of a replaced manifest are deleted afterwards. If that fails, they expire.
+* No manifest is written over a row that nobody has looked at: a delayed request could put it
+  over chunks that have been deleted by then.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import Kind
+from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.table import Condition, Refusal, Table
-from beaker_dynamodb.dynamodb.values import Values
-from beaker_dynamodb.errors import CorruptItem, OptionError, digest
+from beaker_dynamodb.dynamodb.table import At, Condition, Never, Refusal, Table
+from beaker_dynamodb.errors import (
+    CallFacts,
+    CorruptItem,
+    DynamoDBBackendError,
+    ItemTooLarge,
+    OptionError,
+    Unavailable,
+    digest,
+)
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.chunks import max_chunks
+from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, cut, joined, max_chunks, room_for_data
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, rev_of
+from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
 from beaker_dynamodb.item.serializers import Serializer, serializer
 from beaker_dynamodb.runtime import REAL, Runtime
+
+log = logging.getLogger(__name__)
+
+#: How often a manifest that is replaced while its chunks are read is followed.
+MOVES: Final = 3
+#: Bytes of data that fit into a row whatever its key and promoted attributes are.
+SMALL: Final = 64 * 1024
+#: Chunks outlive their manifest by a day, so that none is gone while the manifest can be read.
+GRACE: Final = 86400
 
 #: Creates the table of these options by that client. It is handed in, for it is not a request's.
 CreateTable: TypeAlias = Callable[[Client, Options], object]
@@ -44,26 +68,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Opens what is read and seals what is written."""
+    """The rows of one set of options. *layout* makes their keys, *codec* seals and opens them."""
 
     options: Options
     layout: Layout
     schema: Schema
     codec: Codec
-    values: Values
+    table: Table
     serializer: Serializer
+    runtime: Runtime = REAL
 
-    @property
-    def table(self) -> Table:
-        """The table of rows beneath the values."""
-        return self.values.table
+    # Reading
 
     def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
-        """Read a live row; None where there is none, or it has expired.
+        """Read a live row and open it; None if there is none, or if it has expired at *now*.
 
-        What does not decode is read once more: the reply may have been garbled on its way.
+        A row that does not decode is read once more, consistently: the first reply may have been
+        garbled on its way.
 
-        Raises: CorruptItem, and whatever the codec and the client raise.
+        Raises: CorruptItem, UnknownFormat, ItemTooLarge; what the client raises.
         """
         try:
             return self._read(key, now, consistent=consistent)
@@ -72,21 +95,55 @@ class Rows:
         return self._read(key, now, consistent=True)
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
-        record = self.values.get(key, consistent=consistent, now=now)
+        record = self.get(key, consistent=consistent, now=now)
         if record is None or not record.live(now):
             return None
         value = self.open(record)
         return None if value is None else Row(record, value)
 
-    def open(self, record: Record) -> bytes | None:
-        """Open a record's data; None where it is of another kind, and so not ours.
+    def get(self, key: Key, *, consistent: bool, now: float) -> Record | None:
+        """Read a row with its whole value, live or expired; None if there is none.
 
-        Raises: CorruptItem, for a session's that is no text too; UnknownFormat, ItemTooLarge.
+        The chunks of an expired row are not read.
+
+        Raises: CorruptItem, if a chunk is missing under a manifest that did not change; what the
+        client raises.
+        """
+        record = self.table.get(key, consistent=consistent)
+        if record is None or not record.pieces or not record.live(now):
+            return record
+        return self._get_large(record, now)
+
+    def _get_large(self, manifest: Record, now: float) -> Record | None:
+        """Read the chunks that *manifest* names; again if it was replaced meanwhile."""
+        key, current = manifest.key, manifest
+        for _ in range(MOVES):
+            if current.pieces > self.schema.max_chunks:  # a forged one, perhaps
+                size = (current.pieces - 1) * MOST_IN_A_ROW
+                raise ItemTooLarge(size, self.options.max_value_size, item=digest(key.hash))
+            whole = self._read_chunks(current)
+            if whole is not None:
+                return whole
+            latest = self.table.get(key, consistent=True)
+            if latest is None or not latest.pieces or not latest.live(now):
+                return latest
+            if latest.rev == current.rev:
+                raise CorruptItem(digest(key.hash), "a piece of it is missing")
+            current = latest
+        facts = CallFacts("BatchGetItem", self.table.name, self.table.client.region)
+        raise Unavailable("the value is rewritten faster than it can be read", call=facts)
+
+    def open(self, record: Record) -> bytes | None:
+        """Open a record's data; None if it is of another kind, and so not ours.
+
+        Raises: CorruptItem, also if a session's value is not text; UnknownFormat, ItemTooLarge.
         """
         value = self.codec.open(record.data, Place(record.key, record.rev, record.expires))
         if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
             raise CorruptItem(digest(record.key.hash), "it is no text")
         return value
+
+    # Writing
 
     def sealed(self, record: Record, value: bytes) -> Record:
         """Seal *value* into *record*.
@@ -105,20 +162,121 @@ class Rows:
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
     ) -> Record | Refusal:
-        """Seal *value* into *record* and put it; return the row that stands for it, or a refusal.
+        """Seal *value* into *record* and put it; arguments and result as `put`.
 
-        Args: *old* is the row that the condition names.
-        Raises: ItemTooLarge, and whatever the client raises.
+        Raises: ItemTooLarge; what the client raises.
         """
-        return self.values.put(self.sealed(record, value), condition, old)
+        return self.put(self.sealed(record, value), condition, old)
+
+    def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
+        """Write a sealed record if *condition* holds; return the row as written, or a refusal.
+
+        Args: *old* is the row that the condition names; its chunks are deleted.
+        Raises: ItemTooLarge; what the client raises.
+        """
+        manifest = self._write_chunks(record)
+        refusal = self.table.put(manifest, condition)
+        if refusal is None:
+            self._delete_chunks(old)
+            return manifest
+        theirs = refusal.theirs
+        # If it was refused by our own row, an earlier attempt was applied and its reply was lost:
+        # then the chunks of the old row have to go, not ours.
+        applied = theirs is not None and theirs.wrote(token_of(record.rev))
+        self._delete_chunks(old if applied else manifest)
+        if theirs is None or not theirs.pieces or not theirs.live(self.runtime.clock()):
+            return refusal
+        now = self.runtime.clock()
+        return replace(refusal, theirs=self.get(record.key, consistent=True, now=now))
+
+    def replace(self, record: Record) -> None:
+        """Write a sealed record whatever is stored under its key.
+
+        A large one is put on condition of the row that was read just before, at the price of that
+        read (see the module's third rule). If another writer was faster, its value stays: ours
+        counts as the one that came just before.
+
+        Raises: ItemTooLarge; what the client raises.
+        """
+        if self._fits_in_a_row(record):
+            self._delete_chunks(self.table.replace(record))
+            return
+        old = self._get_or_drop_corrupt(record.key)
+        manifest = self._write_chunks(record)
+        refusal = self.table.put(manifest, At(old.rev) if old else Never())
+        stored = refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev)
+        self._delete_chunks(old if stored else manifest)
+
+    def delete(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
+        """Delete a row and the chunks of *old* if *condition* holds; None means that it is gone."""
+        refusal = self.table.delete(key, condition)
+        if refusal is None:
+            self._delete_chunks(old)
+        return refusal
+
+    def drop(self, key: Key) -> None:
+        """Delete a row and its chunks, whatever is stored under *key*."""
+        self._delete_chunks(self.table.drop(key))
+
+    def _get_or_drop_corrupt(self, key: Key) -> Record | None:
+        try:
+            return self.table.get(key, consistent=True)
+        except CorruptItem:
+            self.table.drop(key)
+        return None
+
+    # Chunks
+
+    def _fits_in_a_row(self, record: Record) -> bool:
+        if len(record.data) <= SMALL and record.name is None:
+            return True
+        room = room_for_data(record.size_of_others(self.schema))
+        if room <= 0:
+            raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
+        return len(record.data) <= room
+
+    def _write_chunks(self, record: Record) -> Record:
+        """Write the chunks of a value that needs them; return the row to be written for it."""
+        if self._fits_in_a_row(record):
+            return record.holding(record.data, 0) if record.pieces else record
+        whole = cut(record.data)
+        expires = None if record.expires is None else record.expires + GRACE
+        for number, piece in enumerate(whole.pieces):
+            key = self.layout.piece(record.key, record.rev, number)
+            self.table.replace(Record(key, piece, record.rev, expires=expires))
+        return record.holding(whole.head, len(whole.pieces))
+
+    def _read_chunks(self, manifest: Record) -> Record | None:
+        """Join a value; None if a chunk is missing."""
+        keys = self._chunk_keys(manifest)
+        found = pages.get_many(self.table, keys, self.runtime)
+        if len(found) < len(keys):
+            return None
+        data = joined(manifest.data, tuple(found[key].data for key in keys))
+        if data is None:
+            raise CorruptItem(digest(manifest.key.hash), "its pieces are not those of its head")
+        return manifest.holding(data)
+
+    def _chunk_keys(self, manifest: Record) -> tuple[Key, ...]:
+        piece = self.layout.piece
+        return tuple(piece(manifest.key, manifest.rev, n) for n in range(manifest.pieces))
+
+    def _delete_chunks(self, old: Record | None) -> None:
+        """Delete the chunks of a manifest that was replaced; if that fails, they expire."""
+        if old is None or not old.pieces:
+            return
+        try:
+            pages.delete_many(self.table, self._chunk_keys(old), self.runtime)
+        except DynamoDBBackendError as error:
+            log.info("pieces were left to expire: %s", error)
 
 
 class Tombstones:
-    """Puts the tombstones of one request, and knows its own where it meets them."""
+    """Puts the tombstones of one request, and knows its own if it meets them again."""
 
     def __init__(self, rows: Rows, runtime: Runtime) -> None:
         self._rows = rows
-        self._around = runtime
+        self._runtime = runtime
         self._revs: set[str] = set()
 
     def put(
@@ -130,22 +288,22 @@ class Tombstones:
         lifetime: float | None,
         kind: int,
     ) -> Refusal | None:
-        """Put a tombstone over the row that *condition* names; None means that it stands.
+        """Put a tombstone over the row that *condition* names; None means that it is stored.
 
-        One of this request's own, whose reply was lost, stands as well.
+        So is one of this request's own, whose reply was lost.
 
         Args: *old* is that row; *lifetime* of the tombstone is in seconds, None for ever.
-        Raises: whatever the client raises.
+        Raises: what the client raises.
         """
-        expires = None if lifetime is None else math.ceil(self._around.clock() + lifetime)
-        rev = rev_of(self._around.token(), self._around.token())
+        expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
+        rev = rev_of(self._runtime.token(), self._runtime.token())
         self._revs.add(rev)
         tombstone = self._rows.tombstone(key, rev, expires, kind)
-        answer = self._rows.values.put(tombstone, condition, old)
+        answer = self._rows.put(tombstone, condition, old)
         if isinstance(answer, Record):
             return None
-        ours = answer.theirs is not None and answer.theirs.rev in self._revs
-        return None if ours else answer
+        own = answer.theirs is not None and answer.theirs.rev in self._revs
+        return None if own else answer
 
 
 def _is_text(value: bytes) -> bool:
@@ -156,10 +314,10 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def _installed(options: Options) -> None:
-    """Look for what the options need before the first row is written by it.
+def _require_extras(options: Options) -> None:
+    """Look for the packages that the options need, before the first row is written by them.
 
-    Raises: OptionError, naming the extra that lacks.
+    Raises: OptionError, naming the missing extra.
     """
     if options.compress == "fast" and find_spec("isal") is None:
         raise OptionError("compress = fast needs isal: pip install 'beaker-dynamodb[fast]'")
@@ -175,17 +333,19 @@ def rows(
     runtime: Runtime = REAL,
     create_table: CreateTable | None = None,
 ) -> Rows:
-    """Build what a manager of *kind* keeps its rows with. No call is made.
+    """Build the rows of a manager of *kind*. No call is made.
 
-    Args: *create_table* creates a missing table, where option `create_table` allows it.
-    Raises: OptionError, where a package lacks that the options need.
+    Args: *create_table* creates a missing table, if option `create_table` allows it.
+    Raises: OptionError, if a package is missing that the options need.
     """
-    _installed(options)
+    _require_extras(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
-    way = get_client(Connection.of(options))
+    client = get_client(Connection.of(options))
     by, number = serializer(options.serializer)
-    create = partial(create_table, way, options) if create_table and options.create_table else None
+    create = (
+        partial(create_table, client, options) if create_table and options.create_table else None
+    )
     return Rows(
         options,
         layout,
@@ -201,10 +361,7 @@ def rows(
             plain_refused=options.encryption_required,
             draw=secrets.token_bytes,
         ),
-        Values(
-            Table(way, options.table, layout, schema, create),
-            options.max_value_size,
-            runtime,
-        ),
+        Table(client, options.table, layout, schema, create),
         by,
+        runtime,
     )

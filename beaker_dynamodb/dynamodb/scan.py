@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.replies import units
+from beaker_dynamodb.dynamodb.responses import units
+from beaker_dynamodb.dynamodb.rows import GRACE
 from beaker_dynamodb.dynamodb.sizes import billed
 from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
-from beaker_dynamodb.dynamodb.values import GRACE
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort

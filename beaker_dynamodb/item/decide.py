@@ -221,14 +221,13 @@ def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of
         if theirs.is_tombstone:  # what it kept out is an older session, not this new one
             return Retry(Replace(theirs.rev))
     elif theirs is not None and theirs.is_rotated and isinstance(refused, Replace):
-        # Its session goes on under another id, and the change cannot follow: a request from before
-        # a login would write into the session after it. An opaque save may be of a mere reader.
+        # A request from before a login must not write into the session after it. An opaque save
+        # may be a mere reader's.
         changed = known is not None and None not in (known.values, mine.values)
         return RaiseConflict() if changed else GiveUp()
     elif theirs is None or theirs.birth != birth(refused.rev):
-        return (
-            AlreadyApplied() if isinstance(refused, Delete) else GiveUp()
-        )  # the session was deleted
+        # The session was deleted.
+        return AlreadyApplied() if isinstance(refused, Delete) else GiveUp()
     if isinstance(refused, Delete):
         return Retry(Delete(theirs.rev)) if theirs.live(now) else AlreadyApplied()
     if isinstance(refused, Touch):

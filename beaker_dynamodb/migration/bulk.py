@@ -315,7 +315,7 @@ class _Mover:
         """
         born = row.birth
         for _ in range(_MEETINGS):
-            refusal = self._rows.values.delete(row.key, At(row.rev), row)
+            refusal = self._rows.delete(row.key, At(row.rev), row)
             theirs = None if refusal is None else refusal.theirs
             if theirs is None or not (theirs.birth == born or theirs.wrote(token_of(clash.rev))):
                 return

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.replies import next_page
+from beaker_dynamodb.dynamodb.responses import next_page
 from beaker_dynamodb.errors import CallFacts
 
 #: What Python has for AWS's scalar types. Nothing of a session is in a set, a list or a map.

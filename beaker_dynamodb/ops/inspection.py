@@ -90,7 +90,7 @@ def _whole(of: Rows, head: Record, now: float) -> Record:
         return head
     if not head.live(now):
         raise CorruptItem("", "it has expired, and what has expired has no pieces")
-    return of.values.get(head.key, consistent=True, now=now) or head
+    return of.get(head.key, consistent=True, now=now) or head
 
 
 def _kept(  # noqa: PLR0913  # one argument a column of what is told

@@ -95,7 +95,7 @@ def revoke(
             busy = busy or gone is None
         if clean and (scan or turn):
             return
-        of.values.runtime.sleep(PAUSE)
+        of.runtime.sleep(PAUSE)
     if busy:
         raise _written_on(of)
     facts = CallFacts("Query", of.table.name, of.table.client.region)
@@ -107,7 +107,7 @@ def _remove(of: Rows, seen: ScannedRow, still: Callable[[Record], bool]) -> bool
 
     None, if it is written faster than it can be deleted.
     """
-    record, runtime = seen.record, of.values.runtime
+    record, runtime = seen.record, of.runtime
     if not seen.ours:
         return False
     moving = of.options.migrate_from is not None
@@ -147,7 +147,7 @@ def _tombstone(of: Rows, seen: ScannedRow) -> Record:
 
     It stands as long as the row would have, and no shorter than a session without a timeout.
     """
-    runtime, expires = of.values.runtime, None
+    runtime, expires = of.runtime, None
     if seen.expires is not None:
         expires = max(math.ceil(seen.expires), math.ceil(runtime.clock() + of.options.ttl))
     return of.tombstone(seen.key, rev_of(runtime.token(), runtime.token()), expires)

@@ -107,7 +107,7 @@ def purge(  # noqa: PLR0913  # named, each of them
     """
     measure(of.table)  # its keys are ours, or this raises
     ask = ScanQuery("rows", "expired", now, whole=dry_run)
-    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.values.runtime))
+    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.runtime))
     yield from together([partial(this.part, (number, segments)) for number in range(segments)])
 
 
@@ -163,7 +163,7 @@ class _Purge:
         """Wait as the rate asks, in short steps, so that an interruption is heard."""
         seconds = self.bucket.spend(units)
         while seconds > 0 and not stop.is_set():
-            self.of.values.runtime.sleep(min(seconds, _HEARD))
+            self.of.runtime.sleep(min(seconds, _HEARD))
             seconds -= _HEARD
 
 

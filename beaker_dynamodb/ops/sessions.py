@@ -205,7 +205,7 @@ def matching(
     else:
         found = table_scan.by_index(of.table, _index(of, name), name, value)
     for keys in found:
-        for seen in table_scan.look(of.table, keys, of.values.runtime):
+        for seen in table_scan.look(of.table, keys, of.runtime):
             if seen.sort == "session" and has(seen, name, value, now):
                 yield seen
 

@@ -1,62 +1,67 @@
-"""A session under a fresh id takes the place of its former row, where a marker is left.
+"""A session that got a fresh id replaces the row of its old id, where a marker is left.
 
-Nothing that stood there is lost: what another request has written is merged in first, and a
-logout that came in between is one of the new row too.
+Nothing that was stored there is lost: what another request has written is merged in first, and a
+logout that came in between is a logout of the new session too.
 """
 
 from __future__ import annotations
 
-from beaker_dynamodb.errors import Conflict, CorruptItem
+from typing import Final
+
+from beaker_dynamodb.dynamodb.rows import Tombstones
+from beaker_dynamodb.dynamodb.table import At, Refusal
+from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.sessions.saving import Attempts
 from beaker_dynamodb.sessions.store import SessionStore
 
+#: Seconds that the marker of a rotation lives: longer than a request may take.
+MARKER_LIFETIME: Final = 60.0
 
-def take_over(heir: SessionStore, former: SessionStore) -> bool:
-    """Put a marker over the row of the former id, now that the session is stored under its new one.
 
-    Returns False if that row is gone: the session was logged out meanwhile, and the heir's row
-    is deleted too.
+def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
+    """Put a marker over the row of the old id, now that the session is stored under its new one.
 
-    Raises: Conflict, where others have changed that row without a pause for 3 seconds, and whatever
-    a save raises; it may be called again then.
+    Each turn of the loop puts the marker on condition of the row that was seen last. A refusal
+    brings the row that is stored instead; its text is merged into the new session's row before the
+    next turn, so that a change under the old id is never lost.
+
+    Returns False if that row is gone: the session was logged out meanwhile, and the new row is
+    deleted too. Raises: whatever a save raises; it may be called again then.
     """
-    if former.standing is None or heir.standing is None:
+    if old.stored is None or new.stored is None:
         return True
-    row, held = former.standing.record, former.standing.content.text
-    if held != former.known:  # an earlier save of this request has merged something in there
-        heir.absorb(former.known, held)
-    attempts = Attempts(heir.runtime)
-    while (refusal := former.retire(row)) is not None:
+    row, text = old.stored.record, old.stored.text
+    if text != old.base:  # an earlier save of this request has merged something in there
+        new.merge_from(old.base, text)
+    while (refusal := _put_marker(old, row)) is not None:
         theirs = refusal.theirs
-        gone = theirs is None or theirs.birth != row.birth
-        if theirs is None or gone or not theirs.live(heir.runtime.clock()):
-            heir.remove()
+        if theirs is None or theirs.birth != row.birth or not theirs.live(new.runtime.clock()):
+            new.delete()
             return False
-        row = _whole(theirs, former)
-        text = _text(row, former)
-        heir.absorb(former.known, text)
-        if attempts.is_over():
-            error = Conflict("other requests change the session as fast as it gets another id")
-            error.theirs = text
-            raise error
-        attempts.wait()
-    former.standing = None
+        row = _with_chunks(theirs, old)
+        value = old.rows.open(row) or b""
+        new.merge_from(old.base, value.decode("utf-8", "surrogatepass"))
+    old.stored = None
     return True
 
 
-def _whole(theirs: Record, former: SessionStore) -> Record:
-    """Read the pieces too, of which a refused delete brings only the head."""
+def _put_marker(old: SessionStore, row: Record) -> Refusal | None:
+    """Put a marker over *row*: the session has got another id.
+
+    For a load there is no session; a request that is under way with the old id, and saves a
+    change, meets it and is told (`after_refusal`). It costs the write units of a delete.
+
+    Returns what is stored instead, if it is not that row any more.
+    """
+    if old.source is not None:  # the old text must stay away for as long as it could live
+        return old.source.bury(old.key, At(row.rev), row, kind=ROTATED)
+    if old.tombstones is None:  # kept, so that a second call knows the marker of the first
+        old.tombstones = Tombstones(old.rows)
+    return old.tombstones.put(old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)
+
+
+def _with_chunks(theirs: Record, old: SessionStore) -> Record:
+    """Read the chunks too: a refused delete brings the manifest only."""
     if not theirs.pieces:
         return theirs
-    now = former.runtime.clock()
-    return former.rows.values.get(former.key, consistent=True, now=now) or theirs
-
-
-def _text(row: Record, former: SessionStore) -> str:
-    """Return a row's text; what is corrupt is empty, and so does not open."""
-    try:
-        value = former.rows.open(row)
-    except CorruptItem:
-        value = None
-    return (value or b"").decode("utf-8", "surrogatepass")
+    return old.rows.get(old.key, consistent=True, now=old.runtime.clock()) or theirs

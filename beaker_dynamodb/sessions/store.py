@@ -176,7 +176,7 @@ class SessionStore:
             return
         seen, self.standing, self.known = self.standing.record, None, None
         try:
-            self.rows.values.delete(self.key, At(seen.rev, seen.expires), seen)
+            self.rows.delete(self.key, At(seen.rev, seen.expires), seen)
         except DynamoDBBackendError as error:
             log.info("the row of a session that timed out is left to its expiry: %s", error)
 

@@ -170,7 +170,7 @@ def test_who_stops_observing_hears_no_more(heard: list[metering.Event]) -> None:
     metering.report(event)
 
     assert (len(others), len(heard)) == (1, 2)
-    assert not metering.observed()
+    assert not bool(metering.observers)
 
 
 def test_nothing_is_made_where_nobody_observes(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.replies import units
+from beaker_dynamodb.dynamodb.responses import units
 from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout

@@ -106,7 +106,8 @@ def test_whoever_begins_to_listen_is_minded_from_the_next_call_on(
 ) -> None:
     """The wire carries calls until then; the client is the same one all along."""
     act, why = case
-    body = f"client = a_client(url, 'auto')\ntell(client)\nboto3_client = client._current()\n{act}\ntell(client)"
+    body = f"client = a_client(url, 'auto')\ntell(client)\nboto3_client = client._current()\n{act}"
+    body += "\ntell(client)"
 
     before, after = in_a_process(body, dynamodb_local, table)
 

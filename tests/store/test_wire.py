@@ -6,7 +6,6 @@ import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -14,6 +13,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beaker_dynamodb import observe
 from tests.faults.kinds import LoseReply
 from tests.proxy import FaultProxy
 from tests.store.doubles import failure
@@ -159,14 +159,10 @@ def test_threads_never_share_a_connection_in_use(proxy: FaultProxy, table: str) 
     assert 1 <= len(ports(client)) <= 4
 
 
-def test_the_meter_counts_a_call_that_was_handed_over_once(
-    proxy: FaultProxy, table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_meter_counts_a_call_that_was_handed_over_once(proxy: FaultProxy, table: str) -> None:
     """One event a call, as of boto3's own retries; each names its outcome and its units."""
     seen: list[Any] = []
-    observer = SimpleNamespace(observed=lambda: True, report=seen.append)
-    monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.report", observer.report)
-    monkeypatch.setattr("beaker_dynamodb.dynamodb.metering.observed", observer.observed)
+    observe(seen.append)
     client = a_client(proxy.url)
     proxy.next(LoseReply())
     get(client, table, "alice")

@@ -17,10 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.replies import broken
-from beaker_dynamodb.dynamodb.responses import CONDITION_FAILED, Failure
-from beaker_dynamodb.dynamodb.user_agent import ours
+from beaker_dynamodb.dynamodb.connection import Connection, package_agent
+from beaker_dynamodb.dynamodb.responses import CONDITION_FAILED, Failure, broken
 from beaker_dynamodb.dynamodb.wire.http import Endpoint, Head, Line, Patience, ReplyTooSlowError
 from beaker_dynamodb.dynamodb.wire.sigv4 import Frozen, Signer
 from beaker_dynamodb.dynamodb.wire.transport import HandOver
@@ -57,7 +55,7 @@ def terminal(
     return Terminal(
         Endpoint(client.meta.endpoint_url, certificates),
         client.meta.region_name,
-        f"{ours()} md/wire",
+        f"{package_agent()} md/wire",
         connection.connect_timeout,
         connection.read_timeout,
         connection.max_pool_connections,

@@ -57,7 +57,7 @@ def trip(rows: Rows, key: Key, runtime: Runtime) -> Trip:
 
 def _deleted(rows: Rows, key: Key) -> DynamoDBBackendError | None:
     try:
-        rows.values.drop(key)
+        rows.drop(key)
     except DynamoDBBackendError as error:
         return error
     return None
