@@ -1,12 +1,13 @@
-"""What a manager is made of: its options, parsed, and the store of its rows.
+"""Builds what a manager hands its verbs to: the store of a session, or of a cache's namespace.
 
-Imported with the first manager, and all that serves a request with it. Rows are built once a
-process for each set of options.
+Imported with the first manager, and with it all that serves a request. What is the same for all
+requests is built once a process for each set of options, and found by one look into a dict.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.config import parsers, sources
@@ -16,48 +17,70 @@ from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration import source
 from beaker_dynamodb.runtime import Runtime
-from beaker_dynamodb.sessions.store import SessionStore
+from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
 
-_built: dict[tuple[Options, sources.Kind], Rows] = {}
+#: What is shared by the stores of one set of options: a cache's are its rows and its timeout.
+_Shared: TypeAlias = SessionSettings | tuple[Rows, float | None]
+#: By whether it is for sessions, Beaker's timeout, the runtime and the options as they were given.
+_shared: dict[object, _Shared] = {}
+#: The defaults that those were built from.
+_generation = 0
+#: An application that makes up options for each request must not fill the memory.
+_MAX_SHARED: Final = 256
 
 
-def of_session(
-    namespace: object, timeout: object, given: Mapping[str, object], runtime: Runtime
-) -> SessionStore:
-    """Make the store of one session, for one request.
+def create_store(
+    namespace: object,
+    timeout: object,
+    given: Mapping[str, object],
+    runtime: Runtime,
+    *,
+    is_session: bool,
+) -> SessionStore | CacheStore:
+    """Create the store of one session for one request, or of a cache's namespace.
 
     Args: *timeout* is in seconds, as Beaker hands it over; *given* are the options.
     Raises: OptionError.
     """
-    found = _rows(sources.parse(given, "session"), "session", runtime)
-    return SessionStore(found, namespace, _seconds(timeout), runtime)
+    global _generation  # noqa: PLW0603  # the one place that follows `configure()`
+    if _generation != sources.generation:
+        _shared.clear()
+        _generation = sources.generation
+    try:
+        # The types, too: 1, 1.0 and True are one key of a dict, but not one value of an option.
+        options = frozenset((name, type(value), value) for name, value in given.items())
+        key = (is_session, type(timeout), timeout, id(runtime), options)
+        shared = _shared.get(key)
+    except TypeError:  # a list or a dict among the values cannot be looked up
+        shared = _build(timeout, given, runtime, is_session=is_session)
+    else:
+        if shared is None:
+            if len(_shared) >= _MAX_SHARED:
+                _shared.clear()
+            shared = _shared[key] = _build(timeout, given, runtime, is_session=is_session)
+    if isinstance(shared, SessionSettings):
+        return SessionStore(shared, namespace)
+    return CacheStore(shared[0], namespace, shared[1])
 
 
-def of_cache(
-    namespace: object, timeout: object, given: Mapping[str, object], runtime: Runtime
-) -> CacheStore:
-    """Make the store of one namespace of a cache; arguments and errors as of a session's."""
-    found = _rows(sources.parse(given, "cache"), "cache", runtime)
-    return CacheStore(found, namespace, _seconds(timeout), runtime)
+def _build(
+    timeout: object, given: Mapping[str, object], runtime: Runtime, *, is_session: bool
+) -> _Shared:
+    kind: sources.Kind = "session" if is_session else "cache"
+    options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
+    if options.migrate_from is not None:  # what is missing shows now, not with the first cookie
+        source.make_ready(options.migrate_from, dict(options.migrate_from_options))
+    found = rows(options, kind, runtime, _create_table)
+    return SessionSettings.of(found, seconds) if is_session else (found, seconds)
 
 
-def _seconds(timeout: object) -> float | None:
+def _parse_timeout(timeout: object) -> float | None:
     """Read the timeout that Beaker hands over, in seconds."""
     try:
         return None if timeout is None or timeout == "" else parsers.seconds(timeout)
     except parsers.BadValue as error:
         message = f"Beaker's option 'timeout' is {timeout!r}; expected {error}"
     raise OptionError(message)
-
-
-def _rows(options: Options, kind: sources.Kind, runtime: Runtime) -> Rows:
-    """Build the rows of these options, once a process."""
-    found = _built.get((options, kind))
-    if found is None:
-        if options.migrate_from is not None:  # what is missing shows now, not to who has a cookie
-            source.make_ready(options.migrate_from, dict(options.migrate_from_options))
-        found = _built.setdefault((options, kind), rows(options, kind, runtime, _create_table))
-    return found
 
 
 def _create_table(client: Client, options: Options) -> None:
@@ -69,4 +92,4 @@ def _create_table(client: Client, options: Options) -> None:
 
 def forget() -> None:
     """Forget what was built."""
-    _built.clear()
+    _shared.clear()

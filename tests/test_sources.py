@@ -215,20 +215,6 @@ def test_bad_defaults_are_refused_at_once(bad: dict[str, Any]) -> None:
     assert parse({}, "session").table == "before"
 
 
-def test_options_are_parsed_once_per_distinct_set() -> None:
-    """Equal sets give one object; the kind, the type of a value and new defaults tell apart."""
-    first = parse({"table": "tab", "ttl": "5"}, "session")
-
-    assert parse({"ttl": "5", "table": "tab"}, "session") is first
-    assert parse({"table": "tab", "ttl": "5"}, "cache") is not first
-    assert parse({"table": "tab", "ttl": "6"}, "session").ttl == 6
-    with configure(table="other"):
-        assert parse({"ttl": "5"}, "session").table == "other"
-    assert parse({"ttl": "5"}, "session").table == "sessions"
-    unhashable = [("a", "N")]
-    assert parse({"special_keys": unhashable}, "session").special_keys == (("a", "N"),)
-
-
 def test_1_and_true_are_two_values_of_an_option() -> None:
     """1, True, 1.0 and "1" are one key of a dict, and yet not one value."""
     assert parse({"max_attempts": 1}, "session").max_attempts == 1
@@ -237,14 +223,3 @@ def test_1_and_true_are_two_values_of_an_option() -> None:
         with pytest.raises(OptionError):
             parse({"max_attempts": bad}, "session")
     assert parse({"compress": 1}, "session").compress is True
-
-
-def test_many_distinct_sets_are_not_kept_for_ever() -> None:
-    """An application that makes up a new set for each cache does not fill the memory."""
-    first = parse({"table": "t-0"}, "cache")
-
-    assert {parse({"table": f"t-{n}"}, "cache").table for n in range(300)} == {
-        f"t-{n}" for n in range(300)
-    }
-    assert parse({"table": "t-0"}, "cache") is not first
-    assert parse({"table": "t-0"}, "cache") == first

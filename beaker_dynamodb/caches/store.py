@@ -10,14 +10,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.caches import circuit_breaker, creation_lock, read_scope
 from beaker_dynamodb.caches.creation_lock import CreationLock
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.rows import Entry, Rows
 from beaker_dynamodb.errors import (
     CorruptItem,
     DynamoDBBackendError,
@@ -27,7 +26,6 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, as_text
 from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
-from beaker_dynamodb.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +40,6 @@ SCANS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A cache entry that was read: the value, and when its row expires (epoch seconds)."""
-
-    value: Any = field(repr=False)
-    expires: float | None
-
-
 class CacheStore:
     """Keeps the entries of one namespace.
 
@@ -57,13 +47,11 @@ class CacheStore:
         timeout: the lifetime in seconds of entries that come with none.
     """
 
-    def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
-    ) -> None:
+    def __init__(self, rows: Rows, namespace: object, timeout: float | None) -> None:
         self.rows = rows
         self.namespace = namespace
         self.timeout = timeout
-        self.runtime = runtime
+        self.runtime = rows.runtime
         self._bypass = rows.options.cache_errors == "bypass"
 
     def get(self, key: object) -> Entry | None:
@@ -229,6 +217,24 @@ class CacheStore:
             patience=options.lock_wait,
             runtime=self.runtime,
         )
+
+    # Beaker's brackets
+
+    def open_scope(self) -> None:
+        """Open a read scope: each key is read once until the outermost one closes."""
+        read_scope.enter(self)
+
+    def close_scope(self) -> None:
+        """Close a read scope."""
+        read_scope.leave(self)
+
+    def open_write_scope(self) -> None:
+        """Open a write scope: `contains` is a real read, also in an outage."""
+        read_scope.enter_write(self)
+
+    def close_write_scope(self) -> None:
+        """Close a write scope."""
+        read_scope.leave_write(self)
 
     def _forget(self, key: object) -> None:
         memo = read_scope.memo(self)

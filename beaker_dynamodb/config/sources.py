@@ -1,7 +1,8 @@
 """Where options come from, and which source wins: given, its `url`, `configure()`, environment.
 
-Ini strings and Python values go in, one frozen `Options` comes out, parsed once per distinct
-set. Beaker's own leftovers are set aside by name; a name close to one of ours is an error.
+Ini strings and Python values go in, one frozen `Options` comes out. Whoever asks for every request
+remembers it, until `generation` changes. Beaker's own options are set aside by name; a name that is
+close to one of ours is an error.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ _FOREIGN = ("session.", "cache.", "beaker.")
 #: What begins with the second belongs to the backend that the first names.
 _MOVING, _FORMERS = "migrate_from", "migrate_from."
 _CLOSE = 0.75
-_MOST_PARSED = 256
 
 _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
 _defaults: dict[str, object] = {}
-_parsed: dict[object, Options] = {}
 _warned: set[str] = set()
+#: How often the defaults have changed: whoever remembers what was parsed compares it.
+generation = 0
 
 
 def parse(given: Mapping[str, object], kind: Kind) -> Options:
@@ -46,22 +47,6 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
 
     Raises: OptionError, naming the option, its value and what is expected.
     """
-    try:
-        # The type too: 1, 1.0 and True are one key of a dict, but not one value of an option.
-        key = (kind, frozenset((name, type(value), value) for name, value in given.items()))
-        found, hashable = _parsed.get(key), True
-    except TypeError:  # a list or a dict among the values: not worth remembering
-        hashable = False
-    if not hashable:
-        return _parse(given, kind)
-    if found is None:
-        if len(_parsed) >= _MOST_PARSED:
-            _parsed.clear()
-        found = _parsed[key] = _parse(given, kind)
-    return found
-
-
-def _parse(given: Mapping[str, object], kind: Kind) -> Options:
     values: dict[str, Any] = {}
     if kind == "cache":
         values = {n: row.for_caches for n, row in TABLE.items() if row.for_caches is not None}
@@ -243,9 +228,9 @@ def configure(**defaults: object) -> AbstractContextManager[None]:
         _refuse_foreign(name)
     before = dict(_defaults)
     _defaults.update(defaults)
-    _parsed.clear()
+    _changed()
     try:
-        _parse({}, "cache")
+        parse({}, "cache")
     except OptionError:
         _restore(before)
         raise
@@ -274,10 +259,16 @@ def _until_exit(undo: Callable[[], None]) -> Iterator[None]:
         undo()
 
 
+def _changed() -> None:
+    """Let everybody who remembers what was parsed know that the defaults are others now."""
+    global generation  # noqa: PLW0603  # it only counts up
+    generation += 1
+
+
 def _restore(before: Mapping[str, object]) -> None:
     _defaults.clear()
     _defaults.update(before)
-    _parsed.clear()
+    _changed()
 
 
 def forget() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import Kind
@@ -64,6 +64,14 @@ class Row:
 
     record: Record
     value: bytes = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a manager hands to Beaker: the value, and when its row expires (epoch seconds)."""
+
+    value: Any = dataclasses.field(repr=False)
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +282,9 @@ class Rows:
 class Tombstones:
     """Puts the tombstones of one request, and knows its own if it meets them again."""
 
-    def __init__(self, rows: Rows, runtime: Runtime) -> None:
+    def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._runtime = runtime
+        self._runtime = rows.runtime
         self._revs: set[str] = set()
 
     def put(

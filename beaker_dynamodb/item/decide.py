@@ -1,19 +1,28 @@
-"""What a save must do, and what to do when DynamoDB refuses it. Decided here, done elsewhere.
+"""What a save does. Decided here, carried out by `sessions/store.py`; refusals: `refusal.py`.
 
-Values come in (`now` among them), a small frozen object comes out. No write of a plan is ever
-unconditional, so a late one cannot land on a newer row.
+Values go in (the time among them), a small frozen object comes out. Every write of a decision is
+conditional, so a late one cannot overwrite a newer row. The words are those of a three-way merge:
+*base* is what the session object was loaded with, *ours* is what it holds now, *theirs* is what
+is stored now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from beaker_dynamodb.item.bookkeeping import ACCESSED, BEAKERS_OWN, CREATED, PLACES, read_time
-from beaker_dynamodb.item.envelope import Envelope, Values
-from beaker_dynamodb.item.merge import changed_keys
-from beaker_dynamodb.item.record import Record, birth
+from beaker_dynamodb.item.envelope import (
+    ACCESSED,
+    BEAKERS_OWN,
+    CREATED,
+    PLACES,
+    Envelope,
+    Values,
+    read_time,
+    rewrite,
+)
+from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge
+from beaker_dynamodb.item.record import Record
 
 
 class Content:
@@ -46,47 +55,88 @@ class Content:
         return self._values
 
     @property
-    def emptied(self) -> bool:
-        """Tell whether nothing but Beaker's bookkeeping is left."""
+    def is_emptied(self) -> bool:
+        """Tell whether nothing is left but what `delete()` and `clear()` leave."""
         return self.values is not None and self.values.keys() <= PLACES
 
     @property
-    def without_data(self) -> bool:
+    def is_without_data(self) -> bool:
         """Tell whether it holds nothing but what Beaker itself puts into a session."""
         return self.values is not None and self.values.keys() <= BEAKERS_OWN
 
     @property
-    def begun(self) -> bool:
-        """Tell whether it has a creation time: `clear()` takes it away, Beaker gives it once."""
+    def has_creation_time(self) -> bool:
+        """Tell whether it has a creation time: Beaker gives it once, `clear()` takes it away."""
         return self.values is not None and CREATED in self.values
+
+    def open_like_a_saved_one(self, envelope: Envelope) -> None:
+        """Close and open the values once more, so that they have the history of values to be saved.
+
+        An object is compared by its pickle, and two equal objects may have different pickles if
+        only one of them has been through its envelope in this process.
+        """
+        again = None if self.values is None else rewrite(envelope, self.values)
+        if again is not None:
+            self._values = envelope.open(again)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveState:
+    """All that the decision about a save depends on.
+
+    Args:
+        base: what the session object was loaded with; None if nothing was loaded.
+        stored: the row in the table, as far as this request knows; None if no live row was loaded.
+        ours: what Beaker hands over to be saved.
+        envelope: opens and closes texts; None if they are opaque.
+        now: epoch seconds.
+        lifetime: seconds until a saved row expires, None for ever.
+        touch_after: seconds by which a row's expiry may be wrong before it is written anew.
+        may_be_saved: an earlier save of this request ended in an error. Its write may have been
+            applied all the same, so this one has to be made even if nothing has changed since.
+    """
+
+    base: Content | None
+    stored: Record | None
+    ours: Content
+    envelope: Envelope | None
+    now: float
+    lifetime: float | None
+    touch_after: float
+    may_be_saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Nothing to do."""
+    """Write nothing: nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Put a new birth, on condition that no row exists or that it has expired."""
+    """Put ours under a new birth, on condition that no row exists or that it has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Put mine under the same rev, on condition that it is still that: only times differ.
+    """Put ours under the same revision, on condition that it is still that: only times differ.
 
-    `anew`: under a new token, as its pieces are named by it; it gives way all the same.
+    `new_token`: under a new token. The names of a large value's chunks hold the token, so it
+    cannot be written over itself. It gives way to any other write all the same.
     """
 
     rev: str
-    anew: bool = False
+    new_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Put mine under a new token, on condition that the row is at *rev*."""
+    """Put ours under a new token, on condition that the row is at *rev*.
+
+    `unopened`: this process could not open the session that ours replaces.
+    """
 
     rev: str
+    unopened: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,166 +146,129 @@ class Delete:
     rev: str
 
 
-#: Why a session was replaced and not merged, as the log says it.
-CLEARED: Final = "it was cleared while another request changed it"
-UNOPENED: Final = "it does not open here, so the later save wins"
-
-Plan: TypeAlias = Leave | Create | Touch | Replace | Delete
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Do not write, and let the page go on."""
 
 
-def plan(  # noqa: PLR0913  # a decision over six values; each of them its own
-    known: Content | None,
-    stored: Record | None,
-    mine: Content,
-    *,
-    now: float,
-    lifetime: float | None,
-    touch_after: float,
-    changed: bool | None = None,
-) -> Plan:
-    """Plan a save.
+Write: TypeAlias = Create | Touch | Replace | Delete
+Decision: TypeAlias = Leave | GiveUp | Write
 
-    Args:
-        known: what the session object held before this request changed it.
-        stored: the row as it stands in the table, None if nothing live was loaded.
-        mine: what Beaker hands over.
-        now: epoch seconds; `lifetime` and `touch_after` are seconds, None is for ever.
-        changed: whether more than the access time differs, where the bytes alone have told.
+
+def decide(state: SaveState) -> Decision:
+    """Decide what a save does.
+
+    In this order:
+
+    * An emptied session (`delete()`, `clear()`) is deleted, or left if it was never stored.
+    * A session that Beaker began only because it could not open the stored one, as while a deploy
+      is under way, is not saved if it holds no data: the stored one survives the deploy. If its
+      user has logged in again meanwhile, it replaces the stored one.
+    * Without a stored row it is created; if anything but its access time has changed, replaced.
+    * Else only the access time has changed: it is touched if its expiry has become too wrong.
     """
-    if changed is None and mine.emptied:
+    stored, ours = state.stored, state.ours
+    changed = True if state.may_be_saved else _differ_in_bytes(state)
+    if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
+    unopened = changed is not False and _was_not_opened(state)
+    if unopened and ours.is_without_data:
+        return GiveUp()
     if stored is None:
         return Create()
     if changed is None:
-        changed = _changed(known, mine)
-    if changed or known is None:
-        return Replace(stored.rev)
-    if lifetime is None or stored.expires is None:
-        behind = _accessed(mine) - _accessed(known)
-        stale = behind >= touch_after or (lifetime is None) is not (stored.expires is None)
-    else:
-        # Ahead of it, too: where another configuration gave it longer, the expiry says nothing of
-        # the access time that Beaker reads, and a visitor who only reads would time out.
-        stale = abs(now + lifetime - stored.expires) >= touch_after
-    if not stale:
+        changed = _differ_in_values(state)
+    if changed:
+        return Replace(stored.rev, unopened)
+    if not _is_expiry_wrong(state, stored):
         return Leave()
-    # A touch keeps the rev, and so would its pieces' names: a large value is written anew.
-    return Touch(stored.rev, anew=stored.pieces > 0)
+    return Touch(stored.rev, new_token=stored.pieces > 0)
 
 
-def was_not_opened(known: Content, mine: Content) -> bool:
-    """Tell whether Beaker began *mine* because it could not open *known*, which it had loaded.
+def _differ_in_bytes(state: SaveState) -> bool | None:
+    """Tell from the bytes whether more than the access time differs; None if they cannot tell.
+
+    Most saves are decided here, without unpickling anything.
+    """
+    if state.base is None or state.envelope is None:
+        return None
+    return state.envelope.differs(state.base.text, state.ours.text)
+
+
+def _differ_in_values(state: SaveState) -> bool:
+    """Tell whether more than the access time differs; what is opaque counts as changed."""
+    base, ours = state.base, state.ours
+    if base is None or base.values is None or ours.values is None:
+        return True
+    changed = changed_keys(base.values, ours.values)
+    if state.envelope is not None and in_doubt(changed, base.values, ours.values):
+        base.open_like_a_saved_one(state.envelope)
+        changed = changed_keys(base.values, ours.values)
+    return any(key != ACCESSED for key in changed)
+
+
+def _was_not_opened(state: SaveState) -> bool:
+    """Tell whether Beaker began *ours* because it could not open *base*, which it had loaded.
 
     A class that raises TypeError or KeyError, as while a deploy is under way, is "no such session"
-    to it (beaker/session.py:440): it begins a new one under the same id. That shows in the
+    to Beaker (beaker/session.py:440): it begins a new one under the same id. That shows in the
     creation time, which a session otherwise keeps, or loses by `clear()`.
     """
-    if mine.values is None or not mine.begun:
+    base, ours, envelope = state.base, state.ours, state.envelope
+    if base is None or envelope is None or not envelope.may_have_begun_anew(base.text, ours.text):
         return False
-    return known.values is None or known.values.get(CREATED) != mine.values[CREATED]
+    if ours.values is None or not ours.has_creation_time:
+        return False
+    return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
 
-def _changed(known: Content | None, mine: Content) -> bool:
-    """Tell whether more than the access time differs; what is opaque has changed."""
-    if known is None or known.values is None or mine.values is None:
-        return True
-    return any(key != ACCESSED for key in changed_keys(known.values, mine.values))
+def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
+    """Tell whether the row's expiry is wrong by `touch_after` or more, in either direction.
+
+    Too late as well: if another configuration gave it longer, its expiry says nothing of the
+    access time that Beaker reads, and a user who only reads pages would be timed out. A row that
+    never expires is touched by its access time.
+    """
+    if state.lifetime is None or stored.expires is None:
+        if (state.lifetime is None) is not (stored.expires is None):
+            return True
+        base = 0.0 if state.base is None else _access_time(state.base)
+        return _access_time(state.ours) - base >= state.touch_after
+    return abs(state.now + state.lifetime - stored.expires) >= state.touch_after
 
 
-def _accessed(content: Content) -> float:
+def _access_time(content: Content) -> float:
     return read_time(content.values or {}, ACCESSED) or 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyApplied:
-    """The write stands: an earlier attempt was applied and its reply was lost."""
+# Merging
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The write is given up, and the page goes on."""
+def merge_contents(
+    envelope: Envelope | None, base: Content | None, ours: Content, theirs: Content
+) -> Content:
+    """Merge ours into theirs; return ours itself if one is opaque, or the merge cannot be written.
 
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Write once more, on condition that the row is at *rev*: `merged` if given, else mine.
-
-    *word* says in the log why theirs was not merged, where somebody should know.
+    Args: *base* is what both descend from; what is opaque counts as empty.
     """
-
-    plan: Replace | Delete | Create
-    merge: bool = False
-    word: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseConflict:
-    """Two writers, and the application asked to be told."""
+    if envelope is None or ours.values is None or theirs.values is None:
+        return ours
+    values = merge((base.values if base else None) or {}, ours.values, theirs.values)
+    text = rewrite(envelope, values)
+    return ours if text is None else Content(text, values)
 
 
-Next: TypeAlias = AlreadyApplied | GiveUp | Retry | RaiseConflict
+def rebase(
+    envelope: Envelope | None, base: Content | None, ours: Content, stored: str | None
+) -> Content:
+    """Put ours onto *stored*, the text that an earlier save of this request has written.
 
-
-def after_refusal(  # noqa: PLR0911, PLR0913  # one return a row of the table of refusals
-    refused: Create | Touch | Replace | Delete,
-    token: str,
-    known: Content | None,
-    mine: Content,
-    theirs: Record | None,
-    read: Callable[[Record], Content],
-    *,
-    now: float,
-    on_conflict: str,
-) -> Next:
-    """Decide what follows a refused write; the rows of the table of refusals, from the top.
-
-    Args:
-        refused: the plan whose condition did not hold, and the *token* that its write drew.
-        theirs: the row that stands there; `read` opens it as mine's kind.
+    After a merge it holds keys that the session object never had. Without this, the next save of
+    the same request would delete them. A session that was cleared in between takes nothing in.
     """
-    if theirs is not None and not isinstance(refused, Delete) and theirs.wrote(token):
-        return AlreadyApplied()
-    if isinstance(refused, Create):
-        if theirs is None or not theirs.live(now):  # it expired between the two looks
-            return Retry(refused)
-        if theirs.is_tombstone:  # what it kept out is an older session, not this new one
-            return Retry(Replace(theirs.rev))
-    elif theirs is not None and theirs.is_rotated and isinstance(refused, Replace):
-        # A request from before a login must not write into the session after it. An opaque save
-        # may be a mere reader's.
-        changed = known is not None and None not in (known.values, mine.values)
-        return RaiseConflict() if changed else GiveUp()
-    elif theirs is None or theirs.birth != birth(refused.rev):
-        # The session was deleted.
-        return AlreadyApplied() if isinstance(refused, Delete) else GiveUp()
-    if isinstance(refused, Delete):
-        return Retry(Delete(theirs.rev)) if theirs.live(now) else AlreadyApplied()
-    if isinstance(refused, Touch):
-        return GiveUp()  # another request has written it, and its times with it
-    again = Replace(theirs.rev)
-    if not theirs.live(now):
-        return Retry(again)
-    return _over_a_live_row(refused, again, known, mine, read(theirs), on_conflict)
-
-
-def _over_a_live_row(  # noqa: PLR0913  # the second half of the table, over the same values
-    refused: Create | Replace,
-    again: Replace,
-    known: Content | None,
-    mine: Content,
-    theirs: Content,
-    on_conflict: str,
-) -> Next:
-    opens = mine.values is not None and theirs.values is not None
-    # A Create that meets a third writer is a Replace by then, and still knows nothing.
-    if opens and (isinstance(refused, Create) or known is None):
-        return Retry(again, merge=True)
-    if theirs.begun and not mine.begun and opens:
-        return Retry(again, word=CLEARED)
-    if on_conflict == "raise":
-        return RaiseConflict()
-    if on_conflict == "overwrite":
-        return Retry(again)
-    if opens and known is not None and known.values is not None:
-        return Retry(again, merge=True)
-    return Retry(again, word=UNOPENED)
+    if stored is None or base is None or stored == base.text:
+        return ours
+    theirs = Content(stored, envelope=envelope)
+    is_opaque = None in (base.values, ours.values, theirs.values)
+    was_cleared = theirs.has_creation_time and not ours.has_creation_time
+    return ours if is_opaque or was_cleared else merge_contents(envelope, base, ours, theirs)

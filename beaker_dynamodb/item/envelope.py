@@ -1,4 +1,4 @@
-"""Beaker's session text to the dict in it, and back.
+"""Beaker's session text to the dict in it, and back; and Beaker's own keys in that dict.
 
 The kind is decided by the text that this process has just written, never by what stands in the
 table: an application that chose JSON never unpickles. What is of no plain kind is opaque.
@@ -9,14 +9,25 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import pickle
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from beaker_dynamodb.item.bookkeeping import ACCESSED, CREATED, PLACES
-from beaker_dynamodb.item.compression import inflate
+from beaker_dynamodb.item.codec import inflate
+
+#: All that is left in a session after `delete()` or `clear()` (beaker/session.py:84).
+PLACES: Final = frozenset({"_domain", "_path"})
+#: When it was last asked for, and when it was begun (beaker/session.py:225 and 440).
+ACCESSED: Final = "_accessed_time"
+CREATED: Final = "_creation_time"
+#: In a merge they only grow.
+TIMES: Final = (ACCESSED, CREATED)
+#: All that Beaker itself puts into a session.
+BEAKERS_OWN: Final = PLACES.union(TIMES)
 
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"
@@ -144,6 +155,20 @@ class JsonEnvelope:
             return inflate(_decoded(text), self.most) or b""
         except zlib.error:
             return b""
+
+
+def read_time(values: Mapping[str, object], name: str) -> float | None:
+    """Return the time in epoch seconds under *name*, None where no usable number is there.
+
+    Whoever writes the store chooses it: it may be a text, a NaN, or an integer that no float holds.
+    """
+    stamp = values.get(name)
+    if not isinstance(stamp, (int, float)) or isinstance(stamp, bool):
+        return None
+    try:
+        return float(stamp) if math.isfinite(stamp) else None
+    except OverflowError:
+        return None
 
 
 def plain_envelope(mine: str, most: int, option: str = "auto") -> Envelope | None:

@@ -13,8 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any, Final
 
-from beaker_dynamodb.item.bookkeeping import TIMES
-from beaker_dynamodb.item.envelope import Values
+from beaker_dynamodb.item.envelope import TIMES, Values
 
 _SCALARS: Final = (str, bytes, int, bool, type(None))
 _INEXACT: Final = (float, complex)

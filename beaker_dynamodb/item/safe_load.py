@@ -12,8 +12,7 @@ import math
 import pickle
 from typing import Any, Final
 
-from beaker_dynamodb.item.bookkeeping import ACCESSED, PLACES, read_time
-from beaker_dynamodb.item.envelope import JsonEnvelope, Values
+from beaker_dynamodb.item.envelope import ACCESSED, PLACES, JsonEnvelope, Values, read_time
 from beaker_dynamodb.item.opcodes import ACTIONS, Machine
 
 #: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).

@@ -15,12 +15,11 @@ from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Refusal
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item import safe_load
-from beaker_dynamodb.item.bookkeeping import CREATED, read_time
 from beaker_dynamodb.item.codec import TOMBSTONE
+from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, promote, rev_of
 from beaker_dynamodb.migration.source import Backend
-from beaker_dynamodb.runtime import Runtime
 
 #: How often a row that comes and goes while a session is moved in is met again.
 _MEETINGS: Final = 3
@@ -29,15 +28,13 @@ _BIRTH_DIGITS: Final = 18
 _TOO_FAST: Final = "the session's row comes and goes faster than it can be read"
 
 
-class Former:
-    """The former home of one session, for one request."""
+class LegacySession:
+    """One session in the source backend, for one request."""
 
-    def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
-    ) -> None:
+    def __init__(self, rows: Rows, namespace: object, timeout: float | None) -> None:
         options = rows.options
         self._rows = rows
-        self._around = runtime
+        self._runtime = rows.runtime
         self.envelope = options.envelope
         self._key = rows.layout.session(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
@@ -47,7 +44,7 @@ class Former:
         self._backend = Backend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout
         )
-        self._tombstones = Tombstones(rows, runtime)
+        self._tombstones = Tombstones(rows)
 
     def move(self) -> Row | None:
         """Make a row of the session's old text and return it; None where there is no session.
@@ -63,7 +60,7 @@ class Former:
             return None
         value = text.encode("utf-8", "surrogatepass")
         for _ in range(_MEETINGS):
-            now = self._around.clock()
+            now = self._runtime.clock()
             answer = self._rows.write(made, value, Absent(now), None)
             if isinstance(answer, Record):
                 return Row(answer, value)
@@ -74,7 +71,7 @@ class Former:
 
     def _row(self, text: str) -> Record | None:
         """Write the old text's row; None where that session has ended."""
-        options, now = self._rows.options, self._around.clock()
+        options, now = self._rows.options, self._runtime.clock()
         values = safe_load.load_session(text, self.envelope, options.max_value_size)
         since = safe_load.accessed(values)
         if safe_load.is_emptied(values) or safe_load.timed_out(since, self._timeout, now):
@@ -83,7 +80,7 @@ class Former:
         expires = safe_load.expiry(
             since if self._timeout is not None else None, self._lifetime, now
         )
-        rev = rev_of(birth_of(self._key, text, values), self._around.token())
+        rev = rev_of(birth_of(self._key, text, values), self._runtime.token())
         promoted, _ = promote(values or {}, self._rows.schema)
         return Record(self._key, b"", rev, (), expires, promoted=promoted)
 
@@ -105,7 +102,7 @@ class Former:
             return refusal
         # Somebody's row of no tombstone went meanwhile: the old text must not come after it.
         for _ in range(_MEETINGS):
-            answer = self._put(key, Absent(self._around.clock()), None, kind)
+            answer = self._put(key, Absent(self._runtime.clock()), None, kind)
             if answer is None:
                 return refusal
             if answer.theirs is not None:
@@ -127,10 +124,3 @@ def birth_of(key: Key, text: str, values: Mapping[str, object] | None) -> str:
     """
     begun = read_time(values or {}, CREATED)
     return digest(f"{key.hash}\0{key.range}\0{text if begun is None else begun!r}", _BIRTH_DIGITS)
-
-
-def former(rows: Rows, namespace: object, timeout: float | None, runtime: Runtime) -> Former | None:
-    """Return a session's former home; None where no option names one. Nothing is asked yet."""
-    if rows.options.migrate_from is None:
-        return None
-    return Former(rows, namespace, timeout, runtime)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from beaker_dynamodb.item.bookkeeping import CREATED, read_time
-from beaker_dynamodb.item.envelope import PickleEnvelope, plain_envelope
+from beaker_dynamodb.item.envelope import CREATED, PickleEnvelope, plain_envelope, read_time
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops.bounds import limit_time
 

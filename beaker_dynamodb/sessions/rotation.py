@@ -10,8 +10,10 @@ from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Tombstones
 from beaker_dynamodb.dynamodb.table import At, Refusal
+from beaker_dynamodb.errors import Conflict, CorruptItem
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.sessions.saving import Attempts
 from beaker_dynamodb.sessions.store import SessionStore
 
 #: Seconds that the marker of a rotation lives: longer than a request may take.
@@ -26,26 +28,34 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     next turn, so that a change under the old id is never lost.
 
     Returns False if that row is gone: the session was logged out meanwhile, and the new row is
-    deleted too. Raises: whatever a save raises; it may be called again then.
+    deleted too.
+    Raises: Conflict, if others have changed that row without a pause for 3 seconds; whatever a save
+    raises. It may be called again then.
     """
     if old.stored is None or new.stored is None:
         return True
     row, text = old.stored.record, old.stored.text
     if text != old.base:  # an earlier save of this request has merged something in there
         new.merge_from(old.base, text)
-    while (refusal := _put_marker(old, row)) is not None:
+    attempts = Attempts(new.runtime)
+    while (refusal := put_marker(old, row)) is not None:
         theirs = refusal.theirs
         if theirs is None or theirs.birth != row.birth or not theirs.live(new.runtime.clock()):
             new.delete()
             return False
         row = _with_chunks(theirs, old)
-        value = old.rows.open(row) or b""
-        new.merge_from(old.base, value.decode("utf-8", "surrogatepass"))
+        text = _text_of(row, old)
+        new.merge_from(old.base, text)
+        if attempts.is_over():
+            error = Conflict("other requests change the session as fast as it gets another id")
+            error.theirs = text
+            raise error
+        attempts.wait()
     old.stored = None
     return True
 
 
-def _put_marker(old: SessionStore, row: Record) -> Refusal | None:
+def put_marker(old: SessionStore, row: Record) -> Refusal | None:
     """Put a marker over *row*: the session has got another id.
 
     For a load there is no session; a request that is under way with the old id, and saves a
@@ -65,3 +75,12 @@ def _with_chunks(theirs: Record, old: SessionStore) -> Record:
     if not theirs.pieces:
         return theirs
     return old.rows.get(old.key, consistent=True, now=old.runtime.clock()) or theirs
+
+
+def _text_of(row: Record, old: SessionStore) -> str:
+    """Return a row's text; what is corrupt is empty, and so does not open."""
+    try:
+        value = old.rows.open(row)
+    except CorruptItem:
+        value = None
+    return (value or b"").decode("utf-8", "surrogatepass")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from beaker_dynamodb import logs
@@ -40,13 +40,19 @@ from beaker_dynamodb.item.record import (
     rev_of,
     token_of,
 )
-from beaker_dynamodb.item.refusal import AlreadyApplied, RaiseConflict, Refusal, after_refusal
+from beaker_dynamodb.item.refusal import (
+    AlreadyApplied,
+    Next,
+    RaiseConflict,
+    Refusal,
+    after_refusal,
+)
+from beaker_dynamodb.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-UNWRITABLE: Final = (
-    "a session was replaced, not merged: it holds an object that opens and cannot be pickled again"
-)
+#: Why a session was replaced and not merged, besides the reasons of `item/refusal.py`.
+UNWRITABLE: Final = "it holds an object that opens and cannot be pickled again"
 #: For how many seconds a save goes on against other writers, and waits at most between two tries.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
@@ -60,8 +66,46 @@ class Stored:
     text: str = field(repr=False)
 
 
+class Attempts:
+    """Bounds how long, and how fast, a write is repeated against other writers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._started = runtime.monotonic()
+        self._is_first = True
+
+    def is_over(self) -> bool:
+        """Tell whether 3 seconds have passed."""
+        return self._runtime.monotonic() - self._started > PATIENCE
+
+    def wait(self) -> None:
+        """Sleep up to a tenth of a second; not at all before the first repetition.
+
+        The first refusal is mostly the last: another request was just faster.
+        """
+        if not self._is_first:
+            self._runtime.sleep(self._runtime.random() * JITTER)
+        self._is_first = False
+
+
+def warn_of_replacement(reason: str) -> None:
+    """Log, once a minute, that what another request has saved was not merged."""
+    logs.warn(log, f"a session was replaced, not merged: {reason}")
+
+
 class Saver:
     """Carries out the saves of one session, in one request.
+
+    Each turn of the loop in `save` writes *content* on condition that the row is still *old*. A
+    refusal brings the row that is stored instead, and `after_refusal` says what the next turn does:
+
+    * *write* becomes what it asks for, on condition of the row that was just found;
+    * *old* becomes that row, so that its chunks are deleted when ours replaces it;
+    * *content* is made anew from ours, merged into theirs or as it is. It is never made from the
+      content of the turn before: that may hold what another request has deleted since.
+
+    Each turn draws a new token. So a write that was applied although its reply was lost is
+    recognized when the next attempt is refused by it.
 
     Args: *erase* deletes the row, on a condition; with `migrate_from` it leaves a tombstone.
     """
@@ -76,66 +120,87 @@ class Saver:
         self.key = key
         self.runtime = rows.runtime
         self.erase = erase
-        #: Tokens of writes that ended in an error: they may have been applied all the same.
-        self._unsure: set[str] = set()
+        #: Tokens of writes that ended in an error, and what was to be saved by them: they may have
+        #: been applied all the same. Emptied by the next write whose end is known.
+        self._unsure: dict[str, Content] = {}
+        #: Whether one of them was of more than the access time.
+        self.may_have_saved = False
 
     def save(
         self, write: Write, state: SaveState, before: Stored | None
     ) -> tuple[str, Stored | None]:
-        """Write, and again over what the refusal shows, until a write holds or is given up.
-
-        Each turn of the loop writes *content* on condition that the row is still *old*. A refusal
-        brings the row that is stored instead, and `after_refusal` says what the next turn does:
-
-        * *write* becomes what it asks for, on condition of the row that was just found;
-        * *old* becomes that row, so that its chunks are deleted when ours replaces it;
-        * *content* is made anew from ours (never from the content of the turn before, which may
-          hold what another request has deleted since), merged into theirs or as it is.
-
-        Each turn draws a new token. So a write that was applied although its reply was lost is
-        recognized when the next attempt is refused by it.
+        """Write, and again over what each refusal shows, until a write holds or is given up.
 
         Args: *before* is what this request knows to be in the table.
         Returns the outcome (stored, merged, dropped), and what is in the table then.
         Raises: Conflict, after 3 seconds or as `after_refusal` says; ItemTooLarge; what the client
         raises.
         """
-        base, ours, envelope = state.base, state.ours, state.envelope
-        old = state.stored
-        content = rebase(envelope, base, ours, before.text if before else None)
-        read = self._reader(envelope)
-        started, tries = self.runtime.monotonic(), 0
+        envelope, old = state.envelope, state.stored
+        content = rebase(envelope, state.base, state.ours, before.text if before else None)
+        attempts, read = Attempts(self.runtime), self._reader(envelope)
         while True:
             token = self.runtime.token()
-            answer = self._write(write, content, old, token, state.lifetime)
+            answer = self._write(write, content, old, token, state)
             if not isinstance(answer, RefusedWrite):
-                outcome = "stored" if content is ours else "merged"
+                self._forget_unsure()
+                outcome = "stored" if content is state.ours else "merged"
                 return outcome, None if answer is None else Stored(answer, content.text)
             theirs = answer.theirs
-            now, policy = self.runtime.clock(), self._policy(theirs)
-            decided = after_refusal(Refusal(write, token, base, ours, theirs, read, now, policy))
+            write, state = self._after_own(write, state, theirs)
+            decided = self._decide(write, token, state, theirs, read)
             if isinstance(decided, GiveUp):
                 return "dropped", before
             if isinstance(decided, AlreadyApplied):
+                self._forget_unsure()
                 return "stored", _applied(write, theirs, token, content, read)
-            if isinstance(decided, RaiseConflict) or self.runtime.monotonic() - started > PATIENCE:
+            if isinstance(decided, RaiseConflict) or attempts.is_over():
                 raise _conflict(theirs, read)
             if decided.reason:
-                logs.warn(log, f"a session was replaced, not merged: {decided.reason}")
-            if tries:  # the first refusal is mostly the last: another request was just faster
-                self.runtime.sleep(self.runtime.random() * JITTER)
-            tries += 1
-            write, old, content = decided.write, theirs, ours
+                warn_of_replacement(decided.reason)
+            attempts.wait()
+            write, old, content = decided.write, theirs, state.ours
             if decided.merge and theirs is not None:
-                content = merge_contents(envelope, base, ours, read(theirs))
-                if content is ours:
-                    logs.warn(log, UNWRITABLE)
+                content = merge_contents(envelope, state.base, state.ours, read(theirs))
+                if content is state.ours:
+                    warn_of_replacement(UNWRITABLE)
 
-    def _policy(self, theirs: Record | None) -> str:
-        """Return `on_conflict`; it is no conflict to meet an earlier write of our own."""
+    def _forget_unsure(self) -> None:
+        self._unsure.clear()
+        self.may_have_saved = False
+
+    def _after_own(
+        self, write: Write, state: SaveState, theirs: Record | None
+    ) -> tuple[Write, SaveState]:
+        """Go on from an earlier write of our own whose reply was lost, if *theirs* holds one.
+
+        What was set then and is gone now was taken away since: it is no change of another request.
+        """
+        if theirs is None or isinstance(write, Delete):
+            return write, state
+        tokens = (token_of(theirs.rev), *theirs.prev)
+        lost = next((self._unsure[one] for one in tokens if one in self._unsure), None)
+        if lost is None:
+            return write, state
+        after = Replace(theirs.rev) if isinstance(write, Create) else write
+        return after, replace(state, base=lost)
+
+    def _decide(
+        self,
+        write: Write,
+        token: str,
+        state: SaveState,
+        theirs: Record | None,
+        read: Callable[[Record], Content],
+    ) -> Next:
+        """Ask what follows. To meet an earlier write of our own is no conflict."""
         policy = self.rows.options.on_conflict
-        is_ours = theirs is not None and token_of(theirs.rev) in self._unsure
-        return "merge" if is_ours and policy == "raise" else policy
+        if policy == "raise" and theirs is not None and token_of(theirs.rev) in self._unsure:
+            policy = "merge"
+        now = self.runtime.clock()
+        return after_refusal(
+            Refusal(write, token, state.base, state.ours, theirs, read, now, policy)
+        )
 
     def _reader(self, envelope: Envelope | None) -> Callable[[Record], Content]:
         """Return a function that opens a row, each once; a corrupt one is opaque."""
@@ -159,19 +224,20 @@ class Saver:
         content: Content,
         old: Record | None,
         token: str,
-        lifetime: float | None,
+        state: SaveState,
     ) -> Record | RefusedWrite | None:
         """Make one write; None means that the row was deleted."""
         if isinstance(write, Delete):
             return self.erase(self.key, At(write.rev), old)
         now = self.runtime.clock()
-        record = self._record(write, content, old, token=token, now=now, lifetime=lifetime)
+        record = self._record(write, content, old, token=token, now=now, lifetime=state.lifetime)
         condition = Absent(now) if isinstance(write, Create) else At(write.rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             return self.rows.write(record, value, condition, old)
         except BaseException:  # a greenlet's time-out, too, leaves it unknown
-            self._unsure.add(token)
+            self._unsure[token] = state.ours
+            self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)
             raise
 
     def _record(  # noqa: PLR0913  # the values of one turn of the loop
@@ -200,13 +266,13 @@ class Saver:
     def _promoted(
         self, write: Create | Touch | Replace, content: Content, old: Record | None
     ) -> dict[str, Attribute]:
-        """Copy the special keys out; an opaque session keeps those of its row.
+        """Copy the special keys out; an opaque session keeps those that an index takes.
 
         A mere reader is asked for none: a session begun before the option is not timed out.
         """
         schema = self.rows.schema
         if content.values is None:
-            return dict(old.promoted) if old else {}
+            return promote(old.promoted, schema)[0] if old else {}
         found, missing = promote(content.values, schema)
         for name in missing:
             if self.rows.options.require_special_keys and not isinstance(write, Touch):

@@ -1,44 +1,50 @@
-"""One session's load and save, as one request sees it.
+"""One session's load, save and removal, as one request sees it.
 
-What a save must do is planned in `item/decide.py` and carried out in `saving.py`. An outage logs
-nobody out, a lost reply loses no write, and no write lands on a row that nobody looked at.
+What a save does is decided in `item/decide.py` and carried out in `saving.py`. Three promises: an
+outage logs nobody out, a lost reply loses no write, and no write is made over a row that nobody has
+looked at.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
+import sys
+from dataclasses import dataclass
 from typing import Final
+
+from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb import metering
-from beaker_dynamodb.dynamodb.rows import Rows, Tombstones
-from beaker_dynamodb.dynamodb.table import At, Refusal
-from beaker_dynamodb.errors import DynamoDBBackendError, LoadOrigin, Unavailable, digest
-from beaker_dynamodb.item.codec import ROTATED
+from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
+from beaker_dynamodb.dynamodb.table import At
+from beaker_dynamodb.errors import (
+    DynamoDBBackendError,
+    LoadOrigin,
+    OptionError,
+    Unavailable,
+    digest,
+)
 from beaker_dynamodb.item.decide import (
-    CLEARED,
-    UNOPENED,
     Content,
     Delete,
+    GiveUp,
     Leave,
-    Plan,
     Replace,
+    SaveState,
     Touch,
-    plan,
-    was_not_opened,
+    Write,
+    decide,
+    merge_contents,
 )
-from beaker_dynamodb.item.envelope import Envelope, plain_envelope, rewrite
+from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.keys import as_text
-from beaker_dynamodb.item.merge import changed_keys, in_doubt
-from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.sides import Sides, Standing, merged_content
 from beaker_dynamodb.migration import on_demand
-from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
-from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, warn_of_replacement
+from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_replacement
 
 log = logging.getLogger(__name__)
 
@@ -54,243 +60,284 @@ KEPT: Final = (
 REPLACED: Final = (
     "a stored session does not open in this process; what its visitor has saved since replaces it"
 )
-#: Seconds that the marker of a rotation lives: longer than a request may take.
-MARKER_LIFETIME: Final = 60.0
 NOT_JSON: Final = (
     "sessions are said to be JSON (option envelope, or data_serializer), and this application saves"
     " others: they are replaced, not merged"
 )
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
+_KEY: Final = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What all sessions of one set of options share; built once a process.
+
+    `timeout` is what Beaker hands over, in seconds; `lifetime` of a row and `touch_after` (see
+    `SaveState`) follow from it. None is for ever.
+    """
+
+    rows: Rows
+    timeout: float | None
+    lifetime: float | None
+    touch_after: float
+
+    @classmethod
+    def of(cls, rows: Rows, timeout: float | None) -> SessionSettings:
+        """Derive them from the options and Beaker's timeout."""
+        lifetime = timeout if timeout is not None else rows.options.ttl or None
+        own = lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
+        return cls(rows, timeout, lifetime, rows.options.touch_interval(own))
 
 
 class SessionStore:
-    """Keeps one session's row: one request's view of it.
+    """One session, as one request sees it.
 
-    `known` is the text that the session object holds, what changes are counted from; `standing`
-    is what is in the table. After a merge they differ.
+    `base` is the text that the session object was loaded with, from which changes are counted;
+    `stored` is what is in the table. They differ after a save that merged something in.
     """
 
-    def __init__(
-        self, rows: Rows, namespace: object, timeout: float | None, runtime: Runtime
-    ) -> None:
-        options = rows.options
-        self.rows = rows
-        self.runtime = runtime
+    def __init__(self, settings: SessionSettings, namespace: object) -> None:
+        self.settings = settings
+        self.rows = rows = settings.rows
+        self.runtime = rows.runtime
+        self.namespace = namespace
         self.key = rows.layout.session(namespace)
-        self.lifetime = timeout if timeout is not None else options.ttl or None
-        beakers = self.lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
-        self.touch_after = options.touch_interval(beakers)
+        self.base: str | None = None
+        self.stored: Stored | None = None
         self.envelope: Envelope | None = None
-        self._opens = options.envelope
-        self.known: str | None = None
-        self.standing: Standing | None = None
-        self._former = former = on_demand.former(rows, namespace, timeout, runtime)
-        self._saver = Saver(rows, self.key, self.lifetime, runtime, former.bury if former else None)
-        self._nameless = as_text(namespace) == ""
-        self._tombstones = Tombstones(rows, runtime)
+        self._opens = rows.options.envelope
+        self.source: on_demand.LegacySession | None = None
+        if rows.options.migrate_from is not None:
+            self.source = on_demand.LegacySession(rows, namespace, settings.timeout)
+        self.tombstones: Tombstones | None = None
+        self._saver: Saver | None = None
+
+    # Beaker's verbs; a session is one value, under the key "session"
+
+    def get(self, key: object) -> Entry | None:
+        """Return the session's text; None if there is no live session."""
+        text = self.load() if _is_session(key) else None
+        return None if text is None else Entry(text)
+
+    def contains(self, key: object) -> bool:
+        """Tell whether there is a live session."""
+        return self.get(key) is not None
+
+    has_fresh = contains
+
+    def put(self, key: object, value: object, expiretime: float | None) -> None:  # noqa: ARG002  # a cache's
+        """Save the session's text; *expiretime* is for caches."""
+        if not (_is_session(key) and isinstance(value, str)):
+            raise OptionError("a session's manager keeps one text, under the key 'session'")
+        self.save(value)
+
+    def remove(self, key: object) -> None:
+        """Delete the session."""
+        if _is_session(key):
+            self.delete()
+
+    def clear(self) -> None:
+        """Delete the session."""
+        self.delete()
+
+    def keys(self) -> list[str]:
+        """List the one key, if there is a live session."""
+        return [_KEY] if self.contains(_KEY) else []
+
+    def lock(self, key: object) -> null_synchronizer:  # noqa: ARG002  # a cache's
+        """Return a lock that locks nothing: concurrent saves are merged instead."""
+        return null_synchronizer()
+
+    # A session needs no scope: it is loaded once a request
+
+    def open_scope(self) -> None:
+        """Do nothing."""
+
+    close_scope = open_write_scope = close_write_scope = open_scope
+
+    # Loading
 
     def load(self) -> str | None:
-        """Return the session's text as it was stored, None where there is no live one.
+        """Return the session's text as it was stored; None if there is no live session.
 
-        Raises: one of ours whatever goes wrong, never KeyError, TypeError or ValueError: Beaker
-        takes those for "no such session" and overwrites it (beaker/session.py:440).
+        Raises: one of our errors whatever goes wrong, never KeyError, TypeError or ValueError:
+        Beaker takes those for "no such session" and overwrites it (beaker/session.py:440).
         """
-        if self._nameless:  # else all clients that send an empty cookie would share a session
+        if self._is_nameless():
             return None
-        options = self.rows.options
-        table = (options.endpoint_url, options.region, options.table)
-        origin = LoadOrigin(table, digest(self.key.hash, 64))
-        outage.refuse_in_place_of_another(origin)
+        if sys.exc_info()[1] is not None:  # Beaker may be handling the error of another load
+            outage.refuse_in_place_of_another(self._origin())
         try:
             return self._load()
         except DynamoDBBackendError as error:
-            error.origin = origin
+            error.origin = self._origin()
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
             wrong = type(error).__name__
         failure = Unavailable(f"the session could not be read: {wrong}")
-        failure.origin = origin
+        failure.origin = self._origin()
         raise failure
 
     def _load(self) -> str | None:
         consistent, now = self.rows.options.consistent_read, self.runtime.clock()
         row = self.rows.read(self.key, consistent=consistent, now=now)
-        if row is None and not consistent:  # a stale miss would begin a new session over it
+        if row is None and not consistent:
+            # A miss of an eventually consistent read may be stale: Beaker would begin a new
+            # session over the one that another request has just stored.
             row = self.rows.read(self.key, consistent=True, now=now)
-        row = self._former.move() if row is None and self._former else row
+        if row is None and self.source is not None:
+            row = self.source.move()
         if row is None:
             return None
-        text = row.value.decode("utf-8", "surrogatepass")
-        self.known = text
-        self.standing = Standing(row.record.holding(b""), Content(text))
-        return text
+        self.base = row.value.decode("utf-8", "surrogatepass")
+        record = row.record
+        # A large value is not kept twice for the rest of the request.
+        self.stored = Stored(record.holding(b"") if record.pieces else record, self.base)
+        return self.base
+
+    def _is_nameless(self) -> bool:
+        """Tell whether the id is empty; all clients with an empty cookie would share a session."""
+        return not self.namespace and as_text(self.namespace) == ""
+
+    def _origin(self) -> LoadOrigin:
+        options = self.rows.options
+        table = (options.endpoint_url, options.region, options.table)
+        return LoadOrigin(table, digest(self.key.hash, 64))
+
+    # Saving
 
     def save(self, text: str) -> None:
-        """Carry out what saving *text* needs.
+        """Save *text*: decide what that takes, and carry it out.
 
-        Raises: Conflict, if `on_conflict` asks for it or merging gave up after 3 seconds;
-        ItemTooLarge; and whatever the client raises, unless only the access time was to be saved.
+        Raises: Conflict, if `on_conflict` asks for it, the id was rotated meanwhile, or merging
+        gave up after 3 seconds; ItemTooLarge; what the client raises, unless only the access time
+        was to be saved.
         """
-        if self._nameless:
+        if self._is_nameless():
             logs.warn(log, "a session with an empty id is not stored")
             return
-        envelope = self._envelope_of(text)
-        mine = _content(text, envelope)
-        known, changed = self._compared(envelope, mine)
-        if (
-            envelope is not None
-            and known is not None
-            and self._is_to_be_kept(envelope, known, mine)
-        ):
-            metering.report(metering.Saved("replace", "dropped"))
+        envelope = self._choose_envelope(text)
+        base = None if self.base is None else Content(self.base, envelope=envelope)
+        ours = Content(text, envelope=envelope)
+        if self._may_be_saved() and ours.is_emptied:
+            self.delete()  # there may be a row, although this request has not seen it
             return
-        lost = self._saver.may_have_saved
-        if lost and mine.emptied:  # the row may stand, though nobody has seen it
-            self.remove()
-            return
-        step = plan(
-            known,
-            self.standing.record if self.standing else None,
-            mine,
-            now=self.runtime.clock(),
-            lifetime=self.lifetime,
-            touch_after=self.touch_after,
-            changed=True if lost else changed,
-        )
-        self._carry_out(step, Sides(known, mine, envelope))
+        state = self._state(base, ours, envelope)
+        decision = decide(state)
+        if isinstance(decision, Leave):
+            _report(decision, "left")
+        elif isinstance(decision, GiveUp):
+            logs.warn(log, KEPT)
+            _report(Replace(""), "dropped")
+        else:
+            if isinstance(decision, Replace) and decision.unopened:
+                logs.warn(log, REPLACED)
+            self._carry_out(decision, state)
 
-    def remove(self) -> None:
-        """Delete the session's row, on condition of what was seen, until it is gone."""
-        if self.standing is None:
+    def delete(self) -> None:
+        """Delete the session's row, on condition of what was seen, until it is gone.
+
+        Raises: what the client raises.
+        """
+        if self.stored is None:
             self.load()
-        if self.standing is not None:
-            step = Delete(self.standing.record.rev)
-            self._carry_out(step, Sides(None, Content("", {}), None))
+        if self.stored is not None:
+            state = self._state(None, Content("", {}), None)
+            self._carry_out(Delete(self.stored.record.rev), state)
 
-    def remove_if_unchanged(self) -> None:
+    def delete_if_unchanged(self) -> None:
         """Delete the row of a session that timed out, unless somebody has written it since.
 
-        It is dead for everybody already: if the delete fails, the page goes on.
+        The session is over for everybody already: if the delete fails, the page goes on.
         """
-        if self.standing is None:
+        if self.stored is None:
             return
-        seen, self.standing, self.known = self.standing.record, None, None
+        record, self.stored, self.base = self.stored.record, None, None
         try:
-            self.rows.delete(self.key, At(seen.rev, seen.expires), seen)
+            self.rows.delete(self.key, At(record.rev, record.expires), record)
         except DynamoDBBackendError as error:
             log.info("the row of a session that timed out is left to its expiry: %s", error)
 
-    def retire(self, row: Record) -> Refusal | None:
-        """Put a marker over this session's row, which stood as *row*: it has got another id.
+    def merge_from(self, base: str | None, theirs: str) -> None:
+        """Merge into this session's row what the row of its old id holds.
 
-        For a load there is nothing; a request that is under way with the old id, and saves a
-        change, meets it and is told (`after_refusal`). It costs the write units of a delete.
+        The session object knows nothing of it: its next save is put onto that. A session that was
+        cleared takes nothing in: else it would not be empty.
 
-        Returns what stands there instead, where it is not that row any more.
+        Args: *base* is the text that both descend from.
+        Raises: as `save`.
         """
-        if self._former is not None:  # the old text must stay away for as long as it could live
-            return self._former.bury(self.key, At(row.rev), row, kind=ROTATED)
-        return self._tombstones.put(
-            self.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED
-        )
-
-    def absorb(self, known: str | None, theirs: str) -> None:
-        """Merge into this row what another holds, where *known* is what both descend from.
-
-        The session object knows nothing of it: what it saves next is put onto that. One that was
-        cleared takes nothing in, as in any other save: else it would not be empty.
-        """
-        if self.known is None or self.standing is None:
+        if self.base is None or self.stored is None:
             return
-        held, envelope = self.known, self._envelope_of(self.known)
-        mine, other = _content(held, envelope), _content(theirs, envelope)
-        if mine.values is not None and other.begun and not mine.begun:
+        text, envelope = self.base, self._choose_envelope(self.base)
+        ours, other = Content(text, envelope=envelope), Content(theirs, envelope=envelope)
+        if ours.values is not None and other.has_creation_time and not ours.has_creation_time:
             warn_of_replacement(CLEARED)
             return
-        merged = merged_content(Sides(_content(known or "", envelope), mine, envelope), other)
-        if merged is mine:
-            warn_of_replacement(UNOPENED if None in (mine.values, other.values) else UNWRITABLE)
+        merged = merge_contents(envelope, Content(base or "", envelope=envelope), ours, other)
+        if merged is ours:
+            is_opaque = None in (ours.values, other.values)
+            warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)
             return
-        self._carry_out(Replace(self.standing.record.rev), Sides(mine, merged, envelope))
-        self.known = held
+        state = self._state(ours, merged, envelope)
+        self._carry_out(Replace(self.stored.record.rev), state)
+        self.base = text
 
     def forbid_pickles(self) -> None:
-        """Never open a pickle from now on; option `envelope` wins where it says something."""
+        """Open no pickle for this session, unless option `envelope` says something else."""
         if self._opens == "auto":
             self._opens = "json"
-            if self._former is not None:
-                self._former.envelope = "json"
+            if self.source is not None:
+                self.source.envelope = "json"
 
-    def _envelope_of(self, mine: str) -> Envelope | None:
+    def _state(self, base: Content | None, ours: Content, envelope: Envelope | None) -> SaveState:
+        return SaveState(
+            base,
+            None if self.stored is None else self.stored.record,
+            ours,
+            envelope,
+            self.runtime.clock(),
+            self.settings.lifetime,
+            self.settings.touch_after,
+            self._may_be_saved(),
+        )
+
+    def _may_be_saved(self) -> bool:
+        """Tell whether an earlier save of this request ended in an error, and may be applied."""
+        return self._saver is not None and self._saver.may_have_saved
+
+    def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":
             return self.envelope
-        found = plain_envelope(mine, self.rows.options.max_value_size, self._opens)
+        found = plain_envelope(text, self.rows.options.max_value_size, self._opens)
         if found is None:
             logs.warn(log, OPAQUE if self._opens == "auto" else NOT_JSON, every=math.inf)
         return found
 
-    def _compared(
-        self, envelope: Envelope | None, mine: Content
-    ) -> tuple[Content | None, bool | None]:
-        """Give what the session object held, and whether more than its access time has changed.
-
-        None where both have to be opened to tell; in doubt it gets the same history as mine.
-        """
-        if self.known is None:
-            return None, None
-        known = _content(self.known, envelope)
-        told = envelope.differs(known.text, mine.text) if envelope else None
-        if told is not None or envelope is None or mine.values is None:
-            return known, told
-        if known.values is None:
-            return known, None
-        changed = changed_keys(known.values, mine.values)
-        if not in_doubt(changed, known.values, mine.values):
-            return known, None
-        again = rewrite(envelope, known.values)
-        return known if again is None else Content(known.text, envelope.open(again)), None
-
-    def _is_to_be_kept(self, envelope: Envelope, known: Content, mine: Content) -> bool:
-        """Tell whether a save would only replace a session that this process cannot open.
-
-        Where nothing but Beaker's own keys would take its place, it survives the deploy. A visitor
-        who has logged in again goes on with that.
-        """
-        if not envelope.may_have_begun_anew(known.text, mine.text):
-            return False
-        if not was_not_opened(known, mine):
-            return False
-        logs.warn(log, KEPT if mine.without_data else REPLACED)
-        return mine.without_data
-
-    def _carry_out(self, step: Plan, sides: Sides) -> None:
-        name = type(step).__name__.lower()
-        if isinstance(step, Leave):
-            metering.report(metering.Saved(name, "left"))
-            return
-        standing = self._opened(sides.envelope)
+    def _carry_out(self, write: Write, state: SaveState) -> None:
+        if self._saver is None:
+            erase = self.source.bury if self.source else self.rows.delete
+            self._saver = Saver(self.rows, self.key, erase)
         try:
-            result = self._saver.carry_out(step, sides, standing)
+            outcome, stored = self._saver.save(write, state, self.stored)
         except DynamoDBBackendError as error:
-            if not isinstance(step, Touch):
+            if not isinstance(write, Touch):
                 raise
-            # A page that only read never fails over a touch.
-            metering.report(metering.Saved(name, "dropped"))
+            # A page that only read never fails because its access time cannot be saved.
+            _report(write, "dropped")
             if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
                 logs.warn(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
-        metering.report(metering.Saved(name, result.outcome))
-        self.standing = result.standing
-        if result.outcome != "dropped":
-            self.known = None if result.standing is None else sides.mine.text
-
-    def _opened(self, envelope: Envelope | None) -> Standing | None:
-        """Open what stands, if an earlier save of this request merged something in."""
-        standing = self.standing
-        if standing is None or standing.content.text == self.known or envelope is None:
-            return standing
-        return replace(standing, content=_content(standing.content.text, envelope))
+        _report(write, outcome)
+        self.stored = stored
+        if outcome != "dropped":
+            self.base = None if stored is None else state.ours.text
 
 
-def _content(text: str, envelope: Envelope | None) -> Content:
-    return Content(text, envelope=envelope)
+def _is_session(key: object) -> bool:
+    return key == _KEY or as_text(key) == _KEY
+
+
+def _report(write: Write | Leave, outcome: str) -> None:
+    if metering.observers:
+        metering.report(metering.Saved(type(write).__name__.lower(), outcome))

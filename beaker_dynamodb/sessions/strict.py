@@ -16,7 +16,7 @@ from beaker.container import NamespaceManager
 from beaker.session import Session
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.item.bookkeeping import PLACES, TIMES
+from beaker_dynamodb.item.envelope import PLACES, TIMES
 
 log = logging.getLogger(__name__)
 
@@ -296,5 +296,6 @@ def _remove(namespace: NamespaceManager) -> bool:
 
 def _taken_over(namespace: NamespaceManager, former: NamespaceManager) -> bool:
     """Remove the former row; False if it was gone already."""
-    take_over: Callable[[NamespaceManager], bool] | None = getattr(namespace, "take_over", None)
-    return _remove(former) if take_over is None else take_over(former)
+    replace: Callable[[NamespaceManager], bool] | None
+    replace = getattr(namespace, "replace_old_row", None)
+    return _remove(former) if replace is None else replace(former)

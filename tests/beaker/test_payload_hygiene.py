@@ -243,8 +243,8 @@ def test_what_a_debugger_shows_of_our_values_hides_ids_and_payloads(site: Site) 
     options = {"table": site.table, "client": site.raw, "encryption_keys": ""}
     manager = DynamoDBNamespaceManager(ID, digest_filenames=False, **options)
     manager["session"]
-    store = manager._session_store
-    shown = f"{store.key!r} {store.standing!r} {store.rows!r}"
+    store = manager._session
+    shown = f"{store.key!r} {store.stored!r} {store.rows!r}"
 
     assert ID not in shown
     assert SECRET not in shown

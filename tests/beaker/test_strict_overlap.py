@@ -18,6 +18,7 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
 from beaker_dynamodb.ops.sessions import operated
 from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.sessions import rotation
 from beaker_dynamodb.sessions.store import SessionStore
 from tests.beaker.visits import Browser, Site, is_rotated
 from tests.instruments import Clock, Recorder
@@ -211,16 +212,16 @@ def written_before_each_marker(
 ) -> Iterator[list[int]]:
     """Let another request change the session whenever its old row is about to be replaced."""
     written: list[int] = []
-    retire = SessionStore.retire
+    put_marker = rotation.put_marker
 
-    def retire_late(store: SessionStore, row: Record) -> Refusal | None:
+    def put_late(old: SessionStore, row: Record) -> Refusal | None:
         if len(written) < times:
             written.append(len(written))
             tab.write(last=len(written))
-        return retire(store, row)
+        return put_marker(old, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(SessionStore, "retire", retire_late)
+        patched.setattr(rotation, "put_marker", put_late)
         yield written
 
 

@@ -135,7 +135,7 @@ def test_brackets_of_two_caches_do_not_mix(plain: Place, calls: Recorder) -> Non
     one.release_read_lock()
 
     assert (first, second, third) == (1, 2, 1)
-    assert read_scope.memo(one._cache) is None
+    assert read_scope.memo(one._store) is None
     assert calls.names == ["GetItem"] * 2
 
 

@@ -156,7 +156,7 @@ def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Cloc
         there.session()["session"] = "text"
         proxy.next(DOWN, operation="GetItem")
         assert "k" not in there.cache()
-        assert circuit_breaker.cooling(there.manager()._cache.rows.table, clocked.monotonic())  # type: ignore[union-attr]
+        assert circuit_breaker.cooling(there.manager()._store.rows.table, clocked.monotonic())
 
         assert there.session()["session"] == "text"
         there.session("other")["session"] = "text"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import OptionError
+from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.item.record import Record
 from tests.caches.places import Maker, Place, never
 
@@ -156,8 +157,8 @@ def test_a_cache_without_pickle_never_unpickles(
     monkeypatch.setattr(Planted, "ran", ())
     stored_by(plain, Planted())
     manager = plain.manager(serializer=serializer)
-    store = manager._cache
-    assert store is not None
+    store = manager._store
+    assert isinstance(store, CacheStore)
     before = "k" in manager
 
     record = Record(store.rows.layout.value("ns", "k"), b"", "birth.token")

@@ -17,8 +17,7 @@ from beaker.util import PickleSerializer
 
 from beaker_dynamodb.dynamodb.responses import failure_of
 from beaker_dynamodb.errors import mask, shown
-from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
-from beaker_dynamodb.item.compression import inflates_beyond
+from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place, inflates_beyond
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.merge import changed_keys, same

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.bookkeeping import TIMES
+from beaker_dynamodb.item.envelope import TIMES
 from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge, same
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)

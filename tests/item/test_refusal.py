@@ -8,21 +8,17 @@ from itertools import product
 import pytest
 
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
-from beaker_dynamodb.item.decide import (
-    AlreadyApplied,
-    Content,
-    Create,
-    Delete,
-    GiveUp,
-    Next,
-    RaiseConflict,
-    Replace,
-    Retry,
-    Touch,
-    after_refusal,
-)
+from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace, Touch
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.refusal import (
+    AlreadyApplied,
+    Next,
+    RaiseConflict,
+    Refusal,
+    Retry,
+    after_refusal,
+)
 
 NOW = 1000.0
 TOKEN = "mine"
@@ -43,7 +39,7 @@ CREATE, TOUCH, REPLACE, DELETE = (
     Replace("birth.seen"),
     Delete("birth.seen"),
 )
-TOUCH_ANEW = Touch("birth.seen", anew=True)
+TOUCH_ANEW = Touch("birth.seen", new_token=True)
 ALL: tuple[Refused, ...] = (CREATE, TOUCH, TOUCH_ANEW, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
@@ -51,10 +47,10 @@ DROPPED = GiveUp()
 THEN_MINE = Retry(Replace("birth.theirs"))
 THEN_MERGED = Retry(Replace("birth.theirs"), merge=True)
 MINE_AS_IT_WAS_CLEARED = Retry(
-    Replace("birth.theirs"), word="it was cleared while another request changed it"
+    Replace("birth.theirs"), reason="it was cleared while another request changed it"
 )
 MINE_AS_IT_IS_OPAQUE = Retry(
-    Replace("birth.theirs"), word="it does not open here, so the later save wins"
+    Replace("birth.theirs"), reason="it does not open here, so the later save wins"
 )
 
 
@@ -68,9 +64,7 @@ def refused(
     opened: Content = THEIRS,
 ) -> Next:
     """Ask what follows."""
-    return after_refusal(
-        plan, TOKEN, known, mine, theirs, lambda _: opened, now=NOW, on_conflict=policy
-    )
+    return after_refusal(Refusal(plan, TOKEN, known, mine, theirs, lambda _: opened, NOW, policy))
 
 
 def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Refused, Next]:
@@ -281,6 +275,6 @@ def test_theirs_is_opened_only_where_it_may_be_merged(plan: Refused) -> None:
         return THEIRS
 
     for theirs in (None, EXPIRED, replace(LIVE, rev="birth.mine"), LIVE):
-        after_refusal(plan, TOKEN, KNOWN, MINE, theirs, read, now=NOW, on_conflict="merge")
+        after_refusal(Refusal(plan, TOKEN, KNOWN, MINE, theirs, read, NOW, "merge"))
 
     assert opened == ([LIVE] if plan in {CREATE, REPLACE} else [])

@@ -7,18 +7,10 @@ from dataclasses import replace
 import pytest
 
 from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, Place
-from beaker_dynamodb.item.decide import (
-    AlreadyApplied,
-    Content,
-    Create,
-    GiveUp,
-    Replace,
-    Retry,
-    after_refusal,
-)
-from beaker_dynamodb.item.decide import Delete as Deleted
+from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.refusal import AlreadyApplied, Refusal, Retry, after_refusal
 
 #: As it stands in tables: format 1, kind T, no flags, no serializer, CRC-32 of those.
 GOLDEN = bytes.fromhex("01540000f24d3e15")
@@ -52,13 +44,13 @@ def test_it_is_absent_for_every_load(kind: int, keys: tuple[bytes, ...]) -> None
 def test_what_is_refused_by_it(on_conflict: str) -> None:
     """A new session takes its place, without a word; a slow save and a slow logout give way."""
 
-    def decided(refused: Create | Replace | Deleted, now: float = 1000) -> object:
+    def decided(refused: Create | Replace | Delete, now: float = 1000) -> object:
         mine = Content("mine", {"a": 1})
         return after_refusal(
-            refused, "x", None, mine, TOMB, lambda _: Content(""), now=now, on_conflict=on_conflict
+            Refusal(refused, "x", None, mine, TOMB, lambda _: Content(""), now, on_conflict)
         )
 
     assert decided(Create()) == Retry(Replace("b.t"))
     assert decided(Create(), now=3000) == Retry(Create())
     assert isinstance(decided(Replace("other.y")), GiveUp)
-    assert decided(Deleted("other.y")) == AlreadyApplied()
+    assert decided(Delete("other.y")) == AlreadyApplied()

@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.item.decide import Content
+from beaker_dynamodb.item.decide import Content, merge_contents, rebase
 from beaker_dynamodb.item.envelope import PickleEnvelope
-from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.item.sides import Sides, Standing, merged_content, onto
 
 BY = PickleEnvelope()
 BEGUN = {"_creation_time": 1.0}
@@ -24,11 +21,6 @@ def content(**values: Any) -> Content:
 KNOWN, MINE, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
 BOTH = {**BEGUN, "a": 1, "b": 2, "c": 3}
 CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
-
-
-def standing(what: Content) -> Standing:
-    """Let it stand in the table."""
-    return Standing(Record(Key("sess:a"), b"", "b.t"), what)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +37,7 @@ def test_a_refused_change_is_applied_to_theirs(
     known: Content | None, mine: Content, theirs: Content, merged: dict[str, Any] | None
 ) -> None:
     """What does not open cannot be merged: then it is mine as it is."""
-    found = merged_content(Sides(known, mine, BY), theirs)
+    found = merge_contents(BY, known, mine, theirs)
 
     assert found.values == merged
     assert BY.open(found.text) == merged
@@ -53,7 +45,7 @@ def test_a_refused_change_is_applied_to_theirs(
 
 def test_without_an_envelope_nothing_is_merged() -> None:
     """The sides of an opaque session have none."""
-    assert merged_content(Sides(KNOWN, MINE, None), THEIRS) is MINE
+    assert merge_contents(None, KNOWN, MINE, THEIRS) is MINE
 
 
 @pytest.mark.parametrize(
@@ -73,6 +65,6 @@ def test_a_second_save_keeps_what_the_first_has_merged_in(
     stands: Content | None, known: Content | None, mine: Content, written: dict[str, Any] | None
 ) -> None:
     """The session object never held it, so it would look deleted; a cleared session drops it."""
-    found = onto(standing(stands) if stands else None, Sides(known, mine, BY))
+    found = rebase(BY, known, mine, stands.text if stands else None)
 
     assert found.values == written
