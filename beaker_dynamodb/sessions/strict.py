@@ -216,11 +216,11 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         if self._deleted:
             self._create_id()
             self._begin_time()
+        if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
+            return False
         self._unsure = True  # until it has ended well
         super().save(accessed_only)
         self._unsure = False
-        if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
-            return False
         self._stored = True
         if self._rotated and self.use_cookies:
             self.request["set_cookie"] = True

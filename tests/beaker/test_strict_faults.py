@@ -249,3 +249,18 @@ class TestALogoutThatFailed:
             session.delete()
 
         assert site.rows() == {}
+
+    def test_a_first_save_that_was_lost_is_removed_although_the_page_ends_in_between(
+        self, site: Site, ann: Browser, proxy: FaultProxy
+    ) -> None:
+        """Beaker saves nothing for a new session as the page ends; the row is still to go."""
+        visit = site.request(None)
+        visit.session["user"] = "ann"
+        proxy.next(LoseReply(), operation="PutItem")
+        with pytest.raises(Unavailable):
+            visit.session._session().save()
+        assert len(site.rows()) == 2
+        visit.end()
+        visit.session.delete()
+
+        assert list(site.rows()) == [ann.id]
