@@ -48,7 +48,8 @@ def create_store(
         _generation = sources.generation
     try:
         # The types, too: 1, 1.0 and True are one key of a dict, but not one value of an option.
-        options = frozenset((name, type(value), value) for name, value in given.items())
+        values = given.values()
+        options = frozenset(zip(given, map(type, values), values, strict=True))
         key = (is_session, type(timeout), timeout, id(runtime), options)
         shared = _shared.get(key)
     except TypeError:  # a list or a dict among the values cannot be looked up

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 #: 72 bits, 12 characters: a row holds six tokens, and every byte of it is billed.
@@ -28,7 +29,7 @@ class Runtime:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = _sleep
     random: Callable[[], float] = random.random
-    token: Callable[[], str] = field(default=lambda: secrets.token_urlsafe(_TOKEN_BYTES))
+    token: Callable[[], str] = field(default=partial(secrets.token_urlsafe, _TOKEN_BYTES))
 
 
 #: What nothing has wound.

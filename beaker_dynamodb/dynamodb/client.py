@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -80,12 +80,18 @@ class Client:
         self._client: Made | None = None
         self._pid = os.getpid()
 
-    def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def call(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        describe_keys: Callable[[], str] | None = None,
+    ) -> Reply:
         """Make one call, and a second one if the first reply is broken.
 
         Args:
             operation: AWS's name of it; `request` is what botocore takes.
-            ought: the key schema that the options name, for the text of a `TableMismatch`.
+            describe_keys: says which key schema the options name, for a `TableMismatch`.
 
         Raises: any of ours but Conflict and CorruptItem.
         """
@@ -104,7 +110,8 @@ class Client:
                     body = {"Item": answer.item} if answer.item else {}
                     return Reply(body, refused=True, retried=retried)
                 if last or not answer.once_more:
-                    raise error_of(answer, self._facts(operation, request, answer), ought)
+                    expected = describe_keys() if describe_keys else ""
+                    raise error_of(answer, self._facts(operation, request, answer), expected)
                 continue
             wrong = broken(operation, request, answer) if operation in DATA else None
             if metering.observers:

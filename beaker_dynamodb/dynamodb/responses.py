@@ -304,8 +304,10 @@ def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) 
     if operation == "GetItem" and meta.get("MaxAttemptsReached") and meta.get("RetryAttempts"):
         return "its checksum may have been wrong to the last"
     item, key = body.get("Item"), request.get("Key")
-    if item and key and any(item.get(name) != value for name, value in key.items()):
-        return "it holds another item than the one asked for"
+    if item and key:
+        for name, value in key.items():
+            if item.get(name) != value:
+                return "it holds another item than the one asked for"
     return None
 
 

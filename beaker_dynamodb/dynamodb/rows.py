@@ -103,9 +103,13 @@ class Rows:
         return self._read(key, now, consistent=True)
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
-        record = self.get(key, consistent=consistent, now=now)
+        record = self.table.get(key, consistent=consistent)
         if record is None or not record.live(now):
             return None
+        if record.pieces:
+            record = self._get_large(record, now)
+            if record is None or not record.live(now):
+                return None
         value = self.open(record)
         return None if value is None else Row(record, value)
 
@@ -174,7 +178,8 @@ class Rows:
 
         Raises: ItemTooLarge; what the client raises.
         """
-        return self.put(self.sealed(record, value), condition, old)
+        place = Place(record.key, record.rev, record.expires)
+        return self.put(record.holding(self.codec.seal(value, place)), condition, old)
 
     def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
         """Write a sealed record if *condition* holds; return the row as written, or a refusal.
@@ -185,7 +190,8 @@ class Rows:
         manifest = self._write_chunks(record)
         refusal = self.table.put(manifest, condition)
         if refusal is None:
-            self._delete_chunks(old)
+            if old is not None and old.pieces:
+                self._delete_chunks(old)
             return manifest
         theirs = refusal.theirs
         # If it was refused by our own row, an earlier attempt was applied and its reply was lost:
@@ -245,6 +251,8 @@ class Rows:
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
+        if len(record.data) <= SMALL and record.name is None and not record.pieces:
+            return record
         if self._fits_in_a_row(record):
             return record.holding(record.data, 0) if record.pieces else record
         whole = cut(record.data)

@@ -72,8 +72,8 @@ class Table:
         Raises: CorruptItem, and whatever the client raises.
         """
         request = {"Key": self.wire_key(key), "ConsistentRead": consistent}
-        found = self.call("GetItem", request).body.get("Item")
-        return None if found is None else self.record_of(key, found)
+        found = self.call("GetItem", request).body.get("Item")  # it has that key, or this raises
+        return None if found is None else self._parse(key, found)
 
     def put(self, record: Record, condition: Condition) -> Refusal | None:
         """Write one row whole, on a condition; None means that it stands."""
@@ -127,7 +127,7 @@ class Table:
     def _expression(self, condition: Condition) -> dict[str, Any]:
         """Write a condition; every name by a placeholder, for `data`, `ttl`... are reserved."""
         if isinstance(condition, At):
-            text, names, values = "#r = :r", {"#r": "rev"}, {":r": typed(condition.rev)}
+            text, names, values = "#r = :r", {"#r": "rev"}, {":r": {"S": condition.rev}}
             if condition.expires is not None:
                 text, names["#e"] = f"{text} AND #e = :e", self.schema.ttl
                 values[":e"] = typed(condition.expires)
@@ -162,7 +162,7 @@ class Table:
         # Before the call: while it is under way another thread may make the table.
         seen = self.name in self.client.seen
         try:
-            reply = self.client.call(operation, request, ought=self.layout.described)
+            reply = self.client.call(operation, request, describe_keys=self.layout.describe)
         except TableMissing:
             if self.create is None or seen:
                 raise
@@ -171,7 +171,7 @@ class Table:
             return reply
         self.create()
         self.client.seen.add(self.name)
-        return self.client.call(operation, request, ought=self.layout.described)
+        return self.client.call(operation, request, describe_keys=self.layout.describe)
 
     def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
         """Read a row's primary key.
@@ -184,13 +184,17 @@ class Table:
         if hash_ is None or (ranged and range_ is None):
             raise TableMismatch(
                 "the table's key schema is not that of the options; the options say"
-                f" {self.layout.described}"
+                f" {self.layout.describe()}"
             )
         return Key(hash_, range_)
 
     def _item(self, record: Record) -> dict[str, Any]:
-        found = record.attributes(self.schema)
-        return {name: typed(value) for name, value in found.items()} | self.wire_key(record.key)
+        item: dict[str, Any] = self.wire_key(record.key)
+        for name, value in record.attributes(self.schema).items():
+            # As `typed`, without a call for each attribute.
+            kind = "S" if isinstance(value, str) else "B" if isinstance(value, bytes) else "N"
+            item[name] = {kind: str(value) if kind == "N" else value}
+        return item
 
     def wire_key(self, key: Key) -> dict[str, dict[str, str]]:
         """Write a primary key as AWS types it."""
@@ -209,7 +213,14 @@ class Table:
             raise Unavailable(
                 "DynamoDB's reply holds another item than the one asked for", call=facts
             )
-        return from_attributes(key, {n: plain(v) for n, v in item.items()}, self.schema)
+        return self._parse(key, item)
+
+    def _parse(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
+        found: dict[str, object] = {}
+        for name, value in item.items():
+            kind = next(iter(value), None) if type(value) is dict else None
+            found[name] = value[kind] if kind in {"S", "B"} else plain(value)
+        return from_attributes(key, found, self.schema)
 
 
 def typed(value: object) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Codec:
             smaller = deflate(payload, fast=self.fast)
             if len(smaller) < len(payload):
                 flags, payload = flags | COMPRESSED, smaller
-        if self._encrypts:
+        if self.keys and self.keys[0]:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, place, self._fixed(flags))
         fixed = self._fixed(flags)
@@ -117,7 +117,7 @@ class Codec:
             return None
         if flags & ENCRYPTED:
             payload = self._decrypt(payload, place, self._fixed(flags))
-        elif self._encrypts and self.plain_refused:
+        elif self.plain_refused and self.keys and self.keys[0]:
             raise _unknown(place, PLAIN)
         if flags & COMPRESSED:
             payload = self._inflated(payload, place)
@@ -126,10 +126,6 @@ class Codec:
             value, raw = base64.b64encode(payload), payload
         self._refuse_too_large(value, raw, place)
         return value
-
-    @property
-    def _encrypts(self) -> bool:
-        return bool(self.keys and self.keys[0])
 
     def _fixed(self, flags: int) -> bytes:
         return bytes((FORMAT, self.kind, flags, self.serializer))

@@ -9,13 +9,14 @@ is stored now.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
     BEAKERS_OWN,
     CREATED,
     PLACES,
+    Comparison,
     Envelope,
     Values,
     read_time,
@@ -25,20 +26,16 @@ from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge
 from beaker_dynamodb.item.record import Record
 
 
+@dataclass(eq=False, slots=True)
 class Content:
     """A session's text, and the dict in it; `values` is None if it is opaque.
 
     With an *envelope* it is opened when somebody asks for the dict, and then once.
     """
 
-    __slots__ = ("_envelope", "_values", "text")
-
-    def __init__(
-        self, text: str, values: Values | None = None, envelope: Envelope | None = None
-    ) -> None:
-        self.text = text
-        self._values = values
-        self._envelope = envelope
+    text: str = field(repr=False)
+    _values: Values | None = field(default=None, repr=False)
+    _envelope: Envelope | None = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Content):
@@ -153,6 +150,7 @@ class GiveUp:
 
 Write: TypeAlias = Create | Touch | Replace | Delete
 Decision: TypeAlias = Leave | GiveUp | Write
+_UNKNOWN: Final = Comparison(None)
 
 
 def decide(state: SaveState) -> Decision:
@@ -168,10 +166,13 @@ def decide(state: SaveState) -> Decision:
     * Else only the access time has changed: it is touched if its expiry has become too wrong.
     """
     stored, ours = state.stored, state.ours
-    changed = True if state.may_be_saved else _differ_in_bytes(state)
+    comparison = _UNKNOWN
+    if state.base is not None and state.envelope is not None:
+        comparison = state.envelope.compare(state.base.text, ours.text)
+    changed = True if state.may_be_saved else comparison.changed
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
-    unopened = changed is not False and _was_not_opened(state)
+    unopened = comparison.may_be_new and _was_not_opened(state)
     if unopened and ours.is_without_data:
         return GiveUp()
     if stored is None:
@@ -183,16 +184,6 @@ def decide(state: SaveState) -> Decision:
     if not _is_expiry_wrong(state, stored):
         return Leave()
     return Touch(stored.rev, new_token=stored.pieces > 0)
-
-
-def _differ_in_bytes(state: SaveState) -> bool | None:
-    """Tell from the bytes whether more than the access time differs; None if they cannot tell.
-
-    Most saves are decided here, without unpickling anything.
-    """
-    if state.base is None or state.envelope is None:
-        return None
-    return state.envelope.differs(state.base.text, state.ours.text)
 
 
 def _differ_in_values(state: SaveState) -> bool:
@@ -214,10 +205,8 @@ def _was_not_opened(state: SaveState) -> bool:
     to Beaker (beaker/session.py:440): it begins a new one under the same id. That shows in the
     creation time, which a session otherwise keeps, or loses by `clear()`.
     """
-    base, ours, envelope = state.base, state.ours, state.envelope
-    if base is None or envelope is None or not envelope.may_have_begun_anew(base.text, ours.text):
-        return False
-    if ours.values is None or not ours.has_creation_time:
+    base, ours = state.base, state.ours
+    if base is None or ours.values is None or not ours.has_creation_time:
         return False
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
@@ -258,17 +247,13 @@ def merge_contents(
     return ours if text is None else Content(text, values)
 
 
-def rebase(
-    envelope: Envelope | None, base: Content | None, ours: Content, stored: str | None
-) -> Content:
+def rebase(envelope: Envelope | None, base: Content, ours: Content, stored: str) -> Content:
     """Put ours onto *stored*, the text that an earlier save of this request has written.
 
     After a merge it holds keys that the session object never had. Without this, the next save of
     the same request would delete them. A session that was cleared in between takes nothing in.
     """
-    if stored is None or base is None or stored == base.text:
-        return ours
-    theirs = Content(stored, envelope=envelope)
+    theirs = Content(stored, None, envelope)
     is_opaque = None in (base.values, ours.values, theirs.values)
     was_cleared = theirs.has_creation_time and not ours.has_creation_time
     return ours if is_opaque or was_cleared else merge_contents(envelope, base, ours, theirs)

@@ -43,6 +43,7 @@ _TEXT, _NOTHING, _NUMBER, _AGAIN = b"X", b"N", b"G", b"h"
 _BEFORE = frozenset(name.encode() for name in (*PLACES, CREATED))
 _ACCESSED = ACCESSED.encode()
 _FLOAT = 8
+_VALUE_SIZES = {_NOTHING: 1, _AGAIN: 2, _NUMBER: 1 + _FLOAT}
 _CREATED_MARK = len(CREATED).to_bytes(4, "little") + CREATED.encode() + b"q"
 #: How protocol 2 names a class (`c`, module, line feed, name), read backwards: forwards each `c` of
 #: a user's long word would begin a search of its own, and the time grow with the square of it.
@@ -55,6 +56,19 @@ _BEGINS_JSON = re.compile(
 Values = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the bytes of two texts say of the sessions in them.
+
+    `changed`: whether more than the access time differs; None if they have to be opened to tell.
+    `may_be_new`: whether the creation times may differ. Beaker begins a session anew, under the
+    same id, if it cannot open what it has loaded.
+    """
+
+    changed: bool | None
+    may_be_new: bool = False
+
+
 class Envelope(Protocol):
     """Opens and closes a session's text."""
 
@@ -64,17 +78,8 @@ class Envelope(Protocol):
     def close(self, values: Values) -> str:
         """Write *values* as the text that Beaker would write."""
 
-    def differs(self, known: str, mine: str) -> bool | None:
-        """Tell from the bytes alone whether more than the access time differs.
-
-        None where they have to be opened to tell.
-        """
-
-    def may_have_begun_anew(self, known: str, mine: str) -> bool:
-        """Tell from the bytes alone whether *mine* may have another creation time than *known*.
-
-        Beaker begins a session anew, under the same id, where it cannot open what it has loaded.
-        """
+    def compare(self, base: str, ours: str) -> Comparison:
+        """Compare two texts by their bytes; most saves are decided without opening anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +101,29 @@ class PickleEnvelope:
         """Write the pickle in base64."""
         return base64.b64encode(pickle.dumps(values, 2)).decode("ascii")
 
-    def differs(self, known: str, mine: str) -> bool | None:
-        """Compare the pickles, where the access time stands where Beaker puts it.
+    def compare(self, base: str, ours: str) -> Comparison:
+        """Compare the pickles, if the access time is at the place where Beaker puts it.
 
         One pickle is one value. Two of plain types may be one value too, if equal texts were one
         object and are not any more: then a save is written that need not be.
         """
-        old, new = _decoded(known[:_HEAD]), _decoded(mine[:_HEAD])
+        old, new = _decoded(base[:_HEAD]), _decoded(ours[:_HEAD])
         at = _accessed_at(new)
-        if at is None or _accessed_at(old) != at:
-            return None
-        begins_alike = old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]
-        if begins_alike and known[_HEAD:] == mine[_HEAD:]:
-            return False
-        # Where known alone names a class, they differ by a type. A text may look like one.
-        return None if _NAMES_A_CLASS.search(_decoded(mine)[::-1]) else True
-
-    def may_have_begun_anew(self, known: str, mine: str) -> bool:
-        """Compare the creation times in the heads; one that is not there may be anything."""
-        times = {_created_in(_decoded(text[:_HEAD])) for text in (known, mine)}
-        return len(times) > 1 or None in times
+        begins_alike = at is not None and old[:at] == new[:at]
+        may_be_new = not begins_alike or _CREATED_MARK not in new[:at]
+        if may_be_new:
+            created = _created_in(old)
+            may_be_new = created is None or created != _created_in(new)
+        if at is None:
+            return Comparison(None, may_be_new)
+        if (not begins_alike or len(old) < at + _FLOAT) and _accessed_at(old) != at:
+            return Comparison(None, may_be_new)
+        is_same = begins_alike and old[at + _FLOAT :] == new[at + _FLOAT :]
+        if is_same and base[_HEAD:] == ours[_HEAD:]:
+            return Comparison(changed=False, may_be_new=may_be_new)
+        # If base alone names a class, they differ by a type. A text may look like one.
+        names_a_class = _NAMES_A_CLASS.search(_decoded(ours)[::-1])
+        return Comparison(None if names_a_class else True, may_be_new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +144,17 @@ class JsonEnvelope:
         """Write the zlib of the JSON in base64 (beaker/util.py:417)."""
         return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode("ascii")
 
-    def differs(self, known: str, mine: str) -> bool | None:
-        """Compare the JSON, where the access time stands where Beaker puts it."""
-        old, new = self._inflated(known), self._inflated(mine)
+    def compare(self, base: str, ours: str) -> Comparison:
+        """Compare the JSON, if the access time is at the place where Beaker puts it.
+
+        It is never new: JSON holds no classes, so what opened once opens always.
+        """
+        old, new = self._inflated(base), self._inflated(ours)
         seen, now = _BEGINS_JSON.match(old), _BEGINS_JSON.match(new)
         if seen is None or now is None:
-            return None
-        before = old[: seen.start(1)] == new[: now.start(1)]
-        return not (before and old[seen.end(1) :] == new[now.end(1) :])
-
-    def may_have_begun_anew(self, known: str, mine: str) -> bool:  # noqa: ARG002  # the protocol's
-        """It has not: JSON holds no classes, so what opened once opens always."""
-        return False
+            return Comparison(None)
+        is_same = old[: seen.start(1)] == new[: now.start(1)]
+        return Comparison(not (is_same and old[seen.end(1) :] == new[now.end(1) :]))
 
     def _inflated(self, text: str) -> bytes:
         """Inflate at most *most* bytes; nothing at all, where that is not the whole."""
@@ -198,35 +205,40 @@ def rewrite(envelope: Envelope, values: Values) -> str | None:
 
 
 def _accessed_at(raw: bytes) -> int | None:
-    """Find the 8 bytes of the access time, behind no key but Beaker's own; None elsewhere."""
+    """Return where the 8 bytes of the access time are, behind no key but Beaker's own; else None.
+
+    Each key is a short text: X, its length in 4 bytes, the text, q, its number in the memo. A value
+    is another short text, None, a float, or a text that was memorized before. Anything else ends
+    the search: then the pickle is opened.
+    """
     if not raw.startswith(_PICKLED_DICT + b"("):
         return None
-    name, at = _text_at(raw, len(_PICKLED_DICT) + 1)
-    while name in _BEFORE:
+    at, is_key, name = len(_PICKLED_DICT) + 1, True, b""
+    while True:
         kind = raw[at : at + 1]
+        if name == _ACCESSED and not is_key:
+            return at + 1 if kind == _NUMBER and at + 1 + _FLOAT <= len(raw) else None
         if kind == _TEXT:
-            _, at = _text_at(raw, at)
+            begins = at + 5
+            ends = begins + int.from_bytes(raw[at + 1 : begins], "little")
+            if raw[ends : ends + 1] != b"q":
+                return None
+            name = raw[begins:ends] if is_key else name
+            at = ends + 2
+        elif is_key or kind not in _VALUE_SIZES:
+            return None
         else:
-            at += {_NOTHING: 1, _AGAIN: 2, _NUMBER: 1 + _FLOAT}.get(kind, len(raw))
-        name, at = _text_at(raw, at)
-    whole = raw[at : at + 1] == _NUMBER and at + 1 + _FLOAT <= len(raw)
-    return at + 1 if name == _ACCESSED and whole else None
+            at += _VALUE_SIZES[kind]
+        if is_key and name != _ACCESSED and name not in _BEFORE:
+            return None
+        is_key = not is_key
 
 
 def _created_in(head: bytes) -> bytes | None:
-    """Read the 8 bytes of the creation time out of the beginning of a pickle."""
+    """Return the 8 bytes of the creation time at the beginning of a pickle."""
     at = head.find(_CREATED_MARK)
     found = head[at + len(_CREATED_MARK) :][: 2 + _FLOAT]  # its number in the memo, G, the float
     return found[2:] if at >= 0 and found[1:2] == _NUMBER and len(found) == 2 + _FLOAT else None
-
-
-def _text_at(raw: bytes, at: int) -> tuple[bytes, int]:
-    """Read a short text of a pickle, and where the rest begins; nothing, where there is none."""
-    begins = at + 5
-    ends = begins + int.from_bytes(raw[at + 1 : begins], "little")
-    if raw[at : at + 1] != _TEXT or raw[ends : ends + 1] != b"q":
-        return b"", len(raw)
-    return raw[begins:ends], ends + 2
 
 
 def _decoded(text: str) -> bytes:

@@ -61,14 +61,19 @@ class Layout:
     range_key: str | None = None
     hash_ids: bool = False
 
-    @property
-    def described(self) -> str:
-        """Say the key schema in words, for an error."""
+    def describe(self) -> str:
+        """Return the key schema in words, for an error."""
         ranged = f" and range key {self.range_key!r}" if self.range_key else ""
         return f"hash key {self.hash_key!r}{ranged} (String)"
 
     def namespace(self, namespace: object) -> str:
         """Write a namespace as it stands in a key, without the prefix."""
+        if (
+            not self.hash_ids
+            and isinstance(namespace, str)
+            and _PLAIN_NAMESPACE.fullmatch(namespace)
+        ):
+            return namespace  # the usual case: an id that Beaker has drawn
         text = as_text(namespace)
         if self.hash_ids and text is not None:
             return _hashed(b"text\0", text)

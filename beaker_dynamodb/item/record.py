@@ -114,6 +114,11 @@ class Record:
         """Name the Create that this row descends from."""
         return birth(self.rev)
 
+    def successor(self, token: str) -> tuple[str, tuple[str, ...]]:
+        """Return `rev` and `prev` of a write of other data over this row, which drew *token*."""
+        born, _, last = self.rev.partition(".")
+        return f"{born}.{token}", (last, *self.prev)[:REMEMBERED]
+
     def wrote(self, token: str) -> bool:
         """Tell whether the write that drew *token* is in this row, even below a later one."""
         return token_of(self.rev) == token or token in self.prev
@@ -243,7 +248,9 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     expires, name = found.get(schema.ttl), found.get("name")
     if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
-    if _size(rev) > MAX_REV or _size(prev) > MAX_PREV:
+    # A character takes 4 bytes at most: ours are counted without being encoded.
+    is_long = 4 * len(rev) > MAX_REV and _size(rev) > MAX_REV
+    if is_long or (4 * len(prev) > MAX_PREV and _size(prev) > MAX_PREV):
         raise CorruptItem(digest(key.hash), "its revision is too long")
     if not (expires is None or isinstance(expires, Decimal)) or not (
         name is None or isinstance(name, str)
@@ -256,7 +263,8 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
     until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
-    promoted, pieces = promoted_of(found, schema), count(data, schema.max_chunks)
+    promoted = promoted_of(found, schema) if schema.special else {}
+    pieces = count(data, schema.max_chunks)
     return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))
 
 

@@ -32,7 +32,7 @@ def items(client: Client, table: str, hash_key: str, beginning: str) -> Iterator
     }
     ought = f"hash key {hash_key!r} (String)"
     while True:
-        body = client.call("Scan", request, ought=ought).body
+        body = client.call("Scan", request, describe_keys=lambda: ought).body
         for item in body.get("Items", ()):
             yield {name: value_of(typed) for name, typed in item.items()}
         request = next_page(request, body, CallFacts("Scan", table, client.region))

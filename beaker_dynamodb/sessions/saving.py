@@ -32,10 +32,8 @@ from beaker_dynamodb.item.decide import (
 from beaker_dynamodb.item.envelope import Envelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import (
-    REMEMBERED,
     Attribute,
     Record,
-    birth,
     promote,
     rev_of,
     token_of,
@@ -45,6 +43,7 @@ from beaker_dynamodb.item.refusal import (
     Next,
     RaiseConflict,
     Refusal,
+    Retry,
     after_refusal,
 )
 from beaker_dynamodb.runtime import Runtime
@@ -137,15 +136,17 @@ class Saver:
         raises.
         """
         envelope, old = state.envelope, state.stored
-        content = rebase(envelope, state.base, state.ours, before.text if before else None)
-        attempts, read = Attempts(self.runtime), self._reader(envelope)
+        base, content = state.base, state.ours
+        if before is not None and base is not None and before.text != base.text:
+            content = rebase(envelope, base, content, before.text)
+        attempts: Attempts | None = None
         while True:
             token = self.runtime.token()
             answer = self._write(write, content, old, token, state)
             if not isinstance(answer, RefusedWrite):
-                self._forget_unsure()
-                outcome = "stored" if content is state.ours else "merged"
-                return outcome, None if answer is None else Stored(answer, content.text)
+                return self._finish(answer, content, state)
+            if attempts is None:
+                attempts, read = Attempts(self.runtime), self._reader(envelope)
             theirs = answer.theirs
             write, state = self._after_own(write, state, theirs)
             decided = self._decide(write, token, state, theirs, read)
@@ -156,14 +157,18 @@ class Saver:
                 return "stored", _applied(write, theirs, token, content, read)
             if isinstance(decided, RaiseConflict) or attempts.is_over():
                 raise _conflict(theirs, read)
-            if decided.reason:
-                warn_of_replacement(decided.reason)
             attempts.wait()
-            write, old, content = decided.write, theirs, state.ours
-            if decided.merge and theirs is not None:
-                content = merge_contents(envelope, state.base, state.ours, read(theirs))
-                if content is state.ours:
-                    warn_of_replacement(UNWRITABLE)
+            write, old = decided.write, theirs
+            content = _next_content(decided, state, theirs, read)
+
+    def _finish(
+        self, written: Record | None, content: Content, state: SaveState
+    ) -> tuple[str, Stored | None]:
+        """Account for a write that was applied."""
+        if self._unsure:
+            self._forget_unsure()
+        outcome = "stored" if content is state.ours else "merged"
+        return outcome, None if written is None else Stored(written, content.text)
 
     def _forget_unsure(self) -> None:
         self._unsure.clear()
@@ -213,7 +218,7 @@ class Saver:
                 except CorruptItem:
                     value = None
                 text = (value or b"").decode("utf-8", "surrogatepass")
-                found[theirs.rev] = Content(text, envelope=envelope)
+                found[theirs.rev] = Content(text, None, envelope)
             return found[theirs.rev]
 
         return read
@@ -259,8 +264,7 @@ class Saver:
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
-            rev = rev_of(birth(write.rev), token)
-            prev = (token_of(old.rev), *old.prev)[:REMEMBERED]
+            rev, prev = old.successor(token)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
 
     def _promoted(
@@ -283,6 +287,20 @@ class Saver:
                 kind = dict(schema.special)[name]
                 logs.warn(log, f"special key {name!r} cannot be an index key of type {kind}")
         return found
+
+
+def _next_content(
+    decided: Retry, state: SaveState, theirs: Record | None, read: Callable[[Record], Content]
+) -> Content:
+    """Return what is written next: ours merged into theirs, or ours with a line in the log."""
+    if decided.reason:
+        warn_of_replacement(decided.reason)
+    if not decided.merge or theirs is None:
+        return state.ours
+    merged = merge_contents(state.envelope, state.base, state.ours, read(theirs))
+    if merged is state.ours:
+        warn_of_replacement(UNWRITABLE)
+    return merged
 
 
 def _applied(

@@ -116,7 +116,7 @@ class SessionStore:
 
     def get(self, key: object) -> Entry | None:
         """Return the session's text; None if there is no live session."""
-        text = self.load() if _is_session(key) else None
+        text = self.load() if key == _KEY or _is_session(key) else None
         return None if text is None else Entry(text)
 
     def contains(self, key: object) -> bool:
@@ -127,7 +127,7 @@ class SessionStore:
 
     def put(self, key: object, value: object, expiretime: float | None) -> None:  # noqa: ARG002  # a cache's
         """Save the session's text; *expiretime* is for caches."""
-        if not (_is_session(key) and isinstance(value, str)):
+        if not ((key == _KEY or _is_session(key)) and isinstance(value, str)):
             raise OptionError("a session's manager keeps one text, under the key 'session'")
         self.save(value)
 
@@ -163,7 +163,7 @@ class SessionStore:
         Raises: one of our errors whatever goes wrong, never KeyError, TypeError or ValueError:
         Beaker takes those for "no such session" and overwrites it (beaker/session.py:440).
         """
-        if self._is_nameless():
+        if not self.namespace and self._is_nameless():
             return None
         if sys.exc_info()[1] is not None:  # Beaker may be handling the error of another load
             outage.refuse_in_place_of_another(self._origin())
@@ -197,7 +197,7 @@ class SessionStore:
 
     def _is_nameless(self) -> bool:
         """Tell whether the id is empty; all clients with an empty cookie would share a session."""
-        return not self.namespace and as_text(self.namespace) == ""
+        return as_text(self.namespace) == ""
 
     def _origin(self) -> LoadOrigin:
         options = self.rows.options
@@ -213,19 +213,20 @@ class SessionStore:
         gave up after 3 seconds; ItemTooLarge; what the client raises, unless only the access time
         was to be saved.
         """
-        if self._is_nameless():
+        if not self.namespace and self._is_nameless():
             logs.warn(log, "a session with an empty id is not stored")
             return
         envelope = self._choose_envelope(text)
-        base = None if self.base is None else Content(self.base, envelope=envelope)
-        ours = Content(text, envelope=envelope)
-        if self._may_be_saved() and ours.is_emptied:
+        base = None if self.base is None else Content(self.base, None, envelope)
+        ours = Content(text, None, envelope)
+        state = self._state(base, ours, envelope)
+        if state.may_be_saved and ours.is_emptied:
             self.delete()  # there may be a row, although this request has not seen it
             return
-        state = self._state(base, ours, envelope)
         decision = decide(state)
         if isinstance(decision, Leave):
-            _report(decision, "left")
+            if metering.observers:
+                _report(decision, "left")
         elif isinstance(decision, GiveUp):
             logs.warn(log, KEPT)
             _report(Replace(""), "dropped")
@@ -270,11 +271,11 @@ class SessionStore:
         if self.base is None or self.stored is None:
             return
         text, envelope = self.base, self._choose_envelope(self.base)
-        ours, other = Content(text, envelope=envelope), Content(theirs, envelope=envelope)
+        ours, other = Content(text, None, envelope), Content(theirs, None, envelope)
         if ours.values is not None and other.has_creation_time and not ours.has_creation_time:
             warn_of_replacement(CLEARED)
             return
-        merged = merge_contents(envelope, Content(base or "", envelope=envelope), ours, other)
+        merged = merge_contents(envelope, Content(base or "", None, envelope), ours, other)
         if merged is ours:
             is_opaque = None in (ours.values, other.values)
             warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)
@@ -299,12 +300,8 @@ class SessionStore:
             self.runtime.clock(),
             self.settings.lifetime,
             self.settings.touch_after,
-            self._may_be_saved(),
+            may_be_saved=self._saver is not None and self._saver.may_have_saved,
         )
-
-    def _may_be_saved(self) -> bool:
-        """Tell whether an earlier save of this request ended in an error, and may be applied."""
-        return self._saver is not None and self._saver.may_have_saved
 
     def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":
@@ -328,16 +325,16 @@ class SessionStore:
             if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
                 logs.warn(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
-        _report(write, outcome)
+        if metering.observers:
+            _report(write, outcome)
         self.stored = stored
         if outcome != "dropped":
             self.base = None if stored is None else state.ours.text
 
 
 def _is_session(key: object) -> bool:
-    return key == _KEY or as_text(key) == _KEY
+    return as_text(key) == _KEY
 
 
 def _report(write: Write | Leave, outcome: str) -> None:
-    if metering.observers:
-        metering.report(metering.Saved(type(write).__name__.lower(), outcome))
+    metering.report(metering.Saved(type(write).__name__.lower(), outcome))

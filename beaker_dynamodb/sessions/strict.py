@@ -16,7 +16,7 @@ from beaker.container import NamespaceManager
 from beaker.session import Session
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.item.envelope import PLACES, TIMES
+from beaker_dynamodb.item.envelope import PLACES, TIMES, Comparison
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +47,12 @@ class SessionEnvelope:
         text: str = self._session._encrypt_data(dict(values))  # noqa: SLF001  # likewise
         return text
 
-    def differs(self, known: str, mine: str) -> bool | None:  # noqa: ARG002  # the protocol's
-        """Leave it to a comparison of what is inside: encrypted texts always differ."""
-        return None
+    def compare(self, base: str, ours: str) -> Comparison:  # noqa: ARG002  # the protocol's
+        """Leave it to a comparison of what is inside: encrypted texts always differ.
 
-    def may_have_begun_anew(self, known: str, mine: str) -> bool:  # noqa: ARG002  # the protocol's
-        """It has not: StrictSession takes a fresh id where a session does not open."""
-        return False
+        It is never new: StrictSession takes a fresh id if a session does not open.
+        """
+        return Comparison(None)
 
 
 class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types

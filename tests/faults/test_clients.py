@@ -38,9 +38,9 @@ from beaker_dynamodb.dynamodb import client
 url, table = sys.argv[1:]
 site = Site(url, table, {"endpoint_url": url})
 users = [site.begun(user=number) for number in range(4)]
-doors = list(client._doors.values())
-for client in doors:
-    client._lock.acquire()  # as another thread would in the moment of the fork
+held = list(client._clients.values())
+for one in held:
+    one._lock.acquire()  # as another thread would in the moment of the fork
 children = []
 for number, user in enumerate(users):
     pid = os.fork()

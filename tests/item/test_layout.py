@@ -79,4 +79,4 @@ def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashe
 )
 def test_a_mismatch_can_say_which_schema_is_expected(layout: Layout, expected: str) -> None:
     """The layout says its key schema in words."""
-    assert layout.described == expected
+    assert layout.describe() == expected

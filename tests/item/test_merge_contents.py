@@ -51,9 +51,6 @@ def test_without_an_envelope_nothing_is_merged() -> None:
 @pytest.mark.parametrize(
     ("stands", "known", "mine", "written"),
     [
-        (None, KNOWN, MINE, MINE.values),
-        (KNOWN, None, MINE, MINE.values),
-        (KNOWN, KNOWN, MINE, MINE.values),
         (THEIRS, KNOWN, MINE, BOTH),
         (THEIRS, KNOWN, CLEARED, CLEARED.values),
         (THEIRS, KNOWN, OPAQUE, None),
@@ -62,9 +59,9 @@ def test_without_an_envelope_nothing_is_merged() -> None:
     ],
 )
 def test_a_second_save_keeps_what_the_first_has_merged_in(
-    stands: Content | None, known: Content | None, mine: Content, written: dict[str, Any] | None
+    stands: Content, known: Content, mine: Content, written: dict[str, Any] | None
 ) -> None:
     """The session object never held it, so it would look deleted; a cleared session drops it."""
-    found = rebase(BY, known, mine, stands.text if stands else None)
+    found = rebase(BY, known, mine, stands.text)
 
     assert found.values == written

@@ -29,13 +29,11 @@ def refusing(monkeypatch: pytest.MonkeyPatch, refused: Mapping[str, Exception]) 
     """Have the client raise for some operations; return what was asked."""
     call, asked = Client.call, list[str]()
 
-    def refuse(
-        self: Client, operation: str, request: Mapping[str, Any], *, ought: str = ""
-    ) -> Reply:
+    def refuse(self: Client, operation: str, request: Mapping[str, Any], **more: Any) -> Reply:
         asked.append(operation)
         if operation in refused:
             raise refused[operation]
-        return call(self, operation, request, ought=ought)
+        return call(self, operation, request, **more)
 
     monkeypatch.setattr(Client, "call", refuse)
     return asked

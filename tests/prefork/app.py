@@ -51,13 +51,13 @@ def share_clients_across_processes() -> None:
 
     def believed(self: Any, key: Any, item: Any) -> Any:
         claimed = {**item, **self.wire_key(key)}
-        return record_of(self, key, claimed)
+        return parse(self, key, claimed)
 
-    record_of: Callable[[Any, Any, Any], Any] = table.Table.record_of
+    parse: Callable[[Any, Any, Any], Any] = table.Table._parse
     for owner, name, replaced in (
         (clients.Client, "renew", once),
         (clients, "broken", lambda *facts: None),
-        (table.Table, "record_of", believed),
+        (table.Table, "_parse", believed),
     ):
         if not hasattr(owner, name):
             raise AttributeError(name)  # it was renamed: this would take nothing out

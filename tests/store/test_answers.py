@@ -229,7 +229,9 @@ def test_aws_refusal_of_a_key_says_is_and_ought(message: str, is_: str, proxy: F
     proxy.next(aws_error("ValidationException", message=message))
     request = {"TableName": "sessions", "Item": {"id": {"S": SECRET}}}
 
-    error = failure(lambda: client(proxy.url).call("PutItem", request, ought="hash key 'id'"))
+    error = failure(
+        lambda: client(proxy.url).call("PutItem", request, describe_keys=lambda: "hash key 'id'")
+    )
 
     assert type(error) is TableMismatch
     assert f"{is_}, the options say hash key 'id'" in str(error)

@@ -122,10 +122,10 @@ class Meeting(Client):
         super().__init__(Connection(region=REGION, endpoint_url=url))
         self.barriers = barriers
 
-    def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def call(self, operation: str, request: Mapping[str, Any], **more: Any) -> Reply:
         if operation in self.barriers:
             self.barriers[operation].wait(20)
-        return super().call(operation, request, ought=ought)
+        return super().call(operation, request, **more)
 
 
 @pytest.mark.parametrize("make", [provision.ensure, provision.create_on_demand])

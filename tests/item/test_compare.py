@@ -39,7 +39,7 @@ def text(kind: str, session: dict[str, Any]) -> str:
 
 def differs(kind: str, known: dict[str, Any], mine: dict[str, Any]) -> bool | None:
     """Compare two sessions by what Beaker writes of them."""
-    return KINDS[kind][1].differs(text(kind, known), text(kind, mine))
+    return KINDS[kind][1].compare(text(kind, known), text(kind, mine)).changed
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +52,7 @@ def test_a_session_that_was_only_read_does_not_differ(kind: str, session: dict[s
     assert opened is not None
     once = text(kind, opened)
 
-    assert envelope.differs(once, text(kind, {**opened, "_accessed_time": 2.25})) is False
+    assert envelope.compare(once, text(kind, {**opened, "_accessed_time": 2.25})).changed is False
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,7 +161,7 @@ def test_garbage_is_opened_and_not_compared(kind: str) -> None:
     envelope = KINDS[kind][1]
 
     for end in range(len(whole)):
-        assert envelope.differs(whole[:end], whole) is not False
-        assert envelope.differs(whole, whole[:end]) is not False
+        assert envelope.compare(whole[:end], whole).changed is not False
+        assert envelope.compare(whole, whole[:end]).changed is not False
     for raw in (b"", b"\x80\x02}q\x00(X\xff\xff\xff\xff", pickle.dumps([], 2), b"\x78\x9c"):
-        assert envelope.differs(base64.b64encode(raw).decode(), whole) is None
+        assert envelope.compare(base64.b64encode(raw).decode(), whole).changed is None
