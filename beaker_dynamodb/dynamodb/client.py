@@ -106,9 +106,7 @@ class Client:
                 if metering.observers:
                     _report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
-                    retried = last or (answer.attempts or 1) > 1
-                    body = {"Item": answer.item} if answer.item else {}
-                    return Reply(body, refused=True, retried=retried)
+                    return _refused(answer, again=last)
                 if last or not answer.once_more:
                     expected = describe_keys() if describe_keys else ""
                     raise error_of(answer, self._facts(operation, request, answer), expected)
@@ -189,6 +187,11 @@ class Client:
         if failure is not None:
             told = failure.facts
         return CallFacts(operation, request.get("TableName"), self.region, *told)
+
+
+def _refused(failure: Failure, *, again: bool) -> Reply:
+    body = {"Item": failure.item} if failure.item else {}
+    return Reply(body, refused=True, retried=again or (failure.attempts or 1) > 1)
 
 
 def _report(
