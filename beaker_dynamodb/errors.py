@@ -69,7 +69,9 @@ def mask(text: str) -> str:
 
     A password with white space in it is found by `shown` only, which knows where a value ends.
     """
-    return _PARAMETER.sub(_without_secret, _WORD.sub(lambda word: _without_user(word[0]), text))
+    if _AT.search(text):
+        text = _WORD.sub(lambda word: _without_user(word[0]), text)
+    return _PARAMETER.sub(_without_secret, text)
 
 
 def shown(value: object) -> str:

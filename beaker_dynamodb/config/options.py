@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from beaker_dynamodb.config import parsers
-from beaker_dynamodb.errors import masked_repr
+from beaker_dynamodb.errors import OptionError, masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
 #: Units a second of one table: far above every quota of AWS's, and a number that it can read.
@@ -288,3 +288,58 @@ def reference() -> str:
         named = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
         lines.append(f"| {named} | {row.shown} | {row.node} | {row.meaning} |")
     return "\n".join(lines) + "\n"
+
+
+# What no two options may say together
+
+#: Backends of `migrate_from` of which no pickle is read by `pickle`; memory and tables hold none.
+_NEVER_UNPICKLED: Final = frozenset(
+    "file dbm memory ext:redis ext:rediscluster ext:database ext:sqla ext:dynamodb dynamodb".split()
+)
+
+
+def validate(options: Options) -> Options:
+    """Return *options* if no two of them contradict each other.
+
+    Raises: OptionError, naming both.
+    """
+    _refuse_equal_names(options)
+    _refuse_halves(options)
+    return options
+
+
+def _refuse_equal_names(options: Options) -> None:
+    """Refuse two attributes of one name."""
+    attributes = ["data", "rev", "prev", "name", "early", options.hash_key, options.ttl_attribute]
+    attributes += [options.range_key] if options.range_key else []
+    twice = {name for name in attributes if attributes.count(name) > 1 or not name}
+    if twice:
+        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+    for name, _ in options.special_keys:
+        if name in attributes:
+            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+
+
+def _refuse_halves(options: Options) -> None:
+    """Refuse one half of what makes sense together."""
+    if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
+        raise OptionError(
+            "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
+            " provisioned table, none for an on-demand one"
+        )
+    if (options.aws_access_key_id is None) is not (options.aws_secret_access_key is None):
+        raise OptionError(
+            "options 'aws_access_key_id' and 'aws_secret_access_key' go together: give both, or"
+            " none, and AWS's own places are searched"
+        )
+    if options.aws_session_token is not None and options.aws_access_key_id is None:
+        raise OptionError(
+            "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
+            " 'aws_secret_access_key'"
+        )
+    old = options.migrate_from
+    if options.envelope == "json" and old is not None and old not in _NEVER_UNPICKLED:
+        raise OptionError(
+            f"option 'envelope' is json, so no pickle is read, and 'migrate_from' is {old!r}, which"
+            " unpickles what it holds"
+        )

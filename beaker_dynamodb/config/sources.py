@@ -10,12 +10,14 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
-from beaker_dynamodb.config import contradictions, parsers, urls
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.options import TABLE, Options, validate
 from beaker_dynamodb.errors import OptionError, shown
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,13 @@ _FOREIGN = ("session.", "cache.", "beaker.")
 #: What begins with the second belongs to the backend that the first names.
 _MOVING, _FORMERS = "migrate_from", "migrate_from."
 _CLOSE = 0.75
+
+# What a `url` may look like: `dynamodb://REGION/TABLE?option=value`, in place of many options
+_URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
+_SCHEME = "dynamodb"
+_URL_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
+#: What a region looks like where no table is named: a table's name alone would be taken for one.
+_OF_AWS = re.compile(r"([a-z]+-){2,}\d+", re.ASCII)
 
 _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
 _defaults: dict[str, object] = {}
@@ -58,7 +67,7 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
                     " 'session.data_serializer'"
                 )
             values |= {name: _cast(name, value) for name, value in source.items()}
-    return contradictions.checked(Options(**_moving(values, kind, given)))
+    return validate(Options(**_moving(values, kind, given)))
 
 
 def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str,
     named = _named(layer)
     url = named.pop("url", None)
     if url is not None:
-        found = urls.options_in(url)
+        found = _options_in_url(url)
         if found is None and kind == "session":  # pyramid_beaker hands a cache.url to all caches
             _ignore("option 'url' is not a dynamodb://REGION/TABLE")
         inside = _named(found or {})
@@ -109,6 +118,46 @@ def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str,
             raise OptionError("option 'url' cannot hold another one")
         yield inside
     yield named
+
+
+def _options_in_url(url: object) -> dict[str, object] | None:
+    """Read the options that *url* holds, as texts; None where it is another backend's.
+
+    Raises: OptionError, which shows nothing of the url.
+    """
+    if not isinstance(url, str):
+        raise OptionError(_URL_EXPECTED)
+    place, _, query = url.strip().partition("?")
+    scheme, _, path = place.partition(":")
+    if scheme.lower() != _SCHEME:
+        if difflib.get_close_matches(scheme.lower(), [_SCHEME], cutoff=_CLOSE):
+            raise OptionError(_URL_EXPECTED)
+        return None
+    if parsers.has_comment(url):
+        raise OptionError(f"{_URL_EXPECTED}; {parsers.COMMENT}")
+    region, _, table = path.removeprefix("//").partition("/")
+    table = urllib.parse.unquote(table.strip("/"))
+    pairs = _url_pairs(query)
+    if not path.startswith("//") or not _URL_REGION.fullmatch(region) or "/" in table or "#" in url:
+        raise OptionError(_URL_EXPECTED)
+    if region and not table and not _OF_AWS.fullmatch(region):
+        raise OptionError(f"{_URL_EXPECTED}; it names no table, and what stands there is no region")
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise OptionError("option 'url' names an option twice")
+    return {"region": region, "table": table, **dict(pairs)}
+
+
+def _url_pairs(query: str) -> list[tuple[str, str]]:
+    """Read `option=value&...`; a plus is a plus, for keys in base64 are full of them."""
+    try:
+        pairs = urllib.parse.parse_qsl(
+            query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query)
+        )
+    except ValueError:
+        pairs = [("", "")]
+    if not all(name for name, _ in pairs):
+        raise OptionError(_URL_EXPECTED)
+    return pairs
 
 
 def _named(layer: Mapping[str, object]) -> dict[str, object]:

@@ -179,7 +179,7 @@ def failure_of(error: Exception, *, making: bool = False) -> Failure:
 
     Args: *making* says that it was raised while a client was made, before any call was sent.
     """
-    names = frozenset(kind.__name__ for kind in type(error).__mro__)
+    names = frozenset([kind.__name__ for kind in type(error).__mro__])
     response = getattr(error, "response", None)
     if "ClientError" not in names or not isinstance(response, Mapping):
         code, names = type(error).__name__, names | _names_inside(error)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.config.contradictions import _NEVER_UNPICKLED
+from beaker_dynamodb.config.options import _NEVER_UNPICKLED
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from beaker_dynamodb.migration.source import _READERS, _REMOVERS, Backend
