@@ -177,12 +177,24 @@ def test_a_session_is_emptied_when_only_bookkeeping_is_left(
 ANEW = text(_accessed_time=NOW, _creation_time=NOW)
 
 
-class Pickles(JsonEnvelope):
-    """Opens nothing here, and cannot tell anything from the bytes, as of pickled objects."""
+class Telling:
+    """An envelope that tells the comparison that it was given, and notes what it is asked."""
+
+    def __init__(self, found: Comparison) -> None:
+        self.found, self.asked = found, list[tuple[str, str]]()
 
     def compare(self, base: str, ours: str) -> Comparison:
-        """Leave it to the values."""
-        return Comparison(None, may_be_new=True)
+        """Note the texts."""
+        self.asked.append((base, ours))
+        return self.found
+
+    def open(self, text: str) -> dict[str, Any] | None:
+        """Open nothing: the contents of these tests are open."""
+        raise AssertionError(text)
+
+    def close(self, values: dict[str, Any]) -> str:
+        """Close nothing."""
+        raise AssertionError(values)
 
 
 LOGGED_IN = text(_creation_time=NOW, user="ann")
@@ -217,7 +229,7 @@ def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
 
     Without data that is given up, so that the stored session survives the deploy.
     """
-    found = decided(known, ROW, mine, envelope=Pickles(1))
+    found = decided(known, ROW, mine, envelope=Telling(Comparison(None, may_be_new=True)))
 
     assert found == expected
     if isinstance(found, Replace) and isinstance(expected, Replace):
@@ -237,6 +249,91 @@ def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
 def test_beakers_own_keys_are_no_data(content: Content, expected: bool) -> None:
     """What a session holds beside them is what its visitor would lose."""
     assert content.is_without_data is expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"), [(True, Replace("b.t")), (False, Leave()), (None, Leave())]
+)
+def test_what_the_bytes_tell_is_not_looked_for_again(
+    changed: bool | None, expected: Decision
+) -> None:
+    """They are compared once, base first; only if they cannot tell, the values are."""
+    envelope = Telling(Comparison(changed))
+
+    assert decided(KNOWN, ROW, READ, envelope=envelope) == expected
+    assert envelope.asked == [(KNOWN.text, READ.text)]
+
+
+@pytest.mark.parametrize("envelope", [None, Telling(Comparison(changed=False))])
+@pytest.mark.parametrize(
+    ("stored", "ours", "expected"),
+    [(ROW, READ, Replace("b.t")), (ROW, KNOWN, Replace("b.t")), (None, READ, Create())],
+)
+def test_a_save_after_one_that_may_have_been_applied_is_always_made(
+    stored: Record | None, ours: Content, expected: Decision, envelope: Envelope | None
+) -> None:
+    """What the failed one has written may have to be taken back, even if nothing has changed."""
+    state = SaveState(KNOWN, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_be_saved=True)
+
+    assert decide(state) == expected
+
+
+class Point:
+    """An object without `__eq__`: it is compared by its pickle."""
+
+    def __init__(self, **state: object) -> None:
+        self.__dict__.update(state)
+
+
+class Rewriting(Telling):
+    """Closes base's values and opens them once more, as others that have another pickle."""
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any] | None) -> None:
+        super().__init__(Comparison(None))
+        self.before, self.after = before, after
+
+    def close(self, values: dict[str, Any]) -> str:
+        """Take base's values, and no others; some cannot be pickled again."""
+        if values is not self.before or self.after is None:
+            raise TypeError("cannot pickle")
+        return "closed"
+
+    def open(self, text: str) -> dict[str, Any] | None:
+        """Open what was closed."""
+        assert text == "closed"
+        return self.after
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "ours", "expected"),
+    [
+        (Point(a=1), Point(a=2), Point(a=2), Leave()),
+        (Point(a=1), Point(a=2), Point(a=3), Replace("b.t")),
+        (Point(a=1), None, Point(a=2), Replace("b.t")),
+        (Point(a=1), None, Point(a=1), Leave()),
+        ("text", "other", "other", Replace("b.t")),
+    ],
+)
+def test_equal_objects_of_another_history_are_no_change(
+    before: object, again: object, ours: object, expected: Decision
+) -> None:
+    """An object's pickle depends on its history: in doubt base gets the same one as ours.
+
+    A text needs no second look, and what cannot be pickled again counts as it is.
+    """
+    base = {**BASE, "point": before}
+    envelope = Rewriting(base, None if again is None else {**BASE, "point": again})
+    later = Content("ours", {**BASE, "point": ours, "_accessed_time": NOW})
+
+    assert decided(Content("base", base), ROW, later, envelope=envelope) == expected
+
+
+@pytest.mark.parametrize("base", [None, OPAQUE, KNOWN])
+def test_a_session_that_beaker_has_begun_over_nothing_is_saved(base: Content | None) -> None:
+    """It has replaced nothing that this request has loaded, or what did not open."""
+    found = decided(base, None, ANEW, envelope=Telling(Comparison(None, may_be_new=True)))
+
+    assert found == (Create() if base is None else GiveUp())
 
 
 def test_a_session_is_opened_when_somebody_asks_and_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -65,3 +66,19 @@ def test_a_second_save_keeps_what_the_first_has_merged_in(
     found = rebase(BY, known, mine, stands.text)
 
     assert found.values == written
+
+
+def test_what_both_descend_from_tells_a_deletion_from_a_key_that_is_new() -> None:
+    """A key that ours has deleted is deleted from theirs; also by a second save of a request."""
+    base, ours = content(a=1, gone=1), content(a=1)
+    theirs = content(a=1, gone=1, c=3)
+
+    assert merge_contents(BY, base, ours, theirs).values == {**BEGUN, "a": 1, "c": 3}
+    assert rebase(BY, base, ours, theirs.text).values == {**BEGUN, "a": 1, "c": 3}
+
+
+def test_what_cannot_be_pickled_again_is_not_merged() -> None:
+    """An object may open and not close: then ours is written as it is."""
+    theirs = Content("theirs", {**BEGUN, "lock": threading.Lock()})
+
+    assert merge_contents(BY, KNOWN, MINE, theirs) is MINE

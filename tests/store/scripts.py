@@ -29,7 +29,7 @@ class Script:
         self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
         self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
 
-    def call(self, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def call(self, operation: str, request: Mapping[str, Any], **_: object) -> Reply:
         self.asked[operation].append(request)
         turns = self.answers[operation]
         answer = turns.pop(0) if len(turns) > 1 else turns[0]
