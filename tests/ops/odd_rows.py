@@ -263,7 +263,7 @@ def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str
     """Run a command over these rows; return its exit code, stdout, stderr and what is left."""
     table = OddTable(items)
 
-    def call(_: Client, operation: str, request: Mapping[str, Any], *, ought: str = "") -> Reply:
+    def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Reply:
         return Reply(table.call(operation, request))
 
     with pytest.MonkeyPatch.context() as patch, streams(encoding) as told:
