@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from beaker_dynamodb.errors import (
     AccessRefused,
+    CallFacts,
     Conflict,
     CorruptItem,
     DynamoDBBackendError,
@@ -27,13 +28,15 @@ from beaker_dynamodb.manager import DynamoDBNamespaceManager
 
 if TYPE_CHECKING:
     from beaker_dynamodb.config.sources import configure
-    from beaker_dynamodb.dynamodb.metering import observe
+    from beaker_dynamodb.dynamodb.metering import Call, Saved, observe
     from beaker_dynamodb.sessions.strict import StrictSession
 
 __version__ = "1.0.0.dev0"
 
 __all__ = [
     "AccessRefused",
+    "Call",
+    "CallFacts",
     "Conflict",
     "CorruptItem",
     "DynamoDBBackendError",
@@ -41,6 +44,7 @@ __all__ = [
     "ItemTooLarge",
     "OptionError",
     "Refused",
+    "Saved",
     "StrictSession",
     "TableError",
     "TableMismatch",
@@ -57,6 +61,8 @@ __all__ = [
 #: Where the names stand that are imported when they are asked for: whoever only lists the
 #: installed backends pays for none of them.
 _LATE = {
+    "Call": "dynamodb.metering",
+    "Saved": "dynamodb.metering",
     "StrictSession": "sessions.strict",
     "configure": "config.sources",
     "observe": "dynamodb.metering",

@@ -43,7 +43,8 @@ AWS_WORDS = frozenset(
 AWS_PLACES = ("dynamodb/", "provisioning/", "migration/scan.py", "migration/readers/tables.py")
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 PUBLIC = frozenset(
-    "DynamoDBNamespaceManager StrictSession configure reset observe __version__".split()
+    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession configure reset observe"
+    " __version__".split()
 )
 #: What `import beaker_dynamodb` must not load.
 LATE = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -43,10 +44,11 @@ def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> 
     ],
 )
 def test_the_word_none_takes_back_what_a_layer_below_has_said(
-    name: str, said: object, nothing: object
+    name: str, said: Any, nothing: object
 ) -> None:
     """The table of options prints `none` as their default, so an ini file may say it."""
-    with configure(**{name: [said] if isinstance(said, bytes) else said}):
+    given: dict[str, Any] = {name: [said] if isinstance(said, bytes) else said}
+    with configure(**given):
         assert getattr(parse({}, "session"), name) != nothing
         assert getattr(parse({name: "none"}, "session"), name) == nothing
 

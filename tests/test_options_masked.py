@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies
@@ -54,7 +55,7 @@ def by_url(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]
     return {"url": f"dynamodb://r/tab?{name}={urllib.parse.quote(str(value), safe='')}"}
 
 
-def by_default(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
+def by_default(name: str, value: Any, _: pytest.MonkeyPatch) -> dict[str, object]:
     """Set it for the process."""
     configure(**{name: value})
     return {}

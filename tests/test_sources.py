@@ -85,7 +85,7 @@ LAYERS: list[tuple[dict[str, object], dict[str, object], dict[str, str], str]] =
 @pytest.mark.parametrize(("given", "defaults", "environment", "expected"), LAYERS)
 def test_the_nearest_source_wins(
     given: dict[str, object],
-    defaults: dict[str, object],
+    defaults: dict[str, Any],
     environment: dict[str, str],
     expected: str,
     monkeypatch: pytest.MonkeyPatch,

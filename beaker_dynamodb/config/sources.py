@@ -14,11 +14,16 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE, Options, validate
 from beaker_dynamodb.errors import OptionError, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # Python 3.10 has none of its own
+
+    from beaker_dynamodb.config.option_types import OptionValues
 
 log = logging.getLogger(__name__)
 
@@ -264,7 +269,7 @@ def _cast(name: str, value: object) -> object:
     raise OptionError("; ".join((f"option {shown(name)} has {said}", *wrong)))
 
 
-def configure(**defaults: object) -> AbstractContextManager[None]:
+def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[None]:
     """Set defaults for every manager of this process; as a context manager, for a while.
 
     Takes the options of the table and `url`. They rank below what an ini file or a

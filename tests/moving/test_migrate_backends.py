@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
 def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
     """`configure()` sets it for every manager; the old one would look behind itself for ever."""
     user = new.begun(user="ann")
-    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
+    formers: dict[str, Any] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
     formers["migrate_from.table"] = new.table
     formers["migrate_from.client"] = new.options["client"]
 
@@ -133,7 +134,7 @@ def test_a_table_of_ours_may_be_the_old_backend(
     """That is how another prefix, or hashed ids, are introduced without a logout."""
     user = new.begun(user="ann")
     before = user.also()
-    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
+    formers: dict[str, Any] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
     formers["migrate_from.client"] = new.options["client"]
     site = new.with_(**other, **formers)
 
