@@ -59,7 +59,7 @@ SURVIVORS: dict[str, tuple[int, str]] = {
 
 @pytest.mark.long
 def test_no_line_that_decides_can_be_changed_unnoticed(tmp_path: Path) -> None:
-    """Every mutant of decide, refusal, merge and creation_lock fails a test, but for those that change nothing."""
+    """Every mutant of what decides fails a test, but for those that change nothing."""
     for name in ("beaker_dynamodb", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

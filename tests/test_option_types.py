@@ -16,7 +16,7 @@ from beaker_dynamodb.config.options import TABLE, Options
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = ROOT / "beaker_dynamodb" / "config" / "option_types.py"
-HEAD = '''"""The types of the options as `configure()` takes them: Python values, or texts of an ini file.
+HEAD = '''"""The types of the options as `configure()` takes them: values, or texts as in ini files.
 
 Written from the table in `options.py` by `python -m tests.test_option_types`; a test compares them.
 """

@@ -1,4 +1,4 @@
-"""The types of the options as `configure()` takes them: Python values, or texts of an ini file.
+"""The types of the options as `configure()` takes them: values, or texts as in ini files.
 
 Written from the table in `options.py` by `python -m tests.test_option_types`; a test compares them.
 """
