@@ -17,6 +17,7 @@ from typing import Any, Literal
 from beaker_dynamodb.config import contradictions, parsers, urls
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.runtime import on_reset
 
 log = logging.getLogger(__name__)
 
@@ -275,3 +276,6 @@ def forget() -> None:
     """Forget what `configure()` set and what was parsed or warned of."""
     _restore({})
     _warned.clear()
+
+
+on_reset(forget)

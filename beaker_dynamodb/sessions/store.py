@@ -214,7 +214,7 @@ class SessionStore:
         was to be saved.
         """
         if self._is_nameless():
-            logs.warn(log, "a session with an empty id is not stored")
+            logs.log_once_a_minute(log, "a session with an empty id is not stored")
             return
         envelope = self._choose_envelope(text)
         base = None if self.base is None else Content(self.base, envelope=envelope)
@@ -227,11 +227,11 @@ class SessionStore:
         if isinstance(decision, Leave):
             _report(decision, "left")
         elif isinstance(decision, GiveUp):
-            logs.warn(log, KEPT)
+            logs.log_once_a_minute(log, KEPT)
             _report(Replace(""), "dropped")
         else:
             if isinstance(decision, Replace) and decision.unopened:
-                logs.warn(log, REPLACED)
+                logs.log_once_a_minute(log, REPLACED)
             self._carry_out(decision, state)
 
     def delete(self) -> None:
@@ -311,7 +311,9 @@ class SessionStore:
             return self.envelope
         found = plain_envelope(text, self.rows.options.max_value_size, self._opens)
         if found is None:
-            logs.warn(log, OPAQUE if self._opens == "auto" else NOT_JSON, every=math.inf)
+            logs.log_once_a_minute(
+                log, OPAQUE if self._opens == "auto" else NOT_JSON, period=math.inf
+            )
         return found
 
     def _carry_out(self, write: Write, state: SaveState) -> None:
@@ -326,7 +328,7 @@ class SessionStore:
             # A page that only read never fails because its access time cannot be saved.
             _report(write, "dropped")
             if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
-                logs.warn(log, f"{UNTOUCHED}: {type(error).__name__}")
+                logs.log_once_a_minute(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
         _report(write, outcome)
         self.stored = stored
