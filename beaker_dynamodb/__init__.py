@@ -1,7 +1,7 @@
 """The DynamoDB backend of Beaker: sessions and caches in one table that all servers share.
 
-This is the face: it hands names on, and `reset()` forgets for a test. Importing it loads neither
-boto3 nor a framework; boto3 comes with the first call, after gevent has patched what it patches.
+This module only offers the public names. Importing it must load neither boto3 nor a framework:
+boto3 is imported with the first call, after gevent has patched what it patches.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from beaker_dynamodb.errors import (
     UnknownFormat,
 )
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
+from beaker_dynamodb.runtime import reset
 
 if TYPE_CHECKING:
     from beaker_dynamodb.config.sources import configure
@@ -58,8 +59,8 @@ __all__ = [
 ]
 
 
-#: Where the names stand that are imported when they are asked for: whoever only lists the
-#: installed backends pays for none of them.
+#: The modules of the names that are imported at their first use: a process that only lists the
+#: installed backends of Beaker must not pay for them.
 _LATE = {
     "Call": "dynamodb.metering",
     "Saved": "dynamodb.metering",
@@ -70,22 +71,7 @@ _LATE = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a name of the face when it is asked for."""
+    """Import a public name at its first use."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
-
-
-def reset() -> None:
-    """Forget clients, defaults, observers and what was parsed, for the next test.
-
-    A client that was made before `mock_aws` began would talk to AWS.
-    """
-    from beaker_dynamodb import factory, logs
-    from beaker_dynamodb.caches import circuit_breaker, creation_lock
-    from beaker_dynamodb.config import sources
-    from beaker_dynamodb.dynamodb import client, metering
-
-    for module in (sources, factory, client, logs, circuit_breaker, creation_lock):
-        module.forget()
-    metering.forget_all()

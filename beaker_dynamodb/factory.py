@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration import source
-from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.runtime import Runtime, on_reset
 from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
 
 #: What is shared by the stores of one set of options: a cache's are its rows and its timeout.
@@ -91,6 +91,4 @@ def _create_table(client: Client, options: Options) -> None:
     create_missing_table(client, options)
 
 
-def forget() -> None:
-    """Forget what was built."""
-    _shared.clear()
+on_reset(_shared.clear)

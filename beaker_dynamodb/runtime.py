@@ -1,10 +1,12 @@
-"""Time and luck, as one frozen value that is handed in: tests wind it, nothing else asks the OS.
+"""The clock, sleep and randomness, and what to renew after a fork or to forget on `reset()`.
 
-It stands on the ground floor: the lease of `store/` and the saves above it share it.
+Code that needs the time or a random number takes a `Runtime`, so that tests can replace it. A
+module that keeps something in memory registers here, when it is imported, how that is renewed.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
@@ -23,7 +25,7 @@ def _sleep(seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Time and luck, handed in so that tests can wind them. Seconds, and 0 <= fraction < 1."""
+    """The clock, sleep and randomness. Times are in seconds; `random()` is in [0, 1)."""
 
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -32,5 +34,42 @@ class Runtime:
     token: Callable[[], str] = field(default=partial(secrets.token_urlsafe, _TOKEN_BYTES))
 
 
-#: What nothing has wound.
+#: The operating system's own.
 REAL: Final = Runtime()
+
+#: The process that the memory belongs to, as far as it is known here. Whoever uses what a child
+#: must not share compares it with `os.getpid()`: a server that forks in C, as uWSGI does, runs
+#: none of Python's callbacks in the child.
+process_id = os.getpid()
+_fork_callbacks: list[Callable[[], object]] = []
+_reset_callbacks: list[Callable[[], object]] = []
+
+
+def on_fork(callback: Callable[[], object]) -> None:
+    """Call *callback* in each forked child, before anything else of this package runs there."""
+    _fork_callbacks.append(callback)
+
+
+def on_reset(callback: Callable[[], object]) -> None:
+    """Call *callback* whenever an application's test calls `reset()`."""
+    _reset_callbacks.append(callback)
+
+
+def renew_after_fork() -> None:
+    """Renew everything that a forked child must not share with its parent: locks and sockets."""
+    global process_id  # noqa: PLW0603  # the one place that follows a fork
+    for callback in _fork_callbacks:
+        callback()
+    process_id = os.getpid()  # last: no other thread may go on with what is not renewed yet
+
+
+def reset() -> None:
+    """Forget clients, defaults, observers and what was parsed, for the next test.
+
+    A client that was made before `mock_aws` began would talk to AWS.
+    """
+    for callback in _reset_callbacks:
+        callback()
+
+
+os.register_at_fork(after_in_child=renew_after_fork)

@@ -67,7 +67,7 @@ def warnings() -> Iterator[tuple[str, str]]:
             match node:
                 case (
                     ast.Call(
-                        func=ast.Attribute(value=ast.Name(id="logs"), attr="warn"),
+                        func=ast.Attribute(value=ast.Name(id="logs"), attr="log_once_a_minute"),
                         args=[_, message, *_],
                     )
                     | ast.Call(

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.connection import Connection, given_client
 from beaker_dynamodb.dynamodb.identity import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
-from beaker_dynamodb.logs import warn
+from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import make_ready
 from beaker_dynamodb.ops.application import application
 from beaker_dynamodb.ops.doctor.examine import look_over
@@ -235,7 +235,9 @@ def test_a_sentence_is_told_without_user_and_password(before: str, password: str
 
 def test_a_line_that_is_logged_once_a_minute_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     """Its text may hold the name of an attribute."""
-    warn(logging.getLogger("beaker_dynamodb.test"), f"special key 'user:{SECRET}@host'")
+    log_once_a_minute(
+        logging.getLogger("beaker_dynamodb.test"), f"special key 'user:{SECRET}@host'"
+    )
 
     assert caplog.messages == ["special key '***@host'"]
 

@@ -5,11 +5,11 @@ It is kept per connection and table, in monotonic seconds.
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.runtime import on_fork, on_reset
 
 #: How many seconds caches are bypassed after a call that found DynamoDB unavailable.
 REST: Final = 5.0
@@ -31,4 +31,5 @@ def forget() -> None:
     _until.clear()
 
 
-os.register_at_fork(after_in_child=forget)
+on_fork(forget)
+on_reset(forget)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +18,7 @@ from beaker_dynamodb.dynamodb.table import Absent, At, Table
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +109,9 @@ class CreationLock:
         try:
             taken = self._acquire_there(started + self._patience, wait=wait)
         except (Unavailable, CorruptItem) as error:
-            logs.warn(log, f"a cache value is made without the lock: {type(error).__name__}")
+            logs.log_once_a_minute(
+                log, f"a cache value is made without the lock: {type(error).__name__}"
+            )
             return True
         except BaseException:
             self._release_here()
@@ -222,4 +223,5 @@ def forget() -> None:
     _seen.clear()
 
 
-os.register_at_fork(after_in_child=forget)
+on_fork(forget)
+on_reset(forget)

@@ -7,10 +7,11 @@ one. A write bracket remembers nothing: what is read there decides about a write
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
+
+from beaker_dynamodb.runtime import on_fork
 
 #: The most seconds that a read is remembered, however long its bracket stays open.
 MEMORY: Final = 1.0
@@ -87,4 +88,4 @@ def _forget_all() -> None:
     _writing.set(())
 
 
-os.register_at_fork(after_in_child=_forget_all)
+on_fork(_forget_all)

@@ -116,7 +116,9 @@ class CacheStore:
         try:
             row = self.rows.read(where, consistent=consistent, now=self.runtime.clock())
         except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
-            logs.warn(log, f"a cache entry that cannot be read is a miss: {type(error).__name__}")
+            logs.log_once_a_minute(
+                log, f"a cache entry that cannot be read is a miss: {type(error).__name__}"
+            )
             return None
         if row is None:
             return None
@@ -124,7 +126,7 @@ class CacheStore:
             return Entry(self.rows.serializer.loads(row.value), row.record.expires_exactly)
         except Exception as error:  # noqa: BLE001  # a class moved by a deploy raises anything
             wrong = type(error).__name__
-        logs.warn(log, f"a cache entry that does not load any more is a miss: {wrong}")
+        logs.log_once_a_minute(log, f"a cache entry that does not load any more is a miss: {wrong}")
         return None
 
     # Writing
@@ -198,7 +200,7 @@ class CacheStore:
         """Yield the rows of this namespace's values and pieces; its locks stay as they are."""
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
-            logs.warn(log, SCANS, every=math.inf)
+            logs.log_once_a_minute(log, SCANS, period=math.inf)
             yield from pages.scan(table, layout.values_begin(self.namespace))
             return
         for found in pages.query(table, layout.hash_of(self.namespace)):
@@ -247,7 +249,7 @@ class CacheStore:
     def _cool(self, error: DynamoDBBackendError) -> None:
         circuit_breaker.begin(self.rows.table, self.runtime.monotonic())
         code = error.call.code if error.call else None
-        logs.warn(log, f"DynamoDB is not available ({code}): caches are bypassed")
+        logs.log_once_a_minute(log, f"DynamoDB is not available ({code}): caches are bypassed")
 
 
 def _name(key: object) -> str | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE, Options, validate
 from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.runtime import on_reset
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # Python 3.10 has none of its own
@@ -329,3 +330,6 @@ def forget() -> None:
     """Forget what `configure()` set and what was parsed or warned of."""
     _restore({})
     _warned.clear()
+
+
+on_reset(forget)

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from beaker_dynamodb import runtime
 from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.connection import Connection, given_client, user_agent
 from beaker_dynamodb.dynamodb.responses import (
@@ -71,14 +72,16 @@ class Client:
         #: Known once there was a boto3 client.
         self.region: str | None = None
         self._given_in = os.getpid()
+        self._client: Made | None = None
         self.renew()
         _made.add(self)
 
     def renew(self) -> None:
         """Forget boto3's client and the lock: after a fork they belong to the parent."""
+        made, self._client = self._client, None
         self._lock = threading.Lock()
-        self._client: Made | None = None
-        self._pid = os.getpid()
+        if made is not None and made.wire is not None:
+            made.wire.close()
 
     def call(
         self,
@@ -162,8 +165,8 @@ class Client:
         return self._made().client
 
     def _made(self) -> Made:
-        if self._pid != os.getpid():
-            self.renew()
+        if runtime.process_id != os.getpid():
+            runtime.renew_after_fork()
         made = self._client
         if made is None:
             # Made outside the lock: making it may take the network, and a lock from before
@@ -277,14 +280,15 @@ def get_client(connection: Connection) -> Client:
 def forget() -> None:
     """Forget every client; one that is still held starts anew, and has seen no table."""
     _clients.clear()
+    _renew_all()
     for held in list(_made):
-        held.renew()
         held.seen.clear()
 
 
 def _renew_all() -> None:
-    for found in _clients.values():
-        found.renew()
+    for held in list(_made):
+        held.renew()
 
 
-os.register_at_fork(after_in_child=_renew_all)
+runtime.on_fork(_renew_all)
+runtime.on_reset(forget)

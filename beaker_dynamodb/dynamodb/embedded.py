@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import threading
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.runtime import on_fork
 
 #: The value of option `endpoint_url` that asks for it.
 WORD: Final = "embedded"
 NEEDED: Final = ("moto", "flask", "flask_cors")
 
 _lock = threading.Lock()
-_servers: dict[int, Any] = {}
+_server: Any = None
 
 
 def url() -> str:
@@ -27,17 +27,17 @@ def url() -> str:
 
     Raises: OptionError, naming the extra that must be installed.
     """
-    pid = os.getpid()
+    global _server  # noqa: PLW0603  # one a process
     with _lock:
-        if pid not in _servers:
-            _servers[pid] = _started()
-        host, port = _servers[pid].get_host_and_port()
+        if _server is None:
+            _server = _start()
+        host, port = _server.get_host_and_port()
     return f"http://{host}:{port}"
 
 
 def is_elsewhere(endpoint_url: str | None) -> bool:
     """Tell whether the word names a table in some other process: none was started in this one."""
-    return endpoint_url == WORD and os.getpid() not in _servers
+    return endpoint_url == WORD and _server is None
 
 
 def missing() -> str:
@@ -51,7 +51,7 @@ def missing() -> str:
     )
 
 
-def _started() -> Any:
+def _start() -> Any:
     if lacking := missing():
         raise OptionError(lacking)
     from moto.server import ThreadedMotoServer
@@ -77,16 +77,16 @@ def empty() -> None:
 
 def stop() -> None:
     """Stop this process's server, if there is one, and forget what was stored."""
+    global _server  # as in url()
     with _lock:
-        server = _servers.pop(os.getpid(), None)
+        server, _server = _server, None
     if server is not None:
         server.stop()
 
 
 def _renew() -> None:
-    global _lock  # noqa: PLW0603  # a thread of the parent may have held it
-    _lock = threading.Lock()
-    _servers.clear()
+    global _lock, _server  # a thread of the parent may have held the lock
+    _lock, _server = threading.Lock(), None
 
 
-os.register_at_fork(after_in_child=_renew)
+on_fork(_renew)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from beaker_dynamodb.runtime import on_fork, on_reset
+
 log = logging.getLogger(__name__)
 
 
@@ -66,9 +68,9 @@ def _swap(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> Non
         observers = change(observers)
 
 
-def forget_all() -> None:
-    """Forget every observer."""
-    _swap(lambda _: ())
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603  # a thread of the parent may have held it
+    _lock = threading.Lock()
 
 
 def report(event: Event) -> None:
@@ -78,3 +80,7 @@ def report(event: Event) -> None:
             observer(event)
         except Exception as error:  # noqa: BLE001, PERF203  # an observer is anybody's code
             log.warning("an observer of beaker_dynamodb raised %s", type(error).__name__)
+
+
+on_fork(_renew_lock)
+on_reset(lambda: _swap(lambda _: ()))

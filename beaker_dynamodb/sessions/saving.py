@@ -89,7 +89,7 @@ class Attempts:
 
 def warn_of_replacement(reason: str) -> None:
     """Log, once a minute, that what another request has saved was not merged."""
-    logs.warn(log, f"a session was replaced, not merged: {reason}")
+    logs.log_once_a_minute(log, f"a session was replaced, not merged: {reason}")
 
 
 class Saver:
@@ -285,7 +285,9 @@ class Saver:
                 )
             if name in content.values:
                 kind = dict(schema.special)[name]
-                logs.warn(log, f"special key {name!r} cannot be an index key of type {kind}")
+                logs.log_once_a_minute(
+                    log, f"special key {name!r} cannot be an index key of type {kind}"
+                )
         return found
 
 

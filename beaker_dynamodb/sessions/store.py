@@ -214,7 +214,7 @@ class SessionStore:
         was to be saved.
         """
         if not self.namespace and self._is_nameless():
-            logs.warn(log, "a session with an empty id is not stored")
+            logs.log_once_a_minute(log, "a session with an empty id is not stored")
             return
         envelope = self._choose_envelope(text)
         base = None if self.base is None else Content(self.base, None, envelope)
@@ -228,11 +228,11 @@ class SessionStore:
             if metering.observers:
                 _report(decision, "left")
         elif isinstance(decision, GiveUp):
-            logs.warn(log, KEPT)
+            logs.log_once_a_minute(log, KEPT)
             _report(Replace(""), "dropped")
         else:
             if isinstance(decision, Replace) and decision.unopened:
-                logs.warn(log, REPLACED)
+                logs.log_once_a_minute(log, REPLACED)
             self._carry_out(decision, state)
 
     def delete(self) -> None:
@@ -308,7 +308,9 @@ class SessionStore:
             return self.envelope
         found = plain_envelope(text, self.rows.options.max_value_size, self._opens)
         if found is None:
-            logs.warn(log, OPAQUE if self._opens == "auto" else NOT_JSON, every=math.inf)
+            logs.log_once_a_minute(
+                log, OPAQUE if self._opens == "auto" else NOT_JSON, period=math.inf
+            )
         return found
 
     def _carry_out(self, write: Write, state: SaveState) -> None:
@@ -323,7 +325,7 @@ class SessionStore:
             # A page that only read never fails because its access time cannot be saved.
             _report(write, "dropped")
             if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
-                logs.warn(log, f"{UNTOUCHED}: {type(error).__name__}")
+                logs.log_once_a_minute(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
         if metering.observers:
             _report(write, outcome)

@@ -136,7 +136,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         except Exception:  # unpickling runs any class's code
             if not self._loading or not self.invalidate_corrupt:
                 raise
-        logs.warn(log, _UNOPENED)
+        logs.log_once_a_minute(log, _UNOPENED)
         raise KeyError("it does not open")
 
     def invalidate(self) -> None:

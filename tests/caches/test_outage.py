@@ -23,7 +23,7 @@ DOWN = aws_error("InternalServerError", status=500)
 def clocked(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     """Have Beaker, the package and its log live by the test's clock."""
     wind(monkeypatch, clock)
-    defaults: dict[str, Any] = logs.warn.__kwdefaults__ or {}
+    defaults: dict[str, Any] = logs.log_once_a_minute.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "monotonic", clock.monotonic)
     return clock
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
 import sys
 import threading
@@ -38,6 +40,23 @@ def test_each_forked_child_has_a_client_of_its_own(
     told = [in_a_child(child) for _ in range(2)]
 
     assert told == [(False, "text")] * 2
+    assert client_of(manager) is before
+    assert manager["session"] == "text"
+
+
+@pytest.mark.parametrize("transport", ["boto3", "wire"])
+def test_a_child_forked_in_c_has_a_client_of_its_own(
+    transport: str, dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uWSGI's fork runs none of Python's callbacks: the first call of the child finds out."""
+    manager = apps.manager(dynamodb_local, alice, "alice", transport=transport)
+    assert manager["session"] == "text"
+    before = client_of(manager)
+    monkeypatch.setattr(os, "fork", ctypes.PyDLL(None).fork)
+
+    told = in_a_child(lambda: (manager["session"], client_of(manager) is before))
+
+    assert told == ("text", False)
     assert client_of(manager) is before
     assert manager["session"] == "text"
 

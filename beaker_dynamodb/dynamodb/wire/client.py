@@ -8,7 +8,6 @@ over to the boto3 client, which retries, refreshes and raises: nothing of that i
 from __future__ import annotations
 
 import json
-import os
 import time
 from binascii import a2b_base64, b2a_base64, crc32
 from collections import deque
@@ -75,7 +74,6 @@ class Wire:
         self._terminal = terminal
         self._signer = Signer(terminal.endpoint.host, terminal.region)
         self._context: ssl.SSLContext | None = None
-        self._pid = os.getpid()
         self._constant = (
             f"POST / HTTP/1.1\r\nUser-Agent: {terminal.agent}\r\nAccept-Encoding: identity\r\n"
         )
@@ -132,9 +130,6 @@ class Wire:
 
         One that the server has closed is left before anything is sent, so nothing is sent twice.
         """
-        if self._pid != os.getpid():
-            self.close()
-            self._pid = os.getpid()
         oldest = time.monotonic() - MOST_REST
         while line := self._popped():
             if line.rested > oldest and line.quiet:
