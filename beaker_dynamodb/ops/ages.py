@@ -13,23 +13,23 @@ from beaker_dynamodb.item.envelope import CREATED, PickleEnvelope, plain_envelop
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops.bounds import limit_time
 
-Kind = Literal["pickle", "json", "opaque"]
+Serializer = Literal["pickle", "json", "opaque"]
 
 
-def kind_of(text: str, most: int) -> Kind:
+def detect_serializer(text: str, max_size: int) -> Serializer:
     """Tell how Beaker wrote a session's text; opaque: encrypted, or a serializer of its own."""
-    envelope = plain_envelope(text, most)
+    envelope = plain_envelope(text, max_size)
     if isinstance(envelope, PickleEnvelope):
         return "pickle"
     return "opaque" if envelope is None else "json"
 
 
-def begun(text: str, most: int, *, pickles: bool = True) -> float | None:
+def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
     """Read when a session began, in epoch seconds; None where its text says no sane time.
 
     Args:
-        most: the ceiling of a value in bytes, inflated.
+        max_size: the ceiling of a value in bytes, inflated.
         pickles: whether pickles are read.
     """
-    values = load_session(text, "auto" if pickles else "json", most)
+    values = load_session(text, "auto" if pickles else "json", max_size)
     return limit_time(read_time(values or {}, CREATED))

@@ -42,7 +42,7 @@ class Application:
         """The secret that signs the cookie, None where it is not signed."""
         return self.settings.get("secret") or None
 
-    def creates(self, features: Features = NONE) -> str:
+    def create_command(self, features: Features = NONE) -> str:
         """Write the command that makes its table, ready to be pasted into a shell."""
         if not self.call:
             return table_spec(self.options, features).command(self.options.region)
@@ -54,10 +54,10 @@ class Mistake:
     """An option that is wrong, by the name that it has in the file; "" where none alone is."""
 
     name: str
-    said: str
+    message: str
 
 
-def application(
+def load_application(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Application:
     """Read what an application tells Beaker.
@@ -78,19 +78,19 @@ def application(
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # What is left unsaid is as Beaker's own setting means it, so no pickle is opened here.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, source, call, begin_of(cache))
+    return Application(options, kind, settings, source, call, settings_prefix(cache))
 
 
-def mistakes(
+def find_mistakes(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Iterator[Mistake]:
-    """Yield all that is wrong with the options, where `application()` raises at the first one.
+    """Yield all that is wrong with the options, where `load_application()` raises at the first one.
 
-    Args: as `application()` takes.
+    Args: as `load_application()` takes.
     Raises: OptionError, where there is no such file, section or region, or it is not ours.
     """
     kind, settings = _kind(cache), _settings(config, given or {}, cache)
-    begin, typed = begin_of(cache), _plain(given or {}, kind)
+    begin, typed = settings_prefix(cache), _plain(given or {}, kind)
 
     def named(name: str) -> str:
         return f"-o {name}" if name in typed else f"{begin}{name}"
@@ -129,12 +129,12 @@ def regions(config: str) -> tuple[str, ...]:
     return beaker_settings.regions(ini.settings(config, beaker_settings.SAYS["cache"]))
 
 
-def unread(
+def find_unread(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Iterator[tuple[str, str | None]]:
     """Yield each setting that neither Beaker nor this package reads, and the one that is near.
 
-    One that is near to an option of ours is among the `mistakes()`. Args and errors are the same.
+    One that is near to an option of ours is among the `find_mistakes()`. Args and errors are the same.
     """
     known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
     for name in _settings(config, given or {}, cache):
@@ -142,7 +142,7 @@ def unread(
             yield name, sources.nearest(name, known)
 
 
-def begin_of(cache: str | None) -> str:
+def settings_prefix(cache: str | None) -> str:
     """Say what stands before each setting in the file: of the sessions, or of a cache region."""
     if cache is None:
         return "session."

@@ -23,7 +23,7 @@ _SIGNED: Final = re.compile(r"[0-9a-f]{40}.+", re.DOTALL | re.ASCII)
 _HASHED: Final = re.compile(r"~[0-9a-f]{64}", re.ASCII)
 
 
-def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, ...]:
+def list_keys(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, ...]:
     """Name the rows that *word* may mean, the likeliest first.
 
     Args: *secret*: the application's `session.secret`; without it a signature is only cut off.
@@ -48,7 +48,7 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
     ident = word[_SIGNATURE:]
     if secret is None:
         return layout.session(word), layout.session(ident)
-    if not hmac.compare_digest(signature(ident, secret), word[:_SIGNATURE]):
+    if not hmac.compare_digest(sign(ident, secret), word[:_SIGNATURE]):
         raise OptionError(
             "the signature is not of this secret: the cookie is forged, or of another"
             " application or secret; what follows its first 40 characters is the id"
@@ -56,13 +56,13 @@ def keys_of(word: str, layout: Layout, secret: str | None = None) -> tuple[Key, 
     return (layout.session(ident),)
 
 
-def signature(ident: str, secret: str) -> str:
+def sign(ident: str, secret: str) -> str:
     """Sign an id as Beaker does."""
     signed = ident.encode("utf-8", "surrogatepass")
     return hmac.new(secret.encode("utf-8", "surrogateescape"), signed, hashlib.sha1).hexdigest()
 
 
-def shown(key: Key, layout: Layout) -> str:
+def format_id(key: Key, layout: Layout) -> str:
     """Write a session's id as its row has it: under `hash_ids`, or a hostile id, its hash."""
     return key.hash.removeprefix(layout.prefix)
 

@@ -18,7 +18,7 @@ from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import ages
 from beaker_dynamodb.ops.bounds import copy_bounded
-from beaker_dynamodb.ops.sessions import Session, described, opened
+from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
 
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
@@ -32,7 +32,7 @@ _OPAQUE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspection:
     """A session, how it is kept, and what is in it.
 
     `stored` is the value's bytes in the row, or in all pieces; `text` those of Beaker's text.
@@ -42,55 +42,57 @@ class Inspected:
 
     session: Session
     serializer: str
-    stored: int
-    text: int
+    stored_size: int
+    text_size: int
     compressed: bool
     encrypted: bool
     values: Mapping[str, Any] | None = field(default=None, repr=False)
-    why: str = ""
+    reason: str = ""
 
 
-def inspected(of: Rows, seen: ScannedRow, now: float, *, unpickle: bool = False) -> Inspected:
+def inspect_session(
+    rows: Rows, row: ScannedRow, now: float, *, unpickle: bool = False
+) -> Inspection:
     """Look at a session that was sought. Large values are put together, encrypted ones opened.
 
     Raises: what the client raises.
     """
-    session = described(of, seen, now)
-    if seen.record is None:
-        return Inspected(
-            session, "unknown", 0, 0, compressed=False, encrypted=False, why=seen.wrong
+    session = describe_row(rows, row, now)
+    if row.record is None:
+        return Inspection(
+            session, "unknown", 0, 0, compressed=False, encrypted=False, reason=row.wrong
         )
     try:
-        record = _whole(of, seen.record, now)
-        text = opened(of, record)
+        record = _whole(rows, row.record, now)
+        text = open_text(rows, record)
     except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
-        why = error.wrong if isinstance(error, CorruptItem) else str(error)
-        return _kept(session, seen.record, "unknown", "", why)
+        reason = error.wrong if isinstance(error, CorruptItem) else str(error)
+        return _kept(session, row.record, "unknown", "", reason)
     if text is None:
         return _kept(session, record, "unknown", "", "it is a cache's row, not a session's")
-    most = of.options.max_value_size
-    kind = ages.kind_of(text, most)
-    if kind == "json":
-        values, why = JsonEnvelope(most).open(text), _DAMAGED
-    elif kind == "pickle" and of.options.envelope == "json":
-        values, why = None, _FORBIDDEN
-    elif kind == "pickle" and unpickle:
-        values, why = PickleEnvelope().open(text), _GONE
+    most = rows.options.max_value_size
+    serializer = ages.detect_serializer(text, most)
+    if serializer == "json":
+        values, reason = JsonEnvelope(most).open(text), _DAMAGED
+    elif serializer == "pickle" and rows.options.envelope == "json":
+        values, reason = None, _FORBIDDEN
+    elif serializer == "pickle" and unpickle:
+        values, reason = PickleEnvelope().open(text), _GONE
     else:
-        values, why = None, _PICKLED if kind == "pickle" else _OPAQUE
+        values, reason = None, _PICKLED if serializer == "pickle" else _OPAQUE
     if values is None:
-        return _kept(session, record, kind, text, why)
+        return _kept(session, record, serializer, text, reason)
     bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
-    return _kept(session, record, kind, text, "", bounded)
+    return _kept(session, record, serializer, text, "", bounded)
 
 
-def _whole(of: Rows, head: Record, now: float) -> Record:
+def _whole(rows: Rows, head: Record, now: float) -> Record:
     """Put a large value together; it may have been written anew since it was seen."""
     if not head.pieces:
         return head
     if not head.live(now):
         raise CorruptItem("", "it has expired, and what has expired has no pieces")
-    return of.get(head.key, consistent=True, now=now) or head
+    return rows.get(head.key, consistent=True, now=now) or head
 
 
 def _kept(  # noqa: PLR0913  # one argument a column of what is told
@@ -98,12 +100,12 @@ def _kept(  # noqa: PLR0913  # one argument a column of what is told
     record: Record,
     serializer: str,
     text: str,
-    why: str,
+    reason: str,
     values: Mapping[str, Any] | None = None,
-) -> Inspected:
+) -> Inspection:
     data = record.data
     flags = data[_FLAGS] if len(data) > _FLAGS else 0
-    return Inspected(
+    return Inspection(
         session,
         serializer,
         len(data),
@@ -111,5 +113,5 @@ def _kept(  # noqa: PLR0913  # one argument a column of what is told
         compressed=bool(flags & codec.COMPRESSED),
         encrypted=bool(flags & codec.ENCRYPTED),
         values=values,
-        why=why,
+        reason=reason,
     )

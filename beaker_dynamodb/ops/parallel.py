@@ -27,7 +27,7 @@ _AHEAD: Final = 2
 _LOOK: Final = 0.1
 
 
-def together(works: Sequence[Work[T]]) -> Iterator[T]:
+def run_parallel(works: Sequence[Work[T]]) -> Iterator[T]:
     """Yield what all the works yield, as it comes; one alone runs in the caller's own thread.
 
     Raises: what the first of them to fail raises.
@@ -59,18 +59,18 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
             thread.join()
 
 
-def pages(table: Table, ask: ScanQuery, segments: int = 1) -> Iterator[Page]:
+def scan_segments(table: Table, query: ScanQuery, segments: int = 1) -> Iterator[Page]:
     """Read the table in so many segments at once; the pages come as they come.
 
     Raises: TableMismatch, before the first page; what the client raises.
     """
 
     def part(number: int) -> Work[Page]:
-        return lambda _: scan.scan(table, ask, (number, segments))
+        return lambda _: scan.scan(table, query, (number, segments))
 
     # It also makes boto3's client: else each thread would make one, of 10 MB.
     measure(table)
-    return together([part(number) for number in range(segments)])
+    return run_parallel([part(number) for number in range(segments)])
 
 
 class _Ended:

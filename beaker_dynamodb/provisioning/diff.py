@@ -30,16 +30,16 @@ _WORST_FIRST: Final = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as the options ask: what, how it is, how it ought to be, how bad."""
+    """One thing that is not as the options ask: what, how it is, how it should be, how bad."""
 
-    matter: str
-    is_: str
-    ought: str
+    setting: str
+    actual: str
+    expected: str
     severity: Severity
 
     def __str__(self) -> str:
         """Write it as one line."""
-        return f"{self.severity}: {self.matter} is {self.is_}, ought to be {self.ought}"
+        return f"{self.severity}: {self.setting} is {self.actual}, expected {self.expected}"
 
 
 def differences(is_: Description, ought: TableSpec) -> tuple[Difference, ...]:

@@ -39,10 +39,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Whether a table is gone now, and the sentence that says so or why not."""
+    """Whether a table is gone now, and the message that says so or why not."""
 
     done: bool
-    sentence: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +105,12 @@ def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: st
     """
     found = show(options)
     if found is None:
-        return Ended(done=False, sentence=f"there is no table {options.table!r} to delete")
+        return Ended(done=False, message=f"there is no table {options.table!r} to delete")
     if found.protection:
         unlock = unlocks or table_spec(options, UNLOCKED).command(found.region)
         return Ended(
             done=False,
-            sentence=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
+            message=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
         )
     update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
-    return Ended(done=True, sentence=f"deleted: table {options.table!r}, region {found.region}")
+    return Ended(done=True, message=f"deleted: table {options.table!r}, region {found.region}")

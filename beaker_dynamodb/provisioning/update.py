@@ -35,14 +35,14 @@ _NOT_YET: Final = "ContinuousBackupsUnavailableException"
 class Step:
     """One thing that was done to a table, or `lacking`: this server has no such feature."""
 
-    matter: str
+    setting: str
     lacking: bool = False
 
     def __str__(self) -> str:
         """Write it as one line."""
         if self.lacking:
-            return f"{self.matter}: this server lacks it; left out"
-        return f"{self.matter}: done"
+            return f"{self.setting}: not supported by this server; skipped"
+        return f"{self.setting}: done"
 
 
 def details(

@@ -15,7 +15,7 @@ import click
 
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import OptionError, TableMissing, shown
-from beaker_dynamodb.ops.application import Application, application
+from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.cli.drawing import Output
 
 #: Seconds. The control plane takes its time, and a second attempt finds what the first one made.
@@ -83,7 +83,7 @@ def with_application(command: Command) -> Command:
     def asked(
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
     ) -> Any:
-        found = application(config, given=given, cache=cache)
+        found = load_application(config, given=given, cache=cache)
         return command(*args, application=found, **kwargs)
 
     return asked
@@ -105,7 +105,7 @@ def with_table(command: Command) -> Command:
                 raise
         # Said anew, with the caller's own words; the library knows the table's name alone.
         raise TableMissing(
-            f"there is no table {table!r} in this region and account; `{application.creates()}`"
+            f"there is no table {table!r} in this region and account; `{application.create_command()}`"
             " creates it",
             call=call,
         )
@@ -125,7 +125,7 @@ def with_output(command: Command) -> Command:
     return answered
 
 
-def patient(application: Application) -> Application:
+def with_long_timeout(application: Application) -> Application:
     """Give the control plane the time that it takes."""
     options = application.options
     longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))

@@ -14,8 +14,8 @@ import click
 from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.wording import counted, escaped
-from beaker_dynamodb.ops.doctor.examine import exit_code, look_over
+from beaker_dynamodb.ops.cli.wording import escape, format_count
+from beaker_dynamodb.ops.doctor.examine import examine, exit_code
 from beaker_dynamodb.ops.doctor.finding import Finding
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
@@ -48,13 +48,13 @@ def doctor(
     seen: list[Finding] = []
 
     def kept() -> Iterator[Finding]:
-        for finding in look_over(config, given=given, cache=cache, read_only=read_only):
+        for finding in examine(config, given=given, cache=cache, read_only=read_only):
             seen.append(finding)
             yield finding
 
     output.stream(kept(), _line)
     count = Counter(finding.severity for finding in seen)
-    told = (counted(count[word], word) for word in ("error", "warning", "note"))
+    told = (format_count(count[word], word) for word in ("error", "warning", "note"))
     output.remark(f"{', '.join(told)}, {count['ok']} ok")
     return exit_code(iter(seen))
 
@@ -62,11 +62,11 @@ def doctor(
 def _line(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
     # Names and values of an ini file are in it, and whatever they hold must not be a command.
-    said = f"{severity}{click.style(finding.matter, bold=True)}: {escaped(finding.said)}"
+    said = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
     if not finding.remedy:
         return said
     arrow = "->".rjust(_MARGIN - 1)
-    return f"{said}\n{arrow} {escaped(finding.remedy)}"
+    return f"{said}\n{arrow} {escape(finding.remedy)}"
 
 
 COMMANDS = (doctor,)

@@ -28,9 +28,9 @@ from rich.progress import (
 )
 from rich.status import Status
 
-from beaker_dynamodb.ops.cli.wording import escaped, plain
+from beaker_dynamodb.ops.cli.wording import escape, to_json
 
-#: Columns of what is no terminal.
+#: Columns of what is not a terminal.
 _UNFOLDED: Final = 1000
 #: What bars are drawn with, and where an encoding lacks that.
 _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
@@ -93,10 +93,10 @@ class Output:
     as_json: bool = False
     quiet: bool = False
 
-    def answer(self, told: object, lines: Iterable[str]) -> None:
-        """Print one result: *told* as a JSON object, or *lines*, each of them escaped."""
+    def answer(self, result: object, lines: Iterable[str]) -> None:
+        """Print one result: *result* as a JSON object, or *lines*, each of them escaped."""
         if not self.quiet:
-            echo(_json(told, indent=2) if self.as_json else "\n".join(map(escaped, lines)))
+            echo(_json(result, indent=2) if self.as_json else "\n".join(map(escape, lines)))
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
         """Print one line a result as it comes, JSON or `line(result)`; return how many.
@@ -110,12 +110,12 @@ class Output:
                 echo(_json(_plain(one)) if self.as_json else line(one))
         return number
 
-    def draw(self, told: object, *drawings: RenderableType) -> None:
-        """Print one result: *told* as a JSON object, or what rich draws."""
+    def draw(self, result: object, *drawings: RenderableType) -> None:
+        """Print one result: *result* as a JSON object, or what rich draws."""
         if self.quiet:
             return
         if self.as_json:
-            echo(_json(told, indent=2))
+            echo(_json(result, indent=2))
             return
         # Words of the table are drawn too: nothing in brackets or colons is a command to rich.
         console = Console(highlight=False, markup=False, emoji=False)
@@ -124,20 +124,16 @@ class Output:
         for drawing in drawings:
             console.print(drawing)
 
-    def refuse(self, told: object, sentence: str) -> None:
-        """Answer no: a sentence on stderr, and *told* for machines, who always read an answer."""
+    def refuse(self, message: str) -> None:
+        """Answer no: a message on stderr, and with --json an object on stdout."""
         if self.as_json:
-            self.answer(told, ())
-        self.remark(sentence)
+            self.answer({"done": False, "message": message}, ())
+        self.remark(message)
 
-    def refuse_nothing(self, sentence: str) -> None:
-        """Say that a person answered a question with no, as `refuse`: nothing was done."""
-        self.refuse({"done": False, "sentence": sentence}, sentence)
-
-    def remark(self, sentence: str) -> None:
+    def remark(self, message: str) -> None:
         """Say something beside the result, on stderr."""
         if not self.quiet:
-            echo(escaped(sentence), err=True)
+            echo(escape(message), err=True)
 
     def waiting(self, what: str) -> Status:
         """Show on a terminal what is waited for."""
@@ -176,8 +172,8 @@ class Output:
                 raise
 
 
-def _json(told: object, indent: int | None = None) -> str:
-    return json.dumps(plain(told), indent=indent, allow_nan=False)
+def _json(result: object, indent: int | None = None) -> str:
+    return json.dumps(to_json(result), indent=indent, allow_nan=False)
 
 
 def _plain(result: object) -> object:

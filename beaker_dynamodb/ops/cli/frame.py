@@ -22,7 +22,7 @@ from beaker_dynamodb.errors import (
     mask,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
-from beaker_dynamodb.ops.cli.wording import escaped
+from beaker_dynamodb.ops.cli.wording import escape
 
 NAME: Final = "beaker-dynamodb"
 NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
@@ -79,7 +79,7 @@ def _run(argv: Sequence[str] | None) -> int:
         error.show(said)
         # It repeats words of the command line, and one of them may be a pasted URL.
         for line in mask(said.getvalue()).split("\n")[:-1]:
-            echo(escaped(line), err=True)
+            echo(escape(line), err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")
@@ -114,7 +114,7 @@ def _helps(
 
 def complain(sentence: str) -> None:
     """Say one line on stderr; a control character, of a pasted word perhaps, is an escape."""
-    echo(f"{NAME}: {escaped(' '.join(sentence.split()))}", err=True)
+    echo(f"{NAME}: {escape(' '.join(sentence.split()))}", err=True)
 
 
 def example(*commands: str) -> str:

@@ -43,11 +43,11 @@ def sessions_group() -> None:
 COMMANDS = (sessions_group,)
 
 
-def rows_of(application: Application, connections: int = 1) -> Rows:
+def get_rows(application: Application, connections: int = 1) -> Rows:
     """Build what the commands work on."""
     if application.kind != "session":
         raise OptionError("this command is about sessions; leave --cache out")
-    return sessions.operated(application.options, connections=connections)
+    return sessions.open_rows(application.options, connections=connections)
 
 
 @sessions_group.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
@@ -66,16 +66,16 @@ def list_(
     It reads the table as far as it must: an eventually consistent scan. Rows of another store
     are left out; how many were met is said on stderr. The exit code is 0, also of an empty list.
     """
-    of, now, others = rows_of(application, segments), REAL.clock(), list[int]()
+    rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
-    found = sessions.listed(
-        of, now, state=state, limit=limit, segments=segments, others=others.append
+    found = sessions.list_sessions(
+        rows, now, state=state, limit=limit, segments=segments, others=others.append
     )
-    with _bar(of, output, "sessions", limit) as move:
+    with _bar(rows, output, "sessions", limit) as move:
         if not _stream(output, _moving(found, move), now):
-            output.remark(wording.NOBODY)
+            output.remark("there are no sessions")
     if sum(others):
-        output.remark(f"{wording.others(sum(others))} left out")
+        output.remark(f"{wording.format_other_rows(sum(others))} left out")
     return 0
 
 
@@ -89,13 +89,13 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     It reads the whole table once, eventually consistent. Rows of another store under the same
     prefix are counted apart.
     """
-    of, total = rows_of(application, segments), sessions.Count()
-    with output.progress("rows", _rows_expected(of, output)) as move:
-        for now in sessions.counted(of, REAL.clock(), segments=segments):
-            move(now.looked_at - total.looked_at)
+    rows, total = get_rows(application, segments), sessions.Count()
+    with output.progress("rows", _rows_expected(rows, output)) as move:
+        for now in sessions.count_sessions(rows, REAL.clock(), segments=segments):
+            move(now.scanned_rows - total.scanned_rows)
             total = now
     told = {name: getattr(total, name) for name in sessions.Count.__slots__}
-    others = f", {wording.others(total.other_rows)}" if total.other_rows else ""
+    others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
     output.answer(told, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
@@ -113,16 +113,17 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     Large and encrypted ones are opened, too. A row that cannot be read is described. The exit
     code is 1 if it is not there, has expired, or is of another store.
     """
-    of, now = rows_of(application), REAL.clock()
-    seen = logout.sought(of, ident, application.secret)
-    if seen is None:
-        output.answer(None, [wording.NOBODY])
+    rows, now = get_rows(application), REAL.clock()
+    row = logout.find_row(rows, ident, application.secret)
+    if row is None:
+        output.refuse(wording.NOT_FOUND)
         return NO
-    if not seen.ours:
-        return _refuse(output)
-    found = inspection.inspected(of, seen, now, unpickle=unpickle)
-    output.answer(wording.inspection(found), wording.inspection_lines(found, now))
-    return 0 if seen.live(now) else NO
+    if not row.ours:  # nothing of it is shown: it may hold secrets
+        output.refuse(wording.OTHER_STORE)
+        return NO
+    found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
+    output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
+    return 0 if row.live(now) else NO
 
 
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
@@ -136,10 +137,10 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
     What was written within the last second may be missing: an index is that late. A value of
     type B is given in base64. The exit code is 1 if there is none.
     """
-    of, now = rows_of(application), REAL.clock()
-    if _stream(output, sessions.found(of, word, now, scan=scan), now):
+    rows, now = get_rows(application), REAL.clock()
+    if _stream(output, sessions.find_sessions(rows, word, now, scan=scan), now):
         return 0
-    output.remark(wording.unfound(word))
+    output.remark(wording.not_found_message(word))
     return NO
 
 
@@ -156,20 +157,21 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     On a terminal it shows the session and asks. The exit code is 1 if there is none, or the
     question was answered with no. A row of another store stays.
     """
-    of, now = rows_of(application), REAL.clock()
-    seen = logout.sought(of, ident, application.secret)
-    if seen is None:
-        output.answer(None, [wording.NOBODY])
+    rows, now = get_rows(application), REAL.clock()
+    row = logout.find_row(rows, ident, application.secret)
+    if row is None:
+        output.refuse(wording.NOT_FOUND)
         return NO
-    if not seen.ours:
-        return _refuse(output)
+    if not row.ours:  # nothing of it is shown: it may hold secrets
+        output.refuse(wording.OTHER_STORE)
+        return NO
     if not yes and sys.stdin.isatty():
-        echo(wording.line(sessions.described(of, seen, now), now), err=True)
+        echo(wording.describe_session(sessions.describe_row(rows, row, now), now), err=True)
         if not click.confirm("Log it out?", err=True):
-            output.refuse_nothing("nothing was deleted")
+            output.refuse("nothing was deleted")
             return NO
-    was = logout.delete(of, seen, now)
-    output.answer(wording.told(was), [f"deleted  {wording.line(was, now)}"])
+    was = logout.delete(rows, row, now)
+    output.answer(wording.session_to_json(was), [f"deleted  {wording.describe_session(was, now)}"])
     return 0
 
 
@@ -197,37 +199,31 @@ def revoke(  # noqa: PLR0913  # one argument an option
     that is not revoked. On a terminal it says how many there are and asks; a script must say
     --yes. The exit code is 1 if there was none, or the question was answered with no.
     """
-    of, now = rows_of(application), REAL.clock()
-    keep = _kept(of, kept, application.secret)
+    rows, now = get_rows(application), REAL.clock()
+    keep = _kept(rows, kept, application.secret)
     if not yes:
         if not sys.stdin.isatty():
             raise OptionError("revoke may log many out: say --yes where nobody can be asked")
-        idents = {identity.shown(key, of.layout) for key in keep}
-        found = sessions.found(of, word, now, scan=scan)
+        idents = {identity.format_id(key, rows.layout) for key in keep}
+        found = sessions.find_sessions(rows, word, now, scan=scan)
         number = sum(one.id not in idents for one in found)
         if not number:
-            output.remark(wording.unfound(word))
+            output.remark(wording.not_found_message(word))
             return NO
         if not click.confirm(f"Log {number} session(s) out?", err=True):
-            output.refuse_nothing("nothing was revoked")
+            output.refuse("nothing was revoked")
             return NO
-    gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
-    output.remark(f"{gone:,} revoked" if gone else wording.unfound(word))
+    gone = _stream(output, logout.revoke(rows, word, now, scan=scan, keep=keep), now, "revoked  ")
+    output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(word))
     return 0 if gone else NO
 
 
-def _refuse(output: Output) -> int:
-    """Say that a row is another store's; nothing of it is shown, for it may hold secrets."""
-    output.refuse({"other_rows": 1}, wording.ANOTHER_STORE)
-    return NO
-
-
-def _kept(of: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
+def _kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
     """Find the sessions that are left alone; a mistyped one would log its owner out."""
-    found = [logout.sought(of, word, secret) for word in words]
-    if any(seen is None or not seen.ours for seen in found):
+    found = [logout.find_row(rows, word, secret) for word in words]
+    if any(row is None or not row.ours for row in found):
         raise OptionError("a session of --except is not there; nothing was revoked")
-    return frozenset(seen.key for seen in found if seen is not None)
+    return frozenset(row.key for row in found if row is not None)
 
 
 def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin: str = "") -> int:
@@ -242,9 +238,9 @@ def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin
     try:
         for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
             if output.as_json:
-                output.stream([wording.told(one)], str)
+                output.stream([wording.session_to_json(one)], str)
             else:
-                output.stream([one], lambda session: begin + wording.line(session, now))
+                output.stream([one], lambda session: begin + wording.describe_session(session, now))
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
             rest = "revoked; run it again to go on" if begin else "shown; there may be more"
@@ -258,17 +254,17 @@ def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin
     return number
 
 
-def _rows_expected(of: Rows, output: Output) -> float | None:
+def _rows_expected(rows: Rows, output: Output) -> float | None:
     """Ask for the table's row count where a bar needs it."""
     bar = not output.quiet and sys.stderr.isatty()
-    return measure(of.table).rows if bar else None
+    return measure(rows.table).rows if bar else None
 
 
-def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
+def _bar(rows: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
     """Draw a bar, unless the results themselves run over the terminal."""
     if sys.stdout.isatty() and not output.quiet:
         return nullcontext(lambda _: None)
-    return output.progress(what, limit or _rows_expected(of, output))
+    return output.progress(what, limit or _rows_expected(rows, output))
 
 
 def _moving(found: Iterator[sessions.Session], move: Any) -> Iterator[sessions.Session]:

@@ -19,7 +19,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import rows_of, sessions_group
+from beaker_dynamodb.ops.cli.sessions import get_rows, sessions_group
 from beaker_dynamodb.runtime import REAL
 
 #: Capacity units a second: one read of a page may cost 128, which is twenty minutes at this rate.
@@ -60,16 +60,20 @@ def purge_(
     and no row of another store under the same prefix. A dry run reads all the same. Interrupted,
     it may be run again.
     """
-    of, tally = rows_of(application, segments), purge.Tally()
-    table, cost = purge.scan_cost(of)
-    output.remark(f"reading {wording.counted(table.rows, 'row')}: about {wording.priced(cost)}")
-    looked_at = 0
-    work = purge.purge(of, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally)
+    rows, tally = get_rows(application, segments), purge.Tally()
+    table, cost = purge.scan_cost(rows)
+    output.remark(
+        f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
+    )
+    scanned_rows = 0
+    work = purge.purge(
+        rows, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally
+    )
     try:
         with output.progress("rows", table.rows) as move:
             for now in work:
-                move(now.looked_at - looked_at)
-                looked_at = now.looked_at
+                move(now.scanned_rows - scanned_rows)
+                scanned_rows = now.scanned_rows
     except (KeyboardInterrupt, DynamoDBBackendError):
         work.close()  # every thread ends what it is at
         output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to go on")
@@ -81,15 +85,13 @@ def purge_(
 
 
 def _line(done: purge.Progress, *, dry_run: bool) -> str:
-    others = f", {wording.others(done.other_rows)} left alone" if done.other_rows else ""
+    others = f", {wording.format_other_rows(done.other_rows)} left alone" if done.other_rows else ""
     if dry_run:
-        found = (
-            f"{wording.counted(done.found, 'row')} would be deleted ({wording.amount(done.size)})"
-        )
-        return f"{found}{others}; with this reading, {wording.priced(done.cost)}"
-    spared = f", {done.spared:,} written meanwhile and spared" if done.spared else ""
-    deleted = f"{wording.counted(done.deleted, 'row')} deleted{spared}{others}"
-    return f"{deleted}; {wording.priced(done.cost)}"
+        found = f"{wording.format_count(done.expired_rows, 'row')} would be deleted ({wording.format_size(done.size)})"
+        return f"{found}{others}; with this reading, {wording.format_cost(done.cost)}"
+    spared = f", {done.changed_rows:,} written meanwhile and spared" if done.changed_rows else ""
+    deleted = f"{wording.format_count(done.deleted_rows, 'row')} deleted{spared}{others}"
+    return f"{deleted}; {wording.format_cost(done.cost)}"
 
 
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
@@ -105,12 +107,12 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
     the whole table once, or about N rows of it. Rows of another store are counted apart.
     """
-    of = rows_of(application, segments)
-    expected = purge.scan_cost(of)[0].rows
+    rows = get_rows(application, segments)
+    expected = purge.scan_cost(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as move:
-        for now in stats.stats(of, REAL.clock(), sample=sample, segments=segments):
-            move(now.looked_at - (last.looked_at if last else 0))
+        for now in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
+            move(now.scanned_rows - (last.scanned_rows if last else 0))
             last = now
     if last is not None:
         output.draw(dataclasses.asdict(last), *_drawn(last))
@@ -118,16 +120,16 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
 
 
 def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
-    of = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
-    others = f"{wording.others(found.other_rows)}\n" if found.other_rows else ""
+    sampled = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
+    others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
     words = (
-        f"{wording.counted(found.live, 'live session')}, {found.expired:,} expired,"
-        f" {found.unreadable:,} unreadable{of}\n"
-        f"{wording.counted(found.rows, 'row')}, {wording.amount(found.size)};"
-        f" {wording.counted(found.pieces, 'piece')},"
-        f" {wording.counted(found.values, 'cached value')},"
-        f" {wording.counted(found.locks, 'lock')}\n"
-        f"{others}storage {wording.money(found.monthly)} a month;"
+        f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
+        f" {found.unreadable:,} unreadable{sampled}\n"
+        f"{wording.format_count(found.rows, 'row')}, {wording.format_size(found.size)};"
+        f" {wording.format_count(found.chunks, 'chunk')},"
+        f" {wording.format_count(found.cache_values, 'cached value')},"
+        f" {wording.format_count(found.locks, 'lock')}\n"
+        f"{others}storage {wording.format_dollars(found.dollars_per_month)} a month;"
         f" {found.read_units:,.1f} read units used\n"
     )
     bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)

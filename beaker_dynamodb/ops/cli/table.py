@@ -15,11 +15,12 @@ from rich.text import Text
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
+from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.ops.cli.arguments import with_long_timeout, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.wording import counted, escaped
+from beaker_dynamodb.ops.cli.wording import escape, format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
@@ -60,15 +61,17 @@ def create(application: Application, features: Features, output: Output) -> int:
     for. What cannot be changed on a table that exists, its keys above all, is printed as a
     difference, and the exit code is 1.
     """
-    options = patient(application).options
+    options = with_long_timeout(application).options
     with output.waiting(f"table {options.table}: until it is active") as status:
         made = tables.create(options, features, status.update)
     for step in made.steps:
         output.remark(str(step))
     told = {
-        **dataclasses.asdict(made.table),
-        "steps": [dataclasses.asdict(step) for step in made.steps],
-        "differences": [dataclasses.asdict(one) for one in made.differences],
+        **wording.table_to_json(made.table),
+        "new": made.table.created,
+        "matches": made.holds,
+        "steps": [{"setting": one.setting, "supported": not one.lacking} for one in made.steps],
+        "differences": wording.differences_to_json(made.differences),
     }
     done = "created" if made.table.created else "exists"
     lines = (*_lines(made.table, done), *map(str, made.differences))
@@ -85,11 +88,11 @@ def show(application: Application, output: Output) -> int:
     The rows and bytes are AWS's own figures, up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(patient(application).options)
+        found = tables.show(with_long_timeout(application).options)
     if found is None:
-        output.refuse(None, _missing(application))
+        output.refuse(_missing(application))
         return NO
-    output.answer(dataclasses.asdict(found), (*_lines(found, "exists"), *_more(found)))
+    output.answer(wording.table_to_json(found), (*_lines(found, "exists"), *_more(found)))
     return 0
 
 
@@ -104,12 +107,12 @@ def check(application: Application, features: Features, output: Output) -> int:
     A note alone (another way to pay for it) is not a no. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        asked = patient(application).options
-        found = tables.check(asked, features, creates=application.creates(features))
+        asked = with_long_timeout(application).options
+        found = tables.check(asked, features, creates=application.create_command(features))
     told = {
         "table": application.options.table,
-        "holds": found.holds,
-        "differences": [dataclasses.asdict(one) for one in found.differences],
+        "matches": found.holds,
+        "differences": wording.differences_to_json(found.differences),
     }
     if not found.differences:
         output.answer(told, [f"table {application.options.table!r} is as the options ask"])
@@ -130,15 +133,17 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     name = application.options.table
     asked = f"Every row of table {name!r} will be gone. Its name again"
     if not yes and _typed(asked) != name:
-        output.refuse_nothing("that is not its name; nothing was deleted")
+        output.refuse("that is not its name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
-        unlocks = application.creates(tables.UNLOCKED)
-        ended = tables.delete(patient(application).options, status.update, unlocks=unlocks)
+        unlocks = application.create_command(tables.UNLOCKED)
+        ended = tables.delete(
+            with_long_timeout(application).options, status.update, unlocks=unlocks
+        )
     if not ended.done:
-        output.refuse(dataclasses.asdict(ended), ended.sentence)
+        output.refuse(ended.message)
         return NO
-    output.answer(dataclasses.asdict(ended), [ended.sentence])
+    output.answer(dataclasses.asdict(ended), [ended.message])
     return 0
 
 
@@ -155,7 +160,7 @@ def _typed(asked: str) -> str:
 
 def _missing(application: Application) -> str:
     name = application.options.table
-    creates = application.creates()
+    creates = application.create_command()
     return f"there is no table {name!r} in this region and account; `{creates}` creates it"
 
 
@@ -174,7 +179,7 @@ def _lines(is_: Description, done: str) -> Iterator[str]:
 def _more(is_: Description) -> Iterator[str]:
     """Describe what `table create` has no need to say."""
     yield f"  ceiling   {limited_to(is_.ceilings)}"
-    yield f"  holds     {counted(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
+    yield f"  holds     {format_count(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
     yield f"  deletion  protection {in_a_word(is_.protection)}"
     yield f"  backups   point-in-time recovery {in_a_word(is_.recovery)}"
     yield f"  at rest   encrypted {encrypted_by(is_.key)}"
@@ -184,9 +189,9 @@ def _more(is_: Description) -> Iterator[str]:
 
 def _drawn(name: str, found: tuple[Difference, ...]) -> Table:
     drawn = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "matter", "is", "ought to be"):
+    for heading in ("", "setting", "actual", "expected"):
         drawn.add_column(heading, overflow="fold")
     for one in found:
         severity = Text(one.severity, style=_COLORS[one.severity])
-        drawn.add_row(severity, *map(escaped, (one.matter, one.is_, one.ought)))
+        drawn.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
     return drawn

@@ -19,15 +19,21 @@ from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regions_of
-from beaker_dynamodb.dynamodb.probes import Probe, probes
+from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck, check_permissions
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.migration.source import MADE_BY_LOOKING, Backend, make_ready, place_of
-from beaker_dynamodb.ops.application import Application, begin_of, mistakes, regions, unread
-from beaker_dynamodb.ops.application import application as read
+from beaker_dynamodb.ops.application import (
+    Application,
+    find_mistakes,
+    find_unread,
+    load_application,
+    regions,
+    settings_prefix,
+)
 from beaker_dynamodb.ops.doctor import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.doctor.finding import Finding
-from beaker_dynamodb.ops.doctor.trip import own_key, trip
+from beaker_dynamodb.ops.doctor.round_trip import draw_key, make_round_trip
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -35,7 +41,7 @@ from beaker_dynamodb.runtime import REAL, Runtime
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 
 
-def look_over(
+def examine(
     config: str | None = None,
     *,
     given: Mapping[str, str] | None = None,
@@ -44,10 +50,10 @@ def look_over(
 ) -> Iterator[Finding]:
     """Yield all findings of an application, from the names in its ini file on.
 
-    Args: as `application()` and `examine()` take.
+    Args: as `load_application` and `examine_store` take.
     Raises: OptionError, where there is no such file, section or region, or it is not ours.
     """
-    wrong = tuple(mistakes(config, given=given, cache=cache))
+    wrong = tuple(find_mistakes(config, given=given, cache=cache))
     yield from names.versions(_installed())
     yield from names.backend(_found_by_beaker())
     misspelled = tuple(names.environment(os.environ))
@@ -55,11 +61,13 @@ def look_over(
     # What no line of the file explains has just been told, with its variable.
     lines = (one for one in wrong if one.name or not misspelled)
     yield from names.mistakes(lines, config or "the command line")
-    yield from names.unread(unread(config, given=given, cache=cache), begin_of(cache))
+    yield from names.unread(find_unread(config, given=given, cache=cache), settings_prefix(cache))
     if config is not None and cache is None:
         yield from _caches(config)
     if not wrong:
-        yield from examine(read(config, given=given, cache=cache), read_only=read_only)
+        yield from examine_store(
+            load_application(config, given=given, cache=cache), read_only=read_only
+        )
 
 
 def _caches(config: str) -> Iterator[Finding]:
@@ -70,7 +78,7 @@ def _caches(config: str) -> Iterator[Finding]:
         yield Finding("error", "caches", str(error))
 
 
-def examine(
+def examine_store(
     application: Application,
     *,
     read_only: bool = False,
@@ -171,25 +179,25 @@ def _found(
             return
     else:
         if is_ is None:
-            yield from table.missing(application, application.creates())
+            yield from table.missing(application, application.create_command())
             return
-        yield from table.shape(is_, ought, application.creates())
-        yield from table.safety(is_, application.creates())
+        yield from table.shape(is_, ought, application.create_command())
+        yield from table.safety(is_, application.create_command())
         if is_.schema() != ought.ought():
             return  # what follows could only say the same in other words
-    key = own_key(mine, application.kind, runtime)
+    key = draw_key(mine, application.kind, runtime)
     ranged = application.options.range_key is not None and application.kind == "cache"
-    made: list[Probe] = []
-    for probe in probes(mine.table, key, ranged=ranged):
-        made.append(probe)
-        if isinstance(probe.error, Unavailable):
+    made: list[PermissionCheck] = []
+    for check in check_permissions(mine.table, key, ranged=ranged):
+        made.append(check)
+        if isinstance(check.error, Unavailable):
             break
-    clock = next((probe.clock for probe in made if probe.clock is not None), None)
+    clock = next((check.clock for check in made if check.clock is not None), None)
     yield from credentials.clock(clock, runtime.clock())
     findings = list(table.permissions(_policy(application), made))
     yield from findings
     if not read_only and exit_code(iter(findings)) == 0:
-        yield from table.round_trip(trip(mine, key, runtime))
+        yield from table.round_trip(make_round_trip(mine, key, runtime))
 
 
 def _policy(application: Application) -> str:

@@ -22,12 +22,12 @@ class Finding:
     """
 
     severity: Severity
-    matter: str
-    said: str
+    check: str
+    message: str
     remedy: str = ""
     unreachable: bool = False
 
     def __post_init__(self) -> None:
         """Mask what a URL in a name, a value or an address may hold."""
-        for name in ("said", "remedy"):
+        for name in ("message", "remedy"):
             object.__setattr__(self, name, mask(getattr(self, name)))

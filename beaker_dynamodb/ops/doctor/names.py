@@ -71,7 +71,7 @@ def mistakes(wrong: Iterable[Mistake], source: str) -> Iterator[Finding]:
     for one in wrong:
         in_the_file = one.name and not one.name.startswith("-o ")
         where = f"{one.name} in {source}" if in_the_file else one.name
-        yield Finding("error", "options", one.said, where)
+        yield Finding("error", "options", one.message, where)
 
 
 def unread(given: Iterable[tuple[str, str | None]], begin: str) -> Iterator[Finding]:

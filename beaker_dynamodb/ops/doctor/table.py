@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.dynamodb.probes import Probe
+from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor.finding import Finding
@@ -26,13 +26,13 @@ _REACH: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class RoundTrip:
     """A row written, read and deleted: seconds each, units in all, and what went wrong."""
 
     seconds: tuple[float, ...] = ()
     read_units: float = 0
     write_units: float = 0
-    wrong: str = ""
+    message: str = ""
     error: DynamoDBBackendError | None = None
 
 
@@ -53,7 +53,7 @@ def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]
     Args: the *command* that makes the table.
     """
     found = differences(is_, ought)
-    wrong = {one.matter.partition(" ")[0] for one in found}
+    wrong = {one.setting.partition(" ")[0] for one in found}
     account = f", account {is_.account}" if is_.account else ""
     if "status" not in wrong:
         rows = f"{is_.rows:,} row{'' if is_.rows == 1 else 's'}"
@@ -68,13 +68,13 @@ def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]
     if ought.indexes and "index" not in wrong:
         yield Finding("ok", "indexes", ", ".join(index.name for index in is_.indexes))
     for one in found:
-        said = f"is {one.is_}, ought to be {one.ought}"
+        said = f"is {one.actual}, expected {one.expected}"
         remedy = command
-        if one.matter == "key schema":
+        if one.setting == "key schema":
             remedy = "another table, or the names of its keys: hash_key = ..., range_key = ..."
-        if one.matter == "TTL" and is_.expiry.attribute:
+        if one.setting == "TTL" and is_.expiry.attribute:
             remedy = f"ttl_attribute = {is_.expiry.attribute}, or aws dynamodb update-time-to-live"
-        yield Finding(one.severity, one.matter, said, remedy)
+        yield Finding(one.severity, one.setting, said, remedy)
 
 
 def safety(is_: Description, command: str) -> Iterator[Finding]:
@@ -123,32 +123,32 @@ def undescribed(application: Application, error: AccessRefused) -> Iterator[Find
         )
 
 
-def permissions(role: str, made: Iterable[Probe]) -> Iterator[Finding]:
+def permissions(role: str, made: Iterable[PermissionCheck]) -> Iterator[Finding]:
     """Each call that the application makes, made once on a key that nobody has."""
     may = []
-    for probe in made:
-        if probe.error is None:
-            may.append(probe.operation)
-        elif isinstance(probe.error, AccessRefused):
+    for check in made:
+        if check.error is None:
+            may.append(check.operation)
+        elif isinstance(check.error, AccessRefused):
             yield Finding(
                 "error",
                 "permissions",
-                f"the application needs dynamodb:{probe.operation}, and AWS refuses it",
+                f"the application needs dynamodb:{check.operation}, and AWS refuses it",
                 role,
             )
         else:
-            yield failed("permissions", probe.error)
+            yield failed("permissions", check.error)
     if may:
         yield Finding("ok", "permissions", ", ".join(may))
 
 
-def round_trip(trip: Trip) -> Iterator[Finding]:
+def round_trip(trip: RoundTrip) -> Iterator[Finding]:
     """A row of our own: written, read, compared, deleted."""
     if trip.error is not None:
         yield failed("round trip", trip.error)
         return
-    if trip.wrong:
-        yield Finding("error", "round trip", trip.wrong)
+    if trip.message:
+        yield Finding("error", "round trip", trip.message)
         return
     names = zip(("write", "read", "delete"), trip.seconds, strict=True)
     took = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in names)
@@ -163,8 +163,8 @@ def round_trip(trip: Trip) -> Iterator[Finding]:
     )
 
 
-def failed(matter: str, error: DynamoDBBackendError) -> Finding:
+def failed(check: str, error: DynamoDBBackendError) -> Finding:
     """Say an error of ours as a finding; all but an outage hold their own remedy."""
     if isinstance(error, Unavailable):
-        return Finding("error", matter, str(error), _REACH, unreachable=True)
-    return Finding("error", matter, str(error))
+        return Finding("error", check, str(error), _REACH, unreachable=True)
+    return Finding("error", check, str(error))

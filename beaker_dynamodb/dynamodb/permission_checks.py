@@ -18,7 +18,7 @@ from beaker_dynamodb.item.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class PermissionCheck:
     """One call: its operation, seconds, the server's clock if it told, and the error if any."""
 
     operation: str
@@ -27,7 +27,7 @@ class Probe:
     error: DynamoDBBackendError | None = None
 
 
-def probes(table: Table, absent: Key, *, ranged: bool) -> Iterator[Probe]:
+def check_permissions(table: Table, absent: Key, *, ranged: bool) -> Iterator[PermissionCheck]:
     """Make each call that an application makes, on a key that nobody has; changes no row.
 
     Args: *ranged*, whether the application asks for all rows of a namespace.
@@ -37,14 +37,14 @@ def probes(table: Table, absent: Key, *, ranged: bool) -> Iterator[Probe]:
         "ConditionExpression": "attribute_exists(#k)",
         "ExpressionAttributeNames": {"#k": table.layout.hash_key},
     }
-    yield _probe(table, "GetItem", {"Key": key, "ConsistentRead": True})
-    yield _probe(table, "PutItem", {"Item": key, **on})
-    yield _probe(table, "DeleteItem", {"Key": key, **on})
-    yield _probe(table, "BatchGetItem", {"RequestItems": {table.name: {"Keys": [key]}}})
+    yield _check(table, "GetItem", {"Key": key, "ConsistentRead": True})
+    yield _check(table, "PutItem", {"Item": key, **on})
+    yield _check(table, "DeleteItem", {"Key": key, **on})
+    yield _check(table, "BatchGetItem", {"RequestItems": {table.name: {"Keys": [key]}}})
     written = [{"DeleteRequest": {"Key": key}}]  # of nothing: a batch takes no condition
-    yield _probe(table, "BatchWriteItem", {"RequestItems": {table.name: written}})
+    yield _check(table, "BatchWriteItem", {"RequestItems": {table.name: written}})
     if ranged:
-        yield _probe(
+        yield _check(
             table,
             "Query",
             {
@@ -56,10 +56,10 @@ def probes(table: Table, absent: Key, *, ranged: bool) -> Iterator[Probe]:
         )
 
 
-def _probe(table: Table, operation: str, request: dict[str, Any]) -> Probe:
+def _check(table: Table, operation: str, request: dict[str, Any]) -> PermissionCheck:
     started = time.perf_counter()
     try:
         body = table.call(operation, request).body
     except DynamoDBBackendError as error:
-        return Probe(operation, time.perf_counter() - started, clock_of(error), error)
-    return Probe(operation, time.perf_counter() - started, clock_of(body))
+        return PermissionCheck(operation, time.perf_counter() - started, clock_of(error), error)
+    return PermissionCheck(operation, time.perf_counter() - started, clock_of(body))
