@@ -32,10 +32,12 @@ def _attributes(options: Options) -> None:
     attributes += [options.range_key] if options.range_key else []
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:
-        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+        raise OptionError(f"two attributes of an item would have the name {min(twice)!r}")
     for name, _ in options.special_keys:
         if name in attributes:
-            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+            raise OptionError(
+                f"option 'special_keys' names {name!r}, an attribute that this package uses itself"
+            )
 
 
 def _pairs(options: Options) -> None:
@@ -48,11 +50,11 @@ def _pairs(options: Options) -> None:
     if (options.aws_access_key_id is None) is not (options.aws_secret_access_key is None):
         raise OptionError(
             "options 'aws_access_key_id' and 'aws_secret_access_key' go together: give both, or"
-            " none, and AWS's own places are searched"
+            " none, and credentials are searched where AWS's own tools search them"
         )
     if options.aws_session_token is not None and options.aws_access_key_id is None:
         raise OptionError(
-            "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
+            "option 'aws_session_token' has no effect without 'aws_access_key_id' and"
             " 'aws_secret_access_key'"
         )
     old = options.migrate_from

@@ -71,7 +71,7 @@ def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> 
         return own | {_MOVING: None}
     if formers and _MOVING not in own:
         raise OptionError(
-            f"option {shown(_FORMERS + min(formers))} says nothing without 'migrate_from'"
+            f"option {shown(_FORMERS + min(formers))} has no effect without 'migrate_from'"
         )
     if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
         return own
@@ -103,10 +103,10 @@ def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str,
     if url is not None:
         found = urls.options_in(url)
         if found is None and kind == "session":  # pyramid_beaker hands a cache.url to all caches
-            _ignore("option 'url' is not a dynamodb://REGION/TABLE")
+            _ignore("option 'url' is not of the form dynamodb://REGION/TABLE")
         inside = _named(found or {})
         if "url" in inside:
-            raise OptionError("option 'url' cannot hold another one")
+            raise OptionError("option 'url' cannot contain another 'url'")
         yield inside
     yield named
 
@@ -144,7 +144,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 def _unknown(name: str, names: Iterable[str]) -> None:
     _refuse_near(name, names)
-    _ignore(f"option {shown(name)} is not one of beaker_dynamodb's")
+    _ignore(f"option {shown(name)} is not an option of beaker_dynamodb")
 
 
 def _ignore(what: str) -> None:
@@ -242,12 +242,12 @@ def _refuse_foreign(name: str) -> None:
     plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
     if plain != name:
         raise OptionError(
-            f"configure() takes options by their own names: {shown(plain)}, not {shown(name)}"
+            f"configure() takes options without a prefix: {shown(plain)}, not {shown(name)}"
         )
     if name in LEFTOVERS or not is_known(name):
         raise OptionError(
-            f"option {shown(name)} is not one of beaker_dynamodb's;"
-            " Beaker's own are given to Beaker"
+            f"option {shown(name)} is not an option of beaker_dynamodb;"
+            " give Beaker's own options to Beaker"
         )
 
 

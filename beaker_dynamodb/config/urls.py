@@ -42,7 +42,7 @@ def options_in(url: object) -> dict[str, object] | None:
     if not path.startswith("//") or not _REGION.fullmatch(region) or "/" in table or "#" in url:
         raise OptionError(EXPECTED)
     if region and not table and not _OF_AWS.fullmatch(region):
-        raise OptionError(f"{EXPECTED}; it names no table, and what stands there is no region")
+        raise OptionError(f"{EXPECTED}; it names no table, and what it names is not a region")
     if len({name for name, _ in pairs}) < len(pairs):
         raise OptionError("option 'url' names an option twice")
     return {"region": region, "table": table, **dict(pairs)}

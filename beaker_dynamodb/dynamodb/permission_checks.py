@@ -1,7 +1,7 @@
-"""Calls that change nothing, to see which of an application's calls are answered, and how.
+"""Check which of an application's calls AWS permits, by calls that change nothing.
 
-Reads of a row that is not there, and writes on a condition that cannot hold. DynamoDB decides
-about rights before it looks at conditions, so a refused condition is a granted right.
+They read a row that does not exist, and write on a condition that cannot hold. DynamoDB checks
+permissions before conditions, so a failed condition means that the call is permitted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from beaker_dynamodb.item.keys import Key
 
 @dataclass(frozen=True, slots=True)
 class PermissionCheck:
-    """One call: its operation, seconds, the server's clock if it told, and the error if any."""
+    """One call: its operation, seconds, the server's clock if it sent it, and the error if any."""
 
     operation: str
     seconds: float
@@ -28,9 +28,9 @@ class PermissionCheck:
 
 
 def check_permissions(table: Table, absent: Key, *, ranged: bool) -> Iterator[PermissionCheck]:
-    """Make each call that an application makes, on a key that nobody has; changes no row.
+    """Make each call that an application makes, on a key that does not exist; change no row.
 
-    Args: *ranged*, whether the application asks for all rows of a namespace.
+    Args: *ranged*: whether the application queries all rows of a namespace.
     """
     key = table.wire_key(absent)
     on = {

@@ -1,8 +1,8 @@
-"""What can be known of a session without unpickling it: its kind, and when it began.
+"""Read a session's serializer and creation time without unpickling it.
 
-Pure, and no code of a class ever runs here. `rev` and `expires` hold no birth: tokens are
-random, and an expiry moves with every touch. So Beaker's own `_creation_time` is read: out of
-JSON by parsing, out of a pickle by `safe_load`.
+Pure: no code of a stored class ever runs here. Neither `rev` nor `expires` tells when a session
+was created: tokens are random, and the expiry moves with every touch. So Beaker's own
+`_creation_time` is read: out of JSON by parsing, out of a pickle by `safe_load`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Serializer = Literal["pickle", "json", "opaque"]
 
 
 def detect_serializer(text: str, max_size: int) -> Serializer:
-    """Tell how Beaker wrote a session's text; opaque: encrypted, or a serializer of its own."""
+    """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
     envelope = plain_envelope(text, max_size)
     if isinstance(envelope, PickleEnvelope):
         return "pickle"
@@ -25,10 +25,10 @@ def detect_serializer(text: str, max_size: int) -> Serializer:
 
 
 def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
-    """Read when a session began, in epoch seconds; None where its text says no sane time.
+    """Return when a session was created, in epoch seconds; None if its text holds no valid time.
 
     Args:
-        max_size: the ceiling of a value in bytes, inflated.
+        max_size: the limit of a value in bytes, uncompressed.
         pickles: whether pickles are read.
     """
     values = load_session(text, "auto" if pickles else "json", max_size)

@@ -1,7 +1,7 @@
-"""One session, looked at closely: what its row says, and what is in it if that can be told.
+"""Inspect one session: its row, how it is stored, and its values if they can be shown.
 
-It never fails over a row: what is wrong with it is the answer. A pickle is opened only if the
-operator asks for that, for opening one may run any code that its writer put there.
+A damaged row is never an error here: the result says what is wrong with it. A pickle is opened
+only if the operator asks for it, because opening one can run any code that its writer put there.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
-_FORBIDDEN: Final = "it is a pickle, and sessions are said to be JSON: no pickle is opened"
-_GONE: Final = "it is a pickle that does not open here: a class in it cannot be imported"
+_FORBIDDEN: Final = "it is a pickle, but the options say that sessions are JSON: it is not opened"
+_GONE: Final = "it is a pickle that cannot be opened here: a class in it cannot be imported"
 _OPAQUE: Final = (
-    "it is opaque: Beaker's encrypt_key or a serializer of its own wrote it, and only the"
-    " application can open it"
+    "it is opaque: Beaker's encrypt_key or a custom serializer wrote it, and only the application"
+    " can open it"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A session, how it is kept, and what is in it.
+    """A session, how it is stored, and its values.
 
-    `stored` is the value's bytes in the row, or in all pieces; `text` those of Beaker's text.
-    `values` is None where they are not told, and `why` says why not and what it would take;
-    they are bounded in depth and size, and plain (`bounds.copy_bounded`).
+    `stored_size` is the value's bytes in the row, or in all chunks; `text_size` those of Beaker's
+    text. `values` is None if they are not shown, and then `reason` says why, and what would show
+    them. They are bounded in depth and size, and plain (`bounds.copy_bounded`).
     """
 
     session: Session
@@ -53,7 +53,7 @@ class Inspection:
 def inspect_session(
     rows: Rows, row: ScannedRow, now: float, *, unpickle: bool = False
 ) -> Inspection:
-    """Look at a session that was sought. Large values are put together, encrypted ones opened.
+    """Inspect a session's row. Large values are joined, encrypted ones opened.
 
     Raises: what the client raises.
     """
@@ -69,7 +69,7 @@ def inspect_session(
         reason = error.wrong if isinstance(error, CorruptItem) else str(error)
         return _kept(session, row.record, "unknown", "", reason)
     if text is None:
-        return _kept(session, record, "unknown", "", "it is a cache's row, not a session's")
+        return _kept(session, record, "unknown", "", "it is the row of a cache, not of a session")
     most = rows.options.max_value_size
     serializer = ages.detect_serializer(text, most)
     if serializer == "json":
@@ -87,11 +87,11 @@ def inspect_session(
 
 
 def _whole(rows: Rows, head: Record, now: float) -> Record:
-    """Put a large value together; it may have been written anew since it was seen."""
+    """Join a large value; it may have been rewritten since its row was read."""
     if not head.pieces:
         return head
     if not head.live(now):
-        raise CorruptItem("", "it has expired, and what has expired has no pieces")
+        raise CorruptItem("", "it has expired, and its chunks may be deleted")
     return rows.get(head.key, consistent=True, now=now) or head
 
 

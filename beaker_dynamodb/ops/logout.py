@@ -1,7 +1,7 @@
-"""Logging sessions out for good: one by its id, or all of a user's.
+"""Log sessions out for good: one by its id, or all of a user.
 
-Each delete is conditional on what was seen, and repeated on what stands there instead until
-nothing does: a request that saves meanwhile is refused, and never brings a session back.
+Each delete is conditional on the row that was read, and repeated on the row that replaced it
+until there is none: a request that saves meanwhile is refused, and never brings a session back.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from beaker_dynamodb.ops.sessions import (
     parse_special_key,
 )
 
-#: How often a row that is written meanwhile is deleted anew, and at most how long in between.
+#: How often a row that is written meanwhile is deleted again, and the longest pause in seconds.
 TRIES: Final = 50
 JITTER: Final = 0.1
-#: How often an index is asked at most, and how many seconds lie between two looks.
+#: How often an index is queried at most, and the pause between two queries in seconds.
 PASSES: Final = 10
 PAUSE: Final = 1.0
 
 
 def find_row(rows: Rows, word: str, secret: str | None = None) -> ScannedRow | None:
-    """Find the row that an operator's word means; None where none of those it may mean is there.
+    """Return the row that an operator names; None if none of those it may mean exists.
 
-    A row of another store is returned where no row of ours is there; `ours` tells.
+    A row of another store is returned if there is no row of ours; see its `ours`.
 
     Args:
         word: a cookie's value, signed or not, a session's id, or its row's hash key.
@@ -57,9 +57,9 @@ def find_row(rows: Rows, word: str, secret: str | None = None) -> ScannedRow | N
 
 
 def delete(rows: Rows, row: ScannedRow, now: float) -> Session:
-    """Delete a session that was sought, whatever is saved to it meanwhile; its pieces go, too.
+    """Delete a session and its chunks, whatever is saved to it meanwhile.
 
-    Returns the session as it was seen. One that cannot be read is deleted all the same; a row of
+    Returns the session as it was read. One that cannot be read is deleted all the same; a row of
     another store never is.
 
     Raises: Unavailable, if it is written faster than it can be deleted; what the client raises.
@@ -73,18 +73,18 @@ def delete(rows: Rows, row: ScannedRow, now: float) -> Session:
 def revoke(
     rows: Rows, word: str, now: float, *, scan: bool = False, keep: Collection[Key] = ()
 ) -> Iterator[Session]:
-    """Delete all live sessions whose special key has a value, and yield each that is gone.
+    """Delete all live sessions whose special key has a value, and yield each that was deleted.
 
-    An index shows a session up to about a second after it was written, so it is asked at least
-    twice, and until a look finds none. What logs in after that is not logged out.
+    An index shows a session up to about a second after it was written, so it is queried at least
+    twice, and until a query finds none. A login after that is not logged out.
 
     Args:
         word: `NAME=VALUE`; *scan* reads the whole table instead of an index.
-        keep: rows that are left alone, such as the session at hand.
+        keep: rows that are not deleted, such as the operator's own session.
 
-    One that is written faster than it can be deleted holds up no other: each look tries it anew.
+    A session that is written faster than it can be deleted delays no other: each pass tries again.
 
-    Raises: OptionError, as `maintenance.found`; Unavailable, if every look finds some.
+    Raises: OptionError, as `find_sessions`; Unavailable, if every pass finds some.
     """
     name, value = parse_special_key(rows.options, word)
     busy = False
@@ -105,13 +105,13 @@ def revoke(
     if busy:
         raise _written_on(rows)
     facts = CallFacts("Query", rows.table.name, rows.table.client.region)
-    raise Unavailable("new sessions of this value keep appearing; revoke it again", call=facts)
+    raise Unavailable("new sessions of this value keep appearing; run revoke again", call=facts)
 
 
 def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> bool | None:
-    """Delete a row until it is gone; False if what stands there is not meant any more.
+    """Delete a row until it is gone; False if the row that replaced it is not to be deleted.
 
-    None, if it is written faster than it can be deleted.
+    Returns None if it is written faster than it can be deleted.
     """
     record, runtime = row.record, rows.runtime
     if not row.ours:
@@ -133,7 +133,7 @@ def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> boo
                 if moving
                 else rows.table.delete(row.key, at)
             )
-        except CorruptItem:  # it was refused, and what stands there cannot be read
+        except CorruptItem:  # it was refused, and the row that is there now cannot be read
             record = None
             continue
         if refusal is None or refusal.theirs is None:
@@ -145,15 +145,16 @@ def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> boo
 
 
 def _written_on(rows: Rows) -> Unavailable:
-    """Make the error that says of a session that it is still there."""
+    """Return the error that says that a session still exists."""
     facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
     return Unavailable("the session is written faster than it can be deleted", call=facts)
 
 
 def _tombstone(rows: Rows, row: ScannedRow) -> Record:
-    """Make what stands in a session's place while sessions are moved: else it were moved again.
+    """Return the tombstone that replaces a session while `migrate_from` is set.
 
-    It stands as long as the row would have, and no shorter than a session without a timeout.
+    Without it the old backend's copy would be moved in again. It lives as long as the row would
+    have, and at least as long as a session without a timeout.
     """
     runtime, expires = rows.runtime, None
     if row.expires is not None:

@@ -1,7 +1,7 @@
-"""What DynamoDB's units and storage cost, and what a survey or a purge will. Pure.
+"""Estimate what DynamoDB's units and storage cost. Pure.
 
 List prices of us-east-1, on-demand, table class Standard, without the free tier; other regions
-differ by up to twice. They are for an estimate before a long command, not for a bill.
+differ by up to a factor of two. They are for an estimate before a long command, not for a bill.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def estimate_scan(size: int) -> float:
 
 
 def count_delete_units(size: int, indexes: int = 0) -> float:
-    """Count the write units of deleting an item of *size* bytes that stands in so many indexes.
+    """Count the write units of deleting an item of *size* bytes that is in so many indexes.
 
     An item counts in full kilobytes (AWS: capacity unit consumption for writes); a row of a
     KEYS_ONLY index is taken to be smaller than one.

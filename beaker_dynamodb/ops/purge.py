@@ -1,8 +1,8 @@
-"""Away with what has expired, faster than TTL does it: rows of ours, and no other store's.
+"""Delete expired rows sooner than DynamoDB's TTL does: rows of ours, and of no other store.
 
-DynamoDB's TTL deletes the same rows within days and free of charge; a purge pays for the scan
-and for each delete. Each delete is conditional on the expiry that was seen, so a session that
-is touched meanwhile stays; whenever a purge stops, what it did is done and the rest is as it was.
+TTL deletes the same rows within days and free of charge; a purge pays for the scan and for each
+delete. Each delete is conditional on the expiry that was read, so a session that is touched
+meanwhile stays. A purge can stop at any time: every row is either deleted or unchanged.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from beaker_dynamodb.ops.parallel import Bucket, run_parallel
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.provision import measure
 
-#: Seconds that a creation lock is left after its term, for clocks that differ.
+#: Seconds that a creation lock is kept after its expiry, for clocks that differ.
 LOCK_MARGIN: Final = 60
-#: After so many deletes of a page it is said how far it is.
+#: After so many deletes of a page its progress is yielded.
 _STEP: Final = 100
-#: Seconds at most before an interruption is heard.
-_HEARD: Final = 0.2
+#: The longest wait in seconds before an interruption is noticed.
+_POLL: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,12 @@ class Progress:
     """How far a purge is.
 
     Args:
-        looked_at: rows read, of the whole table, whoever's they are.
-        found: rows of ours that have expired, and `size`: their bytes (in a dry run).
-        deleted: of those; `spared`: written meanwhile, so left alone.
-        other_rows: rows of another store under the same prefix that have expired; they stay.
-        estimate: what deleting all that was found will cost in write units (in a dry run).
+        scanned_rows: rows read, of the whole table, of any prefix.
+        expired_rows: rows of ours that have expired; `size`: their bytes (in a dry run).
+        deleted_rows: those of them that were deleted.
+        changed_rows: those that were written meanwhile, and so not deleted.
+        other_rows: expired rows of another store under the same prefix; they are not deleted.
+        estimated_write_units: what deleting all `expired_rows` will consume (in a dry run).
     """
 
     scanned_rows: int = 0
@@ -59,7 +60,7 @@ class Progress:
 
 
 class Tally:
-    """What all threads have done so far. It is right also after an interruption."""
+    """What all threads have done so far. It is correct also after an interruption."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,11 +68,11 @@ class Tally:
 
     @property
     def progress(self) -> Progress:
-        """Say how far it is."""
+        """Return how far it is."""
         return self._progress
 
     def add(self, **more: float) -> Progress:
-        """Add to what was done; return how far it is now."""
+        """Add to the figures; return how far it is now."""
         with self._lock:
             was = self._progress
             now = {name: getattr(was, name) + value for name, value in more.items()}
@@ -94,14 +95,14 @@ def purge(  # noqa: PLR0913  # named, each of them
     dry_run: bool = False,
     tally: Tally | None = None,
 ) -> Generator[Progress, None, None]:
-    """Delete what has expired, and yield how far it is.
+    """Delete expired rows, and yield how far it is.
 
     Args:
-        now: epoch seconds; what expires later stays.
+        now: epoch seconds; rows that expire later stay.
         segments: threads, each with its part of the table.
-        rate: capacity units a second, read and write together; None is as fast as it goes.
-        dry_run: delete nothing; find, and price what deleting would cost.
-        tally: read it after an interruption, to know how far it came.
+        rate: capacity units a second, read and write together; None: no limit.
+        dry_run: delete nothing; count, and estimate what deleting would cost.
+        tally: holds the progress after an interruption.
 
     Raises: what the client raises.
     """
@@ -160,15 +161,15 @@ class _Purge:
         return prices.count_delete_units(row.size, sum(name in having for name, _ in indexed))
 
     def _pay(self, units: float, stop: threading.Event) -> None:
-        """Wait as the rate asks, in short steps, so that an interruption is heard."""
+        """Wait as the rate requires, in short steps, so that an interruption is noticed."""
         seconds = self.bucket.spend(units)
         while seconds > 0 and not stop.is_set():
-            self.rows.runtime.sleep(min(seconds, _HEARD))
-            seconds -= _HEARD
+            self.rows.runtime.sleep(min(seconds, _POLL))
+            seconds -= _POLL
 
 
 def _ours(row: ScannedRow, now: float) -> bool:
-    """Tell whether an expired row is one to delete; what is of no form of ours stays."""
+    """Tell whether an expired row is to be deleted; a row of an unknown form is not."""
     if not row.ours:
         return False
     if row.sort == "lock":

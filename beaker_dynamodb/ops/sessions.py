@@ -1,7 +1,7 @@
-"""Sessions for operators: list, count, find; `logout.py` deletes, `purge.py` clears away.
+"""List, count and find sessions; `logout.py` deletes them, `purge.py` those that have expired.
 
-Generators over pages, so that a table of any size takes the memory of a page. What a command
-draws is made of the frozen values of this file; nothing here prints.
+Generators over pages, so that a table of any size needs the memory of one page. Nothing here
+prints; the commands print the frozen values of this file.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ _EXPECTED: Final = {
 class Session:
     """A session as its row has it.
 
-    `id` is as the row has it: under `hash_ids` its hash. `expires` and `begun` are in epoch
-    seconds, None for never, and for not known; neither lies beyond the year 9999. `size` is the
-    row's in bytes; a session in `pieces` has so many rows more. `wrong`: why it cannot be read,
-    empty if it can.
+    `id` is as the row has it: under `hash_ids` its hash. `expires` (None: never) and `created`
+    (None: unknown) are epoch seconds up to the year 9999. `size` is the row's in bytes; a large
+    session has so many `chunks`, a row each, beside it. `error`: why it cannot be read, or "".
     """
 
     id: str = field(repr=False)
@@ -67,9 +66,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many sessions there are so far, and the read units that it took to know.
+    """How many sessions were counted so far, and the read units that this consumed.
 
-    `other_rows`: rows of another store under the same prefix. They are counted nowhere else.
+    `other_rows`: rows of another store under the same prefix. No other figure includes them.
     """
 
     live: int = 0
@@ -80,7 +79,7 @@ class Count:
 
 
 def open_rows(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
-    """Build the rows of a session for an operator: patient, and never creating a table."""
+    """Return access to the sessions for an operator: long time-outs, and no table is created."""
     return build_rows(
         dataclasses.replace(
             options,
@@ -102,11 +101,11 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
     segments: int = 1,
     others: Callable[[int], object] = int,
 ) -> Iterator[Session]:
-    """Yield the sessions, at most *limit*; it reads the table as far as it must.
+    """Yield the sessions, at most *limit*, and read no more of the table than that takes.
 
     Args:
         now: epoch seconds.
-        segments: so many parts of the table are read at once, where there is no limit.
+        segments: so many parts of the table are read at once, if there is no limit.
         others: called with how many rows of a page belong to another store; none is yielded.
     """
     query, left = ScanQuery("sessions", state, now, whole=True), limit
@@ -147,17 +146,17 @@ def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Cou
 def find_sessions(rows: Rows, word: str, now: float, *, scan: bool = False) -> Iterator[Session]:
     """Yield the live sessions whose special key has a value; *word* is `NAME=VALUE`.
 
-    The index names candidates, and each is looked at consistently; *scan* reads the whole table
-    instead, where there is no index.
+    The index names candidates, and each is read consistently; *scan* reads the whole table
+    instead, if there is no index.
 
-    Raises: OptionError, if it is no special key, has no index, or the value is not of its type.
+    Raises: OptionError, if it is not a special key, has no index, or the value is not of its type.
     """
     for row in find_rows(rows, *parse_special_key(rows.options, word), now, scan=scan):
         yield describe_row(rows, row, now)
 
 
 def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
-    """Read `NAME=VALUE` by the type that option special_keys gives the name.
+    """Parse `NAME=VALUE` by the type that option special_keys gives the name.
 
     A binary value is given in base64.
 
@@ -170,9 +169,9 @@ def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
     if name not in kinds:
         known = ", ".join(kinds) or "none"
         raise OptionError(
-            f"{name!r} is not a special key of these options (they have: {known}). Only what the"
-            f" application promotes can be searched for: special_keys = {name}:S; a session has it"
-            " from its next save on"
+            f"{name!r} is not one of the special keys (they are: {known}). Only special keys can be"
+            f" searched for: special_keys = {name}:S; a session has the attribute from its next"
+            " save on"
         )
     value: object = text
     try:
@@ -181,8 +180,8 @@ def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
         elif kinds[name] == "B":
             value = base64.b64decode(text, validate=True)
     except (InvalidOperation, ValueError):
-        value = None  # said below, without a context
-    # As a save would write it: what no index can hold, no session is found by.
+        value = None  # raised below, without a context
+    # As a save would write it: a value that no index can hold finds no session.
     kept, _ = promote({name: value}, Schema(special=((name, kinds[name]),)))
     if name in kept:
         return name, kept[name]
@@ -196,10 +195,10 @@ def find_rows(
 ) -> Iterator[ScannedRow]:
     """Yield the live rows that have the value now, as a consistent read sees them.
 
-    Those too that cannot be read otherwise; never another store's.
+    Rows that are otherwise unreadable are among them; rows of another store are not.
     """
     found: Iterator[tuple[Key, ...]]
-    measure(rows.table)  # its keys are ours, or this raises: "nobody" would be no answer
+    measure(rows.table)  # its keys are ours, or this raises: finding none would mislead
     if scan:
         query = ScanQuery("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in table_scan.scan(rows.table, query))
@@ -212,7 +211,7 @@ def find_rows(
 
 
 def has_value(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
-    """Tell whether a row is there at *now*, with this value of a special key."""
+    """Tell whether a row is live at *now*, with this value of a special key."""
     return row.live(now) and row.promoted.get(name) == value
 
 
@@ -225,14 +224,14 @@ def _index(rows: Rows, name: str) -> str:
     named = [index.name for index in is_.indexes if index.attribute == name]
     if not named:
         raise OptionError(
-            f"table {rows.table.name!r} has no index on {name!r}; --scan searches the whole table"
-            " instead, at the price of reading it"
+            f"table {rows.table.name!r} has no index on {name!r}; --scan reads the whole table"
+            " instead, and consumes the read units of all of it"
         )
     return named[0]
 
 
 def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
-    """Describe a row that was seen; what cannot be read of it is said, not raised."""
+    """Describe a row; why it cannot be read is in the result, and not raised."""
     record, created, error = row.record, None, row.wrong
     if record is not None and not record.pieces:
         try:
@@ -253,7 +252,7 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
 
 
 def open_text(rows: Rows, record: Record) -> str | None:
-    """Open a session's record to Beaker's text; None where it is of another kind.
+    """Open a session's record, and return Beaker's text; None if it is not a session's.
 
     Raises: CorruptItem, UnknownFormat, ItemTooLarge.
     """

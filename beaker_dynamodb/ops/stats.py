@@ -1,7 +1,7 @@
-"""What is in the table, in figures: counts, ages, sizes and expiries as histograms. Pure data.
+"""Count what is in the table, with histograms of ages, sizes and expiries.
 
 It reads every row of the table once, or a random sample of segments; memory does not grow with
-the table. No session is unpickled for it: see `ages.py` for what can be known of its age.
+the table. No session is unpickled for it: see `ages.py` for how its age is read.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures so far, of what was read; `share` says how much of the table that is.
+    """The figures of what was read so far; `share` says which fraction of the table that is.
 
     Args:
-        rows: rows of ours, and `size`: their bytes.
-        other_rows: rows of another store under the same prefix; they are counted nowhere else.
+        rows: rows of ours; `size`: their bytes.
+        other_rows: rows of another store under the same prefix; no other figure includes them.
         live, expired: sessions; unreadable: those among them that cannot be opened.
-        pieces, values, locks: the rest of our rows, caches' under the same prefix included.
+        chunks, cache_values, locks: our other rows, a cache's under the same prefix included.
         markers: of sessions that `import` has moved.
-        sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
-        monthly: dollars of storage a month, scaled up from the share.
+        sizes: of live sessions' rows; expiries: time left; ages: time since creation.
+        dollars_per_month: cost of the storage, scaled up from the share.
     """
 
     scanned_rows: int
@@ -86,7 +86,7 @@ def stats(
 ) -> Iterator[Stats]:
     """Read the table, or about *sample* rows of it, and yield the figures after each page.
 
-    A sample is made of whole segments at random; how many rows one has is guessed from the
+    A sample consists of random whole segments; how many rows one has is estimated from the
     row count that DynamoDB keeps, which is up to six hours old.
 
     Args:
@@ -115,7 +115,7 @@ def stats(
 
 
 class _Totals:
-    """What was counted so far."""
+    """The counters."""
 
     def __init__(self, rows: Rows, now: float) -> None:
         self._rows, self._now = rows, now
@@ -126,7 +126,7 @@ class _Totals:
         self._ages: Counter[int | None] = Counter()
 
     def add(self, page: scan.Page) -> None:
-        """Count one page."""
+        """Count the rows of one page."""
         self.count["scanned_rows"] += page.looked_at
         self._units += page.units
         for row in page.rows:
@@ -155,7 +155,7 @@ class _Totals:
         self._ages[_span(None if session.created is None else self._now - session.created)] += 1
 
     def stats(self, share: float) -> Stats:
-        """Write the figures down."""
+        """Return the figures."""
         count = self.count
         return Stats(
             scanned_rows=count["scanned_rows"],
@@ -172,7 +172,7 @@ class _Totals:
             markers=count["moved"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_spans(self._expiries, "never"),
-            ages=_spans(self._ages, "not known"),
+            ages=_spans(self._ages, "unknown"),
             dollars_per_month=prices.estimate_storage(count["size"], count["rows"]) / share,
             other_rows=count["other_rows"],
         )

@@ -106,7 +106,7 @@ def _of_features(is_: Description, asked: Features) -> Iterator[Difference]:
         yield Difference("encryption", encrypted_by(is_.key), f"by {asked.key}", severity)
     if asked.ceilings and is_.ceilings != asked.ceilings:
         wanted_, found_ = limited_to(asked.ceilings), limited_to(is_.ceilings)
-        yield Difference("ceiling", found_, wanted_, severity)
+        yield Difference("limit of units", found_, wanted_, severity)
     missing = [f"{n}={v}" for n, v in asked.tags if (n, v) not in (is_.tags or ())]
     if missing:
         known = "unknown" if is_.tags is None else "missing"

@@ -39,7 +39,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Whether a table is gone now, and the message that says so or why not."""
+    """Whether the table was deleted, and a message that says so or why not."""
 
     done: bool
     message: str
@@ -92,7 +92,7 @@ def check(options: Options, features: Features = NONE, *, creates: str = "") -> 
     ought = table_spec(options, features)
     is_ = update.details(get_client(Connection.of(options)), options.table)
     if is_ is None:
-        wanted = f"there: `{creates or ought.command(options.region)}`"
+        wanted = f"a table: `{creates or ought.command(options.region)}`"
         return Compared(None, (Difference("table", "missing", wanted, "error"),))
     return Compared(is_, differences(is_, ought))
 
@@ -110,7 +110,7 @@ def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: st
         unlock = unlocks or table_spec(options, UNLOCKED).command(found.region)
         return Ended(
             done=False,
-            message=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
+            message=f"table {options.table!r} has deletion protection; `{unlock}` turns it off",
         )
     update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
     return Ended(done=True, message=f"deleted: table {options.table!r}, region {found.region}")

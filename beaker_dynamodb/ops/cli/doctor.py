@@ -1,4 +1,4 @@
-"""The command that looks everything over.
+"""The command `doctor`.
 
 Findings are printed as they are found, each with its remedy below it.
 """
@@ -27,7 +27,7 @@ _MARGIN: Final = 9
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Write nothing: no row, and no look into an old store that makes files.",
+    help="Write nothing: no row, and no read of an old store that would create files.",
 )
 @with_output
 def doctor(
@@ -38,12 +38,13 @@ def doctor(
     cache: str | None,
     read_only: bool,
 ) -> int:
-    """Look over the store: options, credentials, clock, table, rights, a row's round trip.
+    """Check options, credentials, clock, table, permissions; write and read a row.
 
     Run it as the application, on its machine and under its role. Each finding is ok, a note, a
-    warning or an error, with its remedy; of wrong options it names all. It creates no table, and
-    changes no row but one of its own. Exit 1 if there is an error (a warning is none), 3 if the
-    store cannot be reached. A file's caches are looked at one by one, with --cache.
+    warning or an error, with its remedy; every invalid option is named. It creates no table, and
+    changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
+    the store cannot be reached. The caches of a file are checked one region at a time, with
+    --cache.
     """
     seen: list[Finding] = []
 
@@ -54,19 +55,19 @@ def doctor(
 
     output.stream(kept(), _line)
     count = Counter(finding.severity for finding in seen)
-    told = (format_count(count[word], word) for word in ("error", "warning", "note"))
-    output.remark(f"{', '.join(told)}, {count['ok']} ok")
+    result = (format_count(count[word], word) for word in ("error", "warning", "note"))
+    output.remark(f"{', '.join(result)}, {count['ok']} ok")
     return exit_code(iter(seen))
 
 
 def _line(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
-    # Names and values of an ini file are in it, and whatever they hold must not be a command.
-    said = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
+    # It may hold names and values of an ini file, which must not control the terminal.
+    text = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
     if not finding.remedy:
-        return said
+        return text
     arrow = "->".rjust(_MARGIN - 1)
-    return f"{said}\n{arrow} {escape(finding.remedy)}"
+    return f"{text}\n{arrow} {escape(finding.remedy)}"
 
 
 COMMANDS = (doctor,)

@@ -1,6 +1,6 @@
 """The commands on sessions that read the whole table: purge and stats.
 
-They say what they will cost before they start, and how far they came if they are interrupted.
+They print what they will cost before they start, and how far they came if they are interrupted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _MIN_RATE = 0.1
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
-#: Its commands stand in the group of `sessions.py`.
+#: Its commands are in the group of `sessions.py`.
 COMMANDS: tuple[click.Command, ...] = ()
 
 
 def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
-    """Refuse NaN, which lies in no range and is refused by none: it would be no limit at all."""
+    """Refuse NaN, which click's range accepts: it would be no limit at all."""
     if rate is not None and math.isnan(rate):
         raise click.BadParameter("it is not a number")
     return rate
@@ -47,18 +47,18 @@ def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> floa
     type=click.FloatRange(min=_MIN_RATE),
     metavar="UNITS",
     callback=_a_number,
-    help="Capacity units a second, read and write together.",
+    help="Limit of capacity units a second, read and write together.",
 )
-@click.option("--dry-run", is_flag=True, help="Delete nothing; say what it would cost.")
+@click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
 def purge_(
     application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
 ) -> int:
-    """Delete what has expired under the prefix: sessions, pieces, locks, import markers.
+    """Delete expired rows of the prefix: sessions, chunks, locks, import markers.
 
-    DynamoDB's TTL does so by itself within days, free of charge; a purge is for a table without
-    TTL, or in a hurry. No session that is touched meanwhile is deleted, no other prefix's row,
-    and no row of another store under the same prefix. A dry run reads all the same. Interrupted,
-    it may be run again.
+    DynamoDB's TTL does the same within days, free of charge; a purge is for tables without TTL,
+    and if you cannot wait. It deletes no session that is touched meanwhile, no row of another
+    prefix, and no row of another store under the same prefix. A dry run reads the table too. If
+    interrupted, it can be run again.
     """
     rows, tally = get_rows(application, segments), purge.Tally()
     table, cost = purge.scan_cost(rows)
@@ -75,21 +75,24 @@ def purge_(
                 move(now.scanned_rows - scanned_rows)
                 scanned_rows = now.scanned_rows
     except (KeyboardInterrupt, DynamoDBBackendError):
-        work.close()  # every thread ends what it is at
-        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to go on")
+        work.close()  # every thread finishes its current call
+        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to continue")
         raise
     done = tally.progress
-    told = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
-    output.answer(told, [_line(done, dry_run=dry_run)])
+    result = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
+    output.answer(result, [_line(done, dry_run=dry_run)])
     return 0
 
 
 def _line(done: purge.Progress, *, dry_run: bool) -> str:
-    others = f", {wording.format_other_rows(done.other_rows)} left alone" if done.other_rows else ""
+    others = (
+        f", {wording.format_other_rows(done.other_rows)} not touched" if done.other_rows else ""
+    )
     if dry_run:
-        found = f"{wording.format_count(done.expired_rows, 'row')} would be deleted ({wording.format_size(done.size)})"
-        return f"{found}{others}; with this reading, {wording.format_cost(done.cost)}"
-    spared = f", {done.changed_rows:,} written meanwhile and spared" if done.changed_rows else ""
+        rows, size = wording.format_count(done.expired_rows, "row"), wording.format_size(done.size)
+        cost = wording.format_cost(done.cost)
+        return f"{rows} would be deleted ({size}){others}; including this scan, {cost}"
+    spared = f", {done.changed_rows:,} written meanwhile and kept" if done.changed_rows else ""
     deleted = f"{wording.format_count(done.deleted_rows, 'row')} deleted{spared}{others}"
     return f"{deleted}; {wording.format_cost(done.cost)}"
 
@@ -97,15 +100,14 @@ def _line(done: purge.Progress, *, dry_run: bool) -> str:
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
 @with_output
-@click.option(
-    "--sample", type=click.IntRange(1), metavar="N", help="Read about N rows, picked at random."
-)
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Read about N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
-    """Count sessions, and draw their ages, sizes and expiries; price their storage.
+    """Show ages, sizes and expiries of the sessions, and the price of their storage.
 
-    The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
-    the whole table once, or about N rows of it. Rows of another store are counted apart.
+    The age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled
+    for it. It reads the whole table once, or about N rows of it. Rows of another store are
+    counted separately.
     """
     rows = get_rows(application, segments)
     expected = purge.scan_cost(rows)[0].rows
@@ -137,7 +139,7 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
 
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
-    """Draw bars whose longest is as wide as fits; empty ones at both ends are left out."""
+    """Draw bars, the longest at full width; empty ones at both ends are omitted."""
     most = max(one.count for one in bars) or 1
     having = [number for number, one in enumerate(bars) if one.count] or [0]
     drawn = Table(title=title, title_justify="left", show_header=False, box=None)

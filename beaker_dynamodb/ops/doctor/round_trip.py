@@ -1,7 +1,7 @@
-"""One row of our own, written, read and deleted as the application would: it can be done, or not.
+"""Write, read and delete one row as the application would.
 
-It stands under the application's prefix, under a name that is drawn, and is deleted whatever
-happens; if that fails too, it expires within minutes.
+The row has the application's prefix and a random name, and is deleted whatever happens; if that
+fails too, it expires within minutes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LIFE: Final = 300
 
 
 def draw_key(rows: Rows, kind: Kind, runtime: Runtime) -> Key:
-    """Draw a key under the application's prefix that nobody has."""
+    """Return a random key under the application's prefix."""
     name = f"doctor-{runtime.token()}"
     return rows.layout.session(name) if kind == "session" else rows.layout.value(name, "doctor")
 
 
 def make_round_trip(rows: Rows, key: Key, runtime: Runtime) -> RoundTrip:
-    """Write, read, compare and delete one row; say what it took."""
+    """Write, read, compare and delete one row; return times and units."""
     units, seconds, message = [0.0, 0.0], list[float](), ""
     failure: DynamoDBBackendError | None = None
 
@@ -46,7 +46,7 @@ def make_round_trip(rows: Rows, key: Key, runtime: Runtime) -> RoundTrip:
         rows.write(record, _VALUE, Never(), None)
         found = rows.read(key, consistent=True, now=now)
         if found is None or found.value != _VALUE:
-            message = "what was read is not what was written"
+            message = "the row that was read differs from the one that was written"
     except DynamoDBBackendError as error:
         failure = error
     finally:
