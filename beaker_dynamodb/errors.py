@@ -162,7 +162,7 @@ class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker shi
 
     def __init__(self, message: str, *, call: CallFacts | None = None) -> None:
         if type(self) in {DynamoDBBackendError, TableError}:
-            raise TypeError(f"{type(self).__name__} is never raised itself")
+            raise TypeError(f"{type(self).__name__} is abstract; raise one of its subclasses")
         # A server may raise the class anew with the error itself as its message (apig_wsgi does).
         super().__init__(mask(f"{message} ({call})" if call else str(message)))
         self.call = call
@@ -219,14 +219,14 @@ class UnknownFormat(DynamoDBBackendError):
 class Conflict(DynamoDBBackendError):
     """Another request changed the session, and merging gave up or was not asked for.
 
-    `theirs` is the text of the session that stands in the table; it is not in the message.
+    `theirs` is the text of the session that is in the table now; it is not in the message.
     """
 
     theirs: str | None = None
 
 
 class CorruptItem(DynamoDBBackendError):
-    """What stands in the table cannot be read; `item` is a digest of the key, `wrong` says why."""
+    """A row cannot be read; `item` is a digest of its key, `wrong` says why."""
 
     item: str
     wrong: str
@@ -237,7 +237,7 @@ class CorruptItem(DynamoDBBackendError):
 
 
 class ItemTooLarge(DynamoDBBackendError):
-    """A value is larger than the ceiling; `size` and `limit` are bytes. Nothing was stored."""
+    """A value is larger than the limit; `size` and `limit` are bytes. Nothing was stored."""
 
     size: int
     limit: int

@@ -50,8 +50,8 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
 
     def __getitem__(self, key: object) -> Any:
         entry = self._store.get(key)
-        if entry is None:  # the only place that says "nothing there" in Beaker's way
-            raise KeyError("nothing there")
+        if entry is None:  # the only place that says "not found" in Beaker's way
+            raise KeyError("not found")
         return entry.value
 
     def __contains__(self, key: object) -> bool:

@@ -83,7 +83,7 @@ def _must_answer(url: str) -> None:
         answers = True
     if not answers:
         pytest.fail(
-            f"nothing answers at {url}: start DynamoDB Local there, or set {URL_VARIABLE}",
+            f"nothing responds at {url}: start DynamoDB Local there, or set {URL_VARIABLE}",
             pytrace=False,
         )
 

@@ -29,7 +29,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import typed
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.servers import KEY, REGION, DynamoDBLocal
 
@@ -60,7 +60,7 @@ def rows_of(options: dict[str, str]) -> Rows:
     Without TTL: DynamoDB Local deletes what has expired every ten seconds.
     """
     parsed = parse(options, "session")
-    made = operated(parsed, connections=THREADS)
+    made = open_rows(parsed, connections=THREADS)
     made.table.client.call("CreateTable", table_spec(parsed).to_create_request())
     return made
 

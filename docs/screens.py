@@ -98,10 +98,10 @@ def _visits(ini: str, number: int) -> None:
     from beaker.util import JsonSerializer
 
     from beaker_dynamodb import DynamoDBNamespaceManager
-    from beaker_dynamodb.ops.application import application
+    from beaker_dynamodb.ops.application import load_application
     from beaker_dynamodb.runtime import Runtime
 
-    read, dice, now = application(ini), random.Random(1), time.time()  # noqa: S311  # no secret
+    read, dice, now = load_application(ini), random.Random(1), time.time()  # noqa: S311  # no secret
     given = {name: read.settings[name] for name in ("table", "region", "endpoint_url", "prefix")}
     for user in range(number):
         came = now - dice.expovariate(1 / 1500)

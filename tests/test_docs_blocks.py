@@ -26,7 +26,7 @@ import yaml
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.ops import cli
-from beaker_dynamodb.ops.application import application
+from beaker_dynamodb.ops.application import load_application
 from examples.demo.__main__ import make_parser
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, leads_nowhere, links
 from tests.servers import answers, free_port
@@ -176,11 +176,11 @@ def parsed(section: Mapping[str, str]) -> None:
     plain = {name.removeprefix("beaker."): value for name, value in section.items()}
     session = {n: v for n, v in plain.items() if n.startswith("session.")}
     if session.setdefault("session.type", "ext:dynamodb") == "ext:dynamodb":
-        application(given=session)
+        load_application(given=session)
     for region in re.split(r"[, ]+", plain.get("cache.regions", "")):
         own = {n: v for n, v in plain.items() if region and n.startswith(f"cache.{region}.")}
         if own.get(f"cache.{region}.type") == "ext:dynamodb":
-            application(
+            load_application(
                 given={n.replace(f".{region}.", "."): v for n, v in own.items()}, cache=region
             )
 

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.source import make_ready
-from beaker_dynamodb.ops.application import mistakes
+from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.store.doubles import failure
 from tests.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
@@ -93,9 +93,9 @@ def test_a_comment_is_found_in_every_source(
     path.write_text(
         "[app:main]\nsession.type = ext:dynamodb\nsession.hash_key = id  ; the default\n"
     )
-    (found,) = mistakes(str(path))
+    (found,) = find_mistakes(str(path))
     assert found.name == "session.hash_key"
-    assert "looks like a comment" in found.said
+    assert "looks like a comment" in found.message
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL_ATTRIBUTE", "expires   # as in terraform")
     with pytest.raises(OptionError, match="'ttl_attribute' has 'expires   # as in terraform'"):
         parse({"ttl": 7}, "session")  # not seen before, so nothing is remembered of it

@@ -21,8 +21,8 @@ from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
 from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import make_ready
-from beaker_dynamodb.ops.application import application
-from beaker_dynamodb.ops.doctor.examine import look_over
+from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.doctor.examine import examine
 from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.spec import table_spec
 
@@ -131,10 +131,10 @@ def test_no_password_is_shown_by_the_doctor_or_in_its_commands(name: str) -> Non
         for cache in (None, "default"):
             told = []
             with suppress(DynamoDBBackendError):
-                found = application(given={name: str(value)}, cache=cache)
-                told += [repr(found), found.call, found.creates()]
+                found = load_application(given={name: str(value)}, cache=cache)
+                told += [repr(found), found.call, found.create_command()]
             try:
-                told += [repr(one) for one in look_over(given={name: str(value)}, cache=cache)]
+                told += [repr(one) for one in examine(given={name: str(value)}, cache=cache)]
             except DynamoDBBackendError as error:
                 told += [str(error)]
 
@@ -192,7 +192,7 @@ def test_no_password_is_shown_of_the_backend_that_sessions_come_from(
     with suppress(DynamoDBBackendError):
         make_ready(backend, {name: value})
     given = {"migrate_from": backend, f"migrate_from.{name}": value}
-    found = [repr(one) for one in look_over(given=given, read_only=True)]
+    found = [repr(one) for one in examine(given=given, read_only=True)]
 
     assert SECRET not in "\n".join([*found, *caplog.messages])
 
@@ -205,7 +205,7 @@ def test_no_password_is_shown_of_an_ini_files_options(tmp_path: Path) -> None:
     path = tmp_path / "app.ini"
     path.write_text(f"[app:main]\nsession.type = ext:dynamodb\n{lines}".replace("%", "%%"))
 
-    found = [repr(one) for one in look_over(str(path))]
+    found = [repr(one) for one in examine(str(path))]
 
     assert len(found) > len(TABLE) / 2
     assert SECRET not in "\n".join(found)
@@ -227,7 +227,7 @@ def test_a_value_is_shown_without_user_and_password(user: str, password: str, ho
 def test_a_sentence_is_told_without_user_and_password(before: str, password: str) -> None:
     """Errors, log lines and findings go through the same function."""
     sentence = f"what {before}://{SECRET}{password}@host or {before}:{password}{SECRET}@host is"
-    for told in (mask(sentence), str(Unavailable(sentence)), Finding("ok", "x", sentence).said):
+    for told in (mask(sentence), str(Unavailable(sentence)), Finding("ok", "x", sentence).message):
         assert SECRET not in told
         assert told.startswith("what ")
         assert told.endswith("@host is")

@@ -110,7 +110,7 @@ class CreationLock:
             taken = self._acquire_there(started + self._patience, wait=wait)
         except (Unavailable, CorruptItem) as error:
             logs.log_once_a_minute(
-                log, f"a cache value is made without the lock: {type(error).__name__}"
+                log, f"a cache value is created without the lock: {type(error).__name__}"
             )
             return True
         except BaseException:
@@ -129,7 +129,7 @@ class CreationLock:
             if owner is not None:
                 self._table.delete(self._key, At(owner))
         except DynamoDBBackendError as error:
-            log.info("a creation lock was left to its term: %s", error)
+            log.info("a creation lock could not be released, and will expire: %s", error)
         finally:
             self._release_here()
 

@@ -35,8 +35,8 @@ MAX_NAME: Final = 256 * 1024
 #: How many rows `clear()` gathers before it deletes them.
 _BATCH: Final = 500
 SCANS: Final = (
-    "clear() and keys() of a cache read the whole table, for it has no range key; option"
-    " range_key makes them read their own namespace only"
+    "clear() and keys() of a cache read the whole table, because it has no range key; with option"
+    " range_key they read their own namespace only"
 )
 
 
@@ -126,7 +126,9 @@ class CacheStore:
             return Entry(self.rows.serializer.loads(row.value), row.record.expires_exactly)
         except Exception as error:  # noqa: BLE001  # a class moved by a deploy raises anything
             wrong = type(error).__name__
-        logs.log_once_a_minute(log, f"a cache entry that does not load any more is a miss: {wrong}")
+        logs.log_once_a_minute(
+            log, f"a cache entry that can no longer be loaded is a miss: {wrong}"
+        )
         return None
 
     # Writing

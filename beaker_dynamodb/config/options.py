@@ -72,13 +72,13 @@ class Options:
         "AWS's own",
     )
     aws_access_key_id: str | None = _option(
-        None, parsers.word, "rather use a role", "AWS's own", secret=True
+        None, parsers.word, "prefer a role", "AWS's own", secret=True
     )
     aws_secret_access_key: str | None = _option(
-        None, parsers.word, "rather use a role", "AWS's own", secret=True
+        None, parsers.word, "prefer a role", "AWS's own", secret=True
     )
     aws_session_token: str | None = _option(
-        None, parsers.word, "rather use a role", "AWS's own", secret=True
+        None, parsers.word, "prefer a role", "AWS's own", secret=True
     )
     client: Any = _option(
         None,
@@ -90,8 +90,9 @@ class Options:
     transport: str = _option(
         "boto3",
         parsers.choice("boto3", "wire", "auto"),
-        "`wire`: the package itself carries the usual calls, unseen by what instruments boto3;"
-        " refused with `client`, a proxy or `max_attempts = 1`. `auto`: where nothing is missed",
+        "`wire`: the package itself makes the usual calls, which tools that instrument boto3 do not"
+        " see; not possible with `client`, a proxy or `max_attempts = 1`. `auto`: wire, unless"
+        " something would be missed",
     )
     connect_timeout: float = _option(
         1.0, parsers.up_to_a_day(parsers.some_seconds), "seconds to connect, at most 1d", "1s"
@@ -128,27 +129,27 @@ class Options:
     ttl_attribute: str = _option(
         "expires",
         parsers.attribute,
-        "name of the attribute that DynamoDB expires rows by",
+        "name of the attribute that holds the expiry, for DynamoDB's TTL",
         node="expires",
     )
     ttl: float = _option(
         30.0 * DAY,
         parsers.seconds,
-        "lifetime where Beaker gives none; 0 = never expires",
+        "lifetime if Beaker gives none; 0 = never expires",
         "30d",
         node="(1 day)",
     )
     touch_after: float | None = _option(
         None,
         parsers.seconds,
-        "how far behind the expiry may fall before a session that was only read is written",
+        "how far the expiry may fall behind before a session that was only read is written",
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
     consistent_read: bool = _option(
         True,
         parsers.boolean,
-        "read what was last written, at twice the read units",
+        "always read the last write, at twice the read units",
         "sessions true, caches false",
         node="(always)",
         for_caches=False,
@@ -162,21 +163,21 @@ class Options:
     read_capacity_units: int | None = _option(
         None,
         parsers.whole(1, MAX_CAPACITY),
-        "with the next one: provisioned; at most 10,000,000",
+        "with `write_capacity_units`: provisioned; at most 10,000,000",
         "on-demand",
         node="(5)",
     )
     write_capacity_units: int | None = _option(
         None,
         parsers.whole(1, MAX_CAPACITY),
-        "with the former one: provisioned; at most 10,000,000",
+        "with `read_capacity_units`: provisioned; at most 10,000,000",
         "on-demand",
         node="(5)",
     )
     special_keys: tuple[tuple[str, str], ...] = _option(
         (),
         parsers.typed_names,
-        "session keys that are attributes too, so that an index finds them: `userId:S, visits:N`",
+        "session keys that are also stored as attributes, for indexes: `userId:S, visits:N`",
         "none",
         node="specialKeys",
     )
@@ -210,13 +211,13 @@ class Options:
     )
     migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
     hash_ids: bool = _option(
-        False, parsers.boolean, "store SHA-256 of the id, so that a reader of the table has none"
+        False, parsers.boolean, "store the SHA-256 of the id, so that the table reveals no id"
     )
     encryption_keys: tuple[bytes, ...] = _option(
         (),
         parsers.aes_keys,
-        "AES-256-GCM, base64 of 32 bytes each: the first writes, all read; `plain` in the first"
-        " place writes without",
+        "AES-256-GCM, base64 of 32 bytes each: the first encrypts, all decrypt; `plain` in the"
+        " first place writes without encryption",
         "none",
         secret=True,
     )
@@ -224,7 +225,7 @@ class Options:
         True, parsers.boolean, "with keys: refuse rows that are not encrypted"
     )
     compress: bool | str = _option(
-        True, parsers.compression, "zlib, where it makes the item smaller; `fast`: for less CPU"
+        True, parsers.compression, "zlib, if it makes the item smaller; `fast`: for less CPU"
     )
     serializer: Any = _option(
         "pickle",
@@ -232,17 +233,17 @@ class Options:
         "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`",
     )
     max_value_size: int = _option(
-        16 * MB, parsers.size, "ceiling of one value, uncompressed; at most 1024MB", "16MB"
+        16 * MB, parsers.size, "limit of one value, uncompressed; at most 1024MB", "16MB"
     )
     lock: str = _option(
         "table",
         parsers.choice("table", "process"),
-        "creation lock of caches: `table` (all servers) or `process` (this one; two calls less)",
+        "creation lock of caches: `table` (all servers) or `process` (this one; two calls fewer)",
     )
     lock_lease: float = _option(
         15.0,
         parsers.up_to_a_day(parsers.some_seconds),
-        "term of a creation lock, at most 1d",
+        "lifetime of a creation lock, at most 1d",
         "15s",
     )
     lock_wait: float = _option(
@@ -252,7 +253,7 @@ class Options:
         "20s",
     )
     stale_for: float = _option(
-        60.0, parsers.seconds, "how long an expired cache value is kept to be served", "60s"
+        60.0, parsers.seconds, "how long an expired cache value may still be served", "60s"
     )
     cache_errors: str = _option(
         "bypass",
@@ -314,10 +315,12 @@ def _refuse_equal_names(options: Options) -> None:
     attributes += [options.range_key] if options.range_key else []
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:
-        raise OptionError(f"two attributes of an item would be called {min(twice)!r}")
+        raise OptionError(f"two attributes of an item would have the name {min(twice)!r}")
     for name, _ in options.special_keys:
         if name in attributes:
-            raise OptionError(f"option 'special_keys' names {name!r}, an attribute of our own")
+            raise OptionError(
+                f"option 'special_keys' names {name!r}, an attribute that this package uses itself"
+            )
 
 
 def _refuse_halves(options: Options) -> None:
@@ -330,11 +333,11 @@ def _refuse_halves(options: Options) -> None:
     if (options.aws_access_key_id is None) is not (options.aws_secret_access_key is None):
         raise OptionError(
             "options 'aws_access_key_id' and 'aws_secret_access_key' go together: give both, or"
-            " none, and AWS's own places are searched"
+            " none, and credentials are searched where AWS's own tools search them"
         )
     if options.aws_session_token is not None and options.aws_access_key_id is None:
         raise OptionError(
-            "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
+            "option 'aws_session_token' has no effect without 'aws_access_key_id' and"
             " 'aws_secret_access_key'"
         )
     old = options.migrate_from

@@ -41,7 +41,7 @@ _WORD = re.compile(r"[!-~]+", re.ASCII)
 #: Why a value with a comment behind it is refused, whatever option it is given to.
 COMMENT = (
     "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
-    " behind a value: put it on a line of its own"
+    " after a value: put it on a line of its own"
 )
 _COMMENT = re.compile(r"(?:^|\s)[#;]")
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
@@ -76,7 +76,7 @@ def text(value: object) -> str:
     if odd:
         raise BadValue(f"a text of visible characters: it holds {', '.join(map(ascii, odd))}")
     if shown(given) != repr(given):  # a pasted address would become the name of an attribute
-        raise BadValue("a text that is no URL with a user or a password in it")
+        raise BadValue("a text that is not a URL with a user or a password in it")
     return given
 
 
@@ -233,8 +233,8 @@ def endpoint(value: object) -> str:
     """Read the address of an endpoint, or the word `embedded`."""
     if not isinstance(value, str) or not _ENDPOINT.fullmatch(value.strip()):
         raise BadValue(
-            "an address that begins with http:// or https://, without user and password, which"
-            " AWS's requests have no place for; or embedded"
+            "an address that begins with http:// or https://, without user and password, which AWS"
+            " requests cannot carry; or embedded"
         )
     given = value.strip()
     if given.lower() != _EMBEDDED and not _has_a_host(given):

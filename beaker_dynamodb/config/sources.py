@@ -86,7 +86,7 @@ def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> 
         return own | {_MOVING: None}
     if formers and _MOVING not in own:
         raise OptionError(
-            f"option {shown(_FORMERS + min(formers))} says nothing without 'migrate_from'"
+            f"option {shown(_FORMERS + min(formers))} has no effect without 'migrate_from'"
         )
     if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
         return own
@@ -118,10 +118,10 @@ def _by_url_first(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str,
     if url is not None:
         found = _options_in_url(url)
         if found is None and kind == "session":  # pyramid_beaker hands a cache.url to all caches
-            _ignore("option 'url' is not a dynamodb://REGION/TABLE")
+            _ignore("option 'url' is not of the form dynamodb://REGION/TABLE")
         inside = _named(found or {})
         if "url" in inside:
-            raise OptionError("option 'url' cannot hold another one")
+            raise OptionError("option 'url' cannot contain another 'url'")
         yield inside
     yield named
 
@@ -147,7 +147,7 @@ def _options_in_url(url: object) -> dict[str, object] | None:
     if not path.startswith("//") or not _URL_REGION.fullmatch(region) or "/" in table or "#" in url:
         raise OptionError(_URL_EXPECTED)
     if region and not table and not _OF_AWS.fullmatch(region):
-        raise OptionError(f"{_URL_EXPECTED}; it names no table, and what stands there is no region")
+        raise OptionError(f"{_URL_EXPECTED}; it names no table, and what it names is not a region")
     if len({name for name, _ in pairs}) < len(pairs):
         raise OptionError("option 'url' names an option twice")
     return {"region": region, "table": table, **dict(pairs)}
@@ -199,7 +199,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 def _unknown(name: str, names: Iterable[str]) -> None:
     _refuse_near(name, names)
-    _ignore(f"option {shown(name)} is not one of beaker_dynamodb's")
+    _ignore(f"option {shown(name)} is not an option of beaker_dynamodb")
 
 
 def _ignore(what: str) -> None:
@@ -297,12 +297,12 @@ def _refuse_foreign(name: str) -> None:
     plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
     if plain != name:
         raise OptionError(
-            f"configure() takes options by their own names: {shown(plain)}, not {shown(name)}"
+            f"configure() takes options without a prefix: {shown(plain)}, not {shown(name)}"
         )
     if name in LEFTOVERS or not is_known(name):
         raise OptionError(
-            f"option {shown(name)} is not one of beaker_dynamodb's;"
-            " Beaker's own are given to Beaker"
+            f"option {shown(name)} is not an option of beaker_dynamodb;"
+            " give Beaker's own options to Beaker"
         )
 
 

@@ -120,7 +120,7 @@ class Client:
             if not wrong:
                 return Reply(answer)
         raise Unavailable(
-            f"DynamoDB's reply cannot be trusted: {wrong}", call=self._facts(operation, request)
+            f"DynamoDB's response is invalid: {wrong}", call=self._facts(operation, request)
         )
 
     def _send(

@@ -48,11 +48,11 @@ def given_client(given: Any, born: int) -> Any:
     given = _resolved(given) if isinstance(given, str) else given
     client = given() if callable(given) else given
     if not hasattr(client, "get_item"):
-        raise OptionError(f"option 'client' gives {type(client).__name__!r}, not a client")
+        raise OptionError(f"option 'client' yields {type(client).__name__!r}, not a client")
     if client is given and born != os.getpid():
         raise OptionError(
-            "option 'client' is a client that was handed over in another process, and"
-            " connections cannot be shared across a fork; give a factory instead"
+            "option 'client' is a client that was created before a fork, and connections cannot"
+            " be shared between processes; give a factory instead"
         )
     return client
 
@@ -66,7 +66,7 @@ def _resolved(path: str) -> Any:
         wrong = type(error).__name__
     raise OptionError(
         f"option 'client' is {shown(path)}, which cannot be found ({wrong}); expected"
-        " 'package.module:attribute', and that this process can import it (PYTHONPATH)"
+        " 'package.module:attribute' that this process can import (PYTHONPATH)"
     )
 
 

@@ -84,14 +84,18 @@ def until_done(
         keys = batch.get("Keys") if isinstance(batch, Mapping) else batch
         facts = CallFacts(operation, table.name, table.client.region)
         if not isinstance(keys, list):
-            raise Unavailable("DynamoDB's reply does not list what is left undone", call=facts)
+            raise Unavailable(
+                "DynamoDB's response does not list the unprocessed part of the batch", call=facts
+            )
         undone = len(keys)
         if undone < before:
             waits, before = iter(BACKOFF), undone
             continue
         wait = next(waits, None)
         if wait is None:
-            raise Unavailable("DynamoDB keeps leaving a part of the batch undone", call=facts)
+            raise Unavailable(
+                "DynamoDB repeatedly leaves a part of the batch unprocessed", call=facts
+            )
         runtime.sleep(wait * runtime.random())
 
 

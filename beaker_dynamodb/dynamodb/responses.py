@@ -76,24 +76,23 @@ _WHERE: Final = (
     " (~/.aws), and the role of the container or machine"
 )
 _LOOK_AT: Final = (
-    "look at the options, at AWS_... and HTTPS_PROXY in the environment, and at AWS's files"
-    " (~/.aws/config)"
+    "check the options, AWS_... and HTTPS_PROXY in the environment, and AWS's files (~/.aws/config)"
 )
 _OPTIONS: Final = {
     "NoCredentialsError": f"no AWS credentials were found; {_WHERE}",
     "PartialCredentialsError": f"the AWS credentials are incomplete; {_WHERE}",
     "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
     " region in AWS's files (~/.aws/config)",
-    "ProfileNotFound": "option 'profile' names a profile that AWS's files do not have",
+    "ProfileNotFound": "option 'profile' names a profile that is not in AWS's files",
     "InvalidRegionError": "option 'region' is not the name of a region",
     "ConfigParseError": "AWS's configuration file cannot be read",
 }
 #: What to look at when nothing came back, by the name of what was raised.
 _SILENT: Final = {
-    "SSLError": "does it speak https, and is its certificate one that is trusted here?",
-    "EndpointConnectionError": "nobody listens there, or no way leads there: is it the right"
-    " region, and endpoint_url?",
-    "ConnectTimeoutError": "nobody opens the connection in time: a firewall, a missing route?",
+    "SSLError": "does it support https, and is its certificate trusted here?",
+    "EndpointConnectionError": "nothing listens there, or there is no route: are region and"
+    " endpoint_url correct?",
+    "ConnectTimeoutError": "no connection in time: a firewall, a missing route?",
 }
 #: botocore's and urllib3's own classes for what stands in the environment or in AWS's files.
 _CONFIGURATION: Final = frozenset(
@@ -238,10 +237,10 @@ def _schema_told(code: str, message: str) -> str:
     if code != "ValidationException" or not _KEY_SCHEMA.search(message):
         return ""
     if match := _MISSING_KEY.search(message):
-        return f"it wants a key attribute {match[1]!r}"
+        return f"it has a key attribute {match[1]!r}"
     if match := _KEY_TYPE.search(message):
         return f"its key attribute {match[1]!r} is of type {match[2]}"
-    return "its key attributes are others"
+    return "its key attributes have other names"
 
 
 def _misconfigured(failure: Failure) -> str:
@@ -250,7 +249,7 @@ def _misconfigured(failure: Failure) -> str:
         if name in failure.names:
             return sentence
     wrong = failure.names & (_CONFIGURATION | (_WHILE_MADE if failure.making else frozenset()))
-    return f"boto3 refuses how it is configured: {_LOOK_AT}" if wrong else ""
+    return f"boto3 refuses its configuration: {_LOOK_AT}" if wrong else ""
 
 
 def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendError:  # noqa: PLR0911
@@ -299,15 +298,15 @@ def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) 
     a success once its retries of a wrong checksum are used up.
     """
     if "ConsumedCapacity" not in body:
-        return "it says nothing of the consumed capacity"
+        return "it does not report the consumed capacity"
     meta = body.get("ResponseMetadata", {})
     if operation == "GetItem" and meta.get("MaxAttemptsReached") and meta.get("RetryAttempts"):
-        return "its checksum may have been wrong to the last"
+        return "its checksum may have been wrong at every attempt"
     item, key = body.get("Item"), request.get("Key")
     if item and key:
         for name, value in key.items():
             if item.get(name) != value:
-                return "it holds another item than the one asked for"
+                return "it holds another item than the requested one"
     return None
 
 
@@ -333,7 +332,7 @@ def next_page(
     if not last:
         return {}
     if last == request.get("ExclusiveStartKey"):
-        raise Unavailable("DynamoDB's pages do not end", call=facts)
+        raise Unavailable("DynamoDB's last page points to itself", call=facts)
     return {**request, "ExclusiveStartKey": last}
 
 

@@ -140,7 +140,7 @@ class Rows:
             if latest is None or not latest.pieces or not latest.live(now):
                 return latest
             if latest.rev == current.rev:
-                raise CorruptItem(digest(key.hash), "a piece of it is missing")
+                raise CorruptItem(digest(key.hash), "one of its chunks is missing")
             current = latest
         facts = CallFacts("BatchGetItem", self.table.name, self.table.client.region)
         raise Unavailable("the value is rewritten faster than it can be read", call=facts)
@@ -152,7 +152,7 @@ class Rows:
         """
         value = self.codec.open(record.data, Place(record.key, record.rev, record.expires))
         if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
-            raise CorruptItem(digest(record.key.hash), "it is no text")
+            raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
     # Writing
@@ -270,7 +270,7 @@ class Rows:
             return None
         data = joined(manifest.data, tuple(found[key].data for key in keys))
         if data is None:
-            raise CorruptItem(digest(manifest.key.hash), "its pieces are not those of its head")
+            raise CorruptItem(digest(manifest.key.hash), "its chunks do not match its manifest")
         return manifest.holding(data)
 
     def _chunk_keys(self, manifest: Record) -> tuple[Key, ...]:
@@ -284,7 +284,7 @@ class Rows:
         try:
             pages.delete_many(self.table, self._chunk_keys(old), self.runtime)
         except DynamoDBBackendError as error:
-            log.info("pieces were left to expire: %s", error)
+            log.info("chunks could not be deleted, and will expire: %s", error)
 
 
 class Tombstones:

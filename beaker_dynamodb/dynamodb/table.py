@@ -211,7 +211,7 @@ class Table:
         if any(item.get(name) != value for name, value in self.wire_key(key).items()):
             facts = CallFacts("GetItem", self.name, self.client.region)
             raise Unavailable(
-                "DynamoDB's reply holds another item than the one asked for", call=facts
+                "DynamoDB's response holds another item than the requested one", call=facts
             )
         return self._parse(key, item)
 

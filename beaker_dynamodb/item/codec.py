@@ -107,7 +107,7 @@ class Codec:
             raise _corrupt(place, "the data is shorter than its header")
         version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
         if flags == PIECES:
-            raise _corrupt(place, "its pieces are missing")
+            raise _corrupt(place, "its chunks are missing")
         if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
             raise _unknown(place, f"is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
@@ -154,7 +154,7 @@ class Codec:
             if value is None:
                 raise self._too_large(self.most + 1, place)
             return value
-        raise _corrupt(place, f"it cannot be inflated: {wrong}")
+        raise _corrupt(place, f"it cannot be decompressed: {wrong}")
 
     def _encrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
         nonce, key = self.draw(_NONCE), self.keys[0]
@@ -167,7 +167,7 @@ class Codec:
         key = next((key for key in self.keys if key and _key_id(key) == named), None)
         if key is None:
             raise _unknown(
-                place, f"is encrypted under the key {named.hex()}, which encryption_keys lacks"
+                place, f"is encrypted with the key {named.hex()}, which is not in encryption_keys"
             )
         from cryptography.exceptions import InvalidTag  # the extra `crypto`, only when used
 
@@ -235,7 +235,7 @@ def inflate(data: bytes, most: int) -> bytes | None:
     if len(value) > most:
         return None
     if not inflater.eof or inflater.unused_data:
-        raise zlib.error("the stream is incomplete or too long")
+        raise zlib.error("the compressed data is incomplete or too long")
     return value
 
 

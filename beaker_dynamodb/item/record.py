@@ -257,7 +257,7 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     ):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
     if expires is not None and not expires.is_finite():
-        raise CorruptItem(digest(key.hash), "its expiry is no number")
+        raise CorruptItem(digest(key.hash), "its expiry is not a number")
     early = found.get("early", Decimal(0))
     if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")

@@ -16,7 +16,7 @@ from beaker_dynamodb.item.record import Record, birth
 
 #: Why a session was replaced and not merged, as the log says it.
 CLEARED: Final = "it was cleared while another request changed it"
-UNOPENED: Final = "it does not open here, so the later save wins"
+UNOPENED: Final = "it cannot be opened here, so the later save wins"
 
 
 @dataclass(frozen=True, slots=True)

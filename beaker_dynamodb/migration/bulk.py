@@ -170,8 +170,8 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
     place = getattr(origin, "place", None)
     if isinstance(place, Place) and place.is_that_of(options):
         raise OptionError(
-            "the sessions would be moved into the table that they are in, under the same keys;"
-            " use another table or another prefix"
+            "source and destination are the same table with the same keys; use another table or"
+            " another prefix"
         )
     patient = dataclasses.replace(
         options,
@@ -227,7 +227,9 @@ class _Mover:
         except ItemTooLarge:
             why = TOO_LARGE
         except CorruptItem:
-            return Skipped(name, UNREADABLE, "what stands in the table is no row of ours")
+            return Skipped(
+                name, UNREADABLE, "the row in the table was not written by beaker_dynamodb"
+            )
         return Skipped(name, why) if why else Moved(name, wanted.expires)
 
     def _look(self, found: Found) -> str:
@@ -288,7 +290,7 @@ class _Mover:
                 return theirs, True
             if theirs is not None and theirs.live(now):
                 return theirs, False
-        raise Unavailable("a session's row comes and goes faster than it can be read")
+        raise Unavailable("a session's row is created and deleted faster than it can be read")
 
     def _mark(
         self, found: Found, row: Record, marker: Record | None, *, is_ours: bool

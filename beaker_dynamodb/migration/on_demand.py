@@ -25,7 +25,7 @@ from beaker_dynamodb.migration.source import Backend
 _MEETINGS: Final = 3
 #: How many hex digits of a SHA-256 a birth is: 72 bits, as one that is drawn.
 _BIRTH_DIGITS: Final = 18
-_TOO_FAST: Final = "the session's row comes and goes faster than it can be read"
+_TOO_FAST: Final = "the session's row is created and deleted faster than it can be read"
 
 
 class LegacySession:

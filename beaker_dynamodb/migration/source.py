@@ -91,7 +91,9 @@ def make_ready(name: str, options: Mapping[str, object]) -> None:
         raise OptionError(f"option 'migrate_from': {name} needs {wanted}")
     place = place_of(name, options)
     if place is not None and not Path(place).exists():
-        log.warning("option 'migrate_from': there is no %s, and no session in it", shown(place))
+        log.warning(
+            "option 'migrate_from': there is no %s, so no session is found there", shown(place)
+        )
 
 
 def kind_of(name: str) -> Callable[..., NamespaceManager]:
@@ -148,14 +150,14 @@ class Backend:
             return found
         text = as_text(found)
         if text is None:
-            raise CorruptItem(self._digest, f"{self.name} holds no text for it")
+            raise CorruptItem(self._digest, f"its value in {self.name} is not text")
         return text
 
     def _unpickled(self, pickled: object) -> object:
         """Read the text, or the dict with the text, that one of Beaker's backends pickled."""
         found = safe_load(pickled)
         if found is None:
-            raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
+            raise CorruptItem(self._digest, f"its value in {self.name} is damaged")
         return found.get(_SESSION) if isinstance(found, dict) else found
 
     def remove(self) -> None:
@@ -197,8 +199,8 @@ class Backend:
             wrong = type(error).__name__
         if wrong in _MISTAKES:
             raise OptionError(
-                f"option 'migrate_from': the backend {self.name!r} cannot be made ({wrong});"
-                f" its own options are given as {_WANTS.get(self.name, _ANY)[1]}"
+                f"option 'migrate_from': the backend {self.name!r} cannot be created ({wrong});"
+                f" give its own options as {_WANTS.get(self.name, _ANY)[1]}"
             )
         raise self._failed(wrong)
 
@@ -213,7 +215,7 @@ class Backend:
             wrong = type(error).__name__
         # Raised here, so that no context holds what the backend said: it may name the session.
         if not wrong:
-            raise CorruptItem(self._digest, f"{self.name} holds garbage for it")
+            raise CorruptItem(self._digest, f"its value in {self.name} is damaged")
         raise self._failed(wrong)
 
     def _failed(self, wrong: str) -> Unavailable:

@@ -1,8 +1,8 @@
-"""What can be known of a session without unpickling it: its kind, and when it began.
+"""Read a session's serializer and creation time without unpickling it.
 
-Pure, and no code of a class ever runs here. `rev` and `expires` hold no birth: tokens are
-random, and an expiry moves with every touch. So Beaker's own `_creation_time` is read: out of
-JSON by parsing, out of a pickle by `safe_load`.
+Pure: no code of a stored class ever runs here. Neither `rev` nor `expires` tells when a session
+was created: tokens are random, and the expiry moves with every touch. So Beaker's own
+`_creation_time` is read: out of JSON by parsing, out of a pickle by `safe_load`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from beaker_dynamodb.item.envelope import CREATED, PickleEnvelope, plain_envelop
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops.bounds import limit_time
 
-Kind = Literal["pickle", "json", "opaque"]
+Serializer = Literal["pickle", "json", "opaque"]
 
 
-def kind_of(text: str, most: int) -> Kind:
-    """Tell how Beaker wrote a session's text; opaque: encrypted, or a serializer of its own."""
-    envelope = plain_envelope(text, most)
+def detect_serializer(text: str, max_size: int) -> Serializer:
+    """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
+    envelope = plain_envelope(text, max_size)
     if isinstance(envelope, PickleEnvelope):
         return "pickle"
     return "opaque" if envelope is None else "json"
 
 
-def begun(text: str, most: int, *, pickles: bool = True) -> float | None:
-    """Read when a session began, in epoch seconds; None where its text says no sane time.
+def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
+    """Return when a session was created, in epoch seconds; None if its text holds no valid time.
 
     Args:
-        most: the ceiling of a value in bytes, inflated.
+        max_size: the limit of a value in bytes, uncompressed.
         pickles: whether pickles are read.
     """
-    values = load_session(text, "auto" if pickles else "json", most)
+    values = load_session(text, "auto" if pickles else "json", max_size)
     return limit_time(read_time(values or {}, CREATED))

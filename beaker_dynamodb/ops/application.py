@@ -1,7 +1,7 @@
-"""What an application tells Beaker, read from its own ini file, so that both mean the same table.
+"""Read an application's settings from its own ini file, so that a command uses the same table.
 
-First the file, then what the caller adds. The result holds our options, parsed, and Beaker's own
-settings beside them.
+Settings that the caller adds win over the file's. The result holds our options, parsed, and
+Beaker's own settings beside them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Application:
     """One application's sessions, or a region of its caches.
 
     `settings` are all of Beaker's, without `session.` or `cache.REGION.` before the name;
-    `source` says where they come from, for a sentence; `call` is how the command line was told of
-    it, for another command: `-c production.ini --cache short`. No secret is in it. `begin` stands
-    before the name of each of its settings in the file: `session.`, `cache.short.`.
+    `source` says where they come from, for a message; `call` holds the arguments of the command
+    line that name it, for another command: `-c production.ini --cache short`. It holds no secret.
+    `begin` is the prefix of each of its settings in the file: `session.`, `cache.short.`.
     """
 
     options: Options
@@ -39,11 +39,11 @@ class Application:
 
     @property
     def secret(self) -> str | None:
-        """The secret that signs the cookie, None where it is not signed."""
+        """The secret that signs the cookie, None if it is not signed."""
         return self.settings.get("secret") or None
 
-    def creates(self, features: Features = NONE) -> str:
-        """Write the command that makes its table, ready to be pasted into a shell."""
+    def create_command(self, features: Features = NONE) -> str:
+        """Return the command that creates its table, ready to be pasted into a shell."""
         if not self.call:
             return table_spec(self.options, features).command(self.options.region)
         return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
@@ -51,16 +51,16 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """An option that is wrong, by the name that it has in the file; "" where none alone is."""
+    """An invalid option: its name in the file ("" if no single option is wrong), and a message."""
 
     name: str
-    said: str
+    message: str
 
 
-def application(
+def load_application(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Application:
-    """Read what an application tells Beaker.
+    """Read an application's settings.
 
     Args:
         config: an ini file, `file.ini` or `file.ini#section`. Without a section it is `main`, or
@@ -68,7 +68,7 @@ def application(
         given: options that win over the file's; a name may keep its `session.` or `cache.`.
         cache: the region of a cache, `default` for the options without one; None: sessions.
 
-    Raises: OptionError, also where the file says that another backend is used.
+    Raises: OptionError, also if the file selects another backend.
     """
     kind = _kind(cache)
     settings = _settings(config, given or {}, cache)
@@ -78,38 +78,38 @@ def application(
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # What is left unsaid is as Beaker's own setting means it, so no pickle is opened here.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, source, call, begin_of(cache))
+    return Application(options, kind, settings, source, call, settings_prefix(cache))
 
 
-def mistakes(
+def find_mistakes(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Iterator[Mistake]:
-    """Yield all that is wrong with the options, where `application()` raises at the first one.
+    """Yield every invalid option; `load_application()` raises at the first one.
 
-    Args: as `application()` takes.
-    Raises: OptionError, where there is no such file, section or region, or it is not ours.
+    Args: as of `load_application()`.
+    Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
     kind, settings = _kind(cache), _settings(config, given or {}, cache)
-    begin, typed = begin_of(cache), _plain(given or {}, kind)
+    begin, typed = settings_prefix(cache), _plain(given or {}, kind)
 
     def named(name: str) -> str:
         return f"-o {name}" if name in typed else f"{begin}{name}"
 
     beakers = beaker_settings.own(kind)
     options, alone = sources.sift({n: v for n, v in settings.items() if n not in beakers})
-    yield from (Mistake(named(name), said) for name, said in alone.items())
+    yield from (Mistake(named(name), message) for name, message in alone.items())
     # Two options may contradict each other, and a variable of the environment may be what is
     # wrong. So each option is left out in turn: the one without which it sounds otherwise is it.
-    while said := _wrong(options, kind):
-        culprit = next((n for n in options if _wrong(_without(options, n), kind) != said), None)
-        yield Mistake("" if culprit is None else named(culprit), said)
+    while message := _wrong(options, kind):
+        culprit = next((n for n in options if _wrong(_without(options, n), kind) != message), None)
+        yield Mistake("" if culprit is None else named(culprit), message)
         if culprit is None:  # an environment variable, a default of the process
             return
         options = _without(options, culprit)
     if kind == "session":
         for name, value in settings.items():
-            if said := beaker_settings.refused(name, value):
-                yield Mistake(f"{begin}{name}", f"Beaker refuses it when it starts: {said}")
+            if message := beaker_settings.refusal_message(name, value):
+                yield Mistake(f"{begin}{name}", f"Beaker refuses it at start-up: {message}")
 
 
 def _without(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
@@ -129,12 +129,13 @@ def regions(config: str) -> tuple[str, ...]:
     return beaker_settings.regions(ini.settings(config, beaker_settings.SAYS["cache"]))
 
 
-def unread(
+def find_unread(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting that neither Beaker nor this package reads, and the one that is near.
+    """Yield each setting that neither Beaker nor this package reads, and the nearest known one.
 
-    One that is near to an option of ours is among the `mistakes()`. Args and errors are the same.
+    One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
+    are the same.
     """
     known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
     for name in _settings(config, given or {}, cache):
@@ -142,8 +143,8 @@ def unread(
             yield name, sources.nearest(name, known)
 
 
-def begin_of(cache: str | None) -> str:
-    """Say what stands before each setting in the file: of the sessions, or of a cache region."""
+def settings_prefix(cache: str | None) -> str:
+    """Return the prefix of each setting in the file: of the sessions, or of a cache region."""
     if cache is None:
         return "session."
     return "cache." if cache == beaker_settings.DEFAULT_REGION else f"cache.{cache}."
@@ -156,11 +157,11 @@ def _kind(cache: str | None) -> sources.Kind:
 def _settings(config: str | None, given: Mapping[str, str], cache: str | None) -> dict[str, Any]:
     """Read the settings of one session or region, and what is given over them."""
     kind = _kind(cache)
-    said = {} if config is None else ini.settings(config, beaker_settings.SAYS[kind])
+    found = {} if config is None else ini.settings(config, beaker_settings.SAYS[kind])
     settings = (
-        beaker_settings.session(said)
+        beaker_settings.session(found)
         if cache is None
-        else beaker_settings.region(said, cache, config or "")
+        else beaker_settings.region(found, cache, config or "")
     )
     plain = _plain(given, kind)
     if config is not None:
@@ -200,7 +201,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> None:
-    """Refuse to speak of a table that the application does not use."""
+    """Refuse to work on a table that the application does not use."""
     backend = settings.get("type")
     if backend in beaker_settings.OURS:
         return
@@ -208,13 +209,13 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     if backend and sources.nearest(str(backend), beaker_settings.OURS):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
-        f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or say"
-        " -o type=ext:dynamodb; caches are asked for by --cache REGION"
+        f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or give"
+        " -o type=ext:dynamodb; for a cache, add --cache REGION"
     )
 
 
 def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
-    """Take the beginning from names that have one; another kind's beginning is a mistake."""
+    """Remove the prefix from names that have one; the other kind's prefix is an error."""
     plain: dict[str, str] = {}
     for name, value in given.items():
         own = sources.own_name(name.removeprefix("beaker.").removeprefix(f"{kind}."))
@@ -222,18 +223,18 @@ def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
             raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
         plain[own] = value
     for name in plain:
-        if name.startswith(("session.", "cache.")):  # `parse` would set it aside without a word
-            raise OptionError(f"option {shown(name)} is not a {kind}'s; see --cache")
+        if name.startswith(("session.", "cache.")):  # `parse` would ignore it silently
+            raise OptionError(f"option {shown(name)} is not an option of a {kind}; see --cache")
     return plain
 
 
 def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
-    """Refuse what an ini file is only warned of: on a command line it is a mistake.
+    """Refuse what is only a warning in an ini file: on a command line it is an error.
 
     Raises: OptionError, naming the nearest option.
     """
     for name in given:
         if name not in beaker_settings.own(kind) and not sources.is_known(name):
             near = sources.nearest(name, beaker_settings.own(kind))
-            hint = f"did you mean {near!r}?" if near else "README lists those there are"
+            hint = f"did you mean {near!r}?" if near else "README lists all options"
             raise OptionError(f"unknown option {shown(name)}; {hint}")

@@ -25,7 +25,7 @@ def settings(config: str, wanted: Sequence[str]) -> dict[str, str]:
     `main` comes first. A pipeline's filter may set it instead: `[filter:session]`.
 
     Args: *config* is `file.ini` or `file.ini#section`.
-    Raises: OptionError, where there is no such file or section, or several could be meant.
+    Raises: OptionError, if there is no such file or section, or several could be meant.
     """
     path, _, name = config.partition("#")
     if name:
@@ -47,7 +47,7 @@ def settings(config: str, wanted: Sequence[str]) -> dict[str, str]:
 def section(config: str) -> dict[str, str]:
     """Read one section, `main` if none is named, and what it builds upon by `use`.
 
-    Raises: OptionError, where there is no such file or section.
+    Raises: OptionError, if there is no such file or section.
     """
     path, _, name = config.partition("#")
     found: dict[str, str] = {}
@@ -77,9 +77,9 @@ def _parser(path: Path) -> configparser.ConfigParser:
     except OSError as error:
         wrong = error.strerror or type(error).__name__
     except UnicodeDecodeError:
-        wrong = "it is not text in UTF-8"
+        wrong = "it is not UTF-8 text"
     except ValueError:  # a null character, out of another file's `use`
-        wrong = "no file has such a name"
+        wrong = "this is not a valid file name"
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         wrong = "it is not an ini file" + (f" (line {line})" if line else "")
@@ -93,7 +93,7 @@ def _full_names(name: str) -> tuple[str, ...]:
 
 
 def _named(parser: configparser.ConfigParser, name: str, path: str) -> str:
-    """Find a section by its whole name, or by what stands behind its kind."""
+    """Find a section by its full name, or by the name after its kind."""
     for full in _full_names(name):
         if parser.has_section(full):
             return full
@@ -103,7 +103,7 @@ def _named(parser: configparser.ConfigParser, name: str, path: str) -> str:
 
 
 def _items(parser: configparser.ConfigParser, name: str) -> dict[str, str]:
-    """Read a section; a value that is no pattern of configparser's stands as it is."""
+    """Read a section; a value that configparser cannot interpolate is kept as it is."""
     found = {}
     for option in parser.options(name):
         try:

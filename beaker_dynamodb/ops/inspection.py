@@ -1,7 +1,7 @@
-"""One session, looked at closely: what its row says, and what is in it if that can be told.
+"""Inspect one session: its row, how it is stored, and its values if they can be shown.
 
-It never fails over a row: what is wrong with it is the answer. A pickle is opened only if the
-operator asks for that, for opening one may run any code that its writer put there.
+A damaged row is never an error here: the result says what is wrong with it. A pickle is opened
+only if the operator asks for it, because opening one can run any code that its writer put there.
 """
 
 from __future__ import annotations
@@ -18,79 +18,81 @@ from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import ages
 from beaker_dynamodb.ops.bounds import copy_bounded
-from beaker_dynamodb.ops.sessions import Session, described, opened
+from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
 
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
-_FORBIDDEN: Final = "it is a pickle, and sessions are said to be JSON: no pickle is opened"
-_GONE: Final = "it is a pickle that does not open here: a class in it cannot be imported"
+_FORBIDDEN: Final = "it is a pickle, but the options say that sessions are JSON: it is not opened"
+_GONE: Final = "it is a pickle that cannot be opened here: a class in it cannot be imported"
 _OPAQUE: Final = (
-    "it is opaque: Beaker's encrypt_key or a serializer of its own wrote it, and only the"
-    " application can open it"
+    "it is opaque: Beaker's encrypt_key or a custom serializer wrote it, and only the application"
+    " can open it"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
-    """A session, how it is kept, and what is in it.
+class Inspection:
+    """A session, how it is stored, and its values.
 
-    `stored` is the value's bytes in the row, or in all pieces; `text` those of Beaker's text.
-    `values` is None where they are not told, and `why` says why not and what it would take;
-    they are bounded in depth and size, and plain (`bounds.copy_bounded`).
+    `stored_size` is the value's bytes in the row, or in all chunks; `text_size` those of Beaker's
+    text. `values` is None if they are not shown, and then `reason` says why, and what would show
+    them. They are bounded in depth and size, and plain (`bounds.copy_bounded`).
     """
 
     session: Session
     serializer: str
-    stored: int
-    text: int
+    stored_size: int
+    text_size: int
     compressed: bool
     encrypted: bool
     values: Mapping[str, Any] | None = field(default=None, repr=False)
-    why: str = ""
+    reason: str = ""
 
 
-def inspected(of: Rows, seen: ScannedRow, now: float, *, unpickle: bool = False) -> Inspected:
-    """Look at a session that was sought. Large values are put together, encrypted ones opened.
+def inspect_session(
+    rows: Rows, row: ScannedRow, now: float, *, unpickle: bool = False
+) -> Inspection:
+    """Inspect a session's row. Large values are joined, encrypted ones opened.
 
     Raises: what the client raises.
     """
-    session = described(of, seen, now)
-    if seen.record is None:
-        return Inspected(
-            session, "unknown", 0, 0, compressed=False, encrypted=False, why=seen.wrong
+    session = describe_row(rows, row, now)
+    if row.record is None:
+        return Inspection(
+            session, "unknown", 0, 0, compressed=False, encrypted=False, reason=row.wrong
         )
     try:
-        record = _whole(of, seen.record, now)
-        text = opened(of, record)
+        record = _whole(rows, row.record, now)
+        text = open_text(rows, record)
     except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
-        why = error.wrong if isinstance(error, CorruptItem) else str(error)
-        return _kept(session, seen.record, "unknown", "", why)
+        reason = error.wrong if isinstance(error, CorruptItem) else str(error)
+        return _kept(session, row.record, "unknown", "", reason)
     if text is None:
-        return _kept(session, record, "unknown", "", "it is a cache's row, not a session's")
-    most = of.options.max_value_size
-    kind = ages.kind_of(text, most)
-    if kind == "json":
-        values, why = JsonEnvelope(most).open(text), _DAMAGED
-    elif kind == "pickle" and of.options.envelope == "json":
-        values, why = None, _FORBIDDEN
-    elif kind == "pickle" and unpickle:
-        values, why = PickleEnvelope().open(text), _GONE
+        return _kept(session, record, "unknown", "", "it is the row of a cache, not of a session")
+    most = rows.options.max_value_size
+    serializer = ages.detect_serializer(text, most)
+    if serializer == "json":
+        values, reason = JsonEnvelope(most).open(text), _DAMAGED
+    elif serializer == "pickle" and rows.options.envelope == "json":
+        values, reason = None, _FORBIDDEN
+    elif serializer == "pickle" and unpickle:
+        values, reason = PickleEnvelope().open(text), _GONE
     else:
-        values, why = None, _PICKLED if kind == "pickle" else _OPAQUE
+        values, reason = None, _PICKLED if serializer == "pickle" else _OPAQUE
     if values is None:
-        return _kept(session, record, kind, text, why)
+        return _kept(session, record, serializer, text, reason)
     bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
-    return _kept(session, record, kind, text, "", bounded)
+    return _kept(session, record, serializer, text, "", bounded)
 
 
-def _whole(of: Rows, head: Record, now: float) -> Record:
-    """Put a large value together; it may have been written anew since it was seen."""
+def _whole(rows: Rows, head: Record, now: float) -> Record:
+    """Join a large value; it may have been rewritten since its row was read."""
     if not head.pieces:
         return head
     if not head.live(now):
-        raise CorruptItem("", "it has expired, and what has expired has no pieces")
-    return of.get(head.key, consistent=True, now=now) or head
+        raise CorruptItem("", "it has expired, and its chunks may be deleted")
+    return rows.get(head.key, consistent=True, now=now) or head
 
 
 def _kept(  # noqa: PLR0913  # one argument a column of what is told
@@ -98,12 +100,12 @@ def _kept(  # noqa: PLR0913  # one argument a column of what is told
     record: Record,
     serializer: str,
     text: str,
-    why: str,
+    reason: str,
     values: Mapping[str, Any] | None = None,
-) -> Inspected:
+) -> Inspection:
     data = record.data
     flags = data[_FLAGS] if len(data) > _FLAGS else 0
-    return Inspected(
+    return Inspection(
         session,
         serializer,
         len(data),
@@ -111,5 +113,5 @@ def _kept(  # noqa: PLR0913  # one argument a column of what is told
         compressed=bool(flags & codec.COMPRESSED),
         encrypted=bool(flags & codec.ENCRYPTED),
         values=values,
-        why=why,
+        reason=reason,
     )

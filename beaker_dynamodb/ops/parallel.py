@@ -1,7 +1,7 @@
-"""Work in threads, one a segment, that is seen as one generator and stops as one.
+"""Run work in threads, one for each segment, as one generator.
 
 However the generator ends (to its end, by an error, an interruption or `close()`), every thread
-has finished the call that it was in before the caller goes on: no write happens behind his back.
+has finished its current call before the caller goes on: no write happens after that.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ T = TypeVar("T")
 #: A piece of work: it yields what it did, and ends soon after the event is set.
 Work = Callable[[threading.Event], Iterator[T]]
 
-#: How many results may wait for the caller, a thread: memory stays bounded where he is slow.
+#: How many results of each thread may wait for the caller: memory stays bounded if it is slow.
 _AHEAD: Final = 2
 #: Seconds between two looks at whether the caller has gone.
 _LOOK: Final = 0.1
 
 
-def together(works: Sequence[Work[T]]) -> Iterator[T]:
-    """Yield what all the works yield, as it comes; one alone runs in the caller's own thread.
+def run_parallel(works: Sequence[Work[T]]) -> Iterator[T]:
+    """Yield the results of all works as they come; a single one runs in the caller's own thread.
 
     Raises: what the first of them to fail raises.
     """
@@ -59,18 +59,18 @@ def together(works: Sequence[Work[T]]) -> Iterator[T]:
             thread.join()
 
 
-def pages(table: Table, ask: ScanQuery, segments: int = 1) -> Iterator[Page]:
-    """Read the table in so many segments at once; the pages come as they come.
+def scan_segments(table: Table, query: ScanQuery, segments: int = 1) -> Iterator[Page]:
+    """Scan the table in *segments* parts at once, and yield their pages in any order.
 
     Raises: TableMismatch, before the first page; what the client raises.
     """
 
     def part(number: int) -> Work[Page]:
-        return lambda _: scan.scan(table, ask, (number, segments))
+        return lambda _: scan.scan(table, query, (number, segments))
 
     # It also makes boto3's client: else each thread would make one, of 10 MB.
     measure(table)
-    return together([part(number) for number in range(segments)])
+    return run_parallel([part(number) for number in range(segments)])
 
 
 class _Ended:
@@ -103,7 +103,7 @@ def _put(result: T | _Ended, stop: threading.Event, results: queue.Queue[T | _En
 
 
 class Bucket:
-    """Capacity units at a rate, shared by threads: who has spent too much waits.
+    """A token bucket of capacity units, shared by threads: who has spent too much waits.
 
     A call's units are known only after it, so they are spent first and waited for then. A page
     of a scan is up to 128 units (eventually consistent) at once, however low the rate.

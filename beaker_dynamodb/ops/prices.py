@@ -1,7 +1,7 @@
-"""What DynamoDB's units and storage cost, and what a survey or a purge will. Pure.
+"""Estimate what DynamoDB's units and storage cost. Pure.
 
 List prices of us-east-1, on-demand, table class Standard, without the free tier; other regions
-differ by up to twice. They are for an estimate before a long command, not for a bill.
+differ by up to a factor of two. They are for an estimate before a long command, not for a bill.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Cost:
         return (self.read_units * READS + self.write_units * WRITES) / 1e6
 
 
-def of_scan(size: int) -> float:
+def estimate_scan(size: int) -> float:
     """Estimate the read units of an eventually consistent scan of *size* bytes."""
     return math.ceil(size / _READ_UNIT) / 2
 
 
-def of_delete(size: int, indexes: int = 0) -> float:
-    """Count the write units of deleting an item of *size* bytes that stands in so many indexes.
+def count_delete_units(size: int, indexes: int = 0) -> float:
+    """Count the write units of deleting an item of *size* bytes that is in so many indexes.
 
     An item counts in full kilobytes (AWS: capacity unit consumption for writes); a row of a
     KEYS_ONLY index is taken to be smaller than one.
@@ -52,6 +52,6 @@ def of_delete(size: int, indexes: int = 0) -> float:
     return max(1, math.ceil(size / _WRITE_UNIT)) + indexes
 
 
-def of_storage(size: int, rows: int) -> float:
+def estimate_storage(size: int, rows: int) -> float:
     """Estimate the dollars a month of keeping so many bytes in so many rows."""
     return (size + rows * OVERHEAD) / _GB * STORAGE

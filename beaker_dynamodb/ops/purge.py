@@ -1,8 +1,8 @@
-"""Away with what has expired, faster than TTL does it: rows of ours, and no other store's.
+"""Delete expired rows sooner than DynamoDB's TTL does: rows of ours, and of no other store.
 
-DynamoDB's TTL deletes the same rows within days and free of charge; a purge pays for the scan
-and for each delete. Each delete is conditional on the expiry that was seen, so a session that
-is touched meanwhile stays; whenever a purge stops, what it did is done and the rest is as it was.
+TTL deletes the same rows within days and free of charge; a purge pays for the scan and for each
+delete. Each delete is conditional on the expiry that was read, so a session that is touched
+meanwhile stays. A purge can stop at any time: every row is either deleted or unchanged.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import prices
-from beaker_dynamodb.ops.parallel import Bucket, together
+from beaker_dynamodb.ops.parallel import Bucket, run_parallel
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.provision import measure
 
-#: Seconds that a creation lock is left after its term, for clocks that differ.
+#: Seconds that a creation lock is kept after its expiry, for clocks that differ.
 LOCK_MARGIN: Final = 60
-#: After so many deletes of a page it is said how far it is.
+#: After so many deletes of a page its progress is yielded.
 _STEP: Final = 100
-#: Seconds at most before an interruption is heard.
-_HEARD: Final = 0.2
+#: The longest wait in seconds before an interruption is noticed.
+_POLL: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +35,32 @@ class Progress:
     """How far a purge is.
 
     Args:
-        looked_at: rows read, of the whole table, whoever's they are.
-        found: rows of ours that have expired, and `size`: their bytes (in a dry run).
-        deleted: of those; `spared`: written meanwhile, so left alone.
-        other_rows: rows of another store under the same prefix that have expired; they stay.
-        estimate: what deleting all that was found will cost in write units (in a dry run).
+        scanned_rows: rows read, of the whole table, of any prefix.
+        expired_rows: rows of ours that have expired; `size`: their bytes (in a dry run).
+        deleted_rows: those of them that were deleted.
+        changed_rows: those that were written meanwhile, and so not deleted.
+        other_rows: expired rows of another store under the same prefix; they are not deleted.
+        estimated_write_units: what deleting all `expired_rows` will consume (in a dry run).
     """
 
-    looked_at: int = 0
-    found: int = 0
-    deleted: int = 0
-    spared: int = 0
+    scanned_rows: int = 0
+    expired_rows: int = 0
+    deleted_rows: int = 0
+    changed_rows: int = 0
     read_units: float = 0
     write_units: float = 0
     size: int = 0
-    estimate: float = 0
+    estimated_write_units: float = 0
     other_rows: int = 0
 
     @property
     def cost(self) -> prices.Cost:
         """Price what was consumed, and what deleting would."""
-        return prices.Cost(self.read_units, self.write_units + self.estimate)
+        return prices.Cost(self.read_units, self.write_units + self.estimated_write_units)
 
 
 class Tally:
-    """What all threads have done so far. It is right also after an interruption."""
+    """What all threads have done so far. It is correct also after an interruption."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,11 +68,11 @@ class Tally:
 
     @property
     def progress(self) -> Progress:
-        """Say how far it is."""
+        """Return how far it is."""
         return self._progress
 
     def add(self, **more: float) -> Progress:
-        """Add to what was done; return how far it is now."""
+        """Add to the figures; return how far it is now."""
         with self._lock:
             was = self._progress
             now = {name: getattr(was, name) + value for name, value in more.items()}
@@ -79,14 +80,14 @@ class Tally:
             return self._progress
 
 
-def scan_cost(of: Rows) -> tuple[Description, prices.Cost]:
+def scan_cost(rows: Rows) -> tuple[Description, prices.Cost]:
     """Estimate the reads of a purge before it starts, by the size that DynamoDB counts."""
-    described = measure(of.table)
-    return described, prices.Cost(read_units=prices.of_scan(described.size))
+    description = measure(rows.table)
+    return description, prices.Cost(read_units=prices.estimate_scan(description.size))
 
 
 def purge(  # noqa: PLR0913  # named, each of them
-    of: Rows,
+    rows: Rows,
     now: float,
     *,
     segments: int = 1,
@@ -94,59 +95,59 @@ def purge(  # noqa: PLR0913  # named, each of them
     dry_run: bool = False,
     tally: Tally | None = None,
 ) -> Generator[Progress, None, None]:
-    """Delete what has expired, and yield how far it is.
+    """Delete expired rows, and yield how far it is.
 
     Args:
-        now: epoch seconds; what expires later stays.
+        now: epoch seconds; rows that expire later stay.
         segments: threads, each with its part of the table.
-        rate: capacity units a second, read and write together; None is as fast as it goes.
-        dry_run: delete nothing; find, and price what deleting would cost.
-        tally: read it after an interruption, to know how far it came.
+        rate: capacity units a second, read and write together; None: no limit.
+        dry_run: delete nothing; count, and estimate what deleting would cost.
+        tally: holds the progress after an interruption.
 
     Raises: what the client raises.
     """
-    measure(of.table)  # its keys are ours, or this raises
-    ask = ScanQuery("rows", "expired", now, whole=dry_run)
-    this = _Purge(of, ask, tally or Tally(), Bucket(rate, of.runtime))
-    yield from together([partial(this.part, (number, segments)) for number in range(segments)])
+    measure(rows.table)  # its keys are ours, or this raises
+    query = ScanQuery("rows", "expired", now, whole=dry_run)
+    this = _Purge(rows, query, tally or Tally(), Bucket(rate, rows.runtime))
+    yield from run_parallel([partial(this.part, (number, segments)) for number in range(segments)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Purge:
     """What the threads of one purge share."""
 
-    of: Rows
-    ask: ScanQuery
+    rows: Rows
+    query: ScanQuery
     tally: Tally
     bucket: Bucket
 
     def part(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
         """Purge one segment."""
-        for page in scan.scan(self.of.table, self.ask, segment):
-            rows = [row for row in page.rows if _ours(row, self.ask.now)]
+        for page in scan.scan(self.rows.table, self.query, segment):
+            expired = [row for row in page.rows if _ours(row, self.query.now)]
             yield self.tally.add(
-                looked_at=page.looked_at,
-                found=len(rows),
+                scanned_rows=page.looked_at,
+                expired_rows=len(expired),
                 read_units=page.units,
                 other_rows=sum(not row.ours for row in page.rows),
             )
             self._pay(page.units, stop)
-            if self.ask.whole:
-                size, estimate = sum(row.size for row in rows), sum(map(self._price, rows))
-                yield self.tally.add(size=size, estimate=estimate)
+            if self.query.whole:
+                size, units = sum(row.size for row in expired), sum(map(self._price, expired))
+                yield self.tally.add(size=size, estimated_write_units=units)
             else:
-                yield from self._delete(rows, stop)
+                yield from self._delete(expired, stop)
             if stop.is_set():
                 return
 
-    def _delete(self, rows: list[ScannedRow], stop: threading.Event) -> Iterator[Progress]:
-        for number, row in enumerate(rows, 1):
+    def _delete(self, expired: list[ScannedRow], stop: threading.Event) -> Iterator[Progress]:
+        for number, row in enumerate(expired, 1):
             if stop.is_set():
                 return
             if row.expires is None:  # the scan asked for none of these
                 continue
-            removal = scan.remove_expired(self.of.table, row.key, row.expires)
-            done = {"deleted" if removal.done else "spared": 1}
+            removal = scan.remove_expired(self.rows.table, row.key, row.expires)
+            done = {"deleted_rows" if removal.done else "changed_rows": 1}
             progress = self.tally.add(write_units=removal.units, **done)
             self._pay(removal.units, stop)
             if number % _STEP == 0:
@@ -154,21 +155,21 @@ class _Purge:
         yield self.tally.progress
 
     def _price(self, row: ScannedRow) -> float:
-        options = self.of.options
+        options = self.rows.options
         indexed = options.special_keys if options.index_special_keys else ()
         having = row.record.promoted if row.record else {}
-        return prices.of_delete(row.size, sum(name in having for name, _ in indexed))
+        return prices.count_delete_units(row.size, sum(name in having for name, _ in indexed))
 
     def _pay(self, units: float, stop: threading.Event) -> None:
-        """Wait as the rate asks, in short steps, so that an interruption is heard."""
+        """Wait as the rate requires, in short steps, so that an interruption is noticed."""
         seconds = self.bucket.spend(units)
         while seconds > 0 and not stop.is_set():
-            self.of.runtime.sleep(min(seconds, _HEARD))
-            seconds -= _HEARD
+            self.rows.runtime.sleep(min(seconds, _POLL))
+            seconds -= _POLL
 
 
 def _ours(row: ScannedRow, now: float) -> bool:
-    """Tell whether an expired row is one to delete; what is of no form of ours stays."""
+    """Tell whether an expired row is to be deleted; a row of an unknown form is not."""
     if not row.ours:
         return False
     if row.sort == "lock":

@@ -1,7 +1,7 @@
-"""Sessions for operators: list, count, find; `logout.py` deletes, `purge.py` clears away.
+"""List, count and find sessions; `logout.py` deletes them, `purge.py` those that have expired.
 
-Generators over pages, so that a table of any size takes the memory of a page. What a command
-draws is made of the frozen values of this file; nothing here prints.
+Generators over pages, so that a table of any size needs the memory of one page. Nothing here
+prints; the commands print the frozen values of this file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import scan as table_scan
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.rows import rows as build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -48,39 +49,38 @@ _EXPECTED: Final = {
 class Session:
     """A session as its row has it.
 
-    `id` is as the row has it: under `hash_ids` its hash. `expires` and `begun` are in epoch
-    seconds, None for never, and for not known; neither lies beyond the year 9999. `size` is the
-    row's in bytes; a session in `pieces` has so many rows more. `wrong`: why it cannot be read,
-    empty if it can.
+    `id` is as the row has it: under `hash_ids` its hash. `expires` (None: never) and `created`
+    (None: unknown) are epoch seconds up to the year 9999. `size` is the row's in bytes; a large
+    session has so many `chunks`, a row each, beside it. `error`: why it cannot be read, or "".
     """
 
     id: str = field(repr=False)
     live: bool
     expires: float | None
-    begun: float | None
+    created: float | None
     size: int
-    pieces: int
-    promoted: Mapping[str, Attribute] = field(repr=False)
-    wrong: str = ""
+    chunks: int
+    special_keys: Mapping[str, Attribute] = field(repr=False)
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many sessions there are so far, and the read units that it took to know.
+    """How many sessions were counted so far, and the read units that this consumed.
 
-    `other_rows`: rows of another store under the same prefix. They are counted nowhere else.
+    `other_rows`: rows of another store under the same prefix. No other figure includes them.
     """
 
     live: int = 0
     expired: int = 0
-    looked_at: int = 0
+    scanned_rows: int = 0
     read_units: float = 0
     other_rows: int = 0
 
 
-def operated(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
-    """Build the rows of a session for an operator: patient, and never creating a table."""
-    return rows(
+def open_rows(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
+    """Return access to the sessions for an operator: long time-outs, and no table is created."""
+    return build_rows(
         dataclasses.replace(
             options,
             create_table=False,
@@ -92,8 +92,8 @@ def operated(options: Options, runtime: Runtime = REAL, *, connections: int = 1)
     )
 
 
-def listed(  # noqa: PLR0913  # named, each of them
-    of: Rows,
+def list_sessions(  # noqa: PLR0913  # named, each of them
+    rows: Rows,
     now: float,
     *,
     state: State = "live",
@@ -101,62 +101,62 @@ def listed(  # noqa: PLR0913  # named, each of them
     segments: int = 1,
     others: Callable[[int], object] = int,
 ) -> Iterator[Session]:
-    """Yield the sessions, at most *limit*; it reads the table as far as it must.
+    """Yield the sessions, at most *limit*, and read no more of the table than that takes.
 
     Args:
         now: epoch seconds.
-        segments: so many parts of the table are read at once, where there is no limit.
+        segments: so many parts of the table are read at once, if there is no limit.
         others: called with how many rows of a page belong to another store; none is yielded.
     """
-    ask, left = ScanQuery("sessions", state, now, whole=True), limit
+    query, left = ScanQuery("sessions", state, now, whole=True), limit
     if limit is None:
-        pages = parallel.pages(of.table, ask, segments)
+        pages = parallel.scan_segments(rows.table, query, segments)
     else:
-        measure(of.table)  # its keys are ours, or this raises
-        pages = table_scan.scan(of.table, ask, most=limit)
+        measure(rows.table)  # its keys are ours, or this raises
+        pages = table_scan.scan(rows.table, query, most=limit)
     for page in pages:
-        others(sum(not seen.ours for seen in page.rows))
-        for seen in page.rows:
+        others(sum(not row.ours for row in page.rows))
+        for row in page.rows:
             if left == 0:
                 return
-            if seen.ours and seen.sort == "session":
+            if row.ours and row.sort == "session":
                 left = None if left is None else left - 1
-                yield described(of, seen, now)
+                yield describe_row(rows, row, now)
 
 
-def counted(of: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
+def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
     """Count live and expired sessions, and yield how far it is after each page.
 
     Args: *segments*: so many parts of the table are read at once.
     """
     total = Count()
-    for page in parallel.pages(of.table, ScanQuery("sessions"), segments):
-        ours = [seen for seen in page.rows if seen.ours]
-        found = [seen.live(now) for seen in ours if seen.sort == "session"]
+    for page in parallel.scan_segments(rows.table, ScanQuery("sessions"), segments):
+        ours = [row for row in page.rows if row.ours]
+        found = [row.live(now) for row in ours if row.sort == "session"]
         total = Count(
             total.live + sum(found),
             total.expired + len(found) - sum(found),
-            total.looked_at + page.looked_at,
+            total.scanned_rows + page.looked_at,
             total.read_units + page.units,
             total.other_rows + len(page.rows) - len(ours),
         )
         yield total
 
 
-def found(of: Rows, word: str, now: float, *, scan: bool = False) -> Iterator[Session]:
+def find_sessions(rows: Rows, word: str, now: float, *, scan: bool = False) -> Iterator[Session]:
     """Yield the live sessions whose special key has a value; *word* is `NAME=VALUE`.
 
-    The index names candidates, and each is looked at consistently; *scan* reads the whole table
-    instead, where there is no index.
+    The index names candidates, and each is read consistently; *scan* reads the whole table
+    instead, if there is no index.
 
-    Raises: OptionError, if it is no special key, has no index, or the value is not of its type.
+    Raises: OptionError, if it is not a special key, has no index, or the value is not of its type.
     """
-    for seen in matching(of, *wanted(of.options, word), now, scan=scan):
-        yield described(of, seen, now)
+    for row in find_rows(rows, *parse_special_key(rows.options, word), now, scan=scan):
+        yield describe_row(rows, row, now)
 
 
-def wanted(options: Options, word: str) -> tuple[str, Attribute]:
-    """Read `NAME=VALUE` by the type that option special_keys gives the name.
+def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
+    """Parse `NAME=VALUE` by the type that option special_keys gives the name.
 
     A binary value is given in base64.
 
@@ -169,9 +169,9 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
     if name not in kinds:
         known = ", ".join(kinds) or "none"
         raise OptionError(
-            f"{name!r} is not a special key of these options (they have: {known}). Only what the"
-            f" application promotes can be searched for: special_keys = {name}:S; a session has it"
-            " from its next save on"
+            f"{name!r} is not one of the special keys (they are: {known}). Only special keys can be"
+            f" searched for: special_keys = {name}:S; a session has the attribute from its next"
+            " save on"
         )
     value: object = text
     try:
@@ -180,8 +180,8 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
         elif kinds[name] == "B":
             value = base64.b64decode(text, validate=True)
     except (InvalidOperation, ValueError):
-        value = None  # said below, without a context
-    # As a save would write it: what no index can hold, no session is found by.
+        value = None  # raised below, without a context
+    # As a save would write it: a value that no index can hold finds no session.
     kept, _ = promote({name: value}, Schema(special=((name, kinds[name]),)))
     if name in kept:
         return name, kept[name]
@@ -190,71 +190,71 @@ def wanted(options: Options, word: str) -> tuple[str, Attribute]:
     )
 
 
-def matching(
-    of: Rows, name: str, value: Attribute, now: float, *, scan: bool
+def find_rows(
+    rows: Rows, name: str, value: Attribute, now: float, *, scan: bool
 ) -> Iterator[ScannedRow]:
     """Yield the live rows that have the value now, as a consistent read sees them.
 
-    Those too that cannot be read otherwise; never another store's.
+    Rows that are otherwise unreadable are among them; rows of another store are not.
     """
     found: Iterator[tuple[Key, ...]]
-    measure(of.table)  # its keys are ours, or this raises: "nobody" would be no answer
+    measure(rows.table)  # its keys are ours, or this raises: finding none would mislead
     if scan:
-        ask = ScanQuery("sessions", "live", now, equal=(name, value))
-        found = (tuple(s.key for s in page.rows) for page in table_scan.scan(of.table, ask))
+        query = ScanQuery("sessions", "live", now, equal=(name, value))
+        found = (tuple(s.key for s in page.rows) for page in table_scan.scan(rows.table, query))
     else:
-        found = table_scan.by_index(of.table, _index(of, name), name, value)
+        found = table_scan.by_index(rows.table, _index(rows, name), name, value)
     for keys in found:
-        for seen in table_scan.look(of.table, keys, of.runtime):
-            if seen.sort == "session" and has(seen, name, value, now):
-                yield seen
+        for row in table_scan.look(rows.table, keys, rows.runtime):
+            if row.sort == "session" and has_value(row, name, value, now):
+                yield row
 
 
-def has(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
-    """Tell whether a row is there at *now*, with this value of a special key."""
+def has_value(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
+    """Tell whether a row is live at *now*, with this value of a special key."""
     return row.live(now) and row.promoted.get(name) == value
 
 
-def _index(of: Rows, name: str) -> str:
+def _index(rows: Rows, name: str) -> str:
     """Find an index of the attribute; one of another name serves as well."""
-    is_ = provision.describe(of.table.client, of.table.name)
+    is_ = provision.describe(rows.table.client, rows.table.name)
     if is_ is None:
-        facts = CallFacts("DescribeTable", of.table.name, of.table.client.region)
+        facts = CallFacts("DescribeTable", rows.table.name, rows.table.client.region)
         raise TableMissing("the table does not exist in this region and account", call=facts)
     named = [index.name for index in is_.indexes if index.attribute == name]
     if not named:
         raise OptionError(
-            f"table {of.table.name!r} has no index on {name!r}; --scan searches the whole table"
-            " instead, at the price of reading it"
+            f"table {rows.table.name!r} has no index on {name!r}; --scan reads the whole table"
+            " instead, and consumes the read units of all of it"
         )
     return named[0]
 
 
-def described(of: Rows, seen: ScannedRow, now: float) -> Session:
-    """Describe a row that was seen; what cannot be read of it is said, not raised."""
-    record, begun, wrong = seen.record, None, seen.wrong
+def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
+    """Describe a row; why it cannot be read is in the result, and not raised."""
+    record, created, error = row.record, None, row.wrong
     if record is not None and not record.pieces:
         try:
-            text, pickles = opened(of, record) or "", of.options.envelope != "json"
-            begun = ages.begun(text, of.options.max_value_size, pickles=pickles)
-        except DynamoDBBackendError as error:
-            wrong = error.wrong if isinstance(error, CorruptItem) else str(error)
+            text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"
+            created = ages.read_creation_time(text, rows.options.max_value_size, pickles=pickles)
+        except DynamoDBBackendError as failure:
+            error = failure.wrong if isinstance(failure, CorruptItem) else str(failure)
     return Session(
-        identity.shown(seen.key, of.layout),
-        seen.live(now),
-        limit_expiry(seen.expires),
-        begun,
-        seen.size,
+        identity.format_id(row.key, rows.layout),
+        row.live(now),
+        limit_expiry(row.expires),
+        created,
+        row.size,
         record.pieces if record else 0,
-        seen.promoted,
-        wrong,
+        row.promoted,
+        error,
     )
 
 
-def opened(of: Rows, record: Record) -> str | None:
-    """Open a session's record to Beaker's text; None where it is of another kind.
+def open_text(rows: Rows, record: Record) -> str | None:
+    """Open a session's record, and return Beaker's text; None if it is not a session's.
 
     Raises: CorruptItem, UnknownFormat, ItemTooLarge.
     """
-    value = of.open(record)
+    value = rows.open(record)
     return None if value is None else value.decode("utf-8", "surrogatepass")

@@ -1,7 +1,7 @@
-"""What is in the table, in figures: counts, ages, sizes and expiries as histograms. Pure data.
+"""Count what is in the table, with histograms of ages, sizes and expiries.
 
 It reads every row of the table once, or a random sample of segments; memory does not grow with
-the table. No session is unpickled for it: see `ages.py` for what can be known of its age.
+the table. No session is unpickled for it: see `ages.py` for how its age is read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import parallel, prices
-from beaker_dynamodb.ops.sessions import described
+from beaker_dynamodb.ops.sessions import describe_row
 from beaker_dynamodb.provisioning.provision import measure
 
 KB, HOUR, DAY = 1024, 3600, 86400
@@ -25,7 +25,7 @@ KB, HOUR, DAY = 1024, 3600, 86400
 SIZES: Final = (512, KB, 2 * KB, 4 * KB, 8 * KB, 16 * KB, 64 * KB, 400 * KB)
 SPANS: Final = (HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 30 * DAY, 90 * DAY)
 _SIZE_LABELS: Final = (
-    "to 512 B,to 1 KB,to 2 KB,to 4 KB,to 8 KB,to 16 KB,to 64 KB,to 400 KB,in pieces".split(",")
+    "to 512 B,to 1 KB,to 2 KB,to 4 KB,to 8 KB,to 16 KB,to 64 KB,to 400 KB,in chunks".split(",")
 )
 _SPAN_LABELS: Final = (
     "to 1 hour,to 6 hours,to 1 day,to 3 days,to 7 days,to 30 days,to 90 days,more".split(",")
@@ -45,19 +45,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures so far, of what was read; `share` says how much of the table that is.
+    """The figures of what was read so far; `share` says which fraction of the table that is.
 
     Args:
-        rows: rows of ours, and `size`: their bytes.
-        other_rows: rows of another store under the same prefix; they are counted nowhere else.
+        rows: rows of ours; `size`: their bytes.
+        other_rows: rows of another store under the same prefix; no other figure includes them.
         live, expired: sessions; unreadable: those among them that cannot be opened.
-        pieces, values, locks: the rest of our rows, caches' under the same prefix included.
+        chunks, cache_values, locks: our other rows, a cache's under the same prefix included.
         markers: of sessions that `import` has moved.
-        sizes: of live sessions' rows; expiries: time left to them; ages: time since they began.
-        monthly: dollars of storage a month, scaled up from the share.
+        sizes: of live sessions' rows; expiries: time left; ages: time since creation.
+        dollars_per_month: cost of the storage, scaled up from the share.
     """
 
-    looked_at: int
+    scanned_rows: int
     read_units: float
     share: float
     rows: int
@@ -65,67 +65,69 @@ class Stats:
     live: int
     expired: int
     unreadable: int
-    pieces: int
-    values: int
+    chunks: int
+    cache_values: int
     locks: int
     markers: int
     sizes: tuple[Bar, ...]
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
-    monthly: float
+    dollars_per_month: float
     other_rows: int = 0
 
 
 def stats(
-    of: Rows,
+    rows: Rows,
     now: float,
     *,
     sample: int | None = None,
     segments: int = 1,
-    luck: random.Random | None = None,
+    generator: random.Random | None = None,
 ) -> Iterator[Stats]:
     """Read the table, or about *sample* rows of it, and yield the figures after each page.
 
-    A sample is made of whole segments at random; how many rows one has is guessed from the
+    A sample consists of random whole segments; how many rows one has is estimated from the
     row count that DynamoDB keeps, which is up to six hours old.
 
     Args:
         now: epoch seconds.
         segments: without a sample, so many parts of the table are read at once.
-        luck: draws the segments of a sample.
+        generator: draws the segments of a sample.
 
     Raises: what the client raises.
     """
-    seen, ask = _Seen(of, now), ScanQuery("rows", whole=True)
+    totals, query = _Totals(rows, now), ScanQuery("rows", whole=True)
     if sample is None:
-        for page in parallel.pages(of.table, ask, segments):
-            seen.take(page)
-            yield seen.stats(1)
+        for page in parallel.scan_segments(rows.table, query, segments):
+            totals.add(page)
+            yield totals.stats(1)
         return
-    total = min(_MOST_SEGMENTS, max(1, measure(of.table).rows // _ROWS_OF_A_SEGMENT))
+    total = min(_MOST_SEGMENTS, max(1, measure(rows.table).rows // _ROWS_OF_A_SEGMENT))
     most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
-    for number, segment in enumerate((luck or random.SystemRandom()).sample(range(total), most), 1):
-        if seen.count["looked_at"] >= sample:
+    for number, segment in enumerate(
+        (generator or random.SystemRandom()).sample(range(total), most), 1
+    ):
+        if totals.count["scanned_rows"] >= sample:
             return
-        for page in scan.scan(of.table, ask, (segment, total)):
-            seen.take(page)
-            yield seen.stats(number / total)
+        for page in scan.scan(rows.table, query, (segment, total)):
+            totals.add(page)
+            yield totals.stats(number / total)
 
 
-class _Seen:
-    """What was counted so far."""
+class _Totals:
+    """The counters."""
 
-    def __init__(self, of: Rows, now: float) -> None:
-        self._of, self._now = of, now
+    def __init__(self, rows: Rows, now: float) -> None:
+        self._rows, self._now = rows, now
         self._units = 0.0
         self.count: Counter[str] = Counter()
         self._sizes: Counter[int] = Counter()
         self._expiries: Counter[int | None] = Counter()
         self._ages: Counter[int | None] = Counter()
 
-    def take(self, page: scan.Page) -> None:
-        """Count one page."""
-        self.count["looked_at"] += page.looked_at
+    def add(self, page: scan.Page) -> None:
+        """Count the rows of one page."""
+        self.count["scanned_rows"] += page.looked_at
         self._units += page.units
         for row in page.rows:
             if not row.ours:
@@ -139,24 +141,24 @@ class _Seen:
                 self.count[row.sort] += 1
 
     def _session(self, row: ScannedRow) -> None:
-        session = described(self._of, row, self._now)
-        if session.wrong:
+        session = describe_row(self._rows, row, self._now)
+        if session.error:
             self.count["unreadable"] += 1
         if not session.live:
             self.count["expired"] += 1
             return
         self.count["live"] += 1
-        bar = len(SIZES) if session.pieces else bisect.bisect_left(SIZES, row.size)
+        bar = len(SIZES) if session.chunks else bisect.bisect_left(SIZES, row.size)
         self._sizes[bar] += 1
         left = None if session.expires is None else session.expires - self._now
         self._expiries[_span(left)] += 1
-        self._ages[_span(None if session.begun is None else self._now - session.begun)] += 1
+        self._ages[_span(None if session.created is None else self._now - session.created)] += 1
 
     def stats(self, share: float) -> Stats:
-        """Write the figures down."""
+        """Return the figures."""
         count = self.count
         return Stats(
-            looked_at=count["looked_at"],
+            scanned_rows=count["scanned_rows"],
             read_units=self._units,
             share=share,
             rows=count["rows"],
@@ -164,14 +166,14 @@ class _Seen:
             live=count["live"],
             expired=count["expired"],
             unreadable=count["unreadable"],
-            pieces=count["piece"],
-            values=count["value"],
+            chunks=count["piece"],
+            cache_values=count["value"],
             locks=count["lock"],
             markers=count["moved"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_spans(self._expiries, "never"),
-            ages=_spans(self._ages, "not known"),
-            monthly=prices.of_storage(count["size"], count["rows"]) / share,
+            ages=_spans(self._ages, "unknown"),
+            dollars_per_month=prices.estimate_storage(count["size"], count["rows"]) / share,
             other_rows=count["other_rows"],
         )
 

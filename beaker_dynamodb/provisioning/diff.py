@@ -30,16 +30,16 @@ _WORST_FIRST: Final = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as the options ask: what, how it is, how it ought to be, how bad."""
+    """One thing that is not as the options ask: what, how it is, how it should be, how bad."""
 
-    matter: str
-    is_: str
-    ought: str
+    setting: str
+    actual: str
+    expected: str
     severity: Severity
 
     def __str__(self) -> str:
         """Write it as one line."""
-        return f"{self.severity}: {self.matter} is {self.is_}, ought to be {self.ought}"
+        return f"{self.severity}: {self.setting} is {self.actual}, expected {self.expected}"
 
 
 def differences(is_: Description, ought: TableSpec) -> tuple[Difference, ...]:
@@ -106,7 +106,7 @@ def _of_features(is_: Description, asked: Features) -> Iterator[Difference]:
         yield Difference("encryption", encrypted_by(is_.key), f"by {asked.key}", severity)
     if asked.ceilings and is_.ceilings != asked.ceilings:
         wanted_, found_ = limited_to(asked.ceilings), limited_to(is_.ceilings)
-        yield Difference("ceiling", found_, wanted_, severity)
+        yield Difference("limit of units", found_, wanted_, severity)
     missing = [f"{n}={v}" for n, v in asked.tags if (n, v) not in (is_.tags or ())]
     if missing:
         known = "unknown" if is_.tags is None else "missing"

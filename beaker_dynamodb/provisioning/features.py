@@ -40,7 +40,7 @@ class Features:
         """Refuse what AWS would refuse only after the table was made."""
         for number in (self.most_reads, self.most_writes):
             if number is not None and number < _LEAST_UNITS:
-                raise OptionError(f"a ceiling of {number} units; expected {_LEAST_UNITS} or more")
+                raise OptionError(f"a limit of {number} units; expected {_LEAST_UNITS} or more")
         for name, value in self.tags:
             if not name or any(map(int.__gt__, (len(name), len(value)), _LONGEST_TAG)):
                 raise OptionError(

@@ -78,8 +78,8 @@ GRANTS: Final = (
     Grant("app", "rows", "GetItem", "load a session or a cached value"),
     Grant("app", "rows", "PutItem", "save it, and take a creation lock"),
     Grant("app", "rows", "DeleteItem", "log out, remove, release a lock"),
-    Grant("app", "rows", "BatchGetItem", "read a value over 400 KB, which is in pieces"),
-    Grant("app", "rows", "BatchWriteItem", "delete the pieces of a former value; clear a cache"),
+    Grant("app", "rows", "BatchGetItem", "read a value over 400 KB, which is in chunks"),
+    Grant("app", "rows", "BatchWriteItem", "delete the chunks of an old value; clear a cache"),
     Grant("app", "rows", "Query", "find every row of a namespace", _ranged),
     Grant("app", "table", "CreateTable", "option create_table", _creating),
     Grant("app", "table", "DescribeTable", "wait for the table just created", _creating),
@@ -95,10 +95,10 @@ GRANTS: Final = (
     Grant("deploy", "table", "UpdateContinuousBackups", "switch them", asked=_recovering),
     Grant("deploy", "table", "ListTagsOfResource", "see its tags", asked=_tagging),
     Grant("deploy", "table", "TagResource", "tag it", asked=_tagging),
-    Grant("operator", "rows", "GetItem", "show a session; look before a delete"),
+    Grant("operator", "rows", "GetItem", "show a session; read it before a delete"),
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
     Grant("operator", "rows", "PutItem", "put a tombstone while sessions are moved", _moving),
-    Grant("operator", "rows", "BatchGetItem", "look at what was found; show what is in pieces"),
+    Grant("operator", "rows", "BatchGetItem", "read what was found; show what is in chunks"),
     Grant("operator", "table", "Scan", "list, count, purge, stats"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),
     Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
@@ -132,14 +132,14 @@ def policy(
     """Write the IAM policy of a role: the least that it needs with *options* and *features*.
 
     Args:
-        role: app (serves requests), deploy (makes the table) or operator (looks after it).
+        role: app (serves requests), deploy (creates the table) or operator (manages it).
         region: the option's, if not given; `*` (every one) where there is none either.
         account: 12 digits, or `*` for the one that the policy is attached in.
 
     Raises: OptionError, if the account is not one.
     """
     if account != "*" and not (account.isascii() and account.isdigit() and len(account) == 12):  # noqa: PLR2004  # AWS: Account identifiers
-        raise OptionError(f"account {account!r} is not one; expected 12 digits, or *")
+        raise OptionError(f"account {account!r} is not an AWS account; expected 12 digits, or *")
     table = _arn(options, region or options.region or "*", account)
     granted = tuple(_granted(role, options, features))
     return {

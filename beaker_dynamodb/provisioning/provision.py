@@ -133,7 +133,7 @@ def create_on_demand(
         )
     if refusal:
         command = mask(table_spec.command(client.region))
-        log.warning("TTL of table %r is not known to be on: %s; `%s`", is_.table, refusal, command)
+        log.warning("TTL of table %r may be off: %s; `%s`", is_.table, refusal, command)
     return is_
 
 
@@ -155,7 +155,7 @@ def asked(client: Client, operation: str, table: str, member: str) -> Mapping[st
     told = client.call(operation, {"TableName": table}).body.get(member)
     if not isinstance(told, Mapping):
         facts = CallFacts(operation, table, client.region)
-        raise Unavailable("DynamoDB's reply cannot be trusted: it says nothing", call=facts)
+        raise Unavailable("DynamoDB's response is invalid: it is empty", call=facts)
     return told
 
 
@@ -170,8 +170,8 @@ def _create(client: Client, table_spec: TableSpec) -> bool:
     except AccessRefused as error:
         raise TableMissing(
             f"table {table_spec.table!r} does not exist in this region and account, and AWS does"
-            f" not let this role create it; somebody who may runs"
-            f" `{table_spec.command(client.region)}`",
+            f" not let this role create it; run `{table_spec.command(client.region)}` with a role"
+            " that may",
             call=error.call,
         ) from error
     return True
@@ -198,7 +198,7 @@ def serving(
         if patience.monotonic() + pause > until:
             raise Unavailable(
                 f"the table is still {status} after {patience.ceiling:g} s; when it is active,"
-                f" `{table_spec.command(client.region)}` makes sure of its TTL",
+                f" `{table_spec.command(client.region)}` turns its TTL on",
                 call=facts,
             )
         patience.sleep(pause)

@@ -166,8 +166,8 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
     special = options.special_keys if options.index_special_keys else ()
     if read is not None and features.ceilings:
         raise OptionError(
-            "a ceiling of units is for an on-demand table; this one's units are provisioned by"
-            " options 'read_capacity_units' and 'write_capacity_units'"
+            "a limit of units is for on-demand tables only; the units of this table are provisioned"
+            " by options 'read_capacity_units' and 'write_capacity_units'"
         )
     return TableSpec(
         options.table,

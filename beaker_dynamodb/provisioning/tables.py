@@ -39,10 +39,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Whether a table is gone now, and the sentence that says so or why not."""
+    """Whether the table was deleted, and a message that says so or why not."""
 
     done: bool
-    sentence: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def check(options: Options, features: Features = NONE, *, creates: str = "") -> 
     ought = table_spec(options, features)
     is_ = update.details(get_client(Connection.of(options)), options.table)
     if is_ is None:
-        wanted = f"there: `{creates or ought.command(options.region)}`"
+        wanted = f"a table: `{creates or ought.command(options.region)}`"
         return Compared(None, (Difference("table", "missing", wanted, "error"),))
     return Compared(is_, differences(is_, ought))
 
@@ -105,12 +105,12 @@ def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: st
     """
     found = show(options)
     if found is None:
-        return Ended(done=False, sentence=f"there is no table {options.table!r} to delete")
+        return Ended(done=False, message=f"there is no table {options.table!r} to delete")
     if found.protection:
         unlock = unlocks or table_spec(options, UNLOCKED).command(found.region)
         return Ended(
             done=False,
-            sentence=f"table {options.table!r} has deletion protection; `{unlock}` switches it off",
+            message=f"table {options.table!r} has deletion protection; `{unlock}` turns it off",
         )
     update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
-    return Ended(done=True, sentence=f"deleted: table {options.table!r}, region {found.region}")
+    return Ended(done=True, message=f"deleted: table {options.table!r}, region {found.region}")

@@ -75,7 +75,7 @@ def _arn(key: str) -> str | None:
     if key == AWS_MANAGED:
         return None
     if not key.startswith("arn:"):
-        raise OptionError(f"Terraform names a key of KMS by its ARN; {key!r} is none")
+        raise OptionError(f"Terraform requires the ARN of a KMS key; {key!r} is not one")
     return key
 
 

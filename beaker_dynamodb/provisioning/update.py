@@ -35,14 +35,14 @@ _NOT_YET: Final = "ContinuousBackupsUnavailableException"
 class Step:
     """One thing that was done to a table, or `lacking`: this server has no such feature."""
 
-    matter: str
+    setting: str
     lacking: bool = False
 
     def __str__(self) -> str:
         """Write it as one line."""
         if self.lacking:
-            return f"{self.matter}: this server lacks it; left out"
-        return f"{self.matter}: done"
+            return f"{self.setting}: not supported by this server; skipped"
+        return f"{self.setting}: done"
 
 
 def details(
@@ -95,7 +95,7 @@ def _switches(ought: TableSpec, is_: Description) -> Iterator[tuple[str, dict[st
     if asked.protection not in {None, is_.protection}:
         yield "deletion protection", {"DeletionProtectionEnabled": asked.protection}
     if asked.ceilings and asked.ceilings != is_.ceilings and is_.capacity is None:
-        yield "ceiling of units", {"OnDemandThroughput": asked.to_ceilings()}
+        yield "limit of units", {"OnDemandThroughput": asked.to_ceilings()}
 
 
 def remove(client: Client, table: str, tell: Callable[[str], object], patience: Patience) -> None:
@@ -156,7 +156,7 @@ def _settled(
             facts = CallFacts("DescribeTable", table, client.region)
             raise Unavailable(f"{matter}: the table is still being changed", call=facts)
         filling = any(one.get("Backfilling") for one in indexes)
-        tell(f"{matter}: {'rows are read into it' if filling else 'the table is being changed'}")
+        tell(f"{matter}: {'the index is being built' if filling else 'the table is being changed'}")
         patience.sleep(_PAUSE)
 
 

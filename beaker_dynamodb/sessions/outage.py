@@ -27,7 +27,7 @@ def refuse_in_place_of_another(load: LoadOrigin) -> None:
     if failed.origin.table != load.table or failed.origin.session == load.session:
         return
     again = copy.copy(failed)
-    again.args = (f"no new session is begun in place of the one that was not loaded: {failed}",)
+    again.args = (f"no new session replaces the one that could not be loaded: {failed}",)
     raise again from failed
 
 

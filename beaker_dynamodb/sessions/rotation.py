@@ -47,7 +47,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         text = _text_of(row, old)
         new.merge_from(old.base, text)
         if attempts.is_over():
-            error = Conflict("other requests change the session as fast as it gets another id")
+            error = Conflict("other requests change the session faster than it can get a new id")
             error.theirs = text
             raise error
         attempts.wait()

@@ -51,7 +51,7 @@ from beaker_dynamodb.runtime import Runtime
 log = logging.getLogger(__name__)
 
 #: Why a session was replaced and not merged, besides the reasons of `item/refusal.py`.
-UNWRITABLE: Final = "it holds an object that opens and cannot be pickled again"
+UNWRITABLE: Final = "it holds an object that can be opened but not pickled again"
 #: For how many seconds a save goes on against other writers, and waits at most between two tries.
 PATIENCE: Final = 3.0
 JITTER: Final = 0.1
@@ -321,7 +321,7 @@ def _applied(
 
 def _conflict(theirs: Record | None, read: Callable[[Record], Content]) -> Conflict:
     rotated = theirs is not None and theirs.is_rotated
-    what = "given the session another id" if rotated else "changed the session"
-    error = Conflict(f"another request has {what} meanwhile; nothing was saved")
+    what = "given the session a new id" if rotated else "changed the session"
+    error = Conflict(f"another request has {what} in the meantime; nothing was saved")
     error.theirs = read(theirs).text if theirs is not None else None
     return error

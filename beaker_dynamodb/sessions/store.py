@@ -49,20 +49,20 @@ from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_r
 log = logging.getLogger(__name__)
 
 OPAQUE: Final = (
-    "this application's sessions are opaque (encrypt_key, or a serializer of its own): they are"
-    " replaced, not merged, and a slow reader can undo a logout. StrictSession cures that, and so"
-    " does option encryption_keys in place of Beaker's encrypt_key"
+    "this application's sessions are opaque (encrypt_key, or a custom serializer): they are"
+    " replaced, not merged, and a slow request can undo a logout. StrictSession solves this, and so"
+    " does option encryption_keys instead of Beaker's encrypt_key"
 )
 KEPT: Final = (
-    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
-    " as it is, and its visitor is not logged in meanwhile"
+    "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
+    " unchanged, and its visitor is not logged in meanwhile"
 )
 REPLACED: Final = (
-    "a stored session does not open in this process; what its visitor has saved since replaces it"
+    "a stored session cannot be opened in this process; what its visitor saves now replaces it"
 )
 NOT_JSON: Final = (
-    "sessions are said to be JSON (option envelope, or data_serializer), and this application saves"
-    " others: they are replaced, not merged"
+    "the options say that sessions are JSON (envelope, or data_serializer), but this application"
+    " saves others: they are replaced, not merged"
 )
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 _KEY: Final = "session"
@@ -257,7 +257,10 @@ class SessionStore:
         try:
             self.rows.delete(self.key, At(record.rev, record.expires), record)
         except DynamoDBBackendError as error:
-            log.info("the row of a session that timed out is left to its expiry: %s", error)
+            log.info(
+                "the row of a session that timed out could not be deleted, and will expire: %s",
+                error,
+            )
 
     def merge_from(self, base: str | None, theirs: str) -> None:
         """Merge into this session's row what the row of its old id holds.

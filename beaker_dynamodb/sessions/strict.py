@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 _ROW: Final = "session"
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
 _UNOPENED: Final = (
-    "a stored session does not open in this process (has a deploy taken a class away?); it is left"
-    " as it is, and its visitor is not logged in here meanwhile"
+    "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
+    " unchanged, and its visitor is not logged in here meanwhile"
 )
 
 
@@ -137,7 +137,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             if not self._loading or not self.invalidate_corrupt:
                 raise
         logs.log_once_a_minute(log, _UNOPENED)
-        raise KeyError("it does not open")
+        raise KeyError("it cannot be opened")
 
     def invalidate(self) -> None:
         """Remove the session's row and begin anew, under a fresh id.

@@ -16,7 +16,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.table import Refusal
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
-from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import rotation
 from beaker_dynamodb.sessions.store import SessionStore
@@ -164,13 +164,13 @@ def test_an_operator_sees_no_marker(site: Site, ann: Browser) -> None:
     old = ann.id
     log_in(ann)
     options = {"endpoint_url": site.server.url, "table": site.table, "region": "us-east-1"}
-    rows, now = operated(parse(options, "session")), Clock()()
+    rows, now = open_rows(parse(options, "session")), Clock()()
 
-    assert [one.id for one in sessions.listed(rows, now)] == [ann.id]
-    assert [*sessions.counted(rows, now)][-1].live == 1
-    assert logout.sought(rows, old) is None
+    assert [one.id for one in sessions.list_sessions(rows, now)] == [ann.id]
+    assert [*sessions.count_sessions(rows, now)][-1].live == 1
+    assert logout.find_row(rows, old) is None
     [*_, done] = purge.purge(rows, now + 2 * MINUTE)
-    assert (done.deleted, list(site.items())) == (1, [ann.id])
+    assert (done.deleted_rows, list(site.items())) == (1, [ann.id])
 
 
 class TestAPlantedId:

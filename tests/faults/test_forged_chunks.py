@@ -102,7 +102,7 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
     with pytest.raises(ItemTooLarge):
         site.manager("a" * 32)["session"]
     rows = site.rows
-    seen = logout.sought(rows, "c" * 32)
+    seen = logout.find_row(rows, "c" * 32)
     assert seen is not None
     calls.clear()
     logout.delete(rows, seen, NOW)
@@ -110,8 +110,8 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
 
     gone = list(logout.revoke(rows, "userId=ann", NOW))
     assert {one.id for one in gone} >= {"a" * 32, "b" * 32}
-    assert list(sessions.found(rows, "userId=ann", NOW)) == []
+    assert list(sessions.find_sessions(rows, "userId=ann", NOW)) == []
     *_, done = purge.purge(rows, NOW * 2)
-    assert done.spared == 0
+    assert done.changed_rows == 0
     assert len(calls) <= 4 * MAX_CALLS
     assert site.idents() == set()

@@ -200,8 +200,8 @@ def test_sealing_opening_and_keying_are_linear(shape: str) -> None:
 
         def run() -> None:
             layout.session(text), layout.value(text, text), layout.sort(Key("sess:" + text))
-            identity.keys_of("a=" + text + "!", layout)
-            identity.keys_of(text, layout)
+            identity.list_keys("a=" + text + "!", layout)
+            identity.list_keys(text, layout)
 
         return run
 

@@ -15,7 +15,7 @@ from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import Runtime
 from tests.servers import REGION, Flavor, Server
@@ -85,7 +85,7 @@ class Site:
     @property
     def rows(self) -> Rows:
         """Build what an operator's functions take."""
-        return operated(parse(self.options, "session"))
+        return open_rows(parse(self.options, "session"))
 
     def expire(self, ident: str, **values: Any) -> None:
         """Save a session that expired hours ago, and is still there."""

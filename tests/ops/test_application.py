@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops.application import Mistake, application, mistakes, regions, unread
+from beaker_dynamodb.ops.application import (
+    Mistake,
+    find_mistakes,
+    find_unread,
+    load_application,
+    regions,
+)
 
 ROOT = Path(__file__).parents[2]
 INI = """
@@ -57,7 +63,7 @@ def ini_(tmp_path: Path) -> str:
 
 def test_sessions_are_those_of_the_application(ini: str) -> None:
     """What the file says is what is inspected; Beaker's own settings stand beside it."""
-    found = application(ini)
+    found = load_application(ini)
 
     assert (found.options.table, found.options.region) == ("mine", "eu-central-1")
     assert found.options.hash_ids
@@ -68,8 +74,8 @@ def test_sessions_are_those_of_the_application(ini: str) -> None:
 
 def test_what_is_given_wins_over_the_file(ini: str) -> None:
     """By its plain name, or by the one that it has in the file."""
-    assert application(ini, given={"table": "other"}).options.table == "other"
-    assert application(ini, given={"session.table": "other"}).options.table == "other"
+    assert load_application(ini, given={"table": "other"}).options.table == "other"
+    assert load_application(ini, given={"session.table": "other"}).options.table == "other"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_an_operator_opens_no_pickle_of_an_application_that_writes_json(
     ini: str, given: dict[str, str], envelope: str
 ) -> None:
     """Beaker's own setting says what the sessions are, where the option says nothing."""
-    assert application(ini, given=given).options.envelope == envelope
+    assert load_application(ini, given=given).options.envelope == envelope
 
 
 def test_what_the_file_says_of_the_serializer_counts(tmp_path: Path) -> None:
@@ -98,25 +104,29 @@ def test_what_the_file_says_of_the_serializer_counts(tmp_path: Path) -> None:
         "cache.type = ext:dynamodb\n"
     )
 
-    assert application(str(path)).options.envelope == "json"
-    assert application(str(path), given={"data_serializer": "pickle"}).options.envelope == "auto"
-    assert application(str(path), cache="default").options.envelope == "auto"
+    assert load_application(str(path)).options.envelope == "json"
+    assert (
+        load_application(str(path), given={"data_serializer": "pickle"}).options.envelope == "auto"
+    )
+    assert load_application(str(path), cache="default").options.envelope == "auto"
 
 
 def test_a_section_is_named_behind_a_hash_sign(ini: str) -> None:
     """By its short or its whole name; another file that it builds upon is read."""
     for name in ("two", "filter:two"):
-        found = application(f"{ini}#{name}")
+        found = load_application(f"{ini}#{name}")
         assert (found.options.table, found.options.region) == ("two", "eu-west-1")
 
 
 def test_a_region_of_a_cache_is_read_as_beaker_reads_it(ini: str) -> None:
     """A region inherits the type and no table; `default` means the options without a region."""
-    short, plain = application(ini, cache="short"), application(ini, cache="default")
+    short, plain = load_application(ini, cache="short"), load_application(ini, cache="default")
 
     assert (short.options.table, short.options.prefix) == ("short-one", "cache:")
     assert (plain.options.table, plain.settings["expire"]) == ("sessions", None)
-    assert application(cache="any").options.prefix == "cache:"  # without a file all are the same
+    assert (
+        load_application(cache="any").options.prefix == "cache:"
+    )  # without a file all are the same
 
 
 @pytest.mark.parametrize(
@@ -139,19 +149,21 @@ def test_another_backend_is_not_inspected_by_mistake(
 ) -> None:
     """The sentence says what is there instead."""
     with pytest.raises(OptionError) as caught:
-        application(f"{ini}#{section_}", cache=cache)
+        load_application(f"{ini}#{section_}", cache=cache)
 
     assert words in str(caught.value)
 
 
 def test_a_file_that_is_not_switched_over_yet_can_be_told_to_be(ini: str) -> None:
     """The table is made before the switch."""
-    assert application(f"{ini}#plain", given={"type": "ext:dynamodb"}).options.table == "sessions"
+    assert (
+        load_application(f"{ini}#plain", given={"type": "ext:dynamodb"}).options.table == "sessions"
+    )
 
 
 def test_the_examples_files_are_understood() -> None:
     """What people copy is what the command line reads."""
-    found = application(str(ROOT / "examples" / "pyramid_app" / "production.ini"))
+    found = load_application(str(ROOT / "examples" / "pyramid_app" / "production.ini"))
 
     assert (found.options.table, found.options.region) == ("myapp-sessions", "eu-central-1")
 
@@ -175,30 +187,30 @@ def test_what_the_caller_typed_is_repeated_in_remedies(
     ini: str, given: dict[str, str], cache: str | None, call: str
 ) -> None:
     """Then a remedy can be pasted, and means the same table; a secret is three dots."""
-    found = application(ini, given=given, cache=cache)
+    found = load_application(ini, given=given, cache=cache)
 
     assert call.format(ini=ini) in found.call
-    assert found.creates() == f"beaker-dynamodb table create {found.call}"
+    assert found.create_command() == f"beaker-dynamodb table create {found.call}"
 
 
 def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> None:
     """An environment says it all, for instance."""
-    assert application().creates() == "beaker-dynamodb table create -o table=sessions"
+    assert load_application().create_command() == "beaker-dynamodb table create -o table=sessions"
 
 
 def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
     """By the name that it has in the file; contradictions are among them."""
     given = {"ttl": "soon", "hash_key": "data", "touch_after": "x", "read_capacity_units": "5"}
-    found = {one.name: one.said for one in mistakes(ini, given=given)}
+    found = {one.name: one.message for one in find_mistakes(ini, given=given)}
 
     assert list(found) == ["-o ttl", "-o touch_after", "-o hash_key", "-o read_capacity_units"]
     assert "'soon'" in found["-o ttl"]
     text = Path(ini).read_text()
     Path(ini).write_text(text.replace("short-one", "x").replace("= mine", "= y"))
-    assert [one.name for one in mistakes(ini)] == ["session.table"]
-    assert [one.name for one in mistakes(ini, cache="short")] == ["cache.short.table"]
+    assert [one.name for one in find_mistakes(ini)] == ["session.table"]
+    assert [one.name for one in find_mistakes(ini, cache="short")] == ["cache.short.table"]
     Path(ini).write_text(text)
-    assert list(mistakes(ini)) == []
+    assert list(find_mistakes(ini)) == []
 
 
 def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
@@ -206,10 +218,10 @@ def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
 ) -> None:
     """A variable stands in no file."""
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "soon")
-    (found,) = mistakes(ini)
+    (found,) = find_mistakes(ini)
 
-    assert found == Mistake("", found.said)
-    assert "'ttl'" in found.said
+    assert found == Mistake("", found.message)
+    assert "'ttl'" in found.message
 
 
 def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: str) -> None:
@@ -217,8 +229,8 @@ def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: st
     with Path(ini).open("a") as file:
         file.write("session.time_out = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")
 
-    assert list(unread(f"{ini}#plain")) == [("time_out", "timeout"), ("zzzz", None)]
-    assert list(unread(ini)) == list(unread(ini, cache="short")) == []
+    assert list(find_unread(f"{ini}#plain")) == [("time_out", "timeout"), ("zzzz", None)]
+    assert list(find_unread(ini)) == list(find_unread(ini, cache="short")) == []
 
 
 def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path) -> None:
@@ -237,7 +249,7 @@ def test_a_secret_of_a_cache_is_hidden_under_each_of_its_names(begin: str, name:
     secret = "UzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzNDUjNUUzM="
     given = {"table": "abc", f"{begin}{name}": secret}
     given |= {"aws_access_key_id": "x"} if name.startswith("aws_") else {}
-    found = application(given=given, cache="default")
+    found = load_application(given=given, cache="default")
 
-    assert secret not in found.creates()
-    assert f"{begin}{name}=..." in found.creates()
+    assert secret not in found.create_command()
+    assert f"{begin}{name}=..." in found.create_command()

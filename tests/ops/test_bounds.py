@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from beaker_dynamodb.item.record import MAX_EXPIRES
 from beaker_dynamodb.ops import ages, bounds
 from beaker_dynamodb.ops.bounds import CUT, MAX_DEPTH, copy_bounded, limit_time
-from beaker_dynamodb.ops.cli.wording import plain
+from beaker_dynamodb.ops.cli.wording import to_json
 from tests.ops.odd_rows import NUMBERS
 
 
@@ -98,7 +98,7 @@ def test_any_value_is_written_as_text_and_as_json(
     monkeypatch.setattr(bounds, "MAX_SIZE", 100_000)
     started = time.process_time()
     copy = copy_bounded({"value": value})
-    text, told = repr(copy), json.dumps(plain(copy), allow_nan=False)
+    text, told = repr(copy), json.dumps(to_json(copy), allow_nan=False)
 
     assert time.process_time() - started < 5
     assert len(text) < 10 * bounds.MAX_SIZE
@@ -128,7 +128,7 @@ def test_a_copy_is_written_like_what_it_is_a_copy_of(value: object) -> None:
     copy = copy_bounded(value)
 
     assert repr(copy) == repr(value)
-    json.dumps(plain(copy), allow_nan=False)
+    json.dumps(to_json(copy), allow_nan=False)
 
 
 def test_what_is_too_deep_or_too_much_is_cut() -> None:
@@ -154,4 +154,4 @@ def test_a_time_is_a_moment_or_not_known(value: object) -> None:
 def test_any_text_has_an_age_or_none(text: str) -> None:
     """A session's text may be anything, behind the beginning of a pickle above all."""
     for beginning in ("", "gAJ9cQAo", "eJw"):
-        ages.begun(beginning + text, 1000)
+        ages.read_creation_time(beginning + text, 1000)

@@ -23,7 +23,7 @@ def told(given: dict[str, Any], kind: Kind = "session", **beaker: Any) -> Applic
 
 def lines(found: Iterator[Finding]) -> list[str]:
     """Write what is not well, as severity and matter."""
-    return [f"{one.severity} {one.matter}" for one in found if one.severity != "ok"]
+    return [f"{one.severity} {one.check}" for one in found if one.severity != "ok"]
 
 
 # Options: the check, what it finds in, what it does not find in
@@ -170,7 +170,7 @@ def test_an_option_that_hurts_is_found(
 
     assert lines(iter(found)) == [line]
     assert lines(check(well)) == []
-    assert all(one.remedy for one in found if one.matter != "special_keys")
+    assert all(one.remedy for one in found if one.check != "special_keys")
 
 
 def test_every_check_of_the_options_has_its_cases() -> None:

@@ -56,7 +56,7 @@ def test_an_old_library_is_found() -> None:
     """The oldest are those that setup.py names."""
     assert lines(names.versions({"Beaker": "1.14.0", "boto3": "1.34.0"})) == []
     assert lines(names.versions({"Beaker": "1.13.0", "boto3": "1.33.2"})) == ["error versions"] * 2
-    assert "is missing" in next(names.versions({"boto3": "1.34.0"})).said
+    assert "is missing" in next(names.versions({"boto3": "1.34.0"})).message
     promised = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
     for name, version in names.OLDEST.items():
         assert f'"{name.lower()}>={".".join(map(str, version))}"' in promised
@@ -66,8 +66,8 @@ def test_another_packages_class_is_found() -> None:
     """Two packages may claim one name; which of them Beaker takes is luck."""
     (found,) = names.backend("dynamodb_beaker.DynamoDBManager")
 
-    assert (found.severity, found.matter) == ("error", "backend")
-    assert found.said.endswith("under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager")
+    assert (found.severity, found.check) == ("error", "backend")
+    assert found.message.endswith("under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager")
 
 
 # Credentials and clock
@@ -108,7 +108,7 @@ def test_where_credentials_come_from_is_said_in_words(provider: str, said: str) 
         Identity("eu-central-1", "https://x", provider), 0.0, local=True
     )
 
-    assert finding.said == said
+    assert finding.message == said
 
 
 def test_a_key_for_a_store_on_this_machine_is_no_matter() -> None:
@@ -151,5 +151,5 @@ def test_what_carries_a_call_is_told_where_a_door_knows() -> None:
     """With its reason; a client that does not tell is no finding."""
     (found,) = credentials.transport(carrier(cast("Client", Carrying())))
 
-    assert (found.severity, found.said) == ("ok", "wire: nobody listens")
+    assert (found.severity, found.message) == ("ok", "wire: nobody listens")
     assert list(credentials.transport(carrier(cast("Client", object())))) == []

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.dynamodb.probes import Probe
+from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailable
 from beaker_dynamodb.ops.doctor import table
-from beaker_dynamodb.ops.doctor.table import Trip
+from beaker_dynamodb.ops.doctor.table import RoundTrip
 from beaker_dynamodb.provisioning.description import Description, Expiry
 from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec
 from tests.ops.test_checks import lines, told
@@ -48,7 +48,7 @@ def test_a_table_that_is_not_as_it_ought_to_be_is_found(
     found = list(table.shape(dataclasses.replace(IS, **changed), OUGHT, OUGHT.command()))
 
     assert lines(iter(found)) == line
-    assert [one.matter for one in found if one.severity == "ok"]
+    assert [one.check for one in found if one.severity == "ok"]
     assert all(remedy in one.remedy for one in found if one.severity != "ok")
 
 
@@ -70,8 +70,8 @@ def test_a_table_that_is_missing_is_an_error_with_its_command() -> None:
     (makes,) = table.missing(told({}), OUGHT.command())
     (waits,) = table.missing(told({"create_table": "false"}), OUGHT.command())
 
-    assert "the first request creates it" in makes.said
-    assert "nobody creates it" in waits.said
+    assert "the first request creates it" in makes.message
+    assert "nobody creates it" in waits.message
     assert makes.remedy.startswith("beaker-dynamodb table create -o table=sessions")
 
 
@@ -96,31 +96,31 @@ def test_a_right_that_is_missing_is_named() -> None:
         table.permissions(
             "beaker-dynamodb policy app -c app.ini",
             [
-                Probe("GetItem", 0.01),
-                Probe("PutItem", 0.01, error=refused("AccessDeniedException")),
-                Probe("DeleteItem", 0.01, error=Refused("no")),
-                Probe("BatchGetItem", 0.01, error=Unavailable("gone")),
+                PermissionCheck("GetItem", 0.01),
+                PermissionCheck("PutItem", 0.01, error=refused("AccessDeniedException")),
+                PermissionCheck("DeleteItem", 0.01, error=Refused("no")),
+                PermissionCheck("BatchGetItem", 0.01, error=Unavailable("gone")),
             ],
         )
     )
 
     assert [one.severity for one in found] == ["error", "error", "error", "ok"]
-    assert "dynamodb:PutItem" in found[0].said
+    assert "dynamodb:PutItem" in found[0].message
     assert found[0].remedy == "beaker-dynamodb policy app -c app.ini"
     assert [one.unreachable for one in found] == [False, False, True, False]
     assert "endpoint_url" in found[2].remedy
-    assert found[3].said == "GetItem"
+    assert found[3].message == "GetItem"
 
 
 @pytest.mark.parametrize(
     ("trip", "line"),
     [
-        (Trip((0.01, 0.01, 0.01), 1, 2), []),
-        (Trip((0.01, 0.2, 0.01), 1, 2), ["note round trip"]),
-        (Trip(wrong="what was read is not what was written"), ["error round trip"]),
-        (Trip(error=Refused("no")), ["error round trip"]),
+        (RoundTrip((0.01, 0.01, 0.01), 1, 2), []),
+        (RoundTrip((0.01, 0.2, 0.01), 1, 2), ["note round trip"]),
+        (RoundTrip(message="what was read is not what was written"), ["error round trip"]),
+        (RoundTrip(error=Refused("no")), ["error round trip"]),
     ],
 )
-def test_a_round_trip_that_is_slow_or_fails_is_found(trip: Trip, line: list[str]) -> None:
+def test_a_round_trip_that_is_slow_or_fails_is_found(trip: RoundTrip, line: list[str]) -> None:
     """Slow is a note: it works."""
     assert lines(table.round_trip(trip)) == line

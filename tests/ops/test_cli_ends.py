@@ -122,7 +122,7 @@ def test_a_person_who_revokes_nobody_is_told(run: Run, monkeypatch: pytest.Monke
     """On a terminal there is nothing to ask; silence would look like success."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
 
-    assert run("revoke", "userId=0") == (1, "", wording.unfound("userId=0") + "\n")
+    assert run("revoke", "userId=0") == (1, "", wording.not_found_message("userId=0") + "\n")
 
 
 def test_the_bars_of_all_histograms_begin_in_one_column(run: Run) -> None:
@@ -154,5 +154,5 @@ def test_a_table_whose_name_was_mistyped_stays_and_machines_are_told(
 
     assert table("delete", dynamodb_local, table_name, "--json") == 1
     told = json.loads(capsys.readouterr().out)
-    assert told == {"done": False, "sentence": "that is not its name; nothing was deleted"}
+    assert told == {"done": False, "message": "that is not its name; nothing was deleted"}
     assert table("show", dynamodb_local, table_name) == 0

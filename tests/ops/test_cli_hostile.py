@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.wording import escaped
+from beaker_dynamodb.ops.cli.wording import escape
 
 TITLE = "\x1b]0;owned\x07\x9b2J"
 WRONG_LINES = {
@@ -79,4 +79,4 @@ def test_what_is_answered_or_remarked_is_printable(
     assert out[:-1].isprintable()
     assert out.endswith("\n")
     if text.isprintable():
-        assert escaped(text) == text
+        assert escape(text) == text

@@ -14,7 +14,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.identity import signature
+from beaker_dynamodb.ops.identity import sign
 from tests.ops.sites import DENSE, IDENT, Run, Site
 from tests.servers import free_port
 
@@ -53,7 +53,7 @@ def test_list_shows_live_sessions(run: Run) -> None:
         **dict.fromkeys([IDENT, "b" * 32, "c" * 32], True),
         "gone": False,
     }
-    assert found[IDENT]["promoted"] == {"userId": "42", "visits": 3}
+    assert found[IDENT]["special_keys"] == {"userId": "42", "visits": 3}
 
     assert len(run("list", "--limit", "1")[1].splitlines()) == 1
 
@@ -63,7 +63,7 @@ def test_count_counts(run: Run) -> None:
     assert run("count") == (0, "3 live, 1 expired\n", "")
     code, out, _ = run("count", "--json")
     told = json.loads(out)
-    assert (code, told["live"], told["expired"], told["looked_at"]) == (0, 3, 1, 4)
+    assert (code, told["live"], told["expired"], told["scanned_rows"]) == (0, 3, 1, 4)
 
 
 def test_show_shows(run: Run) -> None:
@@ -72,7 +72,7 @@ def test_show_shows(run: Run) -> None:
     assert (code, err) == (0, "")
     assert "  name = '<Ann>'\n" in out
 
-    _, out, _ = run("show", signature(IDENT, "hush") + IDENT, "-o", "secret=hush", "--json")
+    _, out, _ = run("show", sign(IDENT, "hush") + IDENT, "-o", "secret=hush", "--json")
     told = json.loads(out)
     assert (told["session"]["id"], told["values"]["name"]) == (IDENT, "<Ann>")
 
@@ -99,7 +99,7 @@ def test_what_an_opened_pickle_calls_itself_reaches_no_terminal(run: Run, shop: 
 
 def test_a_wrong_signature_is_a_wrong_call(run: Run) -> None:
     """2, and a sentence; nothing of the cookie in it."""
-    code, out, err = run("show", signature(IDENT, "hush") + IDENT, "-o", "secret=other")
+    code, out, err = run("show", sign(IDENT, "hush") + IDENT, "-o", "secret=other")
 
     assert (code, out) == (2, "")
     assert "signature is not of this secret" in err
@@ -112,7 +112,7 @@ def test_find_finds(run: Run) -> None:
         code, out, _ = run("find", "userId=42", *how)
         assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {IDENT, "b" * 32})
     assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
-    assert run("find", "userId=0") == (1, "", wording.unfound("userId=0") + "\n")
+    assert run("find", "userId=0") == (1, "", wording.not_found_message("userId=0") + "\n")
     code, out, err = run("find", "colour=red")
     assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
 
@@ -280,9 +280,9 @@ def test_a_question_answered_with_no_is_said_to_machines_too(
 
     assert code == 1
     told = json.loads(out)
-    assert told == {"done": False, "sentence": told["sentence"]}
-    assert told["sentence"].startswith("nothing was ")
-    assert told["sentence"] in err
+    assert told == {"done": False, "message": told["message"]}
+    assert told["message"].startswith("nothing was ")
+    assert told["message"] in err
     assert shop.idents() == before
 
 

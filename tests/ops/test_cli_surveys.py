@@ -28,7 +28,7 @@ def test_purge_purges(run: Run, shop: Site) -> None:
 
     code, out, _ = run("purge", "--json", "--segments", "2", "--rate", "1000")
     told = json.loads(out)
-    assert (code, told["deleted"], told["found"], told["dry_run"]) == (0, 1, 1, False)
+    assert (code, told["deleted_rows"], told["expired_rows"], told["dry_run"]) == (0, 1, 1, False)
     assert told["dollars"] > 0
     assert "sess:gone" not in shop.idents()
     assert run("purge")[1].startswith("0 rows deleted; ")
@@ -106,7 +106,7 @@ def test_the_tally_is_what_python_reads_too(shop: Site) -> None:
     """What the command line can do, Python can do."""
     progress = list(purge.purge(shop.rows, time.time()))[-1]
 
-    assert (progress.deleted, shop.idents() & {"sess:gone"}) == (1, set())
+    assert (progress.deleted_rows, shop.idents() & {"sess:gone"}) == (1, set())
 
 
 def test_ctrl_c_ends_a_purge_in_threads(shop: Site) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.ops.application import application
+from beaker_dynamodb.ops.application import load_application
 from tests.servers import REGION
 
 
@@ -103,7 +103,9 @@ def test_an_alias_on_the_command_line_wins_over_the_file(ini: str) -> None:
     with Path(ini).open("a") as file:
         file.write("\n[app:other]\nsession.type = ext:dynamodb\nsession.table = mine\n")
 
-    assert application(f"{ini}#other", given={"table_name": "theirs"}).options.table == "theirs"
+    assert (
+        load_application(f"{ini}#other", given={"table_name": "theirs"}).options.table == "theirs"
+    )
 
 
 @pytest.mark.parametrize("rate", ["1e-320", "0.09", "0", "-1", "nan"])

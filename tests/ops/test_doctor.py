@@ -10,8 +10,8 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.ops.application import Application, application
-from beaker_dynamodb.ops.doctor.examine import examine, exit_code, look_over
+from beaker_dynamodb.ops.application import Application, load_application
+from beaker_dynamodb.ops.doctor.examine import examine, examine_store, exit_code
 from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.runtime import REAL
@@ -21,7 +21,7 @@ from tests.servers import KEY, Flavor, Server, free_port
 
 def ill(found: list[Finding]) -> list[tuple[str, str]]:
     """Keep what is worse than a note."""
-    return [(one.severity, one.matter) for one in found if one.severity in {"warning", "error"}]
+    return [(one.severity, one.check) for one in found if one.severity in {"warning", "error"}]
 
 
 def test_an_application_that_is_well_is_told_so(
@@ -58,7 +58,7 @@ def test_machines_read_one_object_a_line(made: str, capsys: pytest.CaptureFixtur
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert {"ok", "note"} == {one["severity"] for one in found}
-    assert set(found[0]) == {"severity", "matter", "said", "remedy", "unreachable"}
+    assert set(found[0]) == {"severity", "check", "message", "remedy", "unreachable"}
     assert main(["doctor", "-c", made, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -86,7 +86,7 @@ def test_a_cache_is_looked_over_with_its_own_calls(
     """It asks for all rows of a namespace, too; the cookie is none of its matters."""
     assert main(["doctor", "-c", made, "--cache", "default", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    said = {one["matter"]: one["said"] for one in found}
+    said = {one["check"]: one["message"] for one in found}
 
     assert said["permissions"].endswith("BatchWriteItem, Query")
     assert "cookie" not in said
@@ -125,7 +125,7 @@ def test_a_wrong_clock_is_found_by_the_servers_own(made: str) -> None:
     """By the header of any reply."""
     slow = dataclasses.replace(REAL, clock=lambda: REAL.clock() - 400)
 
-    assert ("error", "clock") in ill(list(examine(application(made), runtime=slow)))
+    assert ("error", "clock") in ill(list(examine_store(load_application(made), runtime=slow)))
 
 
 def test_no_credentials_are_told_before_any_call(
@@ -144,11 +144,11 @@ def test_no_credentials_are_told_before_any_call(
 def test_no_region_is_told(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error with its sentence, not as a traceback."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    app = application(ini)
+    app = load_application(ini)
     bare = Application(dataclasses.replace(app.options, region=None), "session", {}, "")
-    found = list(examine(bare))
+    found = list(examine_store(bare))
 
-    assert "no AWS region is set" in found[-1].said
+    assert "no AWS region is set" in found[-1].message
     assert exit_code(iter(found)) == 1
 
 
@@ -157,24 +157,24 @@ def test_a_misspelled_variable_is_an_error(made: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("BEAKER_DYNAMODB_TABEL", "x")
     sources.forget()
 
-    assert ill(list(look_over(made))) == [("error", "environment")]
+    assert ill(list(examine(made))) == [("error", "environment")]
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "x")
     monkeypatch.delenv("BEAKER_DYNAMODB_TABEL")
     sources.forget()
-    assert ill(list(look_over(made))) == [("error", "options")]
+    assert ill(list(examine(made))) == [("error", "options")]
 
 
 def test_a_misspelled_address_is_an_error(made: str) -> None:
     """Another backend's is set aside; this one is meant for us."""
-    app = application(made)
+    app = load_application(made)
     wrong = dataclasses.replace(app, settings={**app.settings, "url": "dynamo://x/y"})
 
-    assert ill(list(examine(wrong, environ={}))) == [("error", "url")]
+    assert ill(list(examine_store(wrong, environ={}))) == [("error", "url")]
 
 
 def test_a_table_of_other_keys_is_looked_at_no_further(made: str, calls: Recorder) -> None:
     """Every call would say the same in other words."""
-    found = list(examine(application(made, given={"hash_key": "sid"})))
+    found = list(examine_store(load_application(made, given={"hash_key": "sid"})))
 
     assert ("error", "key schema") in ill(found)
     assert calls.names == ["DescribeTable", "DescribeTimeToLive"]

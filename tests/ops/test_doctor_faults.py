@@ -11,8 +11,8 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Unavailable
-from beaker_dynamodb.ops.application import application
-from beaker_dynamodb.ops.doctor.examine import examine, exit_code
+from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.doctor.examine import examine_store, exit_code
 from tests.instruments import Recorder
 from tests.ops.test_doctor import ill
 
@@ -21,7 +21,7 @@ def test_a_store_that_goes_away_meanwhile_is_3(made: str, monkeypatch: pytest.Mo
     """One silent call is enough; the others are not waited for."""
     asked = refusing(monkeypatch, {"GetItem": Unavailable("gone")})
 
-    assert exit_code(examine(application(made))) == 3
+    assert exit_code(examine_store(load_application(made))) == 3
     assert asked[-1] == "GetItem"
 
 
@@ -66,7 +66,7 @@ def test_a_key_that_aws_does_not_take_is_told_with_the_clocks(
     asked = refusing(
         monkeypatch, {"DescribeTable": denied("DescribeTable", "InvalidSignatureException")}
     )
-    found = list(examine(application(made)))
+    found = list(examine_store(load_application(made)))
 
     assert ill(found) == [("error", "credentials"), ("error", "clock")]
     assert asked == ["DescribeTable"]
@@ -77,7 +77,7 @@ def test_a_row_that_cannot_be_read_back_is_an_error_and_is_deleted(
 ) -> None:
     """Whatever goes wrong in between, the last call deletes it."""
     monkeypatch.setattr(Rows, "read", lambda *_, **__: None)
-    found = list(examine(application(made)))
+    found = list(examine_store(load_application(made)))
 
     assert ill(found) == [("error", "round trip")]
     assert calls.names[-1] == "DeleteItem"
@@ -94,7 +94,7 @@ def test_a_row_is_deleted_though_its_write_failed(
 
     monkeypatch.setattr(Rows, "write", write)
 
-    assert exit_code(examine(application(made))) == 3
+    assert exit_code(examine_store(load_application(made))) == 3
     assert calls.names[-1] == "DeleteItem"
 
 
@@ -103,7 +103,7 @@ def test_a_row_is_sealed_as_the_application_seals_it(
 ) -> None:
     """The round trip tries the encryption, too."""
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-    found = list(examine(application(made, given={"encryption_keys": key})))
+    found = list(examine_store(load_application(made, given={"encryption_keys": key})))
     written = [call for call in calls if call.operation == "PutItem"][-1].request["Item"]
 
     assert exit_code(iter(found)) == 0
@@ -116,7 +116,7 @@ def test_no_table_is_created_though_the_application_would(
 ) -> None:
     """A role that may not describe it finds out by a read that there is none."""
     refusing(monkeypatch, {"DescribeTable": denied("DescribeTable")})
-    found = list(examine(application(ini)))
+    found = list(examine_store(load_application(ini)))
 
     assert ("error", "permissions") in ill(found)
     assert "CreateTable" not in calls.names

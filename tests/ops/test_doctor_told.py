@@ -27,8 +27,8 @@ def seen(capsys: pytest.CaptureFixture[str], *words: str, code: int, matter: str
     capsys.readouterr()
     assert main(["doctor", *words, "--json"]) == code
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    told = [(one["severity"], one["said"], one["remedy"]) for one in found]
-    return [one for one, raw in zip(told, found, strict=True) if matter in {"", raw["matter"]}]
+    told = [(one["severity"], one["message"], one["remedy"]) for one in found]
+    return [one for one, raw in zip(told, found, strict=True) if matter in {"", raw["check"]}]
 
 
 def test_each_wrong_option_is_a_finding_with_its_line(

@@ -30,14 +30,16 @@ def test_load_list_find_count_and_purge_agree_on_what_has_expired(
     key = {"digest_filenames": False, **site.options}
     site.save("other", timeout=86400)
     at(clock)("ann", timeout=100, **key)["session"] = site.text(userId="ann")
-    expires = next(one.expires for one in sessions.listed(site.rows, clock()) if one.id == "ann")
+    expires = next(
+        one.expires for one in sessions.list_sessions(site.rows, clock()) if one.id == "ann"
+    )
     assert expires is not None
     now = Clock(expires - left)
 
     rows, live = site.rows, left > 0
     assert ("session" in at(now)("ann", timeout=100, **key)) is live
-    assert any(one.id == "ann" for one in sessions.listed(rows, now())) is live
-    assert bool(list(sessions.found(rows, "userId=ann", now()))) is live
-    assert [*sessions.counted(rows, now())][-1].expired == (0 if live else 1)
+    assert any(one.id == "ann" for one in sessions.list_sessions(rows, now())) is live
+    assert bool(list(sessions.find_sessions(rows, "userId=ann", now()))) is live
+    assert [*sessions.count_sessions(rows, now())][-1].expired == (0 if live else 1)
     [*_, done] = purge.purge(rows, now())
-    assert done.deleted == (0 if live else 1)
+    assert done.deleted_rows == (0 if live else 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb.ops.application import Mistake, mistakes
+from beaker_dynamodb.ops.application import Mistake, find_mistakes
 from tests.growth import assert_linear
 
 #: What a file of *n* lines may hold, however wrong: one shape for each way to be wrong.
@@ -36,7 +36,7 @@ SHAPES: dict[str, Callable[[int], str]] = {
 def found_in(path: Path, lines: str) -> list[Mistake]:
     """Write a file of an application and return its mistakes."""
     path.write_text(f"[app:main]\nsession.type = ext:dynamodb\n{lines}")
-    return list(mistakes(str(path)))
+    return list(find_mistakes(str(path)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -74,4 +74,4 @@ def test_wrong_lines_of_every_kind_are_told_together(tmp_path: Path) -> None:
         "hash_key",
         "timeout",
     ]
-    assert "says nothing without 'migrate_from'" in found[4].said
+    assert "says nothing without 'migrate_from'" in found[4].message

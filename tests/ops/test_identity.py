@@ -9,14 +9,14 @@ from beaker.session import SignedCookie
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.ops.identity import keys_of, shown, signature
+from beaker_dynamodb.ops.identity import format_id, list_keys, sign
 
 IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
 SECRET = "hush"
 PLAIN = Layout("sess:")
 HASHED = Layout("sess:", hash_ids=True)
 RANGED = Layout("sess:", range_key="part")
-SIGNED = signature(IDENT, SECRET) + IDENT
+SIGNED = sign(IDENT, SECRET) + IDENT
 HOSTILE = "../:#session"
 
 
@@ -38,7 +38,7 @@ def test_a_pasted_cookie_or_id_finds_its_session(
     word: str, secret: str | None, layout: Layout
 ) -> None:
     """Signed or not, quoted or not: the session's row is among those that are tried."""
-    assert layout.session(IDENT) in keys_of(word, layout, secret)
+    assert layout.session(IDENT) in list_keys(word, layout, secret)
 
 
 @pytest.mark.parametrize("layout", [PLAIN, HASHED, RANGED])
@@ -47,8 +47,8 @@ def test_what_a_list_shows_can_be_pasted(ident: str, layout: Layout) -> None:
     """The id in a list, and the row's hash key, name the same row: hashed ones, too."""
     key = layout.session(ident)
 
-    assert keys_of(shown(key, layout), layout)[0] == key
-    assert keys_of(key.hash, layout) == (key,)
+    assert list_keys(format_id(key, layout), layout)[0] == key
+    assert list_keys(key.hash, layout) == (key,)
 
 
 def test_the_signature_is_beakers() -> None:
@@ -62,14 +62,14 @@ def test_the_signature_is_beakers() -> None:
 def test_a_wrong_signature_is_said() -> None:
     """A forged cookie, or another application's, is not taken for a session."""
     with pytest.raises(OptionError, match="signature is not of this secret"):
-        keys_of(SIGNED, PLAIN, "another secret")
+        list_keys(SIGNED, PLAIN, "another secret")
 
 
 @pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#moved"])
 def test_what_is_no_session_is_refused(word: str) -> None:
     """No command on sessions reaches a cache's row, a lock or a marker."""
     with pytest.raises(OptionError):
-        keys_of(word, PLAIN)
+        list_keys(word, PLAIN)
 
 
 SORTS = [
@@ -112,10 +112,10 @@ def test_a_range_key_tells_what_its_row_is(key: Key, sort: str) -> None:
 def test_a_word_that_is_no_key_is_a_wrong_call() -> None:
     """Longer than any key, it would be refused by DynamoDB with no word of why."""
     with pytest.raises(OptionError, match="longer than the key of any row"):
-        keys_of("sess:" + "é" * 1022, Layout("sess:"))
-    assert keys_of("sess:" + "é" * 1021, Layout("sess:"))
+        list_keys("sess:" + "é" * 1022, Layout("sess:"))
+    assert list_keys("sess:" + "é" * 1021, Layout("sess:"))
 
 
 def test_a_secret_of_any_bytes_is_taken() -> None:
     """The command line hands over bytes that are no UTF-8 as halves of surrogate pairs."""
-    assert len(signature("id", os.fsdecode(b"\xff"))) == 40
+    assert len(sign("id", os.fsdecode(b"\xff"))) == 40

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.ops import logout
-from beaker_dynamodb.ops.inspection import Inspected, inspected
+from beaker_dynamodb.ops.inspection import Inspection, inspect_session
 from tests.ops.sites import DENSE, LARGE, Site
 
 KEY, OTHER = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
 
-def look(site: Site, word: str, *, unpickle: bool = False, after: float = 0) -> Inspected:
+def look(site: Site, word: str, *, unpickle: bool = False, after: float = 0) -> Inspection:
     """Look at one that is there."""
-    seen = logout.sought(site.rows, word)
+    seen = logout.find_row(site.rows, word)
     assert seen is not None
-    return inspected(site.rows, seen, time.time() + after, unpickle=unpickle)
+    return inspect_session(site.rows, seen, time.time() + after, unpickle=unpickle)
 
 
 @pytest.mark.parametrize("text", ["short", DENSE], ids=["small", "large"])
@@ -31,7 +31,7 @@ def test_a_json_session_is_shown(text: str, site: Site) -> None:
 
     assert found.values is not None
     assert (found.serializer, found.values["userId"], found.values["text"]) == ("json", 42, text)
-    assert found.why == ""
+    assert found.reason == ""
 
 
 def test_a_large_session_is_put_together(site: Site) -> None:
@@ -40,8 +40,8 @@ def test_a_large_session_is_put_together(site: Site) -> None:
 
     found = look(site, "a", unpickle=True)
 
-    assert found.session.pieces > 2
-    assert found.stored > 900_000
+    assert found.session.chunks > 2
+    assert found.stored_size > 900_000
     assert found.values is not None
     assert found.values["text"] == LARGE
 
@@ -53,10 +53,10 @@ def test_a_pickle_is_opened_only_if_that_is_asked_for(site: Site) -> None:
     shut, opened = look(site, "a"), look(site, "a", unpickle=True)
 
     assert (shut.values, shut.serializer) == (None, "pickle")
-    assert "--unpickle" in shut.why
-    assert shut.session.promoted == {"userId": "42"}
+    assert "--unpickle" in shut.reason
+    assert shut.session.special_keys == {"userId": "42"}
     assert opened.values is not None
-    assert (opened.values["userId"], opened.why) == (42, "")
+    assert (opened.values["userId"], opened.reason) == (42, "")
 
 
 def test_no_pickle_is_opened_where_sessions_are_json(site: Site) -> None:
@@ -67,10 +67,10 @@ def test_no_pickle_is_opened_where_sessions_are_json(site: Site) -> None:
 
     found, other = look(strict, "a", unpickle=True), look(strict, "b", unpickle=True)
 
-    assert (found.values, found.serializer, found.session.begun) == (None, "pickle", None)
-    assert "no pickle is opened" in found.why
+    assert (found.values, found.serializer, found.session.created) == (None, "pickle", None)
+    assert "no pickle is opened" in found.reason
     assert other.values is not None
-    assert other.session.begun is not None
+    assert other.session.created is not None
 
 
 def test_a_pickle_of_a_class_that_is_gone_says_so(site: Site) -> None:
@@ -80,7 +80,7 @@ def test_a_pickle_of_a_class_that_is_gone_says_so(site: Site) -> None:
 
     found = look(site, "a", unpickle=True)
 
-    assert (found.values, "cannot be imported" in found.why) == (None, True)
+    assert (found.values, "cannot be imported" in found.reason) == (None, True)
 
 
 def test_an_opaque_session_says_who_could_open_it(site: Site) -> None:
@@ -90,7 +90,7 @@ def test_an_opaque_session_says_who_could_open_it(site: Site) -> None:
     found = look(site, "a")
 
     assert (found.serializer, found.values) == ("opaque", None)
-    assert "encrypt_key" in found.why
+    assert "encrypt_key" in found.reason
 
 
 @pytest.mark.parametrize("compress", ["true", "false"])
@@ -107,8 +107,8 @@ def test_an_encrypted_session_opens_with_the_keys_of_the_options(
     assert found.encrypted
     assert found.values is not None
     assert found.values["userId"] == 42
-    assert (shut.values, "encryption_keys lacks" in shut.why) == (None, True)
-    assert shut.session.promoted == {"userId": "42"}
+    assert (shut.values, "encryption_keys lacks" in shut.reason) == (None, True)
+    assert shut.session.special_keys == {"userId": "42"}
 
 
 CORRUPT: list[dict[str, Any]] = [
@@ -134,7 +134,7 @@ def test_a_corrupt_row_is_described(
 
     found = look(site, "bad", unpickle=True)
 
-    assert (found.values, bool(found.why)) == (None, True)
+    assert (found.values, bool(found.reason)) == (None, True)
 
 
 def test_an_expired_session_is_shown_as_such(site: Site) -> None:
@@ -146,4 +146,4 @@ def test_an_expired_session_is_shown_as_such(site: Site) -> None:
 
     assert (small.session.live, small.values is None) == (False, False)
     assert (large.session.live, large.values) == (False, None)
-    assert "expired" in large.why
+    assert "expired" in large.reason

@@ -14,8 +14,8 @@ from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
-from beaker_dynamodb.ops.identity import signature
-from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.ops.identity import sign
+from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
@@ -23,7 +23,7 @@ from tests.ops.sites import LARGE, Site
 
 def sought(site: Site, word: str, secret: str | None = None) -> scan.ScannedRow:
     """Find one that is there."""
-    seen = logout.sought(site.rows, word, secret)
+    seen = logout.find_row(site.rows, word, secret)
     assert seen is not None
     return seen
 
@@ -32,7 +32,7 @@ def revoked(site: Site, word: str, **how: Any) -> list[str]:
     """Revoke, with time that passes at once."""
     clock = Clock(time.time())
     runtime = Runtime(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
-    rows = operated(parse(site.options, "session"), runtime)
+    rows = open_rows(parse(site.options, "session"), runtime)
     return sorted(one.id for one in logout.revoke(rows, word, time.time(), **how))
 
 
@@ -45,13 +45,13 @@ def test_a_session_is_found_by_cookie_id_and_key(
     site = Site.made(dynamodb_local, table_name, hash_ids=hash_ids)
     site.save(ident)
     key = site.key(ident)
-    signed = signature(ident, "hush") + ident
+    signed = sign(ident, "hush") + ident
 
     words = [(ident, None), (signed, None), (signed, "hush"), (key.hash, None)]
     words += [(key.hash.removeprefix("sess:"), None)]
 
     assert [sought(site, *word).key for word in words] == [key] * len(words)
-    assert logout.sought(site.rows, "nobody") is None
+    assert logout.find_row(site.rows, "nobody") is None
 
 
 def test_a_deleted_session_is_gone_with_its_pieces(site: Site) -> None:
@@ -61,7 +61,7 @@ def test_a_deleted_session_is_gone_with_its_pieces(site: Site) -> None:
 
     was = logout.delete(site.rows, sought(site, "large"), time.time())
 
-    assert (was.id, was.live, was.pieces > 2) == ("large", True, True)
+    assert (was.id, was.live, was.chunks > 2) == ("large", True, True)
     assert site.idents() == {"sess:other"}
 
 
@@ -124,7 +124,7 @@ def test_a_session_that_nobody_can_read_is_deleted_all_the_same(
 
     was = logout.delete(site.rows, sought(site, "bad"), time.time())
 
-    assert was.wrong
+    assert was.error
     assert site.idents() == {"sess:other"}
 
 

@@ -59,9 +59,9 @@ def test_a_tombstone_is_no_session(moving: Site, capsys: pytest.CaptureFixture[s
     main(moving.argv("sessions", "delete", "one"))
     capsys.readouterr()
     rows, now = moving.rows, time.time()
-    (*_, count) = sessions.counted(rows, now)
+    (*_, count) = sessions.count_sessions(rows, now)
 
-    assert [one.id for one in sessions.listed(rows, now, state="all")] == ["two"]
+    assert [one.id for one in sessions.list_sessions(rows, now, state="all")] == ["two"]
     assert (count.live, count.expired) == (1, 0)
     assert main(moving.argv("sessions", "show", "one")) == 1
     assert main(moving.argv("sessions", "delete", "one")) == 1

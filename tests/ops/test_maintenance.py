@@ -19,17 +19,17 @@ from tests.servers import Server
 
 def settled(site: Site) -> sessions.Count:
     """Count to the end."""
-    return list(sessions.counted(site.rows, time.time()))[-1]
+    return list(sessions.count_sessions(site.rows, time.time()))[-1]
 
 
 def listed(site: Site, **how: Any) -> dict[str, sessions.Session]:
     """List by id."""
-    return {one.id: one for one in sessions.listed(site.rows, time.time(), **how)}
+    return {one.id: one for one in sessions.list_sessions(site.rows, time.time(), **how)}
 
 
 def found(site: Site, word: str, **how: Any) -> set[str]:
     """Find by a special key."""
-    return {one.id for one in sessions.found(site.rows, word, time.time(), **how)}
+    return {one.id for one in sessions.find_sessions(site.rows, word, time.time(), **how)}
 
 
 def test_a_list_says_what_a_row_says(site: Site) -> None:
@@ -40,14 +40,16 @@ def test_a_list_says_what_a_row_says(site: Site) -> None:
     site.save("gone", timeout=1)
     now = time.time() + 5
 
-    rows = {one.id: one for one in sessions.listed(site.rows, now)}
+    rows = {one.id: one for one in sessions.list_sessions(site.rows, now)}
 
     assert set(rows) == {"plain", "json", "large"}
-    assert rows["plain"].promoted == {"userId": "42", "visits": Decimal(3), "token": b"\0\1"}
-    assert [3590 < now - (rows[name].begun or 0) < 3620 for name in ("plain", "json")] == [True] * 2
-    assert [rows[name].pieces for name in rows if name != "large"] == [0, 0]
-    assert rows["large"].pieces > 2
-    assert all(one.live and not one.wrong and one.size > 100 for one in rows.values())
+    assert rows["plain"].special_keys == {"userId": "42", "visits": Decimal(3), "token": b"\0\1"}
+    assert [3590 < now - (rows[name].created or 0) < 3620 for name in ("plain", "json")] == [
+        True
+    ] * 2
+    assert [rows[name].chunks for name in rows if name != "large"] == [0, 0]
+    assert rows["large"].chunks > 2
+    assert all(one.live and not one.error and one.size > 100 for one in rows.values())
     assert all(3600 < (one.expires or 0) - now < 3730 for one in rows.values())
 
 
@@ -58,7 +60,7 @@ def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
     now = time.time() + 5
 
     each = {
-        state: {one.id for one in sessions.listed(site.rows, now, state=state)}
+        state: {one.id for one in sessions.list_sessions(site.rows, now, state=state)}
         for state in ("live", "expired", "all")
     }
 
@@ -72,11 +74,11 @@ def test_a_table_read_in_segments_is_read_once(segments: int, site: Site) -> Non
         site.save(f"s{number}")
     now = time.time()
 
-    rows = [one.id for one in sessions.listed(site.rows, now, segments=segments)]
-    count = list(sessions.counted(site.rows, now, segments=segments))[-1]
+    rows = [one.id for one in sessions.list_sessions(site.rows, now, segments=segments)]
+    count = list(sessions.count_sessions(site.rows, now, segments=segments))[-1]
 
     assert sorted(rows) == sorted(f"s{number}" for number in range(12))
-    assert (count.live, count.looked_at) == (12, 12)
+    assert (count.live, count.scanned_rows) == (12, 12)
 
 
 def test_a_limit_ends_the_reading(site: Site, calls: Recorder) -> None:
@@ -107,7 +109,7 @@ def test_a_count_asks_for_keys_and_expiries_alone(site: Site, calls: Recorder) -
     site.save("b", timeout=1)
     calls.clear()
 
-    told = list(sessions.counted(site.rows, time.time() + 5))[-1]
+    told = list(sessions.count_sessions(site.rows, time.time() + 5))[-1]
 
     assert (told.live, told.expired) == (1, 1)
     assert told.read_units > 0
@@ -139,7 +141,7 @@ def test_sessions_are_found_by_a_special_key(
     site.save("d", userId="a=b")
     site.save("gone", userId=42, timeout=1)
 
-    rows = {one.id for one in sessions.found(site.rows, word, time.time() + 5, scan=scan)}
+    rows = {one.id for one in sessions.find_sessions(site.rows, word, time.time() + 5, scan=scan)}
 
     assert rows == ids
 
@@ -176,7 +178,7 @@ def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
     options = Options(special_keys=(("userId", "S"), ("visits", "N"), ("token", "B")))
 
     with pytest.raises(OptionError, match=wrong):
-        sessions.wanted(options, word)
+        sessions.parse_special_key(options, word)
 
 
 def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:
@@ -207,7 +209,7 @@ def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_n
     site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})
     site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"S": "a.b"})
 
-    wrong = {name: one.wrong for name, one in listed(site).items()}
+    wrong = {name: one.error for name, one in listed(site).items()}
 
     assert wrong == {
         "good": "",

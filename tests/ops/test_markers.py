@@ -17,8 +17,8 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.migration.bulk import Moved, transfer
 from beaker_dynamodb.migration.readers.origin import Clock, Found
 from beaker_dynamodb.ops import purge
-from beaker_dynamodb.ops.logout import revoke, sought
-from beaker_dynamodb.ops.sessions import counted, found, listed
+from beaker_dynamodb.ops.logout import find_row, revoke
+from beaker_dynamodb.ops.sessions import count_sessions, find_sessions, list_sessions
 from beaker_dynamodb.ops.stats import stats
 from tests.ops.sites import IDENT, Site
 
@@ -64,16 +64,19 @@ def test_a_marker_is_no_session(site: Site) -> None:
 
     assert sorts(rows) == ["moved", "moved", "session", "session"]
     for state in ("live", "all"):
-        assert len(list(listed(rows, now, state=state))) == 2
-    assert list(counted(rows, now))[-1].live == 2
+        assert len(list(list_sessions(rows, now, state=state))) == 2
+    assert list(count_sessions(rows, now))[-1].live == 2
     for whole in (False, True):
-        assert {one.id for one in found(rows, "userId=42", now, scan=whole)} == {IDENT, "two"}
-    seen = sought(rows, IDENT)
+        assert {one.id for one in find_sessions(rows, "userId=42", now, scan=whole)} == {
+            IDENT,
+            "two",
+        }
+    seen = find_row(rows, IDENT)
     assert seen is not None
     assert seen.sort == "session"
     assert len(list(revoke(rows, "userId=42", now, scan=True))) == 2
     assert sorts(rows) == ["moved", "moved"]
-    assert sought(rows, IDENT) is None
+    assert find_row(rows, IDENT) is None
 
 
 def test_a_marker_is_in_the_sums(site: Site) -> None:
@@ -87,10 +90,10 @@ def test_a_marker_goes_when_it_has_expired(site: Site) -> None:
     """A purge removes it a month after the import, not with its session."""
     rows, now = site.rows, time.time()
     (early,) = list(purge.purge(rows, now + 29 * DAY))[-1:]
-    assert (early.deleted, sorts(rows)) == (2, ["moved", "moved"])
+    assert (early.deleted_rows, sorts(rows)) == (2, ["moved", "moved"])
 
     (late,) = list(purge.purge(rows, now + 31 * DAY))[-1:]
-    assert (late.deleted, sorts(rows)) == (2, [])
+    assert (late.deleted_rows, sorts(rows)) == (2, [])
 
 
 def test_a_cache_that_is_cleared_leaves_markers_alone(site: Site) -> None:

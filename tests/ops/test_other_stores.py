@@ -57,7 +57,7 @@ def test_a_count_counts_them_apart(shared: Site, run: Run) -> None:
     assert run("count") == (0, "3 live, 1 expired, 5 rows of another store\n", "")
     told = json.loads(run("count", "--json")[1])
 
-    assert (told["live"], told["expired"], told["other_rows"], told["looked_at"]) == (3, 1, 5, 9)
+    assert (told["live"], told["expired"], told["other_rows"], told["scanned_rows"]) == (3, 1, 5, 9)
 
 
 def test_a_list_leaves_them_out_and_says_so(shared: Site, run: Run) -> None:
@@ -76,7 +76,7 @@ def test_figures_leave_them_out(shared: Site, run: Run) -> None:
     told = json.loads(run("stats", "--json")[1])
 
     assert (told["live"], told["expired"], told["unreadable"], told["rows"]) == (3, 1, 0, 4)
-    assert (told["other_rows"], told["looked_at"]) == (5, 9)
+    assert (told["other_rows"], told["scanned_rows"]) == (5, 9)
     assert "\n5 rows of another store\n" in run("stats")[1]
 
 
@@ -86,7 +86,12 @@ def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
     assert ", 3 rows of another store left alone; " in out
     told = json.loads(run("purge", "--json")[1])
 
-    assert (told["deleted"], told["found"], told["spared"], told["other_rows"]) == (1, 1, 0, 3)
+    assert (
+        told["deleted_rows"],
+        told["expired_rows"],
+        told["changed_rows"],
+        told["other_rows"],
+    ) == (1, 1, 0, 3)
     assert run("purge")[1].startswith("0 rows deleted, 3 rows of another store left alone; ")
 
 
@@ -103,11 +108,11 @@ def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -
 
 def test_python_cannot_delete_one_of_theirs_either(shared: Site) -> None:
     """What is sought is said to be theirs, and a delete of it does nothing."""
-    seen = logout.sought(shared.rows, "e1")
+    seen = logout.find_row(shared.rows, "e1")
     assert seen is not None
     assert (seen.ours, seen.record) == (False, None)
 
-    assert logout.delete(shared.rows, seen, time.time()).wrong == scan.ANOTHER_STORE
+    assert logout.delete(shared.rows, seen, time.time()).error == scan.ANOTHER_STORE
     assert "sess:e1" in shared.idents()
 
 
@@ -127,7 +132,7 @@ def test_a_damaged_row_of_ours_is_ours(row: dict[str, Any], shop: Site, run: Run
 
     for words in (("list", "--json"), ("find", "userId=13", "--json")):
         told = {one["id"]: one for one in map(json.loads, run(*words)[1].splitlines())}
-        assert (bool(told["bad"]["wrong"]), told["bad"]["promoted"]) == (True, {"userId": "13"})
+        assert (bool(told["bad"]["error"]), told["bad"]["special_keys"]) == (True, {"userId": "13"})
     assert json.loads(run("stats", "--json")[1])["unreadable"] == 1
     assert run("show", "bad")[0] == 0
     assert run("revoke", "userId=13", "--yes")[0] == 0
@@ -159,7 +164,7 @@ def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
 ) -> None:
     """Every delete is conditional: by revision, or on the row still being one of ours."""
     shop.put(id={"S": "sess:bad"}, rev={"S": "birth.token"})
-    seen = [logout.sought(shop.rows, word) for word in (IDENT, "bad")]
+    seen = [logout.find_row(shop.rows, word) for word in (IDENT, "bad")]
     for word in (IDENT, "bad"):
         shop.put(id={"S": f"sess:{word}"}, **THEIRS)
 
@@ -183,7 +188,7 @@ def test_an_expired_row_that_becomes_theirs_is_spared(
     monkeypatch.setattr(scan, "remove_expired", theirs_now)
     (*_, done) = purge.purge(shop.rows, time.time())
 
-    assert (done.deleted, done.spared) == (0, 1)
+    assert (done.deleted_rows, done.changed_rows) == (0, 1)
     assert "sess:gone" in shop.idents()
 
 
@@ -191,7 +196,7 @@ def test_a_scan_moves_no_payload_for_them(shared: Site, calls: Recorder) -> None
     """Key, expiry and rev alone come over the wire, in one scan."""
     of = shared.rows
     calls.clear()
-    (*_, count) = sessions.counted(of, time.time())
+    (*_, count) = sessions.count_sessions(of, time.time())
     (*_, found) = stats.stats(of, time.time())
 
     names = calls[1].request["ExpressionAttributeNames"]

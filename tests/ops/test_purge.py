@@ -15,8 +15,8 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import purge
-from beaker_dynamodb.ops.parallel import Bucket, together
-from beaker_dynamodb.ops.sessions import operated
+from beaker_dynamodb.ops.parallel import Bucket, run_parallel
+from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.ops.sites import LARGE, Site
@@ -53,9 +53,9 @@ def test_what_has_expired_goes_and_nothing_else(segments: int, site: Site) -> No
     assert gone == {"sess:large", *(f"sess:gone{number}" for number in range(7))}
     assert {"sess:live", "sess:long", "other:gone"} <= left
     assert site.manager("long")["session"]
-    assert (done.found, done.spared) == (done.deleted, 0)
-    assert done.deleted > 7 + 1 + 2
-    assert done.write_units > done.deleted
+    assert (done.expired_rows, done.changed_rows) == (done.deleted_rows, 0)
+    assert done.deleted_rows > 7 + 1 + 2
+    assert done.write_units > done.deleted_rows
 
 
 def test_a_dry_run_deletes_nothing_and_names_the_price(site: Site) -> None:
@@ -68,9 +68,9 @@ def test_a_dry_run_deletes_nothing_and_names_the_price(site: Site) -> None:
     assert site.idents() == before
     done = purged(site)
 
-    assert (dry.found, dry.deleted, dry.write_units) == (done.deleted, 0, 0)
-    assert dry.estimate == done.write_units
-    assert extent.rows == done.looked_at
+    assert (dry.expired_rows, dry.deleted_rows, dry.write_units) == (done.deleted_rows, 0, 0)
+    assert dry.estimated_write_units == done.write_units
+    assert extent.rows == done.scanned_rows
     assert cost.read_units == pytest.approx(done.read_units, rel=0.02, abs=1)
 
 
@@ -91,7 +91,7 @@ def test_a_session_that_is_touched_meanwhile_stays(
 
     done = purged(site)
 
-    assert (done.deleted, done.spared) == (1, 1)
+    assert (done.deleted_rows, done.changed_rows) == (1, 1)
     assert site.idents() == {"sess:back"}
 
 
@@ -104,7 +104,7 @@ def test_pieces_of_a_lost_write_go_when_their_head_would_have(site: Site) -> Non
 
     early, late = purged(site, after=-5), purged(site)
 
-    assert (early.deleted, late.deleted > 1) == (0, True)
+    assert (early.deleted_rows, late.deleted_rows > 1) == (0, True)
     assert site.idents() == set()
 
 
@@ -120,9 +120,9 @@ def test_a_creation_lock_is_left_a_minute_for_clocks_that_differ(
     cache.set_value("value", 1, expiretime=1)
     cache.set_value("stays", 1, expiretime=3600)
 
-    assert purged(site, after=30).deleted == 1
+    assert purged(site, after=30).deleted_rows == 1
     assert site.idents() == {"sess:ns#lock:key", "sess:ns:stays"}
-    assert purged(site, after=30 + 60).deleted == 1
+    assert purged(site, after=30 + 60).deleted_rows == 1
     assert site.idents() == {"sess:ns:stays"}
 
 
@@ -135,7 +135,7 @@ def test_rows_of_no_form_of_ours_stay(dynamodb_local: str, table_name: str) -> N
     site.put(id={"S": "sess:typed"}, rev=rev, expires={"S": "1"})
     site.put(id={"S": "sess:half"}, rev=rev, expires={"N": "1.5"})
 
-    assert purged(site).deleted == 1
+    assert purged(site).deleted_rows == 1
     assert site.idents() == {"sess:a", "sess:b#strange", "sess:typed"}
 
 
@@ -158,12 +158,12 @@ def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Site) -
     work = purge.purge(site.rows, time.time() + LATER, segments=2, tally=tally)
 
     for progress in work:
-        if progress.deleted:
+        if progress.deleted_rows:
             break
     work.close()
 
     assert threading.active_count() < 20
-    assert len(site.idents()) == 150 - tally.progress.deleted
+    assert len(site.idents()) == 150 - tally.progress.deleted_rows
     purged(site)
     assert site.idents() == set()
 
@@ -189,7 +189,7 @@ def test_a_slow_purge_takes_the_time_that_its_units_ask_for(site: Site) -> None:
         site.save(f"gone{number}", timeout=1)
     clock = Clock(time.time())
     runtime = Runtime(clock=clock, monotonic=clock.monotonic, sleep=clock.sleep)
-    rows = operated(parse(site.options, "session"), runtime)
+    rows = open_rows(parse(site.options, "session"), runtime)
     begun = clock.monotonic()
 
     done = list(purge.purge(rows, time.time() + LATER, rate=0.5))[-1]
@@ -215,6 +215,6 @@ def test_an_error_in_a_thread_is_the_callers() -> None:
 
     before = threading.active_count()
     with pytest.raises(OSError, match="no"):
-        list(zip(together([endless, failing, endless]), range(10**9), strict=False))
+        list(zip(run_parallel([endless, failing, endless]), range(10**9), strict=False))
 
     assert (stopped, threading.active_count()) == ([True, True], before)

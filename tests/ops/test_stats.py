@@ -16,7 +16,7 @@ from tests.ops.sites import LARGE, Site
 def settled(site: Site, after: float = 5.0, **how: int) -> stats.Stats:
     """Read to the end."""
     luck = random.Random(1)
-    return list(stats.stats(site.rows, time.time() + after, luck=luck, **how))[-1]
+    return list(stats.stats(site.rows, time.time() + after, generator=luck, **how))[-1]
 
 
 def having(bars: Iterable[stats.Bar]) -> dict[str, int]:
@@ -36,10 +36,10 @@ def test_every_row_is_counted_once(site: Site) -> None:
     found = settled(site)
 
     assert (found.live, found.expired, found.unreadable) == (4, 1, 0)
-    assert (found.values, found.locks, found.share) == (0, 0, 1)
-    assert found.pieces > 2
-    assert found.rows == 5 + found.pieces
-    assert found.looked_at == found.rows + 1
+    assert (found.cache_values, found.locks, found.share) == (0, 0, 1)
+    assert found.chunks > 2
+    assert found.rows == 5 + found.chunks
+    assert found.scanned_rows == found.rows + 1
     assert found.size > 900_000
     assert having(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in pieces": 1}
     assert having(found.expiries) == {
@@ -50,7 +50,9 @@ def test_every_row_is_counted_once(site: Site) -> None:
     }
     assert having(found.ages) == {"to 6 hours": 2, "not known": 2}
     assert found.read_units > 900_000 / 4096 / 2
-    assert found.monthly == pytest.approx((found.size + 100 * found.rows) / 2**30 * prices.STORAGE)
+    assert found.dollars_per_month == pytest.approx(
+        (found.size + 100 * found.rows) / 2**30 * prices.STORAGE
+    )
 
 
 def test_a_session_that_never_expires_and_one_that_nobody_can_read(
@@ -70,7 +72,7 @@ def test_a_session_that_never_expires_and_one_that_nobody_can_read(
 def test_an_empty_table_has_figures_too(site: Site) -> None:
     """Nothing is counted, and nothing is divided by nothing."""
     for found in (settled(site), settled(site, sample=10)):
-        assert (found.live, found.rows, found.monthly) == (0, 0, 0)
+        assert (found.live, found.rows, found.dollars_per_month) == (0, 0, 0)
 
 
 def test_a_sample_reads_a_part_and_says_which(
@@ -86,10 +88,10 @@ def test_a_sample_reads_a_part_and_says_which(
     whole, part = settled(site), settled(site, sample=200)
 
     assert whole.live == client_rows + 1
-    assert 200 <= part.looked_at < 500
+    assert 200 <= part.scanned_rows < 500
     assert part.share < 0.5
     assert part.live / part.share == pytest.approx(whole.live, rel=0.3)
-    assert part.monthly == pytest.approx(whole.monthly, rel=0.3)
+    assert part.dollars_per_month == pytest.approx(whole.dollars_per_month, rel=0.3)
     assert all(call.request.get("TotalSegments") in {None, 10} for call in calls)
 
 
@@ -131,10 +133,10 @@ def test_a_delete_costs_whole_kilobytes_and_a_write_an_index(
     size: int, indexes: int, units: int
 ) -> None:
     """AWS's rule, in units."""
-    assert prices.of_delete(size, indexes) == units
+    assert prices.count_delete_units(size, indexes) == units
 
 
 def test_a_scan_costs_half_a_unit_for_four_kilobytes() -> None:
     """An eventually consistent one; and a million of each unit at the list price."""
-    assert prices.of_scan(8 * 1024 * 1024) == 1024
+    assert prices.estimate_scan(8 * 1024 * 1024) == 1024
     assert prices.Cost(1e6, 1e6).dollars == pytest.approx(0.125 + 0.625)

@@ -164,8 +164,8 @@ def test_check_answers_by_its_exit_code(
     nobody = f"http://127.0.0.1:{free_port()}"
     assert run("check", nobody, table_name, "-o", "max_attempts=1") == 3
 
-    assert missing["differences"][0]["matter"] == "table"
-    assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["ought"]
+    assert missing["differences"][0]["setting"] == "table"
+    assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["expected"]
     assert good == f"table '{table_name}' is as the options ask\n"
     assert "warning" in differs
     assert "index of 'u'" in differs

@@ -222,7 +222,7 @@ def test_the_worst_difference_comes_first() -> None:
     is_ = dataclasses.replace(
         standing(RICH), capacity=None, indexes=wrong, expiry=Expiry(None, "disabled")
     )
-    found = [(difference.severity, difference.matter) for difference in differences(is_, RICH)]
+    found = [(difference.severity, difference.setting) for difference in differences(is_, RICH)]
 
     assert found == [("error", "index of 'visits'"), ("warning", "TTL"), ("note", "capacity")]
 

@@ -96,7 +96,7 @@ def test_a_table_of_another_schema_keeps_its_ttl_off(server: Server, table_name:
     found = provision.ensure(way(server.url), TableSpec(table_name))
 
     assert found.expiry.status == "disabled"
-    assert [difference.matter for difference in differences(found, TableSpec(table_name))] == [
+    assert [difference.setting for difference in differences(found, TableSpec(table_name))] == [
         "key schema",
         "TTL",
     ]

@@ -78,30 +78,30 @@ def chosen(wanted: str, facts: Facts) -> Transport:
         if facts.obstacles:
             raise OptionError(
                 f"option transport = wire cannot be used here: {facts.obstacles[0]};"
-                " transport = auto takes boto3 then"
+                " transport = auto uses boto3 then"
             )
         return Transport(WIRE, "option transport = wire")
     reasons = facts.obstacles + facts.blind
     if reasons:
         return Transport(BOTO3, reasons[0])
-    return Transport(WIRE, "nothing listens to boto3's calls, and nothing stands in the way")
+    return Transport(WIRE, "nothing listens to boto3's calls, and nothing prevents it")
 
 
 def obstacles(connection: Connection, client: Any) -> tuple[str, ...]:
     """Find why the wire cannot work at all for *client*, which these options made."""
     if connection.client is not None:
-        return ("option 'client' brings a client of its own",)
+        return ("option 'client' provides a client of its own",)
     return tuple(_obstacles(connection, client))
 
 
 def _obstacles(connection: Connection, client: Any) -> Iterator[str]:
     if connection.max_attempts == 1:
-        yield "max_attempts = 1 leaves boto3 no attempt for what the wire hands over"
+        yield "max_attempts = 1 leaves boto3 no attempt after one of the wire's"
     url, config = client.meta.endpoint_url, client.meta.config
     if urlsplit(url).path.strip("/"):
         yield "the endpoint's address has a path"
     if config.signature_version != "v4":
-        yield "the requests are signed in another way than SigV4"
+        yield "the requests are not signed with SigV4"
     if getattr(config, "account_id_endpoint_mode", None) == "required":
         yield "the account's own endpoint is required (account_id_endpoint_mode)"
     try:
@@ -109,10 +109,10 @@ def _obstacles(connection: Connection, client: Any) -> Iterator[str]:
         proxied = session._proxy_config.proxy_url_for(url)  # noqa: SLF001  # likewise
         certificates = trusted(client)
     except AttributeError:
-        yield "this botocore does not tell its proxy and certificates"
+        yield "this version of botocore does not expose its proxy and certificates"
     else:
         if proxied:
-            yield "a proxy stands before the endpoint"
+            yield "a proxy is configured for the endpoint"
         yield from _unreadable(url, certificates)
 
 
@@ -131,8 +131,8 @@ def _unreadable(url: str, certificates: Any) -> Iterator[str]:
         folder = Path(certificates).is_dir()
         why = "it is a folder, not a file" if folder else (error.strerror or type(error).__name__)
         yield (
-            f"boto3 cannot read the certificates in {shown(certificates)} ({why}), which"
-            " AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle names"
+            f"boto3 cannot read the certificates in {shown(certificates)} ({why}); see"
+            " AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle"
         )
 
 
@@ -141,7 +141,7 @@ def blind(client: Any) -> tuple[str, ...]:
     try:
         return tuple(_blind(client))
     except AttributeError:
-        return ("this botocore does not tell who listens to its calls",)
+        return ("this version of botocore does not expose who listens to its calls",)
 
 
 def _blind(client: Any) -> Iterator[str]:
@@ -157,9 +157,9 @@ def _blind(client: Any) -> Iterator[str]:
             if not f"{module}.".startswith(_SDK):
                 yield f"a handler of {module} listens to {event.partition('.')[0]}"
     if getattr(client.meta.config, "use_fips_endpoint", None):
-        yield "a FIPS endpoint is asked for"
+        yield "a FIPS endpoint is configured"
     if getattr(client.meta.config, "use_dualstack_endpoint", None):
-        yield "a dual-stack endpoint is asked for"
+        yield "a dual-stack endpoint is configured"
 
 
 def _emitter(client: Any) -> Any:

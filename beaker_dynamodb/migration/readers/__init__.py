@@ -34,7 +34,7 @@ def origin(kind: str, given: Mapping[str, str], timeout: float | None = None) ->
     the type needs is not installed.
     """
     if kind not in TYPES:
-        raise OptionError(f"no sessions come from {kind!r}; one of {', '.join(TYPES)}")
+        raise OptionError(f"sessions cannot be imported from {kind!r}; one of {', '.join(TYPES)}")
     module = importlib.import_module(f"{__name__}.{TYPES[kind]}")
     make: Callable[[str, Mapping[str, str], float | None], Origin] = module.origin
     return make(kind, given, timeout)

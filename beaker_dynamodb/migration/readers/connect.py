@@ -45,13 +45,13 @@ class Connect:
             return Found(session, wrong=OURS)
         values = _parsed(item.get("sess"))
         if values is None:
-            return unreadable(session, "its sess is no JSON object")
+            return unreadable(session, "its sess is not a JSON object")
         stamp = item.get(self.place.options.ttl_attribute)
         if stamp is None:
             return unreadable(session, "it has no expiry")
         expires = parse_timestamp(stamp)
         if expires is None:
-            return unreadable(session, "its expiry is no number of seconds or milliseconds")
+            return unreadable(session, "its expiry is not a number of seconds or milliseconds")
         cookie = values.pop("cookie", None)
         since = min(now, expires - (self.timeout or _life(cookie)))
         values |= {"_creation_time": since, "_accessed_time": since}

@@ -87,7 +87,8 @@ class Database:
             yield from self._read(numbers[:half])
             yield from self._read(numbers[half:])
         else:
-            yield unreadable(f"row {numbers[0]}", f"row {numbers[0]} holds what its columns cannot")
+            wrong = f"row {numbers[0]} has a value that does not fit its column"
+            yield unreadable(f"row {numbers[0]}", wrong)
 
     def count(self) -> int | None:
         """Count the rows."""
@@ -125,7 +126,7 @@ def _found(row: tuple[object, object, Any]) -> Found:
     """Read one row: namespace, access time and pickle."""
     namespace, accessed, data = row
     if not isinstance(namespace, str):
-        return unreadable("", "its namespace is no text")
+        return unreadable("", "its namespace is not text")
     return of_pickle(namespace, data, written=parse_datetime(accessed))
 
 
@@ -134,7 +135,7 @@ def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origi
     given = {name.removeprefix("sa."): value for name, value in given.items()}
     options = checked(kind, given, {"url", "table_name", "schema_name"})
     if "url" not in options:
-        raise OptionError("ext:database needs url, as SQLAlchemy writes it")
+        raise OptionError("ext:database needs url, in the form that SQLAlchemy takes")
     return Database(
         options["url"], options.get("table_name", "beaker_cache"), options.get("schema_name")
     )

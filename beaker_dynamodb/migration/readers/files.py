@@ -106,7 +106,7 @@ def _file(session: str, path: Path) -> Found:
 def _dbm(session: str, path: Path, locks: str | None) -> Found:
     name = f"{path.parent / session}.dbm"
     if not has_plain_files(Path(name)):
-        return unreadable(session, "its file is none")
+        return unreadable(session, "it is not a regular file")
     written = bound(path.stat().st_mtime)
     with _locked(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")

@@ -73,7 +73,7 @@ def of_pickle(session: str, pickled: object, written: float | None) -> Found:
     """Read the pickled dict in which Beaker's files and databases keep a session's text."""
     entry = safe_load(pickled)
     if not isinstance(entry, dict):
-        return unreadable(session, "it is no pickled dict")
+        return unreadable(session, "it is not a pickled dict")
     if not entry:  # the session was deleted by its key
         return Found(session, wrong=NO_SESSION)
     return of_value(session, entry.get(_SESSION), written=written)

@@ -64,12 +64,12 @@ class Redis:
                 if rest == _GONE or value is None:
                     continue
                 if isinstance(value, Exception):
-                    yield unreadable(session, "its value is no string of redis")
+                    yield unreadable(session, "its value is not a Redis string")
                     continue
                 expires = None if rest == _NEVER else bound(clock() + rest / 1000)
                 entry = safe_load(value)
                 if entry is None:
-                    yield unreadable(session, "its value is no pickle")
+                    yield unreadable(session, "its value is not a pickle")
                 else:
                     yield of_value(session, entry, expires=expires)
 

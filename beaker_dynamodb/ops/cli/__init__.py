@@ -1,7 +1,7 @@
-"""The command line: arguments in, one function called, results on stdout, an exit code out.
+"""The command line: parse arguments, call one function of `ops/`, print its result, exit.
 
-It decides nothing: what a command does, Python does through one function of `ops/`. A file here
-holds the commands of one matter; `frame.py` holds what all share. Nothing else of `ops/` draws.
+It decides nothing itself. A file here holds the commands of one topic; `frame.py` holds what all
+share. Nothing else in `ops/` prints.
 """
 
 from beaker_dynamodb.ops.cli import doctor, moving, sessions, surveys, table, templates
@@ -9,6 +9,6 @@ from beaker_dynamodb.ops.cli.frame import NAME, cli, reference, run
 
 __all__ = ["NAME", "cli", "reference", "run"]
 
-for _matter in (doctor, moving, sessions, surveys, table, templates):
-    for _command in _matter.COMMANDS:
+for _module in (doctor, moving, sessions, surveys, table, templates):
+    for _command in _module.COMMANDS:
         cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""What many commands take: where the application's options come from, and how to answer.
+"""The parameters that many commands share: the application's options, and the output format.
 
 A command that is decorated by `with_application` or `with_table` gets an `Application` by that
 name; one decorated by `with_output` gets an `Output`.
@@ -15,15 +15,15 @@ import click
 
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import OptionError, TableMissing, shown
-from beaker_dynamodb.ops.application import Application, application
+from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.cli.drawing import Output
 
-#: Seconds. The control plane takes its time, and a second attempt finds what the first one made.
+#: Seconds. The control plane is slow, and a second attempt may find what the first one created.
 _READ_TIMEOUT: Final = 30.0
 
 _EMBEDDED: Final = (
-    "endpoint_url = embedded: this table lives inside the application's own process, out of the"
-    " reach of any other; for one that both can reach, use DynamoDB Local"
+    "endpoint_url = embedded: this table exists only inside the application's own process, and no"
+    " other process can reach it; for one that both can reach, use DynamoDB Local"
 )
 
 Command = Callable[..., Any]
@@ -52,22 +52,22 @@ given = click.option(
 _config = click.option(
     *("-c", "--config", "config"),
     metavar="FILE[#SECTION]",
-    help="The application's ini file; without a section main, or the one that sets the type.",
+    help="The application's ini file. Default section: main, or the one that sets the type.",
 )
 _cache = click.option(
-    "--cache", metavar="REGION", help="A cache region's options, not the session's; or 'default'."
+    "--cache",
+    metavar="REGION",
+    help="Use the options of this cache region, or of 'default', instead of the session's.",
 )
 SEGMENTS = click.option(
     "--segments",
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="Threads, each with its part of the table.",
+    help="Threads; each reads one part of the table.",
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-_quiet = click.option(
-    "--quiet", "-q", is_flag=True, help="Print nothing; the exit code says it all."
-)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
 
 
 def with_words(command: Command) -> Command:
@@ -76,21 +76,21 @@ def with_words(command: Command) -> Command:
 
 
 def with_application(command: Command) -> Command:
-    """Give a command -c, -o and --cache, and hand it the `Application` that they tell of."""
+    """Give a command -c, -o and --cache, and pass it the `Application` that they select."""
 
     @with_words
     @functools.wraps(command)
     def asked(
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
     ) -> Any:
-        found = application(config, given=given, cache=cache)
+        found = load_application(config, given=given, cache=cache)
         return command(*args, application=found, **kwargs)
 
     return asked
 
 
 def with_table(command: Command) -> Command:
-    """Do as `with_application`, for a command on a table that must be within reach."""
+    """Do as `with_application`, for a command on a table that this process must reach."""
 
     @functools.wraps(command)
     def reached(*args: Any, application: Application, **kwargs: Any) -> Any:
@@ -103,18 +103,14 @@ def with_table(command: Command) -> Command:
             call = error.call
             if call is not None and call.table != table:  # one that sessions are imported from
                 raise
-        # Said anew, with the caller's own words; the library knows the table's name alone.
-        raise TableMissing(
-            f"there is no table {table!r} in this region and account; `{application.creates()}`"
-            " creates it",
-            call=call,
-        )
+        # Raised again, to name the caller's own ini file; the library knows the table's name only.
+        raise TableMissing(missing_table(application), call=call)
 
     return with_application(reached)
 
 
 def with_output(command: Command) -> Command:
-    """Give a command --json and --quiet, and hand it the `Output` that obeys them."""
+    """Give a command --json and --quiet, and pass it the `Output` that obeys them."""
 
     @_as_json
     @_quiet
@@ -125,8 +121,16 @@ def with_output(command: Command) -> Command:
     return answered
 
 
-def patient(application: Application) -> Application:
-    """Give the control plane the time that it takes."""
+def missing_table(application: Application) -> str:
+    """Say that there is no table, and how to create it."""
+    return (
+        f"there is no table {application.options.table!r} in this region and account;"
+        f" `{application.create_command()}` creates it"
+    )
+
+
+def with_long_timeout(application: Application) -> Application:
+    """Give the control plane the time that it needs."""
     options = application.options
     longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
     return dataclasses.replace(application, options=longer)

@@ -1,4 +1,4 @@
-"""The command that looks everything over.
+"""The command `doctor`.
 
 Findings are printed as they are found, each with its remedy below it.
 """
@@ -14,8 +14,8 @@ import click
 from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.wording import counted, escaped
-from beaker_dynamodb.ops.doctor.examine import exit_code, look_over
+from beaker_dynamodb.ops.cli.wording import escape, format_count
+from beaker_dynamodb.ops.doctor.examine import examine, exit_code
 from beaker_dynamodb.ops.doctor.finding import Finding
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
@@ -27,7 +27,7 @@ _MARGIN: Final = 9
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Write nothing: no row, and no look into an old store that makes files.",
+    help="Write nothing: no row, and no read of an old store that would create files.",
 )
 @with_output
 def doctor(
@@ -38,35 +38,36 @@ def doctor(
     cache: str | None,
     read_only: bool,
 ) -> int:
-    """Look over the store: options, credentials, clock, table, rights, a row's round trip.
+    """Check options, credentials, clock, table, permissions; write and read a row.
 
     Run it as the application, on its machine and under its role. Each finding is ok, a note, a
-    warning or an error, with its remedy; of wrong options it names all. It creates no table, and
-    changes no row but one of its own. Exit 1 if there is an error (a warning is none), 3 if the
-    store cannot be reached. A file's caches are looked at one by one, with --cache.
+    warning or an error, with its remedy; every invalid option is named. It creates no table, and
+    changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
+    the store cannot be reached. The caches of a file are checked one region at a time, with
+    --cache.
     """
     seen: list[Finding] = []
 
     def kept() -> Iterator[Finding]:
-        for finding in look_over(config, given=given, cache=cache, read_only=read_only):
+        for finding in examine(config, given=given, cache=cache, read_only=read_only):
             seen.append(finding)
             yield finding
 
     output.stream(kept(), _line)
     count = Counter(finding.severity for finding in seen)
-    told = (counted(count[word], word) for word in ("error", "warning", "note"))
-    output.remark(f"{', '.join(told)}, {count['ok']} ok")
+    result = (format_count(count[word], word) for word in ("error", "warning", "note"))
+    output.remark(f"{', '.join(result)}, {count['ok']} ok")
     return exit_code(iter(seen))
 
 
 def _line(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
-    # Names and values of an ini file are in it, and whatever they hold must not be a command.
-    said = f"{severity}{click.style(finding.matter, bold=True)}: {escaped(finding.said)}"
+    # It may hold names and values of an ini file, which must not control the terminal.
+    text = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
     if not finding.remedy:
-        return said
+        return text
     arrow = "->".rjust(_MARGIN - 1)
-    return f"{said}\n{arrow} {escaped(finding.remedy)}"
+    return f"{text}\n{arrow} {escape(finding.remedy)}"
 
 
 COMMANDS = (doctor,)

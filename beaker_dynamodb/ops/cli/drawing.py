@@ -1,4 +1,4 @@
-"""How an answer looks: lines or tables for people, JSON for machines, nothing under --quiet.
+"""Print results: lines or tables for people, JSON for machines, nothing under --quiet.
 
 Results go to stdout; progress and remarks to stderr, and progress to a terminal only. Every text
 is printed by `echo`, or under `printable`: no stream's encoding makes a command fail.
@@ -28,17 +28,17 @@ from rich.progress import (
 )
 from rich.status import Status
 
-from beaker_dynamodb.ops.cli.wording import escaped, plain
+from beaker_dynamodb.ops.cli.wording import escape, to_json
 
-#: Columns of what is no terminal.
+#: Columns of what is not a terminal.
 _UNFOLDED: Final = 1000
-#: What bars are drawn with, and where an encoding lacks that.
+#: What bars are drawn with, and what replaces it if an encoding does not have it.
 _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
 
 
 @contextmanager
 def printable() -> Iterator[None]:
-    """Let all streams be there, and write what their encoding lacks as an escape."""
+    """Open all missing streams, and write what an encoding does not have as an escape."""
     with _opened():
         streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
         before = [stream.errors for stream in streams]
@@ -54,9 +54,9 @@ def printable() -> Iterator[None]:
 
 @contextmanager
 def _opened() -> Iterator[None]:
-    """Let a stream that the process was started without (`<&-`, `>&-`) be one of nothing.
+    """Open the null device for a stream that the process was started without (`<&-`, `>&-`).
 
-    Python has None in its place, and click writes to another stream then: an error to stdout.
+    Python has None in its place, and click would then write an error to stdout.
     """
     with ExitStack() as stack:
         for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -67,9 +67,9 @@ def _opened() -> Iterator[None]:
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line; what the stream's encoding lacks is escaped.
+    """Print a line; what the stream's encoding does not have is escaped.
 
-    Named outright, the stream is used as it is: click would write UTF-8 to one of ASCII.
+    The stream is passed explicitly, because click would write UTF-8 to one of ASCII.
     """
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -93,10 +93,10 @@ class Output:
     as_json: bool = False
     quiet: bool = False
 
-    def answer(self, told: object, lines: Iterable[str]) -> None:
-        """Print one result: *told* as a JSON object, or *lines*, each of them escaped."""
+    def answer(self, result: object, lines: Iterable[str]) -> None:
+        """Print one result: *result* as a JSON object, or *lines*, each of them escaped."""
         if not self.quiet:
-            echo(_json(told, indent=2) if self.as_json else "\n".join(map(escaped, lines)))
+            echo(_json(result, indent=2) if self.as_json else "\n".join(map(escape, lines)))
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
         """Print one line a result as it comes, JSON or `line(result)`; return how many.
@@ -110,44 +110,40 @@ class Output:
                 echo(_json(_plain(one)) if self.as_json else line(one))
         return number
 
-    def draw(self, told: object, *drawings: RenderableType) -> None:
-        """Print one result: *told* as a JSON object, or what rich draws."""
+    def draw(self, result: object, *drawings: RenderableType) -> None:
+        """Print one result: *result* as a JSON object, or what rich draws."""
         if self.quiet:
             return
         if self.as_json:
-            echo(_json(told, indent=2))
+            echo(_json(result, indent=2))
             return
-        # Words of the table are drawn too: nothing in brackets or colons is a command to rich.
+        # Texts of the table are printed too: rich must not interpret brackets and colons in them.
         console = Console(highlight=False, markup=False, emoji=False)
-        if not console.is_terminal:  # a line that is folded cannot be searched for, nor pasted
+        if not console.is_terminal:  # a folded line can be neither searched for nor pasted
             console.width = _UNFOLDED
         for drawing in drawings:
             console.print(drawing)
 
-    def refuse(self, told: object, sentence: str) -> None:
-        """Answer no: a sentence on stderr, and *told* for machines, who always read an answer."""
+    def refuse(self, message: str) -> None:
+        """Answer no: a message on stderr, and with --json an object on stdout."""
         if self.as_json:
-            self.answer(told, ())
-        self.remark(sentence)
+            self.answer({"done": False, "message": message}, ())
+        self.remark(message)
 
-    def refuse_nothing(self, sentence: str) -> None:
-        """Say that a person answered a question with no, as `refuse`: nothing was done."""
-        self.refuse({"done": False, "sentence": sentence}, sentence)
-
-    def remark(self, sentence: str) -> None:
-        """Say something beside the result, on stderr."""
+    def remark(self, message: str) -> None:
+        """Print a remark on stderr."""
         if not self.quiet:
-            echo(escaped(sentence), err=True)
+            echo(escape(message), err=True)
 
     def waiting(self, what: str) -> Status:
-        """Show on a terminal what is waited for."""
+        """Show on a terminal what the command waits for."""
         return Console(stderr=True, quiet=self.quiet).status(what, spinner="line")  # ASCII
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-        """Show a bar with rate and time left, on a terminal; yield what moves it on.
+        """Show a bar with rate and time left, on a terminal; yield the function that advances it.
 
-        Interrupted, it says how far it came.
+        When interrupted, it prints how far it came.
         """
         console = Console(stderr=True)
         bar = Progress(
@@ -171,13 +167,13 @@ class Output:
             try:
                 yield move
             except KeyboardInterrupt:
-                bar.stop()  # else the words stand behind the bar, and it is drawn once more
+                bar.stop()  # else the text follows the bar, which is then drawn once more
                 echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
 
 
-def _json(told: object, indent: int | None = None) -> str:
-    return json.dumps(plain(told), indent=indent, allow_nan=False)
+def _json(result: object, indent: int | None = None) -> str:
+    return json.dumps(to_json(result), indent=indent, allow_nan=False)
 
 
 def _plain(result: object) -> object:

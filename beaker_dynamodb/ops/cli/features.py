@@ -1,7 +1,7 @@
-"""What the commands on a table and its templates take beyond the application's options.
+"""The parameters of table and template commands beyond the application's options.
 
 A command that is decorated by `with_features` gets `Features` by that name; `with_range_key` is
-a short way to say -o range_key=.
+a short form of -o range_key=.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _OPTIONS = (
         "--point-in-time-recovery/--no-point-in-time-recovery",
         "recovery",
         default=None,
-        help="Backups of every second of the last 35 days; they keep what users deleted.",
+        help="Keep backups for 35 days, of deleted sessions too.",
     ),
     click.option(
         "--deletion-protection/--no-deletion-protection",
         "protection",
         default=None,
-        help="Whether the table refuses to be deleted.",
+        help="Refuse to delete the table.",
     ),
     click.option(
         "--kms-key",
         "key",
         metavar="KEY",
-        help="Encrypt at rest by this key: an id, an ARN or an alias.",
+        help="Encrypt at rest with this key: an id, an ARN or an alias.",
     ),
     click.option(
         "--max-read-units",
         "most_reads",
         type=click.IntRange(1, MAX_CAPACITY),
-        help="Read units a second above which an on-demand table throttles.",
+        help="Throttle an on-demand table above so many read units a second.",
     ),
     click.option(
         "--max-write-units",
         "most_writes",
         type=click.IntRange(1, MAX_CAPACITY),
-        help="Write units a second, likewise.",
+        help="Throttle an on-demand table above so many write units a second.",
     ),
 )
 
@@ -84,13 +84,13 @@ def with_features(command: Command) -> Command:
 
 
 def with_range_key(command: Command) -> Command:
-    """Give a command --range-key; it stands above `with_application`."""
+    """Give a command --range-key; it must be placed above `with_application`."""
 
     @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
     @functools.wraps(command)
     def asked(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
         if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
-            raise click.UsageError("--range-key and -o range_key say the same; give one of them")
+            raise click.UsageError("--range-key and -o range_key are the same; give one of them")
         more = {"range_key": range_key} if range_key else {}
         return command(*args, given={**given, **more}, **kwargs)
 

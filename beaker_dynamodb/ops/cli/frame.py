@@ -1,7 +1,7 @@
-"""The root of the command line, and how every command ends: one line on stderr and a code.
+"""The root of the command line, and how every command fails: one line on stderr and a code.
 
-Exit codes: 0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached; 130,
-interrupted; 141, nobody reads the answer any more (`| head`). A traceback is a defect.
+Exit codes: 0; 1, the answer is no; 2, usage error; 3, the store cannot be reached; 130,
+interrupted; 141, the reader of a pipe has ended (`| head`). A traceback is a defect.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from beaker_dynamodb.errors import (
     mask,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
-from beaker_dynamodb.ops.cli.wording import escaped
+from beaker_dynamodb.ops.cli.wording import escape
 
 NAME: Final = "beaker-dynamodb"
-NO, WRONG_CALL, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+NO, USAGE_ERROR, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 #: What shells report of a program that SIGPIPE ended, such as `git log | head`: 128 and 13.
 CLOSED_PIPE: Final = 141
 
 
 class _Commands(click.Group):
-    """A group whose commands, all of them, fail with one line and the code that says why."""
+    """A group whose commands all fail with one line and an exit code."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command that was named; one of a group below is told with its group."""
+        """Find the named command; for one that is in a subgroup, the error names the group."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
@@ -46,7 +46,7 @@ class _Commands(click.Group):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was named."""
+        """Run the named command."""
         try:
             return super().invoke(ctx)
         except DynamoDBBackendError as error:
@@ -60,8 +60,8 @@ def _below(command: click.Command) -> Collection[str]:
 
 def _code(error: DynamoDBBackendError) -> int:
     if isinstance(error, OptionError):
-        return WRONG_CALL
-    # What is left is about one row: it is there, and cannot be had as asked.
+        return USAGE_ERROR
+    # All other errors are about one row, which exists and cannot be read or changed.
     return UNREACHABLE if isinstance(error, (Unavailable, TableError, Refused)) else NO
 
 
@@ -75,17 +75,17 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         code = cli.main(argv, prog_name=NAME, standalone_mode=False)
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        # It repeats words of the command line, and one of them may be a pasted URL.
-        for line in mask(said.getvalue()).split("\n")[:-1]:
-            echo(escaped(line), err=True)
+        output = io.StringIO()
+        error.show(output)
+        # It repeats words of the command line, and one of them may be a URL with a password.
+        for line in mask(output.getvalue()).split("\n")[:-1]:
+            echo(escape(line), err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")
         return INTERRUPTED
     except OSError as error:  # stdout takes no more: the disk behind it is full
-        complain(f"the answer cannot be written: {error.strerror or type(error).__name__}")
+        complain(f"the output cannot be written: {error.strerror or type(error).__name__}")
         return NO
     except SystemExit as error:
         if error.code == 1:  # which click and rich raise for a closed pipe, and for nothing else
@@ -113,12 +113,12 @@ def _helps(
 
 
 def complain(sentence: str) -> None:
-    """Say one line on stderr; a control character, of a pasted word perhaps, is an escape."""
-    echo(f"{NAME}: {escaped(' '.join(sentence.split()))}", err=True)
+    """Print one line on stderr; control characters are escaped."""
+    echo(f"{NAME}: {escape(' '.join(sentence.split()))}", err=True)
 
 
 def example(*commands: str) -> str:
-    """Write the end of a command's help: lines that can be copied."""
+    """Return the end of a command's help: examples that can be copied."""
     lines = "".join(f"\n  {NAME} {command}" for command in commands)
     return f"\b\nExample:{lines}"  # click leaves lines after a backspace as they are
 
@@ -137,10 +137,10 @@ def _version() -> str:
 )
 @click.version_option(_version(), prog_name=NAME)
 def cli() -> None:
-    """Look after the DynamoDB table of Beaker's sessions and caches.
+    """Manage the DynamoDB table of Beaker's sessions and caches.
 
     Options come from the application's own ini file (-c) or from -o; credentials and region
-    from where AWS's own tools take them. Results go to stdout, all else to stderr. Exit codes:
-    0; 1, the answer is no; 2, wrong call; 3, the store cannot be reached; 130, interrupted;
-    141, the reader of a pipe has ended.
+    from the places that AWS's own tools use. Results go to stdout, everything else to stderr.
+    Exit codes: 0; 1, the answer is no; 2, usage error; 3, the store cannot be reached; 130,
+    interrupted; 141, the reader of a pipe has ended.
     """

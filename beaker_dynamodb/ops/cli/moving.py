@@ -1,6 +1,6 @@
-"""The command that moves sessions in from another backend.
+"""The command `import`: move sessions of another backend into the table.
 
-What became of each session is counted by reason; what would log somebody out is named.
+Skipped sessions are counted by reason; those whose users will be logged out are named.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOVED = "moved"
     callback=pairs,
     help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Read both sides, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table
 @with_output
 def import_(
@@ -46,32 +46,33 @@ def import_(
 ) -> int:
     """Move the live sessions of another backend into the table.
 
-    Ids and expiry stay the same, and no row that is there is written over: run it again until
-    nothing is left to move, while the application runs. Its session.timeout is read from -c, or
-    given as -o timeout=3600. The exit code is 1 if a session could not be read or is too large.
+    Ids and expiry stay the same, and no existing row is overwritten: it can run while the
+    application runs, and again until nothing is left to move. The application's session.timeout
+    is read from -c, or given as -o timeout=3600. The exit code is 1 if a session could not be
+    read or is too large.
     """
     if application.kind != "session":
-        raise OptionError("only sessions are moved; a cache fills itself again")
+        raise OptionError("only sessions can be imported; a cache fills itself again")
     timeout = _timeout(application)
     source = origin(kind, former, timeout)
-    told = Counter[str]()
+    counts = Counter[str]()
     what = f"sessions out of {kind}" + (" (dry run)" if dry_run else "")
     done = transfer(source, application.options, timeout=timeout, dry_run=dry_run)
     with output.progress(what, source.count()) as move:
         try:
             for one in done:
-                told[_MOVED if isinstance(one, Moved) else one.why] += 1
+                counts[_MOVED if isinstance(one, Moved) else one.why] += 1
                 move(1)
                 if isinstance(one, Skipped) and one.why in LOST:
                     more = f": {one.detail}" if one.detail else ""
                     output.remark(f"session {one.session}: {one.why}{more}")
         except (KeyboardInterrupt, DynamoDBBackendError):
-            far = f"stopped after {told.total():,} sessions, {told[_MOVED]:,} of them moved"
-            output.remark(f"{far}; run it again to go on")
+            far = f"stopped after {counts.total():,} sessions, {counts[_MOVED]:,} of them moved"
+            output.remark(f"{far}; run it again to continue")
             raise
-    skipped = {why: number for why, number in sorted(told.items()) if why != _MOVED}
-    counted = {"dry_run": dry_run, _MOVED: told[_MOVED], "skipped": skipped}
-    output.answer(counted, _lines(told[_MOVED], skipped, dry_run=dry_run))
+    skipped = {why: number for why, number in sorted(counts.items()) if why != _MOVED}
+    result = {"dry_run": dry_run, _MOVED: counts[_MOVED], "skipped": skipped}
+    output.answer(result, _lines(counts[_MOVED], skipped, dry_run=dry_run))
     return NO if LOST & skipped.keys() else 0
 
 

@@ -1,6 +1,6 @@
 """The commands on sessions: list, count, show, find, delete, revoke.
 
-Those that log somebody out ask a person first, and a script for --yes where many may go.
+Those that log out ask a person first; a script must give --yes if many may be logged out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import identity, inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
@@ -24,7 +25,7 @@ from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-_SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where there is no index.")
+_SCAN = click.option("--scan", is_flag=True, help="Read the whole table, if there is no index.")
 
 
 @click.group(
@@ -32,50 +33,53 @@ _SCAN = click.option("--scan", is_flag=True, help="Read the whole table, where t
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
 def sessions_group() -> None:
-    """Look after the sessions: list, find, look into, log out, purge.
+    """Manage the sessions: list, count, show, find, log out, purge.
 
-    A session is named by its cookie's value (signed or not), its id, or its row's hash key. The
-    secret of signed cookies comes from the ini file (-c), or -o secret=...; without it the
-    signature is not checked.
+    ID is a cookie's value (signed or not), a session's id, or its row's hash key. The secret of
+    signed cookies comes from the ini file (-c), or -o secret=...; without it the signature is
+    not checked.
     """
 
 
 COMMANDS = (sessions_group,)
 
 
-def rows_of(application: Application, connections: int = 1) -> Rows:
-    """Build what the commands work on."""
+def get_rows(application: Application, connections: int = 1) -> Rows:
+    """Return access to the application's sessions."""
     if application.kind != "session":
-        raise OptionError("this command is about sessions; leave --cache out")
-    return sessions.operated(application.options, connections=connections)
+        raise OptionError("this command works on sessions only; remove --cache")
+    return sessions.open_rows(application.options, connections=connections)
 
 
 @sessions_group.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
 @with_table
 @with_output
-@click.option("--expired", is_flag=True, help="Those too that have expired and are still there.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N that come.")
+@click.option(
+    "--expired", is_flag=True, help="List expired sessions too, as far as they still exist."
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N sessions.")
 @SEGMENTS
 def list_(
     application: Application, output: Output, *, expired: bool, limit: int | None, segments: int
 ) -> int:
-    """List live sessions, in no order: id, expiry, age, bytes, special keys.
+    """List live sessions in any order: id, expiry, age, bytes, special keys.
 
-    A row expires two minutes after its session, as Beaker asks for it. The age is known of
-    Beaker's own JSON and pickles, nothing is unpickled for it. With --json one object a line.
-    It reads the table as far as it must: an eventually consistent scan. Rows of another store
-    are left out; how many were met is said on stderr. The exit code is 0, also of an empty list.
+    A row expires two minutes after its session, as Beaker requests it. The age is known only for
+    sessions that Beaker wrote as JSON or pickle; nothing is unpickled for it. With --json, one
+    object a line. It reads the table by an eventually consistent scan, and no further than
+    --limit requires. Rows of another store are omitted, and counted on stderr. The exit code is
+    0 even if the list is empty.
     """
-    of, now, others = rows_of(application, segments), REAL.clock(), list[int]()
+    rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
-    found = sessions.listed(
-        of, now, state=state, limit=limit, segments=segments, others=others.append
+    found = sessions.list_sessions(
+        rows, now, state=state, limit=limit, segments=segments, others=others.append
     )
-    with _bar(of, output, "sessions", limit) as move:
+    with _bar(rows, output, "sessions", limit) as move:
         if not _stream(output, _moving(found, move), now):
-            output.remark(wording.NOBODY)
+            output.remark("there are no sessions")
     if sum(others):
-        output.remark(f"{wording.others(sum(others))} left out")
+        output.remark(f"{wording.format_other_rows(sum(others))} left out")
     return 0
 
 
@@ -84,19 +88,19 @@ def list_(
 @with_output
 @SEGMENTS
 def count(application: Application, output: Output, *, segments: int) -> int:
-    """Count live sessions, and those that have expired and are still there.
+    """Count live sessions, and expired ones that still exist.
 
     It reads the whole table once, eventually consistent. Rows of another store under the same
-    prefix are counted apart.
+    prefix are counted separately.
     """
-    of, total = rows_of(application, segments), sessions.Count()
-    with output.progress("rows", _rows_expected(of, output)) as move:
-        for now in sessions.counted(of, REAL.clock(), segments=segments):
-            move(now.looked_at - total.looked_at)
+    rows, total = get_rows(application, segments), sessions.Count()
+    with output.progress("rows", _rows_expected(rows, output)) as move:
+        for now in sessions.count_sessions(rows, REAL.clock(), segments=segments):
+            move(now.scanned_rows - total.scanned_rows)
             total = now
-    told = {name: getattr(total, name) for name in sessions.Count.__slots__}
-    others = f", {wording.others(total.other_rows)}" if total.other_rows else ""
-    output.answer(told, [f"{total.live:,} live, {total.expired:,} expired{others}"])
+    result = {name: getattr(total, name) for name in sessions.Count.__slots__}
+    others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
+    output.answer(result, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
 
@@ -106,23 +110,20 @@ def count(application: Application, output: Output, *, segments: int) -> int:
 @click.argument("ident", metavar="ID")
 @with_table
 @with_output
-@click.option("--unpickle", is_flag=True, help="Open a pickle: that can run its writer's code.")
+@click.option("--unpickle", is_flag=True, help="Open pickles. This can run code that is in them.")
 def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
-    """Show one session: its row, how it is kept, and what is in it.
+    """Show one session: its row, how it is stored, and its values.
 
-    Large and encrypted ones are opened, too. A row that cannot be read is described. The exit
-    code is 1 if it is not there, has expired, or is of another store.
+    Large and encrypted sessions are opened too. A row that cannot be read is described. The exit
+    code is 1 if there is no such session, it has expired, or it belongs to another store.
     """
-    of, now = rows_of(application), REAL.clock()
-    seen = logout.sought(of, ident, application.secret)
-    if seen is None:
-        output.answer(None, [wording.NOBODY])
+    rows, now = get_rows(application), REAL.clock()
+    row = _find_row(rows, ident, application, output)
+    if row is None:
         return NO
-    if not seen.ours:
-        return _refuse(output)
-    found = inspection.inspected(of, seen, now, unpickle=unpickle)
-    output.answer(wording.inspection(found), wording.inspection_lines(found, now))
-    return 0 if seen.live(now) else NO
+    found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
+    output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
+    return 0 if row.live(now) else NO
 
 
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
@@ -133,13 +134,13 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
 def find(word: str, application: Application, output: Output, *, scan: bool) -> int:
     """Find live sessions by a special key.
 
-    What was written within the last second may be missing: an index is that late. A value of
-    type B is given in base64. The exit code is 1 if there is none.
+    What was written within the last second may be missing, because an index is updated with that
+    delay. A value of type B is given in base64. The exit code is 1 if there is none.
     """
-    of, now = rows_of(application), REAL.clock()
-    if _stream(output, sessions.found(of, word, now, scan=scan), now):
+    rows, now = get_rows(application), REAL.clock()
+    if _stream(output, sessions.find_sessions(rows, word, now, scan=scan), now):
         return 0
-    output.remark(wording.unfound(word))
+    output.remark(wording.not_found_message(word))
     return NO
 
 
@@ -151,25 +152,22 @@ def find(word: str, application: Application, output: Output, *, scan: bool) -> 
 @with_output
 @_YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
-    """Log one session out: its row goes, whatever a request saves to it meanwhile.
+    """Log one session out: delete its row, even if a request saves to it meanwhile.
 
-    On a terminal it shows the session and asks. The exit code is 1 if there is none, or the
-    question was answered with no. A row of another store stays.
+    On a terminal it shows the session and asks. The exit code is 1 if there is no such session,
+    or the answer was no. A row of another store is not deleted.
     """
-    of, now = rows_of(application), REAL.clock()
-    seen = logout.sought(of, ident, application.secret)
-    if seen is None:
-        output.answer(None, [wording.NOBODY])
+    rows, now = get_rows(application), REAL.clock()
+    row = _find_row(rows, ident, application, output)
+    if row is None:
         return NO
-    if not seen.ours:
-        return _refuse(output)
     if not yes and sys.stdin.isatty():
-        echo(wording.line(sessions.described(of, seen, now), now), err=True)
+        echo(wording.describe_session(sessions.describe_row(rows, row, now), now), err=True)
         if not click.confirm("Log it out?", err=True):
-            output.refuse_nothing("nothing was deleted")
+            output.refuse("nothing was deleted")
             return NO
-    was = logout.delete(of, seen, now)
-    output.answer(wording.told(was), [f"deleted  {wording.line(was, now)}"])
+    was = logout.delete(rows, row, now)
+    output.answer(wording.session_to_json(was), [f"deleted  {wording.describe_session(was, now)}"])
     return 0
 
 
@@ -180,7 +178,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
 @_SCAN
 @_YES
 @click.option(
-    "--except", "kept", multiple=True, metavar="ID", help="Leave this session alone. Repeatable."
+    "--except", "kept", multiple=True, metavar="ID", help="Do not delete this session. Repeatable."
 )
 def revoke(  # noqa: PLR0913  # one argument an option
     word: str,
@@ -193,61 +191,67 @@ def revoke(  # noqa: PLR0913  # one argument an option
 ) -> int:
     """Log out everywhere: delete every live session with a special key's value.
 
-    An index is about a second late, so it is asked again until it shows none; a log-in after
-    that is not revoked. On a terminal it says how many there are and asks; a script must say
-    --yes. The exit code is 1 if there was none, or the question was answered with no.
+    An index is updated with a delay of about a second, so it is queried again until it shows
+    none; a login after that is not revoked. On a terminal it prints how many there are and asks;
+    a script must give --yes. The exit code is 1 if there was none, or the answer was no.
     """
-    of, now = rows_of(application), REAL.clock()
-    keep = _kept(of, kept, application.secret)
+    rows, now = get_rows(application), REAL.clock()
+    keep = _kept(rows, kept, application.secret)
     if not yes:
         if not sys.stdin.isatty():
-            raise OptionError("revoke may log many out: say --yes where nobody can be asked")
-        idents = {identity.shown(key, of.layout) for key in keep}
-        found = sessions.found(of, word, now, scan=scan)
+            raise OptionError("revoke may log many out: without a terminal it requires --yes")
+        idents = {identity.format_id(key, rows.layout) for key in keep}
+        found = sessions.find_sessions(rows, word, now, scan=scan)
         number = sum(one.id not in idents for one in found)
         if not number:
-            output.remark(wording.unfound(word))
+            output.remark(wording.not_found_message(word))
             return NO
         if not click.confirm(f"Log {number} session(s) out?", err=True):
-            output.refuse_nothing("nothing was revoked")
+            output.refuse("nothing was revoked")
             return NO
-    gone = _stream(output, logout.revoke(of, word, now, scan=scan, keep=keep), now, "revoked  ")
-    output.remark(f"{gone:,} revoked" if gone else wording.unfound(word))
+    gone = _stream(output, logout.revoke(rows, word, now, scan=scan, keep=keep), now, "revoked  ")
+    output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(word))
     return 0 if gone else NO
 
 
-def _refuse(output: Output) -> int:
-    """Say that a row is another store's; nothing of it is shown, for it may hold secrets."""
-    output.refuse({"other_rows": 1}, wording.ANOTHER_STORE)
-    return NO
+def _find_row(
+    rows: Rows, ident: str, application: Application, output: Output
+) -> ScannedRow | None:
+    """Find a session's row; None, with an answer, if there is none or it is another store's."""
+    row = logout.find_row(rows, ident, application.secret)
+    if row is not None and row.ours:
+        return row
+    # Nothing of another store's row is shown: it may hold secrets.
+    output.refuse(wording.NOT_FOUND if row is None else wording.OTHER_STORE)
+    return None
 
 
-def _kept(of: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
-    """Find the sessions that are left alone; a mistyped one would log its owner out."""
-    found = [logout.sought(of, word, secret) for word in words]
-    if any(seen is None or not seen.ours for seen in found):
-        raise OptionError("a session of --except is not there; nothing was revoked")
-    return frozenset(seen.key for seen in found if seen is not None)
+def _kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
+    """Find the sessions of --except; a mistyped one would log its owner out."""
+    found = [logout.find_row(rows, word, secret) for word in words]
+    if any(row is None or not row.ours for row in found):
+        raise OptionError("a session of --except does not exist; nothing was revoked")
+    return frozenset(row.key for row in found if row is not None)
 
 
 def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin: str = "") -> int:
     """Print one line a session as it comes; return how many.
 
-    A revoke goes on where nobody reads its lines any more (`| head`, a full disk): it was asked
-    to log all out, not to list them.
+    A revoke continues even if its lines can no longer be written (`| head`, a full disk): its
+    task is to log all out, not to list them.
 
-    Raises: OSError, where a line could not be written; what *found* raises.
+    Raises: OSError, if a line could not be written; what *found* raises.
     """
     number = 0
     try:
         for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
             if output.as_json:
-                output.stream([wording.told(one)], str)
+                output.stream([wording.session_to_json(one)], str)
             else:
-                output.stream([one], lambda session: begin + wording.line(session, now))
+                output.stream([one], lambda session: begin + wording.describe_session(session, now))
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
-            rest = "revoked; run it again to go on" if begin else "shown; there may be more"
+            rest = "revoked; run it again to continue" if begin else "shown; there may be more"
             output.remark(f"stopped after {number:,} session(s) {rest}")
         raise
     except OSError:
@@ -258,17 +262,17 @@ def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin
     return number
 
 
-def _rows_expected(of: Rows, output: Output) -> float | None:
-    """Ask for the table's row count where a bar needs it."""
+def _rows_expected(rows: Rows, output: Output) -> float | None:
+    """Return the table's row count if a progress bar needs it."""
     bar = not output.quiet and sys.stderr.isatty()
-    return measure(of.table).rows if bar else None
+    return measure(rows.table).rows if bar else None
 
 
-def _bar(of: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
-    """Draw a bar, unless the results themselves run over the terminal."""
+def _bar(rows: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
+    """Show a progress bar, unless the results themselves are printed on the terminal."""
     if sys.stdout.isatty() and not output.quiet:
         return nullcontext(lambda _: None)
-    return output.progress(what, limit or _rows_expected(of, output))
+    return output.progress(what, limit or _rows_expected(rows, output))
 
 
 def _moving(found: Iterator[sessions.Session], move: Any) -> Iterator[sessions.Session]:

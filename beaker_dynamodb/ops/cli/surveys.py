@@ -1,6 +1,6 @@
 """The commands on sessions that read the whole table: purge and stats.
 
-They say what they will cost before they start, and how far they came if they are interrupted.
+They print what they will cost before they start, and how far they came if they are interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import rows_of, sessions_group
+from beaker_dynamodb.ops.cli.sessions import get_rows, sessions_group
 from beaker_dynamodb.runtime import REAL
 
 #: Capacity units a second: one read of a page may cost 128, which is twenty minutes at this rate.
@@ -27,12 +27,12 @@ _MIN_RATE = 0.1
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
-#: Its commands stand in the group of `sessions.py`.
+#: Its commands are in the group of `sessions.py`.
 COMMANDS: tuple[click.Command, ...] = ()
 
 
 def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
-    """Refuse NaN, which lies in no range and is refused by none: it would be no limit at all."""
+    """Refuse NaN, which click's range accepts: it would be no limit at all."""
     if rate is not None and math.isnan(rate):
         raise click.BadParameter("it is not a number")
     return rate
@@ -47,70 +47,74 @@ def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> floa
     type=click.FloatRange(min=_MIN_RATE),
     metavar="UNITS",
     callback=_a_number,
-    help="Capacity units a second, read and write together.",
+    help="Limit of capacity units a second, read and write together.",
 )
-@click.option("--dry-run", is_flag=True, help="Delete nothing; say what it would cost.")
+@click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
 def purge_(
     application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
 ) -> int:
-    """Delete what has expired under the prefix: sessions, pieces, locks, import markers.
+    """Delete expired rows of the prefix: sessions, chunks, locks, import markers.
 
-    DynamoDB's TTL does so by itself within days, free of charge; a purge is for a table without
-    TTL, or in a hurry. No session that is touched meanwhile is deleted, no other prefix's row,
-    and no row of another store under the same prefix. A dry run reads all the same. Interrupted,
-    it may be run again.
+    DynamoDB's TTL does the same within days, free of charge; a purge is for tables without TTL,
+    and if you cannot wait. It deletes no session that is touched meanwhile, no row of another
+    prefix, and no row of another store under the same prefix. A dry run reads the table too. If
+    interrupted, it can be run again.
     """
-    of, tally = rows_of(application, segments), purge.Tally()
-    table, cost = purge.scan_cost(of)
-    output.remark(f"reading {wording.counted(table.rows, 'row')}: about {wording.priced(cost)}")
-    looked_at = 0
-    work = purge.purge(of, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally)
+    rows, tally = get_rows(application, segments), purge.Tally()
+    table, cost = purge.scan_cost(rows)
+    output.remark(
+        f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
+    )
+    scanned_rows = 0
+    work = purge.purge(
+        rows, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally
+    )
     try:
         with output.progress("rows", table.rows) as move:
             for now in work:
-                move(now.looked_at - looked_at)
-                looked_at = now.looked_at
+                move(now.scanned_rows - scanned_rows)
+                scanned_rows = now.scanned_rows
     except (KeyboardInterrupt, DynamoDBBackendError):
-        work.close()  # every thread ends what it is at
-        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to go on")
+        work.close()  # every thread finishes its current call
+        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to continue")
         raise
     done = tally.progress
-    told = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
-    output.answer(told, [_line(done, dry_run=dry_run)])
+    result = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
+    output.answer(result, [_line(done, dry_run=dry_run)])
     return 0
 
 
 def _line(done: purge.Progress, *, dry_run: bool) -> str:
-    others = f", {wording.others(done.other_rows)} left alone" if done.other_rows else ""
+    others = (
+        f", {wording.format_other_rows(done.other_rows)} not touched" if done.other_rows else ""
+    )
     if dry_run:
-        found = (
-            f"{wording.counted(done.found, 'row')} would be deleted ({wording.amount(done.size)})"
-        )
-        return f"{found}{others}; with this reading, {wording.priced(done.cost)}"
-    spared = f", {done.spared:,} written meanwhile and spared" if done.spared else ""
-    deleted = f"{wording.counted(done.deleted, 'row')} deleted{spared}{others}"
-    return f"{deleted}; {wording.priced(done.cost)}"
+        rows, size = wording.format_count(done.expired_rows, "row"), wording.format_size(done.size)
+        cost = wording.format_cost(done.cost)
+        return f"{rows} would be deleted ({size}){others}; including this scan, {cost}"
+    spared = f", {done.changed_rows:,} written meanwhile and kept" if done.changed_rows else ""
+    deleted = f"{wording.format_count(done.deleted_rows, 'row')} deleted{spared}{others}"
+    return f"{deleted}; {wording.format_cost(done.cost)}"
 
 
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
 @with_output
-@click.option(
-    "--sample", type=click.IntRange(1), metavar="N", help="Read about N rows, picked at random."
-)
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Read about N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
-    """Count sessions, and draw their ages, sizes and expiries; price their storage.
+    """Show ages, sizes and expiries of the sessions, and the price of their storage.
 
-    The age is known of Beaker's own JSON and pickles, nothing is unpickled for it. It reads
-    the whole table once, or about N rows of it. Rows of another store are counted apart.
+    The age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled
+    for it. It reads the whole table once, or about N rows of it. Rows of another store are
+    counted separately.
     """
-    of = rows_of(application, segments)
-    expected = purge.scan_cost(of)[0].rows
+    rows = get_rows(application, segments)
+    expected = purge.scan_cost(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as move:
-        for now in stats.stats(of, REAL.clock(), sample=sample, segments=segments):
-            move(now.looked_at - (last.looked_at if last else 0))
+        for now in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
+            move(now.scanned_rows - (last.scanned_rows if last else 0))
             last = now
     if last is not None:
         output.draw(dataclasses.asdict(last), *_drawn(last))
@@ -118,16 +122,16 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
 
 
 def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
-    of = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
-    others = f"{wording.others(found.other_rows)}\n" if found.other_rows else ""
+    sampled = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
+    others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
     words = (
-        f"{wording.counted(found.live, 'live session')}, {found.expired:,} expired,"
-        f" {found.unreadable:,} unreadable{of}\n"
-        f"{wording.counted(found.rows, 'row')}, {wording.amount(found.size)};"
-        f" {wording.counted(found.pieces, 'piece')},"
-        f" {wording.counted(found.values, 'cached value')},"
-        f" {wording.counted(found.locks, 'lock')}\n"
-        f"{others}storage {wording.money(found.monthly)} a month;"
+        f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
+        f" {found.unreadable:,} unreadable{sampled}\n"
+        f"{wording.format_count(found.rows, 'row')}, {wording.format_size(found.size)};"
+        f" {wording.format_count(found.chunks, 'chunk')},"
+        f" {wording.format_count(found.cache_values, 'cached value')},"
+        f" {wording.format_count(found.locks, 'lock')}\n"
+        f"{others}storage {wording.format_dollars(found.dollars_per_month)} a month;"
         f" {found.read_units:,.1f} read units used\n"
     )
     bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)
@@ -135,7 +139,7 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
 
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
-    """Draw bars whose longest is as wide as fits; empty ones at both ends are left out."""
+    """Draw bars, the longest at full width; empty ones at both ends are omitted."""
     most = max(one.count for one in bars) or 1
     having = [number for number, one in enumerate(bars) if one.count] or [0]
     drawn = Table(title=title, title_justify="left", show_header=False, box=None)

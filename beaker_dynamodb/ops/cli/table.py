@@ -1,6 +1,6 @@
-"""The commands on the table itself: make it, show it, compare it, delete it.
+"""The commands on the table itself: create, show, check and delete it.
 
-A difference between the table that is and the one that ought to be is an answer, not an error.
+A difference between the actual and the expected table is a result, not an error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from rich.text import Text
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
+from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.ops.cli.arguments import (
+    missing_table,
+    with_long_timeout,
+    with_output,
+    with_table,
+)
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.wording import counted, escaped
+from beaker_dynamodb.ops.cli.wording import escape, format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
@@ -36,7 +42,7 @@ _COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 @click.group(epilog=example("table check -c production.ini"))
 def table() -> None:
-    """Make, show, check or delete the table."""
+    """Create, show, check or delete the table."""
 
 
 COMMANDS = (table,)
@@ -53,26 +59,28 @@ COMMANDS = (table,)
 @with_features
 @with_output
 def create(application: Application, features: Features, output: Output) -> int:
-    """Create the table, or bring what it lacks to one that exists.
+    """Create the table, or add what is missing to an existing one.
 
-    It may be run at every deploy. Waits until the table is active, switches its TTL on, adds a
-    sparse index for each special key, one at a time, and applies what the options below ask
-    for. What cannot be changed on a table that exists, its keys above all, is printed as a
-    difference, and the exit code is 1.
+    It can be run at every deploy. It waits until the table is active, turns its TTL on, adds a
+    sparse index for each special key, one at a time, and applies the options below. What cannot
+    be changed on an existing table, such as its keys, is printed as a difference, and the exit
+    code is 1.
     """
-    options = patient(application).options
+    options = with_long_timeout(application).options
     with output.waiting(f"table {options.table}: until it is active") as status:
         made = tables.create(options, features, status.update)
     for step in made.steps:
         output.remark(str(step))
-    told = {
-        **dataclasses.asdict(made.table),
-        "steps": [dataclasses.asdict(step) for step in made.steps],
-        "differences": [dataclasses.asdict(one) for one in made.differences],
+    result = {
+        **wording.table_to_json(made.table),
+        "new": made.table.created,
+        "matches": made.holds,
+        "steps": [{"setting": one.setting, "supported": not one.lacking} for one in made.steps],
+        "differences": wording.differences_to_json(made.differences),
     }
     done = "created" if made.table.created else "exists"
     lines = (*_lines(made.table, done), *map(str, made.differences))
-    output.answer(told, lines)
+    output.answer(result, lines)
     return 0 if made.holds else NO
 
 
@@ -80,16 +88,16 @@ def create(application: Application, features: Features, output: Output) -> int:
 @with_table
 @with_output
 def show(application: Application, output: Output) -> int:
-    """Show all that is known of the table; exit 1 if there is none.
+    """Show the table's settings and size; exit 1 if there is no table.
 
-    The rows and bytes are AWS's own figures, up to six hours old.
+    The numbers of rows and bytes are AWS's own, and up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(patient(application).options)
+        found = tables.show(with_long_timeout(application).options)
     if found is None:
-        output.refuse(None, _missing(application))
+        output.refuse(missing_table(application))
         return NO
-    output.answer(dataclasses.asdict(found), (*_lines(found, "exists"), *_more(found)))
+    output.answer(wording.table_to_json(found), (*_lines(found, "exists"), *_more(found)))
     return 0
 
 
@@ -99,64 +107,61 @@ def show(application: Application, output: Output) -> int:
 @with_features
 @with_output
 def check(application: Application, features: Features, output: Output) -> int:
-    """Compare the table with what the options ask for; exit 1 if it differs.
+    """Compare the table with the options; exit 1 if it differs.
 
-    A note alone (another way to pay for it) is not a no. Nothing is changed.
+    Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        asked = patient(application).options
-        found = tables.check(asked, features, creates=application.creates(features))
-    told = {
+        asked = with_long_timeout(application).options
+        found = tables.check(asked, features, creates=application.create_command(features))
+    result = {
         "table": application.options.table,
-        "holds": found.holds,
-        "differences": [dataclasses.asdict(one) for one in found.differences],
+        "matches": found.holds,
+        "differences": wording.differences_to_json(found.differences),
     }
     if not found.differences:
-        output.answer(told, [f"table {application.options.table!r} is as the options ask"])
+        output.answer(result, [f"table {application.options.table!r} matches the options"])
     else:
-        output.draw(told, _drawn(application.options.table, found.differences))
+        output.draw(result, _drawn(application.options.table, found.differences))
     return 0 if found.holds else NO
 
 
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
 @with_table
-@click.option("--yes", is_flag=True, help="Do not ask for the table's name again.")
+@click.option("--yes", is_flag=True, help="Do not ask for the table's name.")
 @with_output
 def delete(application: Application, yes: bool, output: Output) -> int:  # noqa: FBT001  # click's
     """Delete the table with every session in it.
 
-    Asks for its name again. Refuses while deletion protection is on; exit 1 if there is none.
+    It asks for the table's name first, and refuses while deletion protection is on. Exit 1 if
+    there is no table.
     """
     name = application.options.table
-    asked = f"Every row of table {name!r} will be gone. Its name again"
+    asked = f"Every row of table {name!r} will be deleted. Type its name"
     if not yes and _typed(asked) != name:
-        output.refuse_nothing("that is not its name; nothing was deleted")
+        output.refuse("that is not the table's name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
-        unlocks = application.creates(tables.UNLOCKED)
-        ended = tables.delete(patient(application).options, status.update, unlocks=unlocks)
+        unlocks = application.create_command(tables.UNLOCKED)
+        ended = tables.delete(
+            with_long_timeout(application).options, status.update, unlocks=unlocks
+        )
     if not ended.done:
-        output.refuse(dataclasses.asdict(ended), ended.sentence)
+        output.refuse(ended.message)
         return NO
-    output.answer(dataclasses.asdict(ended), [ended.sentence])
+    output.answer(dataclasses.asdict(ended), [ended.message])
     return 0
 
 
 def _typed(asked: str) -> str:
-    """Ask for a name. Where nobody can answer, that is a wrong call and no interruption."""
+    """Ask for a name. Without a terminal that is a usage error, not an interruption."""
     try:
         return str(click.prompt(asked, err=True))
     except click.Abort:
         if sys.stdin.isatty():
             raise
-    click.echo(err=True)  # the question stands on the line
-    raise OptionError("the table's name was not given: say --yes where nobody can be asked")
-
-
-def _missing(application: Application) -> str:
-    name = application.options.table
-    creates = application.creates()
-    return f"there is no table {name!r} in this region and account; `{creates}` creates it"
+    click.echo(err=True)  # the question is on the line
+    raise OptionError("the table's name was not typed: without a terminal, give --yes")
 
 
 def _lines(is_: Description, done: str) -> Iterator[str]:
@@ -172,9 +177,9 @@ def _lines(is_: Description, done: str) -> Iterator[str]:
 
 
 def _more(is_: Description) -> Iterator[str]:
-    """Describe what `table create` has no need to say."""
-    yield f"  ceiling   {limited_to(is_.ceilings)}"
-    yield f"  holds     {counted(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
+    """Describe what `table create` does not print."""
+    yield f"  limit     {limited_to(is_.ceilings)}"
+    yield f"  contents  {format_count(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
     yield f"  deletion  protection {in_a_word(is_.protection)}"
     yield f"  backups   point-in-time recovery {in_a_word(is_.recovery)}"
     yield f"  at rest   encrypted {encrypted_by(is_.key)}"
@@ -184,9 +189,9 @@ def _more(is_: Description) -> Iterator[str]:
 
 def _drawn(name: str, found: tuple[Difference, ...]) -> Table:
     drawn = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "matter", "is", "ought to be"):
+    for heading in ("", "setting", "actual", "expected"):
         drawn.add_column(heading, overflow="fold")
     for one in found:
         severity = Text(one.severity, style=_COLORS[one.severity])
-        drawn.add_row(severity, *map(escaped, (one.matter, one.is_, one.ought)))
+        drawn.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
     return drawn

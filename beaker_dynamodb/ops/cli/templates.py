@@ -1,6 +1,6 @@
-"""The commands that print what AWS is told about us: policies and templates.
+"""The commands that print IAM policies and table templates.
 
-They make no call, and import no boto3.
+They make no call to AWS, and do not import boto3.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from beaker_dynamodb.provisioning.features import Features
 @with_features
 @click.option("--account", default="*", show_default=True, help="AWS account, 12 digits.")
 def policy(role: str, application: Application, features: Features, account: str) -> int:
-    """Print the least IAM policy of a role, as JSON.
+    """Print the smallest sufficient IAM policy of a role, as JSON.
 
-    app serves requests, deploy makes the table, operator looks after it. An application that
-    keeps sessions and caches needs two, one of them printed with --cache. Give deploy the same
-    options as `table create`: a right comes with the option that needs it. No role may delete
-    the table.
+    app serves requests, deploy creates the table, operator manages it. An application that
+    stores sessions and caches needs two policies, one of them printed with --cache. Give deploy
+    the same options as `table create`: each option adds the permissions that it needs. No role
+    may delete the table.
     """
     found = iam.policy(
         cast("iam.Role", role), application.options, account=account, features=features
@@ -45,7 +45,7 @@ def policy(role: str, application: Application, features: Features, account: str
 def cloudformation_(application: Application, features: Features) -> int:
     """Print the table as a CloudFormation template, in JSON.
 
-    The same table as `table create` makes. It is kept when its stack is deleted.
+    The same table as `table create` creates. It is retained when its stack is deleted.
     """
     click.echo(cloudformation.template(application.options, features), nl=False)
     return 0
@@ -58,7 +58,7 @@ def cloudformation_(application: Application, features: Features) -> int:
 def terraform_(application: Application, features: Features) -> int:
     """Print the table as a Terraform resource.
 
-    The same table as `table create` makes. Terraform refuses to destroy it.
+    The same table as `table create` creates. Terraform refuses to destroy it.
     """
     click.echo(terraform.resource(application.options, features), nl=False)
     return 0

@@ -1,6 +1,7 @@
-"""How sessions, spans, bytes and money are written, for people and for machines. Pure.
+"""How sessions, tables, durations, sizes and costs are written, for people and as JSON. Pure.
 
-What comes out of a table is anybody's: nothing of it reaches a terminal unescaped.
+docs/json.md documents the JSON. Any text of a table may come from anybody: none of it reaches a
+terminal unescaped.
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ import base64
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Final
 
 from beaker_dynamodb.ops import prices
-from beaker_dynamodb.ops.inspection import Inspected
+from beaker_dynamodb.ops.inspection import Inspection
 from beaker_dynamodb.ops.sessions import Session
+from beaker_dynamodb.provisioning.description import Description
+from beaker_dynamodb.provisioning.diff import Difference
 
-NOBODY: Final = "nothing there"
-ANOTHER_STORE: Final = "this row is of another store, which uses the same prefix; it is left alone"
+NOT_FOUND: Final = "there is no such session"
+OTHER_STORE: Final = (
+    "this row belongs to another store, which uses the same prefix; it is not touched"
+)
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _KB: Final = 1024
 _CENT: Final = 0.01
 
 
-def span(seconds: float) -> str:
-    """Write a span of time by its two largest units: 3d 4h, 12m 5s."""
+def format_duration(seconds: float) -> str:
+    """Write a duration by its two largest units: 3d 4h, 12m 5s."""
     left = max(0, int(seconds))
     words: list[str] = []
     for size, unit in _UNITS:
@@ -34,86 +40,143 @@ def span(seconds: float) -> str:
     return " ".join(words[:2]) or "0s"
 
 
-def amount(size: float) -> str:
+def format_size(size: float) -> str:
     """Write a number of bytes."""
     if size < _KB:
         return f"{size:,.0f} bytes"
     return f"{size / _KB:,.1f} KB" if size < _KB**2 else f"{size / _KB**2:,.1f} MB"
 
 
-def money(dollars: float) -> str:
+def format_dollars(dollars: float) -> str:
     """Write dollars and cents."""
     return "less than $0.01" if 0 < dollars < _CENT else f"${dollars:,.2f}"
 
 
-def priced(cost: prices.Cost) -> str:
+def format_cost(cost: prices.Cost) -> str:
     """Write units and what they cost."""
     return (
-        f"{counted(cost.read_units, 'read unit')} and {counted(cost.write_units, 'write unit')},"
-        f" {money(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
+        f"{format_count(cost.read_units, 'read unit')} and"
+        f" {format_count(cost.write_units, 'write unit')},"
+        f" {format_dollars(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
     )
 
 
-def counted(number: float, what: str) -> str:
+def format_count(number: float, what: str) -> str:
     """Write a number and what is counted: 1 row, 2 rows."""
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
 
 
-def others(number: int) -> str:
-    """Say how many rows of another store were met; nothing where there was none."""
-    return f"{counted(number, 'row')} of another store" if number else ""
+def format_other_rows(number: int) -> str:
+    """Write how many rows belong to another store; "" for none."""
+    return f"{format_count(number, 'row')} of another store" if number else ""
 
 
-def escaped(text: str) -> str:
-    """Write a text with every character that is no visible one, nor a space, as an escape."""
+def format_time(seconds: float) -> str:
+    """Write epoch seconds as ISO 8601 in UTC, without fractions: 2026-11-28T12:00:00Z."""
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def escape(text: str) -> str:
+    """Write a text with every character that is neither printable nor a space as an escape."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-def unfound(word: str) -> str:
-    """Say that nobody was found, and who could not be: or else a logout would look complete."""
-    name = word.partition("=")[0]
+def not_found_message(query: str) -> str:
+    """Say that no session was found, and which sessions cannot be found by a special key.
+
+    Without the second sentence, a logout everywhere would look complete when it is not.
+    """
+    name = query.partition("=")[0]
     return (
-        f"{NOBODY}: no live session has {escaped(word)}. Those last saved before special_keys named"
-        f" {name!r} lack the attribute, and are not found"
+        f"no live session has {escape(query)}. Sessions that were last saved before special_keys"
+        f" named {name!r} do not have the attribute, and are not found"
     )
 
 
-def line(session: Session, now: float) -> str:
+def describe_session(session: Session, now: float) -> str:
     """Write a session as one line."""
-    return "  ".join([escaped(session.id), *_facts(session, now)])
+    return "  ".join([escape(session.id), *_facts(session, now)])
 
 
 def _facts(session: Session, now: float) -> Iterator[str]:
     if session.expires is None:
         yield "never expires"
     elif session.live:
-        yield f"expires in {span(session.expires - now)}"
+        yield f"expires in {format_duration(session.expires - now)}"
     else:
-        yield f"expired {span(now - session.expires)} ago"
-    if session.begun is not None:
-        yield f"began {span(now - session.begun)} ago"
-    yield amount(session.size) + (f" and {session.pieces} pieces" if session.pieces else "")
-    yield from (f"{escaped(name)}={_value(value)}" for name, value in session.promoted.items())
-    if session.wrong:
-        yield f"cannot be read: {escaped(session.wrong)}"
+        yield f"expired {format_duration(now - session.expires)} ago"
+    if session.created is not None:
+        yield f"created {format_duration(now - session.created)} ago"
+    yield format_size(session.size) + (f" and {session.chunks} chunks" if session.chunks else "")
+    yield from (f"{escape(name)}={_value(value)}" for name, value in session.special_keys.items())
+    if session.error:
+        yield f"cannot be read: {escape(session.error)}"
 
 
-def told(session: Session) -> dict[str, Any]:
-    """Write a session for machines: times in epoch seconds, bytes in base64."""
-    promoted = {name: plain(value) for name, value in session.promoted.items()}
-    return {name: getattr(session, name) for name in Session.__slots__} | {"promoted": promoted}
+def session_to_json(session: Session) -> dict[str, Any]:
+    """Write a session for machines; each time in epoch seconds, and beside it in ISO 8601."""
+    written: dict[str, Any] = {}
+    for name in Session.__slots__:
+        value = getattr(session, name)
+        written[name] = to_json(value)
+        if name in {"expires", "created"}:
+            written[f"{name}_at"] = None if value is None else format_time(value)
+    return written
 
 
-def plain(value: object) -> object:
+def table_to_json(table: Description) -> dict[str, Any]:
+    """Write a table for machines; its settings have the names of the options and flags."""
+    capacity, limits = table.capacity or (None, None), table.ceilings or (None, None)
+    return {
+        "table": table.table,
+        "region": table.region,
+        "account": table.account,
+        "arn": table.arn,
+        "status": table.status,
+        "hash_key": _key_to_json(table.hash_key.name, table.hash_key.kind),
+        "range_key": table.range_key and _key_to_json(table.range_key.name, table.range_key.kind),
+        "ttl": {"attribute": table.expiry.attribute, "status": table.expiry.status},
+        "indexes": [
+            {
+                "name": index.name,
+                **_key_to_json(index.attribute, index.kind, name="attribute"),
+                "projection": index.projection,
+                "building": index.name in table.building,
+            }
+            for index in table.indexes
+        ],
+        "read_capacity_units": capacity[0],
+        "write_capacity_units": capacity[1],
+        "max_read_units": limits[0],
+        "max_write_units": limits[1],
+        "deletion_protection": table.protection,
+        "point_in_time_recovery": table.recovery,
+        "kms_key": table.key,
+        "tags": None if table.tags is None else dict(table.tags),
+        "rows": table.rows,
+        "size": table.size,
+    }
+
+
+def _key_to_json(attribute: str, kind: str, name: str = "name") -> dict[str, str]:
+    return {name: attribute, "type": kind}
+
+
+def differences_to_json(differences: tuple[Difference, ...]) -> list[dict[str, Any]]:
+    """Write what differs between a table and the options, for machines."""
+    return [dataclasses.asdict(one) for one in differences]
+
+
+def to_json(value: object) -> object:
     """Write a value as JSON has it; what JSON cannot hold, as text.
 
     JSON has no NaN and no infinity, and half of a surrogate pair is no text to most that read it.
-    Numbers and depth are bounded already: a row's values where it was described.
+    Numbers and depth are bounded already: a row's values when it was described.
     """
     if isinstance(value, Mapping):
-        return {_text(str(name)): plain(one) for name, one in value.items()}
+        return {_text(str(name)): to_json(one) for name, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(one) for one in value]
+        return [to_json(one) for one in value]
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
@@ -126,27 +189,27 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def inspection(found: Inspected) -> dict[str, Any]:
-    """Write a session that was looked at, for machines."""
-    plainly = dataclasses.replace(found, values=None)
-    rest = {name: getattr(plainly, name) for name in Inspected.__slots__}
-    return rest | {"session": told(found.session), "values": plain(found.values)}
+def inspection_to_json(found: Inspection) -> dict[str, Any]:
+    """Write an inspected session for machines."""
+    written = {name: to_json(getattr(found, name)) for name in Inspection.__slots__[1:]}
+    return {"session": session_to_json(found.session), **written}
 
 
-def inspection_lines(found: Inspected, now: float) -> Iterator[str]:
-    """Write a session that was looked at, for people."""
-    yield line(found.session, now)
+def describe_inspection(found: Inspection, now: float) -> Iterator[str]:
+    """Write an inspected session as lines for people."""
+    yield describe_session(found.session, now)
     kept = [found.serializer]
     kept += ["compressed"] if found.compressed else []
     kept += ["encrypted"] if found.encrypted else []
-    yield f"  {', '.join(kept)}: {amount(found.stored)} stored, {amount(found.text)} of text"
+    sizes = f"{format_size(found.stored_size)} stored, {format_size(found.text_size)} of text"
+    yield f"  {', '.join(kept)}: {sizes}"
     for name, value in (found.values or {}).items():
-        yield f"  {escaped(str(name))} = {escaped(repr(value))}"  # some classes' repr is as it is
-    if found.why:
-        yield f"  not shown: {escaped(found.why)}"
+        yield f"  {escape(str(name))} = {escape(repr(value))}"  # some classes' repr is as it is
+    if found.reason:
+        yield f"  not shown: {escape(found.reason)}"
 
 
 def _value(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    return escaped(str(value))
+    return escape(str(value))

@@ -1,4 +1,4 @@
-"""What the doctor looks at, a file a matter: pure decisions, facts in and findings out.
+"""The checks of `doctor`, a file for each topic: pure decisions, facts in and findings out.
 
-No check makes a call or asks the time; `doctor.py` gathers the facts.
+No check makes a call or reads the clock; `examine.py` gathers the facts.
 """

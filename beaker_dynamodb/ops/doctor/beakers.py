@@ -1,6 +1,6 @@
-"""Beaker's own settings beside ours: the cookie, the serializer, what makes sessions opaque.
+"""Check Beaker's own settings: the cookie, the serializer, what makes sessions opaque.
 
-Facts: what the application tells Beaker, and whether pyramid_beaker is there to read it.
+Facts: the application's settings, and whether pyramid_beaker is installed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ def cookie_is_signed(application: Application) -> Iterator[Finding]:
     """A signature keeps forged ids from the table, and two applications apart."""
     remedy = "session.secret = <output of: openssl rand -hex 32>"
     if application.secret:
-        said = "the cookie is signed (session.secret)"
+        message = "the cookie is signed (session.secret)"
         if len(application.secret) < _SECRET:
-            short = f"{said}, but by {len(application.secret)} characters: they can be guessed"
+            size = len(application.secret)
+            short = f"{message}, but the secret has {size} characters: it can be guessed"
             yield Finding("warning", "cookie", short, remedy)
         else:
-            yield Finding("ok", "cookie", said)
+            yield Finding("ok", "cookie", message)
         return
     yield Finding(
         "warning",
@@ -46,8 +47,8 @@ def cookie_is_signed(application: Application) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "prefix",
-            f"{application.options.prefix!r} is everybody's, and without a signature two"
-            " applications on one table take each other's sessions",
+            f"{application.options.prefix!r} is the default, and without a signature two"
+            " applications on one table accept each other's sessions",
             "session.prefix = myapp:",
         )
 
@@ -57,18 +58,16 @@ def cookie_has_flags(application: Application) -> Iterator[Finding]:
     settings = application.settings
     if not is_on(settings.get("secure")) and not is_local(application.options):
         yield Finding(
-            "warning", "cookie", "it is sent over plain http, too", "session.secure = true"
+            "warning", "cookie", "it is also sent over plain http", "session.secure = true"
         )
     if not is_on(settings.get("httponly")):
-        yield Finding(
-            "warning", "cookie", "scripts of the page can read it", "session.httponly = true"
-        )
+        yield Finding("warning", "cookie", "JavaScript can read it", "session.httponly = true")
     samesite = str(settings.get("samesite") or "Lax").lower()
     if samesite == "none":
         yield Finding(
             "warning",
             "cookie",
-            "other sites' pages send it with their requests (samesite none)",
+            "browsers send it with requests from other sites (samesite none)",
             "session.samesite = Lax",
         )
 
@@ -82,14 +81,14 @@ def access_times(application: Application) -> Iterator[Finding]:
         yield Finding(
             "error",
             "save_accessed_time",
-            "false contradicts session.timeout, and Beaker refuses both together",
+            "false contradicts session.timeout; Beaker refuses the two together",
             "session.save_accessed_time = true",
         )
         return
     yield Finding(
         "note",
         "save_accessed_time",
-        "false: a session that is only read expires all the same; touch_after has no effect",
+        "false: a session that is only read expires anyway, and touch_after has no effect",
         "session.save_accessed_time = true",
     )
 
@@ -108,7 +107,7 @@ def sessions_open(application: Application) -> Iterator[Finding]:
 
 
 def opaque_logout(application: Application) -> Iterator[Finding]:
-    """A logout of Beaker's own Session, where nobody can see that it is one."""
+    """A logout of Beaker's own Session that the backend cannot recognize as one."""
     moving = application.options.migrate_from
     if not moving or not application.settings.get("encrypt_key"):
         return
@@ -117,7 +116,7 @@ def opaque_logout(application: Application) -> Iterator[Finding]:
         "migrate_from",
         "with encrypt_key a logout under Beaker's own Session is saved like any other change: the"
         f" session is emptied here, and its old copy stays in {moving} until it expires there",
-        "StrictSession as session class; or import the sessions first, and take out"
+        "StrictSession as session class; or import the sessions first, and remove"
         " session.migrate_from",
     )
 
@@ -137,7 +136,7 @@ def pickles(application: Application) -> Iterator[Finding]:
         named, remedy = options.serializer, f"{one} = json, or {other}"
     if named == "pickle":
         yield Finding(
-            "note", "serializer", "pickle: who can write the table can run code here", remedy
+            "note", "serializer", "pickle: whoever can write to the table can run code here", remedy
         )
 
 
@@ -148,19 +147,19 @@ def session_class(application: Application) -> Iterator[Finding]:
         yield Finding(
             "error",
             "session_class",
-            "Beaker takes the text for the class itself, and fails with TypeError",
+            "Beaker expects a class here, not a text, and fails with TypeError",
             "[filter:session] use = egg:beaker-dynamodb",
         )
 
 
 def auto(application: Application) -> Iterator[Finding]:
-    """Beaker saves what nobody wrote into."""
+    """Beaker saves sessions that nothing was written into."""
     if is_on(application.settings.get("auto")):
         yield Finding(
             "note",
             "auto",
-            "each visitor without a session is a row and a write, robots among them",
-            "StrictSession as session class stores no session that nobody wrote into",
+            "each visitor without a session, including robots, costs a row and a write",
+            "StrictSession as session class, which stores no session without content",
         )
 
 
@@ -171,20 +170,20 @@ def corrupt(application: Application, *, pyramid: bool) -> Iterator[Finding]:
         yield Finding(
             "note",
             "invalidate_corrupt",
-            f"Beaker does not read {given!r} from an ini file as off: any text is on",
-            "take out session.invalidate_corrupt",
+            f"Beaker does not read {given!r} in an ini file as off: any text means on",
+            "remove session.invalidate_corrupt",
         )
     elif pyramid and not given:
         yield Finding(
             "note",
             "invalidate_corrupt",
-            "off where pyramid_beaker makes the sessions, and it is installed here: one that cannot"
+            "off by default under pyramid_beaker, which is installed here: a session that cannot"
             " be read is an error on each page, until the visitor deletes the cookie",
             "session.invalidate_corrupt = true",
         )
 
 
-#: What is asked of sessions; of caches, only `pickles`.
+#: The checks of sessions; for caches, only `pickles` applies.
 CHECKS: Final[tuple[Check, ...]] = (
     cookie_is_signed,
     cookie_has_flags,

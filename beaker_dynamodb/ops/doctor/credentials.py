@@ -1,6 +1,6 @@
-"""Who this process is to AWS, where its calls go, and whether the clocks agree.
+"""Check the AWS credentials, region and endpoint, and whether the clocks agree.
 
-Facts: the identity that the client tells, and the server's clock beside ours.
+Facts: the identity of the client, the server's clock, and ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from beaker_dynamodb.dynamodb.identity import Identity
 from beaker_dynamodb.ops.doctor.finding import Finding
 
-#: AWS refuses a signature that is older; a tenth of it is a clock that runs away.
+#: Seconds: AWS refuses older signatures; a tenth of that shows a clock that drifts.
 _REFUSED: Final = 300.0
 _DRIFTING: Final = 30.0
 #: botocore renews temporary credentials this long before their end (botocore/credentials.py).
@@ -30,20 +30,20 @@ _PLACES: Final = {
 
 
 def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
-    """Whether there are any, where from, and until when."""
+    """Whether there are credentials, from which source, and until when."""
     if not who.provider:
         yield Finding(
             "error",
             "credentials",
-            "none were found: not in the options, the environment, AWS's files, nor as a role",
+            "none found: neither in the options, the environment, AWS's files, nor from a role",
             "attach a role; or export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
         )
     elif who.expires is not None and who.expires <= now:
         yield Finding(
             "error",
             "credentials",
-            f"those of {who.provider} have expired, and were not renewed",
-            "aws sso login, or look at the role of the machine",
+            f"the credentials of {who.provider} have expired, and were not renewed",
+            "aws sso login, or check the role of the machine",
         )
     elif who.expires is not None:
         minutes = (who.expires - now) / 60
@@ -51,23 +51,23 @@ def credentials(who: Identity, now: float, *, local: bool) -> Iterator[Finding]:
         yield Finding(
             "warning" if soon else "ok",
             "credentials",
-            f"{_found(who)}, for {minutes:,.0f} minutes more"
-            + (": they ought to have been renewed by now" if soon else ", then renewed"),
-            "look at the provider of credentials" if soon else "",
+            f"{_found(who)}, valid for {minutes:,.0f} minutes"
+            + (": they should have been renewed by now" if soon else ", then renewed"),
+            "check the credential provider" if soon else "",
         )
     elif who.provider in _LASTING and not local:
         yield Finding(
             "note",
             "credentials",
-            f"{_found(who)}: a key that lasts; a role needs none",
-            "attach a role, and take the key away",
+            f"{_found(who)}: a long-lived key; with a role you need none",
+            "attach a role, and remove the key",
         )
     else:
         yield Finding("ok", "credentials", _found(who))
 
 
 def _found(who: Identity) -> str:
-    return f"found {_PLACES.get(who.provider, f'by {who.provider}')}"
+    return f"found {_PLACES.get(who.provider, f'by provider {who.provider}')}"
 
 
 def place(
@@ -83,8 +83,8 @@ def place(
         yield Finding(
             "warning",
             "region",
-            f"{who.region!r} is none that boto3 knows{meant}",
-            "region = " + near[0] if near else "pip install -U boto3, if it is a new one",
+            f"boto3 does not know {who.region!r}{meant}",
+            "region = " + near[0] if near else "pip install -U boto3, if the region is new",
         )
     else:
         yield Finding("ok", "region", who.region)
@@ -101,7 +101,7 @@ def transport(carried: tuple[str, str] | None) -> Iterator[Finding]:
 def clock(theirs: float | None, ours: float) -> Iterator[Finding]:
     """A wrong clock makes AWS refuse, and makes sessions expire early or late."""
     if theirs is None:
-        yield Finding("note", "clock", "the server did not tell its time")
+        yield Finding("note", "clock", "the server did not send its time")
         return
     off = ours - theirs
     words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the server's"
@@ -109,6 +109,8 @@ def clock(theirs: float | None, ours: float) -> Iterator[Finding]:
     if abs(off) >= _REFUSED:
         yield Finding("error", "clock", f"{words}: AWS refuses such calls", remedy)
     elif abs(off) >= _DRIFTING:
-        yield Finding("warning", "clock", f"{words}: sessions expire off by so much", remedy)
+        yield Finding(
+            "warning", "clock", f"{words}: sessions expire too early or too late by that", remedy
+        )
     else:
-        yield Finding("ok", "clock", "agrees with the server's to the second or so")
+        yield Finding("ok", "clock", "agrees with the server's, to about a second")

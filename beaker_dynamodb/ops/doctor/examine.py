@@ -1,7 +1,7 @@
-"""Looks over an application's store, from the options to a row that is written and read.
+"""Examine an application's store, from the options to a row that is written and read.
 
-Here the facts are gathered; what they mean is decided in `checks/`, and each finding is yielded
-as it is found. No row but one of its own is changed, and no table is created.
+The facts are gathered here; the other modules of this folder decide what they mean. Each finding
+is yielded as it is found. Only a row of its own is changed, and no table is created.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regions_of
-from beaker_dynamodb.dynamodb.probes import Probe, probes
+from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck, check_permissions
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.migration.source import MADE_BY_LOOKING, Backend, make_ready, place_of
-from beaker_dynamodb.ops.application import Application, begin_of, mistakes, regions, unread
-from beaker_dynamodb.ops.application import application as read
+from beaker_dynamodb.ops.application import (
+    Application,
+    find_mistakes,
+    find_unread,
+    load_application,
+    regions,
+    settings_prefix,
+)
 from beaker_dynamodb.ops.doctor import beakers, credentials, names, settings, table
 from beaker_dynamodb.ops.doctor.finding import Finding
-from beaker_dynamodb.ops.doctor.trip import own_key, trip
+from beaker_dynamodb.ops.doctor.round_trip import draw_key, make_round_trip
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -35,49 +41,51 @@ from beaker_dynamodb.runtime import REAL, Runtime
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 
 
-def look_over(
+def examine(
     config: str | None = None,
     *,
     given: Mapping[str, str] | None = None,
     cache: str | None = None,
     read_only: bool = False,
 ) -> Iterator[Finding]:
-    """Yield all findings of an application, from the names in its ini file on.
+    """Yield all findings of an application, beginning with the names in its ini file.
 
-    Args: as `application()` and `examine()` take.
-    Raises: OptionError, where there is no such file, section or region, or it is not ours.
+    Args: as of `load_application` and `examine_store`.
+    Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
-    wrong = tuple(mistakes(config, given=given, cache=cache))
+    wrong = tuple(find_mistakes(config, given=given, cache=cache))
     yield from names.versions(_installed())
     yield from names.backend(_found_by_beaker())
     misspelled = tuple(names.environment(os.environ))
     yield from misspelled
-    # What no line of the file explains has just been told, with its variable.
+    # A mistake without a name comes from the environment; its variable has just been reported.
     lines = (one for one in wrong if one.name or not misspelled)
     yield from names.mistakes(lines, config or "the command line")
-    yield from names.unread(unread(config, given=given, cache=cache), begin_of(cache))
+    yield from names.unread(find_unread(config, given=given, cache=cache), settings_prefix(cache))
     if config is not None and cache is None:
         yield from _caches(config)
     if not wrong:
-        yield from examine(read(config, given=given, cache=cache), read_only=read_only)
+        yield from examine_store(
+            load_application(config, given=given, cache=cache), read_only=read_only
+        )
 
 
 def _caches(config: str) -> Iterator[Finding]:
-    """Name the file's caches, which are looked at one by one."""
+    """Name the file's caches, which are checked one at a time."""
     try:
         yield from names.caches(regions(config), config)
     except OptionError as error:
         yield Finding("error", "caches", str(error))
 
 
-def examine(
+def examine_store(
     application: Application,
     *,
     read_only: bool = False,
     environ: Mapping[str, str] = os.environ,
     runtime: Runtime = REAL,
 ) -> Iterator[Finding]:
-    """Yield what is found of options that can be used; the last one says "unreachable", if so.
+    """Yield the findings of a store whose options are valid; the last may be `unreachable`.
 
     Run it as the application: under its credentials, its environment and its ini file.
 
@@ -100,10 +108,10 @@ def examine(
         yield table.failed("store", error)
 
 
-def exit_code(worst: Iterator[Finding]) -> int:
-    """Say how `doctor` ends: 0, 1 if an error was found, 3 if the store was not reached."""
+def exit_code(findings: Iterator[Finding]) -> int:
+    """Return the exit code: 0; 1 if an error was found; 3 if the store was not reached."""
     code = 0
-    for finding in worst:
+    for finding in findings:
         if finding.unreachable:
             return 3
         code = max(code, int(finding.severity == "error"))
@@ -111,7 +119,7 @@ def exit_code(worst: Iterator[Finding]) -> int:
 
 
 def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at what was configured, without a call."""
+    """Check the configuration, without a call."""
     url = application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL")
     yield from names.url(url)
     if application.kind == "session":
@@ -126,7 +134,7 @@ def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Find
 
 
 def _former(application: Application, runtime: Runtime, *, read_only: bool) -> Iterator[Finding]:
-    """Ask the store that sessions are moved from for one that nobody has."""
+    """Read a session id that does not exist from the old backend."""
     name = application.options.migrate_from
     if name is None:
         return
@@ -139,7 +147,7 @@ def _former(application: Application, runtime: Runtime, *, read_only: bool) -> I
         elif name == "file" and place and not any(one.is_file() for one in Path(place).rglob("*")):
             yield settings.nothing_moved(place)
         elif read_only and name in MADE_BY_LOOKING:
-            yield Finding("note", "migrate_from", f"{name} was not asked: that would write there")
+            yield Finding("note", "migrate_from", f"{name} was not checked: that would write there")
         else:
             Backend(name, given, runtime.token(), None).read()
             yield Finding("ok", "migrate_from", f"{name} answers")
@@ -148,7 +156,7 @@ def _former(application: Application, runtime: Runtime, *, read_only: bool) -> I
 
 
 def _reached(application: Application, client: Client, runtime: Runtime) -> Iterator[Finding]:
-    """Look at who we are, and where the calls go."""
+    """Check the credentials, and where the calls go."""
     who = identity(client)
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, runtime.clock(), local=local)
@@ -159,7 +167,7 @@ def _reached(application: Application, client: Client, runtime: Runtime) -> Iter
 def _found(
     application: Application, mine: Rows, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
-    """Look at the table, and at what may be done with it."""
+    """Check the table, and what may be done with it."""
     ought = table_spec(application.options)
     try:
         is_ = provision.describe(mine.table.client, application.options.table)
@@ -171,36 +179,36 @@ def _found(
             return
     else:
         if is_ is None:
-            yield from table.missing(application, application.creates())
+            yield from table.missing(application, application.create_command())
             return
-        yield from table.shape(is_, ought, application.creates())
-        yield from table.safety(is_, application.creates())
+        yield from table.shape(is_, ought, application.create_command())
+        yield from table.safety(is_, application.create_command())
         if is_.schema() != ought.ought():
-            return  # what follows could only say the same in other words
-    key = own_key(mine, application.kind, runtime)
+            return  # all further checks would fail for the same reason
+    key = draw_key(mine, application.kind, runtime)
     ranged = application.options.range_key is not None and application.kind == "cache"
-    made: list[Probe] = []
-    for probe in probes(mine.table, key, ranged=ranged):
-        made.append(probe)
-        if isinstance(probe.error, Unavailable):
+    made: list[PermissionCheck] = []
+    for check in check_permissions(mine.table, key, ranged=ranged):
+        made.append(check)
+        if isinstance(check.error, Unavailable):
             break
-    clock = next((probe.clock for probe in made if probe.clock is not None), None)
+    clock = next((check.clock for check in made if check.clock is not None), None)
     yield from credentials.clock(clock, runtime.clock())
     findings = list(table.permissions(_policy(application), made))
     yield from findings
     if not read_only and exit_code(iter(findings)) == 0:
-        yield from table.round_trip(trip(mine, key, runtime))
+        yield from table.round_trip(make_round_trip(mine, key, runtime))
 
 
 def _policy(application: Application) -> str:
-    """Write the command that prints what the application must be allowed."""
+    """Return the command that prints the application's policy."""
     if application.call:
         return f"beaker-dynamodb policy app {application.call}"
     return "beaker-dynamodb policy app, with the options that the doctor got"
 
 
 def _found_by_beaker() -> str:
-    """Name the class that Beaker itself finds for ext:dynamodb, "" where it finds none."""
+    """Return the name of the class that Beaker itself finds for ext:dynamodb, or ""."""
     from beaker.cache import clsmap
 
     try:
@@ -211,7 +219,7 @@ def _found_by_beaker() -> str:
 
 
 def _installed() -> Mapping[str, str]:
-    """Name what is installed, and in which version."""
+    """Return the installed packages with their versions."""
     there = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }

@@ -1,7 +1,7 @@
-"""What a check says: how bad, about what, in one sentence, and the remedy.
+"""The result of a check: severity, name of the check, message and remedy.
 
 error: sessions or caches do not work, or will not. warning: they work, but something is unsafe
-or will hurt. note: worth knowing. ok: looked at, and well.
+or will cause trouble. note: worth knowing. ok: checked, nothing wrong.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Severity = Literal["ok", "note", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding; `remedy` is a command or a line of the ini file, "" where there is none.
+    """One finding; `remedy` is a command or a line of the ini file, or "".
 
-    `unreachable`: the store did not answer, and nothing further can be found out.
+    `unreachable`: the store did not answer, and nothing further can be checked.
     """
 
     severity: Severity
-    matter: str
-    said: str
+    check: str
+    message: str
     remedy: str = ""
     unreachable: bool = False
 
     def __post_init__(self) -> None:
-        """Mask what a URL in a name, a value or an address may hold."""
-        for name in ("said", "remedy"):
+        """Mask passwords that a URL in a name, a value or an address may hold."""
+        for name in ("message", "remedy"):
             object.__setattr__(self, name, mask(getattr(self, name)))

@@ -1,6 +1,6 @@
-"""Where newcomers stumble: names that are read by nobody, addresses that are another backend's.
+"""Check names that nothing reads, addresses of other backends, and installed versions.
 
-Facts: the names of environment variables, the `url` that was given, versions that are installed.
+Facts: the names of environment variables, the `url` that was given, the installed versions.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _NAMES: Final = tuple(
 
 
 def environment(names: Iterable[str]) -> Iterator[Finding]:
-    """A variable that is meant for us, but has another name, is read by nobody."""
+    """A variable that is meant for us but misspelled is not read."""
     for name in sorted(names):
         if not name.upper().startswith("BEAKER_DYNAMO") or name in _NAMES:
             continue
         near = difflib.get_close_matches(name.upper(), _NAMES, n=1, cutoff=_CLOSE)
         meant = f"; did you mean {near[0]}?" if near else ""
         remedy = f"export {near[0]}=..., unset {name}" if near else f"unset {name}"
-        yield Finding("error", "environment", f"{name} is read by nobody{meant}", remedy)
+        yield Finding("error", "environment", f"{name} is not read{meant}", remedy)
 
 
 def url(given: object) -> Iterator[Finding]:
-    """A url of another scheme is set aside, for pyramid_beaker hands one to every region."""
+    """A url of another scheme is ignored, because pyramid_beaker gives one to every region."""
     if not given:
         return
     text = str(given).strip()
@@ -53,47 +53,49 @@ def url(given: object) -> Iterator[Finding]:
         yield Finding(
             "error",
             "url",
-            f"begins with {scheme + colon + ('//' if rest.startswith('//') else '')!r}, which is no"
-            " address of ours",
+            f"begins with {scheme + colon + ('//' if rest.startswith('//') else '')!r}, expected"
+            f" '{_SCHEME}://'",
             "url = dynamodb://REGION/TABLE?option=value",
         )
         return
     yield Finding(
         "note",
         "url",
-        "is another backend's, and is set aside",
-        "url = dynamodb://REGION/TABLE?option=value, or take it out",
+        "belongs to another backend, and is ignored",
+        "url = dynamodb://REGION/TABLE?option=value, or remove it",
     )
 
 
 def mistakes(wrong: Iterable[Mistake], source: str) -> Iterator[Finding]:
-    """Options that cannot be used: each is an error at the first request."""
+    """Invalid options: each is an error at the first request."""
     for one in wrong:
         in_the_file = one.name and not one.name.startswith("-o ")
         where = f"{one.name} in {source}" if in_the_file else one.name
-        yield Finding("error", "options", one.said, where)
+        yield Finding("error", "options", one.message, where)
 
 
 def unread(given: Iterable[tuple[str, str | None]], begin: str) -> Iterator[Finding]:
-    """A setting that nobody reads: Beaker takes any name without a word."""
+    """A setting that nothing reads: Beaker accepts any name silently."""
     for name, near in given:
-        said = f"{begin}{name} is read by nobody"
+        message = f"{begin}{name} is not read by anything"
         if near:
-            yield Finding("error", "options", f"{said}; did you mean {begin}{near}?", "rename it")
+            yield Finding(
+                "error", "options", f"{message}; did you mean {begin}{near}?", "rename it"
+            )
         else:
-            yield Finding("warning", "options", said, f"take out {begin}{name}")
+            yield Finding("warning", "options", message, f"remove {begin}{name}")
 
 
 def caches(regions: Iterable[str], source: str) -> Iterator[Finding]:
-    """What the doctor was not asked to look at: each region may have a table of its own."""
+    """Caches are not checked with the sessions: each region may have a table of its own."""
     for region in regions:
         what = "the caches" if region == DEFAULT_REGION else f"the cache region {region!r}"
         remedy = f"beaker-dynamodb doctor -c {shlex.quote(source)} --cache {shlex.quote(region)}"
-        yield Finding("note", "caches", f"{what} of the file: not looked at", remedy)
+        yield Finding("note", "caches", f"{what} of the file: not checked", remedy)
 
 
 def versions(installed: Mapping[str, str]) -> Iterator[Finding]:
-    """What is too old is not tested with us, and may fail in any way."""
+    """Packages that are too old are not tested with this one, and may fail in any way."""
     named = ", ".join(f"{name} {version}" for name, version in installed.items())
     old = [name for name, least in OLDEST.items() if _numbers(installed.get(name, "0")) < least]
     if not old:
@@ -109,9 +111,9 @@ def versions(installed: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def backend(found: str) -> Iterator[Finding]:
-    """Beaker looks backends up by entry points; where it finds none, no session can be made.
+    """Beaker finds backends by entry points; without ours no session can be created.
 
-    Args: the full name of the class that Beaker finds, or "" where it finds none.
+    Args: *found*: the full name of the class that Beaker finds, or "".
     """
     if found == BACKEND:
         yield Finding("ok", "backend", "Beaker finds ext:dynamodb")
@@ -119,7 +121,7 @@ def backend(found: str) -> Iterator[Finding]:
         yield Finding(
             "error",
             "backend",
-            f"Beaker finds another package's class under the name ext:dynamodb: {found}",
+            f"Beaker finds a class of another package under the name ext:dynamodb: {found}",
             "pip uninstall the package that it belongs to",
         )
     else:
@@ -127,8 +129,8 @@ def backend(found: str) -> Iterator[Finding]:
         yield Finding(
             "error",
             "backend",
-            "Beaker does not find ext:dynamodb, and raises KeyError at the first session: it is"
-            f" older than {least}, or this package is on the path but was not installed",
+            "Beaker does not find ext:dynamodb, and raises KeyError at the first session: Beaker is"
+            f" older than {least}, or this package is on the path but not installed",
             f"pip install -U 'Beaker>={least}' beaker-dynamodb",
         )
 

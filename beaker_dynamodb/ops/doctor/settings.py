@@ -1,6 +1,6 @@
-"""Options that contradict each other or the waiting server around them, and forgotten ones.
+"""Check options that contradict each other or the server's time-outs, and forgotten ones.
 
-Facts: what the application tells Beaker, ours and Beaker's own. Each check is one function.
+Facts: the application's settings, ours and Beaker's own. Each check is one function.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "[::1]", "embedded", "host.docker.int
 
 
 def ini(application: Application, line: str) -> str:
-    """Write a line of the ini file."""
+    """Return a line of the ini file."""
     return f"{application.begin}{line}"
 
 
@@ -33,7 +33,7 @@ def is_local(options: Options) -> bool:
 
 
 def duration(value: object) -> float | None:
-    """Read one of Beaker's own durations, in seconds; None where it is none."""
+    """Parse one of Beaker's own durations, in seconds; None if it is not a number."""
     try:
         return float(str(value)) if value not in {None, ""} else None
     except ValueError:
@@ -41,42 +41,42 @@ def duration(value: object) -> float | None:
 
 
 def touches(application: Application) -> Iterator[Finding]:
-    """A session that is only read is written when its expiry has fallen behind."""
+    """How often a session that is only read is written, to move its expiry."""
     options, timeout = application.options, duration(application.settings.get("timeout"))
     if options.touch_after == 0:
         yield Finding(
             "note",
             "touch_after",
-            "every request that reads a session writes it: a write costs five to twenty reads",
+            "every request that reads a session also writes it, which costs five to twenty reads",
             ini(application, "touch_after = 5m"),
         )
     elif timeout and options.touch_after and options.touch_after > timeout / 10:
         yield Finding(
             "note",
             "touch_after",
-            f"{options.touch_after:g} s is more than a tenth of the timeout ({timeout:g} s), and"
-            f" counts as {timeout / 10:g} s",
+            f"{options.touch_after:g} s is more than a tenth of the timeout ({timeout:g} s), so"
+            f" {timeout / 10:g} s is used",
             ini(application, f"touch_after = {timeout / 10:g}"),
         )
 
 
 def lifetimes(application: Application) -> Iterator[Finding]:
-    """Rows that never expire are paid for ever."""
+    """Rows that never expire cost money forever."""
     options = application.options
     timeout = application.settings.get("timeout")
     if options.ttl == 0:
         yield Finding(
             "warning",
             "ttl",
-            "rows that Beaker gives no lifetime are kept for ever",
+            "rows to which Beaker gives no lifetime are kept forever",
             ini(application, "ttl = 30d"),
         )
     elif not timeout and application.kind == "session":
         yield Finding(
             "note",
             "timeout",
-            f"Beaker gives sessions no timeout; they last {options.ttl / 86400:g} days after the"
-            " last write",
+            f"sessions have no timeout; they expire {options.ttl / 86400:g} days after the last"
+            " write",
             "session.timeout = 3600",
         )
 
@@ -89,30 +89,30 @@ def waiting(application: Application) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "time-outs",
-            f"a call to a silent DynamoDB takes up to {longest:g} s ({options.max_attempts}"
-            f" attempts); gunicorn kills a worker after {_GUNICORN:g} s",
+            f"a call that DynamoDB does not answer takes up to {longest:g} s"
+            f" ({options.max_attempts} attempts); gunicorn kills a worker after {_GUNICORN:g} s",
             ini(application, "read_timeout = 2s"),
         )
     if application.kind == "cache" and options.lock_wait >= _GUNICORN:
         yield Finding(
             "warning",
             "lock_wait",
-            f"a page waits up to {options.lock_wait:g} s for another that makes the value; gunicorn"
-            f" kills a worker after {_GUNICORN:g} s",
+            f"a page waits up to {options.lock_wait:g} s for another that creates the value;"
+            f" gunicorn kills a worker after {_GUNICORN:g} s",
             ini(application, "lock_wait = 20s"),
         )
     if application.kind == "cache" and options.lock_lease > options.lock_wait:
         yield Finding(
             "note",
             "lock_lease",
-            "after a maker that died, waiters give up before its lock ends, and make the value"
-            " themselves",
+            "if the process that creates a value dies, waiting ones give up before its lock"
+            " expires, and create the value themselves",
             ini(application, f"lock_wait = {options.lock_lease + 5:g}s"),
         )
 
 
 def places(application: Application) -> Iterator[Finding]:
-    """A store of development, or keys that never end, in the configuration."""
+    """A store for development, or long-lived keys, in the configuration."""
     options = application.options
     if options.endpoint_url == "embedded":
         yield Finding(
@@ -120,33 +120,33 @@ def places(application: Application) -> Iterator[Finding]:
             "endpoint_url",
             "the table is in the memory of one process: a second worker does not share it, and a"
             " restart logs everybody out; for development only",
-            f"take out {ini(application, 'endpoint_url')}",
+            f"remove {ini(application, 'endpoint_url')}",
         )
     elif is_local(options):
         yield Finding(
             "note",
             "endpoint_url",
             "the table is on this machine; for development only",
-            f"take out {ini(application, 'endpoint_url')} in production",
+            f"remove {ini(application, 'endpoint_url')} in production",
         )
     elif (options.endpoint_url or "").startswith("http://"):
         yield Finding(
             "warning",
             "endpoint_url",
-            "sessions travel without TLS",
+            "sessions are sent without TLS",
             ini(application, "endpoint_url = https://..."),
         )
     if options.aws_secret_access_key and not is_local(options):
         yield Finding(
             "warning",
             "credentials",
-            "an AWS key stands in the configuration; a role needs none",
-            f"take out {ini(application, 'aws_secret_access_key')}, and attach a role",
+            "an AWS key is in the configuration; with a role you need none",
+            f"remove {ini(application, 'aws_secret_access_key')}, and attach a role",
         )
 
 
 def conflicts(application: Application) -> Iterator[Finding]:
-    """What gives up the guarantee that two requests lose nothing."""
+    """Settings under which overlapping requests can lose a change."""
     options = application.options
     if application.kind == "cache":
         return
@@ -154,14 +154,14 @@ def conflicts(application: Application) -> Iterator[Finding]:
         yield Finding(
             "note",
             "on_conflict",
-            "of two requests that overlap, the later save wins and the other's change is lost",
+            "if two requests overlap, the later save wins and the other's change is lost",
             "session.on_conflict = merge",
         )
     if options.envelope == "none":
         yield Finding(
             "note",
             "envelope",
-            "sessions are never opened, so never merged: a slow reader can undo a change",
+            "sessions are never opened, so never merged: a slow request can undo a change",
             "session.envelope = auto",
         )
     if not options.consistent_read:
@@ -174,7 +174,7 @@ def conflicts(application: Application) -> Iterator[Finding]:
 
 
 def encryption(application: Application) -> Iterator[Finding]:
-    """What encryption leaves readable, and steps of a change that were left half way."""
+    """What encryption leaves readable, and unfinished steps of a change of keys."""
     options = application.options
     if not options.encryption_keys:
         return
@@ -185,46 +185,46 @@ def encryption(application: Application) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "encryption_keys",
-            "`plain` stands first: rows are written without encryption (a step of a change)",
-            "move `plain` behind the key, or take it out; docs/changing.md",
+            "`plain` comes first: rows are written without encryption (a step of a change)",
+            "move `plain` behind the key, or remove it; docs/changing.md",
         )
     elif not options.encryption_required:
         yield Finding(
             "warning",
             "encryption_required",
-            "rows without encryption are read too: who can write the table can plant one",
+            "rows without encryption are read too: whoever can write to the table can plant one",
             ini(application, "encryption_required = true"),
         )
 
 
 def moving(application: Application) -> Iterator[Finding]:
-    """A move that is still under way costs a look into the old store for each new visitor."""
+    """During a migration each new visitor costs a read of the old store."""
     if application.options.migrate_from:
         yield Finding(
             "note",
             "migrate_from",
             "sessions are still looked for in the old store",
-            "when the longest session time is over: take out session.migrate_from",
+            "when the longest session lifetime is over: remove session.migrate_from",
         )
 
 
 def unmoved(error: DynamoDBBackendError) -> Finding:
-    """Who has not been moved yet gets an error page, and keeps the cookie."""
-    remedy = "start it, or take out session.migrate_from and log out who was not moved"
+    """A visitor whose session is not moved yet gets an error page, and keeps the cookie."""
+    remedy = "start it, or remove session.migrate_from, which logs out whoever was not moved"
     down = isinstance(error, Unavailable)  # a mistake in the options holds its own remedy
     return Finding("error", "migrate_from", str(error), remedy if down else "")
 
 
 def no_place(place: str) -> Finding:
-    """Beaker makes one where none is, so a misspelled name looks like a store without sessions."""
-    said = f"there is no {shown(place)}: no session of anybody's stands there"
-    return Finding("error", "migrate_from", said, "the options behind session.migrate_from.")
+    """Beaker creates a missing folder, so a misspelled name looks like a store without sessions."""
+    message = f"there is no {shown(place)}, so no session can be moved from there"
+    return Finding("error", "migrate_from", message, "check the options of session.migrate_from")
 
 
 def nothing_moved(place: str) -> Finding:
-    """An application that ran once under a misspelled name has made the folder."""
-    said = f"there is no session in {shown(place)}: is it the folder of the old application?"
-    return Finding("warning", "migrate_from", said, "the options behind session.migrate_from.")
+    """An application that ran once under a misspelled name has created the folder."""
+    message = f"there is no session in {shown(place)}: is it the folder of the old application?"
+    return Finding("warning", "migrate_from", message, "check the options of session.migrate_from")
 
 
 CHECKS: Final[tuple[Check, ...]] = (

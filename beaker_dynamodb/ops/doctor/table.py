@@ -1,6 +1,6 @@
-"""The table as the application finds it: its shape, what it may do there, and a row that lives.
+"""Check the table: its settings, the application's permissions, and a row's round trip.
 
-Facts: the description, the probes, the round trip.
+Facts: the description, the permission checks, the round trip.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.dynamodb.probes import Probe
+from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor.finding import Finding
@@ -17,43 +17,43 @@ from beaker_dynamodb.provisioning.description import Description, paid_for
 from beaker_dynamodb.provisioning.diff import differences
 from beaker_dynamodb.provisioning.spec import TableSpec
 
-#: Seconds. A call within one region takes a few milliseconds; more is felt on every page.
+#: Seconds. A call within one region takes a few milliseconds; more slows every page down.
 _SLOW: Final = 0.1
 _REACH: Final = (
-    "wait if AWS has an outage, nobody is logged out; else the network from here, a proxy,"
-    " or option endpoint_url"
+    "if AWS has an outage, wait: nobody is logged out; else check the network, a proxy, and"
+    " option endpoint_url"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
-    """A row written, read and deleted: seconds each, units in all, and what went wrong."""
+class RoundTrip:
+    """A row written, read and deleted: seconds of each call, units of all, and what failed."""
 
     seconds: tuple[float, ...] = ()
     read_units: float = 0
     write_units: float = 0
-    wrong: str = ""
+    message: str = ""
     error: DynamoDBBackendError | None = None
 
 
-def embedded(lacking: str) -> Iterator[Finding]:
-    """A table in the memory of the application's own process is out of everybody's reach."""
-    if lacking:
-        yield Finding("error", "table", lacking)
+def embedded(missing_extra: str) -> Iterator[Finding]:
+    """A table in the memory of the application's own process cannot be reached from here."""
+    if missing_extra:
+        yield Finding("error", "table", missing_extra)
     else:
-        said = (
-            "lives inside the application's own process: from outside there is no more to look at"
+        message = (
+            "exists only inside the application's own process, and cannot be checked from here"
         )
-        yield Finding("note", "table", said, "DynamoDB Local, for a table that both can reach")
+        yield Finding("note", "table", message, "DynamoDB Local, for a table that both can reach")
 
 
 def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]:
-    """Whether the table is what the options name; what is as it ought to be, too.
+    """Compare the table with the options; what matches is reported too.
 
-    Args: the *command* that makes the table.
+    Args: *command* creates the table.
     """
     found = differences(is_, ought)
-    wrong = {one.matter.partition(" ")[0] for one in found}
+    wrong = {one.setting.partition(" ")[0] for one in found}
     account = f", account {is_.account}" if is_.account else ""
     if "status" not in wrong:
         rows = f"{is_.rows:,} row{'' if is_.rows == 1 else 's'}"
@@ -68,20 +68,25 @@ def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]
     if ought.indexes and "index" not in wrong:
         yield Finding("ok", "indexes", ", ".join(index.name for index in is_.indexes))
     for one in found:
-        said = f"is {one.is_}, ought to be {one.ought}"
+        message = f"is {one.actual}, expected {one.expected}"
         remedy = command
-        if one.matter == "key schema":
+        if one.setting == "key schema":
             remedy = "another table, or the names of its keys: hash_key = ..., range_key = ..."
-        if one.matter == "TTL" and is_.expiry.attribute:
+        if one.setting == "TTL" and is_.expiry.attribute:
             remedy = f"ttl_attribute = {is_.expiry.attribute}, or aws dynamodb update-time-to-live"
-        yield Finding(one.severity, one.matter, said, remedy)
+        yield Finding(one.severity, one.setting, message, remedy)
 
 
 def safety(is_: Description, command: str) -> Iterator[Finding]:
-    """What protects the table, and what keeps what users deleted."""
+    """What protects the table, and backups that keep deleted sessions."""
     if not is_.protection:
         remedy = f"{command} --deletion-protection"
-        yield Finding("note", "protection", "anybody with the right deletes it in one call", remedy)
+        yield Finding(
+            "note",
+            "protection",
+            "off: whoever has the permission can delete the table in one call",
+            remedy,
+        )
     if is_.recovery:
         yield Finding(
             "note",
@@ -92,9 +97,9 @@ def safety(is_: Description, command: str) -> Iterator[Finding]:
 
 
 def missing(application: Application, command: str) -> Iterator[Finding]:
-    """No table: the first request makes it, or nobody does."""
+    """No table: whether the first request creates it."""
     creates = application.options.create_table
-    then = "the first request creates it, if its role may" if creates else "nobody creates it"
+    then = "the first request creates it, if its role may" if creates else "no request creates it"
     yield Finding(
         "error",
         "table",
@@ -106,49 +111,49 @@ def missing(application: Application, command: str) -> Iterator[Finding]:
 def undescribed(application: Application, error: AccessRefused) -> Iterator[Finding]:
     """A role that may not describe the table cannot create one either."""
     if error.call is not None and error.call.code != "AccessDeniedException":
-        yield Finding("error", "credentials", str(error), "look at the key, and at the clock")
+        yield Finding("error", "credentials", str(error), "check the key and the clock")
     elif application.options.create_table:
         yield Finding(
             "warning",
             "create_table",
-            "is true, but this role may not describe a table, so it cannot make one",
+            "is true, but this role may not describe a table, so it cannot create one",
             f"{application.kind}.create_table = false",
         )
     else:
         yield Finding(
             "note",
             "table",
-            "this role may not describe it (it need not): keys, TTL and indexes were not compared",
+            "this role may not describe it (it need not): keys, TTL and indexes were not checked",
             "run `beaker-dynamodb table check` with an operator's role",
         )
 
 
-def permissions(role: str, made: Iterable[Probe]) -> Iterator[Finding]:
-    """Each call that the application makes, made once on a key that nobody has."""
+def permissions(role: str, made: Iterable[PermissionCheck]) -> Iterator[Finding]:
+    """Each call that the application makes, made once on a key that does not exist."""
     may = []
-    for probe in made:
-        if probe.error is None:
-            may.append(probe.operation)
-        elif isinstance(probe.error, AccessRefused):
+    for check in made:
+        if check.error is None:
+            may.append(check.operation)
+        elif isinstance(check.error, AccessRefused):
             yield Finding(
                 "error",
                 "permissions",
-                f"the application needs dynamodb:{probe.operation}, and AWS refuses it",
+                f"the application needs dynamodb:{check.operation}, which AWS refuses",
                 role,
             )
         else:
-            yield failed("permissions", probe.error)
+            yield failed("permissions", check.error)
     if may:
         yield Finding("ok", "permissions", ", ".join(may))
 
 
-def round_trip(trip: Trip) -> Iterator[Finding]:
+def round_trip(trip: RoundTrip) -> Iterator[Finding]:
     """A row of our own: written, read, compared, deleted."""
     if trip.error is not None:
         yield failed("round trip", trip.error)
         return
-    if trip.wrong:
-        yield Finding("error", "round trip", trip.wrong)
+    if trip.message:
+        yield Finding("error", "round trip", trip.message)
         return
     names = zip(("write", "read", "delete"), trip.seconds, strict=True)
     took = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in names)
@@ -163,8 +168,8 @@ def round_trip(trip: Trip) -> Iterator[Finding]:
     )
 
 
-def failed(matter: str, error: DynamoDBBackendError) -> Finding:
-    """Say an error of ours as a finding; all but an outage hold their own remedy."""
+def failed(check: str, error: DynamoDBBackendError) -> Finding:
+    """Turn an error of ours into a finding; all but outages say their own remedy."""
     if isinstance(error, Unavailable):
-        return Finding("error", matter, str(error), _REACH, unreachable=True)
-    return Finding("error", matter, str(error))
+        return Finding("error", check, str(error), _REACH, unreachable=True)
+    return Finding("error", check, str(error))

@@ -1,7 +1,7 @@
-"""One row of our own, written, read and deleted as the application would: it can be done, or not.
+"""Write, read and delete one row as the application would.
 
-It stands under the application's prefix, under a name that is drawn, and is deleted whatever
-happens; if that fails too, it expires within minutes.
+The row has the application's prefix and a random name, and is deleted whatever happens; if that
+fails too, it expires within minutes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from beaker_dynamodb.dynamodb.table import Never
 from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops.doctor.table import Trip
+from beaker_dynamodb.ops.doctor.table import RoundTrip
 from beaker_dynamodb.runtime import Runtime
 
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
 _LIFE: Final = 300
 
 
-def own_key(rows: Rows, kind: Kind, runtime: Runtime) -> Key:
-    """Draw a key under the application's prefix that nobody has."""
+def draw_key(rows: Rows, kind: Kind, runtime: Runtime) -> Key:
+    """Return a random key under the application's prefix."""
     name = f"doctor-{runtime.token()}"
     return rows.layout.session(name) if kind == "session" else rows.layout.value(name, "doctor")
 
 
-def trip(rows: Rows, key: Key, runtime: Runtime) -> Trip:
-    """Write, read, compare and delete one row; say what it took."""
-    units, seconds, wrong = [0.0, 0.0], list[float](), ""
+def make_round_trip(rows: Rows, key: Key, runtime: Runtime) -> RoundTrip:
+    """Write, read, compare and delete one row; return times and units."""
+    units, seconds, message = [0.0, 0.0], list[float](), ""
     failure: DynamoDBBackendError | None = None
 
     def count(event: metering.Event) -> None:
@@ -46,13 +46,13 @@ def trip(rows: Rows, key: Key, runtime: Runtime) -> Trip:
         rows.write(record, _VALUE, Never(), None)
         found = rows.read(key, consistent=True, now=now)
         if found is None or found.value != _VALUE:
-            wrong = "what was read is not what was written"
+            message = "the row that was read differs from the one that was written"
     except DynamoDBBackendError as error:
         failure = error
     finally:
         failure = _deleted(rows, key) or failure
         end()
-    return Trip(tuple(seconds), units[0], units[1], wrong, failure)
+    return RoundTrip(tuple(seconds), units[0], units[1], message, failure)
 
 
 def _deleted(rows: Rows, key: Key) -> DynamoDBBackendError | None:
