@@ -190,5 +190,5 @@ def test_a_server_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
     done = run(tmp_path, url)
 
     assert done.returncode == 1
-    assert f"nothing answers at {url}: start DynamoDB Local there" in done.stdout
+    assert f"nothing responds at {url}: start DynamoDB Local there" in done.stdout
     assert "Traceback" not in done.stdout

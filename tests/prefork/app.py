@@ -46,7 +46,7 @@ def share_clients_across_processes() -> None:
     renew: Callable[[Any], None] = clients.Client.renew
 
     def once(client: Any) -> None:
-        if not hasattr(client, "_client"):
+        if not hasattr(client, "_lock"):
             renew(client)
 
     def believed(self: Any, key: Any, item: Any) -> Any:
