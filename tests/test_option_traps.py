@@ -93,7 +93,7 @@ def test_a_default_serializer_for_caches_does_not_break_sessions() -> None:
     [
         ({"aws_access_key_id": "AKIA"}, "go together"),
         ({"aws_secret_access_key": "hunter2"}, "go together"),
-        ({"aws_session_token": "hunter2"}, "says nothing without 'aws_access_key_id'"),
+        ({"aws_session_token": "hunter2"}, "has no effect without 'aws_access_key_id'"),
         ({"aws_access_key_id": "AKIA", "aws_session_token": "hunter2"}, "go together"),
     ],
 )
@@ -111,8 +111,8 @@ def test_half_of_a_pair_of_credentials_is_no_outage(given: dict[str, object], wo
         ("session.tabel", "'tabel', not 'session.tabel'"),
         ("beaker.session.table", "'table', not 'beaker.session.table'"),
         ("cache.table", "'table', not 'cache.table'"),
-        ("secret", "'secret' is not one of beaker_dynamodb's; Beaker's own are given to Beaker"),
-        ("timeout", "'timeout' is not one of beaker_dynamodb's"),
+        ("secret", "'secret' is not an option of beaker_dynamodb; give Beaker's own options to Beaker"),
+        ("timeout", "'timeout' is not an option of beaker_dynamodb"),
         ("tabel", "did you mean 'table'"),
     ],
 )

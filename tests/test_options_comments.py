@@ -1,4 +1,4 @@
-"""Ini files have no comments behind a value: what looks like one is refused, by every option.
+"""Ini files have no comments after a value: what looks like one is refused, by every option.
 
 And a name is refused at once if AWS would refuse it at each request, or if nobody can see it.
 """
@@ -50,7 +50,7 @@ def test_no_option_takes_a_comment_for_a_part_of_its_value(name: str, comment: s
 
     assert repr(name) in said
     assert "looks like a comment" in said
-    assert "ini files have no comments behind a value: put it on a line of its own" in said
+    assert "ini files have no comments after a value: put it on a line of its own" in said
     parse({**rest, name: text}, kind_of(name))
 
 

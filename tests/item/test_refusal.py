@@ -50,7 +50,7 @@ MINE_AS_IT_WAS_CLEARED = Retry(
     Replace("birth.theirs"), reason="it was cleared while another request changed it"
 )
 MINE_AS_IT_IS_OPAQUE = Retry(
-    Replace("birth.theirs"), reason="it does not open here, so the later save wins"
+    Replace("birth.theirs"), reason="it cannot be opened here, so the later save wins"
 )
 
 
