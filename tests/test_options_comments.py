@@ -1,4 +1,4 @@
-"""Ini files have no comments behind a value: what looks like one is refused, by every option.
+"""Ini files have no comments after a value: what looks like one is refused, by every option.
 
 And a name is refused at once if AWS would refuse it at each request, or if nobody can see it.
 """

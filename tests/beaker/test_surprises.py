@@ -86,8 +86,8 @@ def test_a_large_change_is_kept_while_the_id_rotates(dynamodb_local: str, table_
     ("given", "told"),
     [
         ({"timeout": "soon"}, "Beaker's option 'timeout' is 'soon'; expected"),
-        ({"client": object()}, "option 'client' gives 'object', not a client"),
-        ({"client": lambda: "client"}, "option 'client' gives 'str', not a client"),
+        ({"client": object()}, "option 'client' yields 'object', not a client"),
+        ({"client": lambda: "client"}, "option 'client' yields 'str', not a client"),
     ],
     ids=["timeout", "client", "factory"],
 )

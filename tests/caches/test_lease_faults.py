@@ -98,7 +98,7 @@ def test_a_release_that_fails_is_left_to_the_term(
     assert world.owner is not None
     assert creation_lock._locals == {}
     (line,) = (one.getMessage() for one in caplog.records if one.name == creation_lock.log.name)
-    assert line.startswith("a creation lock was left to its term: DynamoDB ")
+    assert line.startswith("a creation lock could not be released, and will expire: DynamoDB ")
 
 
 def test_a_thread_that_holds_the_lock_gets_it_again(

@@ -176,7 +176,7 @@ def test_any_item_of_a_foreign_table_is_read_or_told(
 def test_a_number_that_dynamodb_could_not_hold_is_no_expiry(number: Any) -> None:
     """A broken or hostile server in front of the old table ends no import."""
     item = {"sess": "{}", "expires": value_of({"N": number})}
-    assert connect("json", None).read("a", item, NOW).detail.startswith("its expiry is no number")
+    assert connect("json", None).read("a", item, NOW).detail.startswith("its expiry is not a number")
 
 
 KINDS = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "", "X")
@@ -242,9 +242,9 @@ def test_a_typed_value_is_read_as_its_type_says(typed: object, value: object) ->
         ({"N": str((int(NOW) - 3600) * 1000)}, "expired"),
         ({"S": str(int(NOW) - 3600)}, "expired"),
         ({"N": "-1"}, "expired"),
-        ({"N": "1E+125"}, "its expiry is no number of seconds or milliseconds"),
-        ({"S": "soon"}, "its expiry is no number of seconds or milliseconds"),
-        ({"BOOL": True}, "its expiry is no number of seconds or milliseconds"),
+        ({"N": "1E+125"}, "its expiry is not a number of seconds or milliseconds"),
+        ({"S": "soon"}, "its expiry is not a number of seconds or milliseconds"),
+        ({"BOOL": True}, "its expiry is not a number of seconds or milliseconds"),
         (None, "it has no expiry"),
     ],
 )

@@ -189,9 +189,9 @@ def test_what_is_no_session_of_express_is_told(new: Site, dynamodb_local: str) -
     done = moved(new, table)
 
     details = {
-        "garbled": "its sess is no JSON object",
+        "garbled": "its sess is not a JSON object",
         "endless": "it has no expiry",
-        "list": "its sess is no JSON object",
+        "list": "its sess is not a JSON object",
     }
     assert done == {
         digest(name): Skipped(digest(name), "unreadable", detail)

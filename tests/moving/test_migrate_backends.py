@@ -46,7 +46,7 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
         ({"migrate_from": "ext:redis"}, "needs migrate_from.url = redis://HOST"),
         (
             {"migrate_from": "ext:redis", "migrate_from.url": "127.0.0.1:6379"},
-            r"made \(ValueError\); its own options are given as migrate_from.url = redis://",
+            r"created \(ValueError\); give its own options as migrate_from.url = redis://",
         ),
         ({"migrate_from": "ext:database"}, "needs migrate_from.url = DIALECT"),
         (

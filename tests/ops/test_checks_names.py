@@ -99,7 +99,7 @@ def test_credentials_that_end_are_found(
     [
         ("explicit", "found in the options"),
         ("env", "found in the environment"),
-        ("iam-role", "found by iam-role"),
+        ("iam-role", "found by provider iam-role"),
     ],
 )
 def test_where_credentials_come_from_is_said_in_words(provider: str, said: str) -> None:

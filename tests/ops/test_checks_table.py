@@ -71,7 +71,7 @@ def test_a_table_that_is_missing_is_an_error_with_its_command() -> None:
     (waits,) = table.missing(told({"create_table": "false"}), OUGHT.command())
 
     assert "the first request creates it" in makes.message
-    assert "nobody creates it" in waits.message
+    assert "no request creates it" in waits.message
     assert makes.remedy.startswith("beaker-dynamodb table create -o table=sessions")
 
 
@@ -117,7 +117,7 @@ def test_a_right_that_is_missing_is_named() -> None:
     [
         (RoundTrip((0.01, 0.01, 0.01), 1, 2), []),
         (RoundTrip((0.01, 0.2, 0.01), 1, 2), ["note round trip"]),
-        (RoundTrip(message="what was read is not what was written"), ["error round trip"]),
+        (RoundTrip(message="the row that was read differs"), ["error round trip"]),
         (RoundTrip(error=Refused("no")), ["error round trip"]),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_options_of_an_ini_file_may_be_pasted(
 
     assert create(dynamodb_local, table_name, *words, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["range_key"] == {"name": "rk", "kind": "S"}
+    assert told["range_key"] == {"name": "rk", "type": "S"}
     assert [index["name"] for index in told["indexes"]] == ["userId-index"]
 
 
@@ -63,8 +63,8 @@ def test_machines_read_one_json_object(
     told = json.loads(capsys.readouterr().out)
 
     assert told["table"] == table_name
-    assert (told["created"], told["status"], told["differences"]) == (True, "active", [])
-    assert told["expiry"]["attribute"] == "expires"
+    assert (told["new"], told["status"], told["differences"]) == (True, "active", [])
+    assert told["ttl"]["attribute"] == "expires"
 
 
 def test_progress_is_for_a_terminal_and_quiet_is_quiet(
@@ -95,7 +95,7 @@ def test_a_table_that_differs_is_answered_with_no(
     assert create(dynamodb_local, table_name, "-o", "range_key=rk") == 1
     assert (
         "error: key schema is hash key 'id' (String), no range key,"
-        " ought to be hash key 'id' (String) and range key 'rk' (String)\n"
+        " expected hash key 'id' (String) and range key 'rk' (String)\n"
     ) in capsys.readouterr().out
 
 

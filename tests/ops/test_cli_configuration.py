@@ -55,7 +55,7 @@ def test_a_variable_that_boto3_refuses_is_a_usage_error(
 
     assert show(*endpoint) == 2
     err = capsys.readouterr().err
-    assert "boto3 refuses how it is configured" in err
+    assert "boto3 refuses its configuration" in err
     assert "AWS_..." in err
 
 
@@ -93,7 +93,7 @@ def test_the_doctor_does_not_call_a_mistake_an_outage(
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "x")
 
     assert main(["doctor", "-o", "region=eu-west-1", "-o", f"endpoint_url={nowhere()}"]) == 1
-    assert "boto3 refuses how it is configured" in capsys.readouterr().out
+    assert "boto3 refuses its configuration" in capsys.readouterr().out
 
 
 def test_who_asks_what_carries_a_call_is_told_of_the_mistake(

@@ -68,7 +68,7 @@ def test_a_list_that_is_cut_short_says_so(run: Run, monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(wording, "line", interrupted)
+    monkeypatch.setattr(wording, "describe_session", interrupted)
 
     code, _, err = run("list")
 
@@ -94,7 +94,7 @@ def test_a_revoke_that_ends_early_says_how_many_are_out(
     ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
 
     assert (ended, out.count("revoked  ")) == (code, 2)
-    assert "stopped after 2 session(s) revoked; run it again to go on" in err
+    assert "stopped after 2 session(s) revoked; run it again to continue" in err
     assert run("revoke", "userId=42", "--yes", "--scan")[2] == "1 revoked\n"
 
 
@@ -154,5 +154,5 @@ def test_a_table_whose_name_was_mistyped_stays_and_machines_are_told(
 
     assert table("delete", dynamodb_local, table_name, "--json") == 1
     told = json.loads(capsys.readouterr().out)
-    assert told == {"done": False, "message": "that is not its name; nothing was deleted"}
+    assert told == {"done": False, "message": "that is not the table's name; nothing was deleted"}
     assert table("show", dynamodb_local, table_name) == 0

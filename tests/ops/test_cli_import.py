@@ -82,7 +82,7 @@ def test_who_would_be_logged_out_is_an_answer_of_no(
     out, err = capsys.readouterr()
 
     assert out == "0 moved\n1 skipped: unreadable\n"
-    assert err.endswith(": unreadable: it is no pickled dict\n")
+    assert err.endswith(": unreadable: it is not a pickled dict\n")
     assert user.id not in err
 
 
@@ -164,7 +164,7 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
 
     assert process.returncode == 130
     assert "interrupted: sessions out of file" in err
-    assert " of them moved; run it again to go on" in err
+    assert " of them moved; run it again to continue" in err
     assert 5 <= stood < 1501
     assert main([*command, "--quiet"]) == 0
     assert len(session_rows(site)) == 1501

@@ -78,7 +78,7 @@ def test_a_full_disk_is_said_in_one_line(site: Site, words: str) -> None:
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "beaker-dynamodb: the answer cannot be written: No space left on device"
+        "beaker-dynamodb: the output cannot be written: No space left on device"
     )
     assert "Traceback" not in done.stderr
 

@@ -123,4 +123,4 @@ def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFi
     Path(ini).write_text(text.replace("endpoint_url = http:", "endpoint_url = https:"))
 
     assert main(["sessions", "count", "-c", ini, "-o", "max_attempts=1"]) == 3
-    assert ": does it speak https" in capsys.readouterr().err
+    assert ": does it support https" in capsys.readouterr().err

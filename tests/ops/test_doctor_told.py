@@ -58,8 +58,8 @@ def test_a_misspelled_setting_of_beakers_is_an_error(
         file.write("session.time_out = 60\nsession.zzzz = 1\n")
 
     assert [one[:2] for one in seen(capsys, "-c", made, code=1, matter="options")] == [
-        ("error", "session.time_out is read by nobody; did you mean session.timeout?"),
-        ("warning", "session.zzzz is read by nobody"),
+        ("error", "session.time_out is not read by anything; did you mean session.timeout?"),
+        ("warning", "session.zzzz is not read by anything"),
     ]
 
 
@@ -72,11 +72,11 @@ def test_what_beaker_refuses_when_it_starts_is_an_error(
 
     assert [one[1:] for one in seen(capsys, "-c", made, code=1, matter="options")] == [
         (
-            "Beaker refuses it when it starts: Session timeout must be an integer.",
+            "Beaker refuses it at start-up: Session timeout must be an integer.",
             f"session.timeout in {made}",
         ),
         (
-            "Beaker refuses it when it starts: Session secure must be a boolean.",
+            "Beaker refuses it at start-up: Session secure must be a boolean.",
             f"session.secure in {made}",
         ),
     ]
@@ -90,7 +90,7 @@ def test_caches_that_beaker_refuses_are_no_traceback(
         file.write("cache.expire = soon\n")
 
     (found,) = seen(capsys, "-c", made, code=1, matter="caches")
-    assert "Beaker refuses the settings of its caches: expire must be" in found[1]
+    assert "Beaker refuses the cache settings: expire must be" in found[1]
     assert seen(capsys, "-c", made, code=1, matter="round trip")
     assert main(["table", "show", "-c", made, "--cache", "default"]) == 2
     assert "expire must be" in capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_caches_that_were_not_asked_for_are_named(
     (found,) = seen(capsys, "-c", made, code=0, matter="caches")
     command = f"doctor -c {made} --cache default"
 
-    assert found == ("note", "the caches of the file: not looked at", f"beaker-dynamodb {command}")
+    assert found == ("note", "the caches of the file: not checked", f"beaker-dynamodb {command}")
     assert seen(capsys, *command.split()[1:], code=0, matter="caches") == []
 
 
@@ -150,7 +150,7 @@ def test_missing_credentials_are_one_error(
 
     found = seen(capsys, "-c", ini, code=1)
     assert [said for severity, said, _ in found if severity == "error"] == [
-        "none were found: not in the options, the environment, AWS's files, nor as a role"
+        "none found: neither in the options, the environment, AWS's files, nor from a role"
     ]
 
 
@@ -233,7 +233,7 @@ def test_read_only_writes_nothing_into_the_old_store(
     words = ("-o", f"migrate_from={backend}", "-o", where, "-o", f"migrate_from.lock_dir={home}")
     found = seen(capsys, "-c", made, "--read-only", *words, code=0, matter="migrate_from")
 
-    assert "was not asked" in found[-1][1]
+    assert "was not checked" in found[-1][1]
     assert [one.name for one in home.iterdir()] == ["x.db"]
     assert (home / "x.db").stat().st_size == 0
     assert seen(capsys, "-c", made, *words, code=0, matter="migrate_from")[-1][1].endswith(

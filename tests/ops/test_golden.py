@@ -116,5 +116,5 @@ def test_a_parser_reads_the_resource(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_terraform_wants_a_key_by_its_arn() -> None:
     """An alias would be refused only by the plan."""
-    with pytest.raises(OptionError, match="by its ARN"):
+    with pytest.raises(OptionError, match="requires the ARN"):
         terraform.resource(Options(), Features(key="alias/mine"))

@@ -77,7 +77,7 @@ def test_where_none_sets_it_main_is_what_there_is(ini: Path) -> None:
         (None, "No such file or directory"),
         (b"table = x\n", r"it is not an ini file \(line 1\)"),
         (b"[app:main]\n  = x\n", "it is not an ini file"),
-        (b"[app:main]\nname = \xff\n", "it is not text in UTF-8"),
+        (b"[app:main]\nname = \xff\n", "it is not UTF-8 text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
@@ -161,5 +161,5 @@ def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None
     """No system opens such a name, and Python has an error of its own for it."""
     ini.write_text("[app:main]\nuse = config:other\0.ini\n")
 
-    with pytest.raises(OptionError, match=r"other.x00.ini' cannot be read: no file has such"):
+    with pytest.raises(OptionError, match=r"other.x00.ini' cannot be read: this is not a valid"):
         settings(str(ini), WANTED)

@@ -239,6 +239,6 @@ def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(scan, "by_index", another)
 
-    with pytest.raises(Unavailable, match="revoke it again"):
+    with pytest.raises(Unavailable, match="run revoke again"):
         revoked(site, "userId=42")
     assert next(number) == logout.PASSES

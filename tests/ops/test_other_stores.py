@@ -83,7 +83,7 @@ def test_figures_leave_them_out(shared: Site, run: Run) -> None:
 def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
     """What has expired of theirs is left alone, in a dry run, too."""
     assert "1 row would be deleted" in (out := run("purge", "--dry-run")[1])
-    assert ", 3 rows of another store left alone; " in out
+    assert ", 3 rows of another store not touched; " in out
     told = json.loads(run("purge", "--json")[1])
 
     assert (
@@ -92,7 +92,7 @@ def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
         told["changed_rows"],
         told["other_rows"],
     ) == (1, 1, 0, 3)
-    assert run("purge")[1].startswith("0 rows deleted, 3 rows of another store left alone; ")
+    assert run("purge")[1].startswith("0 rows deleted, 3 rows of another store not touched; ")
 
 
 @pytest.mark.parametrize("command", ["show", "delete"])
@@ -101,7 +101,10 @@ def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -
     for word in ("e1", "sess:e1", "x1"):
         code, out, err = run(command, word)
         assert (code, out, "of another store" in err) == (1, "", True)
-        assert json.loads(run(command, word, "--json")[1]) == {"other_rows": 1}
+        assert json.loads(run(command, word, "--json")[1]) == {
+            "done": False,
+            "message": wording.OTHER_STORE,
+        }
     code, _, err = run("revoke", "userId=42", "--yes", "--except", "e1")
     assert (code, "nothing was revoked" in err) == (2, True)
 

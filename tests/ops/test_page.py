@@ -10,7 +10,7 @@ import pytest
 from beaker_dynamodb.ops import cli
 from tests.ops.sites import Site
 
-PAGE = (Path(__file__).parents[2] / "docs" / "looking-after-sessions.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "managing-sessions.md").read_text("utf-8")
 
 
 def test_its_python_runs(

@@ -41,7 +41,7 @@ def test_every_row_is_counted_once(site: Site) -> None:
     assert found.rows == 5 + found.chunks
     assert found.scanned_rows == found.rows + 1
     assert found.size > 900_000
-    assert having(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in pieces": 1}
+    assert having(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in chunks": 1}
     assert having(found.expiries) == {
         "to 1 hour": 1,
         "to 1 day": 1,

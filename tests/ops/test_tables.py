@@ -42,16 +42,16 @@ def test_a_table_gets_all_that_was_asked_for(
     told = json.loads(out)
     assert run("create", server.url, table_name, "--no-deletion-protection") == 0
 
-    assert told["protection"] is True
+    assert told["deletion_protection"] is True
     if server.flavor is Flavor.MOTO:
-        assert told["recovery"] is True
+        assert told["point_in_time_recovery"] is True
         assert [one["severity"] for one in told["differences"]] == ["note"]  # no ceilings there
-        assert told["tags"] == [["stage", "test"], ["team", "web"]]
+        assert told["tags"] == {"stage": "test", "team": "web"}
     else:
-        assert told["ceilings"] == [40, 10]
-        assert told["recovery"] is told["tags"] is None
-        assert "tags: this server lacks it; left out" in err
-        assert "point-in-time recovery: this server lacks it; left out" in err
+        assert (told["max_read_units"], told["max_write_units"]) == (40, 10)
+        assert told["point_in_time_recovery"] is told["tags"] is None
+        assert "tags: not supported by this server; skipped" in err
+        assert "point-in-time recovery: not supported by this server; skipped" in err
 
 
 def test_a_table_that_exists_gets_what_it_lacks(
@@ -116,7 +116,7 @@ def test_a_name_that_aws_refuses_is_refused_before_any_call(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"most_reads": 0}, "a ceiling of 0 units"),
+        ({"most_reads": 0}, "a limit of 0 units"),
         ({"tags": (("", "x"),)}, "expected a name of 1 to 128"),
         ({"tags": (("x", "y" * 257),)}, "a value of up to 256"),
     ],
@@ -166,7 +166,7 @@ def test_check_answers_by_its_exit_code(
 
     assert missing["differences"][0]["setting"] == "table"
     assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["expected"]
-    assert good == f"table '{table_name}' is as the options ask\n"
+    assert good == f"table '{table_name}' matches the options\n"
     assert "warning" in differs
     assert "index of 'u'" in differs
 
@@ -187,14 +187,14 @@ def test_show_tells_all_that_is_known(
     assert lines.startswith(f"exists: table '{table_name}', region {REGION}, account ")
     for line in (
         "  index     'u-index' of 'u' (KEYS_ONLY)\n",
-        "  ceiling   none\n",
-        "  holds     0 rows, 0 bytes (up to six hours ago)\n",
+        "  limit     none\n",
+        "  contents  0 rows, 0 bytes (up to six hours ago)\n",
         "  deletion  protection off\n",
         "  at rest   encrypted by a key of AWS's own\n",
     ):
         assert line in lines
     assert told_["region"] == REGION
-    assert told_["expiry"] == {"attribute": "expires", "status": "enabled"}
+    assert told_["ttl"] == {"attribute": "expires", "status": "enabled"}
 
 
 def test_a_table_that_is_not_there_is_a_no(
@@ -204,11 +204,11 @@ def test_a_table_that_is_not_there_is_a_no(
     assert run("show", dynamodb_local, table_name) == 1
     out, err = capsys.readouterr()
     assert run("show", dynamodb_local, table_name, "--json") == 1
-    shown = capsys.readouterr().out
+    shown = json.loads(capsys.readouterr().out)
     assert run("delete", dynamodb_local, table_name, "--json", "--yes") == 1
     deleted = json.loads(capsys.readouterr().out)
 
-    assert (out, shown, deleted["done"]) == ("", "null\n", False)
+    assert (out, shown["done"], deleted["done"]) == ("", False, False)
     made = f"beaker-dynamodb table create -o table={table_name}"
     assert f"`{made} -o endpoint_url={dynamodb_local} -o region={REGION}` creates it" in err
 
@@ -263,5 +263,5 @@ def test_a_protected_table_stays(
     run("create", server.url, table_name, "--quiet", "--no-deletion-protection")
     assert run("delete", server.url, table_name, "--yes", "--quiet") == 0
 
-    assert f"{server.url} -o region={REGION} --no-deletion-protection` switches it off" in err
+    assert f"{server.url} -o region={REGION} --no-deletion-protection` turns it off" in err
     assert capsys.readouterr() == ("", "")

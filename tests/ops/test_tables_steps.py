@@ -37,7 +37,7 @@ def test_the_next_index_waits_until_the_one_before_is_active() -> None:
     steps, said = equip(script, INDEXED)
 
     assert steps == ["index 'u-index': done", "index 'v-index': done"]
-    assert said == ["index 'u-index': rows are read into it"] * 2
+    assert said == ["index 'u-index': the index is being built"] * 2
     assert len(script.asked["UpdateTable"]) == 2
 
 
@@ -93,8 +93,8 @@ def test_a_server_that_knows_no_change_of_tables_is_no_failure() -> None:
     both = Features(protection=True, most_reads=5)
 
     assert equip(script, TableSpec("sessions", features=both))[0] == [
-        "deletion protection: this server lacks it; left out",
-        "ceiling of units: this server lacks it; left out",
+        "deletion protection: not supported by this server; skipped",
+        "limit of units: not supported by this server; skipped",
     ]
 
 
@@ -152,30 +152,30 @@ def test_tags_are_read_to_the_last_page() -> None:
         (
             {"protection": False},
             Features(protection=True),
-            "warning: deletion protection is off, ought to be on",
+            "warning: deletion protection is off, expected on",
         ),
         (
             {"recovery": None},
             Features(recovery=True),
-            "note: point-in-time recovery is unknown, ought to be on",
+            "note: point-in-time recovery is unknown, expected on",
         ),
         (
             {"key": None},
             Features(key="alias/k"),
-            "warning: encryption is by a key of AWS's own, ought to be by alias/k",
+            "warning: encryption is by a key of AWS's own, expected by alias/k",
         ),
         (
             {"key": None, "created": True},
             Features(key="alias/k"),
-            "note: encryption is by a key of AWS's own, ought to be by alias/k",
+            "note: encryption is by a key of AWS's own, expected by alias/k",
         ),
         (
             {"ceilings": (5, None)},
             Features(most_reads=7),
-            "warning: ceiling is 5 read units a second, ought to be 7 read units a second",
+            "warning: limit of units is 5 read units a second, expected 7 read units a second",
         ),
-        ({"tags": None}, Features(tags=(("a", "b"),)), "note: tags is unknown, ought to be a=b"),
-        ({"tags": ()}, Features(tags=(("a", "b"),)), "warning: tags is missing, ought to be a=b"),
+        ({"tags": None}, Features(tags=(("a", "b"),)), "note: tags is unknown, expected a=b"),
+        ({"tags": ()}, Features(tags=(("a", "b"),)), "warning: tags is missing, expected a=b"),
         ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="ab"), ""),
         ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="alias/k"), ""),
         ({"recovery": False}, Features(), ""),

@@ -211,10 +211,10 @@ def test_a_request_that_botocore_itself_refuses(proxy: FaultProxy) -> None:
 
 #: AWS's own words (DynamoDB Local has others), and what we make of them.
 TOLD: Final = (
-    ("The provided key element does not match the schema", "its key attributes are others"),
+    ("The provided key element does not match the schema", "its key attributes have other names"),
     (
         "One or more parameter values were invalid: Missing the key sid in the item",
-        "it wants a key attribute 'sid'",
+        "it has a key attribute 'sid'",
     ),
     (
         "One or more parameter values were invalid: Type mismatch for key id expected: N actual: S",

@@ -84,7 +84,7 @@ def test_ttl_on_another_attribute_is_told_and_not_touched(server: Server, table_
 
     assert found.expiry == Expiry("other", "enabled")
     assert [str(difference) for difference in differences(found, TableSpec(table_name))] == [
-        "warning: TTL is on 'other' (enabled), ought to be on 'expires' (enabled)"
+        "warning: TTL is on 'other' (enabled), expected on 'expires' (enabled)"
     ]
 
 

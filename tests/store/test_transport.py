@@ -105,7 +105,7 @@ def test_a_client_of_the_applications_own_is_used_as_it_is(
     put(client, table_name, "alice")
     refused = failure(lambda: a_client(dynamodb_local, "wire", client=boto3_client).transport())
 
-    assert client.transport() == Transport("boto3", "option 'client' brings a client of its own")
+    assert client.transport() == Transport("boto3", "option 'client' provides a client of its own")
     assert type(refused) is OptionError
     assert "option 'client'" in str(refused)
 
@@ -127,7 +127,7 @@ def test_a_botocore_of_another_build_is_left_alone(monkeypatch: pytest.MonkeyPat
     deaf = client.transport()
     monkeypatch.delattr(boto3_client._endpoint.http_session, "_proxy_config")
 
-    assert deaf == Transport("boto3", "this botocore does not tell who listens to its calls")
+    assert deaf == Transport("boto3", "this version of botocore does not expose who listens to its calls")
     assert obstacles(client.connection, boto3_client) == (
-        "this botocore does not tell its proxy and certificates",
+        "this version of botocore does not expose its proxy and certificates",
     )
