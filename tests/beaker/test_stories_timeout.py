@@ -110,7 +110,7 @@ def test_a_row_whose_class_a_deploy_has_moved_is_replaced_with_a_warning(
 
     assert site.found(user) == {"cart": 2}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "does not open" in caplog.text
+    assert "cannot be opened" in caplog.text
 
 
 def test_a_stored_session_that_no_longer_opens_is_replaced_under_its_own_id(

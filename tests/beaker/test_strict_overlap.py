@@ -65,7 +65,7 @@ def test_a_writer_that_a_login_overtakes_is_told(
 
     slow.session["cart"] = 2
     slow.session.save()
-    with pytest.raises(Conflict, match="another id"):
+    with pytest.raises(Conflict, match="a new id"):
         slow.end()
 
     assert ann.read()["cart"] == 1
@@ -275,7 +275,7 @@ def test_a_login_beside_a_few_writers_waits_for_none_of_them_at_first(
 
 
 UNMERGED: dict[str, tuple[dict[str, object], bool, str]] = {
-    "opaque": ({"envelope": "none"}, False, "does not open"),
+    "opaque": ({"envelope": "none"}, False, "cannot be opened"),
     "cleared": ({}, True, "cleared"),
 }
 
@@ -322,6 +322,6 @@ def test_a_row_that_is_spoiled_while_a_login_moves_it_does_not_stop_the_login(
     logs.forget()
     ann.end(visit)
 
-    assert "does not open" in caplog.text
+    assert "cannot be opened" in caplog.text
     assert ann.read() == {"cart": 1}
     assert list(site.rows()) == [ann.id]

@@ -94,7 +94,7 @@ def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
     dropped = [event for event in saves if event.outcome == "dropped"]
     assert len(dropped) == (0 if (visit, options) == VISITS["only read"] else 3)
     assert len(said) == bool(dropped)
-    assert all("left as it is" in record.message for record in said)
+    assert all("it is kept unchanged" in record.message for record in said)
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError])
@@ -263,7 +263,7 @@ class TestStrictSession:
 
         said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
         assert len(said) == 1
-        assert "does not open in this process" in said[0]
+        assert "cannot be opened in this process" in said[0]
         assert browser.id not in said[0]
 
     def test_who_wants_an_exception_gets_the_exception(self, strict: Site) -> None:
