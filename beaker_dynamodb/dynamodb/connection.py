@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from importlib import import_module, metadata
-from typing import Any
+from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError, masked_repr, shown
+
+#: Attempts of one call that an operator's command makes at least: it meets throttling for longer
+#: than a page can wait, and what it leaves undone it leaves for good. 10 take up to a minute.
+OPERATOR_ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.dynamodb.table import Absent, At
 from beaker_dynamodb.errors import (
@@ -44,8 +45,6 @@ TOO_LARGE: Final = "too large"
 #: Of these, an operator has to hear: somebody is logged out, if it was a live session.
 LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 
-#: A bulk write meets throttling; the SDK waits and tries again so often.
-_ATTEMPTS: Final = 10
 _AHEAD: Final = 4
 _MEETINGS: Final = 3
 #: Seconds that a marker stands at least: a change of backends takes no longer.
@@ -175,7 +174,7 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         )
     patient = dataclasses.replace(
         options,
-        max_attempts=max(options.max_attempts, _ATTEMPTS),
+        max_attempts=max(options.max_attempts, OPERATOR_ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
     there = rows(patient, "session", runtime, create_missing_table)

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import scan as table_scan
+from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.rows import rows as build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
@@ -79,12 +80,13 @@ class Count:
 
 
 def open_rows(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
-    """Return access to the sessions for an operator: long time-outs, and no table is created."""
+    """Return access to the sessions for an operator: patient, and no table is created."""
     return build_rows(
         dataclasses.replace(
             options,
             create_table=False,
             read_timeout=max(options.read_timeout, READ_TIMEOUT),
+            max_attempts=max(options.max_attempts, OPERATOR_ATTEMPTS),
             max_pool_connections=max(options.max_pool_connections, connections),
         ),
         "session",

@@ -17,8 +17,10 @@ from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.identity import sign
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
+from tests.faults.kinds import aws_error
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
+from tests.proxy import FaultProxy
 
 
 def sought(site: Site, word: str, secret: str | None = None) -> scan.ScannedRow:
@@ -242,3 +244,17 @@ def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.Mon
     with pytest.raises(Unavailable, match="run revoke again"):
         revoked(site, "userId=42")
     assert next(number) == logout.PASSES
+
+
+def test_a_throttled_table_keeps_nobody_logged_in(site: Site) -> None:
+    """Four refusals in a row of one delete are waited out; three attempts would have ended it."""
+    for ident in ("one", "two"):
+        site.save(ident, userId="42")
+    with FaultProxy(site.options["endpoint_url"]) as proxy:
+        proxy.next(aws_error("ThrottlingException"), operation="DeleteItem", times=4)
+        rows = open_rows(parse({**site.options, "endpoint_url": proxy.url}, "session"))
+
+        gone = [one.id for one in logout.revoke(rows, "userId=42", time.time())]
+
+    assert sorted(gone) == ["one", "two"]
+    assert site.idents() == set()
