@@ -179,6 +179,23 @@ def cycle_in(imports: dict[str, set[str]]) -> list[str]:
     return []
 
 
+def mapped() -> set[str]:
+    """Read the places that the map of docs/architecture.md names, such as "item/keys.py"."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    block = page.partition("## The map")[2].split("```")[1]
+    places, folder = set(), ""
+    for line in block.strip().splitlines():
+        names = re.split(r"\s{2,}", line.strip())[0].split(", ")
+        for name in names:
+            if name.endswith("/"):
+                place = f"{folder}{name}" if line.startswith(" ") else name
+                folder = folder if line.startswith(" ") else name
+            else:
+                place = f"{folder if line.startswith(' ') else ''}{name}.py"
+            places.add(place)
+    return places
+
+
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the project's folder."""
     return subprocess.run(
@@ -207,6 +224,15 @@ def test_each_check_catches_what_breaks_it_and_nothing_else() -> None:
     assert {check for check, _, _ in BREACHES} == set(CHECKS)
     assert [row for row in BREACHES if not list(row[0](row[1], row[2]))] == []
     assert [row for row in CLOSE if list(row[0](row[1], row[2]))] == []
+
+
+def test_the_map_names_every_folder_and_every_file_of_the_root() -> None:
+    """docs/architecture.md has a line for each, and no line for what is not there."""
+    folders = {f"{Path(place).parent.as_posix()}/" for place in SOURCES if "/" in place}
+    root = {place for place in SOURCES if "/" not in place}
+
+    assert {place for place in mapped() if place not in folders | set(SOURCES)} == set()
+    assert (folders | root) - mapped() == set()
 
 
 def test_the_root_has_few_files() -> None:
