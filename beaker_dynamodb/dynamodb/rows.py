@@ -42,7 +42,7 @@ from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, cut, joined, max_chunks, 
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
-from beaker_dynamodb.item.serializers import Serializer, serializer
+from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
 log = logging.getLogger(__name__)
@@ -358,7 +358,7 @@ def rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
     client = get_client(Connection.of(options))
-    by, number = serializer(options.serializer)
+    serializer = get_serializer(options.serializer)
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None
     )
@@ -368,7 +368,7 @@ def rows(
         schema,
         Codec(
             kind=codec.SESSION if kind == "session" else codec.VALUE,
-            serializer=codec.TEXT if kind == "session" else number,
+            serializer=codec.TEXT if kind == "session" else serializer.number,
             compress=options.compress is not False,
             fast=options.compress == "fast",
             most=options.max_value_size,
@@ -378,6 +378,6 @@ def rows(
             draw=secrets.token_bytes,
         ),
         Table(client, options.table, layout, schema, create),
-        by,
+        serializer,
         runtime,
     )

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.chunks import count, max_chunks
-from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
+from beaker_dynamodb.item.codec import FORMAT, PIECES, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 
 #: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
@@ -31,6 +31,8 @@ MAX_REV: Final = 128
 #: The most bytes of a `prev`; the next save writes it once more, into a row of at most 400 KB.
 MAX_PREV: Final = REMEMBERED * (MAX_REV + 1)
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
+#: The third byte of a manifest's data, the codec's flags; of any other row it is another one.
+_MANIFEST_FLAGS: Final = bytes((PIECES,))
 
 _SECOND: Final = 1000  # milliseconds
 _MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
@@ -264,7 +266,7 @@ def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Re
     # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
     until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
     promoted = promoted_of(found, schema) if schema.special else {}
-    pieces = count(data, schema.max_chunks)
+    pieces = count(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
     return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))
 
 

@@ -8,88 +8,72 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item import codec
 
 
-class Serializer(Protocol):
-    """Any object that turns values into bytes and back."""
+@dataclass(frozen=True, slots=True)
+class Serializer:
+    """Turns values into bytes and back; *number* is what the codec's header calls it."""
 
-    def dumps(self, value: Any) -> bytes:
-        """Write a value."""
-
-    def loads(self, data: bytes) -> Any:
-        """Read a value."""
-
-
-class Pickle:
-    """Beaker's own habit: anything that pickles. Whoever writes the table can run code here."""
-
-    def dumps(self, value: Any) -> bytes:
-        """Write a value."""
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-
-    def loads(self, data: bytes) -> Any:
-        """Read a value."""
-        return pickle.loads(data)  # noqa: S301  # option serializer = json is the cure
+    number: int
+    dumps: Callable[[Any], bytes] = field(repr=False)
+    loads: Callable[[bytes], Any] = field(repr=False)
 
 
-class Json:
-    """JSON: tuples come back as lists, keys as texts."""
-
-    def dumps(self, value: Any) -> bytes:
-        """Write a value."""
-        return json.dumps(value, separators=(",", ":")).encode()
-
-    def loads(self, data: bytes) -> Any:
-        """Read a value."""
-        return json.loads(data)
+def _dump_json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
-class _Given:
-    """An application's own, whose bytes are looked at: Beaker's take texts as well."""
-
-    def __init__(self, own: Serializer) -> None:
-        self.loads = own.loads
-        self._dumps = own.dumps
-
-    def dumps(self, value: Any) -> bytes:
-        """Write a value. Raises: OptionError."""
-        data = self._dumps(value)
-        if isinstance(data, bytes):
-            return data
-        raise OptionError(
-            f"option 'serializer' has an object whose dumps gives {type(data).__name__}; expected"
-            " bytes"
-        )
-
-
-_OURS: Final[dict[str, tuple[Serializer, int]]] = {
-    "pickle": (Pickle(), codec.PICKLE),
-    "json": (Json(), codec.JSON),
+_BUILT_IN: Final = {
+    # What Beaker itself uses. It takes any value that pickles, and whoever can write to the table
+    # can run code here; `serializer = json` prevents that.
+    "pickle": Serializer(
+        codec.PICKLE, partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL), pickle.loads
+    ),
+    # Tuples come back as lists, and the keys of dicts as texts.
+    "json": Serializer(codec.JSON, _dump_json, json.loads),
 }
 
 
-def serializer(option: object) -> tuple[Serializer, int]:
-    """Find what option `serializer` names, and its number in the codec's header.
+def get_serializer(option: object) -> Serializer:
+    """Return the serializer that option `serializer` names.
 
     Raises: OptionError.
     """
-    if isinstance(option, str) and option in _OURS:
-        return _OURS[option]
-    found = _at(option) if isinstance(option, str) else option
-    if callable(getattr(found, "dumps", None)) and callable(getattr(found, "loads", None)):
-        return _Given(found), codec.CUSTOM  # type: ignore[arg-type]  # just checked
+    if isinstance(option, str) and option in _BUILT_IN:
+        return _BUILT_IN[option]
+    found = _import(option) if isinstance(option, str) else option
+    dumps, loads = getattr(found, "dumps", None), getattr(found, "loads", None)
+    if callable(dumps) and callable(loads):
+        return Serializer(codec.CUSTOM, partial(_dump_checked, dumps), loads)
     raise OptionError(
         f"option 'serializer' has {shown(option)}; expected pickle, json, or a dotted path"
         " ('package.module:object') to an object with dumps and loads"
     )
 
 
-def _at(path: str) -> object:
+def _dump_checked(dumps: Callable[[Any], object], value: Any) -> bytes:
+    """Call an application's `dumps`, and check its type: one written for Beaker may return text.
+
+    Raises: OptionError.
+    """
+    data = dumps(value)
+    if isinstance(data, bytes):
+        return data
+    raise OptionError(
+        f"option 'serializer' has an object whose dumps gives {type(data).__name__}; expected bytes"
+    )
+
+
+def _import(path: str) -> object:
+    """Import the object at a dotted path; None if there is none."""
     module, _, name = path.replace(":", ".").rpartition(".")
     try:
         return getattr(import_module(module), name)
