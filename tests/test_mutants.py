@@ -52,8 +52,11 @@ SURVIVORS: dict[str, tuple[int, str]] = {
     ),
     # caches/creation_lock.py
     "local.holder = None": (1, "no thread has the id that stands there instead"),
-    "if len(_seen) >= MOST_SEEN:": (1, "one key more is remembered"),
-    "return now - seen.since > self._term + MARGIN": (1, "a term ends one tick of a clock later"),
+    "if len(_first_seen) >= MAX_FIRST_SEEN:": (1, "one key more is remembered"),
+    "return now - first.since > self._lifetime + CLOCK_TOLERANCE": (
+        1,
+        "a lifetime ends one tick of a clock later",
+    ),
 }
 
 

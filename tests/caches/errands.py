@@ -38,7 +38,7 @@ def _herd(place: Any, told: dict[str, Any]) -> None:
 
     from beaker_dynamodb.caches import creation_lock
 
-    vars(creation_lock)["MARGIN"] = told.get("margin", creation_lock.MARGIN)
+    vars(creation_lock)["CLOCK_TOLERANCE"] = told.get("margin", creation_lock.CLOCK_TOLERANCE)
     if told.get("waits"):
         os.read(0, 6)
     begin, start = os.pipe()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.caches import read_scope
+from beaker_dynamodb.caches import store
 from tests.caches import workers
 from tests.caches.places import Before, Place, is_lock, never, thread_of, wind
 from tests.faults.kinds import Stale
@@ -135,7 +135,7 @@ def test_brackets_of_two_caches_do_not_mix(plain: Place, calls: Recorder) -> Non
     one.release_read_lock()
 
     assert (first, second, third) == (1, 2, 1)
-    assert read_scope.memo(one._store) is None
+    assert store._scope.get() is None
     assert calls.names == ["GetItem"] * 2
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from beaker_dynamodb.caches import creation_lock
 from tests.caches.places import GUARD, thread_of
-from tests.caches.worlds import LONG, MARGIN, PATIENCE, TERM, World
+from tests.caches.worlds import CLOCK_TOLERANCE, LIFETIME, LONG, MAX_WAIT, World
 from tests.instruments import Clock, Recorder
 
 
@@ -23,7 +23,10 @@ def test_a_free_lock_is_taken_and_given_back(world: World, clock: Clock) -> None
     (row,) = world.place.rows()
     lock.release()
 
-    assert (row["id"]["S"], row["expires"]["N"]) == ("cache:ns#lock:k", str(int(clock()) + TERM))
+    assert (row["id"]["S"], row["expires"]["N"]) == (
+        "cache:ns#lock:k",
+        str(int(clock()) + LIFETIME),
+    )
     assert row["data"]["B"] == b""
     assert world.owner is None
 
@@ -45,7 +48,7 @@ def test_a_term_that_is_over_is_over_after_the_margin(world: World, clock: Clock
     first, second = (world.server(n, clock).get_creation_lock("k") for n in (1, 2))
     assert first.acquire()
 
-    clock.advance(TERM + MARGIN - 1)
+    clock.advance(LIFETIME + CLOCK_TOLERANCE - 1)
     early = second.acquire(wait=False)
     clock.advance(1)
 
@@ -62,7 +65,7 @@ def test_who_waits_gets_the_lock_when_it_is_given_back(world: World, clock: Cloc
     assert world.owner == waiter._owner
 
 
-@pytest.mark.parametrize("gone", [0, TERM], ids=["early", "within the margin"])
+@pytest.mark.parametrize("gone", [0, LIFETIME], ids=["early", "within the margin"])
 def test_a_waiter_polls_by_reads_with_growing_pauses(
     world: World, clock: Clock, calls: Recorder, gone: int
 ) -> None:
@@ -99,13 +102,13 @@ def test_a_holder_whose_clock_is_an_hour_ahead_is_outlived(world: World, *, wait
 
     if not wait:
         early = [ask()]
-        ours.advance(TERM)
+        ours.advance(LIFETIME)
         early.append(ask())
         assert early == [False, False]
-        ours.advance(MARGIN + 1)
+        ours.advance(CLOCK_TOLERANCE + 1)
 
     assert ask()
-    assert TERM < ours.monotonic() - begun < TERM + MARGIN + 2
+    assert LIFETIME < ours.monotonic() - begun < LIFETIME + CLOCK_TOLERANCE + 2
 
 
 def test_a_holder_that_takes_the_lock_anew_is_not_robbed(world: World) -> None:
@@ -120,7 +123,7 @@ def test_a_holder_that_takes_the_lock_anew_is_not_robbed(world: World) -> None:
     told = [ask()]
     first.release()
     assert world.server(1, ahead).get_creation_lock("k").acquire()
-    ours.advance(TERM + MARGIN + 1)
+    ours.advance(LIFETIME + CLOCK_TOLERANCE + 1)
 
     assert [*told, ask(), ask()] == [False, False, False]
 
@@ -146,7 +149,7 @@ def test_who_has_waited_long_enough_goes_on_without_the_lock(world: World, clock
     waiter.release()
 
     assert (taken, world.owner) == (False, owner)
-    assert PATIENCE <= clock.monotonic() - begun < PATIENCE + 1
+    assert MAX_WAIT <= clock.monotonic() - begun < MAX_WAIT + 1
 
 
 def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
@@ -181,7 +184,7 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
     assert outer.acquire()
     assert inner.acquire()
     inner.release()
-    (local,) = creation_lock._locals.values()
+    (local,) = creation_lock.local_locks.values()
 
     def take() -> bool:
         lock = server.get_creation_lock("k")
@@ -191,9 +194,9 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
 
     with thread_of(take) as said:
         until = time.monotonic() + GUARD
-        while local.waiting < 2 and time.monotonic() < until:  # the holder, and who has come
+        while local.users < 2 and time.monotonic() < until:  # the holder, and who has come
             time.sleep(0.001)
-        assert (said, creation_lock.held_here(outer._table, outer._key)) == ([], True)
+        assert (said, creation_lock.is_held_here(outer._table, outer._name[2])) == ([], True)
         outer.release()
 
     assert said == [True]
@@ -211,7 +214,9 @@ def test_who_does_not_wait_does_not_wait_for_a_thread_either(
             return False
 
     held: Any = Held()
-    monkeypatch.setattr(creation_lock, "_Local", functools.partial(creation_lock._Local, lock=held))
+    monkeypatch.setattr(
+        creation_lock, "_LocalLock", functools.partial(creation_lock._LocalLock, lock=held)
+    )
     lock = world.server(1, clock, lock_wait=7, lock="process").get_creation_lock("k")
 
     assert [lock.acquire(), lock.acquire(wait=False)] == [False, False]

@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb.caches import creation_lock
 from tests.caches.places import Before, Maker, is_lock, thread_of
-from tests.caches.worlds import LONG, MARGIN, TERM, World
+from tests.caches.worlds import CLOCK_TOLERANCE, LIFETIME, LONG, World
 from tests.faults.kinds import LoseReply, LoseRequest, aws_error
 from tests.instruments import Clock, Recorder, nothing
 from tests.proxy import FaultProxy
@@ -21,13 +21,13 @@ def test_a_steal_that_another_was_faster_with_is_none(world: World) -> None:
     rival = world.server(3, ahead).get_creation_lock("k")
 
     def be_faster() -> None:
-        ahead.advance(TERM + MARGIN + 1)
+        ahead.advance(LIFETIME + CLOCK_TOLERANCE + 1)
         assert rival.acquire(wait=False)
 
     with FaultProxy(world.place.url) as proxy:
         waiter = world.server(2, ours, endpoint_url=proxy.url)
         assert not waiter.get_creation_lock("k").acquire(wait=False)
-        ours.advance(TERM + MARGIN + 1)
+        ours.advance(LIFETIME + CLOCK_TOLERANCE + 1)
         proxy.next(Before(nothing), operation="PutItem")
         proxy.next(Before(be_faster), operation="PutItem")
 
@@ -47,7 +47,7 @@ def test_a_steal_of_a_lock_that_was_given_back_is_tried_anew(world: World) -> No
     with FaultProxy(world.place.url) as proxy:
         lock = world.server(2, ours, endpoint_url=proxy.url).get_creation_lock("k")
         assert not lock.acquire(wait=False)
-        ours.advance(TERM + MARGIN + 1)
+        ours.advance(LIFETIME + CLOCK_TOLERANCE + 1)
         proxy.next(Before(nothing), operation="PutItem")
         proxy.next(Before(holder.release), operation="PutItem")
 
@@ -73,7 +73,7 @@ def test_a_late_release_leaves_the_next_owner_alone(world: World, clock: Clock) 
     """Who was robbed after its term gives back nothing."""
     late, next_one = (world.server(n, clock).get_creation_lock("k") for n in (1, 2))
     assert late.acquire()
-    clock.advance(TERM + MARGIN)
+    clock.advance(LIFETIME + CLOCK_TOLERANCE)
     assert next_one.acquire()
 
     late.release()
@@ -96,7 +96,7 @@ def test_a_release_that_fails_is_left_to_the_term(
         lock.release()
 
     assert world.owner is not None
-    assert creation_lock._locals == {}
+    assert creation_lock.local_locks == {}
     (line,) = (one.getMessage() for one in caplog.records if one.name == creation_lock.log.name)
     assert line.startswith("a creation lock could not be released, and will expire: DynamoDB ")
 
@@ -128,12 +128,12 @@ def test_a_store_that_is_down_locks_nobody_out(
         lock = server.get_creation_lock("k")
 
         assert lock.acquire()
-        assert creation_lock.held_here(lock._table, lock._key)
+        assert creation_lock.is_held_here(lock._table, lock._name[2])
         lock.release()
         assert lock.acquire(wait=False)
         lock.release()
 
-    assert (world.owner, creation_lock._locals) == (None, {})
+    assert (world.owner, creation_lock.local_locks) == (None, {})
     told = {one.getMessage() for one in caplog.records if one.name == creation_lock.log.name}
     assert told == {"a cache value is created without the lock: Unavailable"}
 
@@ -182,7 +182,7 @@ def test_a_key_that_nobody_locks_takes_no_memory(world: World, clock: Clock) -> 
     assert last.acquire()
     last.release()
 
-    assert (creation_lock._locals, creation_lock._seen) == ({}, {})
+    assert (creation_lock.local_locks, creation_lock._first_seen) == ({}, {})
 
 
 def test_a_nested_get_of_the_same_key_does_not_hang(world: World, clock: Clock) -> None:

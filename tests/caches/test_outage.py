@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import AccessRefused, TableMismatch, TableMissing, Unavailable, logs
-from beaker_dynamodb.caches import circuit_breaker
+from beaker_dynamodb.caches import store
 from tests.caches.places import IMPATIENT, ONCE, Maker, Place, never, wind
 from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
 from tests.instruments import Clock
@@ -49,7 +49,7 @@ def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock)
         cache["j"] = "not stored"
         here = "k" in cache, cache.has_key("j"), cache.namespace.has_key("k")
         proxy.clear()
-        clocked.advance(circuit_breaker.REST)
+        clocked.advance(store.OPEN_SECONDS)
 
         assert (served, here) == (["made", 1], (False, False, False))
         assert cache.get("k", createfunc=never) == "stored"
@@ -156,7 +156,8 @@ def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Cloc
         there.session()["session"] = "text"
         proxy.next(DOWN, operation="GetItem")
         assert "k" not in there.cache()
-        assert circuit_breaker.cooling(there.manager()._store.rows.table, clocked.monotonic())
+        manager: Any = there.manager()
+        assert manager._store._is_open()
 
         assert there.session()["session"] == "text"
         there.session("other")["session"] = "text"

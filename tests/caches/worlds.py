@@ -12,7 +12,7 @@ from beaker_dynamodb.runtime import Runtime
 from tests.caches.places import Place
 from tests.instruments import Clock, nothing
 
-TERM, MARGIN, PATIENCE = 15, creation_lock.MARGIN, 20
+LIFETIME, CLOCK_TOLERANCE, MAX_WAIT = 15, creation_lock.CLOCK_TOLERANCE, 20
 #: A patience beyond any term of these tests.
 LONG = 100
 
