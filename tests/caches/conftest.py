@@ -11,12 +11,12 @@ import beaker.cache
 import pytest
 from beaker.cache import Cache
 
-from tests.caches.places import Place, wind
-from tests.caches.worlds import World
+from tests.caches.servers import Servers
+from tests.caches.tables import Table, use_clock
 from tests.instruments import Clock
 from tests.servers import Flavor, Server
 
-LITERALS = "tests.caches.places:LITERALS"
+LITERALS = "tests.caches.tables:LITERALS"
 #: Server, range key, serializer, compression: each value of each beside most of the others.
 VARIANTS = (
     ("moto", "", "pickle", "true"),
@@ -39,22 +39,22 @@ def beaker_forgets() -> Iterator[None]:
 
 
 @pytest.fixture(params=["hash", "range"])
-def place(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Place:
+def table(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Table:
     """Give an empty table on DynamoDB Local, in one layout after the other."""
     options = {"range_key": "part"} if request.param == "range" else {}
-    return Place(dynamodb_local, table_name, options).make()
+    return Table(dynamodb_local, table_name, options).make()
 
 
 @pytest.fixture
-def ranged(dynamodb_local: str, table_name: str) -> Place:
+def ranged(dynamodb_local: str, table_name: str) -> Table:
     """Give an empty table on DynamoDB Local that has a range key."""
-    return Place(dynamodb_local, table_name, {"range_key": "part"}).make()
+    return Table(dynamodb_local, table_name, {"range_key": "part"}).make()
 
 
 @pytest.fixture
-def plain(dynamodb_local: str, table_name: str) -> Place:
+def plain(dynamodb_local: str, table_name: str) -> Table:
     """Give an empty table on DynamoDB Local that has a hash key only."""
-    return Place(dynamodb_local, table_name).make()
+    return Table(dynamodb_local, table_name).make()
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def underneath(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any],
     options = {"serializer": serializer, "compress": compress}
     if range_key:
         options["range_key"] = range_key
-    place = Place(url, f"contract-{uuid.uuid4().hex}", options).make()
+    table = Table(url, f"contract-{uuid.uuid4().hex}", options).make()
     client = Server(url, Flavor.named(flavor)).client()
-    yield {**place.given, "client": client}, place.in_a_url, "ext:dynamodb"
-    client.delete_table(TableName=place.table)
+    yield {**table.given, "client": client}, table.in_a_url, "ext:dynamodb"
+    client.delete_table(TableName=table.name)
     client.close()
 
 
@@ -97,10 +97,10 @@ def backend(underneath: tuple[dict[str, Any], str, str]) -> Backend:
 @pytest.fixture
 def wound(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Have Beaker and the package live by the test's clock."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
 
 
 @pytest.fixture
-def world(moto_url: str, table_name: str) -> World:
+def servers(moto_url: str, table_name: str) -> Servers:
     """Give an empty table."""
-    return World(Place(moto_url, table_name).make())
+    return Servers(Table(moto_url, table_name).make())

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 
 import beaker_dynamodb
-from tests.caches.places import Maker, Place, never, together, wind
+from tests.caches.tables import Maker, Table, fail_if_called, run_concurrently, use_clock
 from tests.instruments import Clock, Recorder
 
 REFUSED = "ConditionalCheckFailedException"
@@ -21,7 +21,7 @@ LOCK, UNLOCK, REMOVED = WRITE, ("DeleteItem", 1.0), ("DeleteItem", 1.0)
 #: Two and a half rows of what zlib cannot make smaller.
 LARGE = random.Random(4).randbytes(1_000_000)
 
-Act = Callable[[Any, Place], object]
+Act = Callable[[Any, Table], object]
 
 
 @dataclass(frozen=True)
@@ -31,40 +31,40 @@ class Row:
     what: str
     act: Act
     calls: tuple[tuple[str, float | str], ...]
-    before: Act = lambda cache, place: cache.put("k", "old", expiretime=10)
+    before: Act = lambda cache, table: cache.put("k", "old", expiretime=10)
     options: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.what
 
 
-def empty(cache: Any, place: Place) -> None:
+def empty(cache: Any, table: Table) -> None:
     """Begin with nothing."""
 
 
-def expired(cache: Any, place: Place) -> None:
+def expired(cache: Any, table: Table) -> None:
     """Begin with a value whose time is over."""
     cache.put("k", "old", expiretime=0)
 
 
-def refreshed_by_another(cache: Any, place: Place) -> None:
+def refreshed_by_another(cache: Any, table: Table) -> None:
     """Begin with an expired value of which another server makes a new one."""
-    expired(cache, place)
-    assert place.elsewhere().manager().get_creation_lock("k").acquire()
+    expired(cache, table)
+    assert table.on_another_server().manager().get_creation_lock("k").acquire()
 
 
-def large(cache: Any, place: Place) -> None:
+def large(cache: Any, table: Table) -> None:
     """Begin with a value in pieces."""
     cache.put("k", LARGE)
 
 
-def make(cache: Any, place: Place) -> None:
+def make(cache: Any, table: Table) -> None:
     """Get, and make what is not there."""
     cache.get("k", createfunc=Maker("new"))
 
 
-def in_brackets(cache: Any, place: Place) -> None:
-    """Ask four times inside three brackets, and once after them."""
+def in_scopes(cache: Any, table: Table) -> None:
+    """Ask four times inside three read scopes, and once after them."""
     for _ in range(3):
         cache.namespace.acquire_read_lock()
     assert cache["k"] == "old"
@@ -79,7 +79,7 @@ def in_brackets(cache: Any, place: Place) -> None:
 
 BUDGET = (
     Row("hit", lambda c, _: c["k"], (READ,)),
-    Row("hit, where there is a maker", lambda c, _: c.get("k", createfunc=never), (READ,)),
+    Row("hit, where there is a maker", lambda c, _: c.get("k", createfunc=fail_if_called), (READ,)),
     Row("consistent hit", lambda c, _: c["k"], (LOOK,), options={"consistent_read": "true"}),
     Row("`in`", lambda c, _: "k" in c, (READ,)),
     Row("miss without a maker", lambda c, _: "k" in c, (READ,), empty),
@@ -89,7 +89,7 @@ BUDGET = (
     Row("stale", make, (READ, ("PutItem", REFUSED)), refreshed_by_another),
     Row("put", lambda c, _: c.put("k", "new"), (WRITE,)),
     Row("remove", lambda c, _: c.remove_value("k"), (("GetItem", ANY), REMOVED)),
-    Row("nested brackets", in_brackets, (READ, READ, READ)),
+    Row("nested read scopes", in_scopes, (READ, READ, READ)),
     Row(
         "a value in three pieces, written",
         lambda c, _: c.put("k", LARGE),
@@ -119,33 +119,33 @@ BUDGET = (
 
 
 @pytest.mark.parametrize(
-    ("row", "place"),
+    ("row", "table"),
     [(row, "hash") for row in BUDGET]
     + [(row, "range") for row in BUDGET if row.what.startswith(("hit", "miss", "a value"))],
     ids=str,
-    indirect=["place"],
+    indirect=["table"],
 )
 def test_nothing_costs_a_call_more_than_the_budget_says(
-    row: Row, place: Place, clock: Clock, calls: Recorder, monkeypatch: pytest.MonkeyPatch
+    row: Row, table: Table, clock: Clock, calls: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each thing that a page does makes the calls of its row, at their units, and no other.
 
     Each row is the first use of a process: whatever the first client of a process would have to
     ask for would stand among the calls.
     """
-    wind(monkeypatch, clock)
-    row.before(place.cache(), place)
+    use_clock(monkeypatch, clock)
+    row.before(table.cache(), table)
     beaker_dynamodb.reset()
-    cache = place.cache(**row.options)
+    cache = table.cache(**row.options)
     calls.clear()
 
-    row.act(cache, place)
+    row.act(cache, table)
 
     told = [(call.operation, call.error or call.units) for call in calls]
     assert told == list(row.calls)
 
 
-def test_threads_that_share_a_manager_pay_one_read_a_hit(plain: Place, calls: Recorder) -> None:
+def test_threads_that_share_a_manager_pay_one_read_a_hit(plain: Table, calls: Recorder) -> None:
     """Many threads on one cache each make one call a hit, and each gets what it asked for."""
     cache = plain.cache()
     for number in range(8):
@@ -153,17 +153,17 @@ def test_threads_that_share_a_manager_pay_one_read_a_hit(plain: Place, calls: Re
     calls.clear()
 
     def reader(number: int) -> Callable[[], list[Any]]:
-        return lambda: [cache.get(str(number), createfunc=never) for _ in range(10)]
+        return lambda: [cache.get(str(number), createfunc=fail_if_called) for _ in range(10)]
 
-    assert together([reader(n) for n in range(8)]) == [[n] * 10 for n in range(8)]
+    assert run_concurrently([reader(n) for n in range(8)]) == [[n] * 10 for n in range(8)]
     assert calls.names == ["GetItem"] * 80
 
 
-def test_threads_on_one_miss_make_the_value_once(plain: Place, calls: Recorder) -> None:
+def test_threads_on_one_miss_make_the_value_once(plain: Table, calls: Recorder) -> None:
     """Of many threads on one miss one makes the value and pays for the row of the lock."""
     cache, maker = plain.cache(), Maker()
 
-    got = together([lambda: cache.get("k", createfunc=maker)] * 8)
+    got = run_concurrently([lambda: cache.get("k", createfunc=maker)] * 8)
 
     assert (got, maker.made) == ([1] * 8, 1)
     puts = [

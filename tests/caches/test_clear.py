@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import Unavailable
-from tests.caches.places import ONCE, Maker, Place, never
+from tests.caches.tables import ONCE, Maker, Table, fail_if_called
 from tests.exchange import Exchange, Reply
 from tests.faults.kinds import aws_error
 from tests.instruments import Recorder
@@ -20,30 +20,30 @@ DOWN = aws_error("InternalServerError", status=500)
 
 
 @pytest.fixture
-def crowd(place: Place) -> dict[str, Any]:
+def crowd(table: Table) -> dict[str, Any]:
     """Give caches of namespaces that begin alike, two entries in each, one of them in pieces."""
     names = ("ns", "ns2", "ns.x", "n", "ns:k", "ns#piece", "NS", "")
-    caches = {name: place.cache(name, compress=False) for name in names}
+    caches = {name: table.cache(name, compress=False) for name in names}
     for cache in caches.values():
         cache["small"], cache["large"] = "v", "x" * 500_000
     return caches
 
 
-def test_clear_removes_exactly_its_namespace(place: Place, crowd: dict[str, Any]) -> None:
+def test_clear_removes_exactly_its_namespace(table: Table, crowd: dict[str, Any]) -> None:
     """Values and pieces of the namespace go; of all others, however alike, nothing does."""
-    before = len(place.rows())
+    before = len(table.rows())
 
     crowd["ns"].clear()
 
-    assert len(place.rows()) == before - 4
+    assert len(table.rows()) == before - 4
     assert "small" not in crowd["ns"]
     for name, cache in crowd.items():
         assert (name == "ns") or (cache["small"], len(cache["large"])) == ("v", 500_000)
 
 
-def test_clear_leaves_locks_alone(place: Place) -> None:
+def test_clear_leaves_locks_alone(table: Table) -> None:
     """Who is making a value while the cache is cleared still holds its lock; sessions stay, too."""
-    cache, session = place.cache(), place.session("ns", prefix="cache:")
+    cache, session = table.cache(), table.session("ns", prefix="cache:")
     session["session"] = "text"
     cache["k"] = "v"
     lock = cache.namespace.get_creation_lock("j")
@@ -51,15 +51,15 @@ def test_clear_leaves_locks_alone(place: Place) -> None:
 
     cache.clear()
 
-    assert len(place.rows()) == 2
-    assert not place.elsewhere().manager().get_creation_lock("j").acquire(wait=False)
-    assert place.session("ns", prefix="cache:")["session"] == "text"
+    assert len(table.rows()) == 2
+    assert not table.on_another_server().manager().get_creation_lock("j").acquire(wait=False)
+    assert table.session("ns", prefix="cache:")["session"] == "text"
     lock.release()
 
 
 @pytest.mark.parametrize("entries", [600, pytest.param(10_000, marks=pytest.mark.long)])
 def test_clear_goes_to_the_last_page(
-    ranged: Place, calls: Recorder, monkeypatch: pytest.MonkeyPatch, entries: int
+    ranged: Table, calls: Recorder, monkeypatch: pytest.MonkeyPatch, entries: int
 ) -> None:
     """However many pages the namespace fills, and whatever a batch leaves undone: all is gone.
 
@@ -73,7 +73,7 @@ def test_clear_goes_to_the_last_page(
         count = iter(range(entries))
         tenth = lambda _: next(count) % 10 == 9  # noqa: E731
         proxy.next(undone, operation="BatchWriteItem", where=tenth, times=None)
-        Place(proxy.url, ranged.table, ranged.options).cache().clear()
+        Table(proxy.url, ranged.name, ranged.options).cache().clear()
 
     assert ranged.keys() == ["k"]
     pages = [call for call in calls if call.operation == "Query"]
@@ -90,29 +90,29 @@ def undone(exchange: Exchange) -> None:
     exchange.answer(Reply(200, head, b"").altered(json.dumps(told).encode()))
 
 
-def fill(place: Place, entries: int) -> None:
+def fill(table: Table, entries: int) -> None:
     """Put entries of 4 KB into the namespace `ns`, past us: 25 a call."""
-    client = place.raw
+    client = table.raw
     rows = [
         {"id": {"S": "cache:ns"}, "part": {"S": f"{n:06}"}, "data": {"B": b"x" * 4000}}
         for n in range(entries)
     ]
     for start in range(0, entries, 25):
         batch = [{"PutRequest": {"Item": row}} for row in rows[start : start + 25]]
-        client.batch_write_item(RequestItems={place.table: batch})  # type: ignore[dict-item]
+        client.batch_write_item(RequestItems={table.name: batch})  # type: ignore[dict-item]
 
 
-def test_a_batch_that_is_never_done_is_an_error(ranged: Place, wound: None) -> None:
+def test_a_batch_that_is_never_done_is_an_error(ranged: Table, wound: None) -> None:
     """What DynamoDB keeps leaving undone is not passed over in silence."""
     ranged.manager()["k"] = "v"
     with FaultProxy(ranged.url) as proxy:
         proxy.next(undone, operation="BatchWriteItem", times=None)
         with pytest.raises(Unavailable, match="unprocessed"):
-            Place(proxy.url, ranged.table, ranged.options).manager().remove()
+            Table(proxy.url, ranged.name, ranged.options).manager().remove()
 
 
 def test_without_a_range_key_clearing_scans_and_says_so_once(
-    plain: Place, calls: Recorder, caplog: pytest.LogCaptureFixture
+    plain: Table, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the hash layout `clear()` and `keys()` read the whole table: one warning, for ever."""
     caplog.set_level(logging.WARNING)
@@ -129,7 +129,7 @@ def test_without_a_range_key_clearing_scans_and_says_so_once(
 
 
 def test_with_a_range_key_clearing_reads_its_own_namespace(
-    ranged: Place, calls: Recorder, caplog: pytest.LogCaptureFixture
+    ranged: Table, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a range key it is a Query, and nothing to warn of."""
     cache = ranged.cache()
@@ -156,17 +156,19 @@ def clear(cache: Any) -> None:
     cache.clear()
 
 
-@pytest.mark.parametrize("cooling", [False, True], ids=["at once", "in the cool-down"])
+@pytest.mark.parametrize(
+    "is_open", [False, True], ids=["at once", "while the circuit breaker is open"]
+)
 @pytest.mark.parametrize("act", [remove, delete, clear])
 def test_an_outage_is_no_silent_invalidation(
-    ranged: Place, act: Callable[[Any], None], *, cooling: bool
+    ranged: Table, act: Callable[[Any], None], *, is_open: bool
 ) -> None:
     """Removing raises where it cannot be done: else a right that was revoked would be served."""
     with FaultProxy(ranged.url) as proxy:
-        cache = Place(proxy.url, ranged.table, ranged.options).cache(**ONCE)
+        cache = Table(proxy.url, ranged.name, ranged.options).cache(**ONCE)
         cache["k"] = "v"
         proxy.next(DOWN, times=None)
-        if cooling:
+        if is_open:
             assert cache.get("k", createfunc=Maker("made")) == "made"
 
         with pytest.raises(Unavailable):
@@ -174,12 +176,12 @@ def test_an_outage_is_no_silent_invalidation(
 
 
 @pytest.mark.parametrize("act", [remove, delete, clear])
-def test_the_cool_down_does_not_keep_a_removal_from_its_goal(
-    ranged: Place, act: Callable[[Any], None]
+def test_a_removal_is_sent_while_the_circuit_breaker_is_open(
+    ranged: Table, act: Callable[[Any], None]
 ) -> None:
     """While reads are bypassed, DynamoDB may be back: a removal is tried, and done."""
     with FaultProxy(ranged.url) as proxy:
-        cache = Place(proxy.url, ranged.table, ranged.options).cache(**ONCE)
+        cache = Table(proxy.url, ranged.name, ranged.options).cache(**ONCE)
         cache["k"] = "v"
         proxy.next(DOWN, operation="GetItem")
         assert "k" not in cache
@@ -203,16 +205,16 @@ def test_a_table_that_does_not_exist_yet_is_empty(
         (lambda cache: cache.get("k", createfunc=Maker("v")), "v"),
     )
     for number, (act, expected) in enumerate(acts):
-        place = Place(dynamodb_local, f"{table_name}-{number}", options)
+        table = Table(dynamodb_local, f"{table_name}-{number}", options)
         try:
-            assert act(place.cache()) == expected
+            assert act(table.cache()) == expected
         finally:
-            client = place.raw
-            if place.table in client.list_tables()["TableNames"]:
-                client.delete_table(TableName=place.table)
+            client = table.raw
+            if table.name in client.list_tables()["TableNames"]:
+                client.delete_table(TableName=table.name)
 
 
-def test_keys_are_what_beaker_was_given(place: Place) -> None:
+def test_keys_are_what_beaker_was_given(table: Table) -> None:
     """`keys()` lists the live keys as text, those that are hashed in the table among them."""
     keys: list[Any] = [
         "plain",
@@ -225,7 +227,7 @@ def test_keys_are_what_beaker_was_given(place: Place) -> None:
         5,
         (1, "a"),
     ]
-    manager = place.manager()
+    manager = table.manager()
     for key in keys:
         manager[key] = "v"
     manager.set_value("large", "x" * 900_000)
@@ -235,13 +237,13 @@ def test_keys_are_what_beaker_was_given(place: Place) -> None:
     assert len(manager.keys()) == len(keys) + 1
 
 
-def test_a_removed_value_in_pieces_leaves_no_row(place: Place) -> None:
+def test_a_removed_value_in_pieces_leaves_no_row(table: Table) -> None:
     """`remove_value` and `del` take the pieces along."""
-    cache = place.cache(compress=False)
+    cache = table.cache(compress=False)
     cache["k"], cache["j"] = "x" * 900_000, "y" * 900_000
 
     cache.remove_value("k")
     del cache.namespace["j"]
 
-    assert place.rows() == []
-    assert cache.get("k", createfunc=Maker("v")) == cache.get("k", createfunc=never) == "v"
+    assert table.rows() == []
+    assert cache.get("k", createfunc=Maker("v")) == cache.get("k", createfunc=fail_if_called) == "v"

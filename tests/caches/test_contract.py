@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.caches.conftest import Backend
-from tests.caches.places import Maker, never
+from tests.caches.tables import Maker, fail_if_called
 from tests.instruments import Clock
 
 #: Keys that Beaker lets through, no two of them equal.
@@ -28,7 +28,7 @@ class TestContract:
         make, cache = Maker(), backend.cache()
 
         assert [cache.get("k", createfunc=make) for _ in range(3)] == [1, 1, 1]
-        assert backend.cache().get("k", createfunc=never) == 1
+        assert backend.cache().get("k", createfunc=fail_if_called) == 1
         assert backend.cache("other").get("k", createfunc=Maker(7)) == 7
 
     def test_a_miss_without_a_maker_is_a_key_error(self, backend: Backend) -> None:
@@ -172,4 +172,4 @@ class TestContract:
 
         cache[b"k"] = "v"
 
-        assert (cache["k"], cache.get("k", createfunc=never)) == ("v", "v")
+        assert (cache["k"], cache.get("k", createfunc=fail_if_called)) == ("v", "v")

@@ -14,7 +14,7 @@ from pyramid_beaker import set_cache_regions_from_settings
 from webtest import TestApp
 
 from tests.caches.conftest import Backend
-from tests.caches.places import Maker
+from tests.caches.tables import Maker
 
 
 class TestConfiguration:

@@ -11,8 +11,8 @@ import pytest
 from beaker_dynamodb import ItemTooLarge
 from beaker_dynamodb.caches.store import MAX_NAME
 from beaker_dynamodb.item.chunks import MOST_IN_A_ROW
-from tests.caches import workers
-from tests.caches.places import RAW, Maker, Place, never, text_of, values_of
+from tests.caches import subprocesses
+from tests.caches.tables import RAW, Maker, Table, fail_if_called, text_of, values_of
 
 MB = 1024 * 1024
 #: The codec's header.
@@ -39,14 +39,14 @@ def a_value(size: int, seed: int = 0) -> bytes:
     ("size", "rows"),
     [*SIZES.items(), *(pytest.param(*one, marks=pytest.mark.long) for one in LONG.items())],
 )
-def test_a_cache_keeps_values_of_every_size(place: Place, size: int, rows: int) -> None:
+def test_a_cache_keeps_values_of_every_size(table: Table, size: int, rows: int) -> None:
     """From a byte to the ceiling a value comes back whole, from as many rows as it needs."""
     value = a_value(size)
 
-    place.manager(serializer=RAW, compress=size == 2 * MB)["k"] = value
+    table.manager(serializer=RAW, compress=size == 2 * MB)["k"] = value
 
-    assert place.elsewhere().manager(serializer=RAW)["k"] == value
-    assert len(place.rows()) == rows
+    assert table.on_another_server().manager(serializer=RAW)["k"] == value
+    assert len(table.rows()) == rows
 
 
 @pytest.mark.parametrize(
@@ -56,32 +56,32 @@ def test_a_cache_keeps_values_of_every_size(place: Place, size: int, rows: int) 
         *(pytest.param(*one, marks=pytest.mark.long) for one in LONG.items()),
     ],
 )
-def test_a_session_keeps_values_of_every_size(place: Place, size: int, rows: int) -> None:
+def test_a_session_keeps_values_of_every_size(table: Table, size: int, rows: int) -> None:
     """Sessions are kept in pieces like caches; an opaque text is what it was."""
     text = "!" + a_value(size).hex()[: size - 1]
 
-    place.session(compress="false")["session"] = text
+    table.session(compress="false")["session"] = text
 
-    assert place.session()["session"] == text
-    assert len(place.rows()) == rows
+    assert table.session()["session"] == text
+    assert len(table.rows()) == rows
 
 
 @pytest.mark.long
-def test_more_pieces_than_one_batch_reads(place: Place) -> None:
+def test_more_pieces_than_one_batch_reads(table: Table) -> None:
     """Over a hundred pieces are read in several batches of up to 16 MB each."""
     value = a_value(120 * MOST_IN_A_ROW)
     large: dict[str, Any] = {"serializer": RAW, "max_value_size": "64MB"}
 
-    place.manager(**large)["k"] = value
+    table.manager(**large)["k"] = value
 
-    assert place.manager(**large)["k"] == value
-    assert len(place.rows()) == 122
-    place.manager(**large).remove()
-    assert place.rows() == []
+    assert table.manager(**large)["k"] == value
+    assert len(table.rows()) == 122
+    table.manager(**large).remove()
+    assert table.rows() == []
 
 
 @pytest.mark.parametrize("size", range(ONE - 4000, ONE + 500, 900))
-def test_long_keys_and_names_count_for_the_limit(ranged: Place, size: int) -> None:
+def test_long_keys_and_names_count_for_the_limit(ranged: Table, size: int) -> None:
     """DynamoDB's 409,600 bytes count keys and names, too: no size of value is refused by them.
 
     The key is so long that it is hashed, and stands in the row in clear once more.
@@ -96,7 +96,7 @@ def test_long_keys_and_names_count_for_the_limit(ranged: Place, size: int) -> No
 
 @pytest.mark.parametrize("letter", ["x", "\u00e9"])
 @pytest.mark.parametrize("length", [100_000, MAX_NAME, MAX_NAME + 1, 3_000_000])
-def test_a_key_of_any_length_keeps_its_value(ranged: Place, length: int, letter: str) -> None:
+def test_a_key_of_any_length_keeps_its_value(ranged: Table, length: int, letter: str) -> None:
     """A visitor's text may be a key: no length of it is an error, and the value is found by it.
 
     In clear it is stored as long as it leaves room for a value, so `keys()` names it.
@@ -113,7 +113,7 @@ def test_a_key_of_any_length_keeps_its_value(ranged: Place, length: int, letter:
 
 
 @pytest.mark.parametrize("size", range(ONE - 13_000, ONE + 1000, 2500))
-def test_promoted_attributes_count_for_the_limit(plain: Place, size: int) -> None:
+def test_promoted_attributes_count_for_the_limit(plain: Table, size: int) -> None:
     """A session's special keys stand in the row once more: no size of session is refused by it."""
     names = [f"key{n}" for n in range(10)]
     special = {name: random.Random(n).randbytes(1000).hex() for n, name in enumerate(names)}
@@ -126,63 +126,63 @@ def test_promoted_attributes_count_for_the_limit(plain: Place, size: int) -> Non
     assert any(special["key9"] in str(row) for row in plain.rows())
 
 
-def test_a_value_is_overwritten_by_smaller_and_larger_ones(place: Place) -> None:
+def test_a_value_is_overwritten_by_smaller_and_larger_ones(table: Table) -> None:
     """Whatever size follows whatever: the last one is found, and no piece of others is left."""
     rng = random.Random(7)
     sizes = [1, 3 * ONE, ONE, 2 * ONE, 2 * ONE, 10, ONE + 1]
-    cache, session = place.manager(serializer=RAW, compress=False), "!"
+    cache, session = table.manager(serializer=RAW, compress=False), "!"
     for size in sizes:
         value = rng.randbytes(size)
         cache["k"] = value
-        place.session(compress="false")["session"] = session = "!" + value.hex()[:size]
+        table.session(compress="false")["session"] = session = "!" + value.hex()[:size]
 
         own = 1 if size <= ONE else 2 + (size + HEADER - 1) // MOST_IN_A_ROW
         text = 1 if size < ONE else 2 + (size + HEADER) // MOST_IN_A_ROW
-        assert len(place.rows()) == own + text
-        assert (cache["k"], place.session()["session"]) == (value, session)
+        assert len(table.rows()) == own + text
+        assert (cache["k"], table.session()["session"]) == (value, session)
 
 
-def test_a_value_over_the_ceiling_is_refused_and_the_old_one_stands(place: Place) -> None:
+def test_a_value_over_the_ceiling_is_refused_and_the_old_one_stands(table: Table) -> None:
     """Over `max_value_size`, measured uncompressed, nothing is stored; the error says how much."""
-    cache = place.manager(serializer=RAW, max_value_size="1MB")
+    cache = table.manager(serializer=RAW, max_value_size="1MB")
     cache["k"] = old = a_value(MB)
-    place.session(max_value_size="1MB")["session"] = "old"
-    before = place.keys()
+    table.session(max_value_size="1MB")["session"] = "old"
+    before = table.keys()
 
     with pytest.raises(ItemTooLarge) as refused:
         cache["k"] = b"x" * (MB + 1)
     with pytest.raises(ItemTooLarge) as session:
-        place.session(max_value_size="1MB")["session"] = "x" * (MB + 1)
+        table.session(max_value_size="1MB")["session"] = "x" * (MB + 1)
 
     assert {(e.value.size, e.value.limit) for e in (refused, session)} == {(MB + 1, MB)}
-    assert (place.keys(), cache["k"], place.session()["session"]) == (before, old, "old")
+    assert (table.keys(), cache["k"], table.session()["session"]) == (before, old, "old")
 
 
-def test_compression_decides_first(place: Place) -> None:
+def test_compression_decides_first(table: Table) -> None:
     """2 MB of repetitive JSON is one row, for a cache and for a session."""
     rows = [{"name": "somebody", "role": "editor", "active": True}] * 40_000
     assert len(json.dumps(rows, separators=(",", ":"))) > 1.9 * MB
 
-    place.cache(serializer="json")["k"] = rows
-    place.session()["session"] = json.dumps(rows)
+    table.cache(serializer="json")["k"] = rows
+    table.session()["session"] = json.dumps(rows)
 
-    assert place.cache(serializer="json")["k"] == rows
-    assert json.loads(place.session()["session"]) == rows
-    assert len(place.rows()) == 2
+    assert table.cache(serializer="json")["k"] == rows
+    assert json.loads(table.session()["session"]) == rows
+    assert len(table.rows()) == 2
 
 
-def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Place) -> None:
+def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Table) -> None:
     """Two processes overwrite one large value again and again: each read is one of theirs, whole.
 
     At the end the value is one of the last two, and only its own pieces are left.
     """
-    place = ranged.but(compress="false")
-    cache = place.cache()
+    table = ranged.with_options(compress="false")
+    cache = table.cache()
     cache["k"] = "o" * 900_000
     reads: list[str] = []
     with (
-        workers.worker("write", place, letter="a", size=900_000, times=6) as one,
-        workers.worker("write", place, letter="b", size=500_000, times=6) as other,
+        subprocesses.worker("write", table, letter="a", size=900_000, times=6) as one,
+        subprocesses.worker("write", table, letter="b", size=500_000, times=6) as other,
     ):
         assert [one.hear(), other.hear()] == [{"begun": True}] * 2
         while one.process.poll() is None or other.process.poll() is None:
@@ -193,6 +193,6 @@ def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Place) -> None:
     assert reads
     assert {len(set(read)) for read in reads} == {1}
     assert all(0 <= len(read) - sizes[read[0]] < 6 for read in reads)
-    last = cache.get("k", createfunc=never)
+    last = cache.get("k", createfunc=fail_if_called)
     assert len(last) == sizes[last[0]] + 5
     assert len(ranged.pieces) == -(-len(last) // MOST_IN_A_ROW)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import CorruptItem, ItemTooLarge, UnknownFormat
-from tests.caches import workers
-from tests.caches.places import RAW, Before, Place, is_head, wind
+from tests.caches import subprocesses
+from tests.caches.tables import RAW, DoFirst, Table, is_manifest, use_clock
 from tests.caches.test_large import a_value
 from tests.faults.kinds import Hold, LoseReply, Rewrite, aws_error
 from tests.instruments import Clock
@@ -23,39 +23,39 @@ SIZE = 420_000
 OLD, NEW, OTHER = (a_value(SIZE, seed) for seed in (1, 2, 3))
 
 
-def behind(proxy: FaultProxy, place: Place, **options: Any) -> Any:
+def behind(proxy: FaultProxy, table: Table, **options: Any) -> Any:
     """Make a manager that goes through the proxy."""
-    there = Place(proxy.url, place.table, place.options)
+    there = Table(proxy.url, table.name, table.options)
     return there.manager(serializer=RAW, **options)
 
 
-def direct(place: Place, **options: Any) -> Any:
+def direct(table: Table, **options: Any) -> Any:
     """Make a manager of another server, past the proxy."""
-    return place.elsewhere().manager(serializer=RAW, **options)
+    return table.on_another_server().manager(serializer=RAW, **options)
 
 
-def test_a_writer_killed_before_the_head_leaves_the_old_value(place: Place) -> None:
+def test_a_writer_killed_before_the_head_leaves_the_old_value(table: Table) -> None:
     """`kill -9` between the pieces and the head: the old value stands, the orphans expire.
 
     They expire a day after the head would have.
     """
-    cache = place.cache(compress="false")
+    cache = table.cache(compress="false")
     cache.put("k", "o" * SIZE, expiretime=1000)
-    before = set(place.keys())
-    with FaultProxy(place.url) as proxy:
-        proxy.next(Hold(threading.Event()), operation="PutItem", where=is_head)
-        there = Place(proxy.url, place.table, place.options).but(compress="false")
-        with workers.worker("write", there, letter="n", size=SIZE, times=1) as writer:
-            proxy.wait_until(lambda: any(is_head(e.body) for e in puts(proxy)), within=30)
+    before = set(table.keys())
+    with FaultProxy(table.url) as proxy:
+        proxy.next(Hold(threading.Event()), operation="PutItem", where=is_manifest)
+        there = Table(proxy.url, table.name, table.options).with_options(compress="false")
+        with subprocesses.worker("write", there, letter="n", size=SIZE, times=1) as writer:
+            proxy.wait_until(lambda: any(is_manifest(e.body) for e in puts(proxy)), within=30)
             os.kill(writer.process.pid, signal.SIGKILL)
             writer.process.wait(10)
-        head = next(e.body["Item"] for e in puts(proxy) if is_head(e.body))
+        head = next(e.body["Item"] for e in puts(proxy) if is_manifest(e.body))
 
-    orphans = set(place.keys()) - before
+    orphans = set(table.keys()) - before
     assert cache["k"] == "o" * SIZE
     assert len(orphans) == 2
-    name = place.options.get("range_key", "id")
-    expiries = {row["expires"]["N"] for row in place.rows() if row[name]["S"] in orphans}
+    name = table.options.get("range_key", "id")
+    expiries = {row["expires"]["N"] for row in table.rows() if row[name]["S"] in orphans}
     assert expiries == {str(int(head["expires"]["N"]) + DAY)}
 
 
@@ -64,136 +64,136 @@ def puts(proxy: FaultProxy) -> list[Any]:
     return [exchange for exchange in proxy.seen if exchange.operation == "PutItem"]
 
 
-def test_a_reader_overtaken_by_a_writer_gets_the_new_value(place: Place) -> None:
+def test_a_reader_overtaken_by_a_writer_gets_the_new_value(table: Table) -> None:
     """Between head and pieces the value is overwritten: the reader finds the new one, whole."""
-    direct(place)["k"] = OLD
-    with FaultProxy(place.url) as proxy:
-        proxy.next(Before(lambda: put(place, NEW)), operation="BatchGetItem")
+    direct(table)["k"] = OLD
+    with FaultProxy(table.url) as proxy:
+        proxy.next(DoFirst(lambda: put(table, NEW)), operation="BatchGetItem")
 
-        assert behind(proxy, place)["k"] == NEW
+        assert behind(proxy, table)["k"] == NEW
         assert proxy.operations == ["GetItem", "BatchGetItem"] * 2
 
 
-def put(place: Place, value: bytes) -> None:
+def put(table: Table, value: bytes) -> None:
     """Write as another server."""
-    direct(place)["k"] = value
+    direct(table)["k"] = value
 
 
-def test_a_reader_overtaken_each_time_has_a_miss(plain: Place) -> None:
+def test_a_reader_overtaken_each_time_has_a_miss(plain: Table) -> None:
     """A cache that is rewritten faster than it can be read serves the page all the same."""
     values = [OLD, NEW, OTHER, a_value(SIZE, 4), a_value(SIZE, 5)]
     put(plain, values.pop())
     with FaultProxy(plain.url) as proxy:
-        step = Before(lambda: put(plain, values.pop()))
+        step = DoFirst(lambda: put(plain, values.pop()))
         proxy.next(step, operation="BatchGetItem", times=3)
 
         assert "k" not in behind(proxy, plain)
 
 
-def test_a_piece_that_is_missing_is_a_miss_of_a_cache(place: Place) -> None:
+def test_a_piece_that_is_missing_is_a_miss_of_a_cache(table: Table) -> None:
     """Under a head that did not move a missing piece never comes back: the value is made anew."""
-    manager = place.manager(serializer=RAW)
+    manager = table.manager(serializer=RAW)
     manager["k"] = OLD
-    place.drop(min(place.pieces))
+    table.drop(min(table.pieces))
 
     assert "k" not in manager
     manager["k"] = NEW
     assert manager["k"] == NEW
 
 
-def test_a_piece_that_is_missing_is_a_corrupt_session(place: Place) -> None:
+def test_a_piece_that_is_missing_is_a_corrupt_session(table: Table) -> None:
     """A session that lost a piece says so: it is no "no such session", which would be new."""
-    place.session(compress="false")["session"] = "!" * SIZE
-    place.drop(min(place.pieces))
+    table.session(compress="false")["session"] = "!" * SIZE
+    table.drop(min(table.pieces))
 
     with pytest.raises(CorruptItem):
-        place.session()["session"]
+        table.session()["session"]
 
 
-def test_pieces_of_another_value_are_not_joined(place: Place) -> None:
+def test_pieces_of_another_value_are_not_joined(table: Table) -> None:
     """A piece that was altered is found out by the head: no mixture is ever served."""
-    manager = place.manager(serializer=RAW, compress=False)
+    manager = table.manager(serializer=RAW, compress=False)
     manager["k"] = OLD
-    name = place.options.get("range_key", "id")
-    row = next(row for row in place.rows() if "#piece:" in row[name]["S"])
-    place.change(row, data={"B": row["data"]["B"][:-1] + b"?"})
+    name = table.options.get("range_key", "id")
+    row = next(row for row in table.rows() if "#piece:" in row[name]["S"])
+    table.change(row, data={"B": row["data"]["B"][:-1] + b"?"})
 
     assert "k" not in manager
 
 
-def test_a_lost_reply_of_the_heads_put_keeps_its_pieces(place: Place) -> None:
+def test_a_lost_reply_of_the_heads_put_keeps_its_pieces(table: Table) -> None:
     """The retry meets our own head as the old one: its pieces are not deleted."""
-    direct(place)["k"] = OLD
-    with FaultProxy(place.url) as proxy:
-        proxy.next(LoseReply(), operation="PutItem", where=is_head)
-        behind(proxy, place)["k"] = NEW
+    direct(table)["k"] = OLD
+    with FaultProxy(table.url) as proxy:
+        proxy.next(LoseReply(), operation="PutItem", where=is_manifest)
+        behind(proxy, table)["k"] = NEW
 
-    assert direct(place)["k"] == NEW
-    assert len(place.rows()) == 3
+    assert direct(table)["k"] == NEW
+    assert len(table.rows()) == 3
 
 
-def test_a_value_is_removed_though_its_pieces_cannot_be(place: Place) -> None:
+def test_a_value_is_removed_though_its_pieces_cannot_be(table: Table) -> None:
     """Without its head nobody finds them, and they expire by themselves."""
-    with FaultProxy(place.url) as proxy:
-        cache = behind(proxy, place, max_attempts=1)
+    with FaultProxy(table.url) as proxy:
+        cache = behind(proxy, table, max_attempts=1)
         cache["k"] = OLD
         proxy.next(aws_error("InternalServerError", status=500), operation="BatchWriteItem")
 
         del cache["k"]
 
         assert "k" not in cache
-    assert place.rows()
-    assert all("expires" in row for row in place.rows())
+    assert table.rows()
+    assert all("expires" in row for row in table.rows())
 
 
 @pytest.mark.parametrize("value", [OTHER, b"small"], ids=["large", "small"])
-def test_a_head_is_not_put_over_pieces_that_are_gone(place: Place, value: bytes) -> None:
+def test_a_head_is_not_put_over_pieces_that_are_gone(table: Table, value: bytes) -> None:
     """The reply is lost and another server overwrites the value, pieces and all: one value stands.
 
     Which of the two is the last word is open; that it is whole is not.
     """
-    direct(place)["k"] = OLD
-    with FaultProxy(place.url) as proxy:
-        fault = LoseReply(then=lambda: put(place, value))
-        proxy.next(fault, operation="PutItem", where=is_head)
-        behind(proxy, place)["k"] = NEW
+    direct(table)["k"] = OLD
+    with FaultProxy(table.url) as proxy:
+        fault = LoseReply(then=lambda: put(table, value))
+        proxy.next(fault, operation="PutItem", where=is_manifest)
+        behind(proxy, table)["k"] = NEW
 
-    assert "k" in direct(place)
-    assert direct(place)["k"] in {NEW, value}
+    assert "k" in direct(table)
+    assert direct(table)["k"] in {NEW, value}
 
 
 def test_an_expired_head_whose_pieces_are_gone_is_absent(
-    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    table: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB deletes head and pieces on different days: what has expired is not corrupt."""
-    wind(monkeypatch, clock)
-    place.manager(serializer=RAW).set_value("k", OLD, expiretime=10)
-    place.session(timeout=100, compress="false")["session"] = "!" * SIZE
-    for key in place.pieces:
-        place.drop(key)
+    use_clock(monkeypatch, clock)
+    table.manager(serializer=RAW).set_value("k", OLD, expiretime=10)
+    table.session(timeout=100, compress="false")["session"] = "!" * SIZE
+    for key in table.pieces:
+        table.drop(key)
 
     clock.advance(101)
 
-    assert "k" not in place.manager(serializer=RAW)
-    assert "session" not in place.session()
+    assert "k" not in table.manager(serializer=RAW)
+    assert "session" not in table.session()
 
 
-def test_encryption_covers_pieces(place: Place) -> None:
+def test_encryption_covers_pieces(table: Table) -> None:
     """No row of an encrypted value shows any of it; without the key it does not open."""
     key = base64.b64encode(bytes(range(32))).decode()
     secret = b"credit card 4711 " * 60_000
     options: dict[str, Any] = {"encryption_keys": key, "compress": False}
 
-    place.manager(serializer=RAW, **options)["k"] = secret
-    place.session(**options)["session"] = secret.decode()
+    table.manager(serializer=RAW, **options)["k"] = secret
+    table.session(**options)["session"] = secret.decode()
 
-    assert len(place.pieces) == 6
-    assert not any(b"4711" in row["data"]["B"] for row in place.rows())
-    assert place.manager(serializer=RAW, **options)["k"] == secret
-    assert place.session(**options)["session"] == secret.decode()
-    assert "k" not in place.manager(serializer=RAW)
+    assert len(table.pieces) == 6
+    assert not any(b"4711" in row["data"]["B"] for row in table.rows())
+    assert table.manager(serializer=RAW, **options)["k"] == secret
+    assert table.session(**options)["session"] == secret.decode()
+    assert "k" not in table.manager(serializer=RAW)
     with pytest.raises(UnknownFormat):
-        place.session()["session"]
+        table.session()["session"]
 
 
 def a_megabyte_a_partition(reply: dict[str, Any]) -> dict[str, Any]:
@@ -210,13 +210,13 @@ def a_megabyte_a_partition(reply: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("pieces", [5, 16])
 def test_a_value_of_one_partition_is_read_whole(
-    ranged: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch, pieces: int
+    ranged: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
     """AWS gives two pieces of a partition at a time: however many there are, all are fetched.
 
     As long as each reply brings some, nothing is "left undone".
     """
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     value = a_value(pieces * 399_360 - 8)
     put(ranged, value)
     with FaultProxy(ranged.url) as proxy:
@@ -225,7 +225,7 @@ def test_a_value_of_one_partition_is_read_whole(
         assert behind(proxy, ranged)["k"] == value
 
 
-def test_a_value_refused_for_its_size_leaves_no_piece(plain: Place) -> None:
+def test_a_value_refused_for_its_size_leaves_no_piece(plain: Table) -> None:
     """A value over the ceiling is refused before its first piece is written."""
     with FaultProxy(plain.url) as proxy:
         manager = behind(proxy, plain, max_value_size="300KB")

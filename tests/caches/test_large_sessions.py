@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.caches.places import Place, text_of, values_of, wind
+from tests.caches.tables import Table, text_of, use_clock, values_of
 from tests.caches.test_large import a_value
 from tests.faults.kinds import LoseReply
 from tests.instruments import Clock, Recorder
@@ -24,143 +24,143 @@ def session_text(clock: Clock, **values: Any) -> str:
 @pytest.fixture(autouse=True)
 def wound(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Have Beaker and the package live by the test's clock."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
 
 
-def opened(place: Place) -> Any:
+def opened(table: Table) -> Any:
     """Load the session as one request does."""
-    manager = place.session(timeout=720)
+    manager = table.session(timeout=720)
     assert manager["session"]
     return manager
 
 
-def contents(place: Place) -> dict[str, Any]:
+def contents(table: Table) -> dict[str, Any]:
     """Read what is stored, Beaker's times apart."""
-    values = values_of(opened(place)["session"])
+    values = values_of(opened(table)["session"])
     return {name: value for name, value in values.items() if name[0] != "_"}
 
 
-def head_of(place: Place) -> dict[str, Any]:
+def head_of(table: Table) -> dict[str, Any]:
     """Return the row that is no piece."""
-    name = place.options.get("range_key", "id")
-    (head,) = [row for row in place.rows() if "#piece:" not in row[name]["S"]]
+    name = table.options.get("range_key", "id")
+    (head,) = [row for row in table.rows() if "#piece:" not in row[name]["S"]]
     return head
 
 
-def test_a_touch_writes_the_pieces_anew(place: Place, clock: Clock) -> None:
+def test_a_touch_writes_the_pieces_anew(table: Table, clock: Clock) -> None:
     """A session in pieces that was only read is replaced whole when its touch is due.
 
     Under the same revision new pieces would take the old ones' places, one by one.
     """
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    before, pieces = head_of(place), place.pieces
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    before, pieces = head_of(table), table.pieces
 
     clock.advance(30)
-    opened(place)["session"] = session_text(clock, big=BIG)
-    untouched = place.pieces
+    opened(table)["session"] = session_text(clock, big=BIG)
+    untouched = table.pieces
     clock.advance(40)
-    opened(place)["session"] = session_text(clock, big=BIG)
+    opened(table)["session"] = session_text(clock, big=BIG)
 
     assert untouched == pieces
-    assert place.pieces.isdisjoint(pieces)
-    assert len(place.pieces) == 2
-    assert head_of(place)["rev"] != before["rev"]
-    assert int(head_of(place)["expires"]["N"]) - int(before["expires"]["N"]) == 70
-    assert {row["expires"]["N"] for row in place.rows()} == {
-        head_of(place)["expires"]["N"],
-        str(int(head_of(place)["expires"]["N"]) + 86400),
+    assert table.pieces.isdisjoint(pieces)
+    assert len(table.pieces) == 2
+    assert head_of(table)["rev"] != before["rev"]
+    assert int(head_of(table)["expires"]["N"]) - int(before["expires"]["N"]) == 70
+    assert {row["expires"]["N"] for row in table.rows()} == {
+        head_of(table)["expires"]["N"],
+        str(int(head_of(table)["expires"]["N"]) + 86400),
     }
 
 
 def test_changes_of_two_requests_to_a_session_in_pieces_are_merged(
-    place: Place, clock: Clock, calls: Recorder
+    table: Table, clock: Clock, calls: Recorder
 ) -> None:
     """Two requests change different keys of a large session: both are kept, and only one row set.
 
     The refusal brings the head; its pieces cost one read more.
     """
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    mine, theirs = opened(place), opened(place)
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    mine, theirs = opened(table), opened(table)
 
     theirs["session"] = session_text(clock, big=BIG, theirs=1)
     calls.clear()
     mine["session"] = session_text(clock, big=BIG[::-1], mine=2)
 
-    assert contents(place) == {"big": BIG[::-1], "theirs": 1, "mine": 2}
-    assert len(place.rows()) == 3
+    assert contents(table) == {"big": BIG[::-1], "theirs": 1, "mine": 2}
+    assert len(table.rows()) == 3
     refused = [number for number, call in enumerate(calls) if call.error]
     assert calls.names[: refused[0] + 1] == ["PutItem"] * 3
 
 
-def test_logout_removes_the_pieces(place: Place, clock: Clock) -> None:
+def test_logout_removes_the_pieces(table: Table, clock: Clock) -> None:
     """Nothing of a session that was logged out is left, however large it was."""
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
 
-    opened(place)["session"] = text_of({"_domain": None, "_path": "/"})
+    opened(table)["session"] = text_of({"_domain": None, "_path": "/"})
 
-    assert place.rows() == []
+    assert table.rows() == []
 
 
-def test_a_logout_over_a_change_removes_the_changed_pieces(place: Place, clock: Clock) -> None:
+def test_a_logout_over_a_change_removes_the_changed_pieces(table: Table, clock: Clock) -> None:
     """A logout wins over a change made meanwhile, and its pieces go too."""
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    leaving = opened(place)
-    opened(place)["session"] = session_text(clock, big=BIG[::-1])
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    leaving = opened(table)
+    opened(table)["session"] = session_text(clock, big=BIG[::-1])
 
     leaving["session"] = text_of({"_domain": None, "_path": "/"})
 
-    assert place.rows() == []
+    assert table.rows() == []
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["begun here", "loaded"])
 def test_a_session_saved_twice_in_a_request_leaves_no_piece(
-    place: Place, clock: Clock, *, fresh: bool
+    table: Table, clock: Clock, *, fresh: bool
 ) -> None:
     """The second save of a request replaces what the first one wrote, pieces and all.
 
     Every error middleware that calls start_response twice saves twice.
     """
     if not fresh:
-        place.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    request = place.session(timeout=720) if fresh else opened(place)
+        table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    request = table.session(timeout=720) if fresh else opened(table)
 
     request["session"] = session_text(clock, big=BIG, step=1)
     request["session"] = session_text(clock, big=BIG, step=2)
 
-    assert contents(place) == {"big": BIG, "step": 2}
-    assert len(place.pieces) == 2
+    assert contents(table) == {"big": BIG, "step": 2}
+    assert len(table.pieces) == 2
 
 
 def test_a_session_saved_and_logged_out_in_a_request_leaves_no_piece(
-    place: Place, clock: Clock
+    table: Table, clock: Clock
 ) -> None:
     """What a request has saved itself it can take back whole."""
-    request = place.session(timeout=720)
+    request = table.session(timeout=720)
 
     request["session"] = session_text(clock, big=BIG)
     request["session"] = text_of({"_domain": None, "_path": "/"})
 
-    assert place.rows() == []
+    assert table.rows() == []
 
 
-def test_a_session_that_shrinks_leaves_no_piece(place: Place, clock: Clock) -> None:
+def test_a_session_that_shrinks_leaves_no_piece(table: Table, clock: Clock) -> None:
     """A large session that becomes small is one row; and so are all its merges."""
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
 
-    opened(place)["session"] = session_text(clock, small=1)
+    opened(table)["session"] = session_text(clock, small=1)
 
-    assert (contents(place), len(place.rows())) == ({"small": 1}, 1)
+    assert (contents(table), len(table.rows())) == ({"small": 1}, 1)
 
 
-def test_a_lost_reply_loses_no_large_session(place: Place, clock: Clock) -> None:
+def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None:
     """The head was put, the reply was lost, the retry is refused by our own row: it is stored."""
-    place.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    with FaultProxy(place.url) as proxy:
-        request = opened(Place(proxy.url, place.table, place.options))
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    with FaultProxy(table.url) as proxy:
+        request = opened(Table(proxy.url, table.name, table.options))
         proxy.next(
             LoseReply(), operation="PutItem", where=lambda b: "#piece:" not in str(b["Item"])
         )
         request["session"] = session_text(clock, big=BIG, more=1)
 
-    assert contents(place) == {"big": BIG, "more": 1}
-    assert len(place.pieces) == 2
+    assert contents(table) == {"big": BIG, "more": 1}
+    assert len(table.pieces) == 2

@@ -9,42 +9,49 @@ from typing import Any
 
 import pytest
 
-from tests.caches.places import GUARD, Maker, Place, never, thread_of, together
+from tests.caches.tables import (
+    TIMEOUT,
+    Maker,
+    Table,
+    fail_if_called,
+    run_concurrently,
+    run_in_thread,
+)
 from tests.instruments import Clock
 
 DAY = 86400
 
 
-def expiry_of(place: Place) -> float | None:
+def expiry_of(table: Table) -> float | None:
     """Read the only row's expiry."""
-    (row,) = place.rows()
+    (row,) = table.rows()
     return float(row["expires"]["N"]) if "expires" in row else None
 
 
 @pytest.mark.parametrize("servers", [1, 2], ids=["one server", "two servers"])
 def test_while_one_makes_a_new_value_all_others_get_the_old_one(
-    place: Place, clock: Clock, wound: None, servers: int
+    table: Table, clock: Clock, wound: None, servers: int
 ) -> None:
     """20 threads ask for an expired value: one makes it, 19 have the old one before it is made.
 
     Half of them are another server: it is refused by the row of the lock, not by this process.
     """
-    caches = [place.cache(), place.elsewhere().cache()][:servers]
+    caches = [table.cache(), table.on_another_server().cache()][:servers]
     caches[0].put("k", "old", expiretime=30)
     clock.advance(40)
     begun, finish = threading.Event(), threading.Event()
 
     def make() -> str:
         begun.set()
-        assert finish.wait(GUARD)
+        assert finish.wait(TIMEOUT)
         return "new"
 
-    with thread_of(lambda: caches[0].get("k", createfunc=make, expiretime=30)) as maker:
-        assert begun.wait(GUARD)
+    with run_in_thread(lambda: caches[0].get("k", createfunc=make, expiretime=30)) as maker:
+        assert begun.wait(TIMEOUT)
         asks: list[Callable[[], object]] = [
-            partial(caches[n % servers].get, "k", createfunc=never) for n in range(19)
+            partial(caches[n % servers].get, "k", createfunc=fail_if_called) for n in range(19)
         ]
-        others = together(asks)
+        others = run_concurrently(asks)
         made_before = list(maker)
         finish.set()
 
@@ -72,7 +79,7 @@ def test_while_one_makes_a_new_value_all_others_get_the_old_one(
     ],
 )
 def test_a_row_outlives_its_value_by_stale_for(
-    plain: Place,
+    plain: Table,
     clock: Clock,
     wound: None,
     options: dict[str, Any],
@@ -80,13 +87,13 @@ def test_a_row_outlives_its_value_by_stale_for(
     seconds: float | None,
 ) -> None:
     """A row expires `stale_for` after its value; without a lifetime after `ttl`, 0 is never."""
-    plain.but(**options).cache().put("k", "v", expiretime=expiretime)
+    plain.with_options(**options).cache().put("k", "v", expiretime=expiretime)
 
     assert expiry_of(plain) == (None if seconds is None else clock() + seconds)
 
 
 def test_a_value_older_than_stale_for_is_not_served(
-    plain: Place, clock: Clock, wound: None
+    plain: Table, clock: Clock, wound: None
 ) -> None:
     """The old value is there as long as `stale_for` says, and absent from then on.
 
@@ -111,7 +118,7 @@ FRACTIONS = (0.0, 0.001, 0.25, 0.5, 0.999)
 @pytest.mark.parametrize("begun", FRACTIONS)
 @pytest.mark.parametrize("lifetime", [1, 0.5, 2.75])
 def test_has_key_ends_with_the_value_and_not_with_the_second(
-    plain: Place, clock: Clock, wound: None, begun: float, lifetime: float
+    plain: Table, clock: Clock, wound: None, begun: float, lifetime: float
 ) -> None:
     """A value has its lifetime to the millisecond, and so has its row, whenever it was stored.
 
@@ -136,7 +143,7 @@ def test_has_key_ends_with_the_value_and_not_with_the_second(
 
 @pytest.mark.parametrize("early", [{"N": "1000"}, {"N": "-1"}, {"N": "1E+125"}, {"S": "1"}])
 def test_an_entry_that_claims_to_expire_early_by_more_than_a_second_is_a_miss(
-    plain: Place, early: dict[str, str]
+    plain: Table, early: dict[str, str]
 ) -> None:
     """A row that nobody wrote like this is not guessed at; a new value takes its place."""
     cache = plain.cache()
@@ -147,7 +154,7 @@ def test_an_entry_that_claims_to_expire_early_by_more_than_a_second_is_a_miss(
     assert "early" not in plain.rows()[0] or plain.rows()[0]["early"] != early
 
 
-def test_a_lifetime_beyond_the_calendar_is_for_ever(plain: Place) -> None:
+def test_a_lifetime_beyond_the_calendar_is_for_ever(plain: Table) -> None:
     """A number of seconds that DynamoDB could not hold never fails a page."""
     manager = plain.manager()
     for lifetime in (1e12, 1e300, float("nan")):
@@ -158,7 +165,7 @@ def test_a_lifetime_beyond_the_calendar_is_for_ever(plain: Place) -> None:
 
 
 def test_has_key_is_true_for_ever_of_a_value_without_a_lifetime(
-    plain: Place, clock: Clock, wound: None
+    plain: Table, clock: Clock, wound: None
 ) -> None:
     """Under `ttl = 0` a value that was given no lifetime has none."""
     manager = plain.manager(ttl=0)
@@ -171,7 +178,7 @@ def test_has_key_is_true_for_ever_of_a_value_without_a_lifetime(
 
 
 def test_an_expired_value_that_nobody_refreshes_in_time_is_made_by_all_that_ask(
-    plain: Place, clock: Clock, wound: None
+    plain: Table, clock: Clock, wound: None
 ) -> None:
     """Where even the old value is over, whoever asks waits for the one who makes the new one."""
     cache, make = plain.cache(), Maker("new")
@@ -182,6 +189,6 @@ def test_an_expired_value_that_nobody_refreshes_in_time_is_made_by_all_that_ask(
     assert (cache.get("k", createfunc=make), cache["k"], make.made) == ("new", "new", 1)
 
 
-def test_the_attribute_timeout_is_what_beaker_handed_over(plain: Place) -> None:
+def test_the_attribute_timeout_is_what_beaker_handed_over(plain: Table) -> None:
     """`manager.timeout` is Beaker's own word, unread."""
     assert [plain.manager(timeout=given).timeout for given in (None, 30, "30")] == [None, 30, "30"]

@@ -10,7 +10,7 @@ import pytest
 from beaker.cache import CacheManager
 from mako.lookup import TemplateLookup
 
-from tests.caches.places import Maker, Place, wind
+from tests.caches.tables import Maker, Table, use_clock
 from tests.instruments import Clock, Recorder
 
 PAGE = """<%page cached="True" cache_timeout="30"/>
@@ -27,9 +27,9 @@ def mako_forgets() -> Iterator[None]:
     mako.ext.beaker_cache._beaker_cache = None
 
 
-def a_template(place: Place) -> Any:
-    """Compile the page, with its cache in the place."""
-    manager = CacheManager(type="ext:dynamodb", **place.given)
+def a_template(table: Table) -> Any:
+    """Compile the page, with its cache in the table."""
+    manager = CacheManager(type="ext:dynamodb", **table.given)
     lookup = TemplateLookup(cache_impl="beaker", cache_args={"manager": manager})
     lookup.put_string("/page", PAGE)
     return lookup.get_template("/page")
@@ -40,9 +40,9 @@ def render(template: Any, made: Maker, lang: str = "en") -> str:
     return " ".join(str(template.render(made=made, lang=lang)).split())
 
 
-def test_a_page_is_rendered_once(place: Place, calls: Recorder) -> None:
+def test_a_page_is_rendered_once(table: Table, calls: Recorder) -> None:
     """The second rendering, of another process's template too, is one read and no rendering."""
-    made, template = Maker(), a_template(place)
+    made, template = Maker(), a_template(table)
     first = render(template, made)
     rendered = made.made
     calls.clear()
@@ -52,11 +52,11 @@ def test_a_page_is_rendered_once(place: Place, calls: Recorder) -> None:
 
 
 def test_a_page_and_its_parts_live_as_long_as_they_say(
-    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    table: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page's `cache_timeout` is over after 30 s, and its defs' with it; the part's after 60."""
-    wind(monkeypatch, clock)
-    made, template = Maker(*"abcdefgh"), a_template(place)
+    use_clock(monkeypatch, clock)
+    made, template = Maker(*"abcdefgh"), a_template(table)
     template.module._modified_time = clock() - 1
 
     pages = [render(template, made)]
@@ -71,7 +71,7 @@ def test_a_page_and_its_parts_live_as_long_as_they_say(
     ]
 
 
-def test_what_is_invalidated_is_rendered_anew(plain: Place) -> None:
+def test_what_is_invalidated_is_rendered_anew(plain: Table) -> None:
     """`invalidate_body` and `invalidate_def` forget what was rendered; other keys stay."""
     made, template = Maker(), a_template(plain)
     first = render(template, made)
@@ -84,10 +84,10 @@ def test_what_is_invalidated_is_rendered_anew(plain: Place) -> None:
 
 
 def test_a_template_compiled_anew_is_rendered_anew(
-    plain: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    plain: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was rendered before the template was changed is not served after it (`starttime`)."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     made, old, new = Maker(), a_template(plain), a_template(plain)
     old.module._modified_time = clock() - 1
     first = render(old, made)
@@ -98,7 +98,7 @@ def test_a_template_compiled_anew_is_rendered_anew(
     assert render(new, made) == "page 4, part 5 in en def 6"
 
 
-def test_every_template_of_a_lookup_uses_the_region(plain: Place) -> None:
+def test_every_template_of_a_lookup_uses_the_region(plain: Table) -> None:
     """A region of Beaker's, whose url says everything, is all that a lookup needs."""
     region = {"type": "ext:dynamodb", "url": plain.in_a_url, "expire": 60}
     manager = CacheManager(cache_regions={"pages": region})

@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb import AccessRefused, TableMismatch, TableMissing, Unavailable, logs
 from beaker_dynamodb.caches import store
-from tests.caches.places import IMPATIENT, ONCE, Maker, Place, never, wind
+from tests.caches.tables import IMPATIENT, ONCE, Maker, Table, fail_if_called, use_clock
 from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
@@ -22,7 +22,7 @@ DOWN = aws_error("InternalServerError", status=500)
 @pytest.fixture
 def clocked(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     """Have Beaker, the package and its log live by the test's clock."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     defaults: dict[str, Any] = logs.log_once_a_minute.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "monotonic", clock.monotonic)
     return clock
@@ -38,11 +38,11 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
-def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock) -> None:
+def test_pages_are_served_in_an_outage(plain: Table, fault: Any, clocked: Clock) -> None:
     """With DynamoDB away a page makes its values itself; once it is back the cache is used."""
     with FaultProxy(plain.url) as proxy:
         plain.cache()["k"] = "stored"
-        cache = Place(proxy.url, plain.table).cache(**IMPATIENT)
+        cache = Table(proxy.url, plain.name).cache(**IMPATIENT)
         proxy.next(fault, times=None)
 
         served = [cache.get("k", createfunc=Maker("made")), cache.get("j", createfunc=Maker(1))]
@@ -52,14 +52,14 @@ def test_pages_are_served_in_an_outage(plain: Place, fault: Any, clocked: Clock)
         clocked.advance(store.OPEN_SECONDS)
 
         assert (served, here) == (["made", 1], (False, False, False))
-        assert cache.get("k", createfunc=never) == "stored"
+        assert cache.get("k", createfunc=fail_if_called) == "stored"
         assert cache.get("j", createfunc=Maker("new")) == "new"
 
 
-def test_a_page_that_only_stores_is_served_in_an_outage(plain: Place, clocked: Clock) -> None:
-    """The value is dropped, and from the first write on the cache rests."""
+def test_a_page_that_only_stores_is_served_in_an_outage(plain: Table, clocked: Clock) -> None:
+    """The value is dropped, and after the first write the circuit breaker is open."""
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache(**ONCE)
+        cache = Table(proxy.url, plain.name).cache(**ONCE)
         proxy.next(DOWN, times=None)
 
         cache.put("k", "not stored")
@@ -68,10 +68,10 @@ def test_a_page_that_only_stores_is_served_in_an_outage(plain: Place, clocked: C
         assert proxy.operations == ["PutItem"]
 
 
-def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Place, clocked: Clock) -> None:
-    """Caches rest after the first time-out: 20 pages at once ask DynamoDB once, locks included."""
+def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Table, clocked: Clock) -> None:
+    """The circuit breaker opens after one time-out: 20 pages make one call, locks included."""
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache(**IMPATIENT)
+        cache = Table(proxy.url, plain.name).cache(**IMPATIENT)
         proxy.next(Hang(applied=False), times=None)
 
         served = [cache.get(str(n), createfunc=Maker(n)) for n in range(20)]
@@ -81,12 +81,12 @@ def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Place, clocked: 
 
 
 def test_an_outage_is_one_line_a_minute_in_the_log(
-    plain: Place, clocked: Clock, caplog: pytest.LogCaptureFixture
+    plain: Table, clocked: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An outage is told once a minute, whatever the number of pages."""
     caplog.set_level(logging.WARNING, "beaker_dynamodb")
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache(**ONCE)
+        cache = Table(proxy.url, plain.name).cache(**ONCE)
         proxy.next(DOWN, times=None)
         told = []
         for _ in range(3):
@@ -100,10 +100,10 @@ def test_an_outage_is_one_line_a_minute_in_the_log(
     assert "secret" not in caplog.text
 
 
-def test_who_asks_for_errors_gets_them(plain: Place) -> None:
+def test_who_asks_for_errors_gets_them(plain: Table) -> None:
     """Under `cache_errors = raise` reads and writes raise in an outage, each time."""
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache(cache_errors="raise", **ONCE)
+        cache = Table(proxy.url, plain.name).cache(cache_errors="raise", **ONCE)
         proxy.next(DOWN, times=None)
 
         for _ in range(2):
@@ -120,39 +120,41 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_what_no_waiting_heals_is_raised(plain: Place, code: str) -> None:
+def test_what_no_waiting_heals_is_raised(plain: Table, code: str) -> None:
     """A missing table and refused rights are no outage: a cache that never works must be heard."""
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache(create_table="false")
+        cache = Table(proxy.url, plain.name).cache(create_table="false")
         proxy.next(aws_error(code), times=None)
 
         with pytest.raises(REFUSALS[code]):
-            cache.get("k", createfunc=never)
+            cache.get("k", createfunc=fail_if_called)
         with pytest.raises(REFUSALS[code]):
             cache.put("k", 1)
 
 
-def test_a_table_of_another_key_schema_is_raised(plain: Place, ranged_table: Place) -> None:
+def test_a_table_of_another_key_schema_is_raised(plain: Table, ranged_table: Table) -> None:
     """A cache told of another layout than the table's says so."""
-    for place in (plain.but(range_key="part"), ranged_table):
+    for table in (plain.with_options(range_key="part"), ranged_table):
         with pytest.raises(TableMismatch):
-            place.cache().get("k", createfunc=never)
+            table.cache().get("k", createfunc=fail_if_called)
 
 
 @pytest.fixture
-def ranged_table(dynamodb_local: str, plain: Place) -> Iterator[Place]:
+def ranged_table(dynamodb_local: str, plain: Table) -> Iterator[Table]:
     """Give a table with a range key to a cache that was told of none."""
-    made = Place(dynamodb_local, f"{plain.table}-ranged", {"range_key": "part"}).make()
-    yield Place(dynamodb_local, made.table)
+    made = Table(dynamodb_local, f"{plain.name}-ranged", {"range_key": "part"}).make()
+    yield Table(dynamodb_local, made.name)
     client = Server(dynamodb_local, Flavor.LOCAL).client()
-    client.delete_table(TableName=made.table)
+    client.delete_table(TableName=made.name)
     client.close()
 
 
-def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Clock) -> None:
-    """While caches rest, sessions on the same table and client are loaded and saved."""
+def test_the_circuit_breaker_of_caches_does_not_affect_sessions(
+    plain: Table, clocked: Clock
+) -> None:
+    """While it is open, sessions of the same table and client are loaded and saved."""
     with FaultProxy(plain.url) as proxy:
-        there = Place(proxy.url, plain.table).but(**ONCE)
+        there = Table(proxy.url, plain.name).with_options(**ONCE)
         there.session()["session"] = "text"
         proxy.next(DOWN, operation="GetItem")
         assert "k" not in there.cache()
@@ -165,11 +167,11 @@ def test_the_cool_down_of_caches_is_none_of_sessions(plain: Place, clocked: Cloc
     assert len(plain.rows()) == 2
 
 
-def test_caches_of_another_table_go_on(plain: Place, ranged_table: Place, clocked: Clock) -> None:
-    """The cool-down is of one table under one connection; others are asked."""
+def test_caches_of_another_table_go_on(plain: Table, ranged_table: Table, clocked: Clock) -> None:
+    """The circuit breaker is that of one table under one connection; others are asked."""
     with FaultProxy(plain.url) as proxy:
-        here = Place(proxy.url, plain.table).but(**ONCE).cache()
-        there = Place(proxy.url, ranged_table.table, {"range_key": "part", **ONCE}).cache()
+        here = Table(proxy.url, plain.name).with_options(**ONCE).cache()
+        there = Table(proxy.url, ranged_table.name, {"range_key": "part", **ONCE}).cache()
         there["k"] = "v"
         proxy.next(DOWN, operation="GetItem")
 

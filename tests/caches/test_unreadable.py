@@ -14,7 +14,7 @@ import pytest
 from beaker_dynamodb import OptionError
 from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.item.record import Record
-from tests.caches.places import Maker, Place, never
+from tests.caches.tables import Maker, Table, fail_if_called
 
 
 class Planted:
@@ -31,84 +31,84 @@ def _plant() -> str:
     return "planted"
 
 
-def stored_by(place: Place, value: Any, **options: Any) -> dict[str, Any]:
+def stored_by(table: Table, value: Any, **options: Any) -> dict[str, Any]:
     """Put a value under other options, and return its row."""
-    place.but(**options).cache().put("k", value)
-    (row,) = place.rows()
+    table.with_options(**options).cache().put("k", value)
+    (row,) = table.rows()
     return row
 
 
-def spoiled(place: Place, data: bytes) -> None:
+def spoiled(table: Table, data: bytes) -> None:
     """Leave an entry with other data."""
-    row = stored_by(place, "v")
-    place.change(row, data={"B": data})
+    row = stored_by(table, "v")
+    table.change(row, data={"B": data})
 
 
-def half(place: Place) -> None:
+def half(table: Table) -> None:
     """Leave an entry of which the half is missing."""
-    row = stored_by(place, "v" * 1000)
-    place.change(row, data={"B": row["data"]["B"][:-5]})
+    row = stored_by(table, "v" * 1000)
+    table.change(row, data={"B": row["data"]["B"][:-5]})
 
 
-def of_a_later_release(place: Place) -> None:
+def of_a_later_release(table: Table) -> None:
     """Leave an entry of a format that only a later release knows."""
-    row = stored_by(place, "v")
-    place.change(row, data={"B": b"\x63" + row["data"]["B"][1:]})
+    row = stored_by(table, "v")
+    table.change(row, data={"B": b"\x63" + row["data"]["B"][1:]})
 
 
-def without_data(place: Place) -> None:
+def without_data(table: Table) -> None:
     """Leave a row that is none of ours."""
-    row = stored_by(place, "v")
-    place.change(row, data={"S": "text"}, rev={"N": "5"})
+    row = stored_by(table, "v")
+    table.change(row, data={"S": "text"}, rev={"N": "5"})
 
 
-def of_a_class_that_moved(place: Place) -> None:
+def of_a_class_that_moved(table: Table) -> None:
     """Leave an entry whose class a deploy has moved."""
     module = ModuleType("moved")
     exec("class Thing: pass", module.__dict__)  # noqa: S102  # a class of a module to come and go
     sys.modules["moved"] = module
     try:
-        stored_by(place, module.Thing())
+        stored_by(table, module.Thing())
     finally:
         del sys.modules["moved"]
 
 
-def of_a_session(place: Place) -> None:
+def of_a_session(table: Table) -> None:
     """Leave a session's bytes in the row of a cache."""
-    row = stored_by(place, "v")
-    place.session("k")["session"] = "text"
-    other = next(r for r in place.rows() if r["id"]["S"].startswith("sess:"))
-    place.change(row, data=other["data"])
-    place.drop(other["id"]["S"])
+    row = stored_by(table, "v")
+    table.session("k")["session"] = "text"
+    other = next(r for r in table.rows() if r["id"]["S"].startswith("sess:"))
+    table.change(row, data=other["data"])
+    table.drop(other["id"]["S"])
 
 
 UNREADABLE = {
-    "garbage": lambda place: spoiled(place, b"garbage that is long enough"),
-    "empty": lambda place: spoiled(place, b""),
+    "garbage": lambda table: spoiled(table, b"garbage that is long enough"),
+    "empty": lambda table: spoiled(table, b""),
     "half": half,
     "a later release's": of_a_later_release,
     "no row of ours": without_data,
-    "another serializer's": lambda place: stored_by(place, "v", serializer="json"),
+    "another serializer's": lambda table: stored_by(table, "v", serializer="json"),
     "a class that moved": of_a_class_that_moved,
-    "too large to read": lambda place: stored_by(place, "v" * 3000, max_value_size="64KB"),
+    "too large to read": lambda table: stored_by(table, "v" * 3000, max_value_size="64KB"),
     "a session's": of_a_session,
-    "encrypted": lambda place: stored_by(place, "v", encryption_keys="A" * 43 + "="),
+    "encrypted": lambda table: stored_by(table, "v", encryption_keys="A" * 43 + "="),
 }
 
 
 @pytest.mark.parametrize("leave", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_entry_that_cannot_be_read_is_made_anew(plain: Place, leave: Any) -> None:
+def test_an_entry_that_cannot_be_read_is_made_anew(plain: Table, leave: Any) -> None:
     """Whatever stands there: the page is served, the value is made, and the next page has a hit."""
     leave(plain)
     cache = plain.cache(max_value_size="2000")
 
     assert "k" not in cache
     assert cache.get("k", createfunc=Maker("made")) == "made"
-    assert cache.get("k", createfunc=never) == "made"
+    assert cache.get("k", createfunc=fail_if_called) == "made"
 
 
 @pytest.mark.parametrize("leave", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_entry_that_cannot_be_read_can_be_removed(plain: Place, leave: Any) -> None:
+def test_an_entry_that_cannot_be_read_can_be_removed(plain: Table, leave: Any) -> None:
     """Other servers may be able to read it: a right that was revoked must not live on there."""
     leave(plain)
 
@@ -118,24 +118,24 @@ def test_an_entry_that_cannot_be_read_can_be_removed(plain: Place, leave: Any) -
 
 
 @pytest.mark.parametrize("value", [b"v" * 500_000, b"v"], ids=["large", "small"])
-def test_garbage_makes_way_for_a_value_of_any_size(plain: Place, value: bytes) -> None:
+def test_garbage_makes_way_for_a_value_of_any_size(plain: Table, value: bytes) -> None:
     """A large value is put on condition of what stands there; garbage names nothing to stand on."""
     without_data(plain)
-    options = {"serializer": "tests.caches.places:RAW", "compress": False}
+    options = {"serializer": "tests.caches.tables:RAW", "compress": False}
 
     plain.manager(**options)["k"] = value
 
     assert plain.manager(**options)["k"] == value
 
 
-@pytest.mark.parametrize("given", ["nowhere:it", "tests.caches.places:Maker", "nothing", 5])
-def test_a_serializer_that_is_none_is_said(plain: Place, given: object) -> None:
+@pytest.mark.parametrize("given", ["nowhere:it", "tests.caches.tables:Maker", "nothing", 5])
+def test_a_serializer_that_is_none_is_said(plain: Table, given: object) -> None:
     """A module, a name or a method that is not there: OptionError, when the cache is made."""
     with pytest.raises(OptionError, match=r"option 'serializer' has .*expected pickle, json"):
         plain.manager(serializer=given)
 
 
-def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: Place) -> None:
+def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: Table) -> None:
     """A row never chooses its serializer: after a change of the option, old values are made anew.
 
     This JSON is a literal of Python's, too, and would be taken for one.
@@ -143,12 +143,12 @@ def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: P
     plain.manager(serializer="json")["k"] = {"a": [1, "b"]}
 
     assert "k" in plain.manager(serializer="json")
-    assert "k" not in plain.manager(serializer="tests.caches.places:LITERALS")
+    assert "k" not in plain.manager(serializer="tests.caches.tables:LITERALS")
 
 
-@pytest.mark.parametrize("serializer", ["json", "tests.caches.places:LITERALS"])
+@pytest.mark.parametrize("serializer", ["json", "tests.caches.tables:LITERALS"])
 def test_a_cache_without_pickle_never_unpickles(
-    plain: Place, serializer: str, monkeypatch: pytest.MonkeyPatch
+    plain: Table, serializer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever stands in the table, a cache that was told another serializer runs none of it.
 
@@ -190,18 +190,18 @@ class Texts(Unhashable):
         return json.dumps(value)
 
 
-def test_a_serializer_may_be_any_object(plain: Place) -> None:
+def test_a_serializer_may_be_any_object(plain: Table) -> None:
     """A dataclass has no hash, and is told from another one all the same."""
-    cache = plain.but(serializer=Unhashable()).cache()
+    cache = plain.with_options(serializer=Unhashable()).cache()
     cache.put("k", {"a": 1})
 
     assert cache["k"] == {"a": 1}
-    assert plain.but(serializer=Unhashable()).cache()["k"] == {"a": 1}
+    assert plain.with_options(serializer=Unhashable()).cache()["k"] == {"a": 1}
 
 
-def test_a_serializer_that_writes_no_bytes_is_named(plain: Place) -> None:
+def test_a_serializer_that_writes_no_bytes_is_named(plain: Table) -> None:
     """The error says which option it is, and what is expected."""
     with pytest.raises(OptionError, match=r"'serializer'.*str; expected bytes"):
-        plain.but(serializer=Texts()).cache().put("k", 1)
+        plain.with_options(serializer=Texts()).cache().put("k", 1)
 
     assert plain.rows() == []

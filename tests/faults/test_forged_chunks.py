@@ -12,7 +12,7 @@ from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, count, cut, max_chunks
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout, purge, sessions
-from tests.caches import places
+from tests.caches import tables
 from tests.instruments import Recorder
 from tests.ops import sites
 
@@ -49,10 +49,10 @@ def test_a_value_of_the_largest_size_is_never_taken_for_a_forged_one(
     assert len(cut(sealed).pieces) <= max_chunks(size)
 
 
-def plant(place: places.Place, kind: int, claim: int) -> None:
+def plant(table: tables.Table, kind: int, claim: int) -> None:
     """Turn the only row of a table into a manifest that claims so many pieces."""
-    (row,) = place.rows()
-    place.change(row, data={"B": forged(kind, claim)})
+    (row,) = table.rows()
+    table.change(row, data={"B": forged(kind, claim)})
 
 
 REMOVALS: dict[str, Any] = {
@@ -71,10 +71,10 @@ def test_a_cache_goes_on_over_a_forged_row(
 ) -> None:
     """It is replaced or removed by as many calls as a real value would take at most."""
     options = {"range_key": range_key} if range_key else {}
-    place = places.Place(dynamodb_local, table_name, options).make()
-    cache = place.cache()
+    table = tables.Table(dynamodb_local, table_name, options).make()
+    cache = table.cache()
     cache.put("k", "old")
-    plant(place, VALUE, claim)
+    plant(table, VALUE, claim)
     calls.clear()
 
     REMOVALS[what](cache)
@@ -94,10 +94,10 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
     for ident in ("a" * 32, "b" * 32, "c" * 32):
         site.save(ident, userId="ann")
     site.expire("gone", userId="ann")
-    for row in places.Place(dynamodb_local, table_name, options).rows():
-        place = places.Place(dynamodb_local, table_name, options)
+    for row in tables.Table(dynamodb_local, table_name, options).rows():
+        table = tables.Table(dynamodb_local, table_name, options)
         if "b" * 32 not in str(row["id"]):
-            place.change(row, data={"B": forged(SESSION, claim)})
+            table.change(row, data={"B": forged(SESSION, claim)})
 
     with pytest.raises(ItemTooLarge):
         site.manager("a" * 32)["session"]

@@ -9,19 +9,19 @@ from typing import Any
 from beaker_dynamodb.caches import creation_lock
 from beaker_dynamodb.manager import DynamoDBNamespaceManager
 from beaker_dynamodb.runtime import Runtime
-from tests.caches.places import Place
+from tests.caches.tables import Table
 from tests.instruments import Clock, nothing
 
 LIFETIME, CLOCK_TOLERANCE, MAX_WAIT = 15, creation_lock.CLOCK_TOLERANCE, 20
-#: A patience beyond any term of these tests.
+#: A wait that is longer than any lifetime in these tests.
 LONG = 100
 
 
 @dataclass(frozen=True)
-class World:
+class Servers:
     """A table, and as many servers before it as a test wants, each with a clock of its own."""
 
-    place: Place
+    table: Table
 
     def server(
         self,
@@ -38,11 +38,11 @@ class World:
 
         runtime = Runtime(clock, clock.monotonic, sleep, lambda: 0.5)
         kind = type("Server", (DynamoDBNamespaceManager,), {"runtime": runtime})
-        where = self.place.but(max_pool_connections=number, client=None)
-        return kind("ns", **where.but(**options).given)
+        where = self.table.with_options(max_pool_connections=number, client=None)
+        return kind("ns", **where.with_options(**options).given)
 
     @property
     def owner(self) -> str | None:
         """Say whose the lock is, by the row."""
-        rows = self.place.rows()
+        rows = self.table.rows()
         return rows[0]["rev"]["S"] if rows else None

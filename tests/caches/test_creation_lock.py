@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.caches import creation_lock
-from tests.caches.places import GUARD, thread_of
-from tests.caches.worlds import CLOCK_TOLERANCE, LIFETIME, LONG, MAX_WAIT, World
+from tests.caches.servers import CLOCK_TOLERANCE, LIFETIME, LONG, MAX_WAIT, Servers
+from tests.caches.tables import TIMEOUT, run_in_thread
 from tests.instruments import Clock, Recorder
 
 
-def test_a_free_lock_is_taken_and_given_back(world: World, clock: Clock) -> None:
-    """The row of a lock names its owner and its term; it is gone after the release."""
-    lock = world.server(1, clock).get_creation_lock("k")
+def test_a_free_lock_is_taken_and_given_back(servers: Servers, clock: Clock) -> None:
+    """The row of a lock names its owner and its end; it is gone after the release."""
+    lock = servers.server(1, clock).get_creation_lock("k")
 
     assert lock.acquire()
-    (row,) = world.place.rows()
+    (row,) = servers.table.rows()
     lock.release()
 
     assert (row["id"]["S"], row["expires"]["N"]) == (
@@ -28,24 +28,24 @@ def test_a_free_lock_is_taken_and_given_back(world: World, clock: Clock) -> None
         str(int(clock()) + LIFETIME),
     )
     assert row["data"]["B"] == b""
-    assert world.owner is None
+    assert servers.owner is None
 
 
-def test_who_does_not_wait_is_told_at_once(world: World, clock: Clock) -> None:
+def test_who_does_not_wait_is_told_at_once(servers: Servers, clock: Clock) -> None:
     """`wait=False` on a lock that another server holds is False, without any wait."""
     before = clock.monotonic()
-    assert world.server(1, clock).get_creation_lock("k").acquire()
+    assert servers.server(1, clock).get_creation_lock("k").acquire()
 
-    assert not world.server(2, clock).get_creation_lock(b"k").acquire(wait=False)
+    assert not servers.server(2, clock).get_creation_lock(b"k").acquire(wait=False)
     assert clock.monotonic() == before
 
 
-def test_a_term_that_is_over_is_over_after_the_margin(world: World, clock: Clock) -> None:
-    """A dead holder's lock is taken by its wall clock: not at the term's end, but a margin later.
+def test_an_expired_lock_is_free_after_the_tolerance(servers: Servers, clock: Clock) -> None:
+    """A dead holder's lock is taken by the wall clock, `CLOCK_TOLERANCE` after it expires.
 
     Also by one who does not wait: else a stale value would never be refreshed again.
     """
-    first, second = (world.server(n, clock).get_creation_lock("k") for n in (1, 2))
+    first, second = (servers.server(n, clock).get_creation_lock("k") for n in (1, 2))
     assert first.acquire()
 
     clock.advance(LIFETIME + CLOCK_TOLERANCE - 1)
@@ -55,19 +55,19 @@ def test_a_term_that_is_over_is_over_after_the_margin(world: World, clock: Clock
     assert (early, second.acquire(wait=False)) == (False, True)
 
 
-def test_who_waits_gets_the_lock_when_it_is_given_back(world: World, clock: Clock) -> None:
+def test_who_waits_gets_the_lock_when_it_is_given_back(servers: Servers, clock: Clock) -> None:
     """A waiter polls by reads, and takes the lock as soon as its holder lets go."""
-    holder = world.server(1, clock).get_creation_lock("k")
-    waiter = world.server(2, clock, during_sleep=holder.release).get_creation_lock("k")
+    holder = servers.server(1, clock).get_creation_lock("k")
+    waiter = servers.server(2, clock, during_sleep=holder.release).get_creation_lock("k")
     assert holder.acquire()
 
     assert waiter.acquire()
-    assert world.owner == waiter._owner
+    assert servers.owner == waiter._owner
 
 
-@pytest.mark.parametrize("gone", [0, LIFETIME], ids=["early", "within the margin"])
+@pytest.mark.parametrize("gone", [0, LIFETIME], ids=["early", "within the tolerance"])
 def test_a_waiter_polls_by_reads_with_growing_pauses(
-    world: World, clock: Clock, calls: Recorder, gone: int
+    servers: Servers, clock: Clock, calls: Recorder, gone: int
 ) -> None:
     """Waiting costs reads, not refused writes; the pauses grow from 50 to 500 ms, jittered."""
     pauses: list[float] = []
@@ -77,10 +77,10 @@ def test_a_waiter_polls_by_reads_with_growing_pauses(
         pauses.append(clock.monotonic() - last[0])
         last[0] = clock.monotonic()
 
-    assert world.server(1, clock).get_creation_lock("k").acquire()
+    assert servers.server(1, clock).get_creation_lock("k").acquire()
     clock.advance(gone)
     last[0] = clock.monotonic()
-    waiter = world.server(2, clock, note, lock_wait=1.5).get_creation_lock("k")
+    waiter = servers.server(2, clock, note, lock_wait=1.5).get_creation_lock("k")
     calls.clear()
 
     assert not waiter.acquire()
@@ -90,14 +90,14 @@ def test_a_waiter_polls_by_reads_with_growing_pauses(
 
 
 @pytest.mark.parametrize("wait", [True, False], ids=["waiting", "not waiting"])
-def test_a_holder_whose_clock_is_an_hour_ahead_is_outlived(world: World, *, wait: bool) -> None:
-    """Where wall clocks differ, a term is over once it has passed unchanged on our own clock."""
+def test_a_holder_whose_clock_is_an_hour_ahead_is_outlived(servers: Servers, *, wait: bool) -> None:
+    """If wall clocks differ, a lock expires when our own clock has counted a lifetime."""
     ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
-    assert world.server(1, ahead).get_creation_lock("k").acquire()
+    assert servers.server(1, ahead).get_creation_lock("k").acquire()
     begun = ours.monotonic()
 
     def ask() -> bool:
-        lock = world.server(2, ours, lock_wait=LONG).get_creation_lock("k")
+        lock = servers.server(2, ours, lock_wait=LONG).get_creation_lock("k")
         return bool(lock.acquire(wait=wait))
 
     if not wait:
@@ -111,52 +111,54 @@ def test_a_holder_whose_clock_is_an_hour_ahead_is_outlived(world: World, *, wait
     assert LIFETIME < ours.monotonic() - begun < LIFETIME + CLOCK_TOLERANCE + 2
 
 
-def test_a_holder_that_takes_the_lock_anew_is_not_robbed(world: World) -> None:
-    """Another owner begins another term: only one and the same owner is outlived."""
+def test_a_holder_that_takes_the_lock_anew_is_not_robbed(servers: Servers) -> None:
+    """Another owner begins another lifetime: only one and the same owner is outlived."""
     ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
 
     def ask() -> bool:
-        return bool(world.server(2, ours).get_creation_lock("k").acquire(wait=False))
+        return bool(servers.server(2, ours).get_creation_lock("k").acquire(wait=False))
 
-    first = world.server(1, ahead).get_creation_lock("k")
+    first = servers.server(1, ahead).get_creation_lock("k")
     assert first.acquire()
     told = [ask()]
     first.release()
-    assert world.server(1, ahead).get_creation_lock("k").acquire()
+    assert servers.server(1, ahead).get_creation_lock("k").acquire()
     ours.advance(LIFETIME + CLOCK_TOLERANCE + 1)
 
     assert [*told, ask(), ask()] == [False, False, False]
 
 
-def test_a_clock_that_steps_back_does_not_prolong_a_wait(world: World, clock: Clock) -> None:
-    """The waiter's wall clock goes back an hour: its own term still ends, and so its ceiling."""
-    assert world.server(1, clock).get_creation_lock("k").acquire()
+def test_a_clock_that_steps_back_does_not_prolong_a_wait(servers: Servers, clock: Clock) -> None:
+    """The waiter's wall clock goes back an hour: the lifetime still ends, and so does the wait."""
+    assert servers.server(1, clock).get_creation_lock("k").acquire()
     clock.step(-3600)
     begun = clock.monotonic()
 
-    assert not world.server(2, clock, lock_wait=5).get_creation_lock("k").acquire()
+    assert not servers.server(2, clock, lock_wait=5).get_creation_lock("k").acquire()
     assert 5 <= clock.monotonic() - begun < 6
-    assert world.server(3, clock, lock_wait=LONG).get_creation_lock("k").acquire()
+    assert servers.server(3, clock, lock_wait=LONG).get_creation_lock("k").acquire()
 
 
-def test_who_has_waited_long_enough_goes_on_without_the_lock(world: World, clock: Clock) -> None:
+def test_who_has_waited_long_enough_goes_on_without_the_lock(
+    servers: Servers, clock: Clock
+) -> None:
     """After `lock_wait` the caller goes on; its release takes nothing from the holder."""
-    assert world.server(1, clock, lock_lease=LONG).get_creation_lock("k").acquire()
-    owner, begun = world.owner, clock.monotonic()
-    waiter = world.server(2, clock, lock_lease=LONG).get_creation_lock("k")
+    assert servers.server(1, clock, lock_lease=LONG).get_creation_lock("k").acquire()
+    owner, begun = servers.owner, clock.monotonic()
+    waiter = servers.server(2, clock, lock_lease=LONG).get_creation_lock("k")
 
     taken = waiter.acquire()
     waiter.release()
 
-    assert (taken, world.owner) == (False, owner)
+    assert (taken, servers.owner) == (False, owner)
     assert MAX_WAIT <= clock.monotonic() - begun < MAX_WAIT + 1
 
 
 def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
-    world: World, clock: Clock
+    servers: Servers, clock: Clock
 ) -> None:
     """A thread that waits in vain for another one of its process goes on without the lock."""
-    server = world.server(1, clock, lock_wait=0.05, lock="process")
+    server = servers.server(1, clock, lock_wait=0.05, lock="process")
     holder = server.get_creation_lock("k")
     asked, go = threading.Event(), threading.Event()
 
@@ -165,21 +167,23 @@ def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
         told = [lock.acquire(), lock.acquire(wait=False)]
         lock.release()
         asked.set()
-        go.wait(GUARD)
+        go.wait(TIMEOUT)
         return [*told, lock.acquire(wait=False)]
 
     assert holder.acquire()
-    with thread_of(other) as said:
-        assert asked.wait(GUARD)
+    with run_in_thread(other) as said:
+        assert asked.wait(TIMEOUT)
         holder.release()
         go.set()
 
     assert said == [[False, False, True]]
 
 
-def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clock: Clock) -> None:
+def test_a_thread_gets_the_lock_when_another_one_gives_it_back(
+    servers: Servers, clock: Clock
+) -> None:
     """Not before the holder's outermost release, and without a look at any clock."""
-    server = world.server(1, clock, lock="process")
+    server = servers.server(1, clock, lock="process")
     outer, inner = (server.get_creation_lock("k") for _ in "ab")
     assert outer.acquire()
     assert inner.acquire()
@@ -192,8 +196,8 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
         lock.release()
         return taken
 
-    with thread_of(take) as said:
-        until = time.monotonic() + GUARD
+    with run_in_thread(take) as said:
+        until = time.monotonic() + TIMEOUT
         while local.users < 2 and time.monotonic() < until:  # the holder, and who has come
             time.sleep(0.001)
         assert (said, creation_lock.is_held_here(outer._table, outer._name[2])) == ([], True)
@@ -203,7 +207,7 @@ def test_a_thread_gets_the_lock_when_another_one_gives_it_back(world: World, clo
 
 
 def test_who_does_not_wait_does_not_wait_for_a_thread_either(
-    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock of this process is asked for as long as the other servers' are, or not at all."""
     asked: list[float] = []
@@ -217,17 +221,19 @@ def test_who_does_not_wait_does_not_wait_for_a_thread_either(
     monkeypatch.setattr(
         creation_lock, "_LocalLock", functools.partial(creation_lock._LocalLock, lock=held)
     )
-    lock = world.server(1, clock, lock_wait=7, lock="process").get_creation_lock("k")
+    lock = servers.server(1, clock, lock_wait=7, lock="process").get_creation_lock("k")
 
     assert [lock.acquire(), lock.acquire(wait=False)] == [False, False]
     assert asked == [7, 0]
 
 
-def test_who_waits_no_second_does_not_sleep(world: World, clock: Clock, calls: Recorder) -> None:
+def test_who_waits_no_second_does_not_sleep(
+    servers: Servers, clock: Clock, calls: Recorder
+) -> None:
     """`lock_wait = 0` asks once, and goes on."""
-    assert world.server(1, clock).get_creation_lock("k").acquire()
+    assert servers.server(1, clock).get_creation_lock("k").acquire()
     before = clock.monotonic()
-    waiter = world.server(2, clock, lock_wait=0).get_creation_lock("k")
+    waiter = servers.server(2, clock, lock_wait=0).get_creation_lock("k")
     calls.clear()
 
     assert not waiter.acquire()

@@ -1,7 +1,7 @@
 """The creation lock among real processes, on DynamoDB Local and in real time.
 
 Every test asserts who made what in which order, never how long it took. Holders that are killed
-or stopped have a short term, so that the others need not wait for long.
+or stopped have a short lifetime, so that the others need not wait for long.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from typing import Any
 
 import pytest
 
-from tests.caches import workers
-from tests.caches.places import Place, is_lock
+from tests.caches import subprocesses
+from tests.caches.tables import Table, is_lock
 from tests.proxy import FaultProxy
 
-#: A term of a second, and a margin to match: the rows say whole seconds.
+#: A lifetime of a second, and a tolerance to match: the rows hold whole seconds.
 SHORT: dict[str, Any] = {"lock_lease": "1s"}
-MARGIN = 0.2
+TOLERANCE = 0.2
 
 
-def owner(place: Place) -> str | None:
+def owner(table: Table) -> str | None:
     """Say whose the lock is, by the row."""
-    rows = [row for row in place.rows() if "#lock:" in row["id"]["S"]]
+    rows = [row for row in table.rows() if "#lock:" in row["id"]["S"]]
     return rows[0]["rev"]["S"] if rows else None
 
 
-def test_eight_processes_on_one_miss_make_the_value_once(plain: Place) -> None:
+def test_eight_processes_on_one_miss_make_the_value_once(plain: Table) -> None:
     """One of eight makes the value while the others wait for it, and all get the same.
 
     The maker goes on only when the proxy has seen all eight ask for the lock.
     """
     with FaultProxy(plain.url) as proxy:
-        place = Place(proxy.url, plain.table)
-        with workers.herd(place, forks=8) as herd:
+        table = Table(proxy.url, plain.name)
+        with subprocesses.herd(table, forks=8) as herd:
             making = herd.hear()
             proxy.wait_until(lambda: locks_asked(proxy) >= 8, within=30)
             herd.open_the_gate()
@@ -51,13 +51,13 @@ def locks_asked(proxy: FaultProxy) -> int:
     return sum(e.operation == "PutItem" and is_lock(e.body) for e in proxy.seen)
 
 
-def test_a_killed_holder_delays_the_others_by_its_term_at_most(plain: Place) -> None:
+def test_a_killed_holder_delays_the_others_by_its_lifetime_at_most(plain: Table) -> None:
     """A process that dies with the lock is outlived: the next one makes the value."""
-    place = plain.but(**SHORT)
-    with workers.herd(place, margin=MARGIN, value="dead") as first:
+    table = plain.with_options(**SHORT)
+    with subprocesses.herd(table, tolerance=TOLERANCE, value="dead") as first:
         os.kill(first.hear()["pid"], signal.SIGKILL)
         dead = owner(plain)
-        with workers.herd(place, margin=MARGIN, value="alive") as second:
+        with subprocesses.herd(table, tolerance=TOLERANCE, value="alive") as second:
             second.open_the_gate()
             said = second.rest()
 
@@ -67,15 +67,15 @@ def test_a_killed_holder_delays_the_others_by_its_term_at_most(plain: Place) -> 
     assert owner(plain) is None
 
 
-def test_a_holder_stopped_beyond_its_term_takes_nothing_back(plain: Place) -> None:
+def test_a_holder_stopped_beyond_its_lifetime_takes_nothing_back(plain: Table) -> None:
     """A paused holder is outlived. When it wakes, the lock stays with the one who holds it now.
 
     That one's value is the last word, for it is stored last.
     """
-    place = plain.but(**SHORT)
+    table = plain.with_options(**SHORT)
     with (
-        workers.herd(place, margin=MARGIN, value="of the one that was stopped") as first,
-        workers.herd(place, margin=MARGIN, value="of the next", waits=True) as second,
+        subprocesses.herd(table, tolerance=TOLERANCE, value="of the one that was stopped") as first,
+        subprocesses.herd(table, tolerance=TOLERANCE, value="of the next", waits=True) as second,
     ):
         stopped = first.hear()["pid"]
         before = owner(plain)
@@ -98,12 +98,12 @@ def test_a_holder_stopped_beyond_its_term_takes_nothing_back(plain: Place) -> No
 
 
 @pytest.mark.parametrize("lock", ["process", "table"])
-def test_a_child_forked_while_a_thread_holds_the_lock_goes_on(plain: Place, lock: str) -> None:
+def test_a_child_forked_while_a_thread_holds_the_lock_goes_on(plain: Table, lock: str) -> None:
     """The thread that would release the lock does not exist in the child: nobody waits for it.
 
     The row of the lock is the parent's still: under `table` the child waits for that one, in
     vain, as any other process would, and goes on without it.
     """
-    place = plain.but(lock=lock, lock_wait="600s" if lock == "process" else "1s")
+    table = plain.with_options(lock=lock, lock_wait="600s" if lock == "process" else "1s")
 
-    assert workers.run("fork_under_lock", place) == {"got": "parent's"}
+    assert subprocesses.run("fork_under_lock", table) == {"got": "parent's"}

@@ -1,4 +1,4 @@
-"""What a cache remembers inside Beaker's read brackets, and that it forgets it with them."""
+"""What a cache remembers in a read scope, and that it forgets it when the scope closes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.caches import store
-from tests.caches import workers
-from tests.caches.places import Before, Place, is_lock, never, thread_of, wind
+from tests.caches import subprocesses
+from tests.caches.tables import DoFirst, Table, fail_if_called, is_lock, run_in_thread, use_clock
 from tests.faults.kinds import Stale
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -18,36 +18,36 @@ from tests.proxy import FaultProxy
 
 @pytest.mark.parametrize("stale", [False, True], ids=["present", "stale"])
 def test_a_value_made_by_another_server_meanwhile_is_not_made_again(
-    place: Place, *, stale: bool
+    table: Table, *, stale: bool
 ) -> None:
     """Whoever waited for the lock looks again, consistently, and finds what another has made.
 
     The other server writes after the first look and before the lock is taken. What the first
     look found is forgotten, and an eventually consistent read would still find nothing.
     """
-    with FaultProxy(place.url) as proxy:
-        theirs = place.elsewhere().cache()
-        cache = Place(proxy.url, place.table, place.options).cache()
+    with FaultProxy(table.url) as proxy:
+        theirs = table.on_another_server().cache()
+        cache = Table(proxy.url, table.name, table.options).cache()
         if stale:
             proxy.next(Stale(), operation="GetItem", times=None)
-        proxy.next(Before(lambda: theirs.put("k", "theirs")), operation="PutItem", where=is_lock)
+        proxy.next(DoFirst(lambda: theirs.put("k", "theirs")), operation="PutItem", where=is_lock)
 
-        assert cache.get("k", createfunc=never) == "theirs"
+        assert cache.get("k", createfunc=fail_if_called) == "theirs"
 
 
-def test_a_value_made_by_another_process_meanwhile_is_not_made_again(plain: Place) -> None:
+def test_a_value_made_by_another_process_meanwhile_is_not_made_again(plain: Table) -> None:
     """The same with a real second process, which puts its value between look and lock."""
     with FaultProxy(plain.url) as proxy:
-        cache = Place(proxy.url, plain.table).cache()
-        step = Before(lambda: workers.run("put", plain, value="another process"))
+        cache = Table(proxy.url, plain.name).cache()
+        step = DoFirst(lambda: subprocesses.run("put", plain, value="another process"))
         proxy.next(step, operation="PutItem", where=is_lock)
 
-        assert cache.get("k", createfunc=never) == "another process"
+        assert cache.get("k", createfunc=fail_if_called) == "another process"
 
 
-def test_nothing_is_remembered_after_the_outermost_bracket(plain: Place, calls: Recorder) -> None:
-    """Inside the brackets a key is read once; after the last one it is read anew."""
-    ours, theirs = plain.manager(), plain.elsewhere().manager()
+def test_nothing_is_remembered_after_the_outermost_scope(plain: Table, calls: Recorder) -> None:
+    """Inside the scopes a key is read once; after the outermost one it is read again."""
+    ours, theirs = plain.manager(), plain.on_another_server().manager()
     ours["k"] = "old"
     calls.clear()
 
@@ -64,11 +64,11 @@ def test_nothing_is_remembered_after_the_outermost_bracket(plain: Place, calls: 
 
 
 def test_what_is_remembered_is_not_used_after_a_second(
-    plain: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    plain: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long a bracket stays open: an entry older than a second is read anew."""
-    wind(monkeypatch, clock)
-    ours, theirs = plain.manager(), plain.elsewhere().manager()
+    """However long a scope stays open, an entry that is older than a second is read again."""
+    use_clock(monkeypatch, clock)
+    ours, theirs = plain.manager(), plain.on_another_server().manager()
     ours["k"] = "old"
 
     ours.acquire_read_lock()
@@ -104,8 +104,8 @@ def clear(manager: Any) -> None:
 
 
 @pytest.mark.parametrize(("change", "found"), [(put, "new"), (remove, None), (clear, None)])
-def test_a_change_inside_a_bracket_is_seen_there(
-    ranged: Place, change: Callable[[Any], None], found: str | None
+def test_a_change_inside_a_scope_is_seen_there(
+    ranged: Table, change: Callable[[Any], None], found: str | None
 ) -> None:
     """What this thread changes itself it does not remember as it was."""
     manager = ranged.manager()
@@ -120,8 +120,8 @@ def test_a_change_inside_a_bracket_is_seen_there(
     assert now == found
 
 
-def test_brackets_of_two_caches_do_not_mix(plain: Place, calls: Recorder) -> None:
-    """A cache read while another's bracket is open remembers its own entries only."""
+def test_scopes_of_two_caches_do_not_mix(plain: Table, calls: Recorder) -> None:
+    """A cache that is read in another one's scope remembers its own entries only."""
     one, other = plain.manager("one"), plain.manager("other")
     one["k"], other["k"] = 1, 2
     calls.clear()
@@ -139,39 +139,49 @@ def test_brackets_of_two_caches_do_not_mix(plain: Place, calls: Recorder) -> Non
     assert calls.names == ["GetItem"] * 2
 
 
-def test_a_thread_does_not_see_what_another_remembers(plain: Place) -> None:
-    """Brackets are each thread's own, though all threads share one manager."""
+def test_a_key_that_has_changed_is_another_key(plain: Table) -> None:
+    """The row of a key object is remembered for texts and bytes only: a list may change."""
+    manager, key = plain.manager(), ["a"]
+    manager[key] = 1
+    key.append("b")
+    manager[key] = 2
+
+    assert (manager[["a"]], manager[key], 1 in manager, True in manager) == (1, 2, False, False)
+
+
+def test_a_thread_does_not_see_what_another_remembers(plain: Table) -> None:
+    """Each thread has its own scopes, although all threads share one manager."""
     manager = plain.manager()
     manager["k"] = "old"
 
     manager.acquire_read_lock()
     assert manager["k"] == "old"
-    plain.elsewhere().manager()["k"] = "new"
-    with thread_of(lambda: manager["k"]) as said:
+    plain.on_another_server().manager()["k"] = "new"
+    with run_in_thread(lambda: manager["k"]) as said:
         pass
     manager.release_read_lock()
 
     assert said == ["new"]
 
 
-def test_a_child_forked_inside_a_bracket_reads_anew(plain: Place) -> None:
+def test_a_child_forked_inside_a_scope_reads_again(plain: Table) -> None:
     """A fork between `in` and `[]`: the child remembers nothing of its parent's."""
-    assert workers.run("fork_in_bracket", plain) == {"parent": "old", "child": "new"}
+    assert subprocesses.run("fork_in_scope", plain) == {"parent": "old", "child": "new"}
 
 
-def test_greenlets_with_overlapping_brackets_never_read_an_old_value(plain: Place) -> None:
+def test_greenlets_with_overlapping_scopes_never_read_an_old_value(plain: Table) -> None:
     """No reader falls behind, though gevent patches after Beaker and the package were imported."""
-    said = workers.run("greenlets", plain, readers=4, writes=40)
+    said = subprocesses.run("greenlets", plain, readers=4, writes=40)
 
     assert said == {"behind": 0, "read": said["read"], "finished": 5}
     assert said["read"] >= 40
 
 
-def test_greenlets_on_one_miss_make_the_value_once(plain: Place) -> None:
+def test_greenlets_on_one_miss_make_the_value_once(plain: Table) -> None:
     """A greenlet that waits for the lock lets the one that holds it go on.
 
     gevent patches after Beaker and the package were imported.
     """
-    said = workers.run("greenlets_on_a_miss", plain.but(lock_wait=1), greenlets=5)
+    said = subprocesses.run("greenlets_on_a_miss", plain.with_options(lock_wait=1), greenlets=5)
 
     assert json.dumps(said) == json.dumps({"made": 1, "got": [1] * 5})

@@ -1,4 +1,4 @@
-"""Other processes of the tests, as the tests see them; what they do stands in `errands.py`.
+"""Other processes of the tests, as the tests see them; `subprocess_scripts.py` is what they run.
 
 A worker is told everything in one line of JSON, and answers in lines of JSON.
 """
@@ -17,16 +17,24 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-def command(verb: str, place: Any, **more: Any) -> list[str]:
+def command(verb: str, table: Any, **more: Any) -> list[str]:
     """Write a worker's command line."""
-    told = {"url": place.url, "table": place.table, "options": place.options, **more}
-    return [sys.executable, "-W", "ignore", "-m", "tests.caches.errands", verb, json.dumps(told)]
+    told = {"url": table.url, "table": table.name, "options": table.options, **more}
+    return [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.caches.subprocess_scripts",
+        verb,
+        json.dumps(told),
+    ]
 
 
-def run(verb: str, place: Any, **more: Any) -> Any:
+def run(verb: str, table: Any, **more: Any) -> Any:
     """Run a worker to its end, and return the last thing that it said."""
     done = subprocess.run(
-        command(verb, place, **more),
+        command(verb, table, **more),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -40,9 +48,9 @@ def run(verb: str, place: Any, **more: Any) -> Any:
 class Worker:
     """A worker that is under way, and says what it does."""
 
-    def __init__(self, verb: str, place: Any, **more: Any) -> None:
+    def __init__(self, verb: str, table: Any, **more: Any) -> None:
         self.process = subprocess.Popen(
-            command(verb, place, **more),
+            command(verb, table, **more),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -72,9 +80,9 @@ class Worker:
 
 
 @contextlib.contextmanager
-def worker(verb: str, place: Any, **more: Any) -> Iterator[Worker]:
+def worker(verb: str, table: Any, **more: Any) -> Iterator[Worker]:
     """Start a worker; if it is left at the end, it is ended by its own pid."""
-    started = Worker(verb, place, **more)
+    started = Worker(verb, table, **more)
     guard = threading.Timer(60, started.process.kill)
     guard.start()
     try:
@@ -89,6 +97,6 @@ def worker(verb: str, place: Any, **more: Any) -> Iterator[Worker]:
             started.process.stdout.close()
 
 
-def herd(place: Any, forks: int = 1, **more: Any) -> contextlib.AbstractContextManager[Worker]:
+def herd(table: Any, forks: int = 1, **more: Any) -> contextlib.AbstractContextManager[Worker]:
     """Start a worker that forks children, which all ask for one value."""
-    return worker("herd", place, forks=forks, **more)
+    return worker("herd", table, forks=forks, **more)

@@ -1,7 +1,7 @@
 """Where the caches of a test are kept: a table on a server, and the options that lead to it.
 
-Two places of one table that differ in `max_pool_connections` share no client, no lock and no
-cool-down: to the package they are two servers, in one process.
+Two objects for one table that differ in `max_pool_connections` share no client, no lock and no
+circuit breaker: to the package they are two servers, in one process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PATIENT: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30}
 ONCE: dict[str, Any] = {"max_attempts": 1}
 IMPATIENT: dict[str, Any] = {**ONCE, "read_timeout": 1}
 #: How long a thread or process of a test is waited for before the test fails.
-GUARD = 30.0
+TIMEOUT = 30.0
 
 
 class Literals:
@@ -69,33 +69,33 @@ def _client(url: str) -> DynamoDBClient:
 
 
 @dataclass(frozen=True)
-class Place:
+class Table:
     """A table on a server; `options` are what an application would give."""
 
     url: str
-    table: str
+    name: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def but(self, **more: Any) -> Place:
-        """Give the same place under other options."""
+    def with_options(self, **more: Any) -> Table:
+        """Return the same table with other options."""
         return dataclasses.replace(self, options={**self.options, **more})
 
-    def elsewhere(self, **more: Any) -> Place:
-        """Give the same table as another server sees it."""
+    def on_another_server(self, **more: Any) -> Table:
+        """Return the same table as another server sees it."""
         pool = self.options.get("max_pool_connections", 50)
-        return self.but(max_pool_connections=pool - 1, **more)
+        return self.with_options(max_pool_connections=pool - 1, **more)
 
     @property
     def given(self) -> dict[str, Any]:
         """All options of a manager."""
-        where = {"endpoint_url": self.url, "region": REGION, "table": self.table}
+        where = {"endpoint_url": self.url, "region": REGION, "table": self.name}
         return {**PATIENT, **where, **self.options}
 
     @property
     def in_a_url(self) -> str:
         """Write everything into one line."""
         rest = {**PATIENT, "endpoint_url": self.url, **self.options}
-        return f"dynamodb://{REGION}/{self.table}?{urllib.parse.urlencode(rest)}"
+        return f"dynamodb://{REGION}/{self.name}?{urllib.parse.urlencode(rest)}"
 
     def manager(self, namespace: object = "ns", **more: Any) -> DynamoDBNamespaceManager:
         """Make a cache's manager, as Beaker does."""
@@ -115,12 +115,12 @@ class Place:
         """A plain client of the server itself, shared by all tests."""
         return _client(self.url)
 
-    def make(self) -> Place:
+    def make(self) -> Table:
         """Create the table by a plain client, without a TTL: no row goes by itself."""
         keys = [self.options.get("hash_key", "id"), self.options.get("range_key")]
         schema = [(name, kind) for name, kind in zip(keys, ("HASH", "RANGE"), strict=True) if name]
         self.raw.create_table(
-            TableName=self.table,
+            TableName=self.name,
             KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in schema],  # type: ignore[typeddict-item]
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n, _ in schema],
             BillingMode="PAY_PER_REQUEST",
@@ -129,7 +129,7 @@ class Place:
 
     def rows(self) -> list[dict[str, Any]]:
         """Read the whole table, past Beaker and past us."""
-        told = self.raw.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+        told = self.raw.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True)
         return [dict(item) for page in told for item in page["Items"]]
 
     @property
@@ -144,16 +144,16 @@ class Place:
 
     def change(self, row: dict[str, Any], **attributes: Any) -> None:
         """Put attributes, as AWS types them, over those of a row."""
-        self.raw.put_item(TableName=self.table, Item={**row, **attributes})
+        self.raw.put_item(TableName=self.name, Item={**row, **attributes})
 
     def drop(self, key: str) -> None:
         """Delete one row by its name, past us."""
         names = ["id", self.options.get("range_key")]
         (row,) = [r for r in self.rows() if r[names[1] or "id"]["S"] == key]
-        self.raw.delete_item(TableName=self.table, Key={n: row[n] for n in names if n})
+        self.raw.delete_item(TableName=self.name, Key={n: row[n] for n in names if n})
 
 
-def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
+def use_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
     """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
     runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
@@ -172,13 +172,13 @@ class Maker:
         return self._values[self.made - 1] if self._values else self.made
 
 
-def never() -> Any:
+def fail_if_called() -> Any:
     """Be a createfunc that must not be called."""
     pytest.fail("a value was made although there was one")
 
 
 @dataclass(frozen=True)
-class Before:
+class DoFirst:
     """A fault for the proxy: *step* happens, and then all goes on as if nothing were."""
 
     step: Callable[[], object]
@@ -193,7 +193,7 @@ def is_lock(body: dict[str, Any]) -> bool:
     return "#lock:" in str(body.get("Item") or body.get("Key"))
 
 
-def is_head(body: dict[str, Any]) -> bool:
+def is_manifest(body: dict[str, Any]) -> bool:
     """Tell whether a request is about a value's own row, not about a piece or a lock of it."""
     told = str(body.get("Item") or body.get("Key"))
     return "#piece:" not in told and "#lock:" not in told
@@ -211,7 +211,7 @@ def values_of(text: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def thread_of(act: Callable[[], object]) -> Iterator[list[Any]]:
+def run_in_thread(act: Callable[[], object]) -> Iterator[list[Any]]:
     """Run *act* in a thread; what it returns or raises is in the list after the block."""
     said: list[Any] = []
 
@@ -226,12 +226,12 @@ def thread_of(act: Callable[[], object]) -> Iterator[list[Any]]:
     try:
         yield said
     finally:
-        thread.join(GUARD)
+        thread.join(TIMEOUT)
     assert not thread.is_alive(), "a thread of the test hangs"
 
 
-def together(acts: list[Callable[[], object]]) -> list[Any]:
+def run_concurrently(acts: list[Callable[[], object]]) -> list[Any]:
     """Run all at once, each in a thread, and return what each said, in their order."""
     with contextlib.ExitStack() as stack:
-        said = [stack.enter_context(thread_of(act)) for act in acts]
+        said = [stack.enter_context(run_in_thread(act)) for act in acts]
     return [one for (one,) in said]

@@ -1,4 +1,4 @@
-"""What the other processes of the tests do: each errand is a function, named on the command line.
+"""What the other processes of the tests do: each script is a function, named on the command line.
 
 It never waits for time to pass: it says where it stands, and goes on when its standard input
 says so. Nothing here imports boto3 before gevent has patched.
@@ -18,27 +18,27 @@ def say(**words: Any) -> None:
     os.write(1, (json.dumps(words) + "\n").encode())
 
 
-def _put(place: Any, told: dict[str, Any]) -> None:
-    place.cache().put("k", told["value"])
+def _put(table: Any, told: dict[str, Any]) -> None:
+    table.cache().put("k", told["value"])
     say(value=told["value"])
 
 
-def _write(place: Any, told: dict[str, Any]) -> None:
+def _write(table: Any, told: dict[str, Any]) -> None:
     """Write one value again and again, and say how often."""
-    cache = place.cache()
+    cache = table.cache()
     say(begun=True)
     for number in range(told["times"]):
         cache.put("k", told["letter"] * (told["size"] + number))
     say(written=told["times"])
 
 
-def _herd(place: Any, told: dict[str, Any]) -> None:
+def _herd(table: Any, told: dict[str, Any]) -> None:
     """Fork children that all ask for one value; a maker waits for the end of standard input."""
     import boto3.session  # noqa: F401  # before the fork: it takes most of a second
 
     from beaker_dynamodb.caches import creation_lock
 
-    vars(creation_lock)["CLOCK_TOLERANCE"] = told.get("margin", creation_lock.CLOCK_TOLERANCE)
+    vars(creation_lock)["CLOCK_TOLERANCE"] = told.get("tolerance", creation_lock.CLOCK_TOLERANCE)
     if told.get("waits"):
         os.read(0, 6)
     begin, start = os.pipe()
@@ -48,7 +48,7 @@ def _herd(place: Any, told: dict[str, Any]) -> None:
         if not child:
             os.close(start)
             os.read(begin, 1)
-            _child(place, told, number)
+            _child(table, told, number)
             os._exit(0)
         children.append(child)
     os.close(start)
@@ -56,21 +56,21 @@ def _herd(place: Any, told: dict[str, Any]) -> None:
         os.waitpid(child, 0)
 
 
-def _child(place: Any, told: dict[str, Any], number: int) -> None:
+def _child(table: Any, told: dict[str, Any], number: int) -> None:
     def make() -> str:
         say(making=number, pid=os.getpid())
         os.read(0, 1)  # the end of the parent's standard input
         return str(told.get("value", f"made by {number}"))
 
-    say(got=place.cache().get("k", createfunc=make), by=number)
+    say(got=table.cache().get("k", createfunc=make), by=number)
 
 
-def _fork_in_bracket(place: Any, _: dict[str, Any]) -> None:
-    manager = place.manager()
+def _fork_in_scope(table: Any, _: dict[str, Any]) -> None:
+    manager = table.manager()
     manager["k"] = "old"
     manager.acquire_read_lock()
     parent = manager["k"]
-    place.elsewhere().manager()["k"] = "new"
+    table.on_another_server().manager()["k"] = "new"
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -81,10 +81,10 @@ def _fork_in_bracket(place: Any, _: dict[str, Any]) -> None:
     say(parent=parent, child=os.read(reader, 100).decode())
 
 
-def _fork_under_lock(place: Any, _: dict[str, Any]) -> None:
+def _fork_under_lock(table: Any, _: dict[str, Any]) -> None:
     """Fork while another thread holds the in-process lock of the key that the child asks for."""
     holding, done = threading.Event(), threading.Event()
-    cache = place.cache()
+    cache = table.cache()
 
     def make() -> str:
         holding.set()
@@ -104,8 +104,8 @@ def _fork_under_lock(place: Any, _: dict[str, Any]) -> None:
     say(got=cache.get("k"))
 
 
-def _greenlets(place: Any, told: dict[str, Any]) -> None:
-    cache, gevent = _patched(place.but(consistent_read="true"))
+def _greenlets(table: Any, told: dict[str, Any]) -> None:
+    cache, gevent = _patched(table.with_options(consistent_read="true"))
     manager = cache.namespace
     stored = behind = read = 0
     manager["k"] = 0
@@ -132,8 +132,8 @@ def _greenlets(place: Any, told: dict[str, Any]) -> None:
     say(behind=behind, read=read, finished=len(done))
 
 
-def _greenlets_on_a_miss(place: Any, told: dict[str, Any]) -> None:
-    cache, gevent = _patched(place)
+def _greenlets_on_a_miss(table: Any, told: dict[str, Any]) -> None:
+    cache, gevent = _patched(table)
     made = 0
 
     def make() -> int:
@@ -148,7 +148,7 @@ def _greenlets_on_a_miss(place: Any, told: dict[str, Any]) -> None:
     say(made=made, got=[one.value for one in asked])
 
 
-def _patched(place: Any) -> tuple[Any, Any]:
+def _patched(table: Any) -> tuple[Any, Any]:
     """Patch after Beaker and the package were imported, and before boto3 is."""
     import beaker.cache
     import gevent
@@ -160,11 +160,11 @@ def _patched(place: Any) -> tuple[Any, Any]:
     assert beaker_dynamodb
     assert "boto3" not in sys.modules
     monkey.patch_all()
-    return place.cache(), gevent
+    return table.cache(), gevent
 
 
 class _There:
-    """The options of a place, without what imports boto3: gevent patches before that."""
+    """The options of a table, without what imports boto3: gevent patches before that."""
 
     def __init__(self, url: str, table: str, options: dict[str, Any], **_: Any) -> None:
         keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "testing")
@@ -172,15 +172,15 @@ class _There:
         where |= {"connect_timeout": "10", "read_timeout": "60"}
         self.given = {**keys, **where, **options}
 
-    def but(self, **more: Any) -> _There:
-        """Give the same place under other options."""
+    def with_options(self, **more: Any) -> _There:
+        """Return the same table with other options."""
         there = _There("", "", {})
         there.given = {**self.given, **more}
         return there
 
-    def elsewhere(self) -> _There:
-        """Give the same table as another server sees it."""
-        return self.but(max_pool_connections=49)
+    def on_another_server(self) -> _There:
+        """Return the same table as another server sees it."""
+        return self.with_options(max_pool_connections=49)
 
     def manager(self) -> Any:
         """Make a cache's manager."""
