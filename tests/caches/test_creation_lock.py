@@ -55,6 +55,32 @@ def test_an_expired_lock_is_free_after_the_tolerance(servers: Servers, clock: Cl
     assert (early, second.acquire(wait=False)) == (False, True)
 
 
+def test_a_waiter_takes_a_lock_that_expires_meanwhile(servers: Servers, clock: Clock) -> None:
+    """A waiter that comes late waits for the rest of the lifetime, not for a whole one."""
+    assert servers.server(1, clock).get_creation_lock("k").acquire()
+    clock.advance(LIFETIME - 1)
+    before = clock.monotonic()
+
+    assert servers.server(2, clock).get_creation_lock("k").acquire()
+    assert clock.monotonic() - before < CLOCK_TOLERANCE + 3
+
+
+def test_only_the_thread_that_holds_a_lock_reads_its_entry_consistently(
+    servers: Servers, clock: Clock, calls: Recorder
+) -> None:
+    """Other entries, and other threads, need not pay for it."""
+    server = servers.server(1, clock, lock="process")
+    assert server.get_creation_lock("k").acquire()
+    calls.clear()
+
+    assert ("k" in server, "other" in server) == (False, False)
+    with run_in_thread(lambda: "k" in server) as said:
+        pass
+
+    assert said == [False]
+    assert [call.request["ConsistentRead"] for call in calls] == [True, False, False]
+
+
 def test_who_waits_gets_the_lock_when_it_is_given_back(servers: Servers, clock: Clock) -> None:
     """A waiter polls by reads, and takes the lock as soon as its holder lets go."""
     holder = servers.server(1, clock).get_creation_lock("k")
