@@ -93,7 +93,7 @@ def test_a_default_serializer_for_caches_does_not_break_sessions() -> None:
     [
         ({"aws_access_key_id": "AKIA"}, "go together"),
         ({"aws_secret_access_key": "hunter2"}, "go together"),
-        ({"aws_session_token": "hunter2"}, "says nothing without 'aws_access_key_id'"),
+        ({"aws_session_token": "hunter2"}, "has no effect without 'aws_access_key_id'"),
         ({"aws_access_key_id": "AKIA", "aws_session_token": "hunter2"}, "go together"),
     ],
 )

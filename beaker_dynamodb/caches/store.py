@@ -194,14 +194,14 @@ class CacheStore:
             if word is not None and (found.expires is None or found.expires > now):
                 yield word if found.name is None else found.name
 
-    def _rows_of_namespace(self) -> Iterator[pages.Found]:
+    def _rows_of_namespace(self) -> Iterator[pages.RowSummary]:
         """Yield the rows of this namespace's values and pieces; its locks stay as they are."""
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
             logs.warn(log, SCANS, every=math.inf)
-            yield from pages.scan(table, layout.values_begin(self.namespace))
+            yield from pages.scan_rows(table, layout.values_begin(self.namespace))
             return
-        for found in pages.query(table, layout.hash_of(self.namespace)):
+        for found in pages.query_rows(table, layout.hash_of(self.namespace)):
             if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 

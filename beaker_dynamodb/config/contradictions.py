@@ -52,7 +52,7 @@ def _pairs(options: Options) -> None:
         )
     if options.aws_session_token is not None and options.aws_access_key_id is None:
         raise OptionError(
-            "option 'aws_session_token' says nothing without 'aws_access_key_id' and"
+            "option 'aws_session_token' has no effect without 'aws_access_key_id' and"
             " 'aws_secret_access_key'"
         )
     old = options.migrate_from

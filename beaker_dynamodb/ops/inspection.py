@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops import ages
 from beaker_dynamodb.ops.bounds import copy_bounded
 from beaker_dynamodb.ops.sessions import Session, described, opened
 
@@ -69,7 +68,7 @@ def inspected(of: Rows, seen: ScannedRow, now: float, *, unpickle: bool = False)
     if text is None:
         return _kept(session, record, "unknown", "", "it is a cache's row, not a session's")
     most = of.options.max_value_size
-    kind = ages.kind_of(text, most)
+    kind = detect_serializer(text, most)
     if kind == "json":
         values, why = JsonEnvelope(most).open(text), _DAMAGED
     elif kind == "pickle" and of.options.envelope == "json":
@@ -82,6 +81,14 @@ def inspected(of: Rows, seen: ScannedRow, now: float, *, unpickle: bool = False)
         return _kept(session, record, kind, text, why)
     bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
     return _kept(session, record, kind, text, "", bounded)
+
+
+def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
+    """Return how a session's text was written; opaque: encrypted, or by another serializer."""
+    envelope = plain_envelope(text, max_size)
+    if isinstance(envelope, PickleEnvelope):
+        return "pickle"
+    return "opaque" if envelope is None else "json"
 
 
 def _whole(of: Rows, head: Record, now: float) -> Record:

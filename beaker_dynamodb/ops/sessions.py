@@ -24,10 +24,12 @@ from beaker_dynamodb.errors import (
     OptionError,
     TableMissing,
 )
+from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
-from beaker_dynamodb.ops import ages, identity, parallel
-from beaker_dynamodb.ops.bounds import limit_expiry
+from beaker_dynamodb.item.safe_load import load_session
+from beaker_dynamodb.ops import identity, parallel
+from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -236,7 +238,7 @@ def described(of: Rows, seen: ScannedRow, now: float) -> Session:
     if record is not None and not record.pieces:
         try:
             text, pickles = opened(of, record) or "", of.options.envelope != "json"
-            begun = ages.begun(text, of.options.max_value_size, pickles=pickles)
+            begun = read_creation_time(text, of.options.max_value_size, pickles=pickles)
         except DynamoDBBackendError as error:
             wrong = error.wrong if isinstance(error, CorruptItem) else str(error)
     return Session(
@@ -249,6 +251,19 @@ def described(of: Rows, seen: ScannedRow, now: float) -> Session:
         seen.promoted,
         wrong,
     )
+
+
+def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
+    """Return when Beaker created a session, in epoch seconds; None if its text holds no sane time.
+
+    Neither `rev` nor `expires` tells it: tokens are random, and an expiry moves with every touch.
+
+    Args:
+        max_size: the maximum size of a value in bytes, inflated.
+        pickles: whether pickles are read, without unpickling them.
+    """
+    values = load_session(text, "auto" if pickles else "json", max_size)
+    return limit_time(read_time(values or {}, CREATED))
 
 
 def opened(of: Rows, record: Record) -> str | None:

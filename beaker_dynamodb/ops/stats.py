@@ -1,7 +1,7 @@
 """What is in the table, in figures: counts, ages, sizes and expiries as histograms. Pure data.
 
 It reads every row of the table once, or a random sample of segments; memory does not grow with
-the table. No session is unpickled for it: see `ages.py` for what can be known of its age.
+the table. No session is unpickled for it: see `item/safe_load.py`.
 """
 
 from __future__ import annotations

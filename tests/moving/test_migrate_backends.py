@@ -9,7 +9,7 @@ import pytest
 
 from beaker_dynamodb import configure
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.migration.source import host_of
+from beaker_dynamodb.migration.source import get_host
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
 
@@ -109,7 +109,7 @@ def test_an_old_folder_that_is_not_there_is_told_in_the_log(
 )
 def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
     """A url holds a password, often."""
-    assert host_of(url) == host
+    assert get_host(url) == host
 
 
 @pytest.mark.parametrize("kind", ["file"])

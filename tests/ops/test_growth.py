@@ -70,8 +70,8 @@ def test_wrong_lines_of_every_kind_are_told_together(tmp_path: Path) -> None:
         "max_value_sizes2",
         "migrate_from.lock_dir",
         "ttl",
-        "migrate_from.data_dir",  # the other one says nothing without migrate_from, too
+        "migrate_from.data_dir",  # the other one has no effect without migrate_from, too
         "hash_key",
         "timeout",
     ]
-    assert "says nothing without 'migrate_from'" in found[4].said
+    assert "has no effect without 'migrate_from'" in found[4].said

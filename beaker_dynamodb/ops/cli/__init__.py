@@ -4,11 +4,11 @@ It decides nothing: what a command does, Python does through one function of `op
 holds the commands of one matter; `frame.py` holds what all share. Nothing else of `ops/` draws.
 """
 
-from beaker_dynamodb.ops.cli import doctor, moving, sessions, surveys, table, templates
+from beaker_dynamodb.ops.cli import doctor, migration, sessions, surveys, table, templates
 from beaker_dynamodb.ops.cli.frame import NAME, cli, reference, run
 
 __all__ = ["NAME", "cli", "reference", "run"]
 
-for _matter in (doctor, moving, sessions, surveys, table, templates):
+for _matter in (doctor, migration, sessions, surveys, table, templates):
     for _command in _matter.COMMANDS:
         cli.add_command(_command)
