@@ -127,7 +127,7 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
     """
     if isinstance(reader, ConnectReader) and reader.location.has_same_keys(options):
         raise OptionError(
-            "the sessions would be moved into the table that they are in, under the same keys;"
+            "the sessions would be imported into the table that they are in, under the same keys;"
             " use another table or another prefix"
         )
     patient = dataclasses.replace(

@@ -34,7 +34,7 @@ _CONFIGURATION_ERRORS: Final = frozenset(
     "MissingCacheParameter InvalidCacheBackendError TypeError KeyError ValueError"
     " ArgumentError NoSuchModuleError ModuleNotFoundError".split()  # SQLAlchemy's, and a driver
 )
-_EXTRA: Final = "'beaker-dynamodb[moving]'"
+_EXTRA: Final = "'beaker-dynamodb[migration]'"
 #: The package that a backend imports, and what installs it. Beaker itself imports it only with the
 #: first session.
 _REQUIRED_PACKAGES: Final[Mapping[str, tuple[str, str]]] = {

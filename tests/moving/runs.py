@@ -1,4 +1,4 @@
-"""A whole run of `import_sessions`, and what it said in short."""
+"""A whole run of `import_sessions`, and its outcomes in short."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def where(new: Site, **more: object) -> Options:
 def run_import(
     kind: str, options: Mapping[str, str], new: Site, **how: Any
 ) -> list[Imported | Skipped]:
-    """Move everything; in the order of the backend, which is none."""
+    """Import everything; return the outcomes in the order of the sessions' digests."""
     more = how.pop("more", {})
     done = import_sessions(
         create_reader(kind, options, how.get("timeout")), where(new, **more), **how

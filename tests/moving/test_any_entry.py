@@ -34,9 +34,9 @@ from beaker_dynamodb.migration.readers.reader import (
     parse_timestamp,
 )
 from tests.beaker.overlap import Site
-from tests.moving.homes import home
 from tests.moving.odd_entries import anything, contents, pickled, plain, texts
 from tests.moving.runs import where
+from tests.moving.source_backends import create_backend
 from tests.store.scripts import Script
 
 NOW = 1_700_000_000.0
@@ -324,7 +324,7 @@ def test_any_plain_value_redis_is_read_or_told(
     new: Site, redis_url: str, tmp_path: Path, timeout: float | None, entries: list[Any]
 ) -> None:
     """Types other than a string, and lives that end beyond all calendars."""
-    options = home("ext:redis", tmp_path, redis_url)
+    options = create_backend("ext:redis", tmp_path, redis_url)
     client = redis.Redis.from_url(redis_url)
     for n, entry in enumerate(entries):
         key = f"beaker_cache:{n}:session"

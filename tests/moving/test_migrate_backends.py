@@ -36,7 +36,7 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
 
 @pytest.mark.parametrize("kind", ["file"])
 @pytest.mark.parametrize(
-    ("formers", "word"),
+    ("source_options", "word"),
     [
         ({"migrate_from": "ext:nothing"}, "ext:nothing"),
         ({"migrate_from": "redis"}, "did you mean 'ext:redis'"),
@@ -55,20 +55,20 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
     ],
 )
 def test_a_backend_that_cannot_be_made_is_named(
-    new: Site, kind: str, formers: dict[str, object], word: str
+    new: Site, kind: str, source_options: dict[str, object], word: str
 ) -> None:
     """A mistake in the options is an OptionError, and no logout either."""
     with pytest.raises(OptionError, match=word):
-        new.with_(**formers).visit(Browser("beaker.session.id=" + "a" * 32), contents)
+        new.with_(**source_options).visit(Browser("beaker.session.id=" + "a" * 32), contents)
 
 
 @pytest.mark.parametrize("kind", ["file"])
 @pytest.mark.parametrize(
     ("backend", "package", "how"),
     [
-        ("ext:redis", "redis", r"'beaker-dynamodb\[moving\]'"),
-        ("ext:rediscluster", "redis", r"'beaker-dynamodb\[moving\]'"),
-        ("ext:database", "sqlalchemy", r"'beaker-dynamodb\[moving\]'"),
+        ("ext:redis", "redis", r"'beaker-dynamodb\[migration\]'"),
+        ("ext:rediscluster", "redis", r"'beaker-dynamodb\[migration\]'"),
+        ("ext:database", "sqlalchemy", r"'beaker-dynamodb\[migration\]'"),
         ("ext:mongodb", "pymongo", "pymongo"),
     ],
 )
@@ -116,11 +116,14 @@ def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
 def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
     """`configure()` sets it for every manager; the old one would look behind itself for ever."""
     user = new.begun(user="ann")
-    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
-    formers["migrate_from.table"] = new.table
-    formers["migrate_from.client"] = new.options["client"]
+    source_options: dict[str, object] = {
+        "migrate_from": "ext:dynamodb",
+        "migrate_from.prefix": "sess:",
+    }
+    source_options["migrate_from.table"] = new.table
+    source_options["migrate_from.client"] = new.options["client"]
 
-    with configure(**formers):
+    with configure(**source_options):
         assert new.with_(prefix="app:").found(user) == {"user": "ann"}
         assert new.with_(prefix="app:").found(Browser("beaker.session.id=" + "a" * 32)) == {}
 
@@ -133,9 +136,12 @@ def test_a_table_of_ours_may_be_the_old_backend(
     """That is how another prefix, or hashed ids, are introduced without a logout."""
     user = new.begun(user="ann")
     before = user.also()
-    formers: dict[str, object] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
-    formers["migrate_from.client"] = new.options["client"]
-    site = new.with_(**other, **formers)
+    source_options: dict[str, object] = {
+        "migrate_from": "ext:dynamodb",
+        "migrate_from.table": new.table,
+    }
+    source_options["migrate_from.client"] = new.options["client"]
+    site = new.with_(**other, **source_options)
 
     assert site.found(user) == {"user": "ann"}
     site.visit(user, log_out)

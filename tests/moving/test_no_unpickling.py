@@ -20,8 +20,8 @@ from beaker_dynamodb.migration.source import _READ_FUNCTIONS, _REMOVE_FUNCTIONS,
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put
 from tests.item.hostile import HOSTILE
-from tests.moving.homes import plant
 from tests.moving.runs import run_import, summarize
+from tests.moving.source_backends import plant
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 IN_A_DICT = ("file", "ext:database")

@@ -14,8 +14,8 @@ import redis
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.migration.source import SourceBackend
 from tests.beaker.overlap import Browser, Site
-from tests.moving.homes import plant
 from tests.moving.runs import run_import, summarize
+from tests.moving.source_backends import plant
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 PLANTED = "e" * 32

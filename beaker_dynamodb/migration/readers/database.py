@@ -40,7 +40,8 @@ class DatabaseReader:
             sqlalchemy = None  # type: ignore[assignment]  # raised below, outside of this context
         if sqlalchemy is None:
             raise OptionError(
-                "sessions from ext:database need SQLAlchemy: pip install 'beaker-dynamodb[moving]'"
+                "sessions from ext:database need SQLAlchemy:"
+                " pip install 'beaker-dynamodb[migration]'"
             )
         self._sa, self._host = sqlalchemy, get_host(url)
         self._file = get_data_path("ext:database", {"url": url})

@@ -44,7 +44,7 @@ class RedisReader:
             redis = None  # type: ignore[assignment]  # raised below, outside of this context
         if redis is None:
             raise OptionError(
-                "sessions from ext:redis need redis: pip install 'beaker-dynamodb[moving]'"
+                "sessions from ext:redis need redis: pip install 'beaker-dynamodb[migration]'"
             )
         try:
             self._client: Any = redis.Redis.from_url(url)

@@ -165,7 +165,7 @@ def test_a_library_that_is_missing_is_named(
     """With the extra that brings it."""
     monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[moving\]'"):
+    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[migration\]'"):
         create_reader(kind, {"url": url})
 
 
