@@ -35,7 +35,7 @@ class SessionEnvelope:
         self._session = session
 
     def open(self, text: str) -> dict[str, Any] | None:
-        """Return the dict in *text*, None where it does not open."""
+        """Return the dict in *text*, None if it does not open."""
         try:
             values = self._session._decrypt_data(text)  # noqa: SLF001  # Beaker's hook
         except Exception:  # noqa: BLE001  # a serializer is anybody's code
@@ -60,7 +60,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
 
     Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
-    by a fresh one of 128 bits, sent with the first save. A session that nobody wrote into is
+    by a fresh one of 128 bits, sent with the first save. A session without content is
     not stored. Beaker's own `invalidate()` after a failed load removes nothing.
     """
 
@@ -74,7 +74,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._unsure = False  # whether a save ended in an error, and may have been applied
         self._deleted = False
         self._rotated = False
-        self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
+        self._unread: NamespaceManager | None = (
+            None  # of an id without a row, or whose row does not open
+        )
         self._previous_managers: list[NamespaceManager] = []  # of the ids before `regenerate_id()`
         super().__init__(*args, **kw)
         self._settled = True
@@ -105,7 +107,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self._update_cookie_out(set_cookie=not set_new)
 
     def load(self) -> None:
-        """Load the session; an id that nobody stored is replaced by a fresh one."""
+        """Load the session; an id without a row is replaced by a fresh one."""
         asked, was_new = self.id, self.is_new
         self._loading += 1
         # Beaker only ever sets it. A page may load what it has saved: that is no new session.
@@ -181,8 +183,8 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             try:
                 self._save_under_new_id()
             except BaseException:
-                # Not sure to be saved at the end, and the old row may stand, or be logged out: the
-                # cookie waits for a save that does all of it.
+                # It is not certain that Beaker saves at the end, and the old row may still be
+                # stored, or logged out: the cookie waits for a save that does all of it.
                 if self.use_cookies:
                     self.request["set_cookie"] = False
                 raise
@@ -205,7 +207,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         return self.use_cookies and self.save_atime and not self.is_new
 
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
-        """Save this session alone; False where there was nothing to save."""
+        """Save this session alone; return False if there was nothing to save."""
         left = self.keys()
         may_be_stored = self._stored or self._unsure
         if not may_be_stored and not self._previous_managers and left <= PLACES.union(TIMES):
