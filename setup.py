@@ -18,7 +18,7 @@ if VERSION is None:
 
 EMBEDDED = ["moto[dynamodb,server]>=5"]
 CLI = ["click>=8.1", "rich>=13"]
-MOVING = ["redis>=4", "sqlalchemy>=1.4"]
+MIGRATION = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
 FAST = ["isal>=1.5"]
 
@@ -57,8 +57,8 @@ setup(
         "cli": CLI,
         "crypto": CRYPTO,
         "fast": FAST,  # compress = fast
-        "moving": MOVING,  # to import sessions out of ext:redis and ext:database
-        "all": [*EMBEDDED, *CLI, *CRYPTO, *FAST, *MOVING],
+        "migration": MIGRATION,  # to import sessions out of ext:redis and ext:database
+        "all": [*EMBEDDED, *CLI, *CRYPTO, *FAST, *MIGRATION],
     },
     entry_points={
         # Beaker looks for the literal name, "ext:" and all (beaker/cache.py:70-113).

@@ -70,7 +70,7 @@ def _build(
     kind: sources.Kind = "session" if is_session else "cache"
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
     if options.migrate_from is not None:  # what is missing shows now, not with the first cookie
-        source.make_ready(options.migrate_from, dict(options.migrate_from_options))
+        source.validate_source(options.migrate_from, dict(options.migrate_from_options))
     found = rows(options, kind, runtime, _create_table)
     return SessionSettings.of(found, seconds) if is_session else (found, seconds)
 

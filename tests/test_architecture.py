@@ -40,7 +40,7 @@ AWS_WORDS = frozenset(
     " Select Table".split()
 )
 #: AWS's words may appear where the network is, and where AWS's own documents are read or printed.
-AWS_PLACES = ("dynamodb/", "provisioning/", "migration/scan.py", "migration/readers/tables.py")
+AWS_PLACES = ("dynamodb/", "provisioning/", "migration/readers/connect.py")
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 PUBLIC = frozenset(
     "Call CallFacts DynamoDBNamespaceManager Saved StrictSession configure reset observe"

@@ -18,7 +18,7 @@ from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.migration.source import make_ready
+from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.store.doubles import failure
@@ -127,7 +127,7 @@ def test_a_password_in_the_url_of_another_backend_may_hold_the_marks() -> None:
     found = dict(parse({"migrate_from": "file", **given}, "session").migrate_from_options)
 
     assert found == {"url": "redis://:pa#ss;word@host/0", "data_dir": "/a b/c#d"}
-    make_ready("file", found)
+    validate_source("file", found)
 
 
 def test_no_secret_with_a_comment_behind_it_is_shown() -> None:

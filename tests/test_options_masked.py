@@ -20,7 +20,7 @@ from beaker_dynamodb.dynamodb.identity import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
 from beaker_dynamodb.logs import log_once_a_minute
-from beaker_dynamodb.migration.source import make_ready
+from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import load_application
 from beaker_dynamodb.ops.doctor.examine import examine
 from beaker_dynamodb.ops.doctor.finding import Finding
@@ -190,7 +190,7 @@ def test_no_password_is_shown_of_the_backend_that_sessions_come_from(
     value = value.replace("/#?", "/#")  # a database's file ends there
     value = f"sqlite:///{value}" if name == "url" and "redis" not in backend else value
     with suppress(DynamoDBBackendError):
-        make_ready(backend, {name: value})
+        validate_source(backend, {name: value})
     given = {"migrate_from": backend, f"migrate_from.{name}": value}
     found = [repr(one) for one in examine(given=given, read_only=True)]
 

@@ -255,14 +255,14 @@ class CacheStore:
             if word is not None and (found.expires is None or found.expires > now):
                 yield word if found.name is None else found.name
 
-    def _rows_of_namespace(self) -> Iterator[pages.Found]:
+    def _rows_of_namespace(self) -> Iterator[pages.RowSummary]:
         """Yield the rows of this namespace's values and their chunks, but not its locks."""
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
             logs.log_once_a_minute(log, SCANS, period=math.inf)
-            yield from pages.scan(table, layout.values_begin(self.namespace))
+            yield from pages.scan_rows(table, layout.values_begin(self.namespace))
             return
-        for found in pages.query(table, layout.hash_of(self.namespace)):
+        for found in pages.query_rows(table, layout.hash_of(self.namespace)):
             if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 

@@ -39,8 +39,8 @@ LEFTOVERS = frozenset(
 )
 #: Beaker passes a key like "session.table" along a second time if it came as a keyword argument.
 _FOREIGN = ("session.", "cache.", "beaker.")
-#: What begins with the second belongs to the backend that the first names.
-_MOVING, _FORMERS = "migrate_from", "migrate_from."
+#: Options with the prefix belong to the source backend, which the first option names.
+_MIGRATE_FROM, _SOURCE_PREFIX = "migrate_from", "migrate_from."
 _CLOSE = 0.75
 
 # What a `url` may look like: `dynamodb://REGION/TABLE?option=value`, in place of many options
@@ -73,29 +73,34 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
                     " 'session.data_serializer'"
                 )
             values |= {name: _cast(name, value) for name, value in source.items()}
-    return validate(Options(**_moving(values, kind, given)))
+    return validate(Options(**_gather_source_options(values, kind, given)))
 
 
-def _moving(values: dict[str, Any], kind: Kind, given: Mapping[str, object]) -> dict[str, Any]:
-    """Gather the options of the backend that sessions are moved from."""
-    formers = {n.removeprefix(_FORMERS): v for n, v in values.items() if n.startswith(_FORMERS)}
-    own = {name: value for name, value in values.items() if not name.startswith(_FORMERS)}
+def _gather_source_options(
+    values: dict[str, Any], kind: Kind, given: Mapping[str, object]
+) -> dict[str, Any]:
+    """Collect the options of the source backend under one name."""
+    source_options = {
+        name.removeprefix(_SOURCE_PREFIX): value
+        for name, value in values.items()
+        if name.startswith(_SOURCE_PREFIX)
+    }
+    own = {name: value for name, value in values.items() if not name.startswith(_SOURCE_PREFIX)}
     if kind == "cache":  # a default of the process is for sessions
-        if any(name.partition(".")[0] == _MOVING and given[name] for name in given):
+        if any(name.partition(".")[0] == _MIGRATE_FROM and given[name] for name in given):
             raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
-        return own | {_MOVING: None}
-    if formers and _MOVING not in own:
-        raise OptionError(
-            f"option {shown(_FORMERS + min(formers))} has no effect without 'migrate_from'"
-        )
-    if own.get(_MOVING) is None:  # the word `none` takes back what a layer below has said
+        return own | {_MIGRATE_FROM: None}
+    if source_options and _MIGRATE_FROM not in own:
+        name = shown(_SOURCE_PREFIX + min(source_options))
+        raise OptionError(f"option {name} has no effect without 'migrate_from'")
+    if own.get(_MIGRATE_FROM) is None:  # the value `none` overrides a lower layer
         return own
     try:
-        hash(tuple(formers.values()))
+        hash(tuple(source_options.values()))
     except TypeError:
         pass
     else:
-        return own | {"migrate_from_options": tuple(sorted(formers.items()))}
+        return own | {"migrate_from_options": tuple(sorted(source_options.items()))}
     raise OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
 
 
@@ -174,7 +179,7 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
             continue
         if given in _NAMES and given != _NAMES[given]:
             named.setdefault(_NAMES[given], value)  # its own name wins over an alias
-        elif given in _NAMES or given == "url" or given.startswith(_FORMERS):
+        elif given in _NAMES or given == "url" or given.startswith(_SOURCE_PREFIX):
             named[given] = value
         else:
             _unknown(given, _NAMES)
@@ -221,7 +226,7 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
     """
     if name in _NAMES or name == "url" or name in LEFTOVERS:
         return True
-    if name.startswith(_FORMERS) or (or_near and nearest(name, _NAMES)):
+    if name.startswith(_SOURCE_PREFIX) or (or_near and nearest(name, _NAMES)):
         return True
     _refuse_near(name, _NAMES)
     return False
@@ -241,13 +246,13 @@ def sift(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]
             continue
         try:
             known = is_known(name)
-            if name.startswith(_FORMERS):
+            if name.startswith(_SOURCE_PREFIX):
                 _cast(name, value)
         except OptionError as error:
             alone[name] = str(error)
         else:
             together |= {name: value} if known else {}
-    for name in sorted(name for name in together if name.startswith(_FORMERS))[1:]:
+    for name in sorted(name for name in together if name.startswith(_SOURCE_PREFIX))[1:]:
         del together[name]
     return together, alone
 

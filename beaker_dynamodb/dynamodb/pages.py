@@ -1,7 +1,7 @@
-"""What takes more than one call: batches until nothing is left undone, and pages to the last.
+"""Operations that take more than one call: batches, and the pages of a Query or Scan.
 
-One paginator and one batch loop for all: a scan that forgets its second page, or a batch that
-forgets what was left unprocessed, is the classic defect of such stores.
+There is one paginator and one batch loop for the whole package. A scan that drops its second page,
+or a batch that drops its unprocessed keys, loses rows without an error.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.responses import next_page
 from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
 
-#: AWS: API_BatchGetItem and API_BatchWriteItem, the most keys of one call.
-MOST_READ: Final = 100
-MOST_WRITTEN: Final = 25
-#: The most seconds to wait before each repetition of a batch, with full jitter.
+#: The maximum number of keys in one call (AWS: API_BatchGetItem and API_BatchWriteItem).
+MAX_KEYS_READ: Final = 100
+MAX_KEYS_WRITTEN: Final = 25
+#: The maximum seconds to wait before each retry of a batch; full jitter.
 BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A row that a query or scan came by, without its data.
+class RowSummary:
+    """A row that a query or scan returned, without its data.
 
-    `expires` is in epoch seconds, to the millisecond; None for never.
+    `expires` is in epoch seconds, to the millisecond; None means never.
     """
 
     key: Key
@@ -39,45 +38,53 @@ class Found:
 
 
 def get_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> dict[Key, Record]:
-    """Read rows by key, consistently; those that are not there are left out.
+    """Read rows by key, consistently; keys without a row are left out.
 
-    Raises: CorruptItem; Unavailable, if DynamoDB keeps leaving keys unprocessed.
+    Raises: CorruptItem; as `get_items`.
     """
-    found: dict[Key, Record] = {}
-    for start in range(0, len(keys), MOST_READ):
-        wire = [table.wire_key(key) for key in keys[start : start + MOST_READ]]
+    items = get_items(table, keys, runtime)
+    return {key: table.record_of(key, item) for item in items for key in [table.key_of(item)]}
+
+
+def get_items(table: Table, keys: Sequence[Key], runtime: Runtime) -> Iterator[Mapping[str, Any]]:
+    """Yield the items with these keys, consistently, in DynamoDB's order.
+
+    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed; whatever the client raises.
+    """
+    for start in range(0, len(keys), MAX_KEYS_READ):
+        wire = [table.wire_key(key) for key in keys[start : start + MAX_KEYS_READ]]
         batch = {"Keys": wire, "ConsistentRead": True}
-        for body in until_done(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
-            for item in body.get("Responses", {}).get(table.name, ()):
-                key = table.key_of(item)
-                found[key] = table.record_of(key, item)
-    return found
+        for body in retry_unprocessed(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
+            yield from body.get("Responses", {}).get(table.name, ())
 
 
 def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
-    """Delete rows by key, whatever stands there.
+    """Delete rows by key, without a condition.
 
-    Raises: Unavailable, if DynamoDB keeps leaving some undone.
+    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed.
     """
-    for start in range(0, len(keys), MOST_WRITTEN):
-        wire = [table.wire_key(key) for key in keys[start : start + MOST_WRITTEN]]
+    for start in range(0, len(keys), MAX_KEYS_WRITTEN):
+        wire = [table.wire_key(key) for key in keys[start : start + MAX_KEYS_WRITTEN]]
         batch = [{"DeleteRequest": {"Key": key}} for key in wire]
-        for _ in until_done(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
+        for _ in retry_unprocessed(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
             continue
 
 
-def until_done(
-    table: Table, operation: str, batch: Any, rest: str, runtime: Runtime
+def retry_unprocessed(
+    table: Table, operation: str, batch: Any, unprocessed: str, runtime: Runtime
 ) -> Iterator[Mapping[str, Any]]:
-    """Repeat a batch for what was left unprocessed, and wait only where nothing was done.
+    """Yield the responses to a batch, repeating it for the keys under *unprocessed*.
 
-    A reply brings at most 1 MB of a partition (AWS: API_BatchGetItem): two pieces of a value.
+    A response holds at most 1 MB of a partition (AWS: API_BatchGetItem), which is two chunks of a
+    value. So unprocessed keys are normal, and only a call that processed nothing waits.
+
+    Raises: Unavailable, if calls keep processing nothing.
     """
-    waits, before = iter(BACKOFF), math.inf
+    waits, left_before = iter(BACKOFF), math.inf
     while True:
         body = table.call(operation, {"RequestItems": {table.name: batch}}).body
         yield body
-        left = body.get(rest, {})
+        left = body.get(unprocessed, {})
         if table.name not in left:
             return
         batch = left[table.name]
@@ -87,9 +94,8 @@ def until_done(
             raise Unavailable(
                 "DynamoDB's response does not list the unprocessed part of the batch", call=facts
             )
-        undone = len(keys)
-        if undone < before:
-            waits, before = iter(BACKOFF), undone
+        if len(keys) < left_before:
+            waits, left_before = iter(BACKOFF), len(keys)
             continue
         wait = next(waits, None)
         if wait is None:
@@ -99,28 +105,28 @@ def until_done(
         runtime.sleep(wait * runtime.random())
 
 
-def query(table: Table, hash_key: str) -> Iterator[Found]:
-    """Yield all rows under one hash key."""
+def query_rows(table: Table, hash_key: str) -> Iterator[RowSummary]:
+    """Yield all rows with one hash key."""
     request = {
         "KeyConditionExpression": "#k = :k",
         "ExpressionAttributeValues": {":k": {"S": hash_key}},
     }
-    return _pages(table, "Query", request)
+    return _summarize(table, "Query", request)
 
 
-def scan(table: Table, beginnings: Sequence[str]) -> Iterator[Found]:
-    """Yield all rows whose hash key begins with one of *beginnings*.
+def scan_rows(table: Table, prefixes: Sequence[str]) -> Iterator[RowSummary]:
+    """Yield all rows whose hash key begins with one of *prefixes*.
 
-    It reads the whole table, and costs the table's whole size in read units.
+    This reads the whole table, and costs the table's whole size in read units.
     """
     request = {
-        "FilterExpression": " OR ".join(f"begins_with(#k, :b{n})" for n in range(len(beginnings))),
-        "ExpressionAttributeValues": {f":b{n}": {"S": b} for n, b in enumerate(beginnings)},
+        "FilterExpression": " OR ".join(f"begins_with(#k, :b{n})" for n in range(len(prefixes))),
+        "ExpressionAttributeValues": {f":b{n}": {"S": b} for n, b in enumerate(prefixes)},
     }
-    return _pages(table, "Scan", request)
+    return _summarize(table, "Scan", request)
 
 
-def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Found]:
+def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterator[RowSummary]:
     names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "name"}
     if table.layout.range_key:
         names["#s"] = table.layout.range_key
@@ -128,25 +134,33 @@ def _pages(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Fo
         "ProjectionExpression": ", ".join(names),
         "ExpressionAttributeNames": names,
     }
-    for body in bodies(table, operation, request):
+    for body in paginate(table, operation, request):
         for item in body.get("Items", ()):
-            expires, early, name = (
-                plain(item.get(n, {})) for n in (table.schema.ttl, "early", "name")
-            )
-            exactly = None
-            if isinstance(expires, Decimal) and expires.is_finite():
-                before = early if isinstance(early, Decimal) and early.is_finite() else Decimal(0)
-                exactly = float(expires) - float(before) / 1000
-            yield Found(table.key_of(item), exactly, name if isinstance(name, str) else None)
+            yield _summary_of(table, item)
 
 
-def bodies(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what DynamoDB answers to a Query or Scan, page by page to the last.
+def _summary_of(table: Table, item: Mapping[str, Any]) -> RowSummary:
+    expires, early, name = (plain(item.get(n, {})) for n in (table.schema.ttl, "early", "name"))
+    seconds = None
+    if isinstance(expires, Decimal) and expires.is_finite():
+        before = early if isinstance(early, Decimal) and early.is_finite() else Decimal(0)
+        seconds = float(expires) - float(before) / 1000
+    return RowSummary(table.key_of(item), seconds, name if isinstance(name, str) else None)
 
-    Raises: Unavailable, if a page ends where it began; and whatever the client raises.
+
+def paginate(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the responses to a Query or Scan, from the first page to the last.
+
+    Raises: Unavailable, if a page ends where it began, for then there is no last one; whatever the
+    client raises.
     """
-    facts = CallFacts(operation, table.name, table.client.region)
-    while request:
+    while True:
         body = table.call(operation, request).body
         yield body
-        request = next_page(request, body, facts)
+        last = body.get("LastEvaluatedKey")
+        if not last:
+            return
+        if last == request.get("ExclusiveStartKey"):
+            facts = CallFacts(operation, table.name, table.client.region)
+            raise Unavailable("DynamoDB's pages do not end", call=facts)
+        request = {**request, "ExclusiveStartKey": last}

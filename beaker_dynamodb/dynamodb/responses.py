@@ -321,21 +321,6 @@ def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure
     }
 
 
-def next_page(
-    request: Mapping[str, Any], body: Mapping[str, Any], facts: CallFacts
-) -> dict[str, Any]:
-    """Return the request for the page after *body*; an empty one after the last page.
-
-    Raises: Unavailable, if the page ends where it began: there would be no last one.
-    """
-    last = body.get("LastEvaluatedKey")
-    if not last:
-        return {}
-    if last == request.get("ExclusiveStartKey"):
-        raise Unavailable("DynamoDB's last page points to itself", call=facts)
-    return {**request, "ExclusiveStartKey": last}
-
-
 def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
     """Read how many read and write units a reply says it cost; what is no number counts nothing."""
     told = body.get("ConsumedCapacity")

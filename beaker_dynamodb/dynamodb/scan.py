@@ -101,7 +101,7 @@ def scan(
         request |= {"Segment": number, "TotalSegments": total}
     if most is not None:
         request["Limit"] = min(max(most, _SMALL_PAGE), _LARGEST_PAGE)
-    for body in pages.bodies(table, "Scan", request):
+    for body in pages.paginate(table, "Scan", request):
         rows = tuple(_sighting(table, item, whole=ask.whole) for item in body.get("Items", ()))
         yield Page(rows, body.get("ScannedCount", len(rows)), units("Scan", body)[0])
 
@@ -122,19 +122,15 @@ def by_index(
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {":a": typed(value)},
     }
-    for body in pages.bodies(table, "Query", request):
+    for body in pages.paginate(table, "Query", request):
         found = (table.key_of(item) for item in body.get("Items", ()))
         yield tuple(key for key in found if table.layout.sort(key) == "session")
 
 
 def look(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
     """Read rows by key as they stand, consistently; those that are not there are left out."""
-    for start in range(0, len(keys), pages.MOST_READ):
-        wire = [table.wire_key(key) for key in keys[start : start + pages.MOST_READ]]
-        batch = {"Keys": wire, "ConsistentRead": True}
-        for body in pages.until_done(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
-            for item in body.get("Responses", {}).get(table.name, ()):
-                yield _sighting(table, item, whole=True)
+    for item in pages.get_items(table, keys, runtime):
+        yield _sighting(table, item, whole=True)
 
 
 def sight(table: Table, key: Key) -> ScannedRow | None:

@@ -118,9 +118,9 @@ class Table:
         request["ReturnValues"] = "ALL_OLD"
         if condition is not None:
             request |= self._expression(condition)
-        former = self.call(operation, request).body.get("Attributes")
+        old_item = self.call(operation, request).body.get("Attributes")
         try:
-            return None if former is None else self.record_of(key, former)
+            return None if old_item is None else self.record_of(key, old_item)
         except CorruptItem:
             return None
 

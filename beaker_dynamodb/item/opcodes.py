@@ -1,7 +1,17 @@
-"""What each opcode of a pickle does, where only plain values are wanted.
+"""The opcodes of a pickle, as functions on a stack machine that keeps plain values only.
 
-Nothing is imported or called, nothing is hashed or compared but short texts, nothing nests, and no
-length is believed beyond the bytes that remain. `safe_load.py` runs the opcodes.
+`safe_load.py` explains the approach and runs the opcodes; Lib/pickletools.py in Python's source
+describes them all. The rules that every function here must keep:
+
+* Nothing is imported or called. GLOBAL, REDUCE, NEWOBJ and the like push or leave a stub.
+* Nothing is hashed or compared except texts of up to 255 characters: integers with one hash in a
+  dict, or long equal keys, would make time quadratic.
+* Nothing nests: the one dict is at the bottom of the stack, and whatever is put into a container
+  other than it is dropped. So no recursion is needed to read, to compare or to free a value.
+* No length or index in the pickle is trusted: bytes are sliced from what remains, and the memo
+  grows by one element more than a pickler could need.
+* A stack effect must be exact, even of objects that are dropped. If REDUCE took one value too few,
+  each value after it would end under the key of its neighbor.
 """
 
 from __future__ import annotations
@@ -11,9 +21,9 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-#: A longer key of the dict is not kept. DynamoDB takes no longer name of an index's key.
+#: A longer key of the dict becomes a stub. DynamoDB accepts no longer name of an index's key.
 _MAX_KEY: Final = 255
-#: A longer integer is not kept: the cost of reading digits grows with their square.
+#: A longer integer becomes a stub: the cost of parsing digits grows with their square.
 _MAX_INTEGER_BYTES: Final = 255
 _MAX_DIGITS: Final = 640  # 255 bytes are 615 digits
 _HIGHEST_PROTOCOL: Final = 5
@@ -21,9 +31,10 @@ _FLOAT: Final = struct.Struct(">d")
 
 
 class _Stub:
-    """The one value that stands for everything that is not plain: objects, lists, inner dicts.
+    """The value in place of everything that is not plain: objects, lists, inner dicts.
 
-    It also stands for every key that is not a short text. Nothing can be read from it.
+    All keys that are no short texts are this one key, too, so that the dict is not empty if there
+    were any: an empty session counts as logged out.
     """
 
     __slots__ = ()
@@ -36,14 +47,18 @@ STUB: Final = _Stub()
 
 
 class GarbageError(ValueError):
-    """The bytes are not a pickle; it holds nothing of them."""
+    """The bytes are not a pickle. The error holds none of them."""
 
 
 class Machine:
-    """What a pickle's opcodes work on.
+    """The state that the opcodes work on: the bytes, the position in them, a stack and a memo.
 
-    `stack` holds what was pushed since the last MARK, `below` the stacks under the marks. Only
-    the dict at the very bottom is a dict; each value in it is a scalar or the stub.
+    The opcode MARK begins a group of values, such as the members of a list, and a later opcode
+    takes the whole group. So there is a stack of stacks, as in Python's own unpickler: `stack`
+    holds what was pushed since the last MARK, and `below` the stacks before each MARK.
+
+    The memo holds values that the pickle refers to again, by their index. Only the dict at the very
+    bottom of the stacks is a dict; each value in it is a scalar or the stub.
     """
 
     __slots__ = ("at", "below", "memo", "raw", "stack")
@@ -56,34 +71,34 @@ class Machine:
         self.memo: list[Any] = []
 
     def take(self, count: int) -> bytes:
-        """Read the next *count* bytes. Raises: GarbageError, where there are not so many."""
+        """Return the next *count* bytes. Raises: GarbageError, if fewer remain."""
         begin, self.at = self.at, self.at + count
         if self.at > len(self.raw):
             raise GarbageError
         return self.raw[begin : self.at]
 
     def number(self, width: int) -> int:
-        """Read an unsigned integer of *width* bytes."""
+        """Return an unsigned integer of *width* bytes."""
         return int.from_bytes(self.take(width), "little")
 
     def line(self) -> bytes:
-        """Read up to the next newline. Raises: ValueError, where there is none."""
+        """Return the bytes up to the next newline. Raises: ValueError, if there is none."""
         begin, end = self.at, self.raw.index(b"\n", self.at)
         self.at = end + 1
         return self.raw[begin:end]
 
     def pop_mark(self) -> list[Any]:
-        """Return what was pushed since the last mark, and go on with the stack below it."""
+        """Return what was pushed since the last MARK, and go back to the stack before it."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
     def push_dict(self) -> None:
-        """Push a dict at the bottom, a stub elsewhere: the values of inner dicts serve nobody."""
+        """Push a dict if the stacks are empty, else a stub: no value of an inner dict is needed."""
         is_bottom = not self.stack and not self.below
         self.stack.append({} if is_bottom else STUB)
 
     def set_items(self, items: list[Any]) -> None:
-        """Put keys and values, one after the other, into the dict on top of the stack."""
+        """Put alternating keys and values into the dict on top of the stack, if it is one."""
         target = self.stack[-1]
         if len(items) % 2:
             raise GarbageError
@@ -94,15 +109,19 @@ class Machine:
             target[key if is_short_text else STUB] = STUB if type(value) is dict else value
 
     def put(self, index: int) -> None:
-        """Remember the top of the stack. Python 3 counts from 0, cPickle of Python 2 from 1."""
+        """Copy the top of the stack to the memo.
+
+        Python 3 numbers from 0, cPickle of Python 2 from 1; both count up one by one. So an index
+        may skip one element, and no more: a pickle of ten bytes could else ask for gigabytes.
+        """
         value, size = self.stack[-1], len(self.memo)
-        if not 0 <= index <= size + 1:  # never what a pickler writes, and it would take memory
+        if not 0 <= index <= size + 1:
             raise GarbageError
         self.memo += [STUB] * (index + 1 - size)
         self.memo[index] = value
 
     def get(self, index: int) -> None:
-        """Push what was remembered."""
+        """Push a value of the memo."""
         if index < 0:
             raise GarbageError
         self.stack.append(self.memo[index])
@@ -125,7 +144,7 @@ def _push_integer(width: int, *, signed: bool = False) -> Action:
 
 
 def _push_long(width: int) -> Action:
-    """Push an integer whose length in bytes stands before it, in *width* bytes."""
+    """Push an integer after its own length in bytes, which has *width* bytes."""
 
     def action(machine: Machine) -> None:
         digits = machine.take(machine.number(width))
@@ -150,7 +169,7 @@ def _integer(line: bytes) -> Any:
 
 
 def _index(machine: Machine) -> int:
-    """Read an index of the memo as protocol 0 writes it."""
+    """Return an index of the memo, as protocol 0 writes it."""
     line = machine.line()
     if len(line) > _MAX_DIGITS:
         raise GarbageError
@@ -168,7 +187,7 @@ def _push_float(machine: Machine) -> None:
 
 
 def _push_counted(width: int, read: Callable[[bytes], object]) -> Action:
-    """Push what *read* makes of bytes whose length stands before them, in *width* bytes."""
+    """Push what *read* returns for bytes after their own length, which has *width* bytes."""
     return lambda machine: machine.stack.append(read(machine.take(machine.number(width))))
 
 
@@ -177,7 +196,7 @@ def _push_line(read: Callable[[bytes], object]) -> Action:
 
 
 def _utf8(raw: bytes) -> object:
-    """Decode a text; one with a lone surrogate can be no key of an index, and is a stub."""
+    """Decode a text; one with a lone surrogate becomes a stub, as it can be no index's key."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -185,12 +204,12 @@ def _utf8(raw: bytes) -> object:
 
 
 def _ascii(raw: bytes) -> object:
-    """Decode a `str` of Python 2; Beaker's texts and keys are ASCII."""
+    """Decode a `str` of Python 2, which is bytes; Beaker's own texts and keys are ASCII."""
     return raw.decode() if raw.isascii() else STUB
 
 
 def _quoted(line: bytes) -> object:
-    """Decode a `str` that Python 2 wrote as a literal; Beaker's texts need no backslash."""
+    """Decode a `str` that Python 2 wrote as a literal; one with a backslash becomes a stub."""
     quote = line[:1]
     if len(line) < 2 or quote not in {b"'", b'"'} or not line.endswith(quote):  # noqa: PLR2004
         raise GarbageError
@@ -206,7 +225,7 @@ def _stub(_: bytes) -> object:
 
 
 def _replace(count: int) -> Action:
-    """Pop *count* values and push one stub."""
+    """Pop *count* values, such as a class and its arguments, and push one stub for the object."""
 
     def action(machine: Machine) -> None:
         if len(machine.stack) < count:
@@ -217,7 +236,7 @@ def _replace(count: int) -> Action:
 
 
 def _drop(count: int) -> Action:
-    """Pop *count* values, which go into the object below them; that stays as it is."""
+    """Pop *count* values, such as a list's new member; the object below them stays as it is."""
 
     def action(machine: Machine) -> None:
         if len(machine.stack) <= count:
@@ -228,12 +247,12 @@ def _drop(count: int) -> Action:
 
 
 def _skip(width: int) -> Action:
-    """Read *width* bytes that say nothing."""
+    """Skip *width* bytes, such as the length of a frame, which is not needed."""
     return lambda machine: machine.take(width)
 
 
 def _push_extension(width: int) -> Action:
-    """Read the code of a class of the extension registry, in *width* bytes, and push a stub."""
+    """Skip the code of a class in the extension registry, in *width* bytes, and push a stub."""
     return lambda machine: machine.stack.append(_stub(machine.take(width)))
 
 
@@ -250,13 +269,13 @@ def _pop(machine: Machine) -> None:
 
 
 def _push_of_mark(machine: Machine) -> None:
-    """Push a list, tuple or object that is made of what was pushed since the mark."""
+    """Replace what was pushed since the MARK by the stub of a list, tuple or object."""
     machine.pop_mark()
     machine.stack.append(STUB)
 
 
 def _extend(machine: Machine) -> None:
-    """Put what was pushed since the mark into the object below it."""
+    """Drop what was pushed since the MARK, which goes into the object before it."""
     machine.pop_mark()
     if not machine.stack:
         raise GarbageError
@@ -290,7 +309,7 @@ def _protocol(machine: Machine) -> None:
         raise GarbageError
 
 
-#: What each opcode does (Lib/pickletools.py describes them). STOP is not among them.
+#: The function of each opcode. STOP is not among them: `safe_load` ends there.
 ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.PROTO: _protocol,
     pickle.FRAME: _skip(8),

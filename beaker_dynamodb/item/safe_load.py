@@ -1,36 +1,51 @@
 """Read the plain values of a session out of its text, without running any class's code.
 
-The opcodes of a pickle are read by hand, in one pass over its bytes. Nothing is imported, called,
-hashed or compared except short texts, and nothing nests. So whoever wrote the pickle cannot run
-code here, crash the process, hang it, or make it take more memory than a few times the pickle.
+`pickle.loads` runs code that the pickle names: its opcodes GLOBAL and REDUCE import any callable
+and call it. So a pickle that somebody else may have written, such as one in the source backend,
+must never be unpickled here. `pickle.Unpickler` with `find_class` overridden, which the Python
+documentation recommends, would still build nested objects, hash keys, and allocate what the pickle
+claims to need: it can be crashed, hung and made to exhaust memory.
+
+What is needed of a session are two times and a few keys with short plain values. This module
+reads these by hand:
+
+* A pickle is a program for a stack machine. Each opcode is one byte, some are followed by an
+  argument of a known length. `opcodes.py` holds one small function for each opcode.
+* `safe_load` goes over the bytes once, from the first to STOP, and calls these functions. Numbers,
+  texts, bytes, True, False and None are pushed as they are. Every list, tuple, set, object and
+  inner dict is pushed as the same constant, `STUB`: its opcodes are followed, to know what remains
+  on the stack, and its contents are dropped.
+* The dict at the bottom of the stack is the session. It is the only container that is built, with
+  keys that are short texts, or `STUB`.
+
+Nothing is imported or called, no text is hashed but short ones, nothing nests. So time is linear
+in the length of the pickle, and memory is at most a few times that length.
 """
 
 from __future__ import annotations
 
 import binascii
-import math
 import pickle
 from typing import Any, Final
 
-from beaker_dynamodb.item.envelope import ACCESSED, PLACES, JsonEnvelope, Values, read_time
+from beaker_dynamodb.item.envelope import JsonEnvelope
 from beaker_dynamodb.item.opcodes import ACTIONS, Machine
 
-#: What Beaker adds to a session's timeout before it hands it on (beaker/session.py:187).
-BEAKER_TIMEOUT_PADDING: Final = 120
-_PICKLE: Final = b"\x80"
-#: A pickle with more opcodes is opaque. One of them takes 90 bytes of memory at most (measured),
-#: and a session of 1 MB has some 200,000.
+#: The first byte of a pickle of protocol 2 or later, which is what Beaker writes (opcode PROTO).
+_PICKLE: Final = pickle.PROTO
+#: A pickle with more opcodes is opaque. Each takes at most 90 bytes of memory (measured), and a
+#: session of 1 MB has some 200,000.
 MAX_OPCODES: Final = 500_000
 
 
 def safe_load(pickled: object) -> object:
-    """Read what was pickled: a scalar, or a dict of scalars; None for garbage and for no bytes.
+    """Return what was pickled: a scalar, or a dict of scalars; None for anything that is no pickle.
 
-    Everything else, at the top or in the dict, is `STUB`. Bytes of a protocol below 3 are a
-    call of a function in a pickle, and so a stub too. It never raises, and takes linear time.
+    Everything else, at the top or in the dict, is `STUB`. So are bytes in protocols 0 to 2, which
+    write them as a call of a function. Never raises.
     """
     if not isinstance(pickled, (bytes, bytearray, memoryview)):
-        return None  # a database or Redis may hold whatever its writer likes
+        return None  # a database or Redis may return a value of any type
     machine = Machine(bytes(pickled))
     try:
         for _ in range(MAX_OPCODES):
@@ -39,18 +54,18 @@ def safe_load(pickled: object) -> object:
                 return machine.stack[-1]
             ACTIONS[opcode](machine)
     except (IndexError, KeyError, ValueError):
-        # An IndexError is a stack or memo that holds less than is asked for, a KeyError an unknown
-        # opcode, a ValueError everything else.
+        # IndexError: the stack or the memo holds too little. KeyError: an unknown opcode.
+        # ValueError: everything else, such as digits that are none, or the end of the bytes.
         return None
     return None
 
 
 def load_session(text: str, envelope: str, max_size: int) -> dict[Any, Any] | None:
-    """Return the dict in a session's text, None where it is opaque.
+    """Return the dict in a session's text, None if the text is opaque.
 
     Args:
         envelope: the option. `none` opens nothing, and `json` no pickle.
-        max_size: the ceiling of a value in bytes, inflated.
+        max_size: the maximum size of a value in bytes, inflated.
     """
     if envelope == "none":
         return None
@@ -62,31 +77,3 @@ def load_session(text: str, envelope: str, max_size: int) -> dict[Any, Any] | No
         return JsonEnvelope(max_size).open(text)
     values = safe_load(raw) if envelope != "json" else None
     return values if type(values) is dict else None
-
-
-def accessed(values: Values | None) -> float | None:
-    """Read when the session was last accessed, in epoch seconds; None where nothing says so."""
-    return read_time(values or {}, ACCESSED)
-
-
-def is_emptied(values: Values | None) -> bool:
-    """Tell whether it is what Beaker's own delete() leaves behind: its bookkeeping, if that."""
-    return values is not None and values.keys() <= PLACES
-
-
-def expiry(since: float | None, lifetime: float | None, now: float) -> int | None:
-    """Say when a row expires that was last saved at *since*, or at *now* where that is not known.
-
-    Epoch seconds; None is never. `lifetime` is what Beaker hands over, or the option `ttl`.
-    """
-    if lifetime is None:
-        return None
-    return math.ceil(min(now if since is None else since, now) + lifetime)
-
-
-def timed_out(since: float | None, timeout: float | None, now: float) -> bool:
-    """Tell whether Beaker would end a session that was last accessed at *since*.
-
-    `timeout` is Beaker's own, in seconds, without its grace (beaker/session.py:447).
-    """
-    return since is not None and timeout is not None and now - since > timeout

@@ -1,10 +1,11 @@
-"""Live sessions out of another backend, into the table: same ids, same expiry, nobody logged out.
+"""Import the live sessions of another backend into the table: same ids, same expiry, no logouts.
 
-A generator yields what became of each. A row is written on condition that none stands there, so
-a run may be stopped and begun again, and the application may write meanwhile. It draws nothing.
+A generator yields an outcome for each session. A row is written on condition that there is none, so
+a run may be stopped and repeated, and the application may write at the same time.
 
-Beside each row stands a marker, which no request reads: the session was moved once. A later run
-that finds it without the row does not move the session again, for its user has logged out.
+Beside each row a marker is written, which no request reads. It says that the session was imported
+once. A later run that finds a marker without its row does not import the session again, because its
+user has logged out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from beaker_dynamodb.config.options import Options
@@ -29,30 +30,41 @@ from beaker_dynamodb.errors import (
     Unavailable,
     digest,
 )
-from beaker_dynamodb.item import safe_load
+from beaker_dynamodb.item.eligibility import (
+    BEAKER_TIMEOUT_PADDING,
+    LOGGED_OUT,
+    Importable,
+    ImportPolicy,
+    decide_import,
+)
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record, Schema, promote, rev_of, token_of
-from beaker_dynamodb.migration.readers.origin import NO_SESSION, UNREADABLE, Found, Origin
-from beaker_dynamodb.migration.readers.tables import Place
+from beaker_dynamodb.item.record import Record, rev_of, token_of
+from beaker_dynamodb.migration.readers.connect import ConnectReader
+from beaker_dynamodb.migration.readers.reader import (
+    NO_SESSION,
+    UNREADABLE,
+    SessionReader,
+    SourceSession,
+)
 from beaker_dynamodb.provisioning.provision import create_missing_table
 from beaker_dynamodb.runtime import REAL, Runtime
 
-#: Why a session is not moved; the origin has reasons of its own.
-EXPIRED: Final = "expired"
-THERE: Final = "already there"
-LOGGED_OUT: Final = "logged out"
+#: Why a session is not imported; `eligibility` and the readers have reasons of their own.
+ALREADY_THERE: Final = "already there"
 TOO_LARGE: Final = "too large"
-#: Of these, an operator has to hear: somebody is logged out, if it was a live session.
+#: The reasons that an operator must see: if such a session was live, its user is logged out.
 LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 
-_AHEAD: Final = 4
-_MEETINGS: Final = 3
-#: Seconds that a marker stands at least: a change of backends takes no longer.
-_REMEMBERED: Final = 30 * 86400
+#: How many sessions are read ahead for each worker.
+_READ_AHEAD: Final = 4
+#: How often a write is tried if rows appear and vanish between it and the look at them.
+_MAX_ATTEMPTS: Final = 3
+#: The minimum lifetime of a marker, in seconds: no switch of backends takes longer.
+_MIN_MARKER_LIFETIME: Final = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Imported:
     """A session that is in the table now; `expires` in epoch seconds, None for never."""
 
     session: str
@@ -61,113 +73,58 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A session that was not moved, and why; `detail` says more where it cannot be read."""
+    """A session that was not imported, and why; `detail` says what cannot be read."""
 
     session: str
-    why: str
+    reason: str
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A session that is to be moved."""
+def check_rows(marker: Record | None, row: Record | None, now: float) -> str:
+    """Return why a session is not imported, from what is in the table at *now*; "" if it is.
 
-    expires: int | None
-    promoted: dict[str, Attribute] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What decides about a session: the application's time-out and options, in seconds and bytes.
-
-    `timeout` is Beaker's own, None where the application has none; `ttl` is 0 for never.
+    A marker without a row is a logout. An expired row stays until TTL removes it, while a logout
+    would have deleted it at once: its user went on in the source backend, and is imported again.
     """
-
-    timeout: float | None
-    ttl: float
-    most: int
-    schema: Schema
-    envelope: str = "auto"
-
-    @property
-    def lifetime(self) -> float | None:
-        """How long a row lives from a save on, as Beaker would hand it over."""
-        if self.timeout is not None:
-            return self.timeout + safe_load.BEAKER_TIMEOUT_PADDING
-        return self.ttl or None
-
-
-def decide(found: Found, terms: Terms, now: float) -> Wanted | str:
-    """Decide whether a session is moved, and until when it lives; else say why not.
-
-    What the old backend itself says of the expiry is kept, but never beyond the application's
-    time-out: a row that lived longer would not be touched in time.
-    """
-    if found.wrong or not found.id:
-        return found.wrong or NO_SESSION
-    values = safe_load.load_session(found.text, terms.envelope, terms.most)
-    if safe_load.is_emptied(values):
-        return LOGGED_OUT
-    inside = safe_load.accessed(values)
-    since = found.written if inside is None else inside
-    over = found.expires is not None and found.expires <= now
-    if over or safe_load.timed_out(since, terms.timeout, now):
-        return EXPIRED
-    promoted, _ = promote(values or {}, terms.schema)
-    # Without a time-out nobody asks how old it is: it lives as if it were saved now.
-    counted = None if terms.timeout is None else since
-    expires = safe_load.expiry(counted, terms.lifetime, now)
-    if found.expires is not None and (terms.timeout is None or expires is None):
-        expires = math.ceil(found.expires)
-    elif found.expires is not None and expires is not None:
-        expires = min(expires, math.ceil(found.expires))
-    return Wanted(expires, promoted)
-
-
-def standing(marker: Record | None, row: Record | None, now: float) -> str:
-    """Say why a session is not moved, by what stands in the table at *now*; "" where it is.
-
-    A marker without a row is a logout. A row that ran out stands on until TTL removes it, and a
-    logout would have removed it at once: that user went on in the old backend, and is moved again.
-    """
-    marked = marker is not None and marker.live(now)
+    is_marked = marker is not None and marker.live(now)
     if row is None:
-        return LOGGED_OUT if marked else ""
-    if row.is_tombstone and (marked or row.live(now)):
+        return LOGGED_OUT if is_marked else ""
+    if row.is_tombstone and (is_marked or row.live(now)):
         return LOGGED_OUT
-    return THERE if row.live(now) else ""
+    return ALREADY_THERE if row.live(now) else ""
 
 
-def marked_until(expires: int | None, ttl: float, now: float) -> int | None:
-    """Say until when a marker stands, beside a row that expires at *expires*.
+def compute_marker_expiry(expires: int | None, ttl: float, now: float) -> int | None:
+    """Return when a marker expires beside a row that expires at *expires*.
 
-    Epoch seconds, None for never. It outlives the row that was moved, because that row is
-    prolonged by whoever uses the session, and so is its old copy.
+    Both in epoch seconds, None for never. The marker outlives the row as it was imported, because
+    whoever uses the session prolongs the row, and may prolong the old copy too.
     """
-    return None if expires is None else max(expires, math.ceil(now + max(ttl, _REMEMBERED)))
+    return (
+        None if expires is None else max(expires, math.ceil(now + max(ttl, _MIN_MARKER_LIFETIME)))
+    )
 
 
-def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
-    origin: Origin,
+def import_sessions(  # noqa: PLR0913  # source, target, and four settings by name
+    reader: SessionReader,
     options: Options,
     *,
     timeout: float | None = None,
     dry_run: bool = False,
     workers: int = 8,
     runtime: Runtime = REAL,
-) -> Iterator[Moved | Skipped]:
-    """Move every live session of *origin* into the table; yield what became of each.
+) -> Iterator[Imported | Skipped]:
+    """Import every live session of *reader* into the table; yield an outcome for each.
 
     Args:
-        timeout: the application's `session.timeout` in seconds, None where it has none.
-        dry_run: read both sides and write nothing; a table that does not exist is empty.
-        workers: how many writes are under way at once. Closing the generator waits for those.
+        timeout: the application's `session.timeout` in seconds, None if it has none.
+        dry_run: read both sides and write nothing; a table that does not exist counts as empty.
+        workers: the number of concurrent writes. Closing the generator waits for those under way.
 
-    Raises: OptionError; Unavailable, where the origin cannot be read; whatever the client raises.
-        What was yielded before is done; the same call goes on from there.
+    Raises: OptionError; Unavailable, if the source backend cannot be read; whatever the client
+        raises. What was yielded before is done, and the same call continues from there.
     """
-    place = getattr(origin, "place", None)
-    if isinstance(place, Place) and place.is_that_of(options):
+    if isinstance(reader, ConnectReader) and reader.location.has_same_keys(options):
         raise OptionError(
             "source and destination are the same table with the same keys; use another table or"
             " another prefix"
@@ -177,147 +134,163 @@ def transfer(  # noqa: PLR0913  # from where, where to, and four terms by name
         max_attempts=max(options.max_attempts, OPERATOR_ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    there = rows(patient, "session", runtime, create_missing_table)
-    # Here boto3's client is made: else each thread would make one, of 10 MB.
-    there.table.client.transport()
-    mover = _Mover(there, timeout, runtime, dry_run=dry_run)
-    return _carried_out(origin, mover, workers, runtime)
+    target = rows(patient, "session", runtime, create_missing_table)
+    # This makes boto3's client, which takes 10 MB. Else each worker thread would make its own.
+    target.table.client.transport()
+    importer = _Importer(target, timeout, runtime, dry_run=dry_run)
+    return _run(reader, importer, workers, runtime)
 
 
-def _carried_out(
-    origin: Origin, mover: _Mover, workers: int, runtime: Runtime
-) -> Iterator[Moved | Skipped]:
-    """Keep *workers* writes going and at most four times as many sessions in memory."""
-    pool = ThreadPoolExecutor(workers, "transfer")
-    ahead: deque[Future[Moved | Skipped]] = deque()
+def _run(
+    reader: SessionReader, importer: _Importer, workers: int, runtime: Runtime
+) -> Iterator[Imported | Skipped]:
+    """Keep *workers* writes going, and at most four times as many sessions in memory."""
+    pool = ThreadPoolExecutor(workers, "import")
+    # Outcomes are yielded in the order of the reader. While the deque is full, nothing is read:
+    # the consumer takes the oldest outcome, which waits for its worker, and then one more session
+    # is read and submitted.
+    pending: deque[Future[Imported | Skipped]] = deque()
     try:
-        for found in origin.sessions(runtime.clock):
-            ahead.append(pool.submit(mover.one, found))
-            if len(ahead) >= workers * _AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        for session in reader.sessions(runtime.clock):
+            pending.append(pool.submit(importer.import_one, session))
+            if len(pending) >= workers * _READ_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class _Mover:
-    """Moves one session after the other; safe in many threads."""
+class _Importer:
+    """Imports one session after the other; safe in many threads."""
 
     def __init__(
         self, rows: Rows, timeout: float | None, runtime: Runtime, *, dry_run: bool
     ) -> None:
         options = rows.options
         self._rows = rows
-        self._around = runtime
+        self._runtime = runtime
         self._dry_run = dry_run
-        self._terms = Terms(
-            timeout, options.ttl, options.max_value_size, rows.schema, options.envelope
+        lifetime = options.ttl or None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
+        self._policy = ImportPolicy(
+            timeout, lifetime, options.max_value_size, rows.schema, options.envelope
         )
 
-    def one(self, found: Found) -> Moved | Skipped:
-        """Move a session, if it is wanted."""
-        name = digest(found.id)
-        wanted = decide(found, self._terms, self._around.clock())
-        if isinstance(wanted, str):
-            return Skipped(name, wanted, found.detail)
+    def import_one(self, session: SourceSession) -> Imported | Skipped:
+        """Import a session, if it is eligible."""
+        name = digest(session.id)
+        if session.error or not session.id:
+            return Skipped(name, session.error or NO_SESSION, session.detail)
+        decision = decide_import(
+            session.text,
+            self._policy,
+            self._runtime.clock(),
+            source_expires=session.expires,
+            written=session.written,
+        )
+        if isinstance(decision, str):
+            return Skipped(name, decision)
         try:
-            why = self._look(found) if self._dry_run else self._move(found, wanted)
+            reason = self._check(session) if self._dry_run else self._write(session, decision)
         except ItemTooLarge:
-            why = TOO_LARGE
+            reason = TOO_LARGE
         except CorruptItem:
             return Skipped(
                 name, UNREADABLE, "the row in the table was not written by beaker_dynamodb"
             )
-        return Skipped(name, why) if why else Moved(name, wanted.expires)
+        return Skipped(name, reason) if reason else Imported(name, decision.expires)
 
-    def _look(self, found: Found) -> str:
-        """Say what a run would do, and write nothing."""
+    def _check(self, session: SourceSession) -> str:
+        """Return why a run would skip the session, "" if it would not. Writes nothing."""
         layout = self._rows.layout
         try:
-            marker, row = self._read(layout.moved(found.id)), self._read(layout.session(found.id))
+            marker = self._read(layout.moved(session.id))
+            row = self._read(layout.session(session.id))
         except TableMissing:
             marker = row = None
-        if why := standing(marker, row, self._around.clock()):
-            return why
-        too_large = len(found.text.encode("utf-8", "surrogatepass")) > self._terms.most
-        return TOO_LARGE if too_large else ""
+        if reason := check_rows(marker, row, self._runtime.clock()):
+            return reason
+        size = len(session.text.encode("utf-8", "surrogatepass"))
+        return TOO_LARGE if size > self._policy.max_size else ""
 
     def _read(self, key: Key) -> Record | None:
         return self._rows.table.get(key, consistent=True)
 
-    def _move(self, found: Found, wanted: Wanted) -> str:
-        """Write the row and then its marker; "" if both stand, else why they do not.
+    def _write(self, session: SourceSession, decision: Importable) -> str:
+        """Write the row and then its marker; return "" if both are stored, else why not.
 
-        A run that ends in between leaves a row without a marker, and the next one completes it.
+        A run that ends between the two leaves a row without a marker; the next run adds it.
         """
-        layout, now = self._rows.layout, self._around.clock()
-        marker = self._read(layout.moved(found.id))
+        layout, now = self._rows.layout, self._runtime.clock()
+        marker = self._read(layout.moved(session.id))
         if marker is not None and not marker.live(now):
             marker = None
-        # The row is read only where there is a marker: else the write's condition answers.
-        if marker and (why := standing(marker, self._read(layout.session(found.id)), now)):
-            return why
-        row, is_ours = self._write(found, wanted)
+        # The row is read only if there is a marker; otherwise the write's condition checks it.
+        if marker and (reason := check_rows(marker, self._read(layout.session(session.id)), now)):
+            return reason
+        row, is_ours = self._write_row(session, decision)
         if row.is_tombstone:
             return LOGGED_OUT
-        clash = self._mark(found, row, marker, is_ours=is_ours)
-        if clash is None or not is_ours:
-            return "" if is_ours else THERE
-        self._withdraw(row, clash)
+        other = self._write_marker(session, row, marker, is_ours=is_ours)
+        if other is None or not is_ours:
+            return "" if is_ours else ALREADY_THERE
+        self._withdraw(row, other)
         return LOGGED_OUT
 
-    def _write(self, found: Found, wanted: Wanted) -> tuple[Record, bool]:
-        """Write the row on condition that none stands; return what stands, and if it is ours."""
-        token = self._around.token()
+    def _write_row(self, session: SourceSession, decision: Importable) -> tuple[Record, bool]:
+        """Write the row if there is none; return the stored row, and whether it is ours."""
+        token = self._runtime.token()
         record = Record(
-            self._rows.layout.session(found.id),
+            self._rows.layout.session(session.id),
             b"",
-            rev_of(self._around.token(), token),
+            rev_of(self._runtime.token(), token),
             (),
-            wanted.expires,
-            promoted=wanted.promoted,
+            decision.expires,
+            promoted=decision.promoted,
         )
-        value = found.text.encode("utf-8", "surrogatepass")
-        for _ in range(_MEETINGS):
-            now = self._around.clock()
-            answer = self._rows.write(record, value, Absent(now), None)
-            if isinstance(answer, Record):
-                return answer, True
-            theirs = answer.theirs
-            if theirs is not None and theirs.wrote(token):  # its reply was lost
+        value = session.text.encode("utf-8", "surrogatepass")
+        for _ in range(_MAX_ATTEMPTS):
+            now = self._runtime.clock()
+            outcome = self._rows.write(record, value, Absent(now), None)
+            if isinstance(outcome, Record):
+                return outcome, True
+            theirs = outcome.theirs
+            if theirs is not None and theirs.wrote(token):  # our own write, whose reply was lost
                 return theirs, True
             if theirs is not None and theirs.live(now):
                 return theirs, False
         raise Unavailable("a session's row is created and deleted faster than it can be read")
 
-    def _mark(
-        self, found: Found, row: Record, marker: Record | None, *, is_ours: bool
+    def _write_marker(
+        self, session: SourceSession, row: Record, marker: Record | None, *, is_ours: bool
     ) -> Record | None:
-        """Write the marker of a row, in place of *marker*; return another row's that stands.
+        """Write the marker of *row* in place of *marker*; return another row's marker, if any.
 
-        Its birth is the row's, and its token that of the copy, where this run has made the row.
-        Another birth says that a second run moved and marked the session between our look and this
-        write. One of the two rows was gone before the other could stand: a logout.
+        A marker has the birth of its row, and, if this run wrote the row, the row's token. If the
+        write is refused by a marker with another birth, a second run imported and marked the
+        session between our read of the marker and this write. Since both runs wrote a row, and a
+        row is written only if there is none, the first of the two rows was deleted in between:
+        the user has logged out.
         """
-        runtime = self._around
+        runtime = self._runtime
         now = runtime.clock()
-        until = marked_until(row.expires, self._rows.options.ttl, now)
+        expires = compute_marker_expiry(row.expires, self._rows.options.ttl, now)
         rev = rev_of(row.birth, token_of(row.rev) if is_ours else runtime.token())
-        record = Record(self._rows.layout.moved(found.id), b"", rev, (), until)
+        record = Record(self._rows.layout.moved(session.id), b"", rev, (), expires)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
         theirs = None if refusal is None else refusal.theirs
         return None if theirs is None or theirs.birth == row.birth else theirs
 
-    def _withdraw(self, row: Record, clash: Record) -> None:
-        """Delete our own row, or the other run's copy, whatever was saved to it meanwhile.
+    def _withdraw(self, row: Record, other: Record) -> None:
+        """Delete our row, or the one that the other run imported, even if it was saved to since.
 
-        A session that its user has begun anew under the same id is neither.
+        A session that its user has begun anew under the same id is neither, and stays: it has
+        another birth, and its revisions do not include the token of the *other* marker.
         """
-        born = row.birth
-        for _ in range(_MEETINGS):
+        birth = row.birth
+        for _ in range(_MAX_ATTEMPTS):
             refusal = self._rows.delete(row.key, At(row.rev), row)
             theirs = None if refusal is None else refusal.theirs
-            if theirs is None or not (theirs.birth == born or theirs.wrote(token_of(clash.rev))):
+            if theirs is None or not (theirs.birth == birth or theirs.wrote(token_of(other.rev))):
                 return
             row = theirs

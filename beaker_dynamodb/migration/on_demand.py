@@ -1,29 +1,27 @@
-"""Sessions that still stand in another Beaker backend, moved in when a request asks for them.
+"""Migrate a session from another Beaker backend when a request asks for it.
 
-A session without a row is looked for there once, and its text becomes a row on condition that
-none stands. A deleted session is removed there first, and then leaves a tombstone for as long as
-the old session could live: so a request that read the old text just before cannot bring it back.
-docs/migrating.md holds the table of interleavings.
+If a session has no row, the source backend is asked once, and its text becomes a row on condition
+that there still is none. Deleting a session removes it from the source backend first, and then puts
+a tombstone, which lives as long as the old session could. So a request that read the old text just
+before cannot bring the session back. docs/migrating.md holds the table of interleavings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Refusal
 from beaker_dynamodb.errors import Unavailable, digest
-from beaker_dynamodb.item import safe_load
 from beaker_dynamodb.item.codec import TOMBSTONE
-from beaker_dynamodb.item.envelope import CREATED, read_time
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, promote, rev_of
-from beaker_dynamodb.migration.source import Backend
+from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.migration.source import SourceBackend
 
-#: How often a row that comes and goes while a session is moved in is met again.
-_MEETINGS: Final = 3
-#: How many hex digits of a SHA-256 a birth is: 72 bits, as one that is drawn.
+#: How often a write is tried if rows appear and vanish between it and the look at them.
+_MAX_ATTEMPTS: Final = 3
+#: The hex digits of a SHA-256 that make a birth: 72 bits, as many as a random one has.
 _BIRTH_DIGITS: Final = 18
 _TOO_FAST: Final = "the session's row is created and deleted faster than it can be read"
 
@@ -38,89 +36,91 @@ class LegacySession:
         self.envelope = options.envelope
         self._key = rows.layout.session(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
-        self._timeout = (
-            None if timeout is None else max(timeout - safe_load.BEAKER_TIMEOUT_PADDING, 0)
-        )
-        self._backend = Backend(
+        self._timeout = None if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 0)
+        self._backend = SourceBackend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout
         )
         self._tombstones = Tombstones(rows)
 
-    def move(self) -> Row | None:
-        """Make a row of the session's old text and return it; None where there is no session.
+    def migrate(self) -> Row | None:
+        """Write the session's old text as a row and return it; None if there is no session.
 
-        Where a row stands by now, that one is returned; under a tombstone there is none. A row
-        that was made expires when the last save of the old text would have had it expire.
+        If another request was faster, its row is returned; under a tombstone there is no session.
 
         Raises: Unavailable, CorruptItem, OptionError, ItemTooLarge; whatever the client raises.
         """
         text = self._backend.read()
-        made = None if text is None else self._row(text)
-        if text is None or made is None:
+        record = None if text is None else self._create_record(text)
+        if text is None or record is None:
             return None
         value = text.encode("utf-8", "surrogatepass")
-        for _ in range(_MEETINGS):
+        for _ in range(_MAX_ATTEMPTS):
             now = self._runtime.clock()
-            answer = self._rows.write(made, value, Absent(now), None)
-            if isinstance(answer, Record):
-                return Row(answer, value)
-            if answer.theirs is not None and answer.theirs.live(now):
-                found = self._rows.open(answer.theirs)
-                return None if found is None else Row(answer.theirs, found)
+            outcome = self._rows.write(record, value, Absent(now), None)
+            if isinstance(outcome, Record):
+                return Row(outcome, value)
+            if outcome.theirs is not None and outcome.theirs.live(now):
+                stored = self._rows.open(outcome.theirs)
+                return None if stored is None else Row(outcome.theirs, stored)
         raise Unavailable(_TOO_FAST)
 
-    def _row(self, text: str) -> Record | None:
-        """Write the old text's row; None where that session has ended."""
-        options, now = self._rows.options, self._runtime.clock()
-        values = safe_load.load_session(text, self.envelope, options.max_value_size)
-        since = safe_load.accessed(values)
-        if safe_load.is_emptied(values) or safe_load.timed_out(since, self._timeout, now):
-            return None
-        # Without a timeout nobody asks how old it is: it lives as if it were saved now.
-        expires = safe_load.expiry(
-            since if self._timeout is not None else None, self._lifetime, now
+    def _create_record(self, text: str) -> Record | None:
+        """Return the record of the old text without its data; None if that session has ended."""
+        policy = ImportPolicy(
+            self._timeout,
+            self._lifetime,
+            self._rows.options.max_value_size,
+            self._rows.schema,
+            self.envelope,
         )
-        rev = rev_of(birth_of(self._key, text, values), self._runtime.token())
-        promoted, _ = promote(values or {}, self._rows.schema)
-        return Record(self._key, b"", rev, (), expires, promoted=promoted)
+        decision = decide_import(text, policy, self._runtime.clock())
+        if isinstance(decision, str):
+            return None
+        rev = rev_of(derive_birth(self._key, text, decision.created), self._runtime.token())
+        return Record(self._key, b"", rev, (), decision.expires, promoted=decision.promoted)
 
-    def bury(
+    def delete_with_tombstone(
         self, key: Key, condition: At, old: Record | None, *, kind: int = TOMBSTONE
     ) -> Refusal | None:
-        """Delete the session there, and put a tombstone over the row that *condition* names.
+        """Delete the session in the source backend, and replace its row by a tombstone.
 
-        Returns a refusal where another row stands, as a delete does. Where that was made of the
-        same old session, it has the same birth, and the caller deletes it as it does a newer
-        revision.
+        Args: *condition* names the row, *old* is that row.
 
-        Raises: Unavailable, before anything was changed here, if the old backend fails, and where
-        rows come and go too fast; and whatever the client raises.
+        Returns a refusal if the row is another one by now, as a delete does. If that one was
+        written from the same old session, it has the same birth, and the caller deletes it like a
+        newer revision.
+
+        Raises: Unavailable, if the source backend fails, before anything was changed here, or if
+        rows appear and vanish too fast; whatever the client raises.
         """
         self._backend.remove()
-        refusal = self._put(key, condition, old, kind)
+        refusal = self._put_tombstone(key, condition, old, kind)
         if refusal is None or refusal.theirs is not None:
             return refusal
-        # Somebody's row of no tombstone went meanwhile: the old text must not come after it.
-        for _ in range(_MEETINGS):
-            answer = self._put(key, Absent(self._runtime.clock()), None, kind)
-            if answer is None:
+        # Another request has deleted the row, perhaps without a tombstone. One is needed here all
+        # the same: a third request may have read the old text, and be about to write it.
+        for _ in range(_MAX_ATTEMPTS):
+            second = self._put_tombstone(key, Absent(self._runtime.clock()), None, kind)
+            if second is None:
                 return refusal
-            if answer.theirs is not None:
-                return answer
+            if second.theirs is not None:
+                return second
         raise Unavailable(_TOO_FAST)
 
-    def _put(self, key: Key, condition: Condition, old: Record | None, kind: int) -> Refusal | None:
+    def _put_tombstone(
+        self, key: Key, condition: Condition, old: Record | None, kind: int
+    ) -> Refusal | None:
         return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
 
 
-def birth_of(key: Key, text: str, values: Mapping[str, object] | None) -> str:
-    """Return the birth of the row that an old session is moved to: always the same one.
+def derive_birth(key: Key, text: str, created: float | None) -> str:
+    """Return the birth of the row that is written for an old session: always the same one.
 
-    A request that read the old text can make the row again after it was deleted. By the birth, the
-    logout that meets that row knows that it is of the session it deletes, and not of one that was
+    A request that read the old text can write the row again after it was deleted. If a logout meets
+    that row, the birth tells that it is of the session to be deleted, and not of one that was
     begun anew under the same id.
 
-    Args: *text* of the session, and the *values* in it, None where it is opaque.
+    Args: *text* of the session, and when it was *created*, in epoch seconds; None if it is opaque.
     """
-    begun = read_time(values or {}, CREATED)
-    return digest(f"{key.hash}\0{key.range}\0{text if begun is None else begun!r}", _BIRTH_DIGITS)
+    identity = text if created is None else repr(created)
+    return digest(f"{key.hash}\0{key.range}\0{identity}", _BIRTH_DIGITS)

@@ -1,6 +1,6 @@
-"""The backend that sessions are moved from: another one of Beaker's, asked for one session's text.
+"""The source backend: another one of Beaker's, which sessions are migrated from.
 
-Whatever it raises leaves as one of our errors, which names the backend and the host of its url,
+Whatever it raises becomes one of our errors, which names the backend and the host of its url,
 never a session or a password. What Beaker's own backends pickled is never unpickled here.
 """
 
@@ -29,96 +29,97 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 _SESSION: Final = "session"
 _TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
-#: What a backend raises when it is made from options that are wrong, and never in an outage.
-_MISTAKES: Final = frozenset(
+#: What a backend's constructor raises if its options are wrong, and never in an outage.
+_CONFIGURATION_ERRORS: Final = frozenset(
     "MissingCacheParameter InvalidCacheBackendError TypeError KeyError ValueError"
     " ArgumentError NoSuchModuleError ModuleNotFoundError".split()  # SQLAlchemy's, and a driver
 )
-_MOVING: Final = "'beaker-dynamodb[moving]'"
-#: What a backend imports, and how that is installed; Beaker itself says it at the first session.
-_NEEDS: Final[Mapping[str, tuple[str, str]]] = {
-    "ext:redis": ("redis", _MOVING),
-    "ext:rediscluster": ("redis", _MOVING),
-    "ext:database": ("sqlalchemy", _MOVING),
-    "ext:sqla": ("sqlalchemy", _MOVING),
+_EXTRA: Final = "'beaker-dynamodb[migration]'"
+#: The package that a backend imports, and what installs it. Beaker itself imports it only with the
+#: first session.
+_REQUIRED_PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "ext:redis": ("redis", _EXTRA),
+    "ext:rediscluster": ("redis", _EXTRA),
+    "ext:database": ("sqlalchemy", _EXTRA),
+    "ext:sqla": ("sqlalchemy", _EXTRA),
     "ext:mongodb": ("pymongo", "pymongo"),
 }
-
-
-#: What each cannot be without: one of these options, and how it is written.
-_WANTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+#: The options of which a backend needs one, and how it is written.
+_REQUIRED_OPTIONS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ext:redis": (("url",), "migrate_from.url = redis://HOST:PORT/DB"),
     "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://HOST/NAME"),
     "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
     "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
 }
-_ANY: Final = ((), "migrate_from.NAME")
-#: A file that is larger is no session's: that takes a moment to plant, and memory to read.
+_ANY_OPTION: Final = ((), "migrate_from.NAME")
+#: A larger file is no session's. It would take a moment to plant, and much memory to read.
 _MAX_FILE: Final = 64 * 1024 * 1024
 #: Backends that keep each session in a file of its own, named by the id.
-_FILES: Final = frozenset({"file", "dbm"})
-#: Backends that make folders, files or a table when they are only looked into.
-MADE_BY_LOOKING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
+_FILE_BACKENDS: Final = frozenset({"file", "dbm"})
+#: Backends that create folders, files or a table when a session is only read.
+CREATED_BY_READING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
 
-def place_of(name: str, options: Mapping[str, object]) -> str | None:
-    """Name the folder in which a backend keeps its files (beaker/container.py:513 and 630).
+def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
+    """Return the folder of a backend's files (beaker/container.py:513 and 630).
 
-    For a database in a file it is that file. None for others, and where no option names it.
+    For a database in a file it is that file. None for other backends, and if no option names it.
     """
     if name == "ext:database":
         scheme, _, path = str(options.get("url", "")).partition(":///")
         return path.partition("?")[0] or None if scheme.partition("+")[0] == "sqlite" else None
-    if name not in _FILES:
+    if name not in _FILE_BACKENDS:
         return None
     if own := options.get(f"{name}_dir"):
         return str(own)
-    above = options.get("data_dir")
-    return f"{above}/container_{name}" if above else None
+    parent = options.get("data_dir")
+    return f"{parent}/container_{name}" if parent else None
 
 
-def make_ready(name: str, options: Mapping[str, object]) -> None:
-    """Look at a backend before anybody waits for a session of it.
+def validate_source(name: str, options: Mapping[str, object]) -> None:
+    """Check a backend's package and options at start, before a request needs a session of it.
 
-    A folder or file that is not there is warned of: Beaker makes an empty one, and whoever has a
-    session is logged out without a word.
+    Logs a warning if its folder or file does not exist: Beaker would create an empty one, and all
+    users would be logged out without an error.
 
-    Raises: OptionError, as `kind_of`, and where an option lacks that the backend cannot be without.
+    Raises: OptionError, as `find_backend_class`, and if a required option is missing.
     """
-    kind_of(name)
-    names, wanted = _WANTS.get(name, ((), ""))
+    find_backend_class(name)
+    names, example = _REQUIRED_OPTIONS.get(name, ((), ""))
     if names and not any(options.get(one) for one in names):
-        raise OptionError(f"option 'migrate_from': {name} needs {wanted}")
-    place = place_of(name, options)
-    if place is not None and not Path(place).exists():
+        raise OptionError(f"option 'migrate_from': {name} needs {example}")
+    path = get_data_path(name, options)
+    if path is not None and not Path(path).exists():
         log.warning(
-            "option 'migrate_from': there is no %s, so no session is found there", shown(place)
+            "option 'migrate_from': there is no %s, so no session is found there", shown(path)
         )
 
 
-def kind_of(name: str) -> Callable[..., NamespaceManager]:
-    """Find the class of a backend of Beaker's, before anybody waits for a session of it.
+def find_backend_class(name: str) -> Callable[..., NamespaceManager]:
+    """Return the class of a backend of Beaker's.
 
-    Raises: OptionError, where Beaker knows none of that name, or a package that it needs is not
+    Raises: OptionError, if Beaker has none of that name, or a package that it needs is not
     installed.
     """
     from beaker.cache import clsmap
 
-    needed, how = _NEEDS.get(name, ("", ""))
-    if needed and importlib.util.find_spec(needed) is None:
-        raise OptionError(f"option 'migrate_from': {name} needs {needed}: pip install {how}")
+    package, requirement = _REQUIRED_PACKAGES.get(name, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise OptionError(
+            f"option 'migrate_from': {name} needs {package}: pip install {requirement}"
+        )
     try:
-        kind: Callable[..., NamespaceManager] | None = clsmap[name]
+        backend_class: Callable[..., NamespaceManager] | None = clsmap[name]
     except (KeyError, TypeError):
-        kind = None
-    if kind is None:
-        meant = f"; did you mean 'ext:{name}'?" if f"ext:{name}" in _NEEDS else ""
-        raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}{meant}")
-    return kind
+        backend_class = None
+    if backend_class is None:
+        hint = f"; did you mean 'ext:{name}'?" if f"ext:{name}" in _REQUIRED_PACKAGES else ""
+        raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}{hint}")
+    return backend_class
 
 
-def host_of(url: object) -> str:
-    """Read a url's host and port, "" where it has none; no user and no password leaves."""
+def get_host(url: object) -> str:
+    """Return a url's host and port without user and password, "" if it has none."""
     try:
         return urllib.parse.urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
@@ -126,8 +127,8 @@ def host_of(url: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """The backend that sessions are moved from, for one namespace: get and remove its text."""
+class SourceBackend:
+    """The source backend, for one session: read and remove its text."""
 
     name: str
     options: tuple[tuple[str, Any], ...] = field(repr=False)  # a url may hold a password
@@ -135,94 +136,102 @@ class Backend:
     timeout: float | None
 
     def read(self) -> str | None:
-        """Return the session's text as it stands there, None where there is none.
+        """Return the session's text, None if there is no session.
 
-        Raises: Unavailable, where the backend fails; CorruptItem, where it holds no text;
-        OptionError, where it cannot be made.
+        Raises: Unavailable, if the backend fails; CorruptItem, if it holds no text; OptionError, if
+        it cannot be constructed from its options.
         """
         if self._is_alias:
             return None
-        manager, read = self._made(), _READERS.get(self.name, _get)
-        found = self._asked(lambda: read(manager))
-        if found is not None and read is not _get:
-            found = self._unpickled(found)
-        if found is None or isinstance(found, str):
-            return found
-        text = as_text(found)
+        manager, read = self._create_manager(), _READ_FUNCTIONS.get(self.name, _get)
+        value = self._call(lambda: read(manager))
+        if value is not None and read is not _get:
+            value = self._load_pickled(value)
+        if value is None or isinstance(value, str):
+            return value
+        text = as_text(value)
         if text is None:
             raise CorruptItem(self._digest, f"its value in {self.name} is not text")
         return text
 
-    def _unpickled(self, pickled: object) -> object:
-        """Read the text, or the dict with the text, that one of Beaker's backends pickled."""
-        found = safe_load(pickled)
-        if found is None:
+    def _load_pickled(self, pickled: object) -> object:
+        """Return the text that one of Beaker's backends pickled, by itself or in a dict."""
+        value = safe_load(pickled)
+        if value is None:
             raise CorruptItem(self._digest, f"its value in {self.name} is damaged")
-        return found.get(_SESSION) if isinstance(found, dict) else found
+        return value.get(_SESSION) if isinstance(value, dict) else value
 
     def remove(self) -> None:
-        """Remove the session's text there.
+        """Remove the session's text, if there is one.
 
         Raises: Unavailable, OptionError.
         """
         if self._is_alias:
             return
-        manager, remove = self._made(), _REMOVERS.get(self.name, _look_and_delete)
-        self._asked(lambda: remove(manager))
+        manager = self._create_manager()
+        remove = _REMOVE_FUNCTIONS.get(self.name, _delete_existing)
+        self._call(lambda: remove(manager))
 
     @property
     def _is_alias(self) -> bool:
         """Tell whether Beaker keeps this id in the file of another one (beaker/util.py:236).
 
-        There `x/ID` and `I.D` are ID. Here each would become a row of its own, which a logout of ID
-        would leave behind: whoever has seen the cookie would stay logged in.
+        Beaker's file names drop folders and dots, so the ids `x/ID` and `I.D` share the file of ID.
+        Here each would become a row of its own, and a logout of ID would not delete it: whoever has
+        seen the cookie would stay logged in.
         """
         text = as_text(self.namespace) or ""
         own = os.path.basename(text).replace(".", "")  # noqa: PTH119  # as Beaker has it
-        return self.name in _FILES and own != text
+        return self.name in _FILE_BACKENDS and own != text
 
     @property
     def _digest(self) -> str:
         return digest(as_text(self.namespace) or "")
 
-    def _made(self) -> NamespaceManager:
-        kind, options = kind_of(self.name), dict(self.options)
+    def _create_manager(self) -> NamespaceManager:
+        backend_class, options = find_backend_class(self.name), dict(self.options)
         if self.name in _TABLES:
             options = {"migrate_from": "none", **options}
         try:
-            return kind(
+            return backend_class(
                 self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
             )
         except OptionError:
             raise
-        except Exception as error:  # noqa: BLE001  # a backend raises what it likes
-            wrong = type(error).__name__
-        if wrong in _MISTAKES:
+        except Exception as error:  # noqa: BLE001  # a backend may raise any error
+            error_name = type(error).__name__
+        if error_name in _CONFIGURATION_ERRORS:
+            example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
             raise OptionError(
-                f"option 'migrate_from': the backend {self.name!r} cannot be created ({wrong});"
-                f" give its own options as {_WANTS.get(self.name, _ANY)[1]}"
+                f"option 'migrate_from': the backend {self.name!r} cannot be created"
+                f" ({error_name}); give its own options as {example}"
             )
-        raise self._failed(wrong)
+        raise self._describe_failure(error_name)
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    def _call(self, function: Callable[[], T]) -> T:
+        """Call *function*, which uses the backend.
+
+        Raises: OptionError, if the backend is a table of ours; CorruptItem, Unavailable.
+        """
         try:
-            return ask()
-        except OptionError:  # a table of ours says itself what is wrong
+            return function()
+        except OptionError:
             raise
         except (pickle.UnpicklingError, EOFError):
-            wrong = ""
+            error_name = ""
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
-            wrong = type(error).__name__
-        # Raised here, so that no context holds what the backend said: it may name the session.
-        if not wrong:
+            error_name = type(error).__name__
+        # Raised outside of the `except` block, so that the backend's error, which may name the
+        # session, is not the context of ours.
+        if not error_name:
             raise CorruptItem(self._digest, f"its value in {self.name} is damaged")
-        raise self._failed(wrong)
+        raise self._describe_failure(error_name)
 
-    def _failed(self, wrong: str) -> Unavailable:
-        host = host_of(dict(self.options).get("url", ""))
+    def _describe_failure(self, error_name: str) -> Unavailable:
+        host = get_host(dict(self.options).get("url", ""))
         at = f" at {host}" if host else ""
         return Unavailable(
-            f"the backend {self.name!r} of option 'migrate_from'{at} failed: {wrong}"
+            f"the backend {self.name!r} of option 'migrate_from'{at} failed: {error_name}"
         )
 
 
@@ -246,8 +255,8 @@ def _delete(manager: NamespaceManager) -> None:
         manager.release_write_lock()
 
 
-def _look_and_delete(manager: NamespaceManager) -> None:
-    """Delete what is there; a backend may else write for a session that it never had."""
+def _delete_existing(manager: NamespaceManager) -> None:
+    """Delete the session if there is one; some backends write even if there is none."""
     if _get(manager) is not None:
         _delete(manager)
 
@@ -255,25 +264,25 @@ def _look_and_delete(manager: NamespaceManager) -> None:
 def read_file(path: Path) -> tuple[bytes, float]:
     """Return the content of a file, and when it was written, in epoch seconds.
 
-    Whoever may write the folder chooses what stands there. A pipe, at which a reader would wait for
-    ever, a device, and a file of more than 64 MB have no content here.
+    Whoever can write to the folder may plant anything. A pipe, which would block a reader for ever,
+    a device, and a file of more than 64 MB are read as empty.
 
     Raises: OSError.
     """
-    with open(path, "rb", opener=_without_waiting) as file:  # Path has no opener
-        found = os.fstat(file.fileno())
-        is_sound = stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_FILE
-        return file.read(_MAX_FILE) if is_sound else b"", found.st_mtime
+    with open(path, "rb", opener=_open_nonblocking) as file:  # Path has no opener
+        status = os.fstat(file.fileno())
+        is_readable = stat.S_ISREG(status.st_mode) and status.st_size <= _MAX_FILE
+        return file.read(_MAX_FILE) if is_readable else b"", status.st_mtime
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which Windows does not have
+def _open_nonblocking(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag
 
 
 def _read_file(manager: Any) -> bytes | None:
     """Read a session's file under Beaker's lock (beaker/container.py:664).
 
-    As for Beaker, one that may not be read is none.
+    A file without permission to read counts as missing, as it does for Beaker.
     """
     manager.access_lock.acquire_read_lock()
     try:
@@ -285,7 +294,7 @@ def _read_file(manager: Any) -> bytes | None:
 
 
 def _remove_file(manager: Any) -> None:
-    """Remove a session's file; Beaker's own `remove()` says nothing where that fails."""
+    """Remove a session's file. Beaker's own `remove()` ignores an error."""
     manager.access_lock.acquire_write_lock()
     try:
         Path(manager.file).unlink(missing_ok=True)
@@ -294,9 +303,9 @@ def _remove_file(manager: Any) -> None:
 
 
 def has_plain_files(path: Path) -> bool:
-    """Tell whether the files of a dbm are files; the library would wait at a pipe for ever."""
-    ends = ("", ".db", ".dat", ".dir", ".pag")
-    files = [path.with_name(path.name + end) for end in ends]
+    """Tell whether the files of a dbm are regular files; a pipe would block the library."""
+    suffixes = ("", ".db", ".dat", ".dir", ".pag")
+    files = [path.with_name(path.name + suffix) for suffix in suffixes]
     return all(file.is_file() or not file.exists() for file in files)
 
 
@@ -314,15 +323,16 @@ def _read_dbm(manager: Any) -> bytes | None:
 
 
 def _read_redis(manager: Any) -> object:
-    found: object = manager.client.get(manager._format_key(_SESSION))  # noqa: SLF001  # Beaker's only word for it
-    return found
+    key = manager._format_key(_SESSION)  # noqa: SLF001  # Beaker has no public name for it
+    pickled: object = manager.client.get(key)
+    return pickled
 
 
 def _read_database(manager: Any) -> object:
-    """Read the pickled column as it stands there (beaker/ext/sqla.py:65).
+    """Return the pickled column without type conversion (beaker/ext/sqla.py:65).
 
-    No type is named: SQLAlchemy would make a number in it that many bytes. A database may compare
-    without regard to case, as MySQL does by default: an id that is only alike has no session.
+    With the column's own type, SQLAlchemy would turn a number n in it into n bytes. A database may
+    ignore case in comparisons, as MySQL does by default, so the id is compared here once more.
     """
     import sqlalchemy
 
@@ -339,9 +349,9 @@ def _remove_row(manager: Any) -> None:
         manager.remove()
 
 
-#: How what a backend of Beaker's pickled is read, where its manager would unpickle it. Those of
-#: memcached, MongoDB and Google are asked in Beaker's own way; `envelope = json` refuses them.
-_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+#: How a session's pickle is read from the backends of Beaker whose managers would unpickle it. The
+#: managers of memcached, MongoDB and Google are used as they are; `envelope = json` refuses them.
+_READ_FUNCTIONS: Final[Mapping[str, Callable[[Any], object]]] = {
     "file": _read_file,
     "dbm": _read_dbm,
     "ext:redis": _read_redis,
@@ -349,9 +359,9 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "ext:database": _read_database,
     "ext:sqla": _read_database,
 }
-#: How a session is removed where Beaker's manager would unpickle it first. The namespace of a file
-#: or row holds nothing but the session.
-_REMOVERS: Final[Mapping[str, Callable[[Any], None]]] = {
+#: How a session is removed from the same backends, whose managers would unpickle it first. The
+#: file or database row of a namespace holds only the session, so it is removed whole.
+_REMOVE_FUNCTIONS: Final[Mapping[str, Callable[[Any], None]]] = {
     "file": _remove_file,
     "dbm": _delete,
     "ext:redis": _delete,

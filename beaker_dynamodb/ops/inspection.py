@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops import ages
 from beaker_dynamodb.ops.bounds import copy_bounded
 from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
 
@@ -71,7 +70,7 @@ def inspect_session(
     if text is None:
         return _kept(session, record, "unknown", "", "it is the row of a cache, not of a session")
     most = rows.options.max_value_size
-    serializer = ages.detect_serializer(text, most)
+    serializer = detect_serializer(text, most)
     if serializer == "json":
         values, reason = JsonEnvelope(most).open(text), _DAMAGED
     elif serializer == "pickle" and rows.options.envelope == "json":
@@ -84,6 +83,14 @@ def inspect_session(
         return _kept(session, record, serializer, text, reason)
     bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
     return _kept(session, record, serializer, text, "", bounded)
+
+
+def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
+    """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
+    envelope = plain_envelope(text, max_size)
+    if isinstance(envelope, PickleEnvelope):
+        return "pickle"
+    return "opaque" if envelope is None else "json"
 
 
 def _whole(rows: Rows, head: Record, now: float) -> Record:

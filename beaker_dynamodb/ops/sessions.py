@@ -26,10 +26,12 @@ from beaker_dynamodb.errors import (
     OptionError,
     TableMissing,
 )
+from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
-from beaker_dynamodb.ops import ages, identity, parallel
-from beaker_dynamodb.ops.bounds import limit_expiry
+from beaker_dynamodb.item.safe_load import load_session
+from beaker_dynamodb.ops import identity, parallel
+from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -238,7 +240,7 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     if record is not None and not record.pieces:
         try:
             text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"
-            created = ages.read_creation_time(text, rows.options.max_value_size, pickles=pickles)
+            created = read_creation_time(text, rows.options.max_value_size, pickles=pickles)
         except DynamoDBBackendError as failure:
             error = failure.wrong if isinstance(failure, CorruptItem) else str(failure)
     return Session(
@@ -251,6 +253,19 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
         row.promoted,
         error,
     )
+
+
+def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
+    """Return when Beaker created a session, in epoch seconds; None if its text holds no valid time.
+
+    Neither `rev` nor `expires` tells it: tokens are random, and the expiry moves with every touch.
+
+    Args:
+        max_size: the limit of a value in bytes, uncompressed.
+        pickles: whether pickles are read, without unpickling them.
+    """
+    values = load_session(text, "auto" if pickles else "json", max_size)
+    return limit_time(read_time(values or {}, CREATED))
 
 
 def open_text(rows: Rows, record: Record) -> str | None:

@@ -1,7 +1,7 @@
 """Count what is in the table, with histograms of ages, sizes and expiries.
 
 It reads every row of the table once, or a random sample of segments; memory does not grow with
-the table. No session is unpickled for it: see `ages.py` for how its age is read.
+the table. No session is unpickled for it: see `item/safe_load.py`.
 """
 
 from __future__ import annotations

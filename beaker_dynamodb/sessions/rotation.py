@@ -64,7 +64,7 @@ def put_marker(old: SessionStore, row: Record) -> Refusal | None:
     Returns what is stored instead, if it is not that row any more.
     """
     if old.source is not None:  # the old text must stay away for as long as it could live
-        return old.source.bury(old.key, At(row.rev), row, kind=ROTATED)
+        return old.source.delete_with_tombstone(old.key, At(row.rev), row, kind=ROTATED)
     if old.tombstones is None:  # kept, so that a second call knows the marker of the first
         old.tombstones = Tombstones(old.rows)
     return old.tombstones.put(old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)

@@ -38,10 +38,10 @@ from beaker_dynamodb.item.decide import (
     decide,
     merge_contents,
 )
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
 from beaker_dynamodb.item.keys import as_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
-from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.migration import on_demand
 from beaker_dynamodb.sessions import outage
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_replacement
@@ -186,7 +186,7 @@ class SessionStore:
             # session over the one that another request has just stored.
             row = self.rows.read(self.key, consistent=True, now=now)
         if row is None and self.source is not None:
-            row = self.source.move()
+            row = self.source.migrate()
         if row is None:
             return None
         self.base = row.value.decode("utf-8", "surrogatepass")
@@ -318,7 +318,7 @@ class SessionStore:
 
     def _carry_out(self, write: Write, state: SaveState) -> None:
         if self._saver is None:
-            erase = self.source.bury if self.source else self.rows.delete
+            erase = self.source.delete_with_tombstone if self.source else self.rows.delete
             self._saver = Saver(self.rows, self.key, erase)
         try:
             outcome, stored = self._saver.save(write, state, self.stored)

@@ -35,7 +35,7 @@ class SessionEnvelope:
         self._session = session
 
     def open(self, text: str) -> dict[str, Any] | None:
-        """Return the dict in *text*, None where it does not open."""
+        """Return the dict in *text*, None if it does not open."""
         try:
             values = self._session._decrypt_data(text)  # noqa: SLF001  # Beaker's hook
         except Exception:  # noqa: BLE001  # a serializer is anybody's code
@@ -59,7 +59,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
 
     Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
-    by a fresh one of 128 bits, sent with the first save. A session that nobody wrote into is
+    by a fresh one of 128 bits, sent with the first save. A session without content is
     not stored. Beaker's own `invalidate()` after a failed load removes nothing.
     """
 
@@ -73,8 +73,10 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self._unsure = False  # whether a save ended in an error, and may have been applied
         self._deleted = False
         self._rotated = False
-        self._unread: NamespaceManager | None = None  # of an id that nobody stored, or unopened
-        self._formers: list[NamespaceManager] = []  # of ids that were regenerated away
+        self._unread: NamespaceManager | None = (
+            None  # of an id without a row, or whose row does not open
+        )
+        self._previous_managers: list[NamespaceManager] = []  # of the ids before `regenerate_id()`
         super().__init__(*args, **kw)
         self._settled = True
 
@@ -104,7 +106,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self._update_cookie_out(set_cookie=not set_new)
 
     def load(self) -> None:
-        """Load the session; an id that nobody stored is replaced by a fresh one."""
+        """Load the session; an id without a row is replaced by a fresh one."""
         asked, was_new = self.id, self.is_new
         self._loading += 1
         # Beaker only ever sets it. A page may load what it has saved: that is no new session.
@@ -173,15 +175,15 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         Until then the browser has no other id than the old one: if the page fails, it goes on.
         """
         if self._stored:
-            self._formers.append(self.namespace)
+            self._previous_managers.append(self.namespace)
         super().regenerate_id()
         self._rotated = True
-        if self._formers:
+        if self._previous_managers:
             try:
-                self._move()
+                self._save_under_new_id()
             except BaseException:
-                # Not sure to be saved at the end, and the old row may stand, or be logged out: the
-                # cookie waits for a save that does all of it.
+                # It is not certain that Beaker saves at the end, and the old row may still be
+                # stored, or logged out: the cookie waits for a save that does all of it.
                 if self.use_cookies:
                     self.request["set_cookie"] = False
                 raise
@@ -189,14 +191,14 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
         """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
         if self._save(accessed_only):
-            self._retire_formers(accessed_only)
+            self._delete_previous_rows(accessed_only)
 
-    def _move(self) -> None:
-        """Save the session under its fresh id; let the old row go where nothing does it later."""
+    def _save_under_new_id(self) -> None:
+        """Save the session under its fresh id; delete the old row, unless a later save does."""
         self._save()
-        self.accessed_dict = self.copy()  # else Beaker's last save would take it back
+        self.accessed_dict = self.copy()  # else Beaker's last save would undo it
         if not self._saved_at_the_end:
-            self._retire_formers()
+            self._delete_previous_rows()
 
     @property
     def _saved_at_the_end(self) -> bool:
@@ -204,10 +206,10 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         return self.use_cookies and self.save_atime and not self.is_new
 
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
-        """Save this session alone; False where there was nothing to save."""
+        """Save this session alone; return False if there was nothing to save."""
         left = self.keys()
         may_be_stored = self._stored or self._unsure
-        if not may_be_stored and not self._formers and left <= PLACES.union(TIMES):
+        if not may_be_stored and not self._previous_managers and left <= PLACES.union(TIMES):
             return False
         if left <= PLACES and not accessed_only:
             self._remove_rows()
@@ -225,21 +227,22 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self.request["set_cookie"] = True
         return True
 
-    def _retire_formers(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
-        """Remove the rows of the ids before `regenerate_id()`, now that the new one stands."""
-        while self._formers:
-            stood = _taken_over(self.namespace, self._formers[-1])
-            gone = self._formers.pop()
-            if stood:
+    def _delete_previous_rows(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
+        """Delete the rows of the ids before `regenerate_id()`, now that the new row is stored."""
+        while self._previous_managers:
+            was_there = _replace_old_row(self.namespace, self._previous_managers[-1])
+            manager = self._previous_managers.pop()
+            if was_there:
                 continue
-            # Logged out meanwhile: nothing of it may live on under another id. It stays noted
-            # until that is removed, else a save after a failure would bring it back.
+            # The session was logged out meanwhile, so nothing of it may live on under the new id.
+            # If deleting the new row fails, the old manager is kept: the next save must see the
+            # logout again, or it would bring the session back.
             before = self.accessed_dict
             since = {k: v for k, v in self.items() if k not in before or before[k] is not v}
             try:
                 self._remove_rows()
             except BaseException:
-                self._formers.append(gone)
+                self._previous_managers.append(manager)
                 raise
             self._begin_anew()
             self.update(since)  # a login after regenerate_id() is one all the same
@@ -259,16 +262,16 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self.update(_creation_time=now, _accessed_time=now)
 
     def _remove_rows(self) -> None:
-        """Remove the session's row, and those of former ids that are still there.
+        """Delete the session's row, and those of previous ids that are still stored.
 
         Also one that could not be opened: its visitor logs out of it all the same.
         """
         if self._unread is not None:
             _remove(self._unread)
             self._unread = None
-        while self._formers:
-            _remove(self._formers[-1])
-            self._formers.pop()
+        while self._previous_managers:
+            _remove(self._previous_managers[-1])
+            self._previous_managers.pop()
         if self._stored or self._unsure:
             _remove(self.namespace)
         self._stored = self._unsure = False
@@ -293,8 +296,8 @@ def _remove(namespace: NamespaceManager) -> bool:
     return True
 
 
-def _taken_over(namespace: NamespaceManager, former: NamespaceManager) -> bool:
-    """Remove the former row; False if it was gone already."""
+def _replace_old_row(namespace: NamespaceManager, previous: NamespaceManager) -> bool:
+    """Delete the row of the *previous* id; return False if it was gone already."""
     replace: Callable[[NamespaceManager], bool] | None
     replace = getattr(namespace, "replace_old_row", None)
-    return _remove(former) if replace is None else replace(former)
+    return _remove(previous) if replace is None else replace(previous)

@@ -16,8 +16,8 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.record import Attribute, Record
-from beaker_dynamodb.item.safe_load import BEAKER_TIMEOUT_PADDING
 from examples.demo.capacity import item_size
 
 #: The size of the header of `data`, in bytes.

@@ -16,21 +16,16 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.record import Schema, promote
-from beaker_dynamodb.item.safe_load import (
-    accessed,
-    expiry,
-    is_emptied,
-    load_session,
-    safe_load,
-    timed_out,
-)
+from beaker_dynamodb.item.eligibility import LOGGED_OUT, Importable, ImportPolicy, decide_import
+from beaker_dynamodb.item.record import Schema
+from beaker_dynamodb.item.safe_load import safe_load
 
 MB = 1024 * 1024
 #: Python with Hypothesis takes some 200 MB of addresses before it begins.
 MEMORY, CPU_SECONDS = 400 * MB, 100
 LAW = settings(max_examples=400, derandomize=True, deadline=None, database=None)
 SCHEMA = Schema(special=(("user", "S"), ("n", "N"), ("raw", "B")))
+POLICY = ImportPolicy(None, 60, 16 * MB, SCHEMA)
 
 
 def colliding(count: int) -> bytes:
@@ -85,12 +80,8 @@ REAL = {
 def read(pickled: bytes) -> None:
     """Do with a pickle all that is done with one from an old backend."""
     safe_load(pickled)
-    values = load_session(base64.b64encode(pickled).decode(), "auto", 16 * MB)
-    since = accessed(values)
-    assert not timed_out(since, None, 0)
-    assert expiry(since, 60, 1000) is not None
-    assert is_emptied(values) in {True, False}
-    promote(values or {}, SCHEMA)
+    decision = decide_import(base64.b64encode(pickled).decode(), POLICY, 1000)
+    assert decision == LOGGED_OUT or isinstance(decision, Importable)
 
 
 def argument(descriptor: pickletools.ArgumentDescriptor | None) -> st.SearchStrategy[bytes]:

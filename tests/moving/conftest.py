@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.beaker.overlap import Site
-from tests.moving.homes import KINDS, home, redis_server
+from tests.moving.source_backends import KINDS, create_backend, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def options(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Mapping[str, str]:
     """Give the options of an empty backend of that kind."""
     url = request.getfixturevalue("redis_url") if kind == "ext:redis" else ""
-    return home(kind, tmp_path, url)
+    return create_backend(kind, tmp_path, url)
 
 
 @pytest.fixture
@@ -46,5 +46,5 @@ def old(new: Site, kind: str, options: Mapping[str, str]) -> Site:
 @pytest.fixture
 def moving(new: Site, kind: str, options: Mapping[str, str]) -> Site:
     """Give the application while it moves: a session is looked for in the old backend."""
-    formers = {f"migrate_from.{name}": value for name, value in options.items()}
-    return new.with_(migrate_from=kind, **formers)
+    source_options = {f"migrate_from.{name}": value for name, value in options.items()}
+    return new.with_(migrate_from=kind, **source_options)

@@ -1,4 +1,4 @@
-"""A whole run of `transfer`, and what it said in short."""
+"""A whole run of `import_sessions`, and its outcomes in short."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.migration.bulk import Moved, Skipped, transfer
-from beaker_dynamodb.migration.readers import origin
+from beaker_dynamodb.migration.bulk import Imported, Skipped, import_sessions
+from beaker_dynamodb.migration.readers import create_reader
 from tests.beaker.overlap import Site
 
 
@@ -17,10 +17,14 @@ def where(new: Site, **more: object) -> Options:
     return parse({"client": new.options["client"], "table": new.table, **more}, "session")
 
 
-def moved(kind: str, options: Mapping[str, str], new: Site, **how: Any) -> list[Moved | Skipped]:
-    """Move everything; in the order of the backend, which is none."""
+def run_import(
+    kind: str, options: Mapping[str, str], new: Site, **how: Any
+) -> list[Imported | Skipped]:
+    """Import everything; return the outcomes in the order of the sessions' digests."""
     more = how.pop("more", {})
-    done = transfer(origin(kind, options, how.get("timeout")), where(new, **more), **how)
+    done = import_sessions(
+        create_reader(kind, options, how.get("timeout")), where(new, **more), **how
+    )
     return sorted(done, key=lambda one: one.session)
 
 
@@ -29,6 +33,6 @@ def session_rows(new: Site) -> list[dict[str, Any]]:
     return [row for row in new.rows() if "#" not in row["id"]["S"]]
 
 
-def whys(done: list[Moved | Skipped]) -> list[str]:
+def summarize(done: list[Imported | Skipped]) -> list[str]:
     """Say what became of each, in short."""
-    return sorted(one.why if isinstance(one, Skipped) else "moved" for one in done)
+    return sorted(one.reason if isinstance(one, Skipped) else "imported" for one in done)

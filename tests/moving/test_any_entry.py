@@ -11,30 +11,32 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import digest
+from beaker_dynamodb.item.eligibility import Importable, ImportPolicy, decide_import
 from beaker_dynamodb.item.record import Schema
-from beaker_dynamodb.migration import scan
-from beaker_dynamodb.migration.bulk import Moved, Terms, Wanted, decide, transfer
-from beaker_dynamodb.migration.readers import origin
-from beaker_dynamodb.migration.readers.connect import Connect
-from beaker_dynamodb.migration.readers.tables import place, writer
-from beaker_dynamodb.migration.readers.timestamps import (
+from beaker_dynamodb.migration.bulk import Imported, import_sessions
+from beaker_dynamodb.migration.readers import connect as connect_reader
+from beaker_dynamodb.migration.readers import create_reader
+from beaker_dynamodb.migration.readers.connect import ConnectReader, Location, plain_value
+from beaker_dynamodb.migration.readers.reader import (
     YEAR_5000,
+    SourceSession,
     parse_lifetime,
     parse_number,
     parse_timestamp,
 )
-from beaker_dynamodb.migration.scan import value_of
 from tests.beaker.overlap import Site
-from tests.moving.homes import home
 from tests.moving.odd_entries import anything, contents, pickled, plain, texts
 from tests.moving.runs import where
+from tests.moving.source_backends import create_backend
 from tests.store.scripts import Script
 
 NOW = 1_700_000_000.0
@@ -63,12 +65,12 @@ def run(kind: str, options: Mapping[str, str], new: Site, timeout: float | None 
     fresh = {row["id"]["S"] for row in new.rows()}
     for ident in fresh:
         new.raw.delete_item(TableName=new.table, Key={"id": {"S": ident}})
-    done = list(transfer(origin(kind, options, timeout), where(new), timeout=timeout))
+    done = list(import_sessions(create_reader(kind, options, timeout), where(new), timeout=timeout))
 
-    assert digest(GOOD) in {one.session for one in done if isinstance(one, Moved)}
+    assert digest(GOOD) in {one.session for one in done if isinstance(one, Imported)}
     for one in done:
-        assert isinstance(one, Moved) or one.why in WHYS
-        assert isinstance(one, Moved) or one.why != "unreadable" or one.detail
+        assert isinstance(one, Imported) or one.reason in WHYS
+        assert isinstance(one, Imported) or one.reason != "unreadable" or one.detail
 
 
 def good() -> str:
@@ -140,9 +142,19 @@ SESS = (
 )
 
 
-def connect(serializer: str, timeout: float | None) -> Connect:
-    """Read a table of connect-dynamodb, without asking for one."""
-    return Connect(place({}), writer("connect-dynamodb", serializer), timeout)
+def connect(serializer: str, timeout: float | None) -> ConnectReader:
+    """Give the reader of a table of connect-dynamodb; no call is made."""
+    reader = create_reader("connect-dynamodb", {"serializer": serializer}, timeout)
+    assert isinstance(reader, ConnectReader)
+    return reader
+
+
+def decide(session: SourceSession, timeout: float | None) -> Importable | str:
+    """Decide about what a reader yielded, as an import does."""
+    if session.error:
+        return session.error
+    policy = ImportPolicy(timeout, 86400 if timeout is None else timeout + 120, 10**6, Schema())
+    return decide_import(session.text, policy, NOW, source_expires=session.expires)
 
 
 @LAW
@@ -163,22 +175,21 @@ def test_any_item_of_a_foreign_table_is_read_or_told(
     item: dict[str, Any], serializer: str, timeout: float | None
 ) -> None:
     """Each ends as a session with a time to live, or with a reason."""
-    values = {name: value_of(typed) for name, typed in item.items()}
+    values = {name: plain_value(typed) for name, typed in item.items()}
     found = connect(serializer, timeout).read("a", values, NOW)
-    decided = decide(found, Terms(timeout, 86400, 10**6, Schema()), NOW)
+    decided = decide(found, timeout)
 
-    assert isinstance(decided, Wanted) or decided in WHYS
-    assert found.wrong != "unreadable" or found.detail
+    assert isinstance(decided, Importable) or decided in WHYS
+    assert found.error != "unreadable" or found.detail
     assert found.expires is None or 0 <= found.expires <= YEAR_5000
 
 
 @pytest.mark.parametrize("number", ["9" * 10**6, "1E+999999", "nan", "many", None, ""])
 def test_a_number_that_dynamodb_could_not_hold_is_no_expiry(number: Any) -> None:
     """A broken or hostile server in front of the old table ends no import."""
-    item = {"sess": "{}", "expires": value_of({"N": number})}
-    assert (
-        connect("json", None).read("a", item, NOW).detail.startswith("its expiry is not a number")
-    )
+    item = {"sess": "{}", "expires": plain_value({"N": number})}
+    read = connect("json", None).read("a", item, NOW)
+    assert read.detail.startswith("its expiry is not a number")
 
 
 KINDS = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "", "X")
@@ -203,13 +214,14 @@ untyped = st.recursive(
 @example("abc", "N")
 @example(None, "N")
 @example({}, "N")
-def test_a_value_of_any_shape_ends_no_import(content: object, kind: str) -> None:
+def test_a_plain_value_any_shape_ends_no_import(content: object, kind: str) -> None:
     """It is read as what its type says, or as nothing; nothing is raised."""
-    for value in (value_of({kind: content}), value_of(content)):
+    for value in (plain_value({kind: content}), plain_value(content)):
         assert value is None or isinstance(value, (str, bytes, bool, float))
-    assert value_of({}) is value_of(None) is value_of({"NULL": True}) is None
-    client = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]}).client
-    (item,) = scan.items(client, "sessions", "id", "a")
+    assert plain_value({}) is plain_value(None) is plain_value({"NULL": True}) is None
+    script = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]})
+    with patch.object(connect_reader, "get_client", lambda _: script.client):
+        (item,) = Location(Options()).read_items()
     assert item.keys() == {"id", "sess"}
 
 
@@ -231,7 +243,7 @@ def test_a_value_of_any_shape_ends_no_import(content: object, kind: str) -> None
 )
 def test_a_typed_value_is_read_as_its_type_says(typed: object, value: object) -> None:
     """What is of another type is no value."""
-    assert value_of(typed) == value
+    assert plain_value(typed) == value
 
 
 @pytest.mark.parametrize(
@@ -256,11 +268,13 @@ def test_an_expiry_of_older_versions_of_connect_dynamodb_is_understood(
     """As a text, in milliseconds or both; what it is not is said."""
     item: dict[str, object] = {"sess": '{"user": "ann"}'}
     if expires is not None:
-        item["expires"] = value_of(expires)
+        item["expires"] = plain_value(expires)
     found = connect("json", None).read("a", item, NOW)
-    decided = decide(found, Terms(None, 86400, 10**6, Schema()), NOW)
+    decided = decide(found, None)
 
-    assert became == (decided.expires if isinstance(decided, Wanted) else found.detail or decided)
+    assert became == (
+        decided.expires if isinstance(decided, Importable) else found.detail or decided
+    )
 
 
 # Files, redis and a database, with real ones
@@ -307,11 +321,11 @@ def good_pickle() -> bytes:
 @pytest.mark.parametrize("timeout", [None, 3600])
 @REAL
 @given(st.lists(st.one_of(contents, st.just("a list"), st.just("a hash")), min_size=1, max_size=8))
-def test_any_value_of_redis_is_read_or_told(
+def test_any_plain_value_redis_is_read_or_told(
     new: Site, redis_url: str, tmp_path: Path, timeout: float | None, entries: list[Any]
 ) -> None:
     """Types other than a string, and lives that end beyond all calendars."""
-    options = home("ext:redis", tmp_path, redis_url)
+    options = create_backend("ext:redis", tmp_path, redis_url)
     client = redis.Redis.from_url(redis_url)
     for n, entry in enumerate(entries):
         key = f"beaker_cache:{n}:session"

@@ -24,8 +24,8 @@ from beaker.middleware import SessionMiddleware
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError, digest
-from beaker_dynamodb.migration.bulk import Moved, Skipped, transfer
-from beaker_dynamodb.migration.readers import origin
+from beaker_dynamodb.migration.bulk import Imported, Skipped, import_sessions
+from beaker_dynamodb.migration.readers import create_reader
 from tests.beaker.apps import application, browser
 from tests.beaker.overlap import Browser, Site
 from tests.instruments import Clock
@@ -89,11 +89,13 @@ def sid(cookie: str) -> str:
     return unquote(cookie).removeprefix("s:").rpartition(".")[0]
 
 
-def moved(new: Site, table: str, timeout: float | None = None, **more: str) -> dict[str, Any]:
+def run_import(new: Site, table: str, timeout: float | None = None, **more: str) -> dict[str, Any]:
     """Move all of an Express table; say what became of each."""
     given = {"table": table, "endpoint_url": new.url, "region": REGION, **more}
     options = parse({"table": new.table, "endpoint_url": new.url, "region": REGION}, "session")
-    done = transfer(origin("connect-dynamodb", given, timeout), options, timeout=timeout)
+    done = import_sessions(
+        create_reader("connect-dynamodb", given, timeout), options, timeout=timeout
+    )
     return {one.session: one for one in done}
 
 
@@ -105,7 +107,7 @@ def test_the_data_and_the_ids_of_an_express_application_are_moved(
     theirs = {
         row["id"]["S"].removeprefix("sess:"): row for row in new.raw.scan(TableName=table)["Items"]
     }
-    done = moved(new, table)
+    done = run_import(new, table)
     site = new.with_(data_serializer="json")
 
     for user in ("ann", "bob"):
@@ -113,7 +115,7 @@ def test_the_data_and_the_ids_of_an_express_application_are_moved(
         found = site.found(Browser(f"beaker.session.id={session}"))
         expires = round(float(theirs[session]["expires"]["N"]))
         assert found == {"user": user, "cart": CAFE}
-        assert isinstance(done[digest(session)], Moved)
+        assert isinstance(done[digest(session)], Imported)
         assert abs(done[digest(session)].expires - expires) <= 1
     ended = set(theirs) - {sid(cookies[user]) for user in ("ann", "bob")}
     assert {done[digest(session)] for session in ended} == {
@@ -127,7 +129,7 @@ def test_with_the_example_before_it_a_browser_of_express_is_still_logged_in(
 ) -> None:
     """The example checks Express's signature; a cookie that was tampered with opens nothing."""
     table, cookies = express
-    moved(new, table)
+    run_import(new, table)
     config = {
         "session.type": "ext:dynamodb",
         "session.table": new.table,
@@ -151,7 +153,7 @@ def test_beakers_own_timeout_counts_to_the_same_end(
 ) -> None:
     """Express knows when a session ends, not when it was last used: that is counted back."""
     table, cookies = express
-    moved(new, table, timeout=7200)
+    run_import(new, table, timeout=7200)
 
     session = sid(cookies["ann"])
     found = new.with_(data_serializer="json", timeout=7200)
@@ -167,7 +169,7 @@ def test_an_application_that_pickles_gets_pickles(
 ) -> None:
     """`serializer` says what the application's `data_serializer` is."""
     table, cookies = express
-    moved(new, table, serializer="pickle")
+    run_import(new, table, serializer="pickle")
 
     found = new.found(Browser(f"beaker.session.id={sid(cookies['ann'])}"))
     assert found == {"user": "ann", "cart": CAFE}
@@ -186,7 +188,7 @@ def test_what_is_no_session_of_express_is_told(new: Site, dynamodb_local: str) -
     for key, row in rows.items():
         theirs.raw.put_item(TableName=table, Item={"id": {"S": key}, **row})
 
-    done = moved(new, table)
+    done = run_import(new, table)
 
     details = {
         "garbled": "its sess is not a JSON object",
@@ -207,12 +209,12 @@ def test_a_table_is_not_moved_into_itself(
     """Its rows would be in the way of their own copies, however its region is named."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     options = parse({"table": new.table, "endpoint_url": new.url, **region}, "session")
-    source = origin(
+    source = create_reader(
         "connect-dynamodb", {"table": new.table, "endpoint_url": new.url, "region": REGION}
     )
 
     with pytest.raises(OptionError, match="are the same table"):
-        transfer(source, options)
+        import_sessions(source, options)
 
 
 def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
@@ -226,7 +228,7 @@ def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
     both.raw.put_item(TableName=table, Item=express_item("sess:ann"))
     given = {"table": table, "endpoint_url": new.url, "region": REGION}
     both.raw.put_item(TableName=table, Item=dict(express_item("express:eve")))
-    moved(both, table, prefix="express:")  # leaves a marker
+    run_import(both, table, prefix="express:")  # leaves a marker
     command = ["import", "--from", "connect-dynamodb", "--json"]
     for name, value in given.items():
         command += ["--from-option", f"{name}={value}"]
@@ -237,7 +239,7 @@ def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
     told = json.loads(capsys.readouterr().out)
 
     rows = both.rows()
-    assert told["moved"] == 1
+    assert told["imported"] == 1
     ours = [row for row in rows if "sess" not in row]
     assert told["skipped"] == {"rows of beaker_dynamodb": len(ours)}
     assert {row["id"]["S"].partition("#")[2].partition(":")[0] for row in ours} == {
@@ -252,8 +254,8 @@ def test_under_another_prefix_sessions_of_express_move_within_one_table(new: Sit
     """No two of their rows have one key; what was moved is not read as Express's."""
     new.raw.put_item(TableName=new.table, Item=express_item("express:ann"))
 
-    for became in (Moved, Skipped):
-        (one,) = moved(new, new.table, prefix="express:").values()
+    for became in (Imported, Skipped):
+        (one,) = run_import(new, new.table, prefix="express:").values()
         assert isinstance(one, became)
     site = new.with_(data_serializer="json")
     assert site.found(Browser("beaker.session.id=ann")) == {"user": "ann"}

@@ -11,13 +11,13 @@ import pytest
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, digest
 from beaker_dynamodb.item.keys import MOVED, Layout
-from beaker_dynamodb.migration.bulk import Moved
+from beaker_dynamodb.migration.bulk import Imported
 from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.faults.kinds import LoseReply, aws_error
 from tests.instruments import Clock, Recorder
-from tests.moving.runs import moved, whys
+from tests.moving.runs import run_import, summarize
 from tests.proxy import FaultProxy
 
 DAY = 86400
@@ -75,14 +75,14 @@ def test_who_logged_out_on_the_new_servers_is_not_brought_back_by_the_next_impor
     site = new.with_(**more)
     ann, bob = old.begun(user="ann"), old.begun(user="bob")
     before = ann.also()
-    assert whys(moved(kind, options, new, more=more)) == ["moved", "moved"]
+    assert summarize(run_import(kind, options, new, more=more)) == ["imported", "imported"]
     assert site.found(ann) == {"user": "ann"}
 
     site.visit(ann, log_out)
 
     for dry_run in (True, False):
-        done = moved(kind, options, new, more=more, dry_run=dry_run)
-        assert {one.session: getattr(one, "why", "moved") for one in done} == {
+        done = run_import(kind, options, new, more=more, dry_run=dry_run)
+        assert {one.session: getattr(one, "reason", "imported") for one in done} == {
             digest(before.id): "logged out",
             digest(bob.id): "already there",
         }
@@ -96,12 +96,12 @@ def test_a_logout_holds_also_where_the_old_servers_went_on_with_the_session(
     """The text of the old backend is another one by now; the id is what counts."""
     user = old.begun(user="ann")
     before, elsewhere = user.also(), user.also()
-    moved(kind, options, new)
+    run_import(kind, options, new)
     old.visit(elsewhere, put(cart=1))
     new.visit(user, log_out)
     old.visit(elsewhere, put(cart=2))
 
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == {}
 
 
@@ -120,14 +120,16 @@ def test_a_logout_holds_hours_after_the_row_that_was_moved_would_have_ended(
     runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
     before = user.also()
-    moved(kind, options, new, timeout=3600, runtime=runtime)
+    run_import(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(4):
         clock.advance(3000)
         old.visit(user, put(old=1))
         site.visit(user, put(new=1))
     site.visit(user, log_out)
 
-    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["logged out"]
+    assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == [
+        "logged out"
+    ]
     assert site.found(before) == {}
 
 
@@ -146,15 +148,15 @@ def test_a_run_that_broke_off_between_row_and_marker_is_completed_by_the_next(
         )
         there = {"client": None, "endpoint_url": proxy.url, "region": "us-east-1"}
         with pytest.raises(DynamoDBBackendError):
-            moved(kind, options, new, more=there)
+            run_import(kind, options, new, more=there)
     assert (new.found(user), markers(new)) == ({"user": "ann"}, [])
 
-    assert whys(moved(kind, options, new, dry_run=True)) == ["already there"]
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["already there"]
     assert markers(new) == []
-    assert whys(moved(kind, options, new)) == ["already there"]
+    assert summarize(run_import(kind, options, new)) == ["already there"]
     new.visit(user, log_out)
 
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == {}
 
 
@@ -173,8 +175,8 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
         ({"ttl": 3600}, None),
         ({"ttl": 0}, None),
     ):
-        (one,) = moved(kind, options, new, timeout=timeout, runtime=runtime, more=more)
-        assert isinstance(one, Moved)
+        (one,) = run_import(kind, options, new, timeout=timeout, runtime=runtime, more=more)
+        assert isinstance(one, Imported)
         (marker,) = markers(new)
         assert marker.keys() <= {"id", "data", "rev", "expires"}
         assert marker["id"]["S"] == f"sess:{user.id}#moved"
@@ -203,17 +205,21 @@ def test_who_went_on_with_the_old_servers_is_moved_again_after_the_copy_ran_out(
     runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
     before = user.also()
-    moved(kind, options, new, timeout=3600, runtime=runtime)
+    run_import(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(3):
         clock.advance(3000)
         old.visit(user, put(cart=1))
 
-    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime, dry_run=True)) == ["moved"]
-    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["moved"]
+    assert summarize(
+        run_import(kind, options, new, timeout=3600, runtime=runtime, dry_run=True)
+    ) == ["imported"]
+    assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == ["imported"]
     assert site.found(user) == {"user": "ann", "cart": 1}
     site.visit(user, log_out)
 
-    assert whys(moved(kind, options, new, timeout=3600, runtime=runtime)) == ["logged out"]
+    assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == [
+        "logged out"
+    ]
     assert site.found(before) == {}
 
 
@@ -231,19 +237,19 @@ def test_two_imports_at_once_do_not_undo_the_logout_in_between(
     user = old.begun(user="ann")
     before = user.also()
     if again:  # moved once, and run out
-        moved(kind, options, new)
+        run_import(kind, options, new)
         new.plant(user, expires={"N": "1"})
     write = Rows.write
 
     def write_late(rows: Rows, *given: Any) -> Any:
         monkeypatch.setattr(Rows, "write", write)
-        assert whys(moved(kind, options, new)) == ["moved"]
+        assert summarize(run_import(kind, options, new)) == ["imported"]
         new.visit(user, log_out)
         return write(rows, *given)
 
     monkeypatch.setattr(Rows, "write", write_late)
 
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == {}
     assert len(markers(new)) == len(new.rows()) == 1
 
@@ -272,15 +278,17 @@ def test_two_imports_at_once_do_not_undo_the_logout_between_a_row_and_its_marker
         new.visit(user.also(), log_out)
         if anew:
             new.visit(before, put(user="ann again"))
-        assert whys(moved(kind, options, new)) == ["already there" if anew else "moved"]
+        assert summarize(run_import(kind, options, new)) == [
+            "already there" if anew else "imported"
+        ]
         new.visit(before, put(cart=1))
         return answer
 
     monkeypatch.setattr(Rows, "write", write_and_wait)
 
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == ({"user": "ann again", "cart": 1} if anew else {})
-    assert whys(moved(kind, options, new)) == ["already there" if anew else "logged out"]
+    assert summarize(run_import(kind, options, new)) == ["already there" if anew else "logged out"]
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -294,13 +302,13 @@ def test_two_imports_at_once_leave_a_session_that_lives(
     def write_and_let_another_run(rows: Rows, *given: Any) -> Any:
         monkeypatch.setattr(Rows, "write", put_row)
         answer = put_row(rows, *given)
-        assert whys(moved(kind, options, new)) == ["already there"]
+        assert summarize(run_import(kind, options, new)) == ["already there"]
         assert len(markers(new)) == 1
         return answer
 
     monkeypatch.setattr(Rows, "write", write_and_let_another_run)
 
-    assert whys(moved(kind, options, new)) == ["moved"]
+    assert summarize(run_import(kind, options, new)) == ["imported"]
     assert new.found(user) == {"user": "ann"}
 
 
@@ -326,7 +334,7 @@ def test_a_write_whose_reply_is_lost_or_that_is_throttled_is_done_once(
             where=lambda body: body["Item"]["id"]["S"] == f"sess:{user.id}{suffix}",
         )
         there = {"client": None, "endpoint_url": proxy.url, "region": "us-east-1"}
-        assert whys(moved(kind, options, new, more=there)) == ["moved"]
+        assert summarize(run_import(kind, options, new, more=there)) == ["imported"]
         assert proxy.pending == 0
 
     assert new.found(user) == {"user": "ann"}
@@ -343,10 +351,10 @@ def test_what_was_moved_on_demand_is_marked_by_an_import_while_migrate_from_is_s
     assert moving.found(user) == {"user": "ann"}
     assert markers(new) == []
 
-    assert whys(moved(kind, options, new)) == ["already there"]
+    assert summarize(run_import(kind, options, new)) == ["already there"]
     new.visit(user, log_out)
 
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == {}
 
 
@@ -360,14 +368,14 @@ def test_a_marker_costs_a_read_and_a_write_and_spares_the_next_run_its_writes(
     """
     user = old.begun(user="ann", text="x" * 100)
     del calls[:]
-    moved(kind, options, new)
+    run_import(kind, options, new)
     assert [(call.operation, call.units) for call in calls] == [
         ("GetItem", 1),
         ("PutItem", 1),
         ("PutItem", 1),
     ]
     del calls[:]
-    moved(kind, options, new)
+    run_import(kind, options, new)
     assert [(call.operation, call.units) for call in calls] == [("GetItem", 1), ("GetItem", 1)]
     del calls[:]
     new.visit(user, contents)
@@ -388,6 +396,10 @@ def test_a_row_in_the_table_that_cannot_be_read_ends_no_run(
     key = Layout("sess:").moved(marked.id)
     new.raw.put_item(TableName=new.table, Item={"id": {"S": key.hash}})
 
-    assert whys(moved(kind, options, new, dry_run=True)) == ["moved", "unreadable", "unreadable"]
-    assert whys(moved(kind, options, new)) == ["moved", "unreadable", "unreadable"]
+    assert summarize(run_import(kind, options, new, dry_run=True)) == [
+        "imported",
+        "unreadable",
+        "unreadable",
+    ]
+    assert summarize(run_import(kind, options, new)) == ["imported", "unreadable", "unreadable"]
     assert new.found(fine) == {"user": 2}

@@ -14,8 +14,8 @@ import boto3
 import pytest
 
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.migration.bulk import Moved, _Mover, transfer
-from beaker_dynamodb.migration.readers.origin import Clock, Found
+from beaker_dynamodb.migration.bulk import Imported, _Importer, import_sessions
+from beaker_dynamodb.migration.readers.reader import Clock, SourceSession
 from tests.beaker.overlap import Site
 from tests.servers import REGION
 
@@ -24,8 +24,8 @@ WORKERS = 4
 #: Written and moved by a Python of their own, so that its memory is that of the move alone.
 MOVE = """
 import pathlib, pickle, resource, sys, time
-from beaker_dynamodb.migration.readers import origin
-from beaker_dynamodb.migration.bulk import Moved, transfer
+from beaker_dynamodb.migration.readers import create_reader
+from beaker_dynamodb.migration.bulk import Imported, import_sessions
 from beaker_dynamodb.config.sources import parse
 import base64
 folder, url, table, number = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -38,23 +38,23 @@ for n in range(number):
     (where / f"{name}.cache").write_bytes(pickle.dumps({"session": text}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 options = parse({"endpoint_url": url, "region": "us-east-1", "table": table}, "session")
-done = transfer(origin("file", {"data_dir": folder}), options, timeout=86400)
-moved = sum(isinstance(one, Moved) for one in done)
+done = import_sessions(create_reader("file", {"data_dir": folder}), options, timeout=86400)
+moved = sum(isinstance(one, Imported) for one in done)
 print(moved, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
 class Endless:
-    """An origin without an end, which counts what was drawn from it."""
+    """A reader without an end, which counts what was drawn from it."""
 
     drawn = 0
 
-    def sessions(self, _: Clock) -> Iterator[Found]:
+    def sessions(self, _: Clock) -> Iterator[SourceSession]:
         """Yield sessions for ever."""
         while True:
             self.drawn += 1
             assert self.drawn < 10_000
-            yield Found(f"id{self.drawn}", "opaque")
+            yield SourceSession(f"id{self.drawn}", "opaque")
 
     def count(self) -> int | None:
         """Nobody knows."""
@@ -62,9 +62,9 @@ class Endless:
 
 
 class Few(Endless):
-    """An origin with one session a writer."""
+    """A reader with one session a writer."""
 
-    def sessions(self, clock: Clock) -> Iterator[Found]:
+    def sessions(self, clock: Clock) -> Iterator[SourceSession]:
         """Yield the first ones."""
         yield from islice(super().sessions(clock), WORKERS)
 
@@ -73,10 +73,10 @@ def test_no_more_is_read_ahead_than_the_writers_need(new: Site) -> None:
     """Of an endless backend a run takes four sessions a writer, and no more."""
     endless = Endless()
     options = parse({"client": new.options["client"], "table": new.table}, "session")
-    run = transfer(endless, options, workers=WORKERS)
+    run = import_sessions(endless, options, workers=WORKERS)
 
     for count, one in enumerate(run, 1):
-        assert isinstance(one, Moved)
+        assert isinstance(one, Imported)
         assert endless.drawn <= count + 4 * WORKERS
         if count == 100:
             break
@@ -89,21 +89,21 @@ def test_all_writers_share_one_client(new: Site, monkeypatch: pytest.MonkeyPatch
     """One a thread would take a second and 80 MB before the first session is moved."""
     options = parse({"endpoint_url": new.url, "region": REGION, "table": new.table}, "session")
     made, begun = [], Barrier(WORKERS)
-    original, write = boto3.session.Session.client, _Mover.one
+    original, write = boto3.session.Session.client, _Importer.import_one
 
     def counted(session: Any, *args: Any, **kwargs: Any) -> Any:
         made.append(args)
         return original(session, *args, **kwargs)
 
-    def at_once(mover: _Mover, found: Found) -> Any:
+    def at_once(mover: _Importer, found: SourceSession) -> Any:
         begun.wait(10)
         return write(mover, found)
 
     monkeypatch.setattr(boto3.session.Session, "client", counted)
-    monkeypatch.setattr(_Mover, "one", at_once)
-    run = transfer(Few(), options, workers=WORKERS)
+    monkeypatch.setattr(_Importer, "import_one", at_once)
+    run = import_sessions(Few(), options, workers=WORKERS)
 
-    assert [type(one) for one in run] == [Moved] * WORKERS
+    assert [type(one) for one in run] == [Imported] * WORKERS
     assert len(made) == 1
 
 

@@ -39,9 +39,9 @@ def loose(new: Site, tmp_path: Path) -> tuple[Site, Site]:
             " created DATETIME NOT NULL, data BLOB NOT NULL)"
         )
     options = {"url": f"sqlite:///{path}", "lock_dir": str(tmp_path)}
-    formers = {f"migrate_from.{name}": value for name, value in options.items()}
+    source_options = {f"migrate_from.{name}": value for name, value in options.items()}
     kind = "ext:database"
-    return new.with_(type=kind, **options), new.with_(migrate_from=kind, **formers)
+    return new.with_(type=kind, **options), new.with_(migrate_from=kind, **source_options)
 
 
 def check(old: Site, moving: Site, alias: Alias) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb import configure
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.migration.source import host_of
+from beaker_dynamodb.migration.source import get_host
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out
 
@@ -37,7 +37,7 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
 
 @pytest.mark.parametrize("kind", ["file"])
 @pytest.mark.parametrize(
-    ("formers", "word"),
+    ("source_options", "word"),
     [
         ({"migrate_from": "ext:nothing"}, "ext:nothing"),
         ({"migrate_from": "redis"}, "did you mean 'ext:redis'"),
@@ -56,20 +56,20 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
     ],
 )
 def test_a_backend_that_cannot_be_made_is_named(
-    new: Site, kind: str, formers: dict[str, object], word: str
+    new: Site, kind: str, source_options: dict[str, Any], word: str
 ) -> None:
     """A mistake in the options is an OptionError, and no logout either."""
     with pytest.raises(OptionError, match=word):
-        new.with_(**formers).visit(Browser("beaker.session.id=" + "a" * 32), contents)
+        new.with_(**source_options).visit(Browser("beaker.session.id=" + "a" * 32), contents)
 
 
 @pytest.mark.parametrize("kind", ["file"])
 @pytest.mark.parametrize(
     ("backend", "package", "how"),
     [
-        ("ext:redis", "redis", r"'beaker-dynamodb\[moving\]'"),
-        ("ext:rediscluster", "redis", r"'beaker-dynamodb\[moving\]'"),
-        ("ext:database", "sqlalchemy", r"'beaker-dynamodb\[moving\]'"),
+        ("ext:redis", "redis", r"'beaker-dynamodb\[migration\]'"),
+        ("ext:rediscluster", "redis", r"'beaker-dynamodb\[migration\]'"),
+        ("ext:database", "sqlalchemy", r"'beaker-dynamodb\[migration\]'"),
         ("ext:mongodb", "pymongo", "pymongo"),
     ],
 )
@@ -110,18 +110,21 @@ def test_an_old_folder_that_is_not_there_is_told_in_the_log(
 )
 def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
     """A url holds a password, often."""
-    assert host_of(url) == host
+    assert get_host(url) == host
 
 
 @pytest.mark.parametrize("kind", ["file"])
 def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
     """`configure()` sets it for every manager; the old one would look behind itself for ever."""
     user = new.begun(user="ann")
-    formers: dict[str, Any] = {"migrate_from": "ext:dynamodb", "migrate_from.prefix": "sess:"}
-    formers["migrate_from.table"] = new.table
-    formers["migrate_from.client"] = new.options["client"]
+    source_options: dict[str, Any] = {
+        "migrate_from": "ext:dynamodb",
+        "migrate_from.prefix": "sess:",
+    }
+    source_options["migrate_from.table"] = new.table
+    source_options["migrate_from.client"] = new.options["client"]
 
-    with configure(**formers):
+    with configure(**source_options):
         assert new.with_(prefix="app:").found(user) == {"user": "ann"}
         assert new.with_(prefix="app:").found(Browser("beaker.session.id=" + "a" * 32)) == {}
 
@@ -134,9 +137,12 @@ def test_a_table_of_ours_may_be_the_old_backend(
     """That is how another prefix, or hashed ids, are introduced without a logout."""
     user = new.begun(user="ann")
     before = user.also()
-    formers: dict[str, Any] = {"migrate_from": "ext:dynamodb", "migrate_from.table": new.table}
-    formers["migrate_from.client"] = new.options["client"]
-    site = new.with_(**other, **formers)
+    source_options: dict[str, Any] = {
+        "migrate_from": "ext:dynamodb",
+        "migrate_from.table": new.table,
+    }
+    source_options["migrate_from.client"] = new.options["client"]
+    site = new.with_(**other, **source_options)
 
     assert site.found(user) == {"user": "ann"}
     site.visit(user, log_out)

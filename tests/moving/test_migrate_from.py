@@ -57,7 +57,7 @@ def test_a_session_that_was_moved_costs_what_any_other_costs(
     assert calls.names == ["GetItem", "PutItem"]
 
     del calls[:]
-    monkeypatch.setattr("beaker_dynamodb.migration.source.Backend.read", None)
+    monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
     moving.found(user)
     assert calls.names == ["GetItem"]
 
@@ -66,7 +66,7 @@ def test_a_new_visitor_costs_no_look_into_the_old_backend(
     moving: Site, monkeypatch: pytest.MonkeyPatch, strictness: dict[str, object]
 ) -> None:
     """An id that was drawn here and now can have no session anywhere."""
-    monkeypatch.setattr("beaker_dynamodb.migration.source.Backend.read", None)
+    monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
 
     user = moving.with_(**strictness).begun(user="ann")
 

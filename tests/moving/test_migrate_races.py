@@ -18,7 +18,7 @@ from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.dynamodb.rows import Tombstones
 from beaker_dynamodb.dynamodb.table import Absent, Refusal
 from beaker_dynamodb.errors import Unavailable
-from beaker_dynamodb.migration.source import Backend
+from beaker_dynamodb.migration.source import SourceBackend
 from tests.beaker.overlap import Browser, Site, Visit
 from tests.beaker.views import contents, gathered_saves, log_out, put, put_while
 
@@ -55,27 +55,27 @@ class Held:
 @pytest.fixture
 def before_look(monkeypatch: pytest.MonkeyPatch) -> Held:
     """Hold a request that found no row, before it looks into the old backend."""
-    held, read = Held(), Backend.read
+    held, read = Held(), SourceBackend.read
 
-    def slow(backend: Backend) -> str | None:
+    def slow(backend: SourceBackend) -> str | None:
         held.here()
         return read(backend)
 
-    monkeypatch.setattr(Backend, "read", slow)
+    monkeypatch.setattr(SourceBackend, "read", slow)
     return held
 
 
 @pytest.fixture
 def after_look(monkeypatch: pytest.MonkeyPatch) -> Held:
     """Hold a request that has read the old text, before it makes the row."""
-    held, read = Held(), Backend.read
+    held, read = Held(), SourceBackend.read
 
-    def slow(backend: Backend) -> str | None:
+    def slow(backend: SourceBackend) -> str | None:
         text = read(backend)
         held.here()
         return text
 
-    monkeypatch.setattr(Backend, "read", slow)
+    monkeypatch.setattr(SourceBackend, "read", slow)
     return held
 
 
@@ -144,14 +144,14 @@ def test_4_requests_that_move_one_session_at_once_all_keep_their_changes(
     moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight threads read the old text before the first of them makes the row."""
-    all_read, read = threading.Barrier(8), Backend.read
+    all_read, read = threading.Barrier(8), SourceBackend.read
 
-    def together(backend: Backend) -> str | None:
+    def together(backend: SourceBackend) -> str | None:
         text = read(backend)
         all_read.wait(WITHIN)
         return text
 
-    monkeypatch.setattr(Backend, "read", together)
+    monkeypatch.setattr(SourceBackend, "read", together)
     with ThreadPoolExecutor(8) as pool:
         done = [pool.submit(moving.visit, user.also(), put(**{f"k{n}": n})) for n in range(8)]
         for one in done:

@@ -16,12 +16,12 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.config.options import _NEVER_UNPICKLED
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
-from beaker_dynamodb.migration.source import _READERS, _REMOVERS, Backend
+from beaker_dynamodb.migration.source import _READ_FUNCTIONS, _REMOVE_FUNCTIONS, SourceBackend
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, put
 from tests.item.hostile import HOSTILE
-from tests.moving.homes import plant
-from tests.moving.runs import moved, whys
+from tests.moving.runs import run_import, summarize
+from tests.moving.source_backends import plant
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 IN_A_DICT = ("file", "ext:database")
@@ -55,9 +55,9 @@ def user(old: Site) -> Browser:
 
 
 @pytest.fixture
-def backend(kind: str, options: Mapping[str, str], user: Browser) -> Backend:
+def backend(kind: str, options: Mapping[str, str], user: Browser) -> SourceBackend:
     """Give that user's place in the old backend."""
-    return Backend(kind, tuple(options.items()), user.id, None)
+    return SourceBackend(kind, tuple(options.items()), user.id, None)
 
 
 def text_of(**values: object) -> str:
@@ -67,7 +67,7 @@ def text_of(**values: object) -> str:
 
 
 def test_an_object_in_place_of_the_text_is_never_made(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend
 ) -> None:
     """Neither a look nor a logout runs its code; the session is corrupt, and can be removed."""
     plant(kind, options, user.id, pickle.dumps(Bomb()))
@@ -82,7 +82,7 @@ def test_an_object_in_place_of_the_text_is_never_made(
 
 @pytest.mark.parametrize("kind", IN_A_DICT)
 def test_an_object_beside_the_text_is_never_made(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend, moving: Site
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, moving: Site
 ) -> None:
     """Files and databases keep a dict; what else stands in it is nobody's."""
     entry = {"bomb": Bomb(), "session": text_of(user="ann"), ("a", "key"): 1}
@@ -95,7 +95,7 @@ def test_an_object_beside_the_text_is_never_made(
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_text_of_any_protocol_is_read(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend, protocol: int
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, protocol: int
 ) -> None:
     """Another Python, or Python 2, may have written it."""
     text = text_of(user="ann")
@@ -106,7 +106,7 @@ def test_a_text_of_any_protocol_is_read(
 
 
 def test_a_session_that_is_not_there_is_removed_without_a_word(
-    backend: Backend, options: Mapping[str, str]
+    backend: SourceBackend, options: Mapping[str, str]
 ) -> None:
     """Somebody else was faster; nothing is written for it."""
     backend.remove()
@@ -117,7 +117,7 @@ def test_a_session_that_is_not_there_is_removed_without_a_word(
 
 @only_files
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend, new: Site
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, new: Site
 ) -> None:
     """Whoever may write the folder could hold each request, and the import, for ever."""
     path = plant(kind, options, user.id, b"")
@@ -126,12 +126,12 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
 
     with pytest.raises(CorruptItem):
         backend.read()
-    assert whys(moved(kind, options, new)) == ["unreadable"]
+    assert summarize(run_import(kind, options, new)) == ["unreadable"]
 
 
 @only_files
 def test_a_file_of_a_terabyte_is_not_read(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend, new: Site
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, new: Site
 ) -> None:
     """It takes a moment to plant, and no disk."""
     other = new.with_(type=kind, **options).begun(user="bob")
@@ -139,13 +139,13 @@ def test_a_file_of_a_terabyte_is_not_read(
 
     with pytest.raises(CorruptItem):
         backend.read()
-    assert whys(moved(kind, options, new)) == ["moved", "unreadable"]
+    assert summarize(run_import(kind, options, new)) == ["imported", "unreadable"]
     assert new.found(other) == {"user": "bob"}
 
 
 @only_files
 def test_a_file_that_cannot_be_removed_is_an_error_and_no_logout(
-    kind: str, options: Mapping[str, str], user: Browser, backend: Backend
+    kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend
 ) -> None:
     """Beaker's own `remove()` says nothing, and the session would live on."""
     path = plant(kind, options, user.id, b"")
@@ -164,12 +164,12 @@ def test_one_hostile_entry_does_not_end_an_import(
     """It is told as unreadable, and everybody else is moved; a hostile text moves as it is."""
     hostile, other = HOSTILE[name](50_000), old.begun(user="bob")
     plant(kind, options, user.id, hostile)
-    assert "moved" in whys(moved(kind, options, new))
+    assert "imported" in summarize(run_import(kind, options, new))
     assert new.found(other) == {"user": "bob"}
 
     text = base64.b64encode(hostile).decode()
     plant(kind, options, user.id, pickle.dumps({"session": text} if kind == "file" else text))
-    assert "moved" in whys(moved(kind, options, new, dry_run=True))
+    assert "imported" in summarize(run_import(kind, options, new, dry_run=True))
 
 
 # Option envelope = json
@@ -177,8 +177,8 @@ def test_one_hostile_entry_does_not_end_an_import(
 
 def test_each_backend_is_read_here_or_refused() -> None:
     """The two tables agree; what is left holds no pickles of sessions."""
-    assert _READERS.keys() == _REMOVERS.keys()
-    assert _READERS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _NEVER_UNPICKLED
+    assert _READ_FUNCTIONS.keys() == _REMOVE_FUNCTIONS.keys()
+    assert _READ_FUNCTIONS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _NEVER_UNPICKLED
 
 
 @pytest.mark.parametrize("name", ["ext:memcached", "ext:google", "ext:mongodb", "ext:of-others"])

@@ -11,7 +11,7 @@ from beaker_dynamodb.errors import OptionError
 URL = "redis://cache:6379/0"
 
 
-def formers(options: Options) -> tuple[str | None, dict[str, object]]:
+def understood(options: Options) -> tuple[str | None, dict[str, object]]:
     """Say what was understood."""
     return options.migrate_from, dict(options.migrate_from_options)
 
@@ -20,19 +20,21 @@ def test_the_old_backends_options_follow_a_dot() -> None:
     """They reach it by their own names, and unread."""
     given = {"migrate_from": "ext:redis", "migrate_from.url": URL, "migrate_from.tabel": "x"}
 
-    assert formers(parse(given, "session")) == ("ext:redis", {"url": URL, "tabel": "x"})
+    assert understood(parse(given, "session")) == ("ext:redis", {"url": URL, "tabel": "x"})
 
 
 def test_they_may_stand_in_the_url_and_in_configure() -> None:
     """As any option may; what is given wins."""
     url = "dynamodb://r/sessions?migrate_from=ext%3Aredis&migrate_from.url=redis%3A%2F%2Fother"
-    assert formers(parse({"url": url}, "session")) == ("ext:redis", {"url": "redis://other"})
+    assert understood(parse({"url": url}, "session")) == ("ext:redis", {"url": "redis://other"})
     with configure(**{"migrate_from": "file", "migrate_from.data_dir": "/srv"}):
-        assert formers(parse({}, "session")) == ("file", {"data_dir": "/srv"})
-        assert formers(parse({"migrate_from.data_dir": "/x"}, "session"))[1] == {"data_dir": "/x"}
+        assert understood(parse({}, "session")) == ("file", {"data_dir": "/srv"})
+        assert understood(parse({"migrate_from.data_dir": "/x"}, "session"))[1] == {
+            "data_dir": "/x"
+        }
         assert parse({}, "cache").migrate_from is None
         with configure(migrate_from="none"):
-            assert formers(parse({}, "session")) == (None, {})
+            assert understood(parse({}, "session")) == (None, {})
 
 
 def test_a_secret_in_them_is_not_shown() -> None:

@@ -12,10 +12,10 @@ import pytest
 import redis
 
 from beaker_dynamodb.errors import CorruptItem
-from beaker_dynamodb.migration.source import Backend
+from beaker_dynamodb.migration.source import SourceBackend
 from tests.beaker.overlap import Browser, Site
-from tests.moving.homes import plant
-from tests.moving.runs import moved, whys
+from tests.moving.runs import run_import, summarize
+from tests.moving.source_backends import plant
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 PLANTED = "e" * 32
@@ -27,9 +27,9 @@ def user(old: Site) -> Browser:
     return old.begun(user="ann")
 
 
-def backend(kind: str, options: Mapping[str, str]) -> Backend:
+def backend(kind: str, options: Mapping[str, str]) -> SourceBackend:
     """Give the place of the planted session in the old backend."""
-    return Backend(kind, tuple(options.items()), PLANTED, None)
+    return SourceBackend(kind, tuple(options.items()), PLANTED, None)
 
 
 @contextlib.contextmanager
@@ -66,7 +66,7 @@ def test_a_row_of_other_types_is_unreadable_and_the_rest_is_moved(
         insert = "INSERT INTO beaker_cache (namespace, accessed, created, data) VALUES (?, ?, 0, ?)"
         database.execute(insert, row)
 
-    assert whys(moved(kind, options, new)) == ["moved", "unreadable"]
+    assert summarize(run_import(kind, options, new)) == ["imported", "unreadable"]
     assert new.found(user) == {"user": "ann"}
     if row[0] == PLANTED:
         with pytest.raises(CorruptItem):
@@ -83,7 +83,7 @@ def test_a_list_in_redis_is_unreadable_and_the_rest_is_moved(
     client.set(b"beaker_cache:\xff\xfe:session", b"N.")
     client.close()
 
-    assert whys(moved(kind, options, new)) == ["moved", "unreadable", "unreadable"]
+    assert summarize(run_import(kind, options, new)) == ["imported", "unreadable", "unreadable"]
     assert new.found(user) == {"user": "ann"}
 
 
@@ -99,7 +99,7 @@ def test_a_dbm_of_another_kind_is_unreadable_and_the_rest_is_moved(
     (folder / f"{PLANTED}.dbm.dat").write_bytes(b"")
     (folder / f"{PLANTED}.dbm.dir").write_bytes(index)
 
-    assert "moved" in whys(moved(kind, options, new))
+    assert "imported" in summarize(run_import(kind, options, new))
     assert new.found(user) == {"user": "ann"}
 
 
@@ -116,5 +116,5 @@ def test_a_pipe_among_the_files_of_a_dbm_keeps_nobody_waiting(
 
     with pytest.raises(CorruptItem):
         backend(kind, options).read()
-    assert "moved" in whys(moved(kind, options, new))
+    assert "imported" in summarize(run_import(kind, options, new))
     assert new.found(user) == {"user": "ann"}

@@ -8,7 +8,8 @@ import os
 import pytest
 from beaker.util import JsonSerializer, PickleSerializer
 
-from beaker_dynamodb.ops import ages
+from beaker_dynamodb.ops.inspection import detect_serializer
+from beaker_dynamodb.ops.sessions import read_creation_time
 
 MOST = 1 << 20
 BEGUN = 1_700_000_000.25
@@ -40,24 +41,24 @@ def test_the_age_of_a_plain_session_is_known(
     """Beaker's creation time is read from JSON, and from a pickle without unpickling it."""
     stored = text(serializer, values)
 
-    assert ages.detect_serializer(stored, MOST) == kind
-    assert ages.read_creation_time(stored, MOST) == BEGUN
+    assert detect_serializer(stored, MOST) == kind
+    assert read_creation_time(stored, MOST) == BEGUN
 
 
 def test_nothing_is_unpickled() -> None:
     """A pickle that runs code at its opening is harmless here, and its age is still known."""
     stored = text(PickleSerializer(), {**FIRST, "x": Bomb()})
 
-    assert ages.read_creation_time(stored, MOST) == BEGUN
-    assert ages.read_creation_time(stored, MOST, pickles=False) is None
+    assert read_creation_time(stored, MOST) == BEGUN
+    assert read_creation_time(stored, MOST, pickles=False) is None
 
 
 def test_the_age_is_that_of_the_session_and_not_of_what_is_in_it() -> None:
     """A dict in a session may have a key of that name, too."""
     other = {"_creation_time": BEGUN - 5.5}
 
-    assert ages.read_creation_time(text(PickleSerializer(), {"x": other, **FIRST}), MOST) == BEGUN
-    assert ages.read_creation_time(text(PickleSerializer(), {"x": other}), MOST) is None
+    assert read_creation_time(text(PickleSerializer(), {"x": other, **FIRST}), MOST) == BEGUN
+    assert read_creation_time(text(PickleSerializer(), {"x": other}), MOST) is None
 
 
 @pytest.mark.parametrize(
@@ -74,4 +75,4 @@ def test_the_age_is_that_of_the_session_and_not_of_what_is_in_it() -> None:
 )
 def test_an_age_that_is_not_told_is_not_known(stored: str) -> None:
     """An opaque session, one without the time, a damaged one: not known, and no error."""
-    assert ages.read_creation_time(stored, MOST) is None
+    assert read_creation_time(stored, MOST) is None

@@ -43,8 +43,8 @@ session.region = {REGION}
 session.timeout = 3600
 """
     (tmp_path / "app.ini").write_text(lines)
-    former = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
-    return ["import", "-c", str(tmp_path / "app.ini"), *former]
+    source = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
+    return ["import", "-c", str(tmp_path / "app.ini"), *source]
 
 
 def test_sessions_are_moved_and_counted(
@@ -55,14 +55,14 @@ def test_sessions_are_moved_and_counted(
     command = words(site, tmp_path)
 
     assert main([*command, "--dry-run"]) == 0
-    assert capsys.readouterr().out == "3 would be moved\n"
+    assert capsys.readouterr().out == "3 would be imported\n"
     assert site.rows() == []
     assert main(command) == 0
-    assert capsys.readouterr().out == "3 moved\n"
+    assert capsys.readouterr().out == "3 imported\n"
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
 
-    assert told == {"dry_run": False, "moved": 0, "skipped": {"already there": 3}}
+    assert told == {"dry_run": False, "imported": 0, "skipped": {"already there": 3}}
     assert [site.with_(timeout=3600).found(user) for user in users] == [
         {"user": n} for n in range(3)
     ]
@@ -81,7 +81,7 @@ def test_who_would_be_logged_out_is_an_answer_of_no(
     assert main(words(site, tmp_path)) == 1
     out, err = capsys.readouterr()
 
-    assert out == "0 moved\n1 skipped: unreadable\n"
+    assert out == "0 imported\n1 skipped: unreadable\n"
     assert err.endswith(": unreadable: it is not a pickled dict\n")
     assert user.id not in err
 
@@ -106,7 +106,7 @@ def test_what_goes_wrong_has_its_code(
 
 
 @pytest.mark.parametrize(
-    "former",
+    "source",
     [
         ["--from", "file", "--from-option", "data_dir=/tmp"],
         ["--from", "connect-dynamodb", "--from-option", "table=express"],
@@ -114,12 +114,12 @@ def test_what_goes_wrong_has_its_code(
     ],
 )
 def test_a_region_that_is_missing_is_a_wrong_call(
-    former: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The remedy is said, wherever the sessions come from."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    assert main(["import", *former, "-o", "table=sessions"]) == 2
+    assert main(["import", *source, "-o", "table=sessions"]) == 2
     assert "no AWS region is set; give option 'region'" in capsys.readouterr().err
 
 
@@ -132,7 +132,7 @@ def test_a_table_that_cannot_be_reached_is_3(
 
     assert main([*words(site, tmp_path), *away]) == 3
     err = capsys.readouterr().err
-    assert "stopped after 0 sessions, 0 of them moved; run it again" in err
+    assert "stopped after 0 sessions, 0 of them imported; run it again" in err
     assert "did not answer" in err
 
 
@@ -163,8 +163,8 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
     stood = len(session_rows(site))
 
     assert process.returncode == 130
-    assert "interrupted: sessions out of file" in err
-    assert " of them moved; run it again to continue" in err
+    assert "interrupted: sessions from file" in err
+    assert " of them imported; run it again to continue" in err
     assert 5 <= stood < 1501
     assert main([*command, "--quiet"]) == 0
     assert len(session_rows(site)) == 1501

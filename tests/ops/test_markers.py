@@ -14,8 +14,8 @@ from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.migration.bulk import Moved, transfer
-from beaker_dynamodb.migration.readers.origin import Clock, Found
+from beaker_dynamodb.migration.bulk import Imported, import_sessions
+from beaker_dynamodb.migration.readers.reader import Clock, SourceSession
 from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.logout import find_row, revoke
 from beaker_dynamodb.ops.sessions import count_sessions, find_sessions, list_sessions
@@ -31,12 +31,12 @@ class Two:
 
     now: float
 
-    def sessions(self, _clock: Clock) -> Iterator[Found]:
+    def sessions(self, _clock: Clock) -> Iterator[SourceSession]:
         """Yield both."""
         values = {"_accessed_time": self.now, "_creation_time": self.now, "userId": "42"}
         text = base64.b64encode(PickleSerializer().dumps(values)).decode()
-        yield Found(IDENT, text)
-        yield Found("two", text)
+        yield SourceSession(IDENT, text)
+        yield SourceSession("two", text)
 
     def count(self) -> int | None:
         """Count them."""
@@ -47,8 +47,8 @@ class Two:
 def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
     """Give an application whose two sessions were imported an hour ago."""
     site = Site.made(dynamodb_local, table_name, index_special_keys="true", **request.param)
-    done = list(transfer(Two(time.time()), parse(site.options, "session"), timeout=3600))
-    assert [type(one) for one in done] == [Moved, Moved]
+    done = list(import_sessions(Two(time.time()), parse(site.options, "session"), timeout=3600))
+    assert [type(one) for one in done] == [Imported, Imported]
     return site
 
 

@@ -27,11 +27,15 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+#: Seconds. Shorter than a fault that hangs, longer than a pause of DynamoDB Local.
+READ_TIMEOUT = 1.5
+
+
 def a_client(url: str, attempts: int = 1) -> DynamoDBClient:
     """Make an impatient client."""
     retries = {"mode": "standard", "total_max_attempts": attempts}
     server = Server(url, Flavor.LOCAL)
-    return server.client(connect_timeout=1, read_timeout=0.3, retries=retries)
+    return server.client(connect_timeout=1, read_timeout=READ_TIMEOUT, retries=retries)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Script:
 
     def __init__(self, **answers: object) -> None:
         self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
+        self.seen: set[str] = set()
         self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
 
     def call(self, operation: str, request: Mapping[str, Any], **_: object) -> Reply:

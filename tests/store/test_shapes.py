@@ -16,7 +16,6 @@ from beaker_dynamodb.dynamodb.responses import units
 from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
-from beaker_dynamodb.migration import scan
 from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Site
 from tests.beaker.views import put
@@ -53,7 +52,6 @@ items = st.fixed_dictionaries(
 
 def table_of(client: Script, range_key: str | None) -> Table:
     """Put a table behind a client that answers what a test wrote."""
-    client.seen = set()  # type: ignore[attr-defined]  # what has answered
     return Table(client.client, "sessions", Layout("sess:", "id", range_key), SCHEMA)
 
 
@@ -86,7 +84,7 @@ def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
         table.get(table.layout.session("a"), consistent=True)
     with contextlib.suppress(DynamoDBBackendError):
         table.record_of(table.key_of(item), item)
-    for found in (pages.query(table, "sess:a"), pages.scan(table, ["sess:a"])):
+    for found in (pages.query_rows(table, "sess:a"), pages.scan_rows(table, ["sess:a"])):
         with contextlib.suppress(DynamoDBBackendError):
             assert all(isinstance(row.key.hash, str) for row in found)
 
@@ -114,9 +112,9 @@ def test_pages_that_begin_anew_end() -> None:
     table = table_of(Script(Query=page, Scan=page), None)
 
     for pages_of in (
-        pages.query(table, "sess:a"),
-        pages.scan(table, ["sess:a"]),
-        scan.items(table.client, "sessions", "id", "sess:"),
+        pages.query_rows(table, "sess:a"),
+        pages.scan_rows(table, ["sess:a"]),
+        pages.paginate(table, "Scan", {}),
     ):
         with pytest.raises(Unavailable):
             list(itertools.islice(pages_of, 10))

@@ -1,7 +1,7 @@
-"""Where live sessions come from: one file an origin, each a stream that holds one page at most.
+"""Readers of source backends: one file for each, each a stream that holds one page at most.
 
-An origin only reads. It hands on a session's text as Beaker stored it, and what it knows of its
-expiry; whether the session is moved is decided in `bulk.py`. No class of a pickle is run.
+A reader only reads. It yields a session's text as Beaker stored it, and what the backend says about
+its expiry; `bulk.py` decides whether the session is imported. No class of a pickle is run.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.migration.readers.origin import Origin
+from beaker_dynamodb.migration.readers.reader import SessionReader
 
-#: Each type, and the module of this folder whose `origin(options)` makes it.
+#: Each type, and the module of this folder whose `create_reader()` is called for it.
 TYPES: Final[Mapping[str, str]] = {
     "file": "files",
     "dbm": "files",
@@ -23,18 +23,20 @@ TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def origin(kind: str, given: Mapping[str, str], timeout: float | None = None) -> Origin:
-    """Make the origin of that type. Nothing is read yet.
+def create_reader(
+    kind: str, source_options: Mapping[str, str], timeout: float | None = None
+) -> SessionReader:
+    """Create the reader of a source backend. Nothing is read yet.
 
     Args:
-        given: the old backend's options, as in the application's former ini file.
-        timeout: the application's own `session.timeout` in seconds, None where it has none.
+        source_options: the backend's own options, as in the application's old ini file.
+        timeout: the application's `session.timeout` in seconds, None if it has none.
 
-    Raises: OptionError, where the type or an option is unknown, missing or malformed, or what
-    the type needs is not installed.
+    Raises: OptionError, if the type or an option is unknown, missing or malformed, or a package
+    that the type needs is not installed.
     """
     if kind not in TYPES:
         raise OptionError(f"sessions cannot be imported from {kind!r}; one of {', '.join(TYPES)}")
     module = importlib.import_module(f"{__name__}.{TYPES[kind]}")
-    make: Callable[[str, Mapping[str, str], float | None], Origin] = module.origin
-    return make(kind, given, timeout)
+    create: Callable[[str, Mapping[str, str], float | None], SessionReader] = module.create_reader
+    return create(kind, source_options, timeout)

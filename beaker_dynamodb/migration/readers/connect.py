@@ -1,71 +1,150 @@
-"""Sessions out of a table of connect-dynamodb, the Node package: data and ids, not cookies.
+"""Read sessions from a table of connect-dynamodb, the Node package: data and ids, not cookies.
 
-An item is {id: 'sess:<sid>', expires, type, sess: JSON} (connect-dynamodb 3.0.5). What Express
-keeps under `cookie` stays behind; the rest becomes a session as Beaker writes it. The cookie is of
-another form: docs/migrating.md says what the application does about it.
+An item is {id: 'sess:<sid>', expires, type, sess: JSON} (connect-dynamodb 3.0.5). Express's own
+data under `cookie` is dropped; the rest becomes a session as Beaker writes it. The two cookies have
+different forms: docs/migrating.md shows what the application does about that.
+
+The table is read with our own client, and located by options with the names of ours.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from beaker_dynamodb.item.envelope import Envelope
-from beaker_dynamodb.migration.readers.origin import OURS, Clock, Found, Origin, unreadable
-from beaker_dynamodb.migration.readers.tables import Place, is_ours, place, writer
-from beaker_dynamodb.migration.readers.timestamps import parse_lifetime, parse_timestamp
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import MB, Options
+from beaker_dynamodb.dynamodb import pages
+from beaker_dynamodb.dynamodb.client import get_client
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.keys import Layout
+from beaker_dynamodb.item.record import Schema
+from beaker_dynamodb.migration.readers.reader import (
+    OWN_ROW,
+    Clock,
+    SessionReader,
+    SourceSession,
+    parse_lifetime,
+    parse_timestamp,
+    reject,
+)
 
-#: What connect-dynamodb gives a session whose cookie has no maxAge (connect-dynamodb.js, oneDay).
-_A_DAY: Final = 86400
+#: The lifetime of a session whose cookie has no maxAge (connect-dynamodb.js, oneDay), in seconds.
+_DEFAULT_LIFETIME: Final = 86400
+_ENVELOPES: Final[Mapping[str, Envelope]] = {
+    "json": JsonEnvelope(16 * MB),
+    "pickle": PickleEnvelope(),
+}
+#: The Python types of AWS's scalar types. A session's data is in no set, list or map.
+_SCALARS: Final[Mapping[object, type]] = {"S": str, "B": bytes, "BOOL": bool}
 
 
 @dataclass(frozen=True, slots=True)
-class Connect:
-    """A table of connect-dynamodb's; `timeout` is that of the Beaker application, if it has one."""
+class Location:
+    """The table of another package, and how to connect to it."""
 
-    place: Place
+    options: Options
+
+    def has_same_keys(self, options: Options) -> bool:
+        """Tell whether a session would have one and the same key here and under *options*.
+
+        With different prefixes the rows of both packages can share a table.
+        """
+        ours = self.options
+        location = (ours.endpoint_url, ours.table, ours.hash_key, ours.prefix)
+        if location != (options.endpoint_url, options.table, options.hash_key, options.prefix):
+            return False
+        return _find_region(ours) == _find_region(options)
+
+    def read_items(self) -> Iterator[dict[str, object]]:
+        """Yield each item whose hash key begins with the prefix, as plain values.
+
+        This reads the whole table, and costs the table's whole size in read units.
+
+        Raises: whatever the client raises.
+        """
+        options = self.options
+        client = get_client(Connection.of(options))
+        table = Table(client, options.table, Layout(options.prefix, options.hash_key), Schema())
+        request: dict[str, Any] = {
+            "FilterExpression": "begins_with(#k, :b)",
+            "ExpressionAttributeNames": {"#k": options.hash_key},
+            "ExpressionAttributeValues": {":b": {"S": options.prefix}},
+        }
+        for body in pages.paginate(table, "Scan", request):
+            for item in body.get("Items", ()):
+                yield {name: plain_value(typed) for name, typed in item.items()}
+
+
+def _find_region(options: Options) -> str | None:
+    """Return the region; if no option names it, the one of AWS's own settings."""
+    if options.region is not None:
+        return options.region
+    client = get_client(Connection.of(options))
+    client.transport()  # the client knows its region only after it has made boto3's client
+    return client.region
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectReader:
+    """A table of connect-dynamodb.
+
+    `envelope` writes the texts; `timeout` is that of the Beaker application in seconds, or None.
+    """
+
+    location: Location
     envelope: Envelope
     timeout: float | None
 
-    def sessions(self, clock: Clock) -> Iterator[Found]:
+    def sessions(self, clock: Clock) -> Iterator[SourceSession]:
         """Yield each session as the text that the application will read."""
-        options = self.place.options
-        for item in self.place.items(options.prefix):
+        options = self.location.options
+        for item in self.location.read_items():
             session = str(item.get(options.hash_key)).removeprefix(options.prefix)
             yield self.read(session, item, clock())
 
-    def read(self, session: str, item: Mapping[str, object], now: float) -> Found:
-        """Read one item, whatever is in it.
+    def read(self, session: str, item: Mapping[str, object], now: float) -> SourceSession:
+        """Read one item, whatever it holds.
 
         Versions before 3 of the package wrote the expiry as a text, and in milliseconds.
         """
-        if is_ours(item):
-            return Found(session, wrong=OURS)
-        values = _parsed(item.get("sess"))
+        if _is_written_by_us(item):
+            return SourceSession(session, error=OWN_ROW)
+        values = _parse(item.get("sess"))
         if values is None:
-            return unreadable(session, "its sess is not a JSON object")
-        stamp = item.get(self.place.options.ttl_attribute)
+            return reject(session, "its sess is not a JSON object")
+        stamp = item.get(self.location.options.ttl_attribute)
         if stamp is None:
-            return unreadable(session, "it has no expiry")
+            return reject(session, "it has no expiry")
         expires = parse_timestamp(stamp)
         if expires is None:
-            return unreadable(session, "its expiry is not a number of seconds or milliseconds")
+            return reject(session, "its expiry is not a number of seconds or milliseconds")
         cookie = values.pop("cookie", None)
-        since = min(now, expires - (self.timeout or _life(cookie)))
+        # Express stores neither time: both are counted back from the expiry.
+        since = min(now, expires - (self.timeout or _lifetime_of(cookie)))
         values |= {"_creation_time": since, "_accessed_time": since}
         try:
-            return Found(session, self.envelope.close(values), expires=expires)
+            return SourceSession(session, self.envelope.close(values), expires=expires)
         except (ValueError, RecursionError):
-            return unreadable(session, "its sess cannot be written again")
+            return reject(session, "its sess cannot be written again")
 
     def count(self) -> int | None:
-        """Not known without a scan."""
+        """Return None: a count would take a scan."""
         return None
 
 
-def _parsed(sess: object) -> dict[str, Any] | None:
+def _is_written_by_us(item: Mapping[str, object]) -> bool:
+    """Tell whether this package wrote an item: a session, a cache's entry, a lock, a marker."""
+    return isinstance(item.get("data"), bytes) and isinstance(item.get("rev"), str)
+
+
+def _parse(sess: object) -> dict[str, Any] | None:
     try:
         values = json.loads(sess) if isinstance(sess, str) else None
     except (ValueError, RecursionError):
@@ -73,14 +152,43 @@ def _parsed(sess: object) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def _life(cookie: object) -> float:
-    """Read how long Express lets the session live from its last use, in seconds."""
-    most = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
-    return parse_lifetime(most) or _A_DAY
+def _lifetime_of(cookie: object) -> float:
+    """Return how long Express keeps the session after its last use, in seconds."""
+    max_age = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
+    return parse_lifetime(max_age) or _DEFAULT_LIFETIME
 
 
-def origin(kind: str, given: Mapping[str, str], timeout: float | None) -> Origin:
-    """Make the origin of a table: our own options name it, and `serializer` the texts' form."""
-    options = dict(given)
-    how = writer(kind, options.pop("serializer", "json"))
-    return Connect(place(options), how, timeout)
+def plain_value(typed: object) -> object:
+    """Return one attribute's value: a float for a number, NaN if it is malformed.
+
+    A value of another type, or whose shape does not match its type, is None: a broken server or an
+    emulator may send anything, and must not end an import.
+    """
+    kind, content = next(iter(typed.items()), ("", None)) if isinstance(typed, Mapping) else ("", 0)
+    if kind == "N":
+        try:
+            return float(content)  # type: ignore[arg-type]  # of any type, and tried
+        except (TypeError, ValueError):
+            return math.nan
+    scalar = _SCALARS.get(kind)
+    return content if scalar is not None and isinstance(content, scalar) else None
+
+
+def create_reader(
+    kind: str, source_options: Mapping[str, str], timeout: float | None
+) -> SessionReader:
+    """Create the reader of a table: our own options locate it, and `serializer` is of the texts.
+
+    The serializer must be the application's own `data_serializer`.
+
+    Raises: OptionError, for a name that is not one of ours.
+    """
+    options = dict(source_options)
+    serializer = options.pop("serializer", "json")
+    if serializer not in _ENVELOPES:
+        raise OptionError(f"option 'serializer' of {kind} is expected as json or pickle")
+    for name in options:
+        if not sources.is_known(name):
+            raise OptionError(f"unknown option {shown(name)} of the table to read from")
+    location = Location(sources.parse(options, "session"))
+    return ConnectReader(location, _ENVELOPES[serializer], timeout)

@@ -1,7 +1,7 @@
-"""Sessions out of Beaker's `file` and `dbm`: one file each, in two levels of folders.
+"""Read sessions from Beaker's `file` and `dbm`: one file each, in two levels of folders.
 
-Folders are walked as streams. A session's file is replaced at once when Beaker writes it, so no
-lock is needed; a dbm is read under Beaker's own lock. The name of the file is the session's id.
+Folders are walked as streams. Beaker replaces a session's file atomically, so reading it takes no
+lock; a dbm is read under Beaker's own lock. The name of the file is the session's id.
 """
 
 from __future__ import annotations
@@ -9,119 +9,115 @@ from __future__ import annotations
 import dbm
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError, Unavailable, shown
 from beaker_dynamodb.item.safe_load import safe_load
-from beaker_dynamodb.migration.readers.origin import (
+from beaker_dynamodb.migration.readers.reader import (
     NO_SESSION,
     Clock,
-    Found,
-    Origin,
-    checked,
-    of_pickle,
-    of_value,
-    unreadable,
+    SessionReader,
+    SourceSession,
+    check_options,
+    clamp_time,
+    read_pickle,
+    read_value,
+    reject,
 )
-from beaker_dynamodb.migration.readers.timestamps import bound
 from beaker_dynamodb.migration.source import has_plain_files, read_file
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
-#: What the kinds of dbm put behind Beaker's name; of several files of one session, the first.
-_DBM_ENDS: Final = (".dbm", ".dbm.db", ".dbm.dat", ".dbm.pag")
+#: What the kinds of dbm append to Beaker's name; of several files of one session, the first.
+_DBM_SUFFIXES: Final = (".dbm", ".dbm.db", ".dbm.dat", ".dbm.pag")
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """A folder of sessions; `read` opens the one of an id and file."""
+class FileReader:
+    """A folder of sessions; `read` takes a session's id and its file."""
 
     folder: Path
-    ends: tuple[str, ...]
-    read: Callable[[str, Path], Found]
+    suffixes: tuple[str, ...]
+    read: Callable[[str, Path], SourceSession]
 
-    def sessions(self, _clock: Clock) -> Iterator[Found]:
+    def sessions(self, _clock: Clock) -> Iterator[SourceSession]:
         """Yield the session of each file."""
         for path in self._paths():
-            session = self._id(path.name)
-            found = self._found(session, path)
-            if found is not None:
-                yield found
-
-    def _found(self, session: str, path: Path) -> Found | None:
-        try:
-            return self.read(session, path)
-        except FileNotFoundError:
-            return None  # it ended just now
-        except Exception as error:  # noqa: BLE001  # each kind of dbm fails in its own ways
-            told = error.strerror if isinstance(error, OSError) else None
-            return unreadable(session, f"its file: {told or type(error).__name__}")
+            session = path.name.partition(".")[0]
+            try:
+                yield self.read(session, path)
+            except FileNotFoundError:
+                continue  # the session was deleted since the folder was listed
+            except Exception as error:  # noqa: BLE001  # each kind of dbm raises errors of its own
+                reason = error.strerror if isinstance(error, OSError) else None
+                yield reject(session, f"its file: {reason or type(error).__name__}")
 
     def count(self) -> int | None:
-        """Count the files; their names alone are looked at."""
+        """Count the files by their names, without opening any."""
         return sum(1 for _ in self._paths())
-
-    def _id(self, name: str) -> str:
-        return name.partition(".")[0]
 
     def _paths(self) -> Iterator[Path]:
         try:
-            yield from self._below(self.folder, _LEVELS)
+            yield from self._walk(self.folder, _LEVELS)
         except OSError as error:
-            wrong = error.strerror or type(error).__name__
+            reason = error.strerror or type(error).__name__
         else:
             return
-        raise Unavailable(f"the folder {shown(str(self.folder))} cannot be read: {wrong}")
+        raise Unavailable(f"the folder {shown(str(self.folder))} cannot be read: {reason}")
 
-    def _below(self, folder: Path, levels: int) -> Iterator[Path]:
+    def _walk(self, folder: Path, levels: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if levels and entry.is_dir():
-                    yield from self._below(Path(entry.path), levels - 1)
-                elif not levels and f".{entry.name.partition('.')[2]}" in self.ends:
+                    yield from self._walk(Path(entry.path), levels - 1)
+                elif not levels and f".{entry.name.partition('.')[2]}" in self.suffixes:
                     yield Path(entry.path)
 
 
-def origin(kind: str, given: Mapping[str, str], _timeout: float | None) -> Origin:
-    """Make the origin of `data_dir`, or of `file_dir` or `dbm_dir`, as Beaker's options say."""
+def create_reader(
+    kind: str, source_options: Mapping[str, str], _timeout: float | None
+) -> SessionReader:
+    """Create the reader of `data_dir`, or of `file_dir` or `dbm_dir`: Beaker's own options."""
     own = "file_dir" if kind == "file" else "dbm_dir"
-    options = checked(kind, given, {"data_dir", "lock_dir", own})
+    options = check_options(kind, source_options, {"data_dir", "lock_dir", own})
     data = options.get("data_dir")
     if data is None and own not in options:
         raise OptionError(f"{kind} needs data_dir, or {own}")
     folder = Path(options.get(own) or f"{data}/container_{kind}")
     if kind == "file":
-        return Files(folder, (".cache",), _file)
+        return FileReader(folder, (".cache",), _read_file)
     locks = options.get("lock_dir") or (f"{data}/container_dbm_lock" if data else None)
-    return Files(folder, _DBM_ENDS, lambda session, path: _dbm(session, path, locks))
+    return FileReader(folder, _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks))
 
 
-def _file(session: str, path: Path) -> Found:
+def _read_file(session: str, path: Path) -> SourceSession:
     content, written = read_file(path)
-    return of_pickle(session, content, written=bound(written))
+    return read_pickle(session, content, written=clamp_time(written))
 
 
-def _dbm(session: str, path: Path, locks: str | None) -> Found:
+def _read_dbm(session: str, path: Path, locks: str | None) -> SourceSession:
     name = f"{path.parent / session}.dbm"
     if not has_plain_files(Path(name)):
-        return unreadable(session, "it is not a regular file")
-    written = bound(path.stat().st_mtime)
-    with _locked(session, locks), dbm.open(name, "r") as entries:
+        return reject(session, "it is not a regular file")
+    written = clamp_time(path.stat().st_mtime)
+    with _lock(session, locks), dbm.open(name, "r") as entries:
         pickled = entries.get(b"session")
     if pickled is None:
-        return Found(session, wrong=NO_SESSION)
-    return of_value(session, safe_load(pickled), written=written)
-
-
-def _locked(session: str, folder: str | None) -> AbstractContextManager[None]:
-    """Hold Beaker's own lock of a session, so that a writer and we do not meet in its dbm."""
-    return nullcontext() if folder is None else _held(session, folder)
+        return SourceSession(session, error=NO_SESSION)
+    return read_value(session, safe_load(pickled), written=written)
 
 
 @contextmanager
-def _held(session: str, folder: str) -> Iterator[None]:
+def _lock(session: str, folder: str | None) -> Iterator[None]:
+    """Hold Beaker's own lock of a session, so that nobody writes its dbm while it is read.
+
+    Without a folder there is none to hold.
+    """
+    if folder is None:
+        yield
+        return
     from beaker.synchronization import file_synchronizer
 
     lock = file_synchronizer(identifier=session, lock_dir=folder)

@@ -22,7 +22,12 @@ from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regio
 from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck, check_permissions
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
-from beaker_dynamodb.migration.source import MADE_BY_LOOKING, Backend, make_ready, place_of
+from beaker_dynamodb.migration.source import (
+    CREATED_BY_READING,
+    SourceBackend,
+    get_data_path,
+    validate_source,
+)
 from beaker_dynamodb.ops.application import (
     Application,
     find_mistakes,
@@ -92,7 +97,7 @@ def examine_store(
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
     yield from _told(application, environ)
-    yield from _former(application, runtime, read_only=read_only)
+    yield from _check_source(application, runtime, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from table.embedded(embedded.missing())
         return
@@ -133,23 +138,25 @@ def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Find
         yield from check(application)
 
 
-def _former(application: Application, runtime: Runtime, *, read_only: bool) -> Iterator[Finding]:
-    """Read a session id that does not exist from the old backend."""
+def _check_source(
+    application: Application, runtime: Runtime, *, read_only: bool
+) -> Iterator[Finding]:
+    """Read a session that does not exist from the source backend."""
     name = application.options.migrate_from
     if name is None:
         return
     given = application.options.migrate_from_options
     try:
-        make_ready(name, dict(given))
-        place = place_of(name, dict(given))
-        if place is not None and not Path(place).exists():
-            yield settings.no_place(place)
-        elif name == "file" and place and not any(one.is_file() for one in Path(place).rglob("*")):
-            yield settings.nothing_moved(place)
-        elif read_only and name in MADE_BY_LOOKING:
+        validate_source(name, dict(given))
+        path = get_data_path(name, dict(given))
+        if path is not None and not Path(path).exists():
+            yield settings.no_place(path)
+        elif name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
+            yield settings.nothing_moved(path)
+        elif read_only and name in CREATED_BY_READING:
             yield Finding("note", "migrate_from", f"{name} was not checked: that would write there")
         else:
-            Backend(name, given, runtime.token(), None).read()
+            SourceBackend(name, given, runtime.token(), None).read()
             yield Finding("ok", "migrate_from", f"{name} answers")
     except DynamoDBBackendError as error:
         yield settings.unmoved(error)

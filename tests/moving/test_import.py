@@ -1,4 +1,4 @@
-"""Sessions out of Beaker's own backends into the table, by `transfer` (docs/migrating.md)."""
+"""Sessions from Beaker's own backends into the table (docs/migrating.md)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import pytest
 
 from beaker_dynamodb.errors import digest
-from beaker_dynamodb.migration.bulk import Moved
-from beaker_dynamodb.migration.readers import origin
-from beaker_dynamodb.migration.readers.origin import Found
+from beaker_dynamodb.migration.bulk import Imported
+from beaker_dynamodb.migration.readers import create_reader
+from beaker_dynamodb.migration.readers.reader import SourceSession
 from beaker_dynamodb.runtime import Runtime
 from tests.beaker.overlap import Browser, Site
 from tests.beaker.views import contents, log_out, put, wind
 from tests.instruments import Clock, Recorder
-from tests.moving.runs import moved, session_rows, whys
+from tests.moving.runs import run_import, session_rows, summarize
 
 DAY = 86400
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -29,10 +29,10 @@ def test_users_of_the_old_backend_stay_logged_in(
     old, new = old.with_(data_serializer=serializer), new.with_(data_serializer=serializer)
     users = [old.begun(user=f"user {n}", cart=[n]) for n in range(5)]
 
-    done = moved(kind, options, new)
+    done = run_import(kind, options, new)
 
     assert sorted(one.session for one in done) == sorted(digest(user.id) for user in users)
-    assert whys(done) == ["moved"] * 5
+    assert summarize(done) == ["imported"] * 5
     for n, user in enumerate(users):
         assert new.found(user) == {"user": f"user {n}", "cart": [n]}
 
@@ -44,7 +44,7 @@ def test_a_session_under_beakers_encryption_moves_as_it_is(
     keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
     user = old.with_(**keys, timeout=3600).begun(user="ann")
 
-    assert whys(moved(kind, options, new, timeout=3600)) == ["moved"]
+    assert summarize(run_import(kind, options, new, timeout=3600)) == ["imported"]
     assert new.with_(**keys).found(user) == {"user": "ann"}
 
 
@@ -56,9 +56,9 @@ def test_a_session_keeps_the_time_that_it_had_left(
     began = int(clock())
     clock.advance(600)
 
-    (one,) = moved(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
+    (one,) = run_import(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
 
-    assert isinstance(one, Moved)
+    assert isinstance(one, Imported)
     assert one.expires is not None
     assert abs(one.expires - (began + 3720)) <= 2
     assert (new.row(user) or {})["expires"] == {"N": str(one.expires)}
@@ -71,11 +71,11 @@ def test_without_a_timeout_a_session_gets_what_a_save_would_give_it(
     old.begun(user="ann")
     runtime = Runtime(clock=clock)
 
-    (one,) = moved(kind, options, new, dry_run=True, runtime=runtime)
-    (forever,) = moved(kind, options, new, runtime=runtime, more={"ttl": 0})
+    (one,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
+    (forever,) = run_import(kind, options, new, runtime=runtime, more={"ttl": 0})
 
-    assert one == Moved(one.session, int(clock()) + 30 * DAY)
-    assert forever == Moved(one.session, None)
+    assert one == Imported(one.session, int(clock()) + 30 * DAY)
+    assert forever == Imported(one.session, None)
 
 
 @pytest.mark.parametrize("kind", ["ext:redis"])
@@ -86,11 +86,11 @@ def test_redis_own_expiry_is_kept(
     old.with_(timeout=7200).begun(user="ann")
     runtime = Runtime(clock=clock)
 
-    (long,) = moved(kind, options, new, dry_run=True, runtime=runtime)
-    (short,) = moved(kind, options, new, timeout=3600, runtime=runtime)
+    (long,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
+    (short,) = run_import(kind, options, new, timeout=3600, runtime=runtime)
 
     for one, seconds in ((long, 7320), (short, 3720)):
-        assert isinstance(one, Moved)
+        assert isinstance(one, Imported)
         assert one.expires is not None
         assert abs(one.expires - (clock() + seconds)) <= 2
 
@@ -113,12 +113,12 @@ def test_what_is_no_live_session_is_left_and_told(
     old.visit(gone, log_out)
     clock.advance(200)
 
-    done = moved(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
+    done = run_import(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
 
-    assert {one.session: getattr(one, "why", "moved") for one in done} == {
+    assert {one.session: getattr(one, "reason", "imported") for one in done} == {
         digest(timed_out.id): "expired",
         digest(before.id): "logged out",
-        digest(live.id): "moved",
+        digest(live.id): "imported",
     }
     assert [row["id"]["S"] for row in session_rows(new)] == [f"sess:{live.id}"]
 
@@ -128,12 +128,16 @@ def test_a_second_run_changes_nothing(
 ) -> None:
     """Nor does it overwrite what the application has written meanwhile."""
     user, other = old.begun(user="ann"), old.begun(user="bob")
-    moved(kind, options, new)
+    run_import(kind, options, new)
     new.visit(user, put(cart=1))
     before = new.rows()
     late = old.begun(user="late")
 
-    assert whys(moved(kind, options, new)) == ["already there", "already there", "moved"]
+    assert summarize(run_import(kind, options, new)) == [
+        "already there",
+        "already there",
+        "imported",
+    ]
     assert [row for row in new.rows() if row in before] == before
     assert new.found(user) == {"user": "ann", "cart": 1}
     assert (new.found(other), new.found(late)) == ({"user": "bob"}, {"user": "late"})
@@ -148,8 +152,8 @@ def test_a_user_who_logged_out_while_moving_is_not_brought_back(
     moving.visit(user, log_out)
     old.visit(stale, put(user="ann"))  # an old server writes it once more
 
-    assert whys(moved(kind, options, new, dry_run=True)) == ["logged out"]
-    assert whys(moved(kind, options, new)) == ["logged out"]
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
     assert new.found(before) == {}
 
 
@@ -162,10 +166,10 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(
     old.begun(user="bob")
     del calls[:]
 
-    assert whys(moved(kind, options, new, dry_run=True)) == ["already there", "moved"]
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["already there", "imported"]
     elsewhere = new.with_()
     object.__setattr__(elsewhere, "table", new.table + "-none")
-    assert whys(moved(kind, options, elsewhere, dry_run=True)) == ["moved", "moved"]
+    assert summarize(run_import(kind, options, elsewhere, dry_run=True)) == ["imported", "imported"]
     assert set(calls.names) == {"GetItem"}
 
 
@@ -173,9 +177,9 @@ def test_special_keys_are_promoted(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """An index finds a session that was moved, also one that holds objects of other classes."""
-    user = old.begun(userId="ann", when=Found("an object"))
+    user = old.begun(userId="ann", when=SourceSession("an object"))
 
-    moved(kind, options, new, more={"special_keys": "userId"})
+    run_import(kind, options, new, more={"special_keys": "userId"})
 
     assert (new.row(user) or {})["userId"] == {"S": "ann"}
 
@@ -187,7 +191,7 @@ def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
     more = {"hash_ids": "true", "encryption_keys": KEY}
     user = old.begun(user="ann")
 
-    moved(kind, options, new, more=more)
+    run_import(kind, options, new, more=more)
 
     assert new.with_(**more).found(user) == {"user": "ann"}
     assert new.row(user) is None
@@ -200,8 +204,8 @@ def test_an_id_stands_in_nothing_that_is_told(
     """What is told of a session is a digest."""
     user = old.begun(user="ann")
 
-    (found,) = origin(kind, options).sessions(lambda: 0.0)
-    done = moved(kind, options, new)
+    (found,) = create_reader(kind, options).sessions(lambda: 0.0)
+    done = run_import(kind, options, new)
 
     assert user.id not in repr((found, done))
     assert found.text not in repr(found)

@@ -47,7 +47,7 @@ def _answers(client: redis.Redis) -> bool:
         return False
 
 
-def home(kind: str, folder: Path, redis_url: str) -> Mapping[str, str]:
+def create_backend(kind: str, folder: Path, redis_url: str) -> Mapping[str, str]:
     """Return the options of a backend of that kind, with nothing in it."""
     if kind == "ext:redis":
         client = redis.Redis.from_url(redis_url)

@@ -1,4 +1,4 @@
-"""What `transfer` leaves where it is, and says so; and where it cannot begin or go on."""
+"""What `import_sessions` leaves where it is, and says so; and where it cannot begin or go on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 import redis
 
 from beaker_dynamodb.errors import OptionError, Unavailable, digest
-from beaker_dynamodb.migration.bulk import transfer
-from beaker_dynamodb.migration.readers import TYPES, origin
+from beaker_dynamodb.migration.bulk import import_sessions
+from beaker_dynamodb.migration.readers import TYPES, create_reader
 from tests.beaker.overlap import Site
-from tests.moving.runs import moved, session_rows, where, whys
+from tests.moving.runs import run_import, session_rows, summarize, where
 from tests.servers import free_port
 
 
@@ -40,7 +40,7 @@ def test_no_code_of_a_pickle_is_run(
     ran: list[object] = []
     monkeypatch.setattr("os.putenv", lambda *args: ran.append(args))
 
-    assert whys(moved(kind, options, new)) == ["moved"]
+    assert summarize(run_import(kind, options, new)) == ["imported"]
     assert ran == []
 
 
@@ -71,10 +71,10 @@ def test_what_is_unreadable_or_no_session_is_told_and_passed_over(
         client.set("beaker_cache:another:key", b"")
         client.close()
 
-    done = moved(kind, options, new)
+    done = run_import(kind, options, new)
 
     assert new.found(user) == {"user": "ann"}
-    told = {one.session: getattr(one, "why", "moved") for one in done}
+    told = {one.session: getattr(one, "reason", "imported") for one in done}
     assert told[digest("c" * 32)] == "no session"
     assert told[digest("d" * 32)] == "unreadable"
     assert len(done) == 4
@@ -92,9 +92,9 @@ def test_a_dbm_that_is_damaged_is_told_and_passed_over(
     (folder / f"{'d' * 32}.dbm.dat").write_bytes(b"")
     (folder / f"{'d' * 32}.dbm.dir").write_bytes(damaged)
 
-    done = moved(kind, options, new)
+    done = run_import(kind, options, new)
 
-    assert whys(done) == ["moved", "unreadable"]
+    assert summarize(done) == ["imported", "unreadable"]
     assert new.found(user) == {"user": "ann"}
 
 
@@ -106,8 +106,8 @@ def test_a_session_over_the_ceiling_is_told(
     small = old.begun(text="y")
 
     for dry_run in (True, False):
-        done = moved(kind, options, new, dry_run=dry_run, more={"max_value_size": 2000})
-        assert whys(done) == ["moved", "too large"]
+        done = run_import(kind, options, new, dry_run=dry_run, more={"max_value_size": 2000})
+        assert summarize(done) == ["imported", "too large"]
     assert new.found(small) == {"text": "y"}
 
 
@@ -116,12 +116,12 @@ def test_a_run_that_is_stopped_is_whole_and_goes_on_later(
 ) -> None:
     """What was yielded stands; the writes that were under way are done or were never begun."""
     users = [old.begun(user=n) for n in range(12)]
-    run = transfer(origin(kind, options), where(new), workers=2)
+    run = import_sessions(create_reader(kind, options), where(new), workers=2)
     first = next(iter(run))
     run.close()  # type: ignore[attr-defined]  # a generator's
 
     assert digest_of_rows(new) >= {first.session}
-    assert set(whys(moved(kind, options, new))) == {"already there", "moved"}
+    assert set(summarize(run_import(kind, options, new))) == {"already there", "imported"}
     assert [new.found(user) for user in users] == [{"user": n} for n in range(12)]
 
 
@@ -149,7 +149,7 @@ def digest_of_rows(new: Site) -> set[str]:
 def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], words: str) -> None:
     """Before anything is read."""
     with pytest.raises(OptionError, match=words):
-        origin(kind, options)
+        create_reader(kind, options)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_a_library_that_is_missing_is_named(
     """With the extra that brings it."""
     monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[moving\]'"):
-        origin(kind, {"url": url})
+    with pytest.raises(OptionError, match=r"pip install 'beaker-dynamodb\[migration\]'"):
+        create_reader(kind, {"url": url})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,10 @@ def test_an_origin_that_cannot_be_read_is_no_empty_one(
     kind: str, options: dict[str, str], new: Site
 ) -> None:
     """It raises, and so does its count."""
-    for ask in (lambda: origin(kind, options).count(), lambda: moved(kind, options, new)):
+    for ask in (
+        lambda: create_reader(kind, options).count(),
+        lambda: run_import(kind, options, new),
+    ):
         with pytest.raises(Unavailable):
             ask()
 
@@ -191,8 +194,8 @@ def test_a_database_that_is_not_there_is_not_made(new: Site, tmp_path: Path) -> 
     options = {"url": f"sqlite:///{tmp_path}/misspelled.db?timeout=1"}
 
     for ask in (
-        lambda: origin("ext:database", options).count(),
-        lambda: moved("ext:database", options, new, dry_run=True),
+        lambda: create_reader("ext:database", options).count(),
+        lambda: run_import("ext:database", options, new, dry_run=True),
     ):
         with pytest.raises(Unavailable, match=r"there is no database .*misspelled\.db'"):
             ask()
@@ -203,7 +206,7 @@ def test_a_database_in_memory_is_asked(new: Site) -> None:
     """What names no file is SQLite's own matter."""
     for url in ("sqlite:///:memory:", "sqlite://", "sqlite:///file::memory:?uri=true"):
         with pytest.raises(Unavailable, match="cannot be read: OperationalError"):
-            moved("ext:database", {"url": url}, new, dry_run=True)
+            run_import("ext:database", {"url": url}, new, dry_run=True)
 
 
 def test_the_count_is_that_of_the_sessions(
@@ -213,7 +216,7 @@ def test_the_count_is_that_of_the_sessions(
     for n in range(3):
         old.begun(n=n)
 
-    assert origin(kind, options).count() == 3
+    assert create_reader(kind, options).count() == 3
 
 
 @pytest.mark.parametrize("kind", ["ext:redis", "ext:database"])
@@ -230,7 +233,7 @@ def test_every_page_is_read(
     for n in range(40):
         old.begun(n=n)
 
-    assert whys(moved(kind, options, new, dry_run=True)) == ["moved"] * 40
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["imported"] * 40
 
 
 def test_every_type_is_tried() -> None:

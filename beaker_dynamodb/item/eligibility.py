@@ -1,0 +1,90 @@
+"""Decide whether a session of the source backend may be imported, and when its row expires. Pure.
+
+Requests under `migrate_from` and the command `import` call the same function, so a session is
+treated alike whichever of them meets it first.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from beaker_dynamodb.item.envelope import ACCESSED, CREATED, PLACES, read_time
+from beaker_dynamodb.item.record import Attribute, Schema, promote
+from beaker_dynamodb.item.safe_load import load_session
+
+#: The seconds that Beaker adds to a session's timeout for its backend (beaker/session.py:187).
+BEAKER_TIMEOUT_PADDING: Final = 120
+#: Why a session is not imported.
+EXPIRED: Final = "expired"
+LOGGED_OUT: Final = "logged out"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPolicy:
+    """The application's settings that a decision depends on.
+
+    Args:
+        timeout: `session.timeout` in seconds, without Beaker's padding; None if there is none.
+        lifetime: of a row from its last save on, in seconds; None for ever.
+        max_size: the maximum size of a value in bytes, inflated.
+        schema: names the session keys that are promoted to attributes.
+        envelope: the option.
+    """
+
+    timeout: float | None
+    lifetime: float | None
+    max_size: int
+    schema: Schema
+    envelope: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Importable:
+    """A session that may be imported. Times are in epoch seconds.
+
+    `expires` is that of its row, None for never; `created` is None if it cannot be read.
+    """
+
+    expires: int | None
+    created: float | None = None
+    promoted: dict[str, Attribute] = field(default_factory=dict, repr=False)
+
+
+def decide_import(
+    text: str,
+    policy: ImportPolicy,
+    now: float,
+    *,
+    source_expires: float | None = None,
+    written: float | None = None,
+) -> Importable | str:
+    """Return what the row needs, or the reason why the session is not imported.
+
+    The row expires when the last save of the text would have made it expire. If the source backend
+    has an expiry of its own, the earlier of the two holds: a row that lived longer than `timeout`
+    after its last access would not be touched in time.
+
+    Args: *source_expires* and *written* are what the backend says about the session, in epoch
+    seconds; None if it says nothing. *written* counts if no access time can be read in the text.
+    """
+    values = load_session(text, policy.envelope, policy.max_size)
+    if values is not None and values.keys() <= PLACES:  # what Beaker's own delete() leaves behind
+        return LOGGED_OUT
+    values = values or {}
+    accessed = read_time(values, ACCESSED)
+    since = written if accessed is None else accessed
+    if source_expires is not None and source_expires <= now:
+        return EXPIRED
+    timeout = policy.timeout
+    if timeout is not None and since is not None and now - since > timeout:  # beaker/session.py:447
+        return EXPIRED
+    # Without a timeout no age ends a session: its row lives as long as if it were saved now.
+    saved = now if timeout is None or since is None else min(since, now)
+    expires = None if policy.lifetime is None else math.ceil(saved + policy.lifetime)
+    if source_expires is not None:
+        own = math.ceil(source_expires)
+        expires = own if timeout is None or expires is None else min(expires, own)
+    promoted, _ = promote(values, policy.schema)
+    return Importable(expires, read_time(values, CREATED), promoted)

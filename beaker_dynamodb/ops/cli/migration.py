@@ -1,0 +1,102 @@
+"""The command `import`, which imports sessions from another backend.
+
+Outcomes are counted by reason. A session whose user would be logged out is named on stderr.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import click
+
+from beaker_dynamodb.config import parsers
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
+from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
+from beaker_dynamodb.migration.readers import TYPES, create_reader
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.cli.arguments import pairs, with_output, with_table
+from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.frame import NO, example
+
+_IMPORTED = "imported"
+
+
+@click.command(
+    "import",
+    epilog=example(
+        "import -c app.ini --from file --from-option data_dir=/var/app --dry-run",
+        "import -c app.ini --from ext:redis --from-option url=redis://cache/0",
+    ),
+)
+@click.option("--from", "kind", required=True, type=click.Choice([*TYPES]), help="The old backend.")
+@click.option(
+    "--from-option",
+    "source_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=pairs,
+    help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Read both sides, and write nothing.")
+@with_table
+@with_output
+def import_(
+    kind: str,
+    source_options: Mapping[str, str],
+    application: Application,
+    output: Output,
+    *,
+    dry_run: bool,
+) -> int:
+    """Import the live sessions of another backend into the table.
+
+    Ids and expiry stay the same, and no existing row is overwritten. Run it while the application
+    runs, and again until nothing is left to import. The application's session.timeout is read from
+    -c, or given as -o timeout=3600. The exit code is 1 if a session cannot be read or is too large.
+    """
+    if application.kind != "session":
+        raise OptionError("only sessions are imported; a cache fills itself again")
+    timeout = _parse_timeout(application)
+    reader = create_reader(kind, source_options, timeout)
+    counts = Counter[str]()
+    title = f"sessions from {kind}" + (" (dry run)" if dry_run else "")
+    outcomes = import_sessions(reader, application.options, timeout=timeout, dry_run=dry_run)
+    with output.progress(title, reader.count()) as advance:
+        try:
+            for outcome in outcomes:
+                counts[_IMPORTED if isinstance(outcome, Imported) else outcome.reason] += 1
+                advance(1)
+                if isinstance(outcome, Skipped) and outcome.reason in LOST:
+                    detail = f": {outcome.detail}" if outcome.detail else ""
+                    output.remark(f"session {outcome.session}: {outcome.reason}{detail}")
+        except (KeyboardInterrupt, DynamoDBBackendError):
+            total, imported = counts.total(), counts[_IMPORTED]
+            output.remark(
+                f"stopped after {total:,} sessions, {imported:,} of them imported;"
+                " run it again to continue"
+            )
+            raise
+    skipped = {reason: count for reason, count in sorted(counts.items()) if reason != _IMPORTED}
+    result = {"dry_run": dry_run, _IMPORTED: counts[_IMPORTED], "skipped": skipped}
+    output.answer(result, _format_lines(counts[_IMPORTED], skipped, dry_run=dry_run))
+    return NO if LOST & skipped.keys() else 0
+
+
+def _format_lines(imported: int, skipped: Mapping[str, int], *, dry_run: bool) -> Iterator[str]:
+    yield f"{imported:,} would be imported" if dry_run else f"{imported:,} imported"
+    for reason, count in skipped.items():
+        yield f"{count:,} skipped: {reason}"
+
+
+def _parse_timeout(application: Application) -> float | None:
+    """Return Beaker's own timeout, in seconds; None if there is none."""
+    given = application.settings.get("timeout")
+    try:
+        return None if given in {None, ""} else parsers.some_seconds(given)
+    except parsers.BadValue as error:
+        message = f"Beaker's option 'timeout' is {given!r}; expected {error}"
+    raise OptionError(message)
+
+
+COMMANDS = (import_,)

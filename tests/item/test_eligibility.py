@@ -1,0 +1,121 @@
+"""Which sessions of a source backend are imported, and when their rows expire."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.item.eligibility import (
+    EXPIRED,
+    LOGGED_OUT,
+    Importable,
+    ImportPolicy,
+    decide_import,
+)
+from beaker_dynamodb.item.record import Schema
+from tests.item.test_safe_load import Color, text_of
+
+NOW = 1000.0
+SCHEMA = Schema(special=(("user", "S"),))
+OPAQUE = "QUJD"
+
+
+def policy(timeout: float | None = None, lifetime: float | None = 100) -> ImportPolicy:
+    """Give the settings of an application."""
+    return ImportPolicy(timeout, lifetime, 100_000, SCHEMA)
+
+
+def expires(decision: Importable | str) -> int | str | None:
+    """Return the row's expiry, or the reason why there is none."""
+    return decision if isinstance(decision, str) else decision.expires
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        (900, 1020),
+        (5000, 1120),  # an access time of the future, of a clock that was wrong, counts as now
+        ("900", 1120),
+        (True, 1120),
+        (float("nan"), 1120),
+        (float("inf"), 1120),
+        (10**400, 1120),
+        (879.9, EXPIRED),
+        (880, 1000),  # later than its timeout, not at it
+        (0, EXPIRED),
+    ],
+)
+def test_a_row_expires_when_the_last_save_would_have_made_it_expire(
+    stamp: object, expected: object
+) -> None:
+    """Only a number is a time; without one the session counts as saved now."""
+    text = text_of({"_accessed_time": stamp})
+
+    assert expires(decide_import(text, policy(120, 120), NOW)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "source_expires", "written", "expected"),
+    [
+        (policy(200, 320), None, None, 1320),
+        (policy(200, 320), None, 900.5, 1221),
+        (policy(200, 320), None, 700, EXPIRED),
+        (policy(200, 320), 1100.5, 900.5, 1101),
+        (policy(200, 320), 5000, 900.5, 1221),
+        (policy(200, 320), 1000, None, EXPIRED),
+        (policy(None, 300), None, 1, 1300),
+        (policy(None, 300), 5000, 1, 5000),
+        (policy(None, None), None, 1, None),
+        (policy(None, None), 1100, 1, 1100),
+    ],
+)
+def test_what_the_backend_says_counts_for_an_opaque_session(
+    settings: ImportPolicy,
+    source_expires: float | None,
+    written: float | None,
+    expected: object,
+) -> None:
+    """The earlier of two expiries holds under a timeout; without one the backend's own does."""
+    decision = decide_import(OPAQUE, settings, NOW, source_expires=source_expires, written=written)
+
+    assert expires(decision) == expected
+
+
+def test_the_access_time_in_the_text_counts_before_the_time_of_the_write() -> None:
+    """A file may be copied, which makes it look new."""
+    text = text_of({"_accessed_time": 900})
+
+    assert expires(decide_import(text, policy(200, 320), NOW, written=999)) == 1220
+
+
+def test_an_importable_session_has_its_creation_time_and_promoted_keys() -> None:
+    """They are what its row needs beside the text."""
+    text = text_of({"_creation_time": 5.5, "user": "ann", "n": 1})
+
+    assert decide_import(text, policy(), NOW) == Importable(1100, 5.5, {"user": "ann"})
+    assert decide_import(OPAQUE, policy(), NOW) == Importable(1100)
+
+
+@pytest.mark.parametrize("values", [{}, {"_domain": None, "_path": "/"}, {"_path": "/"}])
+def test_what_delete_leaves_is_a_logout(values: dict[str, Any]) -> None:
+    """Beaker's bookkeeping alone."""
+    assert decide_import(text_of(values), policy(), NOW) == LOGGED_OUT
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("key", [5, None, True, 1.5, b"_path", ("_path",), Color.RED, "x" * 256])
+def test_a_session_with_a_key_of_any_other_kind_is_not_empty(key: object, protocol: int) -> None:
+    """No such key is kept, and yet one was there: the session would be lost in an import."""
+    text = text_of({"_path": "/", key: 1}, protocol)
+
+    assert isinstance(decide_import(text, policy(), NOW), Importable)
+
+
+def test_an_opaque_session_is_not_known_to_be_empty() -> None:
+    """It is imported."""
+    text = base64.b64encode(b"encrypted").decode()
+
+    assert isinstance(decide_import(text, policy(), NOW), Importable)
