@@ -7,7 +7,6 @@ close to one of ours is an error.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,7 +33,6 @@ LEFTOVERS = frozenset(
 _FOREIGN = ("session.", "cache.", "beaker.")
 #: What begins with the second belongs to the backend that the first names.
 _MOVING, _FORMERS = "migrate_from", "migrate_from."
-_CLOSE = 0.75
 
 _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
 _defaults: dict[str, object] = {}
@@ -129,18 +127,9 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
 
 def _refuse_near(name: str, names: Iterable[str]) -> None:
     """Refuse a name that is close to one of *names*, which stand in one case of letters."""
-    near = nearest(name, names)
+    near = parsers.find_nearest(name, names, ENVIRONMENT)
     if near:
         raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Find the one of *names* that was meant by a misspelled one, None where none is close."""
-    shared = ENVIRONMENT if name.startswith(ENVIRONMENT) else ""
-    typed = name.removeprefix(shared).lower()
-    known = {known.removeprefix(shared).lower(): known for known in names}
-    near = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE)
-    return known[near[0]] if near else None
 
 
 def _unknown(name: str, names: Iterable[str]) -> None:
@@ -167,7 +156,7 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
     """
     if name in _NAMES or name == "url" or name in LEFTOVERS:
         return True
-    if name.startswith(_FORMERS) or (or_near and nearest(name, _NAMES)):
+    if name.startswith(_FORMERS) or (or_near and parsers.find_nearest(name, _NAMES)):
         return True
     _refuse_near(name, _NAMES)
     return False

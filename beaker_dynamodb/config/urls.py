@@ -6,7 +6,6 @@ url of another scheme is another backend's.
 
 from __future__ import annotations
 
-import difflib
 import re
 import urllib.parse
 
@@ -15,7 +14,6 @@ from beaker_dynamodb.errors import OptionError
 
 EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
 _SCHEME = "dynamodb"
-_CLOSE = 0.75
 _REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 #: What a region looks like where no table is named: a table's name alone would be taken for one.
 _OF_AWS = re.compile(r"([a-z]+-){2,}\d+", re.ASCII)
@@ -31,7 +29,7 @@ def options_in(url: object) -> dict[str, object] | None:
     place, _, query = url.strip().partition("?")
     scheme, _, path = place.partition(":")
     if scheme.lower() != _SCHEME:
-        if difflib.get_close_matches(scheme.lower(), [_SCHEME], cutoff=_CLOSE):
+        if parsers.find_nearest(scheme, [_SCHEME]):
             raise OptionError(EXPECTED)
         return None
     if parsers.has_comment(url):

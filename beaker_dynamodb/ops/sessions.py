@@ -23,6 +23,7 @@ from beaker_dynamodb.errors import (
     DynamoDBBackendError,
     OptionError,
     TableMissing,
+    say_table_missing,
 )
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
@@ -220,7 +221,7 @@ def _index(of: Rows, name: str) -> str:
     is_ = provision.describe(of.table.client, of.table.name)
     if is_ is None:
         facts = CallFacts("DescribeTable", of.table.name, of.table.client.region)
-        raise TableMissing("the table does not exist in this region and account", call=facts)
+        raise TableMissing(say_table_missing(), call=facts)
     named = [index.name for index in is_.indexes if index.attribute == name]
     if not named:
         raise OptionError(

@@ -48,7 +48,7 @@ def test_each_forked_child_has_a_client_of_its_own(
 def test_a_child_forked_in_c_has_a_client_of_its_own(
     transport: str, dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """uWSGI's fork runs none of Python's callbacks: the first call of the child finds out."""
+    """UWSGI's fork runs none of Python's callbacks: the first call of the child finds out."""
     manager = apps.manager(dynamodb_local, alice, "alice", transport=transport)
     assert manager["session"] == "text"
     before = client_of(manager)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.errors import OptionError, TableMissing, shown
+from beaker_dynamodb.errors import OptionError, TableMissing, say_table_missing, shown
 from beaker_dynamodb.ops.application import Application, application
 from beaker_dynamodb.ops.cli.drawing import Output
 
@@ -104,11 +104,7 @@ def with_table(command: Command) -> Command:
             if call is not None and call.table != table:  # one that sessions are imported from
                 raise
         # Said anew, with the caller's own words; the library knows the table's name alone.
-        raise TableMissing(
-            f"there is no table {table!r} in this region and account; `{application.creates()}`"
-            " creates it",
-            call=call,
-        )
+        raise TableMissing(say_table_missing(table, application.creates()), call=call)
 
     return with_application(reached)
 

@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import patient, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
@@ -154,9 +154,7 @@ def _typed(asked: str) -> str:
 
 
 def _missing(application: Application) -> str:
-    name = application.options.table
-    creates = application.creates()
-    return f"there is no table {name!r} in this region and account; `{creates}` creates it"
+    return say_table_missing(application.options.table, application.creates())
 
 
 def _lines(is_: Description, done: str) -> Iterator[str]:

@@ -5,10 +5,10 @@ Facts: the identity that the client tells, and the server's clock beside ours.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.identity import Identity
 from beaker_dynamodb.ops.doctor.finding import Finding
 
@@ -78,13 +78,13 @@ def place(
     Args: *regions* are those that boto3 knows; *own* is an endpoint that was configured.
     """
     if own is None and regions and who.region not in regions:
-        near = difflib.get_close_matches(who.region, regions, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        near = find_nearest(who.region, regions)
+        meant = f"; did you mean {near!r}?" if near else ""
         yield Finding(
             "warning",
             "region",
             f"{who.region!r} is none that boto3 knows{meant}",
-            "region = " + near[0] if near else "pip install -U boto3, if it is a new one",
+            f"region = {near}" if near else "pip install -U boto3, if it is a new one",
         )
     else:
         yield Finding("ok", "region", who.region)
