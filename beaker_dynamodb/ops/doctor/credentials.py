@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from beaker_dynamodb.config.parsers import find_nearest
-from beaker_dynamodb.dynamodb.identity import Identity
+from beaker_dynamodb.dynamodb.diagnostics import Identity
+from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.ops.doctor.finding import Finding
 
 #: AWS refuses a signature that is older; a tenth of it is a clock that runs away.
@@ -91,11 +92,9 @@ def place(
     yield Finding("ok", "endpoint", who.endpoint)
 
 
-def transport(carried: tuple[str, str] | None) -> Iterator[Finding]:
+def transport(current: Transport) -> Iterator[Finding]:
     """What carries a call, and why."""
-    if carried is not None:
-        name, why = carried
-        yield Finding("ok", "transport", f"{name}: {why}" if why else name)
+    yield Finding("ok", "transport", f"{current.name}: {current.why}")
 
 
 def clock(theirs: float | None, ours: float) -> Iterator[Finding]:

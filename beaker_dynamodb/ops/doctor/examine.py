@@ -18,8 +18,13 @@ from typing import Final
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regions_of
-from beaker_dynamodb.dynamodb.probes import Probe, probes
+from beaker_dynamodb.dynamodb.diagnostics import (
+    PermissionCheck,
+    check_permissions,
+    get_identity,
+    list_regions,
+    read_server_clock,
+)
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.migration.source import MADE_BY_LOOKING, Backend, make_ready, place_of
@@ -149,11 +154,11 @@ def _former(application: Application, runtime: Runtime, *, read_only: bool) -> I
 
 def _reached(application: Application, client: Client, runtime: Runtime) -> Iterator[Finding]:
     """Look at who we are, and where the calls go."""
-    who = identity(client)
+    who = get_identity(client)
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, runtime.clock(), local=local)
-    yield from credentials.place(who, regions_of(client), own=application.options.endpoint_url)
-    yield from credentials.transport(carrier(client))
+    yield from credentials.place(who, list_regions(client), own=application.options.endpoint_url)
+    yield from credentials.transport(client.transport())
 
 
 def _found(
@@ -167,7 +172,7 @@ def _found(
         refused = list(table.undescribed(application, error))
         yield from refused
         if exit_code(iter(refused)):  # the key, or the clock
-            yield from credentials.clock(clock_of(error), runtime.clock())
+            yield from credentials.clock(read_server_clock(error), runtime.clock())
             return
     else:
         if is_ is None:
@@ -178,13 +183,13 @@ def _found(
         if is_.schema() != ought.ought():
             return  # what follows could only say the same in other words
     key = own_key(mine, application.kind, runtime)
-    ranged = application.options.range_key is not None and application.kind == "cache"
-    made: list[Probe] = []
-    for probe in probes(mine.table, key, ranged=ranged):
-        made.append(probe)
-        if isinstance(probe.error, Unavailable):
+    with_query = application.options.range_key is not None and application.kind == "cache"
+    made: list[PermissionCheck] = []
+    for check in check_permissions(mine.table, key, with_query=with_query):
+        made.append(check)
+        if isinstance(check.error, Unavailable):
             break
-    clock = next((probe.clock for probe in made if probe.clock is not None), None)
+    clock = next((check.clock for check in made if check.clock is not None), None)
     yield from credentials.clock(clock, runtime.clock())
     findings = list(table.permissions(_policy(application), made))
     yield from findings

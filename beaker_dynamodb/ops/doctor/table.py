@@ -1,6 +1,6 @@
 """The table as the application finds it: its shape, what it may do there, and a row that lives.
 
-Facts: the description, the probes, the round trip.
+Facts: the description, the permission checks, the round trip.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.dynamodb.probes import Probe
+from beaker_dynamodb.dynamodb.diagnostics import PermissionCheck
 from beaker_dynamodb.errors import (
     AccessRefused,
     DynamoDBBackendError,
@@ -128,21 +128,21 @@ def undescribed(application: Application, error: AccessRefused) -> Iterator[Find
         )
 
 
-def permissions(role: str, made: Iterable[Probe]) -> Iterator[Finding]:
+def permissions(role: str, made: Iterable[PermissionCheck]) -> Iterator[Finding]:
     """Each call that the application makes, made once on a key that nobody has."""
     may = []
-    for probe in made:
-        if probe.error is None:
-            may.append(probe.operation)
-        elif isinstance(probe.error, AccessRefused):
+    for check in made:
+        if check.error is None:
+            may.append(check.operation)
+        elif isinstance(check.error, AccessRefused):
             yield Finding(
                 "error",
                 "permissions",
-                f"the application needs dynamodb:{probe.operation}, and AWS refuses it",
+                f"the application needs dynamodb:{check.operation}, and AWS refuses it",
                 role,
             )
         else:
-            yield failed("permissions", probe.error)
+            yield failed("permissions", check.error)
     if may:
         yield Finding("ok", "permissions", ", ".join(may))
 
