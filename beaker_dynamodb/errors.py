@@ -79,6 +79,16 @@ def shown(value: object) -> str:
     return mask(_without_user(repr(value)))
 
 
+def say_table_missing(table: str | None = None, command: str = "") -> str:
+    """Return the sentence that *table* does not exist, and that *command* creates it, if given.
+
+    Without its name it is "the table": the facts of the failed call name it then.
+    """
+    named = "the table" if table is None else f"table {table!r}"
+    creates = f"; `{command}` creates it" if command else ""
+    return f"{named} does not exist in this region and account{creates}"
+
+
 def _without_user(text: str) -> str:
     """Hide all that stands between a scheme, or the beginning, and the last `@`: it may be a user.
 

@@ -16,7 +16,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.sources import Kind, configure, parse
 from beaker_dynamodb.dynamodb.connection import Connection, given_client
-from beaker_dynamodb.dynamodb.identity import Identity
+from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
 from beaker_dynamodb.logs import log_once_a_minute

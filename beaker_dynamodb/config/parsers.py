@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import ipaddress
 import math
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from beaker_dynamodb.errors import shown
@@ -38,6 +39,8 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
 #: No space and nothing else that a header cannot hold.
 _WORD = re.compile(r"[!-~]+", re.ASCII)
+#: How alike a misspelled name and the right one are, as `difflib` counts it.
+_CLOSE = 0.75
 #: Why a value with a comment behind it is refused, whatever option it is given to.
 COMMENT = (
     "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
@@ -60,6 +63,18 @@ _NONE = "none"
 
 class BadValue(Exception):
     """The value cannot be read; the only argument says what is expected."""
+
+
+def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | None:
+    """Return the one of *names* that a misspelled *name* probably means; None if none is close.
+
+    Case makes no difference. If *name* begins with *prefix*, what follows it is compared alone: a
+    long beginning that all names share would make any two of them look alike.
+    """
+    shared = prefix if name.startswith(prefix) else ""
+    short = {known.removeprefix(shared).lower(): known for known in names}
+    near = difflib.get_close_matches(name.removeprefix(shared).lower(), short, n=1, cutoff=_CLOSE)
+    return short[near[0]] if near else None
 
 
 def has_comment(value: object) -> bool:

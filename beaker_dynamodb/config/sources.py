@@ -7,7 +7,6 @@ close to one of ours is an error.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
@@ -41,7 +40,6 @@ LEFTOVERS = frozenset(
 _FOREIGN = ("session.", "cache.", "beaker.")
 #: Options with the prefix belong to the source backend, which the first option names.
 _MIGRATE_FROM, _SOURCE_PREFIX = "migrate_from", "migrate_from."
-_CLOSE = 0.75
 
 # What a `url` may look like: `dynamodb://REGION/TABLE?option=value`, in place of many options
 _URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
@@ -141,7 +139,7 @@ def _options_in_url(url: object) -> dict[str, object] | None:
     place, _, query = url.strip().partition("?")
     scheme, _, path = place.partition(":")
     if scheme.lower() != _SCHEME:
-        if difflib.get_close_matches(scheme.lower(), [_SCHEME], cutoff=_CLOSE):
+        if parsers.find_nearest(scheme, [_SCHEME]):
             raise OptionError(_URL_EXPECTED)
         return None
     if parsers.has_comment(url):
@@ -188,18 +186,9 @@ def _named(layer: Mapping[str, object]) -> dict[str, object]:
 
 def _refuse_near(name: str, names: Iterable[str]) -> None:
     """Refuse a name that is close to one of *names*, which stand in one case of letters."""
-    near = nearest(name, names)
+    near = parsers.find_nearest(name, names, ENVIRONMENT)
     if near:
         raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Find the one of *names* that was meant by a misspelled one, None where none is close."""
-    shared = ENVIRONMENT if name.startswith(ENVIRONMENT) else ""
-    typed = name.removeprefix(shared).lower()
-    known = {known.removeprefix(shared).lower(): known for known in names}
-    near = difflib.get_close_matches(typed, known, n=1, cutoff=_CLOSE)
-    return known[near[0]] if near else None
 
 
 def _unknown(name: str, names: Iterable[str]) -> None:
@@ -226,7 +215,7 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
     """
     if name in _NAMES or name == "url" or name in LEFTOVERS:
         return True
-    if name.startswith(_SOURCE_PREFIX) or (or_near and nearest(name, _NAMES)):
+    if name.startswith(_SOURCE_PREFIX) or (or_near and parsers.find_nearest(name, _NAMES)):
         return True
     _refuse_near(name, _NAMES)
     return False

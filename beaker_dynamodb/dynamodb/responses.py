@@ -22,6 +22,7 @@ from beaker_dynamodb.errors import (
     TableMismatch,
     TableMissing,
     Unavailable,
+    say_table_missing,
 )
 
 #: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
@@ -276,11 +277,11 @@ def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendEr
     kind = ERRORS.get(failure.code)
     if kind is TableMissing:
         region = f" -o region={call.region}" if call.region else ""
+        missing = say_table_missing(
+            command=f"beaker-dynamodb table create -o table={call.table}{region}"
+        )
         return TableMissing(
-            f"the table does not exist in this region and account; `beaker-dynamodb table create"
-            f" -o table={call.table}{region}` creates it, with the application's other options"
-            " or its ini file (-c)",
-            call=call,
+            f"{missing}, with the application's other options or its ini file (-c)", call=call
         )
     if kind is AccessRefused and failure.code != "AccessDeniedException":
         return AccessRefused("AWS does not accept the credentials", call=call)

@@ -6,6 +6,7 @@ survey that ends at the first corrupt row finds nothing behind it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,6 @@ from typing import Any, Final, Literal
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.responses import units
 from beaker_dynamodb.dynamodb.rows import GRACE
-from beaker_dynamodb.dynamodb.sizes import billed
 from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
@@ -32,6 +32,9 @@ ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
 _SMALL_PAGE: Final = 100
 #: More rows than a page of a megabyte holds; AWS refuses a limit that is no 32-bit integer.
 _LARGEST_PAGE: Final = 1_000_000
+#: AWS: DynamoDB item sizes and formats.
+_NESTING_BYTES: Final = 3
+_MAX_NUMBER_BYTES: Final = 21
 #: What every row of ours has, and another store's has not.
 _OURS: Final = frozenset({"data", "rev"})
 
@@ -221,7 +224,7 @@ def _filter(table: Table, ask: ScanQuery) -> dict[str, Any]:
 
 
 def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> ScannedRow:
-    key, size = table.key_of(item), billed(item)
+    key, size = table.key_of(item), count_billed_bytes(item)
     told = plain(item.get(table.schema.ttl, {}))
     expires = told if isinstance(told, Decimal) and told.is_finite() else None
     record, wrong = None, ""
@@ -236,3 +239,43 @@ def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: boo
     elif whole:
         wrong = ANOTHER_STORE
     return ScannedRow(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)
+
+
+def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
+    """Count the bytes that AWS bills for an item, without the overhead of storage.
+
+    AWS, "DynamoDB item sizes and formats": names and texts count in UTF-8, a number about one byte
+    for two digits and one more, a list or map three bytes and one for each member.
+    """
+    size, left = sum(map(_count_text, item)), list(item.values())
+    while left:
+        ((kind, value),) = left.pop().items()
+        if kind in {"L", "M"}:
+            size += _NESTING_BYTES + len(value)
+            size += sum(map(_count_text, value)) if kind == "M" else 0
+            left += value.values() if kind == "M" else value
+        elif kind in {"SS", "NS", "BS"}:
+            left += ({kind[0]: member} for member in value)
+        else:
+            size += _count_scalar(kind, value)
+    return size
+
+
+def _count_scalar(kind: str, value: Any) -> int:
+    if kind == "S":
+        return _count_text(value)
+    if kind == "B":
+        return len(value)
+    return _count_number(value) if kind == "N" else 1  # BOOL and NULL
+
+
+def _count_text(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _count_number(text: str) -> int:
+    """Count a number: zeros at either end are not stored."""
+    mantissa = text.lower().partition("e")[0]
+    digits = mantissa.lstrip("+-").replace(".", "").strip("0")
+    sign = 1 if text.startswith("-") else 0
+    return min(_MAX_NUMBER_BYTES, math.ceil(len(digits) / 2) + 1 + sign)

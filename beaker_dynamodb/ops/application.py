@@ -14,6 +14,7 @@ from typing import Any
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
 from beaker_dynamodb.provisioning.features import NONE, Features
@@ -140,7 +141,7 @@ def find_unread(
     known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
     for name in _settings(config, given or {}, cache):
         if name not in known and not sources.is_known(name, or_near=True):
-            yield name, sources.nearest(name, known)
+            yield name, find_nearest(name, known)
 
 
 def settings_prefix(cache: str | None) -> str:
@@ -206,7 +207,7 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     if backend in beaker_settings.OURS:
         return
     what = f"is {shown(backend)}, not 'ext:dynamodb'" if backend else "is not set"
-    if backend and sources.nearest(str(backend), beaker_settings.OURS):
+    if backend and find_nearest(str(backend), beaker_settings.OURS):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
         f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or give"
@@ -235,6 +236,6 @@ def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
     """
     for name in given:
         if name not in beaker_settings.own(kind) and not sources.is_known(name):
-            near = sources.nearest(name, beaker_settings.own(kind))
+            near = find_nearest(name, beaker_settings.own(kind))
             hint = f"did you mean {near!r}?" if near else "README lists all options"
             raise OptionError(f"unknown option {shown(name)}; {hint}")

@@ -10,8 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.dynamodb.sizes import OVERHEAD
-
 #: When these prices were looked at, and where (https://aws.amazon.com/dynamodb/pricing/).
 AS_OF: Final = "2026-09"
 REGION: Final = "us-east-1"
@@ -23,6 +21,8 @@ STORAGE: Final = 0.25
 _READ_UNIT: Final = 4096
 _WRITE_UNIT: Final = 1024
 _GB: Final = 1024**3
+#: Storage is billed with this much more for each row (AWS: pricing, "per-item storage overhead").
+_OVERHEAD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +54,4 @@ def count_delete_units(size: int, indexes: int = 0) -> float:
 
 def estimate_storage(size: int, rows: int) -> float:
     """Estimate the dollars a month of keeping so many bytes in so many rows."""
-    return (size + rows * OVERHEAD) / _GB * STORAGE
+    return (size + rows * _OVERHEAD) / _GB * STORAGE

@@ -25,6 +25,7 @@ from beaker_dynamodb.errors import (
     DynamoDBBackendError,
     OptionError,
     TableMissing,
+    say_table_missing,
 )
 from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
@@ -224,7 +225,7 @@ def _index(rows: Rows, name: str) -> str:
     is_ = provision.describe(rows.table.client, rows.table.name)
     if is_ is None:
         facts = CallFacts("DescribeTable", rows.table.name, rows.table.client.region)
-        raise TableMissing("the table does not exist in this region and account", call=facts)
+        raise TableMissing(say_table_missing(), call=facts)
     named = [index.name for index in is_.indexes if index.attribute == name]
     if not named:
         raise OptionError(

@@ -24,6 +24,7 @@ from beaker_dynamodb.errors import (
     TableMissing,
     Unavailable,
     mask,
+    say_table_missing,
 )
 from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
 from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, schema_in_words, table_spec
@@ -169,9 +170,8 @@ def _create(client: Client, table_spec: TableSpec) -> bool:
         return False
     except AccessRefused as error:
         raise TableMissing(
-            f"table {table_spec.table!r} does not exist in this region and account, and AWS does"
-            f" not let this role create it; run `{table_spec.command(client.region)}` with a role"
-            " that may",
+            f"{say_table_missing(table_spec.table)}, and AWS does not let this role create it; run"
+            f" `{table_spec.command(client.region)}` with a role that may",
             call=error.call,
         ) from error
     return True

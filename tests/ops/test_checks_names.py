@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.identity import Identity, carrier
+from beaker_dynamodb.dynamodb.diagnostics import Identity
+from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.ops.doctor import credentials, names
 from tests.ops.test_checks import lines
 
@@ -134,22 +132,8 @@ def test_a_clock_that_is_wrong_is_found(theirs: float | None, line: list[str]) -
     assert lines(credentials.clock(theirs, 1000.0)) == line
 
 
-@dataclass
-class Told:
-    """What a client tells of its transport."""
-
-    name: str = "wire"
-    why: str = "nobody listens"
-
-
-class Carrying:
-    def transport(self) -> Told:
-        return Told()
-
-
-def test_what_carries_a_call_is_told_where_a_door_knows() -> None:
-    """With its reason; a client that does not tell is no finding."""
-    (found,) = credentials.transport(carrier(cast("Client", Carrying())))
+def test_what_carries_a_call_is_told_with_its_reason() -> None:
+    """The operator sees why, for `auto` decides at every call."""
+    (found,) = credentials.transport(Transport("wire", "nobody listens"))
 
     assert (found.severity, found.message) == ("ok", "wire: nobody listens")
-    assert list(credentials.transport(carrier(cast("Client", object())))) == []

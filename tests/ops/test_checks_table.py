@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck
+from beaker_dynamodb.dynamodb.diagnostics import PermissionCheck
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailable
 from beaker_dynamodb.ops.doctor import table
 from beaker_dynamodb.ops.doctor.table import RoundTrip
@@ -96,10 +96,10 @@ def test_a_right_that_is_missing_is_named() -> None:
         table.permissions(
             "beaker-dynamodb policy app -c app.ini",
             [
-                PermissionCheck("GetItem", 0.01),
-                PermissionCheck("PutItem", 0.01, error=refused("AccessDeniedException")),
-                PermissionCheck("DeleteItem", 0.01, error=Refused("no")),
-                PermissionCheck("BatchGetItem", 0.01, error=Unavailable("gone")),
+                PermissionCheck("GetItem"),
+                PermissionCheck("PutItem", error=refused("AccessDeniedException")),
+                PermissionCheck("DeleteItem", error=Refused("no")),
+                PermissionCheck("BatchGetItem", error=Unavailable("gone")),
             ],
         )
     )

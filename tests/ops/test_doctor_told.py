@@ -15,7 +15,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.identity import regions_of
+from beaker_dynamodb.dynamodb.diagnostics import list_regions
 from tests.moving.source_backends import redis_server
 from tests.servers import KEY, free_port
 
@@ -179,9 +179,9 @@ def test_a_region_that_does_not_exist_is_no_outage(
     assert (found[0], f"did you mean {meant!r}" in found[1]) == ("warning", meant is not None)
 
 
-def test_the_regions_of_every_partition_are_known() -> None:
+def test_the_list_regions_every_partition_are_known() -> None:
     """China's and the government's, too; the newest need a newer boto3, and the remedy says so."""
-    known = regions_of(get_client(Connection(region="eu-central-1")))
+    known = list_regions(get_client(Connection(region="eu-central-1")))
 
     assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
 

@@ -16,7 +16,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.provisioning import terraform
+from beaker_dynamodb.provisioning import templates
 from beaker_dynamodb.provisioning.features import Features
 from tests.instruments import Recorder
 
@@ -117,4 +117,4 @@ def test_a_parser_reads_the_resource(capsys: pytest.CaptureFixture[str]) -> None
 def test_terraform_wants_a_key_by_its_arn() -> None:
     """An alias would be refused only by the plan."""
     with pytest.raises(OptionError, match="requires the ARN"):
-        terraform.resource(Options(), Features(key="alias/mine"))
+        templates.to_terraform(Options(), Features(key="alias/mine"))

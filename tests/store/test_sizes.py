@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.dynamodb.sizes import billed
+from beaker_dynamodb.dynamodb.scan import count_billed_bytes
 
 CASES: list[tuple[dict[str, Any], int]] = [
     ({}, 0),
@@ -31,4 +31,4 @@ CASES: list[tuple[dict[str, Any], int]] = [
 @pytest.mark.parametrize(("item", "size"), CASES)
 def test_an_item_is_counted_as_aws_bills_it(item: dict[str, Any], size: int) -> None:
     """Names and texts in UTF-8, numbers by two digits, what nests with three bytes more."""
-    assert billed(item) == size
+    assert count_billed_bytes(item) == size

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.errors import OptionError, TableMissing, shown
+from beaker_dynamodb.errors import OptionError, TableMissing, say_table_missing, shown
 from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.cli.drawing import Output
 
@@ -104,7 +104,7 @@ def with_table(command: Command) -> Command:
             if call is not None and call.table != table:  # one that sessions are imported from
                 raise
         # Raised again, to name the caller's own ini file; the library knows the table's name only.
-        raise TableMissing(missing_table(application), call=call)
+        raise TableMissing(say_table_missing(table, application.create_command()), call=call)
 
     return with_application(reached)
 
@@ -119,14 +119,6 @@ def with_output(command: Command) -> Command:
         return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
 
     return answered
-
-
-def missing_table(application: Application) -> str:
-    """Say that there is no table, and how to create it."""
-    return (
-        f"there is no table {application.options.table!r} in this region and account;"
-        f" `{application.create_command()}` creates it"
-    )
 
 
 def with_long_timeout(application: Application) -> Application:

@@ -13,11 +13,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
-    missing_table,
     with_long_timeout,
     with_output,
     with_table,
@@ -95,7 +94,7 @@ def show(application: Application, output: Output) -> int:
     with output.waiting(f"table {application.options.table}"):
         found = tables.show(with_long_timeout(application).options)
     if found is None:
-        output.refuse(missing_table(application))
+        output.refuse(_missing(application))
         return NO
     output.answer(wording.table_to_json(found), (*_lines(found, "exists"), *_more(found)))
     return 0
@@ -162,6 +161,10 @@ def _typed(asked: str) -> str:
             raise
     click.echo(err=True)  # the question is on the line
     raise OptionError("the table's name was not typed: without a terminal, give --yes")
+
+
+def _missing(application: Application) -> str:
+    return say_table_missing(application.options.table, application.create_command())
 
 
 def _lines(is_: Description, done: str) -> Iterator[str]:

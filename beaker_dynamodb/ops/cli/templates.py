@@ -14,7 +14,7 @@ from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import with_application
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.provisioning import cloudformation, iam, terraform
+from beaker_dynamodb.provisioning import iam, templates
 from beaker_dynamodb.provisioning.features import Features
 
 
@@ -38,30 +38,30 @@ def policy(role: str, application: Application, features: Features, account: str
     return 0
 
 
-@click.command("cloudformation", epilog=example("cloudformation -c production.ini > table.json"))
+@click.command(epilog=example("cloudformation -c production.ini > table.json"))
 @with_range_key
 @with_application
 @with_features
-def cloudformation_(application: Application, features: Features) -> int:
+def cloudformation(application: Application, features: Features) -> int:
     """Print the table as a CloudFormation template, in JSON.
 
     The same table as `table create` creates. It is retained when its stack is deleted.
     """
-    click.echo(cloudformation.template(application.options, features), nl=False)
+    click.echo(templates.to_cloudformation(application.options, features), nl=False)
     return 0
 
 
-@click.command("terraform", epilog=example("terraform -c production.ini > table.tf"))
+@click.command(epilog=example("terraform -c production.ini > table.tf"))
 @with_range_key
 @with_application
 @with_features
-def terraform_(application: Application, features: Features) -> int:
+def terraform(application: Application, features: Features) -> int:
     """Print the table as a Terraform resource.
 
     The same table as `table create` creates. Terraform refuses to destroy it.
     """
-    click.echo(terraform.resource(application.options, features), nl=False)
+    click.echo(templates.to_terraform(application.options, features), nl=False)
     return 0
 
 
-COMMANDS = (policy, cloudformation_, terraform_)
+COMMANDS = (policy, cloudformation, terraform)

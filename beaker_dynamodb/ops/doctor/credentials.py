@@ -5,11 +5,12 @@ Facts: the identity of the client, the server's clock, and ours.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from beaker_dynamodb.dynamodb.identity import Identity
+from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.dynamodb.diagnostics import Identity
+from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.ops.doctor.finding import Finding
 
 #: Seconds: AWS refuses older signatures; a tenth of that shows a clock that drifts.
@@ -78,24 +79,22 @@ def place(
     Args: *regions* are those that boto3 knows; *own* is an endpoint that was configured.
     """
     if own is None and regions and who.region not in regions:
-        near = difflib.get_close_matches(who.region, regions, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        near = find_nearest(who.region, regions)
+        meant = f"; did you mean {near!r}?" if near else ""
         yield Finding(
             "warning",
             "region",
             f"boto3 does not know {who.region!r}{meant}",
-            "region = " + near[0] if near else "pip install -U boto3, if the region is new",
+            f"region = {near}" if near else "pip install -U boto3, if the region is new",
         )
     else:
         yield Finding("ok", "region", who.region)
     yield Finding("ok", "endpoint", who.endpoint)
 
 
-def transport(carried: tuple[str, str] | None) -> Iterator[Finding]:
+def transport(current: Transport) -> Iterator[Finding]:
     """What carries a call, and why."""
-    if carried is not None:
-        name, why = carried
-        yield Finding("ok", "transport", f"{name}: {why}" if why else name)
+    yield Finding("ok", "transport", f"{current.name}: {current.why}")
 
 
 def clock(theirs: float | None, ours: float) -> Iterator[Finding]:

@@ -18,8 +18,13 @@ from typing import Final
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.identity import carrier, clock_of, identity, regions_of
-from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck, check_permissions
+from beaker_dynamodb.dynamodb.diagnostics import (
+    PermissionCheck,
+    check_permissions,
+    get_identity,
+    list_regions,
+    read_server_clock,
+)
 from beaker_dynamodb.dynamodb.rows import Rows, rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.migration.source import (
@@ -164,11 +169,11 @@ def _check_source(
 
 def _reached(application: Application, client: Client, runtime: Runtime) -> Iterator[Finding]:
     """Check the credentials, and where the calls go."""
-    who = identity(client)
+    who = get_identity(client)
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, runtime.clock(), local=local)
-    yield from credentials.place(who, regions_of(client), own=application.options.endpoint_url)
-    yield from credentials.transport(carrier(client))
+    yield from credentials.place(who, list_regions(client), own=application.options.endpoint_url)
+    yield from credentials.transport(client.transport())
 
 
 def _found(
@@ -182,7 +187,7 @@ def _found(
         refused = list(table.undescribed(application, error))
         yield from refused
         if exit_code(iter(refused)):  # the key, or the clock
-            yield from credentials.clock(clock_of(error), runtime.clock())
+            yield from credentials.clock(read_server_clock(error), runtime.clock())
             return
     else:
         if is_ is None:
@@ -193,9 +198,9 @@ def _found(
         if is_.schema() != ought.ought():
             return  # all further checks would fail for the same reason
     key = draw_key(mine, application.kind, runtime)
-    ranged = application.options.range_key is not None and application.kind == "cache"
+    with_query = application.options.range_key is not None and application.kind == "cache"
     made: list[PermissionCheck] = []
-    for check in check_permissions(mine.table, key, ranged=ranged):
+    for check in check_permissions(mine.table, key, with_query=with_query):
         made.append(check)
         if isinstance(check.error, Unavailable):
             break

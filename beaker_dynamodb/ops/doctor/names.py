@@ -5,12 +5,12 @@ Facts: the names of environment variables, the `url` that was given, the install
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.ops.application import Mistake
 from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
@@ -21,7 +21,6 @@ OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 
 #: What Beaker is to find under the name `ext:dynamodb`.
 BACKEND: Final = "beaker_dynamodb.manager.DynamoDBNamespaceManager"
 _SCHEME: Final = "dynamodb"
-_CLOSE: Final = 0.7
 _NAMES: Final = tuple(
     ENVIRONMENT + name.upper()
     for name in (*TABLE, *(row.alias for row in TABLE.values() if row.alias), "url")
@@ -33,9 +32,9 @@ def environment(names: Iterable[str]) -> Iterator[Finding]:
     for name in sorted(names):
         if not name.upper().startswith("BEAKER_DYNAMO") or name in _NAMES:
             continue
-        near = difflib.get_close_matches(name.upper(), _NAMES, n=1, cutoff=_CLOSE)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        remedy = f"export {near[0]}=..., unset {name}" if near else f"unset {name}"
+        near = find_nearest(name, _NAMES, ENVIRONMENT)
+        meant = f"; did you mean {near}?" if near else ""
+        remedy = f"export {near}=..., unset {name}" if near else f"unset {name}"
         yield Finding("error", "environment", f"{name} is not read{meant}", remedy)
 
 
@@ -48,8 +47,7 @@ def url(given: object) -> Iterator[Finding]:
     if scheme.lower() == _SCHEME and rest.startswith("//"):
         yield Finding("ok", "url", f"is {_SCHEME}://")
         return
-    looks_ours = difflib.SequenceMatcher(None, scheme.lower(), _SCHEME).ratio() > _CLOSE
-    if looks_ours:
+    if find_nearest(scheme, [_SCHEME]):
         yield Finding(
             "error",
             "url",

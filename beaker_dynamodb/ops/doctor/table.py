@@ -9,8 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from beaker_dynamodb.dynamodb.permission_checks import PermissionCheck
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, Unavailable
+from beaker_dynamodb.dynamodb.diagnostics import PermissionCheck
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    DynamoDBBackendError,
+    Unavailable,
+    say_table_missing,
+)
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.description import Description, paid_for
@@ -103,7 +108,7 @@ def missing(application: Application, command: str) -> Iterator[Finding]:
     yield Finding(
         "error",
         "table",
-        f"{application.options.table!r} does not exist in this region and account; {then}",
+        f"{say_table_missing(application.options.table)}; {then}",
         command,
     )
 

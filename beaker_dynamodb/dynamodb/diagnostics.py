@@ -1,0 +1,136 @@
+"""What the doctor asks of a client: who this process is to AWS, and what it may do in the table.
+
+Nothing secret leaves: neither the keys nor the token. The permission checks change nothing: they
+read a row that does not exist, and write on a condition that cannot hold. DynamoDB decides about
+permissions before it evaluates a condition, so a refused condition means that the call is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, masked_repr
+from beaker_dynamodb.item.keys import Key
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Identity:
+    """Region, endpoint, and the credentials that were found.
+
+    `provider` is botocore's name of their source (env, iam-role, explicit...), "" if there are
+    none; `expires` is in epoch seconds, None if they do not expire or do not say.
+    """
+
+    region: str
+    endpoint: str
+    provider: str = ""
+    expires: float | None = None
+
+    __repr__ = masked_repr
+
+
+def get_identity(client: Client) -> Identity:
+    """Return the identity of this process, as its boto3 client knows it.
+
+    It makes no call to DynamoDB; a provider of credentials may make one of its own.
+
+    Raises: OptionError, without a region or with a profile that does not exist; Unavailable, if
+    the provider of credentials fails.
+    """
+    try:
+        return _read_identity(client._current())  # noqa: SLF001  # it is of this package
+    except DynamoDBBackendError:
+        raise
+    except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
+        failure = failure_of(error, making=True)
+    raise error_of(failure, CallFacts("CreateClient", region=client.region), "")
+
+
+def _read_identity(client: Any) -> Identity:
+    meta = client.meta
+    signer = getattr(client, "_request_signer", None)
+    credentials = getattr(signer, "_credentials", None)
+    if credentials is None:
+        return Identity(meta.region_name, meta.endpoint_url)
+    credentials.get_frozen_credentials()  # refreshes what is due, or says why it cannot
+    expires = getattr(credentials, "_expiry_time", None)
+    return Identity(
+        meta.region_name,
+        meta.endpoint_url,
+        credentials.method or "unknown",
+        expires.timestamp() if expires is not None else None,
+    )
+
+
+def list_regions(client: Client) -> frozenset[str]:
+    """Return the regions of AWS that botocore knows; none if this client does not tell."""
+    loader = getattr(client._current(), "_loader", None)  # noqa: SLF001  # it is of this package
+    if loader is None:
+        return frozenset()
+    partitions = loader.load_data("endpoints")["partitions"]
+    return frozenset(name for partition in partitions for name in partition["regions"])
+
+
+def read_server_clock(response: Mapping[str, Any] | DynamoDBBackendError) -> float | None:
+    """Return the server's own time, in epoch seconds, from a response's body or an error."""
+    if isinstance(response, DynamoDBBackendError):
+        date = response.call.date if response.call else None
+    else:
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        date = headers.get("date")
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionCheck:
+    """One call: its operation, the server's time if it told one, and the error if any."""
+
+    operation: str
+    clock: float | None = None
+    error: DynamoDBBackendError | None = None
+
+
+def check_permissions(table: Table, key: Key, *, with_query: bool) -> Iterator[PermissionCheck]:
+    """Make each call that an application makes, on a key that no row has; change no row.
+
+    Args: *with_query*, whether the application reads all rows of a namespace by a Query.
+    """
+    wire_key = table.wire_key(key)
+    names = {"#k": table.layout.hash_key}
+    condition = {
+        "ConditionExpression": "attribute_exists(#k)",
+        "ExpressionAttributeNames": names,
+    }
+    reads = {"RequestItems": {table.name: {"Keys": [wire_key]}}}
+    # A batch takes no condition: it deletes a row that does not exist.
+    writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": wire_key}}]}}
+    yield _check(table, "GetItem", {"Key": wire_key, "ConsistentRead": True})
+    yield _check(table, "PutItem", {"Item": wire_key, **condition})
+    yield _check(table, "DeleteItem", {"Key": wire_key, **condition})
+    yield _check(table, "BatchGetItem", reads)
+    yield _check(table, "BatchWriteItem", writes)
+    if with_query:
+        query = {
+            "KeyConditionExpression": "#k = :k",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {":k": {"S": key.hash}},
+            "Limit": 1,
+        }
+        yield _check(table, "Query", query)
+
+
+def _check(table: Table, operation: str, request: dict[str, Any]) -> PermissionCheck:
+    try:
+        body = table.call(operation, request).body
+    except DynamoDBBackendError as error:
+        return PermissionCheck(operation, read_server_clock(error), error)
+    return PermissionCheck(operation, read_server_clock(body))
