@@ -111,7 +111,10 @@ def test_half_of_a_pair_of_credentials_is_no_outage(given: dict[str, object], wo
         ("session.tabel", "'tabel', not 'session.tabel'"),
         ("beaker.session.table", "'table', not 'beaker.session.table'"),
         ("cache.table", "'table', not 'cache.table'"),
-        ("secret", "'secret' is not an option of beaker_dynamodb; give Beaker's own options to Beaker"),
+        (
+            "secret",
+            "'secret' is not an option of beaker_dynamodb; give Beaker's own options to Beaker",
+        ),
         ("timeout", "'timeout' is not an option of beaker_dynamodb"),
         ("tabel", "did you mean 'table'"),
     ],

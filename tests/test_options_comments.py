@@ -150,7 +150,7 @@ ATTRIBUTES = ("hash_key", "range_key", "ttl_attribute", "special_keys")
         ("id\u200b", r"it holds '\u200b'"),
         ("\ufeffid", r"it holds '\ufeff'"),
         ("i\ud800d", r"it holds '\ud800'"),
-        ("https://user:word@host", "no URL with a user or a password"),
+        ("https://user:word@host", "not a URL with a user or a password"),
     ],
 )
 def test_an_attribute_that_aws_refuses_or_nobody_sees_is_refused(

@@ -176,7 +176,9 @@ def test_any_item_of_a_foreign_table_is_read_or_told(
 def test_a_number_that_dynamodb_could_not_hold_is_no_expiry(number: Any) -> None:
     """A broken or hostile server in front of the old table ends no import."""
     item = {"sess": "{}", "expires": value_of({"N": number})}
-    assert connect("json", None).read("a", item, NOW).detail.startswith("its expiry is not a number")
+    assert (
+        connect("json", None).read("a", item, NOW).detail.startswith("its expiry is not a number")
+    )
 
 
 KINDS = ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "", "X")

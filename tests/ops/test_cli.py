@@ -98,7 +98,10 @@ def test_the_version_is_told(
         (["policy", "app", "-o", "shoe_size=44"], "unknown option 'shoe_size'"),
         (["policy", "app", "-o", "ttl=soon"], "option 'ttl' has 'soon'; expected a duration"),
         (["policy", "app", "-o", "cache.table=t"], "'cache.table' is not an option of a session"),
-        (["policy", "app", "--cache", "default", "-o", "session.table=t"], "is not an option of a cache"),
+        (
+            ["policy", "app", "--cache", "default", "-o", "session.table=t"],
+            "is not an option of a cache",
+        ),
         (["policy", "app", "--account", "12"], "12 digits"),
     ],
 )

@@ -12,6 +12,7 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout, purge, sessions, stats
+from beaker_dynamodb.ops.cli import wording
 from tests.instruments import Recorder
 from tests.ops.sites import IDENT, LARGE, Run, Site
 from tests.servers import Flavor, Server
@@ -100,7 +101,7 @@ def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -
     """The answer is no; nothing of the row is shown."""
     for word in ("e1", "sess:e1", "x1"):
         code, out, err = run(command, word)
-        assert (code, out, "of another store" in err) == (1, "", True)
+        assert (code, out, "another store" in err) == (1, "", True)
         assert json.loads(run(command, word, "--json")[1]) == {
             "done": False,
             "message": wording.OTHER_STORE,

@@ -48,7 +48,7 @@ def test_every_row_is_counted_once(site: Site) -> None:
         "to 30 days": 1,
         "to 90 days": 1,
     }
-    assert having(found.ages) == {"to 6 hours": 2, "not known": 2}
+    assert having(found.ages) == {"to 6 hours": 2, "unknown": 2}
     assert found.read_units > 900_000 / 4096 / 2
     assert found.dollars_per_month == pytest.approx(
         (found.size + 100 * found.rows) / 2**30 * prices.STORAGE

@@ -127,7 +127,9 @@ def test_a_botocore_of_another_build_is_left_alone(monkeypatch: pytest.MonkeyPat
     deaf = client.transport()
     monkeypatch.delattr(boto3_client._endpoint.http_session, "_proxy_config")
 
-    assert deaf == Transport("boto3", "this version of botocore does not expose who listens to its calls")
+    assert deaf == Transport(
+        "boto3", "this version of botocore does not expose who listens to its calls"
+    )
     assert obstacles(client.connection, boto3_client) == (
         "this version of botocore does not expose its proxy and certificates",
     )
