@@ -65,7 +65,7 @@ def test_a_writer_that_a_login_overtakes_is_told(
 
     slow.session["cart"] = 2
     slow.session.save()
-    with pytest.raises(Conflict, match="another id"):
+    with pytest.raises(Conflict, match="a new id"):
         slow.end()
 
     assert ann.read()["cart"] == 1

@@ -263,7 +263,7 @@ class TestStrictSession:
 
         said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
         assert len(said) == 1
-        assert "does not open in this process" in said[0]
+        assert "cannot be opened in this process" in said[0]
         assert browser.id not in said[0]
 
     def test_who_wants_an_exception_gets_the_exception(self, strict: Site) -> None:

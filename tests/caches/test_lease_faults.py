@@ -135,7 +135,7 @@ def test_a_store_that_is_down_locks_nobody_out(
 
     assert (world.owner, creation_lock._locals) == (None, {})
     told = {one.getMessage() for one in caplog.records if one.name == creation_lock.log.name}
-    assert told == {"a cache value is made without the lock: Unavailable"}
+    assert told == {"a cache value is created without the lock: Unavailable"}
 
 
 def test_an_error_while_locking_leaves_no_lock_behind(world: World, clock: Clock) -> None:

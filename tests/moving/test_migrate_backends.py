@@ -50,7 +50,7 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
         ({"migrate_from": "ext:database"}, "needs migrate_from.url = DIALECT"),
         (
             {"migrate_from": "ext:database", "migrate_from.url": "nobody://", "migrate_from.x": 1},
-            r"made \(",
+            r"created \(",
         ),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_row_that_comes_and_goes_is_an_error_and_no_logout(
     cookie = user.cookie
     with monkeypatch.context() as patched:
         tried = refusing(patched)
-        with pytest.raises(Unavailable, match="comes and goes"):
+        with pytest.raises(Unavailable, match="created and deleted faster"):
             moving.visit(user, contents)
 
     assert len(tried) == 3

@@ -235,6 +235,6 @@ def test_a_pickle_in_the_table_is_never_opened_where_sessions_are_json(
     browser = site.begun(user="ann")
     site.visit(browser, put(bomb=Bomb()))
 
-    assert "sessions are said to be JSON" in caplog.text
+    assert "the options say that sessions are JSON" in caplog.text
     assert not Bomb.ran
     assert new.found(browser) == {"user": "ann", "bomb": "text"}  # the application's own reading

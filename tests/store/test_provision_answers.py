@@ -198,7 +198,7 @@ def test_a_refused_right_to_ttl_stops_the_operator() -> None:
 @pytest.mark.parametrize("answers", [{DESCRIBE: {}}, {DESCRIBE: told(), TTL: {}}])
 def test_a_broken_reply_is_an_outage_and_no_table_at_all(answers: Mapping[str, Any]) -> None:
     """A truncated 200 reaches us as {}: a KeyError would be "no such session" to Beaker."""
-    with pytest.raises(Unavailable, match="cannot be trusted"):
+    with pytest.raises(Unavailable, match="response is invalid"):
         provision.ensure(Script(**answers).client, OURS)
 
 

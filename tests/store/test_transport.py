@@ -46,7 +46,7 @@ def test_the_choice(wanted: str, facts: Facts, name: str, why: str) -> None:
 @pytest.mark.parametrize("facts", [WAY, BOTH])
 def test_the_wire_is_refused_where_it_cannot_work(facts: Facts) -> None:
     """The error names what stands in the way, and the option that copes with it."""
-    with pytest.raises(OptionError, match=r"an obstacle; transport = auto takes boto3"):
+    with pytest.raises(OptionError, match=r"an obstacle; transport = auto uses boto3"):
         chosen("wire", facts)
 
 

@@ -187,7 +187,7 @@ def test_certificates_that_boto3_cannot_read_are_none_of_the_wires(
     assert type(by_wire) is OptionError
     for said in (str(by_wire), auto.transport().why):
         assert f"boto3 cannot read the certificates in {str(bundle)!r}" in said
-        assert "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle" in said
+        assert "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle" in said
         assert ("it is a folder" in said) is bundle.is_dir()
     assert proxy.seen == []
 
