@@ -38,7 +38,7 @@ _IMPORTED = "imported"
     callback=pairs,
     help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Read both sides, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table
 @with_output
 def import_(
