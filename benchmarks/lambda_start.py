@@ -18,10 +18,10 @@ import sys
 import uuid
 from pathlib import Path
 
-from tests.beaker import apps
 from tests.frameworks import events
 from tests.proxy import FaultProxy
 from tests.servers import KEY, REGION, DynamoDBLocal
+from tests.sessions import apps
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "lambda_app.py"
 #: What one start does: the page, and the page again with the cookie.

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.beaker import apps
+from tests.sessions import apps
 
 OPTIONS: tuple[Mapping[str, str], ...] = (
     {},

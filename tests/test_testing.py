@@ -22,8 +22,8 @@ from beaker.session import Session
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later
-from tests.beaker import apps
 from tests.servers import free_port
+from tests.sessions import apps
 
 __all__ = ["dynamodb_local_url", "embedded_dynamodb"]
 #: What a site's ini file says that knows nothing of tests.
@@ -149,7 +149,7 @@ def test_one(dynamodb_local):
     session = boto3.session.Session()
     client = session.client("dynamodb", "us-east-1", endpoint_url=dynamodb_local)
     assert client.list_tables()["TableNames"] == []
-    import tests.beaker.apps as apps
+    import tests.sessions.apps as apps
     site = apps.under_beaker(apps.application, {"session.type": "ext:dynamodb"})
     apps.browser(site).get("/set?user=alice")
     assert client.list_tables()["TableNames"] == ["sessions"]

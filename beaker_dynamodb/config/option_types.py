@@ -1,6 +1,7 @@
 """The types of the options as `configure()` takes them: values, or texts as in ini files.
 
-Written from the table in `options.py` by `python -m tests.test_option_types`; a test compares them.
+Written from the table in `options.py` by `python -m tests.config.test_option_types`; a test
+compares them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happens to users when the way to DynamoDB, a process, a row or a clock breaks.
 
 The numbers name kinds of faults. All of them that concern sessions, and where each stands (T:
-tests, B: tests/beaker):
+tests, B: tests/sessions):
 
     1, 2, 4 to 9              test_replies.py
     3                         B/test_stories_replies.py

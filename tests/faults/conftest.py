@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.beaker.overlap import Site
+from tests.sessions.overlap import Site
 
 
 @pytest.fixture

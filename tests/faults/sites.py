@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb.errors import Unavailable
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import View
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import View
 
 
 def process(site: Site, **options: object) -> Site:

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import AccessRefused, OptionError, Unavailable
-from tests.beaker.overlap import Site
-from tests.beaker.views import contents, put
 from tests.exchange import Fault
 from tests.faults.kinds import LoseRequest, aws_error
 from tests.faults.sites import process
 from tests.proxy import FaultProxy
 from tests.servers import KEY
+from tests.sessions.overlap import Site
+from tests.sessions.views import contents, put
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 
 PREFORK = """
 import os, signal, sys
-from tests.beaker.overlap import Site
-from tests.beaker.views import contents, put
+from tests.sessions.overlap import Site
+from tests.sessions.views import contents, put
 from beaker_dynamodb.dynamodb import client
 url, table = sys.argv[1:]
 site = Site(url, table, {"endpoint_url": url})

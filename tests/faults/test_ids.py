@@ -16,11 +16,11 @@ from beaker.session import Session
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import ItemTooLarge
 from beaker_dynamodb.item.keys import Layout
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while
 from tests.exchange import Body
 from tests.faults.kinds import Duplicate, Rewrite
 from tests.proxy import FaultProxy
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import contents, log_out, put
 from tests.exchange import Fault
 from tests.faults.kinds import (
     BRACES,
@@ -29,6 +27,8 @@ from tests.faults.kinds import (
 )
 from tests.faults.sites import fails
 from tests.proxy import FaultProxy
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import contents, log_out, put
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 

@@ -12,11 +12,11 @@ import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import AccessRefused, UnknownFormat
-from tests.beaker.overlap import Site
-from tests.beaker.views import View, contents, gathered_saves, log_out, put, put_while, wind
 from tests.faults.kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
+from tests.sessions.overlap import Site
+from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while, wind
 
 HOUR, YEAR = 3600, 365 * 86400
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.errors import TableMissing, Unavailable
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import contents, put, put_while
 from tests.faults.kinds import Hang
 from tests.faults.sites import process
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import contents, put, put_while
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,8 +110,8 @@ def test_15_a_user_stays_logged_in_when_a_server_is_deployed_to_the_wrong_region
 
 WORKER = """
 import sys
-from tests.beaker.overlap import Browser, Site
-from tests.beaker.views import put
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import put
 url, table, cookie = sys.argv[1:]
 options = {"endpoint_url": url, "read_timeout": 30, "max_attempts": 1}
 Site(url, table, options).visit(Browser(cookie), put(cart=2))

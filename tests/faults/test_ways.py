@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import Unavailable
-from tests.beaker.overlap import Site
-from tests.beaker.views import contents, put
 from tests.faults.kinds import Drip, FlipBit, aws_error
 from tests.faults.sites import fails
 from tests.proxy import FaultProxy
 from tests.servers import free_port
+from tests.sessions.overlap import Site
+from tests.sessions.views import contents, put
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 

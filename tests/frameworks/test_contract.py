@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from tests.beaker import apps
-from tests.beaker.test_outage import heal_between_the_loads
+from tests.dynamodb.doubles import ONCE
 from tests.faults.kinds import LoseRequest
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
-from tests.store.doubles import ONCE
+from tests.sessions import apps
+from tests.sessions.test_outage import heal_between_the_loads
 
 FRAMEWORKS: Final = ("pyramid", "bottle", "turbogears", "flask", "webob", "falcon")
 #: Those whose flash messages are kept in the session; TurboGears keeps its own in a cookie.

@@ -15,10 +15,10 @@ import pytest
 
 import beaker_dynamodb
 from beaker_dynamodb import Unavailable
-from tests.beaker import apps
 from tests.frameworks import events
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
+from tests.sessions import apps
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lambda_app.py"
 

@@ -14,7 +14,7 @@ from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.cli import wording
 from tests.ops.sites import Run, Site
-from tests.ops.test_tables import run as table
+from tests.provisioning.test_tables import run as table
 from tests.servers import REGION
 
 

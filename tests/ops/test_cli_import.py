@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from tests.beaker.overlap import Site
-from tests.moving.runs import session_rows
+from tests.migration.runs import session_rows
 from tests.servers import REGION, free_port
+from tests.sessions.overlap import Site
 
 Run = Callable[..., int]
 

@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.diagnostics import list_regions
-from tests.moving.source_backends import redis_server
+from tests.migration.source_backends import redis_server
 from tests.servers import KEY, free_port
 
 Findings = list[tuple[str, str, str]]

@@ -1,0 +1,1 @@
+"""Options: their values, where they come from, and what is refused."""

@@ -1,0 +1,89 @@
+"""What mypy and editors know of `configure()` is the option table, and nothing else.
+
+`python -m tests.config.test_option_types` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from beaker_dynamodb.config.options import TABLE, Options
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = ROOT / "beaker_dynamodb" / "config" / "option_types.py"
+HEAD = '''"""The types of the options as `configure()` takes them: values, or texts as in ini files.
+
+Written from the table in `options.py` by `python -m tests.config.test_option_types`; a test
+compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+
+class OptionValues(TypedDict, total=False):
+    """Each option by its name and its alias, and `url`. None and "" mean "not given"."""
+
+'''
+#: What these parsers take besides a text.
+PARSED = {
+    "special_keys": "str | Sequence[tuple[str, str]] | Mapping[str, str] | None",
+    "encryption_keys": "str | Sequence[bytes | str] | None",
+}
+
+
+def option_types() -> str:
+    """Write the file."""
+    types = {field.name: str(field.type) for field in dataclasses.fields(Options)}
+    lines = []
+    for name, row in TABLE.items():
+        own = [part for part in types[name].split(" | ") if part != "None"]
+        parts = dict.fromkeys([*own, "str", "None"])
+        text = "Any" if "Any" in parts else PARSED.get(name, " | ".join(parts))
+        lines += [f"    {key}: {text}\n" for key in (name, row.alias) if key]
+    return HEAD + "".join(lines) + "    url: str | None\n"
+
+
+def test_the_types_are_those_of_the_option_table() -> None:
+    """An option that is added, renamed or retyped is written here too."""
+    assert WRITTEN.read_text("utf-8") == option_types()
+
+
+CALLS = (
+    ('configure(table="t", ttl="1d", special_keys={"userId": "N"})', ""),
+    ('configure(ttl=60, create_table=False, url="dynamodb://eu-west-1/t")', ""),
+    ('with configure(region_name="eu-west-1"): ...', ""),
+    ('configure(tabel="t")', 'Unexpected keyword argument "tabel"'),
+    ("configure(max_attempts=[3])", 'Argument "max_attempts" to "configure" has incompatible type'),
+)
+
+
+@pytest.mark.parametrize(("call", "error"), CALLS)
+def test_mypy_knows_the_options_and_refuses_others(call: str, error: str, tmp_path: Path) -> None:
+    """A misspelled option is found in the editor."""
+    app = tmp_path / "app.py"
+    app.write_text(f"from beaker_dynamodb import configure\n{call}\n", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", str(app)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    if error:
+        assert error in done.stdout
+    else:
+        assert done.returncode == 0, done.stdout
+
+
+if __name__ == "__main__":
+    WRITTEN.write_text(option_types(), "utf-8")

@@ -1,0 +1,229 @@
+"""Ini files have no comments after a value: what looks like one is refused, by every option.
+
+And a name is refused at once if AWS would refuse it at each request, or if nobody can see it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import InvalidRegionError
+from botocore.utils import validate_region_name
+from hypothesis import given, strategies
+
+from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.sources import configure, parse
+from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.ops.application import find_mistakes
+from beaker_dynamodb.provisioning.spec import table_spec
+from tests.config.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
+from tests.dynamodb.doubles import failure
+
+#: Each option, and a text that it takes.
+TEXTS = {
+    name: next(value for value, _ in case[1] if isinstance(value, str))
+    for name, case in TABLE_OF_CASES.items()
+}
+FOREIGN = ("migrate_from.url", "migrate_from.data_dir", "migrate_from.sa.url")
+COMMENTS = ("  ; note", " # note", "\t#note", " ;", "\n# note", "\n; a # b", " ## http://x/#y")
+NAMES = [(name, comment) for name in (*TABLE, *FOREIGN) for comment in COMMENTS]
+
+
+def refused(given: dict[str, object], name: str) -> str:
+    """Parse options that cannot be used; return what the error says."""
+    error = failure(lambda: parse(given, kind_of(name)))
+    assert type(error) is OptionError
+    return str(error)
+
+
+@pytest.mark.parametrize(("name", "comment"), NAMES)
+def test_no_option_takes_a_comment_for_a_part_of_its_value(name: str, comment: str) -> None:
+    """A table's keys cannot be changed later, so nobody may name one `id  ; the default`."""
+    text = TEXTS.get(name, "redis://host/0")
+    rest = {"migrate_from": "ext:redis"} if name in FOREIGN else TOGETHER.get(name, {})
+    said = refused({**rest, name: text + comment}, name)
+
+    assert repr(name) in said
+    assert "looks like a comment" in said
+    assert "ini files have no comments after a value: put it on a line of its own" in said
+    parse({**rest, name: text}, kind_of(name))
+
+
+@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("comment", ["# none", "; eu-west-1", "#default"])
+def test_a_comment_alone_is_no_value(name: str, comment: str) -> None:
+    """`range_key = # none`: what stands before it was white space."""
+    assert "looks like a comment" in refused({name: comment}, name)
+
+
+@given(
+    name=strategies.sampled_from([*TABLE, *FOREIGN]),
+    space=strategies.text(" \t\n\r\f\v\xa0\u2003", min_size=1, max_size=3),
+    mark=strategies.sampled_from("#;"),
+    note=strategies.text(max_size=9),
+    before=strategies.text(max_size=5),
+)
+def test_whatever_the_comment_says_it_is_refused(
+    name: str, space: str, mark: str, note: str, before: str
+) -> None:
+    """The first characters of the value may be anything."""
+    assert "looks like a comment" in refused({name: f"x{before}{space}{mark}{note}"}, name)
+
+
+@pytest.mark.parametrize("comment", ["  ; note", " # note"])
+def test_a_comment_behind_a_url_is_refused(comment: str) -> None:
+    """Wherever it ends up: behind the table, an option's value, or the whole."""
+    for url in ("dynamodb://eu-west-1/shop", "dynamodb://r/tab?hash_key=key", "dynamodb:///"):
+        assert "looks like a comment" in refused({"url": url + comment}, "url")
+    assert "looks like a comment" in refused({"url": "dynamodb://r/tab?hash_key=id%20%23x"}, "url")
+
+
+def test_a_comment_is_found_in_every_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A .env file has the same trap; the doctor names the line."""
+    with pytest.raises(OptionError, match="looks like a comment"):
+        configure(hash_key="id ; x")
+    path = tmp_path / "app.ini"
+    path.write_text(
+        "[app:main]\nsession.type = ext:dynamodb\nsession.hash_key = id  ; the default\n"
+    )
+    (found,) = find_mistakes(str(path))
+    assert found.name == "session.hash_key"
+    assert "looks like a comment" in found.message
+    monkeypatch.setenv("BEAKER_DYNAMODB_TTL_ATTRIBUTE", "expires   # as in terraform")
+    with pytest.raises(OptionError, match="'ttl_attribute' has 'expires   # as in terraform'"):
+        parse({"ttl": 7}, "session")  # not seen before, so nothing is remembered of it
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("profile", "team#2"),
+        ("profile", "team;old"),
+        ("profile", "two words"),
+        ("hash_key", "a#b;c d"),
+        ("range_key", "x#"),
+        ("ttl_attribute", "caf\xe9"),
+        ("special_keys", "user#id:S, b;c:N"),
+        ("aws_secret_access_key", "a#b;c+/="),
+        ("client", "my.app:make"),
+    ],
+)
+def test_a_mark_without_white_space_before_it_is_a_character(name: str, value: str) -> None:
+    """A profile, a password or an attribute may hold it."""
+    rest = TOGETHER.get(name, {})
+    assert getattr(parse({name: value, **rest}, "session"), name)
+
+
+def test_a_password_in_the_url_of_another_backend_may_hold_the_marks() -> None:
+    """And a folder may hold spaces."""
+    given = {"migrate_from.url": "redis://:pa#ss;word@host/0", "migrate_from.data_dir": "/a b/c#d"}
+    found = dict(parse({"migrate_from": "file", **given}, "session").migrate_from_options)
+
+    assert found == {"url": "redis://:pa#ss;word@host/0", "data_dir": "/a b/c#d"}
+    validate_source("file", found)
+
+
+def test_no_secret_with_a_comment_behind_it_is_shown() -> None:
+    """Neither a key of ours nor what another backend is given."""
+    for name in (*(n for n, row in TABLE.items() if row.secret), *FOREIGN):
+        assert "hunter2" not in refused({name: "hunter2 # the old one"}, name)
+
+
+ATTRIBUTES = ("hash_key", "range_key", "ttl_attribute", "special_keys")
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("x" * 256, "at most 255 bytes in UTF-8: it has 256"),
+        ("\xe9" * 128, "at most 255 bytes in UTF-8: it has 256"),
+        ("i\x00d", r"it holds '\x00'"),
+        ("i\x7fd", r"it holds '\x7f'"),
+        ("id\u200b", r"it holds '\u200b'"),
+        ("\ufeffid", r"it holds '\ufeff'"),
+        ("i\ud800d", r"it holds '\ud800'"),
+        ("https://user:word@host", "not a URL with a user or a password"),
+    ],
+)
+def test_an_attribute_that_aws_refuses_or_nobody_sees_is_refused(
+    name: str, value: str, why: str
+) -> None:
+    """DynamoDB takes 1 to 255 bytes of UTF-8; an invisible character is a slip of copying."""
+    assert why in refused({name: {value: "S"} if name == "special_keys" else value}, name)
+
+
+@pytest.mark.parametrize("name", ["hash_key", "range_key", "ttl_attribute"])
+@pytest.mark.parametrize("value", ["x" * 255, "\xe9" * 127, "two words", "a#b;c", "i.d-"])
+def test_dynamodb_takes_every_attribute_that_we_take(
+    name: str, value: str, dynamodb_local: str, table_name: str
+) -> None:
+    """As a key and as the attribute of TTL."""
+    options = parse({name: value, "table": table_name, "endpoint_url": dynamodb_local}, "session")
+    wanted, client = table_spec(options), Client(Connection.of(options))
+    client.call("CreateTable", wanted.to_create_request())
+    told = {"Enabled": True, "AttributeName": options.ttl_attribute}
+    client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": told})
+    found = client.call("DescribeTable", {"TableName": table_name}).body["Table"]
+
+    assert value in {options.ttl_attribute, *(key["AttributeName"] for key in found["KeySchema"])}
+
+
+def test_dynamodb_refuses_the_attributes_that_we_refuse_for_their_length(
+    dynamodb_local: str, table_name: str
+) -> None:
+    """So the limit is in bytes."""
+    options = parse({"table": table_name, "endpoint_url": dynamodb_local}, "session")
+    request = table_spec(options).to_create_request()
+    for name in ("x" * 256, "\xe9" * 128):
+        request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
+        request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
+        error = failure(lambda: Client(Connection.of(options)).call("CreateTable", request))
+        assert "ValidationException" in str(error)
+
+
+@given(strategies.text("abAZ09-_. \xe9/", min_size=1, max_size=70))
+def test_a_region_is_what_boto3_takes_for_one(name: str) -> None:
+    """Anything else would be an error at each request."""
+    try:
+        validate_region_name(name.strip())
+        allowed = bool(name.strip())
+    except InvalidRegionError:
+        allowed = False
+    try:
+        assert parsers.region(name) == name.strip()
+        taken = True
+    except parsers.BadValue:
+        taken = False
+
+    assert taken is allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("region", "eu west 1", "letters, digits and '-'"),
+        ("region", "https://x", "letters, digits and '-'"),
+        ("profile", "a\nb", r"it holds '\n'"),
+        ("aws_access_key_id", "AK IA", "without white space"),
+        ("aws_secret_access_key", "caf\xe9", "of ASCII characters"),
+        ("migrate_from", "ext: redis", "without white space"),
+        ("client", "my.app make", "without white space"),
+        ("serializer", "json,\xa0pickle", "it holds"),
+        ("endpoint_url", "https://user:word@host", "without user and password"),
+        ("table", "arn:aws:dynamodb:eu-west-1:12:table/x", "an ARN such as"),
+    ],
+)
+def test_a_name_that_aws_refuses_is_refused_with_the_reason(
+    name: str, value: str, why: str
+) -> None:
+    """At once, not at the first request."""
+    rest = TOGETHER.get(name, {})
+    assert why in refused({name: value, **rest}, name)

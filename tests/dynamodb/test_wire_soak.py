@@ -1,0 +1,72 @@
+"""Ten minutes of the wire under 32 threads, with connections killed at random."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.exchange import Exchange
+from tests.faults.kinds import LoseReply, LoseRequest, ResetMidReply
+from tests.proxy import FaultProxy
+from tests.sessions import apps
+
+ROOT = Path(__file__).parents[2]
+SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
+THREADS = 32
+KILLS = (LoseRequest(), LoseReply(), ResetMidReply())
+
+
+def at_random(exchange: Exchange) -> None:
+    """Kill every fiftieth connection, in one way or another."""
+    luck = random.random()
+    if luck < 0.02:
+        random.choice(KILLS)(exchange)
+    else:
+        exchange.answer(exchange.forward())
+
+
+@pytest.mark.long
+def test_memory_sockets_and_threads_stay_as_they_are(dynamodb_local: str, table_name: str) -> None:
+    """Nobody gets a wrong answer, hardly anybody an error, and nothing grows."""
+    apps.make_table(dynamodb_local, table_name)
+    done = threading.Event()
+    with FaultProxy(dynamodb_local) as proxy:
+
+        def forget() -> None:
+            while not done.wait(1):
+                proxy.seen.clear()
+                proxy._past.clear()
+
+        forgetting = threading.Thread(target=forget)
+        forgetting.start()
+        proxy.next(at_random, times=None)
+        arguments = (proxy.url, table_name, str(SECONDS), str(THREADS))
+        command = [
+            sys.executable,
+            "-W",
+            "error::ResourceWarning",
+            "-m",
+            "tests.dynamodb.soak_process",
+        ]
+        ran = subprocess.run(
+            [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        done.set()
+        forgetting.join()
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    told = json.loads(ran.stdout)
+    print(json.dumps(told))
+    early, late = told["costs"][4], told["costs"][-2]
+
+    assert told["wrong"] == 0
+    assert told["errors"] <= told["calls"] / 1000
+    assert late["memory"] < early["memory"] * 1.1 + 4096
+    assert late["files"] <= 3 * THREADS + 32
+    assert (early["threads"], late["threads"], told["after"]["threads"]) == (33, 33, 1)

@@ -1,0 +1,212 @@
+"""Sessions from Beaker's own backends into the table (docs/migrating.md)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import pytest
+
+from beaker_dynamodb.errors import digest
+from beaker_dynamodb.migration.bulk import Imported
+from beaker_dynamodb.migration.readers import create_reader
+from beaker_dynamodb.migration.readers.reader import SourceSession
+from beaker_dynamodb.runtime import Runtime
+from tests.instruments import Clock, Recorder
+from tests.migration.runs import run_import, session_rows, summarize
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import contents, log_out, put, wind
+
+DAY = 86400
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+def test_users_of_the_old_backend_stay_logged_in(
+    kind: str, options: Mapping[str, str], old: Site, new: Site, serializer: str
+) -> None:
+    """Written by Beaker there, read by Beaker here, under the same cookies."""
+    old, new = old.with_(data_serializer=serializer), new.with_(data_serializer=serializer)
+    users = [old.begun(user=f"user {n}", cart=[n]) for n in range(5)]
+
+    done = run_import(kind, options, new)
+
+    assert sorted(one.session for one in done) == sorted(digest(user.id) for user in users)
+    assert summarize(done) == ["imported"] * 5
+    for n, user in enumerate(users):
+        assert new.found(user) == {"user": f"user {n}", "cart": [n]}
+
+
+def test_a_session_under_beakers_encryption_moves_as_it_is(
+    kind: str, options: Mapping[str, str], old: Site, new: Site
+) -> None:
+    """It opens nowhere but in the application; the file or row says how old it is."""
+    keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
+    user = old.with_(**keys, timeout=3600).begun(user="ann")
+
+    assert summarize(run_import(kind, options, new, timeout=3600)) == ["imported"]
+    assert new.with_(**keys).found(user) == {"user": "ann"}
+
+
+def test_a_session_keeps_the_time_that_it_had_left(
+    kind: str, options: Mapping[str, str], old: Site, new: Site, clock: Clock
+) -> None:
+    """To the second of what Beaker would have given it there."""
+    user = old.with_(timeout=3600).begun(user="ann")
+    began = int(clock())
+    clock.advance(600)
+
+    (one,) = run_import(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
+
+    assert isinstance(one, Imported)
+    assert one.expires is not None
+    assert abs(one.expires - (began + 3720)) <= 2
+    assert (new.row(user) or {})["expires"] == {"N": str(one.expires)}
+
+
+def test_without_a_timeout_a_session_gets_what_a_save_would_give_it(
+    options: Mapping[str, str], kind: str, old: Site, new: Site, clock: Clock
+) -> None:
+    """Nobody asks how old it is; option `ttl` counts from now, and 0 is never."""
+    old.begun(user="ann")
+    runtime = Runtime(clock=clock)
+
+    (one,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
+    (forever,) = run_import(kind, options, new, runtime=runtime, more={"ttl": 0})
+
+    assert one == Imported(one.session, int(clock()) + 30 * DAY)
+    assert forever == Imported(one.session, None)
+
+
+@pytest.mark.parametrize("kind", ["ext:redis"])
+def test_redis_own_expiry_is_kept(
+    options: Mapping[str, str], kind: str, old: Site, new: Site, clock: Clock
+) -> None:
+    """Without the application's timeout it is all that is known; with a shorter one, that wins."""
+    old.with_(timeout=7200).begun(user="ann")
+    runtime = Runtime(clock=clock)
+
+    (long,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
+    (short,) = run_import(kind, options, new, timeout=3600, runtime=runtime)
+
+    for one, seconds in ((long, 7320), (short, 3720)):
+        assert isinstance(one, Imported)
+        assert one.expires is not None
+        assert abs(one.expires - (clock() + seconds)) <= 2
+
+
+def test_what_is_no_live_session_is_left_and_told(
+    kind: str,
+    options: Mapping[str, str],
+    old: Site,
+    new: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+) -> None:
+    """Timed out, logged out: each says why, and no row is made."""
+    wind(monkeypatch, clock)
+    old = old.with_(timeout=3600)
+    timed_out = old.begun(user="ann")
+    clock.advance(3500)
+    gone, live = old.begun(user="bob"), old.begun(user="eve")
+    before = gone.also()
+    old.visit(gone, log_out)
+    clock.advance(200)
+
+    done = run_import(kind, options, new, timeout=3600, runtime=Runtime(clock=clock))
+
+    assert {one.session: getattr(one, "reason", "imported") for one in done} == {
+        digest(timed_out.id): "expired",
+        digest(before.id): "logged out",
+        digest(live.id): "imported",
+    }
+    assert [row["id"]["S"] for row in session_rows(new)] == [f"sess:{live.id}"]
+
+
+def test_a_second_run_changes_nothing(
+    kind: str, options: Mapping[str, str], old: Site, new: Site
+) -> None:
+    """Nor does it overwrite what the application has written meanwhile."""
+    user, other = old.begun(user="ann"), old.begun(user="bob")
+    run_import(kind, options, new)
+    new.visit(user, put(cart=1))
+    before = new.rows()
+    late = old.begun(user="late")
+
+    assert summarize(run_import(kind, options, new)) == [
+        "already there",
+        "already there",
+        "imported",
+    ]
+    assert [row for row in new.rows() if row in before] == before
+    assert new.found(user) == {"user": "ann", "cart": 1}
+    assert (new.found(other), new.found(late)) == ({"user": "bob"}, {"user": "late"})
+
+
+def test_a_user_who_logged_out_while_moving_is_not_brought_back(
+    kind: str, options: Mapping[str, str], old: Site, moving: Site, new: Site
+) -> None:
+    """Import and migrate_from go together: the tombstone keeps the import out, too."""
+    user = old.begun(user="ann")
+    stale, before = user.also(), user.also()
+    moving.visit(user, log_out)
+    old.visit(stale, put(user="ann"))  # an old server writes it once more
+
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["logged out"]
+    assert summarize(run_import(kind, options, new)) == ["logged out"]
+    assert new.found(before) == {}
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(
+    kind: str, options: Mapping[str, str], old: Site, new: Site, calls: Recorder
+) -> None:
+    """Not even the table, which a run would create."""
+    there = old.begun(user="ann")
+    new.visit(there.also(), put(user="ann"))
+    old.begun(user="bob")
+    del calls[:]
+
+    assert summarize(run_import(kind, options, new, dry_run=True)) == ["already there", "imported"]
+    elsewhere = new.with_()
+    object.__setattr__(elsewhere, "table", new.table + "-none")
+    assert summarize(run_import(kind, options, elsewhere, dry_run=True)) == ["imported", "imported"]
+    assert set(calls.names) == {"GetItem"}
+
+
+def test_special_keys_are_promoted(
+    kind: str, options: Mapping[str, str], old: Site, new: Site
+) -> None:
+    """An index finds a session that was moved, also one that holds objects of other classes."""
+    user = old.begun(userId="ann", when=SourceSession("an object"))
+
+    run_import(kind, options, new, more={"special_keys": "userId"})
+
+    assert (new.row(user) or {})["userId"] == {"S": "ann"}
+
+
+def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
+    kind: str, options: Mapping[str, str], old: Site, new: Site
+) -> None:
+    """What is written is what the application's own options say."""
+    more = {"hash_ids": "true", "encryption_keys": KEY}
+    user = old.begun(user="ann")
+
+    run_import(kind, options, new, more=more)
+
+    assert new.with_(**more).found(user) == {"user": "ann"}
+    assert new.row(user) is None
+    assert all(user.id not in row["id"]["S"] for row in new.rows())
+
+
+def test_an_id_stands_in_nothing_that_is_told(
+    kind: str, options: Mapping[str, str], old: Site, new: Site
+) -> None:
+    """What is told of a session is a digest."""
+    user = old.begun(user="ann")
+
+    (found,) = create_reader(kind, options).sessions(lambda: 0.0)
+    done = run_import(kind, options, new)
+
+    assert user.id not in repr((found, done))
+    assert found.text not in repr(found)
+    assert new.visit(Browser(user.cookie), contents).said == {"user": "ann"}

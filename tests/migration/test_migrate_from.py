@@ -1,0 +1,226 @@
+"""Switching the backend under running users: `migrate_from` (docs/migrating.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import StrictSession
+from tests.instruments import Clock, Recorder
+from tests.sessions.overlap import Site
+from tests.sessions.views import contents, log_out, put, put_while, wind
+
+pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+
+
+@pytest.fixture(params=[{}, {"session_class": StrictSession}], ids=["Session", "StrictSession"])
+def strictness(request: pytest.FixtureRequest) -> dict[str, object]:
+    """Give Beaker's own session class, and ours."""
+    return dict(request.param)
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+def test_a_user_of_the_old_backend_stays_logged_in(
+    old: Site, moving: Site, new: Site, serializer: str, strictness: dict[str, object]
+) -> None:
+    """Same cookie, same data; after one request the old backend is needed no more."""
+    user = old.with_(data_serializer=serializer).begun(user="ann", cart=[1, 2])
+    moving = moving.with_(data_serializer=serializer, **strictness)
+
+    assert moving.found(user) == {"user": "ann", "cart": [1, 2]}
+    moving.visit(user, put(seen=1))
+    assert new.with_(data_serializer=serializer).found(user) == {
+        "user": "ann",
+        "cart": [1, 2],
+        "seen": 1,
+    }
+
+
+def test_a_session_under_beakers_encryption_moves_as_it_is(old: Site, moving: Site) -> None:
+    """What does not open here opens in the application."""
+    keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
+    user = old.with_(**keys).begun(user="ann")
+
+    assert moving.with_(**keys).found(user) == {"user": "ann"}
+
+
+def test_a_session_that_was_moved_costs_what_any_other_costs(
+    old: Site, moving: Site, calls: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GetItem alone, and no look into the old backend; the first load writes the row once."""
+    moving = moving.with_(timeout=3600)
+    user = old.with_(timeout=3600).begun(user="ann")
+
+    del calls[:]
+    moving.found(user)
+    assert calls.names == ["GetItem", "PutItem"]
+
+    del calls[:]
+    monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
+    moving.found(user)
+    assert calls.names == ["GetItem"]
+
+
+def test_a_new_visitor_costs_no_look_into_the_old_backend(
+    moving: Site, monkeypatch: pytest.MonkeyPatch, strictness: dict[str, object]
+) -> None:
+    """An id that was drawn here and now can have no session anywhere."""
+    monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
+
+    user = moving.with_(**strictness).begun(user="ann")
+
+    assert moving.found(user) == {"user": "ann"}
+
+
+def test_special_keys_are_promoted_when_a_session_moves(old: Site, moving: Site) -> None:
+    """An index finds it at once, not only after its next save."""
+    user = old.begun(userId="ann")
+
+    moving.with_(special_keys="userId").found(user)
+
+    assert (moving.row(user) or {})["userId"] == {"S": "ann"}
+
+
+@pytest.mark.parametrize("age", [3000, 3599])
+def test_a_session_keeps_the_time_that_it_had_left(
+    old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, age: int
+) -> None:
+    """A row whose expiry ran ahead of its access time would not be touched, and time out early."""
+    wind(monkeypatch, clock)
+    moving = moving.with_(timeout=3600)
+    user = old.with_(timeout=3600).begun(user="ann")
+    began = int(clock())
+    clock.advance(age)
+
+    moving.visit(user.also(), lambda session: session.get("user"))
+    moved = int((moving.row(user) or {})["expires"]["N"])
+    clock.advance(3000)
+
+    assert moved == began + age + 3720  # touched by the same request's save
+    assert moving.found(user) == {"user": "ann"}
+
+
+def test_a_session_that_timed_out_is_not_brought_back(
+    old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Files and databases keep it; no row is made of it."""
+    wind(monkeypatch, clock)
+    user = old.with_(timeout=3600).begun(user="ann")
+    clock.advance(3601)
+
+    assert moving.with_(timeout=3600).found(user) == {}
+    assert moving.rows() == []
+
+
+def test_a_session_that_was_deleted_before_the_move_stays_deleted(old: Site, moving: Site) -> None:
+    """Beaker's own delete() leaves a blank session behind; it is none."""
+    user = old.begun(user="ann")
+    before = user.also()
+    old.visit(user, log_out)
+
+    assert moving.found(before) == {}
+    assert moving.rows() == []
+
+
+def test_a_logout_is_one_in_both_backends(
+    old: Site, moving: Site, new: Site, strictness: dict[str, object]
+) -> None:
+    """The old backend has nothing left, and no server finds the session again."""
+    user = old.begun(user="ann")
+    before = user.also()
+
+    moving.with_(**strictness).visit(user, log_out)
+
+    for site in (old, moving, moving.with_(**strictness), new):
+        assert site.found(before) == {}
+    assert len(moving.rows()) == 1  # the tombstone
+
+
+def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
+    old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Under StrictSession the marker of a rotation lasts as long as the old session could."""
+    wind(monkeypatch, clock)
+    strict = moving.with_(session_class=StrictSession)
+    user = old.begun(user="ann")
+    before = user.also()
+
+    def log_in(session: Any) -> None:
+        contents(session)
+        session.regenerate_id()
+        session["role"] = "admin"
+        session.save()
+
+    strict.visit(user, log_in)
+
+    for _ in range(2):
+        assert strict.found(user) == {"user": "ann", "role": "admin"}
+        assert strict.found(before) == moving.found(before) == old.found(before) == {}
+        clock.advance(3600)
+
+
+def test_a_tombstone_lasts_as_long_as_the_old_session_could(
+    old: Site, moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """An old server may write the session once more; it stays out until it has timed out.
+
+    In a database it cannot: it changes a row that it has seen, and that row was deleted.
+    """
+    wind(monkeypatch, clock)
+    moving, old = moving.with_(timeout=3600), old.with_(timeout=3600)
+    user = old.begun(user="ann")
+    stale = user.also()
+    slow = user.also()
+    old.visit(slow, put_while(lambda: moving.visit(user, log_out), cart=1))
+
+    written = {} if kind == "ext:database" else {"user": "ann", "cart": 1}
+    assert old.found(stale) == written
+    assert moving.found(stale) == {}
+    assert int(moving.rows()[0]["expires"]["N"]) == int(clock()) + 3720
+
+
+def test_regenerating_the_id_leaves_nothing_under_the_old_one(old: Site, moving: Site) -> None:
+    """StrictSession's regenerate_id() deletes there, too: the old cookie is worth nothing."""
+
+    def log_in(session: Any) -> None:
+        session.regenerate_id()
+        session["user"] = "ann"
+        session.save()
+
+    moving = moving.with_(session_class=StrictSession)
+    visitor = old.begun(cart=1)
+    before = visitor.also()
+    moving.visit(visitor, log_in)
+
+    assert moving.found(visitor) == {"cart": 1, "user": "ann"}
+    assert moving.found(before) == {}
+    assert old.found(before) == {}
+
+
+def test_invalidating_leaves_nothing_under_the_old_id(old: Site, moving: Site) -> None:
+    """Nor does StrictSession's invalidate()."""
+    moving = moving.with_(session_class=StrictSession)
+    user = old.begun(user="ann")
+    before = user.also()
+
+    moving.visit(user, lambda session: session.invalidate())
+
+    assert moving.found(before) == {}
+    assert old.found(before) == {}
+
+
+def test_a_user_may_begin_anew_under_the_id_of_a_deleted_session(
+    old: Site, moving: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beaker keeps an id that a cookie names; the tombstone makes way for what is new."""
+    for policy in ("merge", "overwrite", "raise"):
+        site = moving.with_(on_conflict=policy)
+        user = old.begun(user="ann")
+        before = user.also()
+        site.visit(user, log_out)
+
+        site.visit(before, put(fresh=policy))
+
+        assert site.found(before) == {"fresh": policy}
+    assert caplog.messages == []

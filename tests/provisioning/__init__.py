@@ -1,0 +1,1 @@
+"""Tables: created, compared, updated, described as templates and IAM policies."""

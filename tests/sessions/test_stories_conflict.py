@@ -1,0 +1,132 @@
+"""A save that another request overtook, by option on_conflict, and what clear() means then."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.errors import Conflict
+from tests.instruments import Clock
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import (
+    change_while,
+    put,
+    put_while,
+    wind,
+)
+
+
+@pytest.fixture
+def site(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site with a table of its own."""
+    return Site.made(dynamodb_local, table_name)
+
+
+def test_a_session_cleared_with_a_flash_message_keeps_nothing_of_the_other_writer(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """clear() means everything: the flash message alone is left, and the log says so."""
+    user = site.begun(user="ann", cart=1)
+
+    def farewell(session: Any) -> None:
+        session.clear()
+        session["flash"] = "bye"
+
+    site.visit(user, change_while(lambda: site.visit(user.also(), put(cart=2)), farewell))
+
+    assert site.found(user) == {"flash": "bye"}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "cleared" in caplog.text
+
+
+def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) -> None:
+    """The other way round: the slow request brings its own change and no more."""
+    user = site.begun(user="ann", cart=1)
+
+    def farewell(session: Any) -> None:
+        session.clear()
+        session["flash"] = "bye"
+        session.save()
+
+    site.visit(user, put_while(lambda: site.visit(user.also(), farewell), seen=9))
+
+    assert site.found(user) == {"flash": "bye", "seen": 9}
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [("merge", {"cart": 1, "coupon": "x", "seen": 9}), ("overwrite", {"cart": 1, "seen": 9})],
+)
+def test_on_conflict_says_whether_the_other_change_is_kept(
+    site: Site, policy: str, left: dict[str, Any]
+) -> None:
+    """`merge` keeps both changes; `overwrite` puts mine, on condition of the row it overwrites."""
+    site = site.with_(on_conflict=policy)
+    user = site.begun(cart=1)
+
+    site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
+
+    assert site.found(user) == left
+
+
+def test_on_conflict_raise_tells_the_application_and_stores_nothing(site: Site) -> None:
+    """Conflict holds theirs, as Beaker would load it; its text, repr and args do not."""
+    site = site.with_(on_conflict="raise", data_serializer="json")
+    user = site.begun(cart=1)
+
+    with pytest.raises(Conflict) as caught:
+        site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="secret")), seen=9))
+
+    assert caught.value.theirs is not None
+    assert _opened(caught.value.theirs)["coupon"] == "secret"
+    shown = f"{caught.value} {caught.value!r} {caught.value.args}"
+    assert "secret" not in shown
+    assert caught.value.theirs not in shown
+    assert site.found(user) == {"cart": 1, "coupon": "secret"}
+
+
+def _opened(text: str) -> dict[str, Any]:
+    import base64
+    import zlib
+
+    found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return found
+
+
+def test_two_logins_of_one_new_id_are_merged(site: Site) -> None:
+    """Create refused by a live row: merged with nothing known, so both keep their keys."""
+    user = Browser(f"beaker.session.id={'a' * 32}")
+
+    site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
+
+    assert site.found(user) == {"coupon": "x", "seen": 9}
+
+
+def test_a_save_that_always_loses_ends_in_a_conflict_after_three_seconds(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Somebody writes before each try. It pauses up to 0.1 s between tries, and gives up at 3 s."""
+    user = site.begun(cart=1)
+    tokens = iter(range(10_000))
+
+    def overtaken() -> str:
+        token = f"t{next(tokens)}"
+        clock.advance(0.2)
+        birth = (site.row(user) or {})["rev"]["S"].partition(".")[0]
+        site.plant(user, rev={"S": f"{birth}.rival{token}"})
+        return token
+
+    started = clock.monotonic()
+    pauses: list[float] = []
+    luck = {"token": overtaken, "random": lambda: 0.5, "sleep": pauses.append}
+    wind(monkeypatch, clock, **luck)
+
+    with pytest.raises(Conflict):
+        site.visit(user, put(seen=9))
+
+    assert 3 < clock.monotonic() - started < 4
+    assert set(pauses) == {0.05}
+    assert (site.row(user) or {})["rev"]["S"].count("rival") == 1

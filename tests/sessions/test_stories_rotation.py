@@ -1,0 +1,216 @@
+"""StrictSession beside another request: rotation, logout, and loads that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb import StrictSession
+from beaker_dynamodb.errors import Conflict, UnknownFormat
+from tests.instruments import Clock
+from tests.proxy import FaultProxy
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import Between, View, contents, log_out, put, put_while, read_while, wind
+
+
+@pytest.fixture
+def plain(dynamodb_local: str, table_name: str) -> Site:
+    """Give a site under Beaker's own session class."""
+    return Site.made(dynamodb_local, table_name)
+
+
+@pytest.fixture
+def site(plain: Site) -> Site:
+    """Give the same site under StrictSession."""
+    return plain.with_(session_class=StrictSession)
+
+
+def login(session: Any) -> None:
+    """Log in as a careful application does: under a fresh id."""
+    session.regenerate_id()
+    session["user"] = "ann"
+    session.save()
+
+
+def login_while(step: Any) -> Any:
+    """Make a login that has loaded its session before *step* happens."""
+
+    def view(session: Any) -> None:
+        contents(session)
+        step()
+        login(session)
+
+    return view
+
+
+def test_a_login_moves_to_a_fresh_id_and_leaves_no_row_behind(site: Site) -> None:
+    """The former cookie is worth nothing, and the session keeps what it held."""
+    user = site.begun(cart=1)
+    before = user.also()
+
+    site.visit(user, login)
+
+    assert user.id != before.id
+    assert len(user.id) == 32
+    assert site.found(user) == {"cart": 1, "user": "ann"}
+    assert site.found(before) == {}
+    assert len(site.rows()) == 1
+
+
+def test_a_change_beside_a_login_is_merged_into_the_new_row(site: Site) -> None:
+    """The old row was changed after the login had loaded it: refused, live, merged."""
+    user = site.begun(cart=1)
+    before = user.also()
+
+    site.visit(user, login_while(lambda: site.visit(before.also(), put(coupon="spring"))))
+
+    assert site.found(user) == {"cart": 1, "coupon": "spring", "user": "ann"}
+    assert site.row(before) is None
+
+
+def test_a_logout_beside_a_login_removes_the_new_row_too(site: Site) -> None:
+    """Nothing of the session lives on: not under the old id, and not under the new one."""
+    user = site.begun(cart=1)
+    before = user.also()
+
+    def view(session: Any) -> None:
+        contents(session)
+        site.visit(before.also(), log_out)
+        session.regenerate_id()
+
+    site.visit(user, view)
+
+    assert site.rows() == []
+    assert site.found(user) == {}
+    assert site.found(before) == {}
+
+
+def test_a_change_that_comes_after_a_login_does_not_bring_the_old_row_back(site: Site) -> None:
+    """A slow request under the old id finds its row gone; it is told that nothing was saved."""
+    user = site.begun(cart=1)
+    before = user.also()
+
+    with pytest.raises(Conflict):
+        site.visit(before.also(), put_while(lambda: site.visit(user, login), coupon="late"))
+
+    assert site.row(before) is None
+    assert site.found(user) == {"cart": 1, "user": "ann"}
+
+
+def test_a_login_saved_twice_keeps_what_was_merged_into_the_new_row(site: Site) -> None:
+    """The second start_response saves the session object, which never held their change."""
+    user = site.begun(cart=1)
+    before = user.also()
+
+    def view(session: Any) -> Iterator[None]:
+        contents(session)
+        site.visit(before.also(), put(coupon="spring"))
+        login(session)
+        yield
+        session["error"] = "500"
+        yield
+
+    site.visit(user, view)
+
+    assert site.found(user) == {"cart": 1, "coupon": "spring", "user": "ann", "error": "500"}
+
+
+@pytest.mark.parametrize("end", ["delete", "invalidate"])
+def test_a_logout_under_strict_sessions_is_not_undone_by_a_slower_request(
+    site: Site, end: str
+) -> None:
+    """The row is gone at once, and the slow request's change is dropped."""
+    user = site.begun(user="ann")
+    before = user.also()
+
+    site.visit(
+        user, put_while(lambda: site.visit(before.also(), lambda s: getattr(s, end)()), cart=1)
+    )
+
+    assert site.row(before) is None
+
+
+@pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+@pytest.mark.parametrize("strict", [True, False], ids=["StrictSession", "Beaker's Session"])
+def test_a_load_that_fails_in_a_rolling_deploy_removes_nothing(
+    site: Site, plain: Site, strict: bool
+) -> None:
+    """A row of a newer release is an honest 500; the cookie stays, and the session with it."""
+    older = site if strict else plain
+    user = older.begun(user="ann")
+    cookie, good = user.cookie, (older.row(user) or {})["data"]
+    newer = bytes([2]) + good["B"][1:]
+    older.plant(user, data={"B": newer})
+
+    with pytest.raises(UnknownFormat):
+        older.visit(user, contents)
+    with pytest.raises(UnknownFormat):
+        older.visit(user, put(cart=1))
+
+    assert user.cookie == cookie
+    assert (older.row(user) or {})["data"] == {"B": newer}
+    older.plant(user, data=good)
+    assert older.found(user) == {"user": "ann"}
+
+
+def test_an_id_that_nobody_stored_gets_a_fresh_one_with_the_first_save(site: Site) -> None:
+    """No fixation; and a poll with a stale cookie sends none that could undo a login's."""
+    attacker = Browser(f"beaker.session.id={'c' * 32}")
+
+    assert site.visit(attacker, contents).cookies == ()
+    site.visit(attacker, login)
+
+    assert attacker.id != "c" * 32
+    assert site.row_of("c" * 32) is None
+    assert site.found(attacker) == {"user": "ann"}
+
+
+def test_a_timed_out_session_is_removed_from_the_table(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """By the request that finds it, before DynamoDB would; that request begins anew."""
+    wind(monkeypatch, clock)
+    site = site.with_(timeout=600)
+    user = site.begun(user="ann")
+    clock.advance(601)
+
+    assert site.visit(user, contents).said == {}
+    assert site.rows() == []
+
+
+@pytest.mark.parametrize("page", [put(cart=1), contents], ids=["changed", "touched"])
+def test_a_timed_out_session_that_somebody_has_just_written_is_not_removed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, page: View
+) -> None:
+    """On condition of rev and expiry as seen: the write came between the look and the removal."""
+    wind(monkeypatch, clock)
+    site = site.with_(timeout=600)
+    user = site.begun(user="ann")
+    clock.advance(601)
+    forbearing = site.with_(timeout=None)
+
+    with FaultProxy(site.url) as proxy:
+        proxy.next(Between(lambda: forbearing.visit(user.also(), page)))
+        assert site.behind(proxy).visit(user.also(), contents).said == {}
+        assert proxy.operations == ["GetItem", "DeleteItem"]
+
+    assert forbearing.found(user)["user"] == "ann"
+
+
+def test_a_page_that_only_reads_touches_under_strict_sessions_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """The row's expiry moves on, under the same rev, and a reader beside it is served."""
+    wind(monkeypatch, clock)
+    site = site.with_(timeout=600)
+    user = site.begun(user="ann")
+    before = site.row(user) or {}
+    clock.advance(61)
+
+    site.visit(user, read_while(lambda: site.visit(user.also(), contents)))
+
+    after = site.row(user) or {}
+    assert after["rev"] == before["rev"]
+    assert int(after["expires"]["N"]) == int(before["expires"]["N"]) + 61

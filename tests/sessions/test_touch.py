@@ -1,0 +1,294 @@
+"""A session that is only read: kept alive, and hardly ever written (docs/consistency.md)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+from beaker.session import Session
+
+from beaker_dynamodb import OptionError, StrictSession
+from tests.faults.kinds import aws_error
+from tests.instruments import Clock, Recorder
+from tests.proxy import FaultProxy
+from tests.sessions.overlap import Browser, Site
+from tests.sessions.views import contents, put, read_while, wind
+
+Log = pytest.LogCaptureFixture
+
+HOUR, DAY = 3600, 86400
+#: More than a row holds, however well it is compressed.
+LARGE = secrets.token_bytes(600_000)
+#: What Beaker adds to a session's timeout before it hands it on.
+GRACE = 120
+
+
+@pytest.fixture
+def site(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> Site:
+    """Give a site that lives by the test's clock, with a table of its own."""
+    wind(monkeypatch, clock)
+    return Site.made(dynamodb_local, table_name)
+
+
+def expires(site: Site, user: Browser) -> int:
+    """Read when the row expires."""
+    return int((site.row(user) or {})["expires"]["N"])
+
+
+def test_a_hundred_pages_that_only_read_are_a_hundred_reads_and_no_write(
+    site: Site, clock: Clock, calls: Recorder
+) -> None:
+    """All of them within touch_after: one GetItem each."""
+    site = site.with_(timeout=1800)
+    user = site.begun(user="ann")
+    calls.clear()
+
+    for _ in range(100):
+        clock.advance(1.7)
+        assert site.visit(user, contents).said == {"user": "ann"}
+
+    assert calls.names == ["GetItem"] * 100
+
+
+def test_a_session_that_is_read_every_few_seconds_outlives_its_timeout(
+    site: Site, clock: Clock, calls: Recorder
+) -> None:
+    """Three times as long; and it costs a write a minute, not one a page."""
+    site = site.with_(timeout=600)
+    user = site.begun(user="ann")
+    calls.clear()
+
+    for _ in range(180):
+        clock.advance(10)
+        assert site.visit(user, contents).said == {"user": "ann"}
+
+    assert calls.names.count("GetItem") == 180
+    assert calls.names.count("PutItem") == 180 * 10 // 60
+
+
+@pytest.mark.parametrize(
+    ("timeout", "touch_after", "most"),
+    [
+        (600, None, 60),
+        (600, "10s", 10),
+        (600, "59s", 59),
+        (600, "1h", 60),
+        (20 * HOUR, None, HOUR),
+        (20 * HOUR, "2h", 2 * HOUR),
+        (20 * HOUR, "1d", 2 * HOUR),
+        (20 * HOUR, "1s", 1),
+    ],
+)
+def test_a_touch_comes_after_a_tenth_of_the_timeout_at_the_latest(
+    site: Site, clock: Clock, timeout: int, touch_after: str | None, most: int
+) -> None:
+    """By default at most an hour; given, it is never more than a tenth."""
+    site = site.with_(timeout=timeout, touch_after=touch_after or "")
+    user = site.begun(user="ann")
+    begun = expires(site, user)
+    rev = (site.row(user) or {})["rev"]
+
+    clock.advance(most - 1)
+    site.visit(user, contents)
+    assert expires(site, user) == begun
+
+    clock.advance(1)
+    site.visit(user, contents)
+    assert expires(site, user) == begun + most
+    assert (site.row(user) or {})["rev"] == rev
+
+
+def test_an_idle_timeout_comes_a_tenth_early_at_most(site: Site, clock: Clock) -> None:
+    """What was read within touch_after is not written, so Beaker counts from the last touch."""
+    site = site.with_(timeout=600)
+    read_early, read_late = site.begun(user="ann"), site.begun(user="bob")
+
+    clock.advance(59)
+    site.visit(read_early, contents)
+    clock.advance(1)
+    site.visit(read_late, contents)
+    clock.advance(541)
+
+    assert site.found(read_early) == {}
+    assert site.found(read_late) == {"user": "bob"}
+
+
+def test_a_session_that_nobody_reads_times_out(site: Site, clock: Clock) -> None:
+    """Beaker's timeout ends it; its row expires by itself two minutes later."""
+    site = site.with_(timeout=600)
+    user = site.begun(user="ann")
+
+    assert expires(site, user) == clock() + 600 + GRACE
+    clock.advance(601)
+    assert site.found(user) == {}
+
+
+def test_a_site_without_a_timeout_keeps_its_sessions_for_thirty_days(
+    site: Site, clock: Clock
+) -> None:
+    """Option ttl is the lifetime where Beaker gives none; a reader moves it on once an hour."""
+    user = site.begun(user="ann")
+
+    assert expires(site, user) == clock() + 30 * DAY
+    clock.advance(HOUR)
+    site.visit(user, contents)
+    assert expires(site, user) == clock() + 30 * DAY
+    clock.advance(30 * DAY)
+    assert site.found(user) == {}
+
+
+def test_sessions_without_a_ttl_never_expire_and_are_touched_once_an_hour(
+    site: Site, clock: Clock, calls: Recorder
+) -> None:
+    """Ttl = 0: the row has no expiry at all, never 0, and its access time still moves on."""
+    site = site.with_(ttl=0)
+    user = site.begun(user="ann")
+    assert "expires" not in (site.row(user) or {})
+    calls.clear()
+
+    clock.advance(HOUR - 1)
+    site.visit(user, contents)
+    clock.advance(1)
+    site.visit(user, contents)
+    site.visit(user, contents)
+
+    assert calls.names == ["GetItem", "GetItem", "PutItem", "GetItem"]
+    assert "expires" not in (site.row(user) or {})
+    clock.advance(10_000 * DAY)
+    assert site.found(user) == {"user": "ann"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("30d", "0"), ("0", "30d")])
+def test_a_changed_ttl_reaches_a_session_with_its_next_page(
+    site: Site, clock: Clock, before: str, after: str
+) -> None:
+    """A row without an expiry stands only where ttl = 0: the next reader sees to that."""
+    user = site.with_(ttl=before).begun(user="ann")
+
+    clock.advance(1)
+    site.with_(ttl=after).visit(user, contents)
+
+    expiry = (site.row(user) or {}).get("expires")
+    assert expiry == (None if after == "0" else {"N": str(int(clock() + 30 * DAY))})
+
+
+@pytest.mark.parametrize("session_class", [Session, StrictSession])
+def test_a_timeout_made_shorter_logs_out_nobody_who_is_there(
+    site: Site, clock: Clock, session_class: type[Session]
+) -> None:
+    """Rows that were to expire much later are touched like others: who reads, stays."""
+    site = site.with_(session_class=session_class)
+    user, idle = (site.with_(timeout=30 * DAY).begun(user="ann") for _ in range(2))
+    site = site.with_(timeout=600)
+
+    for _ in range(15):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"user": "ann"}
+    assert expires(site, user) == clock() + 600 + GRACE
+    assert site.found(idle) == {}
+
+
+def test_a_site_that_saves_no_access_time_never_touches(
+    site: Site, clock: Clock, calls: Recorder
+) -> None:
+    """Beaker's save_accessed_time = false: a page that only reads hands nothing over."""
+    site = site.with_(save_accessed_time=False)
+    user = site.begun(user="ann")
+    calls.clear()
+
+    clock.advance(10 * HOUR)
+    site.visit(user, contents)
+
+    assert calls.names == ["GetItem"]
+
+
+def test_a_key_that_is_required_from_now_on_logs_out_nobody_who_reads(
+    site: Site, clock: Clock
+) -> None:
+    """Who only reads changes no key: his session, begun before the option, is touched."""
+    user = site.with_(timeout=600).begun(cart=1)
+    site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
+
+    for _ in range(15):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"cart": 1}
+    with pytest.raises(OptionError):
+        site.visit(user, put(cart=2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("AccessDeniedException", True), ("ProvisionedThroughputExceededException", False)],
+)
+def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
+    site: Site, clock: Clock, proxy: FaultProxy, caplog: Log, fault: str, told: bool
+) -> None:
+    """The page goes on in any case; an outage ends, a missing right logs readers out."""
+    site = site.with_(timeout=600).behind(proxy)
+    user = site.begun(user="ann")
+    proxy.next(aws_error(fault), operation="PutItem", times=None)
+
+    for _ in range(3):
+        clock.advance(60)
+        assert site.visit(user, contents).said == {"user": "ann"}
+
+    lines = [line for line in caplog.messages if "access time" in line]
+    assert [line.rpartition(" ")[2] for line in lines] == ["AccessRefused"] * told
+
+
+@pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
+@pytest.mark.parametrize("beside", ["a change", "a login", "a logout"])
+def test_who_only_reads_a_large_session_gives_way_to_everybody(
+    site: Site, clock: Clock, policy: str, beside: str
+) -> None:
+    """Its pieces are written anew for an access time, but never in place of what came between."""
+    site = site.with_(timeout=600, session_class=StrictSession, on_conflict=policy)
+    user = site.begun(large=LARGE)
+    clock.advance(60)
+
+    def meanwhile() -> None:
+        def view(session: Any) -> None:
+            if beside == "a logout":
+                session.delete()
+                return
+            if beside == "a login":
+                session.regenerate_id()
+            session["user"] = "ann"
+            session.save()
+
+        site.visit(user, view)
+
+    assert site.visit(user.also(), read_while(meanwhile)).said == {"large": LARGE}
+    assert site.found(user) == ({} if beside == "a logout" else {"large": LARGE, "user": "ann"})
+
+
+def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_key(
+    site: Site, clock: Clock, proxy: FaultProxy
+) -> None:
+    """A page that only read never fails over a touch, of however many pieces it is."""
+    user = site.with_(timeout=600).begun(large=LARGE)
+    clock.advance(60)
+    site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
+    broken = site.behind(proxy)
+    proxy.next(aws_error("InternalServerError", status=500), operation="PutItem", times=None)
+
+    assert broken.visit(user, contents).said == {"large": LARGE}
+    proxy.clear()
+    before = expires(site, user)
+    assert site.visit(user, contents).said == {"large": LARGE}
+    assert expires(site, user) == before + 60
+    assert site.found(user) == {"large": LARGE}
+
+
+def test_a_change_moves_the_expiry_too(site: Site, clock: Clock) -> None:
+    """Every write of data gives the session its whole lifetime again."""
+    site = site.with_(timeout=600)
+    user = site.begun(cart=1)
+
+    clock.advance(30)
+    site.visit(user, put(cart=2))
+
+    assert expires(site, user) == clock() + 600 + GRACE
