@@ -28,7 +28,7 @@ import dataclasses
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from beaker.exceptions import BeakerException
 
@@ -77,6 +77,19 @@ def mask(text: str) -> str:
 def shown(value: object) -> str:
     """Return the repr of a value that somebody gave us, masked, for a sentence."""
     return mask(_without_user(repr(value)))
+
+
+def raise_clean(error: Exception) -> NoReturn:
+    """Raise *error* from an `except` block without the exception that is being handled.
+
+    Python would keep that exception as `error.__context__`, with a user's data in its message or
+    in the variables of its frames, and whoever logs or reports *error* would publish them.
+    `from None` only hides it.
+    """
+    try:
+        raise error
+    finally:
+        error.__context__ = None
 
 
 def say_table_missing(table: str | None = None, command: str = "") -> str:

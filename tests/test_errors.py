@@ -27,6 +27,7 @@ from beaker_dynamodb.errors import (
     Unavailable,
     UnknownFormat,
     digest,
+    raise_clean,
 )
 
 FACTS = CallFacts("GetItem", "sessions", "eu-west-1", "Throttled", "REQUEST", 3, "KeyRange")
@@ -160,3 +161,20 @@ def test_an_error_that_a_server_raises_anew_says_the_same() -> None:
     again = type(first)(first)  # as apig_wsgi does
 
     assert str(again) == str(first)
+
+
+def test_an_error_raised_clean_holds_nothing_of_the_exception_that_was_handled() -> None:
+    """Neither as a context or cause, nor in a variable of a frame of its traceback."""
+    secret = ValueError("a user's data")
+
+    def load() -> None:
+        try:
+            raise secret
+        except ValueError as error:
+            raise_clean(Unavailable(type(error).__name__))
+
+    with pytest.raises(Unavailable, match="ValueError") as caught:
+        load()
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+    frames = [entry.frame for entry in caught.traceback if entry.name == "load"]
+    assert [frame.f_locals.get("error") for frame in frames] == [None]
