@@ -16,10 +16,10 @@ import pytest
 from benchmarks import cost, figures, recorded, visitors
 from benchmarks.meter import Meter, Tally
 from tests.servers import Flavor, Server, missing
-from tests.test_docs import printer
+from tests.test_docs import load_printer
 
 ROOT = Path(__file__).parents[1]
-PRINTER = printer()
+PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[PRINTER.PERFORMANCE]
 RECORDS = ("cost", "overhead", "peers", "scale", "startup")
 
@@ -39,7 +39,7 @@ def test_the_performance_page_shows_what_was_recorded() -> None:
     """Every table of docs/performance.md is what `docs/print.py` prints from the records."""
     text = (ROOT / "docs" / "performance.md").read_text("utf-8")
 
-    assert PRINTER.printed(text, PARTS) == text
+    assert PRINTER.render(text, PARTS) == text
 
 
 def test_a_figure_typed_by_hand_is_found() -> None:
@@ -50,7 +50,7 @@ def test_a_figure_typed_by_hand_is_found() -> None:
     )
 
     assert typed != text
-    assert PRINTER.printed(typed, PARTS) == text
+    assert PRINTER.render(typed, PARTS) == text
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

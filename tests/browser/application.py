@@ -30,7 +30,7 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def example(name: str, settings: dict[str, str]) -> Any:
+def create_example(name: str, settings: dict[str, str]) -> Any:
     """Make the example `name`: a file, or one of Pyramid's ini files."""
     if name.endswith(".ini"):
         folder = EXAMPLES / "pyramid_app"
@@ -44,4 +44,4 @@ def example(name: str, settings: dict[str, str]) -> Any:
 
 if "BROWSER" in os.environ:
     orders = json.loads(os.environ["BROWSER"])
-    application = example(orders["example"], orders["settings"])
+    application = create_example(orders["example"], orders["settings"])

@@ -16,7 +16,7 @@ from tests.downloads import downloaded
 AXE = "axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 #: What a finding must not be.
-GRAVE: Final = frozenset({"serious", "critical"})
+SERIOUS: Final = frozenset({"serious", "critical"})
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 _AUDIT = """async () => (await axe.run()).violations.map(found => [
@@ -37,17 +37,17 @@ def _axe() -> str:
     return (downloaded(AXE, AXE_SHA256) / "axe.min.js").read_text("utf-8")
 
 
-def grave_findings(page: Page) -> list[Any]:
+def find_serious_violations(page: Page) -> list[Any]:
     """List what axe-core calls serious or critical, in light and in dark."""
     page.evaluate(_axe())
     found = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        found += [(scheme, *one) for one in page.evaluate(_AUDIT) if one[0] in GRAVE]
+        found += [(scheme, *one) for one in page.evaluate(_AUDIT) if one[0] in SERIOUS]
     return found
 
 
-def outside(page: Page) -> list[str]:
+def find_overflow(page: Page) -> list[str]:
     """List what sticks out of the window to the right."""
     assert page.viewport_size is not None
     width = page.viewport_size["width"]
@@ -57,7 +57,7 @@ def outside(page: Page) -> list[str]:
     return found
 
 
-def small_targets(page: Page) -> list[str]:
+def find_small_targets(page: Page) -> list[str]:
     """List the controls that a finger misses."""
     found: list[str] = page.evaluate(_SMALL)
     return found

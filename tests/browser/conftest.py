@@ -21,14 +21,14 @@ from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server, missing
 
 #: No sandbox, for the tests may run as root in a container; and nothing that calls home.
-WORDS = (
+CHROMIUM_ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 ).split()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunningSite:
     """A site, and the proxy between it and DynamoDB Local."""
 
     url: str
@@ -43,32 +43,32 @@ def browser() -> Iterator[Browser]:
         missing("chromium is not installed: Debian's package of that name has it")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=chromium, headless=True, args=WORDS, timeout=120_000
+            executable_path=chromium, headless=True, args=CHROMIUM_ARGUMENTS, timeout=120_000
         )
         yield launched
         launched.close()
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
+def new_visitor(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """Make visitors; in the end none of them may have heard a complaint of the console."""
     with contextlib.ExitStack() as stack:
         visitors: list[Visitor] = []
 
-        def come(**how: Any) -> Visitor:
+        def create(**how: Any) -> Visitor:
             visitors.append(Visitor(browser, **how))
             stack.callback(visitors[-1].context.close)
             return visitors[-1]
 
-        yield come
-        complaints = [text for one in visitors for text in one.complaints]
-        assert complaints == []
+        yield create
+        messages = [text for one in visitors for text in one.messages]
+        assert messages == []
 
 
 @pytest.fixture
-def visitor(visit: Callable[..., Visitor]) -> Visitor:
+def visitor(new_visitor: Callable[..., Visitor]) -> Visitor:
     """Give one visitor, at a desk."""
-    return visit()
+    return new_visitor()
 
 
 @pytest.fixture(scope="package")
@@ -81,14 +81,14 @@ def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="package")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy, dynamodb_local: str
-) -> Iterator[Place]:
+) -> Iterator[RunningSite]:
     """Give the demo, on DynamoDB Local."""
     folder = tmp_path_factory.mktemp("demo")
     with (
         Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
-        sites.demo(folder, sites.where(proxy.url, table)) as url,
+        sites.serve_demo(folder, sites.make_options(proxy.url, table)) as url,
     ):
-        yield Place(url, proxy)
+        yield RunningSite(url, proxy)
 
 
 @pytest.fixture(scope="package", params=["gunicorn", "waitress"])
@@ -97,25 +97,27 @@ def shop(
     tmp_path_factory: pytest.TempPathFactory,
     proxy: FaultProxy,
     dynamodb_local: str,
-) -> Iterator[tuple[Place, Place]]:
+) -> Iterator[tuple[RunningSite, RunningSite]]:
     """Give two examples, Bottle's and Pyramid's, that share table, cookie and secret."""
     folder, server = tmp_path_factory.mktemp("shop"), request.param
     with (
         Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
-        sites.site(folder, server, "bottle_app.py", settings(proxy.url, table)) as bottle,
-        sites.site(folder, server, "development.ini", settings(proxy.url, table)) as pyramid,
+        sites.serve_example(folder, server, "bottle_app.py", settings(proxy.url, table)) as bottle,
+        sites.serve_example(
+            folder, server, "development.ini", settings(proxy.url, table)
+        ) as pyramid,
     ):
-        yield Place(bottle, proxy), Place(pyramid, proxy)
+        yield RunningSite(bottle, proxy), RunningSite(pyramid, proxy)
 
 
 def settings(url: str, table: str) -> dict[str, str]:
     """Say in an ini file's words where DynamoDB answers, and what two applications share."""
-    given = {f"session.{name}": value for name, value in sites.where(url, table).items()}
+    given = {f"session.{name}": value for name, value in sites.make_options(url, table).items()}
     return given | {"session.secret": "shared by both", "session.key": "shop"}
 
 
 @pytest.fixture(autouse=True)
-def mended(proxy: FaultProxy) -> Iterator[None]:
+def repair_proxy(proxy: FaultProxy) -> Iterator[None]:
     """Leave the way whole, and forget what it has seen."""
     yield
     proxy.mend()

@@ -29,27 +29,29 @@ from tests.servers import KEY, REGION, free_port
 
 ROOT = Path(__file__).parents[2]
 #: One attempt, so that an outage is an error page at once.
-IMPATIENT = {"max_attempts": "1", "connect_timeout": "1s", "read_timeout": "10s"}
+ONE_ATTEMPT = {"max_attempts": "1", "connect_timeout": "1s", "read_timeout": "10s"}
 
 
-def where(url: str, table: str) -> dict[str, str]:
+def make_options(url: str, table: str) -> dict[str, str]:
     """Say which DynamoDB answers, in the package's own options."""
     keys = {"aws_access_key_id": KEY, "aws_secret_access_key": KEY, "region": REGION}
-    return {"endpoint_url": url, "table": table, **keys, **IMPATIENT}
+    return {"endpoint_url": url, "table": table, **keys, **ONE_ATTEMPT}
 
 
 @contextlib.contextmanager
-def demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
+def serve_demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
     """Serve the demo, by the command that README names; give its address."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     port = free_port()
     command = [sys.executable, "-m", "examples.demo", "--port", str(port), *given]
-    with served(command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css") as address:
+    with run_server(
+        command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css"
+    ) as address:
         yield address
 
 
 @contextlib.contextmanager
-def site(
+def serve_example(
     folder: Path, server: str, example: str, settings: Mapping[str, str], tls: Path | None = None
 ) -> Iterator[str]:
     """Serve an example under `gunicorn` or `waitress`; `tls` is a folder for its certificate."""
@@ -59,13 +61,13 @@ def site(
     if server == "gunicorn":
         words = ["gunicorn", what, "--bind", f"127.0.0.1:{port}", "--workers", "2"]
         words += ["--no-control-socket"] if _has_control_socket() else []
-        words += certificate(tls) if tls else []
+        words += create_certificate(tls) if tls else []
     else:
         words = ["waitress", f"--listen=127.0.0.1:{port}", what]
     orders = json.dumps({"example": example, "settings": dict(settings)})
     address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     command = [sys.executable, "-m", *words]
-    with served(command, log, address, "/nowhere", {"BROWSER": orders}) as served_at:
+    with run_server(command, log, address, "/nowhere", {"BROWSER": orders}) as served_at:
         yield served_at
 
 
@@ -76,7 +78,7 @@ def _has_control_socket() -> bool:
 
 
 @contextlib.contextmanager
-def served(
+def run_server(
     command: Sequence[str],
     log: Path,
     address: str,
@@ -117,7 +119,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def certificate(folder: Path) -> list[str]:
+def create_certificate(folder: Path) -> list[str]:
     """Make a certificate for this machine, and return gunicorn's words for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])

@@ -9,38 +9,38 @@ from urllib.parse import urljoin
 from beaker_dynamodb.dynamodb import embedded
 from tests.servers import Flavor, Server
 
-BOTH = [("bottle", "pyramid"), ("pyramid", "bottle")]
-EACH = ["bottle", "pyramid"]
+BOTH_ORDERS = [("bottle", "pyramid"), ("pyramid", "bottle")]
+FRAMEWORKS = ["bottle", "pyramid"]
 ITEM, CALLS = "The attributes of the item", "The calls of this request"
 FORM = "The calls of the form before this page"
 TYPES = {"S": "String", "N": "Number", "B": "Binary"}
 
 
-def send(app: Any, way: str, do: str, words: str = "") -> Any:
+def send(app: Any, framework: str, do: str, words: str = "") -> Any:
     """Fill in the page's form for *do* under *way*, and return the page that follows."""
-    page = app.get(f"/{way}/?read=1")
+    page = app.get(f"/{framework}/?read=1")
     for button in page.html.select(f"button[name=action][value={do}]"):
         form = button.find_parent("form")
         fields = {field["name"]: field.get("value", "") for field in form.select("input")}
         if form.select("input:not([type=hidden])"):
             fields["text"] = words
         if fields.get("text", words) == words:
-            page = app.post(urljoin(f"/{way}/", form["action"]), {**fields, "action": do})
+            page = app.post(urljoin(f"/{framework}/", form["action"]), {**fields, "action": do})
             return page.follow()
     raise AssertionError(f"the page has no form for {do}")
 
 
-def fact(page: Any, name: str) -> str:
+def read_fact(page: Any, name: str) -> str:
     """Read one of the page's facts: the number of visits, or who is logged in."""
     return str(page.html.find("dt", string=name).find_next("dd").get_text(strip=True))
 
 
-def user(page: Any) -> str:
+def read_user(page: Any) -> str:
     """Read who the page says is logged in."""
-    return fact(page, "Logged in as")
+    return read_fact(page, "Logged in as")
 
 
-def rows(page: Any, caption: str) -> list[list[str]]:
+def read_table(page: Any, caption: str) -> list[list[str]]:
     """Read the body of a table on the page, cell by cell."""
     found = page.html.find("caption", string=caption)
     assert found is not None
@@ -51,12 +51,12 @@ def rows(page: Any, caption: str) -> list[list[str]]:
     ]
 
 
-def operations(page: Any, caption: str = CALLS) -> list[str]:
+def read_operations(page: Any, caption: str = CALLS) -> list[str]:
     """Read the names of the calls that the page shows."""
-    return [row[0] for row in rows(page, caption)]
+    return [row[0] for row in read_table(page, caption)]
 
 
-def aside(page: Any) -> int:
+def count_own_calls(page: Any) -> int:
     """Read how many calls the demo says that it made for itself."""
     if "The demo made no call of its own" in page:
         return 0
@@ -65,7 +65,7 @@ def aside(page: Any) -> int:
     return ("once", "twice").index(told[1]) + 1
 
 
-def count(table: str) -> int:
+def count_items(table: str) -> int:
     """Count the items that stand in a table of the embedded server."""
     client = Server(embedded.url(), Flavor.MOTO).client()
     return client.scan(TableName=table)["Count"]

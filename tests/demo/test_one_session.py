@@ -9,21 +9,21 @@ from webtest import TestApp
 
 import beaker_dynamodb
 from examples.demo.app import make_app
-from tests.demo.pages import BOTH, count, fact, send, user
+from tests.demo.pages import BOTH_ORDERS, count_items, read_fact, read_user, send
 
 
 class TestOneSession:
-    @pytest.mark.parametrize(("here", "there"), BOTH)
+    @pytest.mark.parametrize(("here", "there"), BOTH_ORDERS)
     def test_who_logs_in_at_one_is_logged_in_at_the_other(
         self, app: Any, here: str, there: str
     ) -> None:
         """The two frameworks have one session: a login at one is a login at both."""
         app.get(f"/{here}/")
 
-        assert user(send(app, here, "login", "Ada")) == "Ada"
-        assert user(app.get(f"/{there}/")) == "Ada"
+        assert read_user(send(app, here, "login", "Ada")) == "Ada"
+        assert read_user(app.get(f"/{there}/")) == "Ada"
 
-    @pytest.mark.parametrize(("here", "there"), BOTH)
+    @pytest.mark.parametrize(("here", "there"), BOTH_ORDERS)
     def test_who_logs_out_at_one_is_logged_out_at_the_other(
         self, app: Any, table: str, here: str, there: str
     ) -> None:
@@ -31,23 +31,23 @@ class TestOneSession:
         app.get(f"/{here}/")
         send(app, there, "login", "Ada")
         kept = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in app.cookiejar)}
-        assert user(app.get(f"/{there}/", headers=kept)) == "Ada"
-        stored = count(table)
+        assert read_user(app.get(f"/{there}/", headers=kept)) == "Ada"
+        stored = count_items(table)
 
         page = send(app, here, "logout")
 
         assert "There is no session" in page
         assert "There is no session" in app.get(f"/{there}/?read=1")
         assert "There is no session" in TestApp(app.app).get(f"/{there}/?read=1", headers=kept)
-        assert count(table) == stored - 1
+        assert count_items(table) == stored - 1
 
     def test_visits_of_both_are_one_number(self, app: Any) -> None:
         """Each opening of the page counts, at either; a look that does not count says so."""
         app.get("/bottle/")
         app.get("/pyramid/")
 
-        assert fact(app.get("/pyramid/?read=1"), "Visits in this session") == "2"
-        assert fact(app.get("/bottle/"), "Visits in this session") == "3"
+        assert read_fact(app.get("/pyramid/?read=1"), "Visits in this session") == "2"
+        assert read_fact(app.get("/bottle/"), "Visits in this session") == "3"
 
     def test_a_shopping_list_is_kept_and_shortened(self, app: Any) -> None:
         """What is put on the list at one is there at the other, and can be taken off there."""
@@ -86,4 +86,4 @@ class TestOneSession:
 
         after = TestApp(make_app(options), cookiejar=before.cookiejar)
 
-        assert user(after.get("/pyramid/")) == "Ada"
+        assert read_user(after.get("/pyramid/")) == "Ada"

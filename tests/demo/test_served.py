@@ -19,7 +19,7 @@ import beaker_dynamodb
 from examples.demo.__main__ import main
 from examples.demo.app import make_app
 from examples.demo.templates import read_asset
-from tests.demo.pages import EACH, fact, send, user
+from tests.demo.pages import FRAMEWORKS, read_fact, read_user, send
 from tests.servers import free_port
 
 
@@ -33,39 +33,41 @@ class TestTrouble:
 
         assert "<script" not in page
         assert page.html.select_one(".things li > span").get_text() == evil
-        assert user(page) == evil
+        assert read_user(page) == evil
         assert "<script" not in send(app, "bottle", "remove", evil)
 
-    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
     @pytest.mark.parametrize("token", [None, "", "wrong", "\udce4"])
-    def test_a_form_of_another_site_does_nothing(self, app: Any, way: str, token: Any) -> None:
+    def test_a_form_of_another_site_does_nothing(
+        self, app: Any, framework: str, token: Any
+    ) -> None:
         """A form without the session's token is refused, and the page says so."""
-        app.get(f"/{way}/")
+        app.get(f"/{framework}/")
         fields = {"action": "login", "text": "Mallory"}
         if token is not None:
             fields["token"] = token.encode("utf-8", "surrogateescape")
 
-        page = app.post(f"/{way}/", fields, expect_errors=True)
+        page = app.post(f"/{framework}/", fields, expect_errors=True)
 
         if page.status_int != 400:
             assert "nothing was done" in page.follow()
-        assert user(app.get(f"/{way}/")) == "nobody yet"
+        assert read_user(app.get(f"/{framework}/")) == "nobody yet"
 
-    @pytest.mark.parametrize("way", EACH)
-    def test_a_table_that_is_down_ends_no_session(self, way: str) -> None:
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_a_table_that_is_down_ends_no_session(self, framework: str) -> None:
         """While nothing answers the page says so with 503, and the cookie is left alone."""
         app = TestApp(make_app({"endpoint_url": "embedded"}))
-        app.get(f"/{way}/")
+        app.get(f"/{framework}/")
         port = free_port()
         down = {"endpoint_url": f"http://127.0.0.1:{port}", "max_attempts": "1"}
         broken = TestApp(make_app(down), cookiejar=app.cookiejar)
 
-        page = broken.get(f"/{way}/", status=503)
+        page = broken.get(f"/{framework}/", status=503)
 
         assert "Nobody is logged out by this" in page
         assert "when the table responds again" in page
         assert "Set-Cookie" not in page.headers
-        assert fact(app.get(f"/{way}/"), "Visits in this session") == "2"
+        assert read_fact(app.get(f"/{framework}/"), "Visits in this session") == "2"
 
     def test_a_wrong_option_is_said_before_anything_is_served(self) -> None:
         """A misspelled option ends the demo at once, with the name that was meant."""

@@ -20,24 +20,34 @@ from webtest import TestApp
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from examples.demo.app import make_app
-from tests.demo.pages import CALLS, EACH, FORM, ITEM, TYPES, aside, operations, rows, send
+from tests.demo.pages import (
+    CALLS,
+    FORM,
+    FRAMEWORKS,
+    ITEM,
+    TYPES,
+    count_own_calls,
+    read_operations,
+    read_table,
+    send,
+)
 from tests.instruments import Clock, Recorder
 from tests.servers import Flavor, Server
 
 
 class TestWhatIsShown:
-    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
     def test_the_item_shown_is_the_item_that_stands_there(
-        self, app: Any, table: str, way: str
+        self, app: Any, table: str, framework: str
     ) -> None:
         """Each attribute is shown with its type, value and bytes, and none is left out."""
-        app.get(f"/{way}/")
-        page = app.get(f"/{way}/")
+        app.get(f"/{framework}/")
+        page = app.get(f"/{framework}/")
         client = Server(embedded.url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         total = 0
 
-        shown = {name: (kind, size, value) for name, kind, size, value in rows(page, ITEM)}
+        shown = {name: (kind, size, value) for name, kind, size, value in read_table(page, ITEM)}
 
         assert shown.keys() == item.keys() == {"id", "data", "rev", "prev", "expires"}
         for name, typed in item.items():
@@ -57,30 +67,32 @@ class TestWhatIsShown:
         (item,) = client.scan(TableName=table)["Items"]
         data = bytes(item["data"]["B"])
 
-        shown = rows(page, "The header of the data, byte by byte")
+        shown = read_table(page, "The header of the data, byte by byte")
 
         codes = "".join(row[0] for row in shown[:-1])
         assert bytes.fromhex(codes) == data[:8]
         assert shown[-1][1] == f"{len(data) - 8} bytes of your session"
         assert f"{len(data)} bytes are stored" in " ".join(page.html.get_text(" ").split())
 
-    @pytest.mark.parametrize("way", EACH)
-    def test_the_calls_shown_are_the_calls_made(self, app: Any, way: str, calls: Recorder) -> None:
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_the_calls_shown_are_the_calls_made(
+        self, app: Any, framework: str, calls: Recorder
+    ) -> None:
         """Of each request, all calls are shown, in order, but the demo's own, which are counted."""
 
         def made(answer: Callable[[], Any], caption: str = CALLS) -> list[str]:
             calls.clear()
             page = answer()
-            shown = operations(page, caption)
-            assert len(calls) == len(shown) + aside(page)
-            assert sorted(calls.names) == sorted([*shown, *["GetItem"] * aside(page)])
+            shown = read_operations(page, caption)
+            assert len(calls) == len(shown) + count_own_calls(page)
+            assert sorted(calls.names) == sorted([*shown, *["GetItem"] * count_own_calls(page)])
             return shown
 
-        first = made(lambda: app.get(f"/{way}/"))
+        first = made(lambda: app.get(f"/{framework}/"))
         assert first[0] == first[-1] == "PutItem"
         assert "CreateTable" in first
-        assert made(lambda: app.get(f"/{way}/")) == ["GetItem", "PutItem"]
-        assert made(lambda: app.get(f"/{way}/?read=1")) == ["GetItem"]
+        assert made(lambda: app.get(f"/{framework}/")) == ["GetItem", "PutItem"]
+        assert made(lambda: app.get(f"/{framework}/?read=1")) == ["GetItem"]
 
     def test_a_request_without_a_session_makes_no_call(self, app: Any, calls: Recorder) -> None:
         """A stranger who only looks costs nothing, and the page says so."""
@@ -110,7 +122,7 @@ class TestWhatIsShown:
         assert together.get_text() == cost
         assert page.html.select_one("[aria-labelledby=next] .big").get_text() == cost
 
-    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
     @pytest.mark.parametrize(
         ("do", "expected"),
         [
@@ -120,18 +132,18 @@ class TestWhatIsShown:
         ],
     )
     def test_the_page_after_a_form_shows_the_calls_of_the_form(
-        self, app: Any, way: str, do: str, expected: list[str]
+        self, app: Any, framework: str, do: str, expected: list[str]
     ) -> None:
         """A form leads to the page by a redirect; the page shows both requests, told apart."""
-        app.get(f"/{way}/")
+        app.get(f"/{framework}/")
         if do == "logout":
-            send(app, way, "login", "Ada")
+            send(app, framework, "login", "Ada")
 
-        page = send(app, way, do, "something")
+        page = send(app, framework, do, "something")
 
-        assert operations(page, FORM) == expected
+        assert read_operations(page, FORM) == expected
         if do != "logout":
-            assert operations(page) == ["GetItem"]
+            assert read_operations(page) == ["GetItem"]
 
     def test_a_larger_item_costs_more(self, app: Any) -> None:
         """A write is charged by the KB of the larger item, before or after it."""
@@ -141,7 +153,7 @@ class TestWhatIsShown:
         size = int(page.html.select_one(".stacks tfoot .number").get_text().replace(",", ""))
         assert 1024 < size <= 2048
 
-        assert rows(app.get("/bottle/"), CALLS) == [
+        assert read_table(app.get("/bottle/"), CALLS) == [
             ["GetItem", "ok", "1 read unit"],
             ["PutItem", "ok", "2 write units"],
         ]
@@ -158,7 +170,9 @@ class TestWhatIsShown:
             calls.clear()
             page = app.get("/bottle/")
             told = {
-                row[0]: float(row[2].split()[0]) for row in rows(page, CALLS) if row[2] != "none"
+                row[0]: float(row[2].split()[0])
+                for row in read_table(page, CALLS)
+                if row[2] != "none"
             }
             charged = {call.operation: call.units for call in calls}
             assert told == charged, number
@@ -171,7 +185,7 @@ class TestWhatIsShown:
 
         page = app.get("/bottle/?read=1")
 
-        assert rows(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
+        assert read_table(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
         assert "an eventually consistent read" in page
 
     def test_the_page_says_from_when_on_a_read_writes(
@@ -191,7 +205,7 @@ class TestWhatIsShown:
 
         def made() -> list[str]:
             calls.clear()
-            return operations(app.get("/bottle/?read=1"))
+            return read_operations(app.get("/bottle/?read=1"))
 
         clock.advance(until - clock() - 1)
         assert made() == ["GetItem"]
