@@ -1,7 +1,7 @@
-"""One chromium for the folder, and before it the demo and the examples on DynamoDB Local.
+"""Start one chromium for this folder, and the demo and the examples on DynamoDB Local.
 
-Chromium is Debian's: Playwright drives it, and downloads none. Where one of them is missing, these
-tests are skipped, and under continuous integration they fail.
+Playwright uses Debian's chromium, and downloads none. If a program is missing, these tests are
+skipped; in continuous integration they fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.browser.visitor import Visitor
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server, missing
 
-#: No sandbox, for the tests may run as root in a container; and nothing that calls home.
+#: No sandbox, because the tests may run as root in a container; and no background connections.
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
@@ -29,7 +29,7 @@ CHROMIUM_ARGUMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class RunningSite:
-    """A site, and the proxy between it and DynamoDB Local."""
+    """A site that is being served, and the proxy between it and DynamoDB Local."""
 
     url: str
     proxy: FaultProxy
@@ -37,7 +37,7 @@ class RunningSite:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Give a chromium with a new, empty profile; it ends with the last test of this folder."""
+    """Start a chromium with an empty profile; it ends after the last test of this folder."""
     chromium = shutil.which("chromium")
     if chromium is None:
         missing("chromium is not installed: Debian's package of that name has it")
@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Make visitors; in the end none of them may have heard a complaint of the console."""
+    """Return a function that creates visitors; at the end no console may have a message."""
     with contextlib.ExitStack() as stack:
         visitors: list[Visitor] = []
 
@@ -67,22 +67,22 @@ def new_visitor(browser: Browser) -> Iterator[Callable[..., Visitor]]:
 
 @pytest.fixture
 def visitor(new_visitor: Callable[..., Visitor]) -> Visitor:
-    """Give one visitor, at a desk."""
+    """Return one visitor with a desktop window."""
     return new_visitor()
 
 
 @pytest.fixture(scope="package")
 def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
-    """Give the way to DynamoDB Local, which a test can break; each test begins with it whole."""
-    with FaultProxy(dynamodb_local) as way:
-        yield way
+    """Start the proxy before DynamoDB Local; a test can inject faults into it."""
+    with FaultProxy(dynamodb_local) as started:
+        yield started
 
 
 @pytest.fixture(scope="package")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy, dynamodb_local: str
 ) -> Iterator[RunningSite]:
-    """Give the demo, on DynamoDB Local."""
+    """Serve the demo, on DynamoDB Local."""
     folder = tmp_path_factory.mktemp("demo")
     with (
         Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
@@ -98,7 +98,7 @@ def shop(
     proxy: FaultProxy,
     dynamodb_local: str,
 ) -> Iterator[tuple[RunningSite, RunningSite]]:
-    """Give two examples, Bottle's and Pyramid's, that share table, cookie and secret."""
+    """Serve two examples, Bottle's and Pyramid's, that share table, cookie and secret."""
     folder, server = tmp_path_factory.mktemp("shop"), request.param
     with (
         Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
@@ -111,14 +111,14 @@ def shop(
 
 
 def settings(url: str, table: str) -> dict[str, str]:
-    """Say in an ini file's words where DynamoDB answers, and what two applications share."""
+    """Return the ini settings that two applications share, the endpoint among them."""
     given = {f"session.{name}": value for name, value in sites.make_options(url, table).items()}
     return given | {"session.secret": "shared by both", "session.key": "shop"}
 
 
 @pytest.fixture(autouse=True)
 def repair_proxy(proxy: FaultProxy) -> Iterator[None]:
-    """Leave the way whole, and forget what it has seen."""
+    """Repair the proxy after each test, and clear its records."""
     yield
     proxy.mend()
     proxy.clear()

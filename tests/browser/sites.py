@@ -1,7 +1,6 @@
-"""What the browser visits: the demo and the examples, each a process of its own on loopback.
+"""Serve the demo and the examples, each in a process of its own on loopback.
 
-Each is started as its operator would start it, waits until it answers, and is ended by its own
-process id.
+Each is started as an operator would start it, and is stopped by its own process id.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.servers import KEY, REGION, free_port
 
 ROOT = Path(__file__).parents[2]
-#: One attempt, so that an outage is an error page at once.
+#: One attempt, so that an outage causes an error page at once.
 ONE_ATTEMPT = {"max_attempts": "1", "connect_timeout": "1s", "read_timeout": "10s"}
 
 
 def make_options(url: str, table: str) -> dict[str, str]:
-    """Say which DynamoDB answers, in the package's own options."""
+    """Return the package's options for a DynamoDB endpoint and a table."""
     keys = {"aws_access_key_id": KEY, "aws_secret_access_key": KEY, "region": REGION}
     return {"endpoint_url": url, "table": table, **keys, **ONE_ATTEMPT}
 
 
 @contextlib.contextmanager
 def serve_demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
-    """Serve the demo, by the command that README names; give its address."""
+    """Serve the demo by README's command; yield its address."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     port = free_port()
     command = [sys.executable, "-m", "examples.demo", "--port", str(port), *given]
@@ -54,7 +53,10 @@ def serve_demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
 def serve_example(
     folder: Path, server: str, example: str, settings: Mapping[str, str], tls: Path | None = None
 ) -> Iterator[str]:
-    """Serve an example under `gunicorn` or `waitress`; `tls` is a folder for its certificate."""
+    """Serve an example under `gunicorn` or `waitress`; yield its address.
+
+    Args: *tls* is a folder for a certificate; None for plain HTTP.
+    """
     port = free_port()
     what = "tests.browser.application:application"
     log = folder / f"{server}-{port}.log"
@@ -85,7 +87,7 @@ def run_server(
     path: str,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """Run a server until the end of the block; give its address once `path` answers there."""
+    """Run a server until the end of the block; yield *address* once *path* answers there."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **(environ or {})}, stdout=out, stderr=out
@@ -107,10 +109,10 @@ def run_server(
 
 
 def _answers(url: str) -> bool:
-    blind = ssl.create_default_context()
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(url, timeout=10, context=blind):  # noqa: S310  # loopback's
+        with urllib.request.urlopen(url, timeout=10, context=unverified):  # noqa: S310  # loopback only
             return True
     except urllib.error.HTTPError as error:
         error.close()
@@ -120,10 +122,10 @@ def _answers(url: str) -> bool:
 
 
 def create_certificate(folder: Path) -> list[str]:
-    """Make a certificate for this machine, and return gunicorn's words for it."""
+    """Create a certificate for this machine; return gunicorn's arguments for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     now = datetime.now(timezone.utc)
     made = (
         x509.CertificateBuilder()
@@ -133,12 +135,12 @@ def create_certificate(folder: Path) -> list[str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(here, critical=False)
+        .add_extension(address, critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
-    own = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    (folder / "key.pem").write_bytes(own)
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(private)
     (folder / "cert.pem").write_bytes(made.public_bytes(pem))
     return ["--certfile", str(folder / "cert.pem"), "--keyfile", str(folder / "key.pem")]

@@ -13,29 +13,31 @@ from tests.faults.kinds import Hold, LoseRequest
 
 
 def add(page: Page, thing: str) -> None:
-    """Put something on the shopping list."""
+    """Add a thing to the shopping list."""
     page.get_by_label("What do you need?").fill(thing)
     page.get_by_role("button", name="Add").click()
 
 
 def read_list(page: Page) -> list[str]:
-    """Read the shopping list."""
+    """Return the shopping list."""
     return page.locator(".things li > span").all_inner_texts()
 
 
 def read_visits(page: Page) -> int:
-    """Read how many visits the session has counted."""
+    """Return how many visits the session has counted."""
     return int(page.locator(".facts dd").first.inner_text())
 
 
 def hold_save(site: RunningSite, gate: Event) -> None:
-    """Let the next save wait for the gate, and forget what was seen before."""
+    """Make the next save wait for *gate*, and clear the proxy's records."""
     site.proxy.clear()
     site.proxy.next(Hold(gate), operation="PutItem")
 
 
-def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(demo: RunningSite, visitor: Visitor) -> None:
-    """One session behind two frameworks: a login, a list and a logout at one hold at the other."""
+def test_a_user_who_logs_in_at_bottle_is_logged_in_at_pyramid(
+    demo: RunningSite, visitor: Visitor
+) -> None:
+    """Two frameworks share one session: a login, a list and a logout of one hold at the other."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
     add(page, "milk")
@@ -71,7 +73,7 @@ def test_two_tabs_that_change_different_things_keep_both(
 
 
 def test_a_logout_outlives_a_slower_tab(demo: RunningSite, visitor: Visitor) -> None:
-    """Who logs out in one tab stays logged out, though the other tab saves later."""
+    """A user who logs out in one tab stays logged out, although the other tab saves later."""
     slow, other = visitor.tab(f"{demo.url}/bottle/"), visitor.tab(f"{demo.url}/pyramid/")
     log_in(other, "Ada")
     gate = Event()
@@ -90,7 +92,7 @@ def test_a_logout_outlives_a_slower_tab(demo: RunningSite, visitor: Visitor) -> 
 
 
 def test_an_outage_of_three_seconds_logs_nobody_out(demo: RunningSite, visitor: Visitor) -> None:
-    """The page says what happens; when the table answers again, the visitor is still logged in."""
+    """The page reports the outage; afterwards the visitor is still logged in."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
     cookie = visitor.cookie()
@@ -109,7 +111,7 @@ def test_an_outage_of_three_seconds_logs_nobody_out(demo: RunningSite, visitor: 
 
 
 def test_one_lost_answer_logs_nobody_out(demo: RunningSite, visitor: Visitor) -> None:
-    """A load that fails is an error page, though the very next call would have succeeded."""
+    """A failed load is an error page, although the next call would have succeeded."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
     demo.proxy.next(LoseRequest(), operation="GetItem")
@@ -123,7 +125,7 @@ def test_one_lost_answer_logs_nobody_out(demo: RunningSite, visitor: Visitor) ->
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     demo: RunningSite, visitor: Visitor
 ) -> None:
-    """HttpOnly and SameSite=Lax; not Secure, for the demo is served on this machine alone."""
+    """HttpOnly and SameSite=Lax; not Secure, because the demo is served on this machine only."""
     page = visitor.tab(f"{demo.url}/bottle/")
     cookie = visitor.cookie()
 

@@ -1,7 +1,7 @@
 """The examples in a real browser, under gunicorn and waitress, on DynamoDB Local.
 
 Bottle's and Pyramid's listen on two ports of one host. A browser sends a cookie to every port, so
-two applications with one table, key and secret have one session.
+two applications with the same table, key and secret share one session.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Shop = tuple[RunningSite, RunningSite]
 
 
 def slow_visit(page: Page, site: RunningSite, operation: str) -> Event:
-    """Have a tab visit the page, and its call of that name wait for the gate that is returned."""
+    """Visit the page in a tab whose next call *operation* waits for the returned gate."""
     gate = Event()
     site.proxy.clear()
     site.proxy.next(Hold(gate), operation=operation)
-    # Another URL than that of the other tab: the browser would let the same one wait.
+    # Not the URL of the other tab: the browser makes a second request of one URL wait.
     start_script(page, "location.search = '?slow'")
     site.proxy.wait_until(lambda: operation in site.proxy.operations, TIMEOUT_MS / 1000)
     return gate
 
 
-def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(shop: Shop, visitor: Visitor) -> None:
-    """Two applications, two servers, one session: a login and a logout at one hold at the other."""
+def test_a_user_who_logs_in_at_bottle_is_logged_in_at_pyramid(shop: Shop, visitor: Visitor) -> None:
+    """Two servers share one session: a login and a logout at one hold at the other."""
     bottle, pyramid = shop
     page = visitor.tab(bottle.url)
     log_in(page, "Ada")
@@ -58,9 +58,9 @@ def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(shop: Shop, visitor: Visi
 def test_a_logout_outlives_a_slower_tab(
     shop: Shop, new_visitor: Callable[..., Visitor], side: int
 ) -> None:
-    """One tab's save is still on its way while the other logs out: even a kept cookie is worthless.
+    """One tab's save is delayed while the other logs out: even a stolen cookie is not accepted.
 
-    The browser has dropped the cookie by then, so only somebody who kept it would see the row.
+    The browser has deleted its cookie by then, so only the thief could find a row.
     """
     site, visitor, thief = shop[side], new_visitor(), new_visitor()
     slow, other = visitor.tab(site.url), visitor.tab(site.url)
@@ -82,7 +82,7 @@ def test_a_logout_outlives_a_slower_tab(
 
 @pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
 def test_one_lost_answer_logs_nobody_out(shop: Shop, visitor: Visitor, side: int) -> None:
-    """A load that fails is an error page, though the very next call would have succeeded."""
+    """A failed load is an error page, although the next call would have succeeded."""
     site = shop[side]
     page = visitor.tab(site.url)
     log_in(page, "Ada")
@@ -98,7 +98,7 @@ def test_one_lost_answer_logs_nobody_out(shop: Shop, visitor: Visitor, side: int
 
 @pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
 def test_a_login_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int) -> None:
-    """One tab's visit is still being counted while the other logs in: both are kept."""
+    """One tab's visit is still being counted while the other logs in: both changes are kept."""
     site = shop[side]
     slow, other = visitor.tab(site.url), visitor.tab(site.url)
     gate = slow_visit(slow, site, "PutItem")
@@ -111,7 +111,7 @@ def test_a_login_outlives_a_slower_tab(shop: Shop, visitor: Visitor, side: int) 
 
 
 def test_an_outage_of_three_seconds_logs_nobody_out(shop: Shop, visitor: Visitor) -> None:
-    """A page in the outage is an honest 500, the cookie stays, and so does the login."""
+    """A page during the outage is a 500; the cookie and the login are kept."""
     site = shop[0]
     page = visitor.tab(site.url)
     log_in(page, "Ada")
@@ -141,7 +141,7 @@ def test_a_session_ends_when_its_time_is_over(
     web_server: str,
     example: str,
 ) -> None:
-    """Who stays away for longer than the timeout is a stranger, and can log in again."""
+    """A user who is inactive for longer than the timeout is logged out, and can log in again."""
     brief = settings(proxy.url, table_name) | {"session.timeout": "5"}
     with sites.serve_example(tmp_path, web_server, example, brief) as url:
         page = visitor.tab(url)
@@ -154,10 +154,10 @@ def test_a_session_ends_when_its_time_is_over(
         log_in(page, "Bob")
 
 
-def test_the_cookie_of_production_travels_by_tls_alone(
+def test_the_cookie_of_production_is_sent_over_tls_only(
     tmp_path: Path, proxy: FaultProxy, table_name: str, visitor: Visitor
 ) -> None:
-    """production.ini says Secure, HttpOnly and SameSite=Lax, and a login holds over HTTPS."""
+    """production.ini sets Secure, HttpOnly and SameSite=Lax, and a login works over HTTPS."""
     given = settings(proxy.url, table_name)
     with sites.serve_example(tmp_path, "gunicorn", "production.ini", given, tls=tmp_path) as url:
         page = visitor.tab(url)
@@ -172,10 +172,10 @@ def test_the_cookie_of_production_travels_by_tls_alone(
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["bottle", "pyramid"])
-def test_an_example_is_for_everybody(
+def test_an_example_is_accessible(
     shop: Shop, new_visitor: Callable[..., Visitor], side: int
 ) -> None:
-    """Nothing serious for axe-core, all of it on 360 pixels, and a login by keyboard alone."""
+    """No serious violation, a width of 360 pixels is enough, and a login works by keyboard."""
     visitor = new_visitor(width=360, height=740)
     page = visitor.tab(shop[side].url)
 

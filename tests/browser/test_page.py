@@ -1,4 +1,4 @@
-"""The demo for everybody: narrow, by keyboard alone, light and dark, and with axe-core's eyes."""
+"""The demo is accessible: on a narrow screen, by keyboard, in light and dark, by axe-core."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.browser.visitor import Visitor, expect_user, log_in, tab_to
 STATES = ("stranger", "visitor", "user", "outage")
 
 
-def in_state(state: str, demo: RunningSite, visitor: Visitor) -> Page:
-    """Open the demo as each of its states shows it."""
+def open_in_state(state: str, demo: RunningSite, visitor: Visitor) -> Page:
+    """Open the demo in one of its states."""
     page = visitor.tab(f"{demo.url}/bottle/" + ("?read=1" if state == "stranger" else ""))
     if state in {"user", "outage"}:
         log_in(page, "Ada")
@@ -33,13 +33,13 @@ def in_state(state: str, demo: RunningSite, visitor: Visitor) -> Page:
 def test_axe_finds_nothing_serious_in_light_and_dark(
     demo: RunningSite, visitor: Visitor, state: str
 ) -> None:
-    """No serious and no critical finding, whatever the page shows."""
-    assert find_serious_violations(in_state(state, demo, visitor)) == []
+    """No state of the page has a serious or critical violation."""
+    assert find_serious_violations(open_in_state(state, demo, visitor)) == []
 
 
-def test_axe_finds_what_is_spoiled(demo: RunningSite, visitor: Visitor) -> None:
-    """A field without its label and a faint text are found: the check can fail."""
-    page = in_state("visitor", demo, visitor)
+def test_axe_finds_a_violation(demo: RunningSite, visitor: Visitor) -> None:
+    """A field without a label and a text of low contrast are found: the check can fail."""
+    page = open_in_state("visitor", demo, visitor)
     page.evaluate("document.querySelector('label').remove()")
     page.evaluate("document.querySelector('.lead').style.color = 'gray'")
 
@@ -50,8 +50,8 @@ def test_axe_finds_what_is_spoiled(demo: RunningSite, visitor: Visitor) -> None:
 def test_the_page_fits_a_telephone(
     demo: RunningSite, new_visitor: Callable[..., Visitor], state: str
 ) -> None:
-    """At 360 pixels nothing sticks out, nothing scrolls sideways, and a finger hits each button."""
-    page = in_state(state, demo, new_visitor(width=360, height=740, mobile=True))
+    """At 360 pixels nothing extends beyond the window, and each button is large enough."""
+    page = open_in_state(state, demo, new_visitor(width=360, height=740, mobile=True))
 
     assert find_overflow(page) == []
     assert find_small_targets(page) == []
@@ -60,8 +60,8 @@ def test_the_page_fits_a_telephone(
 def test_a_page_that_does_not_fit_is_found(
     demo: RunningSite, new_visitor: Callable[..., Visitor]
 ) -> None:
-    """One line that does not break and one flat button are found: the checks can fail."""
-    page = in_state("visitor", demo, new_visitor(width=360, height=740, mobile=True))
+    """A line that does not wrap and a button that is too low are found: the checks can fail."""
+    page = open_in_state("visitor", demo, new_visitor(width=360, height=740, mobile=True))
     page.evaluate("document.querySelector('.lead').style.whiteSpace = 'nowrap'")
     page.evaluate("document.querySelector('button').style = 'min-height: 0; height: 20px'")
 
@@ -70,7 +70,7 @@ def test_a_page_that_does_not_fit_is_found(
 
 
 def test_the_page_is_used_by_keyboard_alone(demo: RunningSite, visitor: Visitor) -> None:
-    """Skip the header, log in, shop, change sides and log out, without a mouse."""
+    """Skip the header, log in, add and remove a thing, change frameworks and log out."""
     page = visitor.tab(f"{demo.url}/bottle/")
     tab_to(page, "link", "Skip to the page")
     page.keyboard.press("Enter")

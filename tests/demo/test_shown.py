@@ -1,7 +1,7 @@
-"""What the page shows is true.
+"""The demo's page shows the real item, the real calls and the real charges.
 
-It is compared with what stands in the table, with the calls that botocore really made, and with
-what DynamoDB Local says it charged.
+It is compared with the table, with the calls that botocore made, and with the units that
+DynamoDB Local reports.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.servers import Flavor, Server
 
 class TestWhatIsShown:
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_the_item_shown_is_the_item_that_stands_there(
+    def test_the_item_shown_is_the_item_in_the_table(
         self, app: Any, table: str, framework: str
     ) -> None:
         """Each attribute is shown with its type, value and bytes, and none is left out."""
@@ -61,7 +61,7 @@ class TestWhatIsShown:
         assert f"The item has {total} bytes" in page
 
     def test_the_header_is_explained(self, app: Any, table: str) -> None:
-        """The first eight bytes are those that stand there, and the sizes add up."""
+        """The eight bytes shown are those in the table, and the sizes add up."""
         page = app.get("/bottle/")
         client = Server(embedded.url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
@@ -78,7 +78,7 @@ class TestWhatIsShown:
     def test_the_calls_shown_are_the_calls_made(
         self, app: Any, framework: str, calls: Recorder
     ) -> None:
-        """Of each request, all calls are shown, in order, but the demo's own, which are counted."""
+        """All calls of a request are shown in order; the demo's own calls are only counted."""
 
         def made(answer: Callable[[], Any], caption: str = CALLS) -> list[str]:
             calls.clear()
@@ -95,7 +95,7 @@ class TestWhatIsShown:
         assert made(lambda: app.get(f"/{framework}/?read=1")) == ["GetItem"]
 
     def test_a_request_without_a_session_makes_no_call(self, app: Any, calls: Recorder) -> None:
-        """A stranger who only looks costs nothing, and the page says so."""
+        """A visitor without a session costs nothing, and the page says so."""
         page = app.get("/bottle/?read=1")
 
         assert calls == []
@@ -106,10 +106,10 @@ class TestWhatIsShown:
     @pytest.mark.parametrize(
         ("consistent", "cost"), [("true", "1 read unit"), ("false", "1.5 read units")]
     )
-    def test_a_cookie_that_leads_nowhere_is_looked_up(
+    def test_a_cookie_without_a_session_costs_a_read(
         self, table: str, consistent: str, cost: str
     ) -> None:
-        """A request with a cookie of a session that is gone costs a miss, and the page says so."""
+        """A request with the cookie of a deleted session costs a read, and the page says so."""
         app = TestApp(make_app({"table": table, "consistent_read": consistent}))
         app.get("/bottle/")
         send(app, "bottle", "login", "Ada")
@@ -134,7 +134,7 @@ class TestWhatIsShown:
     def test_the_page_after_a_form_shows_the_calls_of_the_form(
         self, app: Any, framework: str, do: str, expected: list[str]
     ) -> None:
-        """A form leads to the page by a redirect; the page shows both requests, told apart."""
+        """After a form the page shows the calls of the form and of the redirect, separately."""
         app.get(f"/{framework}/")
         if do == "logout":
             send(app, framework, "login", "Ada")
@@ -146,7 +146,7 @@ class TestWhatIsShown:
             assert read_operations(page) == ["GetItem"]
 
     def test_a_larger_item_costs_more(self, app: Any) -> None:
-        """A write is charged by the KB of the larger item, before or after it."""
+        """A write is charged for the KB of the larger item: the old or the new one."""
         app.get("/bottle/")
         for _ in range(20):
             page = send(app, "bottle", "add", secrets.token_hex(30))
@@ -161,7 +161,7 @@ class TestWhatIsShown:
     def test_units_are_those_that_dynamodb_charges(
         self, dynamodb_local: str, table_name: str, calls: Recorder
     ) -> None:
-        """DynamoDB Local, which counts by AWS's rules, charges what the page has computed."""
+        """The page computes the units that DynamoDB Local charges, by AWS's rules."""
         options = {"endpoint_url": dynamodb_local, "table": table_name}
         app = TestApp(make_app(options))
         app.get("/bottle/")
@@ -169,13 +169,13 @@ class TestWhatIsShown:
             send(app, "bottle", "add", secrets.token_hex(30))
             calls.clear()
             page = app.get("/bottle/")
-            told = {
+            shown = {
                 row[0]: float(row[2].split()[0])
                 for row in read_table(page, CALLS)
                 if row[2] != "none"
             }
             charged = {call.operation: call.units for call in calls}
-            assert told == charged, number
+            assert shown == charged, number
 
     def test_an_eventually_consistent_read_is_charged_half(self) -> None:
         """With consistent_read = false the page says half the units, as AWS does."""
@@ -188,16 +188,16 @@ class TestWhatIsShown:
         assert read_table(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
         assert "an eventually consistent read" in page
 
-    def test_the_page_says_from_when_on_a_read_writes(
+    def test_the_page_says_when_a_read_will_write_again(
         self, app: Any, calls: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A page that only reads makes one call up to the second that is shown, then two."""
+        """A page that only reads makes one call until the time shown, then two."""
         app.get("/bottle/")
-        told = re.search(r"writes nothing until (\d\d:\d\d:\d\d) UTC", app.get("/bottle/").text)
-        assert told is not None
+        shown = re.search(r"writes nothing until (\d\d:\d\d:\d\d) UTC", app.get("/bottle/").text)
+        assert shown is not None
         now = datetime.now(timezone.utc)
         clock = Clock(now.replace(microsecond=0).timestamp())
-        until = datetime.combine(now.date(), time.fromisoformat(told[1]), timezone.utc).timestamp()
+        until = datetime.combine(now.date(), time.fromisoformat(shown[1]), timezone.utc).timestamp()
         until += 0 if until > clock() else 86400  # midnight lies between
         manager = beaker_dynamodb.DynamoDBNamespaceManager
         runtime = dataclasses.replace(manager.runtime, clock=clock)
@@ -214,7 +214,7 @@ class TestWhatIsShown:
         assert made() == ["GetItem"]
 
     def test_secrets_are_not_shown(self) -> None:
-        """The page shows its configuration, but no secret of it."""
+        """The page shows its configuration without the secrets."""
         app = TestApp(make_app({"aws_secret_access_key": "hidden-1", "aws_access_key_id": "hid2"}))
 
         page = app.get("/bottle/")
