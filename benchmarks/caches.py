@@ -84,7 +84,7 @@ def miss(cache: Cache) -> Callable[[], object]:
     return lambda: cache.get(secrets.token_hex(8), createfunc=lambda: VALUE)
 
 
-def measured(action: Callable[[], object], calls: int) -> float:
+def measure(action: Callable[[], object], calls: int) -> float:
     """Return the microseconds of wall time that one *action* takes."""
     started = time.perf_counter()
     for _ in range(calls):
@@ -120,7 +120,7 @@ def report(caches: dict[str, Cache], redis_url: str, rounds: int, calls: int) ->
         times: dict[str, list[float]] = {store: [] for store in actions}
         for _ in range(rounds):
             for store, action in actions.items():
-                times[store].append(measured(action, calls))
+                times[store].append(measure(action, calls))
         for store, found in times.items():
             found.sort()
             low, high = found[rounds // 10], found[-1 - rounds // 10]

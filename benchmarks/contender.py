@@ -23,7 +23,7 @@ from benchmarks import stores, visits
 Answer = dict[str, Any]
 
 
-def _timed(action: Callable[[], object], calls: int) -> Answer:
+def _time(action: Callable[[], object], calls: int) -> Answer:
     """Run *action* so often; seconds of this process's CPU, and of the clock on the wall."""
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(calls):
@@ -37,8 +37,8 @@ def answer(store: stores.Store, asked: dict[str, Any]) -> Answer:
         store.open(asked["values"])
         return {"stored": store.stored()}
     if asked["do"] == "load":
-        return _timed(store.load, asked["calls"])
-    return _timed(store.save, asked["calls"])
+        return _time(store.load, asked["calls"])
+    return _time(store.save, asked["calls"])
 
 
 def serve(order: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 Answer = dict[str, Any]
 
 
-class LeftOutError(Exception):
+class UnavailableError(Exception):
     """A contender cannot take part; the text says why."""
 
 
@@ -39,16 +39,16 @@ class Contender:
         self.name = name
         self.table = f"benchmark-{secrets.token_hex(6)}"
         node = order["store"] == "node"
-        peers = fetched.of_node() if node else fetched.of_python()
+        peers = fetched.install_node() if node else fetched.install_python()
         if peers is None:
-            raise LeftOutError("its packages are not there")
+            raise UnavailableError("its packages are not there")
         told = {**order, "endpoint": endpoint, "table": self.table, "peers": str(peers)}
         script = str(ROOT / "benchmarks" / "contender.js")
         words = ["node", script] if node else [sys.executable, "-m", "benchmarks.contender"]
         self._process = subprocess.Popen(  # noqa: S603  # a list of words
             [*words, json.dumps(told)],
             cwd=ROOT,
-            env={**os.environ, **environment()},
+            env={**os.environ, **make_environment()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ class Contender:
         line = self._process.stdout.readline()
         found: Answer = json.loads(line) if line else {"error": "its process ended"}
         if "error" in found:
-            raise LeftOutError(found["error"])
+            raise UnavailableError(found["error"])
         return found
 
     def end(self) -> None:
@@ -79,7 +79,7 @@ class Contender:
             self._process.stdout.close()
 
 
-def environment() -> dict[str, str]:
+def make_environment() -> dict[str, str]:
     """Name keys and a region that DynamoDB Local takes, and no real ones."""
     return {
         "AWS_ACCESS_KEY_ID": "benchmark",
@@ -92,15 +92,15 @@ def environment() -> dict[str, str]:
     }
 
 
-def item_bytes(endpoint: str, table: str) -> int:
+def count_item_bytes(endpoint: str, table: str) -> int:
     """Count the bytes of the one item of a table: its attributes' names and values."""
     client = boto3.client("dynamodb", endpoint_url=endpoint)
     items = client.scan(TableName=table, ConsistentRead=True)["Items"]
     assert len(items) == 1, f"{len(items)} items where one session was stored"
-    return sum(len(name) + _value_bytes(value) for name, value in items[0].items())
+    return sum(len(name) + _count_value_bytes(value) for name, value in items[0].items())
 
 
-def _value_bytes(value: Any) -> int:
+def _count_value_bytes(value: Any) -> int:
     """Count a value's bytes; a number takes a byte for two digits, and one more (AWS's rule)."""
     ((kind, content),) = value.items()
     if kind == "N":

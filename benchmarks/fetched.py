@@ -32,23 +32,23 @@ NODE: Final = (
 )
 
 
-def of_python() -> Path | None:
+def install_python() -> Path | None:
     """Return the folder with the Python peers, a path for `sys.path`."""
     words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return _fetched("python", PYTHON, lambda folder: [*words, "--target", str(folder), *PYTHON])
+    return _install("python", PYTHON, lambda folder: [*words, "--target", str(folder), *PYTHON])
 
 
-def of_node() -> Path | None:
+def install_node() -> Path | None:
     """Return the folder whose `node_modules` holds the Node peers."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             print(f"left out: connect-dynamodb, for {program} is not installed")
             return None
     words = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
-    return _fetched("node", NODE, lambda folder: [*words, "--prefix", str(folder), *NODE])
+    return _install("node", NODE, lambda folder: [*words, "--prefix", str(folder), *NODE])
 
 
-def _fetched(name: str, pins: tuple[str, ...], command: Callable[[Path], list[str]]) -> Path | None:
+def _install(name: str, pins: tuple[str, ...], command: Callable[[Path], list[str]]) -> Path | None:
     """Run the installer into a folder named after the pins, unless that was done before."""
     digest = hashlib.sha256("\n".join((sys.version, *pins)).encode()).hexdigest()[:12]
     folder = ROOT / ".cache" / "peers" / f"{name}-{digest}"

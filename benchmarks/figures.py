@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import recorded
-from benchmarks.tables import BARE, size_name
+from benchmarks.tables import BARE, format_size
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "figures"
 CARD, INK, FAINT = "#fbfaf7", "#1f2d3a", "#8b939b"
@@ -37,7 +37,7 @@ def digest(name: str) -> str:
     return hashlib.sha256((recorded.FOLDER / f"{name}.json").read_bytes()).hexdigest()[:12]
 
 
-def color(name: str) -> str:
+def get_color(name: str) -> str:
     """Give ours one color, and all others another."""
     return OURS if name.startswith("ours") else OTHERS
 
@@ -70,7 +70,7 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _saved(figure: Any, title: str, says: str, source: str) -> str:
+def _render_svg(figure: Any, title: str, says: str, source: str) -> str:
     """Return the SVG: on its card, with its words for those who cannot see it."""
     from matplotlib import pyplot as plt
 
@@ -93,7 +93,7 @@ def _saved(figure: Any, title: str, says: str, source: str) -> str:
     return f'{head} role="img" aria-labelledby="t d">{words}{body}'
 
 
-def cost() -> str:
+def draw_cost() -> str:
     """Draw dollars for a million requests at 1.5 KB, reads and writes apart."""
     found = recorded.read("cost")
     rows = found["sizes"]["1500"]
@@ -106,7 +106,7 @@ def cost() -> str:
         write = rows[name]["write_units"] * prices["write"] / requests
         light = LIGHT_OURS if name.startswith("ours") else LIGHT
         axes.barh(at, read, color=light, height=0.62)
-        axes.barh(at, write, left=read, color=color(name), height=0.62)
+        axes.barh(at, write, left=read, color=get_color(name), height=0.62)
         axes.text(read + write + 0.015, at, f"$ {read + write:.2f}", va="center")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
@@ -116,10 +116,10 @@ def cost() -> str:
     title = "A million requests, sessions of 1.5 KB: reads (light) and writes (dark)"
     figure.suptitle(title, fontsize=12, x=0.03, ha="left")
     says = "Bars: " + "; ".join(f"{name} $ {rows[name]['dollars']:.2f}" for name in names) + "."
-    return _saved(figure, "What a million requests cost in DynamoDB", says, "cost")
+    return _render_svg(figure, "What a million requests cost in DynamoDB", says, "cost")
 
 
-def cpu() -> str:
+def draw_cpu() -> str:
     """Draw the CPU time of a load and a save at 1.5 KB beside the bare client."""
     size = recorded.read("peers")["sizes"]["1500"]
     figure, both = _axes(9.2, 0.36 * len(size["load"]) + 1.2, columns=2)
@@ -130,12 +130,12 @@ def cpu() -> str:
             axes.plot(
                 [ratio["low"], ratio["high"]],
                 [at, at],
-                color=color(name),
+                color=get_color(name),
                 lw=2,
                 alpha=0.45,
                 solid_capstyle="round",
             )
-            axes.plot(ratio["median"], at, "o", color=color(name), ms=6)
+            axes.plot(ratio["median"], at, "o", color=get_color(name), ms=6)
         axes.axvline(1, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
         axes.set_xlim(left=0)
         axes.set_yticks(range(len(names)), names if action == "load" else [""] * len(names))
@@ -148,10 +148,10 @@ def cpu() -> str:
         f" save {size['save'][name]['ratio']['median']:.2f}"
         for name in names[::-1]
     )
-    return _saved(figure, "CPU time of a load and a save of 1.5 KB", f"{says}.", "peers")
+    return _render_svg(figure, "CPU time of a load and a save of 1.5 KB", f"{says}.", "peers")
 
 
-def cost_by_size() -> str:
+def draw_cost_by_size() -> str:
     """Draw the dollars by size of session."""
     found = recorded.read("cost")
     sizes = found["sizes"]
@@ -168,7 +168,7 @@ def cost_by_size() -> str:
         axes.plot(across, up, marker=mark, ms=6, lw=line, color=shade, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(places, [size_name(size) for size in sizes])
+    axes.set_xticks(places, [format_size(size) for size in sizes])
     axes.minorticks_off()
     axes.set_yticks([0.1, 0.3, 1, 3, 10, 30], ["$ 0.10", "$ 0.30", "$ 1", "$ 3", "$ 10", "$ 30"])
     axes.grid(color=FAINT, alpha=0.25, lw=0.8)
@@ -178,12 +178,12 @@ def cost_by_size() -> str:
         f"{name} " + ", ".join(f"$ {dollars:.2f} at {at:g} KB" for at, dollars in points)
         for name, points in bill.items()
     )
-    return _saved(
+    return _render_svg(
         figure, "What a million requests cost, by size of the session", f"{says}.", "cost"
     )
 
 
-def scale() -> str:
+def draw_scale() -> str:
     """Draw requests a second against connections, and against rows."""
     found = recorded.read("scale")
     figure, both = _axes(8.6, 3.3, columns=2)
@@ -210,14 +210,16 @@ def scale() -> str:
         f" {row['rate']['median']:.0f} requests a second"
         for row in found["connections"] + found["rows"]
     )
-    return _saved(figure, "Throughput against connections, and against rows", f"{says}.", "scale")
+    return _render_svg(
+        figure, "Throughput against connections, and against rows", f"{says}.", "scale"
+    )
 
 
 FIGURES: Final[Mapping[str, Callable[[], str]]] = {
-    "cost_of_a_visit": cost,
-    "cost_by_size": cost_by_size,
-    "cpu_of_peers": cpu,
-    "throughput": scale,
+    "cost_of_a_visit": draw_cost,
+    "cost_by_size": draw_cost_by_size,
+    "cpu_of_peers": draw_cpu,
+    "throughput": draw_scale,
 }
 
 

@@ -26,7 +26,7 @@ class Tally:
     read_units: float = 0.0
     write_units: float = 0.0
 
-    def plus(self, operation: str, reply: dict[str, Any]) -> Tally:
+    def add(self, operation: str, reply: dict[str, Any]) -> Tally:
         """Count one call; what is no call of data costs nothing."""
         if operation not in READS | WRITES:
             return self
@@ -66,7 +66,7 @@ class Meter:
         """Count a call that was answered; a refusal names no charge."""
         if status == http.client.OK:
             with self._lock:
-                self._tally = self._tally.plus(operation, json.loads(body))
+                self._tally = self._tally.add(operation, json.loads(body))
 
     def take(self) -> Tally:
         """Return what was counted since the last time."""

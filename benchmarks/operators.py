@@ -54,7 +54,7 @@ COMMANDS = (
 )
 
 
-def rows_of(options: dict[str, str]) -> Rows:
+def make_table(options: dict[str, str]) -> Rows:
     """Make an empty table, and build what writes to it.
 
     Without TTL: DynamoDB Local deletes what has expired every ten seconds.
@@ -94,7 +94,7 @@ def fill(of: Rows, rows: int) -> None:
         list(threads.map(write, range(0, rows, BATCH)))
 
 
-def lay_out(folder: Path, rows: int) -> None:
+def write_files(folder: Path, rows: int) -> None:
     """Write so many sessions as Beaker's `file` lays them out: half of them timed out."""
     now = time.time()
     for number in range(rows):
@@ -141,22 +141,22 @@ def report(url: str, sizes: list[int]) -> None:
         table = "operators" + secrets.token_hex(4)
         options = {"endpoint_url": url, "table": table, "special_keys": "userId:S"}
         started = time.perf_counter()
-        fill(rows_of(options), size)
+        fill(make_table(options), size)
         filled = time.perf_counter() - started
         print(f"{size:8,}  {'(written)':24} {filled:8.1f} {size / filled:8,.0f}")
         for words in COMMANDS:
             if size == BATCH and words[0] == "find":
                 continue  # it finds user 7 of 5,000 whatever the size; here it is the first
-            tell(size, " ".join(words), *run(("sessions", *words), options))
+            report_command(size, " ".join(words), *run(("sessions", *words), options))
         with tempfile.TemporaryDirectory() as folder:
-            lay_out(Path(folder), size)
+            write_files(Path(folder), size)
             moving = ("import", "--from", "file", "--from-option", f"data_dir={folder}")
             empty = options | {"table": f"{table}-moved", "timeout": str(TIMEOUT)}
             for more in ("--dry-run",), (), ():  # the last one finds that all are there
-                tell(size, " ".join(("import", *more)), *run((*moving, *more), empty))
+                report_command(size, " ".join(("import", *more)), *run((*moving, *more), empty))
 
 
-def tell(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
+def report_command(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
     """Print a command's line."""
     print(f"{size:8,}  {name:24} {seconds:8.1f} {size / seconds:8,.0f} {memory:8.0f}  {shown}")
 

@@ -32,7 +32,7 @@ PAGES = ("/read", "/set?user=alice")
 PAUSES = 0.025
 
 
-def longest(outage: str, options: Mapping[str, str]) -> float:
+def compute_longest(outage: str, options: Mapping[str, str]) -> float:
     """Compute the seconds after which the last attempt of a call has ended."""
     attempts = int(options.get("max_attempts", "3"))
     each = {
@@ -108,7 +108,7 @@ def main() -> None:
                     took = sorted(page(web, path) for _ in range(rounds))
                     print(
                         f"  {outage:14} {path:16} {took[0]:5.2f} to {took[-1]:5.2f}"
-                        f"   computed {longest(outage, options):5.2f}"
+                        f"   computed {compute_longest(outage, options):5.2f}"
                     )
 
 

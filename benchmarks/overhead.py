@@ -34,7 +34,7 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 def session_texts(size: int) -> tuple[str, str]:
     """Write two lifelike sessions of *size* bytes as Beaker does; one key differs, and the time."""
     now = time.time()
-    values = {"_accessed_time": now, "_creation_time": now, **visitors.session_of(size)}
+    values = {"_accessed_time": now, "_creation_time": now, **visitors.make_session(size)}
     later = {**values, "_accessed_time": now + 1, "visits": values["visits"] + 1}
     dumps = PickleSerializer().dumps
     first, second = (base64.b64encode(dumps(each)).decode() for each in (values, later))
@@ -90,7 +90,7 @@ def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pai
     return (load, bare_load), (save, bare_save)
 
 
-def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
+def measure(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
     """Time both, neighbors in time, round by round."""
     ours, bare = pair
     cpu(ours, 20), cpu(bare, 20)
@@ -100,11 +100,11 @@ def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
         else (cpu(bare, calls), cpu(ours, calls))[::-1]
         for n in range(rounds)
     ]
-    manager, client = (recorded.spread(list(column)) for column in zip(*found, strict=True))
+    manager, client = (recorded.summarize(list(column)) for column in zip(*found, strict=True))
     return {
         "manager": manager,
         "boto3": client,
-        "ratio": recorded.spread([a / b for a, b in found]),
+        "ratio": recorded.summarize([a / b for a, b in found]),
     }
 
 
@@ -122,7 +122,7 @@ def report(url: str, rounds: int, calls: int, transports: Sequence[str]) -> list
                 print(f"left out: {error}")
                 break
             for action, pair in actions.items():
-                row = measured(pair, rounds, calls)
+                row = measure(pair, rounds, calls)
                 rows.append({"transport": transport, "size": size, "action": action, **row})
                 ratio = row["ratio"]
                 print(
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--url", help="a DynamoDB Local that runs already")
     parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=TRANSPORTS[:2])
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "benchmark")

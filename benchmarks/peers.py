@@ -18,14 +18,14 @@ from typing import Any, Final
 from benchmarks import recorded
 from benchmarks.driven import (
     Contender,
-    LeftOutError,
-    environment,
-    item_bytes,
+    UnavailableError,
+    count_item_bytes,
+    make_environment,
     memcached,
     redis_server,
 )
 from benchmarks.meter import Meter
-from benchmarks.visitors import SIZES, session_of
+from benchmarks.visitors import SIZES, make_session
 from tests.servers import DynamoDBLocal
 
 OURS: Final = {"store": "beaker", "type": "ext:dynamodb"}
@@ -49,7 +49,9 @@ DYNAMODB: Final[Mapping[str, dict[str, Any]]] = {
 ACTIONS: Final = ("load", "save")
 
 
-def others(memcached_port: int | None, redis_port: int | None) -> dict[str, dict[str, Any]]:
+def beaker_backends(
+    memcached_port: int | None, redis_port: int | None
+) -> dict[str, dict[str, Any]]:
     """Name Beaker's own backends, on their real servers; they are here for orientation."""
     named: dict[str, dict[str, Any]] = {"Beaker file, pickle": {"store": "beaker", "type": "file"}}
     for kind, url in (
@@ -63,12 +65,14 @@ def others(memcached_port: int | None, redis_port: int | None) -> dict[str, dict
 
 
 @contextmanager
-def started(orders: Mapping[str, dict[str, Any]], endpoint: str) -> Iterator[dict[str, Contender]]:
+def start_contenders(
+    orders: Mapping[str, dict[str, Any]], endpoint: str
+) -> Iterator[dict[str, Contender]]:
     """Start a contender for each order, and end them."""
     there: dict[str, Contender] = {}
     try:
         for name, order in orders.items():
-            with suppress(LeftOutError):  # the fetching has said it
+            with suppress(UnavailableError):  # the fetching has said it
                 there[name] = Contender(name, order, endpoint)
         yield there
     finally:
@@ -76,12 +80,12 @@ def started(orders: Mapping[str, dict[str, Any]], endpoint: str) -> Iterator[dic
             contender.end()
 
 
-def charges(name: str, order: dict[str, Any], url: str, size: int) -> dict[str, Any]:
+def measure_charges(name: str, order: dict[str, Any], url: str, size: int) -> dict[str, Any]:
     """Count the calls and units of one load and one save, through the metering proxy."""
     found: dict[str, Any] = {}
-    with Meter(url) as meter, started({name: order}, meter.url) as there:
-        stored = there[name].ask("open", values=session_of(size))["stored"]
-        found["stored"] = item_bytes(url, there[name].table) if stored is None else stored
+    with Meter(url) as meter, start_contenders({name: order}, meter.url) as there:
+        stored = there[name].ask("open", values=make_session(size))["stored"]
+        found["stored"] = count_item_bytes(url, there[name].table) if stored is None else stored
         for action in ACTIONS:
             there[name].ask(action, calls=1)  # what only a first call does is not counted
             meter.take()
@@ -90,19 +94,19 @@ def charges(name: str, order: dict[str, Any], url: str, size: int) -> dict[str, 
     return found
 
 
-def opened(name: str, contender: Contender, size: int, calls: int) -> bool:
+def open_session(name: str, contender: Contender, size: int, calls: int) -> bool:
     """Store a session and warm the contender up; False, with a word, where it cannot."""
     try:
-        contender.ask("open", values=session_of(size))
+        contender.ask("open", values=make_session(size))
         for action in ACTIONS:
             contender.ask(action, calls=calls)
-    except LeftOutError as error:
+    except UnavailableError as error:
         print(f"left out: {name}: {error}")
         return False
     return True
 
 
-def rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) -> Timed:
+def run_rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) -> Timed:
     """Time every contender once a round, in an order that rotates."""
     times: Timed = {name: [] for name in ready}
     names = list(ready)
@@ -117,14 +121,14 @@ def rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) 
 Timed = dict[str, list[tuple[float, float]]]
 
 
-def rows(times: Timed) -> dict[str, Any]:
+def summarize_times(times: Timed) -> dict[str, Any]:
     """Turn the rounds of one action into medians, spreads, and ratios to the bare client."""
     bare = [cpu for cpu, _ in times[BARE]]
     return {
         name: {
-            "cpu": recorded.spread([cpu for cpu, _ in pairs]),
-            "wall": recorded.spread([wall for _, wall in pairs]),
-            "ratio": recorded.spread([cpu / b for (cpu, _), b in zip(pairs, bare, strict=True)]),
+            "cpu": recorded.summarize([cpu for cpu, _ in pairs]),
+            "wall": recorded.summarize([wall for _, wall in pairs]),
+            "ratio": recorded.summarize([cpu / b for (cpu, _), b in zip(pairs, bare, strict=True)]),
         }
         for name, pairs in times.items()
     }
@@ -147,14 +151,16 @@ def report(size: int, found: dict[str, Any]) -> None:
             )
 
 
-def measured(size: int, orders: Mapping[str, Any], url: str, count: int, calls: int) -> Any:
+def measure(size: int, orders: Mapping[str, Any], url: str, count: int, calls: int) -> Any:
     """Measure one size: first who takes part and what it pays, then the rounds."""
-    with started(orders, url) as there:
-        ready = {name: one for name, one in there.items() if opened(name, one, size, calls)}
+    with start_contenders(orders, url) as there:
+        ready = {name: one for name, one in there.items() if open_session(name, one, size, calls)}
         if BARE not in ready:
             raise SystemExit("without the bare client there is nothing to compare with")
-        paid = {name: charges(name, orders[name], url, size) for name in ready}
-        found = {action: rows(rounds(ready, action, count, calls)) for action in ACTIONS}
+        paid = {name: measure_charges(name, orders[name], url, size) for name in ready}
+        found = {
+            action: summarize_times(run_rounds(ready, action, count, calls)) for action in ACTIONS
+        }
     for action in ACTIONS:
         for name, row in found[action].items():
             row |= {"stored": paid[name]["stored"], "charges": paid[name][action]}
@@ -168,19 +174,19 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--only", nargs="+", metavar="WORD", help="stores whose name holds one")
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         url = stack.enter_context(DynamoDBLocal()).url
         ports = stack.enter_context(memcached()), stack.enter_context(redis_server())
-        orders = {**DYNAMODB, **others(*ports)}
+        orders = {**DYNAMODB, **beaker_backends(*ports)}
         if chosen.only:
             wanted = (*chosen.only, BARE)
             orders = {k: v for k, v in orders.items() if any(word in k for word in wanted)}
         sizes = {}
         for size in chosen.sizes:
-            sizes[str(size)] = measured(size, orders, url, chosen.rounds, chosen.calls)
+            sizes[str(size)] = measure(size, orders, url, chosen.rounds, chosen.calls)
             report(size, sizes[str(size)])
     how = f"{chosen.rounds} interleaved rounds of {chosen.calls} calls"
     recorded.write(chosen.json, how, {"sizes": sizes})

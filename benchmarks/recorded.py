@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 FOLDER: Final = Path(__file__).resolve().parent / "recorded"
-Found = dict[str, Any]
+Record = dict[str, Any]
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """Describe this machine in words."""
     release = Path("/etc/os-release")
     names = (
@@ -32,7 +32,7 @@ def machine() -> str:
     return f"{os.cpu_count()} virtual cores, {system}, Python {python}, DynamoDB Local 3.3"
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def summarize(values: list[float]) -> dict[str, float]:
     """Say the median and the middle 80 % of some measurements."""
     ordered = sorted(values)
     tenth = len(ordered) // 10
@@ -41,20 +41,20 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": median, "low": ordered[tenth], "high": ordered[-1 - tenth]}
 
 
-def option(parser: argparse.ArgumentParser) -> None:
+def add_option(parser: argparse.ArgumentParser) -> None:
     """Give a command the option under which it writes what it found."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
 
 
-def write(path: Path | None, how: str, found: Found) -> None:
+def write(path: Path | None, how: str, found: Record) -> None:
     """Write what was found, if a file was named; *how* says the counts in words."""
     if path is not None:
         today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-        document = {"date": today, "machine": machine(), "how": how, **found}
+        document = {"date": today, "machine": describe_machine(), "how": how, **found}
         path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
-def read(name: str) -> Found:
+def read(name: str) -> Record:
     """Read what `benchmarks/recorded/NAME.json` holds."""
-    document: Found = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    document: Record = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return document

@@ -31,8 +31,8 @@ from beaker.session import Session, SignedCookie
 from botocore.config import Config
 
 from benchmarks import recorded
-from benchmarks.driven import ROOT, environment, wait_for
-from benchmarks.visitors import session_of
+from benchmarks.driven import ROOT, make_environment, wait_for
+from benchmarks.visitors import make_session
 from tests.servers import DynamoDBLocal, free_port
 
 CONNECTIONS: Final = (1, 4, 16, 64)
@@ -54,21 +54,21 @@ end
 """
 
 
-def signed(ident: str) -> str:
+def sign(ident: str) -> str:
     """Write the cookie of a session as the example's middleware expects it."""
     cookie = SignedCookie(SECRET)
     cookie["beaker.session.id"] = ident
     return f"beaker.session.id={cookie['beaker.session.id'].coded_value}"
 
 
-def filled(url: str, table: str, rows: int) -> list[str]:
+def fill(url: str, table: str, rows: int) -> list[str]:
     """Fill a table with *rows* sessions; return the ids of those that will be asked for.
 
     One session is stored by the package, its row is copied under other ids.
     """
     options = {"type": "ext:dynamodb", "endpoint_url": url, "table": table, "timeout": 1800}
     first = Session({}, use_cookies=False, **options)
-    first.update(session_of(SIZE), user="Ada")
+    first.update(make_session(SIZE), user="Ada")
     first.save()
     config = Config(max_pool_connections=4)
     client: Any = boto3.client("dynamodb", endpoint_url=url, config=config)
@@ -92,7 +92,7 @@ def filled(url: str, table: str, rows: int) -> list[str]:
 
 
 @contextmanager
-def gunicorn(url: str, table: str) -> Iterator[Served]:
+def gunicorn(url: str, table: str) -> Iterator[GunicornSite]:
     """Serve the example on a loopback port; only this master is ended, and its workers with it."""
     port = free_port()
     words = [sys.executable, "-m", "gunicorn", "benchmarks.served:application"]
@@ -105,14 +105,14 @@ def gunicorn(url: str, table: str) -> Iterator[Served]:
         try:
             wait_for(port)
             (Path(name) / "ask.lua").write_text(LUA)
-            yield Served(port, master.pid, Path(name))
+            yield GunicornSite(port, master.pid, Path(name))
         finally:
             master.terminate()
             master.wait(timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class GunicornSite:
     """A gunicorn: its port, its master's process id, and a folder for what wrk is given."""
 
     port: int
@@ -134,7 +134,7 @@ def cpu(pids: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def asked(served: Served, connections: int, seconds: int, java: int) -> dict[str, float]:
+def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> dict[str, float]:
     """Have wrk ask for so long; no reply may be an error.
 
     Returns: requests a second, and microseconds of CPU a request, the application's and the
@@ -164,20 +164,20 @@ def asked(served: Served, connections: int, seconds: int, java: int) -> dict[str
     return {"rate": float(rate[1]), **took}
 
 
-def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, Served]:
+def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, GunicornSite]:
     """Fill a table for each number of rows, and serve each by a gunicorn of its own."""
     there = {}
     for count in rows:
         table, started = f"scale-{count}", time.perf_counter()
-        idents = filled(url, table, count)
+        idents = fill(url, table, count)
         print(f"{count:,} rows in {time.perf_counter() - started:.0f} s", flush=True)
         there[count] = stack.enter_context(gunicorn(url, table))
-        lines = "".join(f"{signed(ident)}\n" for ident in idents)
+        lines = "".join(f"{sign(ident)}\n" for ident in idents)
         (there[count].folder / "cookies.txt").write_text(lines)
     return there
 
 
-def rated(
+def measure(
     runs: Sequence[tuple[int, int]],
     rounds: int,
     ask: Callable[[int, int], dict[str, float]],
@@ -191,7 +191,7 @@ def rated(
                 found[run].append(one)
     return [
         {"rows": rows, "connections": connections}
-        | {kind: recorded.spread([one[kind] for one in each]) for kind in each[0]}
+        | {kind: recorded.summarize([one[kind] for one in each]) for kind in each[0]}
         for (rows, connections), each in found.items()
     ]
 
@@ -203,22 +203,22 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; it is Debian's package wrk")
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         local = stack.enter_context(DynamoDBLocal())
         there = served(stack, local.url, chosen.rows)
 
         def ask(rows: int, connections: int) -> dict[str, float]:
-            return asked(there[rows], connections, chosen.seconds, local.process.pid)
+            return run_wrk(there[rows], connections, chosen.seconds, local.process.pid)
 
         by_connections = [(chosen.rows[0], c) for c in chosen.connections]
         found = {
-            "connections": rated(by_connections, chosen.rounds, ask),
-            "rows": rated([(r, BUSY) for r in chosen.rows], chosen.rounds, ask),
+            "connections": measure(by_connections, chosen.rounds, ask),
+            "rows": measure([(r, BUSY) for r in chosen.rows], chosen.rounds, ask),
         }
     print(f"\n{'rows':>9} {'connections':>11} {'requests/s':>10}  10% .. 90%   CPU us a request:")
     for row in found["connections"] + found["rows"]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import boto3
 
 from benchmarks import recorded
-from benchmarks.driven import ROOT, environment
+from benchmarks.driven import ROOT, make_environment
 from tests.servers import DynamoDBLocal
 
 TABLE: Final = "startup"
@@ -78,7 +78,7 @@ def fresh(case: str, url: str, table: str) -> Figures | None:
     return cpu, wall, memory
 
 
-def measured(url: str, rounds: int) -> dict[str, Any]:
+def measure(url: str, rounds: int) -> dict[str, Any]:
     """Measure every case once a round; a round before them writes the bytecode."""
     warm = {name: fresh(case, url, TABLE) for name, case in CASES.items()}
     there = {name: CASES[name] for name, found in warm.items() if found is not None}
@@ -90,13 +90,13 @@ def measured(url: str, rounds: int) -> dict[str, Any]:
             found[name].append(figures)
     pairs = list(zip(found[UNUSED], found[ALONE], strict=True))
     added = {
-        kind: recorded.spread([used[at] - without[at] for used, without in pairs])
+        kind: recorded.summarize([used[at] - without[at] for used, without in pairs])
         for at, kind in enumerate(("cpu", "wall"))
     }
     kinds = ("cpu", "wall", "megabytes")
     rows = {
         name: {
-            kind: recorded.spread(list(column))
+            kind: recorded.summarize(list(column))
             for kind, column in zip(kinds, zip(*rounds_of_it, strict=True), strict=True)
         }
         for name, rounds_of_it in found.items()
@@ -119,13 +119,13 @@ def main() -> None:
     """Start the server, measure, and stop it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         url = stack.enter_context(DynamoDBLocal()).url
         create(url)
-        found = measured(url, chosen.rounds)
+        found = measure(url, chosen.rounds)
     print(f"{'':28} {'cpu ms':>6}  10% .. 90%  {'wall ms':>7} {'MB':>4}")
     for name, row in found["rows"].items():
         cpu = row["cpu"]

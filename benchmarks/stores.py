@@ -37,7 +37,7 @@ def beaker_options(order: Order) -> Values:
     return options
 
 
-class OfBeaker:
+class BeakerStore:
     """A session of Beaker's over the backend that the order names."""
 
     def __init__(self, order: Order) -> None:
@@ -82,11 +82,11 @@ def _resource(order: Order) -> Any:
     return import_module("boto3").resource("dynamodb", endpoint_url=order["endpoint"])
 
 
-class Bare:
+class BareStore:
     """A bare boto3 client or Table resource that carries the item that ours stores."""
 
     def __init__(self, order: Order) -> None:
-        self._ours = OfBeaker({**order, "type": "ext:dynamodb", "options": {}})
+        self._ours = BeakerStore({**order, "type": "ext:dynamodb", "options": {}})
         table = _resource(order).Table(order["table"])
         self._named: Values = {}
         self._calls = table
@@ -118,7 +118,7 @@ class Bare:
         return None
 
 
-class OfCachelib:
+class CachelibStore:
     """cachelib's DynamoDbCache: a Table resource and pickle, with eventually consistent reads."""
 
     def __init__(self, order: Order) -> None:
@@ -159,7 +159,7 @@ def flask_application(order: Order) -> Any:
     return app
 
 
-class OfFlask:
+class FlaskStore:
     """Flask-Session's DynamoDB backend, below Flask: what it reads and writes for a request."""
 
     def __init__(self, order: Order) -> None:
@@ -199,7 +199,7 @@ def pyramid_factory(order: Order) -> Any:
     return made(resource.Table(order["table"]), secure=False)
 
 
-class OfPyramid:
+class PyramidStore:
     """pyramid-dynamodb-sessions, below Pyramid: the factory's load, and its update."""
 
     def __init__(self, order: Order) -> None:
@@ -231,10 +231,10 @@ def store(order: Order) -> Store:
     """Make the store that an order names."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     kinds: dict[str, Callable[[Order], Store]] = {
-        "beaker": OfBeaker,
-        "bare": Bare,
-        "cachelib": OfCachelib,
-        "flask": OfFlask,
-        "pyramid": OfPyramid,
+        "beaker": BeakerStore,
+        "bare": BareStore,
+        "cachelib": CachelibStore,
+        "flask": FlaskStore,
+        "pyramid": PyramidStore,
     }
     return kinds[order["store"]](order)

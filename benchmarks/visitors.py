@@ -23,12 +23,12 @@ THINGS: Final = (
 ).split()
 
 
-def size_of(values: Values) -> int:
+def measure_size(values: Values) -> int:
     """Count the bytes of a session as compact JSON."""
     return len(json.dumps(values, separators=(",", ":")))
 
 
-def session_of(size: int, seed: int = 1) -> Values:
+def make_session(size: int, seed: int = 1) -> Values:
     """Draw a session of *size* bytes as compact JSON; *size* is at least 250."""
     draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # a benchmark, no secret
     values: Values = {
@@ -40,11 +40,11 @@ def session_of(size: int, seed: int = 1) -> Values:
         "cart": [],
         "note": "",
     }
-    while size_of(values) < size:
+    while measure_size(values) < size:
         values["cart"].append(_goods(draw))
-    if size_of(values) > size:
+    if measure_size(values) > size:
         values["cart"].pop()
-    values["note"] = _prose(draw, size - size_of(values))
+    values["note"] = _prose(draw, size - measure_size(values))
     return values
 
 

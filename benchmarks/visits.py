@@ -21,7 +21,7 @@ Values = dict[str, Any]
 Application = Callable[..., Iterable[bytes]]
 
 
-class Wound:
+class ArtificialClock:
     """The clock of this process, which a visit winds on; made before any framework is imported."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def ask(application: Application, path: str, cookies: SimpleCookie) -> Any:
     return json.loads(b"".join(application(environ, start_response)))
 
 
-def _wind_ours(clock: Wound) -> None:
+def _set_our_clock(clock: ArtificialClock) -> None:
     """Hand the wound clock to our package, which asks no other."""
     ours = import_module("beaker_dynamodb").DynamoDBNamespaceManager
     ours.runtime = dataclasses.replace(ours.runtime, clock=clock)
@@ -126,8 +126,8 @@ def _wind_ours(clock: Wound) -> None:
 
 def visit(order: stores.Order, values: Values, steps: list[list[Any]]) -> Values:
     """Make a visit of `[seconds, path]`; return how many pages said what they ought to."""
-    clock = Wound()
-    _wind_ours(clock)
+    clock = ArtificialClock()
+    _set_our_clock(clock)
     made = {
         "beaker": beaker_application,
         "flask": flask_application,

@@ -94,14 +94,14 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     CONFIGURATION: {"options": options.reference},
     OPERATIONS: {"costs": format_costs},
     PERFORMANCE: {
-        "peers-load": tables.peers_load,
-        "peers-save": tables.peers_save,
-        "peers-time": tables.peers_time,
-        "peers-stored": tables.peers_stored,
-        "overhead": tables.overhead,
-        "cost": tables.cost,
-        "scale": tables.scale,
-        "startup": tables.startup,
+        "peers-load": tables.format_peers_load,
+        "peers-save": tables.format_peers_save,
+        "peers-time": tables.format_peers_time,
+        "peers-stored": tables.format_peers_stored,
+        "overhead": tables.format_overhead,
+        "cost": tables.format_cost,
+        "scale": tables.format_scale,
+        "startup": tables.format_startup,
     },
 }
 

@@ -84,16 +84,16 @@ def test_the_bill_is_under_a_third_and_a_fifth_of_connect_dynamodbs() -> None:
 @pytest.mark.parametrize("size", visitors.SIZES)
 def test_every_store_gets_the_same_session_of_the_given_size(size: int) -> None:
     """A session depends only on its seed, and has exactly the given number of bytes."""
-    first, second = visitors.session_of(size), visitors.session_of(size)
+    first, second = visitors.make_session(size), visitors.make_session(size)
 
     assert first == second
-    assert visitors.size_of(first) == size
-    assert visitors.session_of(size, seed=2) != first
+    assert visitors.measure_size(first) == size
+    assert visitors.make_session(size, seed=2) != first
 
 
 def test_a_visit_is_thirty_requests_in_ten_minutes() -> None:
     """A login comes first, then three changes; the last request is at the end."""
-    steps = cost.steps()
+    steps = cost.make_steps()
 
     assert [path for _, path in steps].count("/change") == 3
     assert (len(steps), steps[0], steps[-1]) == (30, (0.0, "/login"), (600.0, "/read"))

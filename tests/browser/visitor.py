@@ -15,7 +15,7 @@ TIMEOUT_MS: Final = 20_000
 
 
 class Visitor:
-    """One person's browser. What its console says stands in `complaints`."""
+    """One person's browser. `messages` are the errors and warnings of its console."""
 
     def __init__(
         self, browser: Browser, *, width: int = 1280, height: int = 900, mobile: bool = False
