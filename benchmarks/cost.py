@@ -1,7 +1,7 @@
-"""What a visit costs: thirty requests in ten minutes, through each store's real code.
+"""Measure what a visit costs: thirty requests in ten minutes, through each store's real code.
 
-A login, three changes, the rest reads, with time wound by hand and each store under its own
-framework. Units are what DynamoDB says it charged, counted by a proxy; dollars at list prices.
+A login, three changes, the rest reads, by an artificial clock and under each store's own
+framework. A proxy counts the units that DynamoDB reports; dollars are at list prices.
 
     python -m benchmarks.cost [--sizes 300 1500 6000 40000] [--json FILE]
 """
@@ -40,12 +40,13 @@ STORES: Final[Mapping[str, dict[str, Any]]] = {
 MILLION: Final = 1e6
 REQUESTS: Final = 30
 SECONDS: Final = 600
-#: Early, so that the long rest is only read: the dearer order for a store that touches rarely.
+#: Early, so that the other requests only read: the more expensive order for a store that rarely
+#: extends the expiry.
 CHANGES: Final = (2, 4, 6)
 
 
 def make_steps() -> list[tuple[float, str]]:
-    """Draw up the visit: `(seconds, page)`, a login first, then reads and three changes."""
+    """Return the steps of a visit, `(seconds, page)`: a login, then reads and three changes."""
     pages = ["/read"] * REQUESTS
     pages[0] = "/login"
     for number in CHANGES:
@@ -54,7 +55,7 @@ def make_steps() -> list[tuple[float, str]]:
 
 
 def run_visit(name: str, size: int, url: str) -> dict[str, float] | None:
-    """Make one visit, and return what it cost; None, with a word, where it cannot be made."""
+    """Make one visit, and return its cost; print the reason and return None if it fails."""
     with Meter(url) as meter:
         try:
             contender = Contender(name, {**STORES[name], "wound": True}, meter.url)

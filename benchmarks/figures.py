@@ -1,7 +1,7 @@
-"""Draws docs/figures/*.svg from what runs have recorded; no figure is typed by hand.
+"""Draw docs/figures/*.svg from recorded runs.
 
-Each stands on a calm card of its own, so that it reads on a light and on a dark page, and holds a
-digest of the record it was drawn from: a test finds a figure that lags behind.
+Each figure has a background of its own, so that it can be read on light and on dark pages. It
+contains a digest of its record, so that a test finds an outdated figure.
 
     python -m benchmarks.figures
 """
@@ -21,7 +21,7 @@ from benchmarks.tables import BARE, format_size
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "figures"
 CARD, INK, FAINT = "#fbfaf7", "#1f2d3a", "#8b939b"
 OURS, OTHERS, LIGHT, LIGHT_OURS = "#4c7a54", "#47617a", "#a9b8c6", "#aecbb3"
-#: Rows of the table that a figure leaves out: at its size they cost what their neighbors cost.
+#: Rows of the table that a figure omits: at its size they cost the same as their neighbors.
 TWINS: Final = frozenset({"ours, timeout = 1800, json", "ours, timeout = 1800, touch_after = 180"})
 LINES: Final = {
     "connect-dynamodb": ("o", "#47617a"),
@@ -38,12 +38,12 @@ def digest(name: str) -> str:
 
 
 def get_color(name: str) -> str:
-    """Give ours one color, and all others another."""
+    """Return the color of a store: one for ours, and one for all others."""
     return OURS if name.startswith("ours") else OTHERS
 
 
 def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """Make a card with so many plain panels beside each other."""
+    """Create a figure with *columns* plain panels beside each other."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -70,8 +70,8 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _render_svg(figure: Any, title: str, says: str, source: str) -> str:
-    """Return the SVG: on its card, with its words for those who cannot see it."""
+def _render_svg(figure: Any, title: str, description: str, source: str) -> str:
+    """Return the SVG with its background, and its title and description for screen readers."""
     from matplotlib import pyplot as plt
 
     out = io.StringIO()
@@ -86,7 +86,7 @@ def _render_svg(figure: Any, title: str, says: str, source: str) -> str:
     body = re.sub(r"[ \t]+$", "", body, flags=re.MULTILINE)
     _, _, wide, high = re.search(r'viewBox="([\d. ]+)"', head)[1].split()  # type: ignore[index]  # matplotlib always writes one
     words = (
-        f'\n<title id="t">{title}</title>\n<desc id="d">{says} Drawn from {source}.json,'
+        f'\n<title id="t">{title}</title>\n<desc id="d">{description} Drawn from {source}.json,'
         f" {digest(source)}.</desc>\n"
         f'<rect width="{wide}" height="{high}" rx="8" fill="{CARD}"/>'
     )
@@ -94,7 +94,7 @@ def _render_svg(figure: Any, title: str, says: str, source: str) -> str:
 
 
 def draw_cost() -> str:
-    """Draw dollars for a million requests at 1.5 KB, reads and writes apart."""
+    """Draw the dollars for a million requests at 1.5 KB, split into reads and writes."""
     found = recorded.read("cost")
     rows = found["sizes"]["1500"]
     names = [name for name in rows if name not in TWINS]
@@ -115,8 +115,10 @@ def draw_cost() -> str:
     axes.set_xticks([])
     title = "A million requests, sessions of 1.5 KB: reads (light) and writes (dark)"
     figure.suptitle(title, fontsize=12, x=0.03, ha="left")
-    says = "Bars: " + "; ".join(f"{name} $ {rows[name]['dollars']:.2f}" for name in names) + "."
-    return _render_svg(figure, "What a million requests cost in DynamoDB", says, "cost")
+    description = (
+        "Bars: " + "; ".join(f"{name} $ {rows[name]['dollars']:.2f}" for name in names) + "."
+    )
+    return _render_svg(figure, "What a million requests cost in DynamoDB", description, "cost")
 
 
 def draw_cpu() -> str:
@@ -143,12 +145,14 @@ def draw_cpu() -> str:
         axes.set_title(f"{action}: CPU time, {BARE} = 1", fontsize=11, loc="left")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=FAINT, alpha=0.25, lw=0.8)
-    says = "Dots are medians, lines the middle 80 % of the rounds. " + "; ".join(
+    description = "Dots are medians, lines the middle 80 % of the rounds. " + "; ".join(
         f"{name}: load {size['load'][name]['ratio']['median']:.2f},"
         f" save {size['save'][name]['ratio']['median']:.2f}"
         for name in names[::-1]
     )
-    return _render_svg(figure, "CPU time of a load and a save of 1.5 KB", f"{says}.", "peers")
+    return _render_svg(
+        figure, "CPU time of a load and a save of 1.5 KB", f"{description}.", "peers"
+    )
 
 
 def draw_cost_by_size() -> str:
@@ -174,17 +178,17 @@ def draw_cost_by_size() -> str:
     axes.grid(color=FAINT, alpha=0.25, lw=0.8)
     axes.legend(frameon=False)
     axes.set_title("A million requests, by size of the session", fontsize=12, loc="left")
-    says = "; ".join(
+    description = "; ".join(
         f"{name} " + ", ".join(f"$ {dollars:.2f} at {at:g} KB" for at, dollars in points)
         for name, points in bill.items()
     )
     return _render_svg(
-        figure, "What a million requests cost, by size of the session", f"{says}.", "cost"
+        figure, "What a million requests cost, by size of the session", f"{description}.", "cost"
     )
 
 
 def draw_scale() -> str:
-    """Draw requests a second against connections, and against rows."""
+    """Draw requests a second by number of connections, and by number of rows."""
     found = recorded.read("scale")
     figure, both = _axes(8.6, 3.3, columns=2)
     for axes, by, label in zip(
@@ -205,13 +209,13 @@ def draw_scale() -> str:
         axes.set_xlabel(label)
         axes.grid(axis="y", color=FAINT, alpha=0.25, lw=0.8)
     both[0].set_ylabel("requests a second")
-    says = "; ".join(
+    description = "; ".join(
         f"{row['rows']:,} rows and {row['connections']} connections:"
         f" {row['rate']['median']:.0f} requests a second"
         for row in found["connections"] + found["rows"]
     )
     return _render_svg(
-        figure, "Throughput against connections, and against rows", f"{says}.", "scale"
+        figure, "Throughput against connections, and against rows", f"{description}.", "scale"
     )
 
 

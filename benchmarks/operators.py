@@ -1,7 +1,7 @@
-"""The operators' commands on large tables: rows a second, and the most memory that each takes.
+"""Measure the operators' commands on large tables: rows a second, and peak memory.
 
-Every command runs as a process of its own against one DynamoDB Local, whose own speed is most
-of what is measured: read the rates as "it finishes", and the memory as the point.
+Every command runs in a process of its own against one DynamoDB Local. The rates depend mostly on
+the speed of DynamoDB Local; the memory is the important figure.
 
     python -m benchmarks.operators [--rows 10000 100000] [--url http://127.0.0.1:8000]
 """
@@ -36,11 +36,11 @@ from tests.servers import KEY, REGION, DynamoDBLocal
 #: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).
 BATCH = 25
 THREADS = 4
-#: Lines of an answer that are told as they are.
+#: Results of up to this many lines are printed in full.
 FEW = 3
-#: Seconds that a session of a file lives.
+#: The timeout of sessions in files, in seconds.
 TIMEOUT = 3600
-#: The commands, in an order in which the last one empties half of the table.
+#: The commands; the last one deletes half of the table.
 COMMANDS = (
     ("list", "--json"),
     ("count",),
@@ -65,37 +65,37 @@ def make_table(options: dict[str, str]) -> Rows:
     return made
 
 
-def items(of: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
-    """Write a batch of sessions as rows: half of them expired, half of them JSON."""
+def make_items(rows: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
+    """Yield a batch of sessions as items: half of them expired, half of them JSON."""
     for number in range(first, first + BATCH):
         filling = {f"key{n}": secrets.token_hex(20) for n in range(8)}
         values = {"_accessed_time": now, "_creation_time": now - number, **filling}
         by = JsonSerializer() if number // 2 % 2 else PickleSerializer()
         expires = int(now) + (1800 if number % 2 else -1800)
         user = {"userId": str(number % 5000)}
-        key = of.layout.session(f"{number:08x}{secrets.token_hex(12)}")
+        key = rows.layout.session(f"{number:08x}{secrets.token_hex(12)}")
         blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
-        record = of.sealed(blank, base64.b64encode(by.dumps(values)))
-        found = record.attributes(of.schema).items()
-        yield {name: typed(value) for name, value in found} | of.table.wire_key(key)
+        record = rows.sealed(blank, base64.b64encode(by.dumps(values)))
+        found = record.attributes(rows.schema).items()
+        yield {name: typed(value) for name, value in found} | rows.table.wire_key(key)
 
 
-def fill(of: Rows, rows: int) -> None:
-    """Write so many rows, in threads."""
+def fill(table: Rows, count: int) -> None:
+    """Write *count* rows, in threads."""
     now = time.time()
 
     def write(first: int) -> None:
-        left: Any = [{"PutRequest": {"Item": item}} for item in items(of, first, now)]
+        left: Any = [{"PutRequest": {"Item": item}} for item in make_items(table, first, now)]
         while left:
-            reply = of.table.call("BatchWriteItem", {"RequestItems": {of.table.name: left}})
-            left = reply.body.get("UnprocessedItems", {}).get(of.table.name, [])
+            reply = table.table.call("BatchWriteItem", {"RequestItems": {table.table.name: left}})
+            left = reply.body.get("UnprocessedItems", {}).get(table.table.name, [])
 
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(write, range(0, rows, BATCH)))
+        list(threads.map(write, range(0, count, BATCH)))
 
 
 def write_files(folder: Path, rows: int) -> None:
-    """Write so many sessions as Beaker's `file` lays them out: half of them timed out."""
+    """Write *rows* sessions as Beaker's `file` stores them: half of them timed out."""
     now = time.time()
     for number in range(rows):
         accessed = now if number % 2 else now - 2 * TIMEOUT
@@ -110,7 +110,7 @@ def write_files(folder: Path, rows: int) -> None:
 
 
 def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, str]:
-    """Run a command to its end: its seconds, its largest memory in MB, its answer."""
+    """Run a command; return its seconds, its peak memory in MB, and what it printed."""
     told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     command = [sys.executable, "-m", "beaker_dynamodb", *words, *told]
     started = time.perf_counter()
@@ -135,7 +135,7 @@ def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, 
 
 
 def report(url: str, sizes: list[int]) -> None:
-    """Print one line a size and command."""
+    """Print one line for each size and command."""
     print(f"{'rows':>8}  {'command':24} {'seconds':>8} {'rows/s':>8} {'peak MB':>8}  answer")
     for size in (BATCH, *sizes):
         table = "operators" + secrets.token_hex(4)
@@ -157,12 +157,12 @@ def report(url: str, sizes: list[int]) -> None:
 
 
 def report_command(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
-    """Print a command's line."""
+    """Print the line of one command."""
     print(f"{size:8,}  {name:24} {seconds:8.1f} {size / seconds:8,.0f} {memory:8.0f}  {shown}")
 
 
 def main() -> None:
-    """Run against a server that is named, or one that is started for the run."""
+    """Run against the given server, or one that is started for the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--url", help="a DynamoDB Local that runs already")

@@ -1,7 +1,7 @@
-"""CPU time of a session's load and save through the manager, against bare boto3, by transport.
+"""Measure the CPU time of the manager's load and save, compared with bare boto3, by transport.
 
-Both carry the same bytes to the same DynamoDB Local, interleaved in one run; a round's ratio
-compares neighbors in time, and the spread over the rounds says how far to trust it.
+Both transfer the same bytes to the same DynamoDB Local, interleaved in one run. The ratio of a
+round compares neighbors in time; the spread over the rounds says how reliable it is.
 
     python -m benchmarks.overhead [--rounds 20] [--calls 200] [--transport wire] [--json FILE]
 """
@@ -32,7 +32,7 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 
 
 def session_texts(size: int) -> tuple[str, str]:
-    """Write two lifelike sessions of *size* bytes as Beaker does; one key differs, and the time."""
+    """Return two texts of a session of *size* bytes; one key and the access time differ."""
     now = time.time()
     values = {"_accessed_time": now, "_creation_time": now, **visitors.make_session(size)}
     later = {**values, "_accessed_time": now + 1, "visits": values["visits"] + 1}
@@ -50,21 +50,21 @@ def cpu(action: Callable[[], object], calls: int) -> float:
 
 
 def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
-    """Make what is compared, ours and the bare client's: a load, and saves by `compress`."""
+    """Return the actions to compare, ours and the bare ones: a load, and saves by `compress`."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
     )
     client = boto3.session.Session().client("dynamodb", endpoint_url=url, config=config)
     options = {"endpoint_url": url, "table": table, "digest_filenames": False, "timeout": 3720}
     options["transport"] = transport
-    load, save = of_one_session(client, options, size)
-    _, fast = of_one_session(client, {**options, "compress": "fast"}, size)
-    _, plain = of_one_session(client, {**options, "compress": False}, size)
+    load, save = make_pairs(client, options, size)
+    _, fast = make_pairs(client, {**options, "compress": "fast"}, size)
+    _, plain = make_pairs(client, {**options, "compress": False}, size)
     return {"load": load, "save": save, "fast": fast, "plain": plain}
 
 
-def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:
-    """Store a session through the manager; make its loads and saves, both ways."""
+def make_pairs(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:
+    """Store a session through the manager; return its loads and saves, ours and the bare ones."""
     texts, ident, table = session_texts(size), secrets.token_hex(16), options["table"]
     DynamoDBNamespaceManager(ident, **options)["session"] = texts[0]
     key = {"id": {"S": f"sess:{ident}"}}
@@ -79,7 +79,7 @@ def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pai
         assert "data" in reply["Item"]
 
     def save() -> None:
-        # A manager of a session that was loaded, saving a change: the plan, the codec, the put.
+        # Saves a change of a loaded session: the decision, the codec and the put.
         saver["session"] = texts[next(turn) % 2]
 
     def bare_save() -> None:
@@ -91,7 +91,7 @@ def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pai
 
 
 def measure(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
-    """Time both, neighbors in time, round by round."""
+    """Time both actions, one after the other, round by round."""
     ours, bare = pair
     cpu(ours, 20), cpu(bare, 20)
     found = [
@@ -134,7 +134,7 @@ def report(url: str, rounds: int, calls: int, transports: Sequence[str]) -> list
 
 
 def main() -> None:
-    """Run against a server that is named, or one that is started for the run."""
+    """Run against the given server, or one that is started for the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=200)

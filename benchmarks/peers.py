@@ -1,7 +1,8 @@
-"""CPU, calls, units and bytes of a session's load and save, in ours and in other stores.
+"""Measure CPU time, calls, units and bytes of a load and a save, in ours and in other stores.
 
-One run, one DynamoDB Local, every store in a process of its own, rounds interleaved; ratios are
-to the bare boto3 client of the same round. Peers are fetched into `.cache/peers` at first.
+All use one DynamoDB Local, and each store has a process of its own. Rounds are interleaved; ratios
+are to the bare boto3 client of the same round. The first run installs the other stores into
+`.cache/peers`.
 
     python -m benchmarks.peers [--rounds 10] [--calls 100] [--sizes 300 1500] [--json FILE]
 """
@@ -52,7 +53,7 @@ ACTIONS: Final = ("load", "save")
 def beaker_backends(
     memcached_port: int | None, redis_port: int | None
 ) -> dict[str, dict[str, Any]]:
-    """Name Beaker's own backends, on their real servers; they are here for orientation."""
+    """Return Beaker's own backends with their real servers, for comparison."""
     named: dict[str, dict[str, Any]] = {"Beaker file, pickle": {"store": "beaker", "type": "file"}}
     for kind, url in (
         ("ext:memcached", memcached_port and f"127.0.0.1:{memcached_port}"),
@@ -68,11 +69,11 @@ def beaker_backends(
 def start_contenders(
     orders: Mapping[str, dict[str, Any]], endpoint: str
 ) -> Iterator[dict[str, Contender]]:
-    """Start a contender for each order, and end them."""
+    """Start a contender for each order, and stop them at the end."""
     there: dict[str, Contender] = {}
     try:
         for name, order in orders.items():
-            with suppress(UnavailableError):  # the fetching has said it
+            with suppress(UnavailableError):  # the reason was printed
                 there[name] = Contender(name, order, endpoint)
         yield there
     finally:
@@ -87,7 +88,9 @@ def measure_charges(name: str, order: dict[str, Any], url: str, size: int) -> di
         stored = there[name].ask("open", values=make_session(size))["stored"]
         found["stored"] = count_item_bytes(url, there[name].table) if stored is None else stored
         for action in ACTIONS:
-            there[name].ask(action, calls=1)  # what only a first call does is not counted
+            there[name].ask(
+                action, calls=1
+            )  # so that the extra work of a first call is not counted
             meter.take()
             there[name].ask(action, calls=1)
             found[action] = asdict(meter.take()) if stored is None else None
@@ -95,7 +98,7 @@ def measure_charges(name: str, order: dict[str, Any], url: str, size: int) -> di
 
 
 def open_session(name: str, contender: Contender, size: int, calls: int) -> bool:
-    """Store a session and warm the contender up; False, with a word, where it cannot."""
+    """Store a session and warm the contender up; print the reason and return False on failure."""
     try:
         contender.ask("open", values=make_session(size))
         for action in ACTIONS:
@@ -107,7 +110,7 @@ def open_session(name: str, contender: Contender, size: int, calls: int) -> bool
 
 
 def run_rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) -> Timed:
-    """Time every contender once a round, in an order that rotates."""
+    """Time every contender once a round; the order rotates, so that no one is always first."""
     times: Timed = {name: [] for name in ready}
     names = list(ready)
     for number in range(count):
@@ -122,7 +125,7 @@ Timed = dict[str, list[tuple[float, float]]]
 
 
 def summarize_times(times: Timed) -> dict[str, Any]:
-    """Turn the rounds of one action into medians, spreads, and ratios to the bare client."""
+    """Return medians, spreads, and ratios to the bare client, of the rounds of one action."""
     bare = [cpu for cpu, _ in times[BARE]]
     return {
         name: {
@@ -152,7 +155,7 @@ def report(size: int, found: dict[str, Any]) -> None:
 
 
 def measure(size: int, orders: Mapping[str, Any], url: str, count: int, calls: int) -> Any:
-    """Measure one size: first who takes part and what it pays, then the rounds."""
+    """Measure one size: first which stores work and what they are charged, then the rounds."""
     with start_contenders(orders, url) as there:
         ready = {name: one for name, one in there.items() if open_session(name, one, size, calls)}
         if BARE not in ready:
@@ -168,7 +171,7 @@ def measure(size: int, orders: Mapping[str, Any], url: str, count: int, calls: i
 
 
 def main() -> None:
-    """Start the servers, measure size by size, and stop them."""
+    """Start the servers, measure each size, and stop the servers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=100)

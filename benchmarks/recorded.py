@@ -1,7 +1,6 @@
-"""What a run has found, as JSON files beside this one, from which every table is printed.
+"""Read and write the recorded runs, JSON files from which all tables and figures are printed.
 
-A file names the day and the machine in words, never by its name; `docs/print.py` and
-`figures.py` read these files, and nobody types a figure.
+A file holds the day and a description of the machine, never the machine's name.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Record = dict[str, Any]
 
 
 def describe_machine() -> str:
-    """Describe this machine in words."""
+    """Describe this machine without its name."""
     release = Path("/etc/os-release")
     names = (
         dict(line.split("=", 1) for line in release.read_text().splitlines() if "=" in line)
@@ -33,7 +32,7 @@ def describe_machine() -> str:
 
 
 def summarize(values: list[float]) -> dict[str, float]:
-    """Say the median and the middle 80 % of some measurements."""
+    """Return the median of some measurements, and the limits of their middle 80 %."""
     ordered = sorted(values)
     tenth = len(ordered) // 10
     middle = len(ordered) // 2
@@ -42,12 +41,12 @@ def summarize(values: list[float]) -> dict[str, float]:
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option under which it writes what it found."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+    """Add the option `--json`, the file for the results."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
 
 
 def write(path: Path | None, how: str, found: Record) -> None:
-    """Write what was found, if a file was named; *how* says the counts in words."""
+    """Write the results if a file was given; *how* describes the counts."""
     if path is not None:
         today = dt.datetime.now(dt.timezone.utc).date().isoformat()
         document = {"date": today, "machine": describe_machine(), "how": how, **found}
@@ -55,6 +54,6 @@ def write(path: Path | None, how: str, found: Record) -> None:
 
 
 def read(name: str) -> Record:
-    """Read what `benchmarks/recorded/NAME.json` holds."""
+    """Read `benchmarks/recorded/NAME.json`."""
     document: Record = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return document

@@ -1,8 +1,8 @@
-"""Requests a second of a real gunicorn against connections, and against rows in the table.
+"""Measure the requests a second of a gunicorn, by number of connections and of rows.
 
-Two workers of threads serve the example application, each request a load and a save of one of
-the table's sessions; wrk asks, DynamoDB Local answers. All share this machine, so only the shape
-of a column means something. What is promised is that rows make no difference.
+Two workers with threads serve the example application. Each request loads and saves one of the
+table's sessions. wrk, gunicorn and DynamoDB Local share this machine, so only the trend of a
+column is meaningful. The number of rows should make no difference.
 
     python -m benchmarks.scale [--rows 1000 10000] [--seconds 5] [--rounds 5] [--json FILE]
 """
@@ -40,7 +40,7 @@ ROWS: Final = (1_000, 10_000, 100_000, 1_000_000)
 WORKERS: Final = 2
 BUSY: Final = 16  # connections while the rows are varied
 SECRET: Final = "change"  # noqa: S105  # the example's own
-VISITORS: Final = 1_000  # of the table's sessions, so many are asked for
+VISITORS: Final = 1_000  # how many of the table's sessions are requested
 SIZE: Final = 1_500
 
 LUA: Final = """
@@ -55,14 +55,14 @@ end
 
 
 def sign(ident: str) -> str:
-    """Write the cookie of a session as the example's middleware expects it."""
+    """Return the signed cookie of a session, as the example's middleware expects it."""
     cookie = SignedCookie(SECRET)
     cookie["beaker.session.id"] = ident
     return f"beaker.session.id={cookie['beaker.session.id'].coded_value}"
 
 
 def fill(url: str, table: str, rows: int) -> list[str]:
-    """Fill a table with *rows* sessions; return the ids of those that will be asked for.
+    """Fill a table with *rows* sessions; return the ids of those that will be requested.
 
     One session is stored by the package, its row is copied under other ids.
     """
@@ -93,7 +93,7 @@ def fill(url: str, table: str, rows: int) -> list[str]:
 
 @contextmanager
 def gunicorn(url: str, table: str) -> Iterator[GunicornSite]:
-    """Serve the example on a loopback port; only this master is ended, and its workers with it."""
+    """Serve the example on a loopback port; at the end stop this master and its workers."""
     port = free_port()
     words = [sys.executable, "-m", "gunicorn", "benchmarks.served:application"]
     words += ["--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS)]
@@ -113,7 +113,7 @@ def gunicorn(url: str, table: str) -> Iterator[GunicornSite]:
 
 @dataclass(frozen=True, slots=True)
 class GunicornSite:
-    """A gunicorn: its port, its master's process id, and a folder for what wrk is given."""
+    """A gunicorn: its port, its master's process id, and a folder for the files of wrk."""
 
     port: int
     master: int
@@ -126,7 +126,7 @@ class GunicornSite:
 
 
 def cpu(pids: Sequence[int]) -> float:
-    """Return the seconds of CPU that these processes have taken so far."""
+    """Return the CPU seconds that these processes have used so far."""
     ticks = 0
     for pid in pids:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -135,7 +135,7 @@ def cpu(pids: Sequence[int]) -> float:
 
 
 def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> dict[str, float]:
-    """Have wrk ask for so long; no reply may be an error.
+    """Run wrk for *seconds*; no response may be an error.
 
     Returns: requests a second, and microseconds of CPU a request, the application's and the
     database's; on a busy machine these say more.
@@ -165,7 +165,7 @@ def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> 
 
 
 def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, GunicornSite]:
-    """Fill a table for each number of rows, and serve each by a gunicorn of its own."""
+    """Fill a table for each number of rows, and start a gunicorn for each."""
     there = {}
     for count in rows:
         table, started = f"scale-{count}", time.perf_counter()
@@ -182,7 +182,7 @@ def measure(
     rounds: int,
     ask: Callable[[int, int], dict[str, float]],
 ) -> list[dict[str, Any]]:
-    """Time each `(rows, connections)` once a round; a round before them is a warm-up."""
+    """Measure each `(rows, connections)` once a round, after a round of warm-up."""
     found: dict[tuple[int, int], list[dict[str, float]]] = {run: [] for run in runs}
     for number in range(rounds + 1):
         for run in runs if number % 2 else runs[::-1]:
@@ -197,7 +197,7 @@ def measure(
 
 
 def main() -> None:
-    """Start the servers, fill the tables, ask, and stop them."""
+    """Start the servers, fill the tables, measure, and stop the servers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)

@@ -1,7 +1,7 @@
-"""Import time, first request and memory of a process, beside boto3 alone.
+"""Measure import time, first request and memory of a process, compared with boto3 alone.
 
-Every measurement is a fresh Python, interleaved over rounds. What matters most is the third
-line: Beaker imports every installed backend, so ours must cost next to nothing unused.
+Every measurement is a new Python process; rounds are interleaved. The third line matters most:
+Beaker imports every installed backend, so ours must cost almost nothing if it is not used.
 
     python -m benchmarks.startup [--rounds 15] [--json FILE]
 """
@@ -46,8 +46,8 @@ CASES: Final[Mapping[str, str]] = {
     "ours, first request, wire": f'TRANSPORT = "wire"\n{OURS}',
 }
 
-#: Runs one case in the fresh process; prints milliseconds of CPU and of the clock on the wall since
-#: its first line, and the most memory that it held, in megabytes.
+#: Runs one case in the fresh process; prints milliseconds of CPU and wall time since its
+#: first line, and its peak memory in megabytes.
 FRAME: Final = """
 import time
 _cpu, _wall = time.process_time(), time.perf_counter()
@@ -63,7 +63,7 @@ Figures = tuple[float, float, float]
 
 
 def fresh(case: str, url: str, table: str) -> Figures | None:
-    """Run a case in a fresh Python that keeps its bytecode; None, with a word, where it cannot."""
+    """Run a case in a new Python process; print the error and return None if it fails."""
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     text = FRAME.format(url=url, table=table, case=case)
     words = [sys.executable, "-c", text]
@@ -79,7 +79,7 @@ def fresh(case: str, url: str, table: str) -> Figures | None:
 
 
 def measure(url: str, rounds: int) -> dict[str, Any]:
-    """Measure every case once a round; a round before them writes the bytecode."""
+    """Measure every case once a round, after a round that writes the bytecode."""
     warm = {name: fresh(case, url, TABLE) for name, case in CASES.items()}
     there = {name: CASES[name] for name, found in warm.items() if found is not None}
     found: dict[str, list[Figures]] = {name: [] for name in there}
@@ -105,7 +105,7 @@ def measure(url: str, rounds: int) -> dict[str, Any]:
 
 
 def create(url: str) -> None:
-    """Create the table, so that a first request is one."""
+    """Create the table, so that a first request does not have to."""
     client: Any = boto3.client("dynamodb", endpoint_url=url)
     client.create_table(
         TableName=TABLE,

@@ -1,7 +1,7 @@
-"""The tables of docs/performance.md, printed from what runs have recorded.
+"""Format the tables of docs/performance.md from recorded runs.
 
-Pure: a recorded run in, Markdown out. `docs/print.py` puts them between their markers, and a test
-compares; no figure in a document is typed by hand.
+Pure: a recorded run in, Markdown out. `docs/print.py` writes the tables between their markers, and
+a test compares them.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ KILOBYTE = 1_000
 
 
 def _format_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a table, its first column to the left and the others to the right."""
+    """Return a table; its first column is aligned left, the others right."""
     names = list(head)
     lines = [names, ["---", *["---:"] * (len(names) - 1)], *map(list, rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _format_source(found: Record, more: str = "") -> str:
-    """Say below a table when, where and how it was measured."""
+    """Return the line below a table: when, where and how it was measured."""
     return f"\nMeasured on {found['date']}: {found['machine']}; {found['how']}{more}.\n"
 
 
 def format_size(size: str) -> str:
-    """Name a size as people do: 300 B, 1.5 KB, 40 KB."""
+    """Format a size: 300 B, 1.5 KB, 40 KB."""
     number = int(size)
     return f"{number} B" if number < KILOBYTE else f"{number / KILOBYTE:g} KB"
 
@@ -39,7 +39,7 @@ def _format_ratio(row: Mapping[str, Any]) -> str:
 
 
 def _format_peers(action: str) -> str:
-    """Print CPU time as ratios to the bare client, a column a size."""
+    """Return CPU times as ratios to the bare client, one column for each size."""
     found = read("peers")
     sizes = found["sizes"]
     names = next(iter(sizes.values()))[action]
@@ -57,17 +57,17 @@ def _format_peers(action: str) -> str:
 
 
 def format_peers_load() -> str:
-    """Print what a load takes, beside the bare client."""
+    """Return the CPU time of a load, compared with the bare client."""
     return _format_peers("load")
 
 
 def format_peers_save() -> str:
-    """Print what a save takes, beside the bare client."""
+    """Return the CPU time of a save, compared with the bare client."""
     return _format_peers("save")
 
 
 def format_peers_stored() -> str:
-    """Print bytes and units of one load and one save, a column a size."""
+    """Return bytes and units of one load and one save, one column for each size."""
     found = read("peers")
     sizes = found["sizes"]
     names = next(iter(sizes.values()))["load"]
@@ -88,7 +88,7 @@ def format_peers_stored() -> str:
 
 
 def format_peers_time() -> str:
-    """Print microseconds at 1.5 KB: CPU and wall, of a load and a save."""
+    """Return microseconds at 1.5 KB: CPU and wall time of a load and a save."""
     found = read("peers")
     size = found["sizes"]["1500"]
     columns = [(action, kind) for action in ("load", "save") for kind in ("cpu", "wall")]
@@ -101,7 +101,7 @@ def format_peers_time() -> str:
 
 
 def format_overhead() -> str:
-    """Print the manager's load and save beside the bare client, by transport and size."""
+    """Return the manager's load and save, compared with the bare client, by transport and size."""
     found = read("overhead")
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in found["rows"]:
@@ -116,7 +116,7 @@ def format_overhead() -> str:
 
 
 def format_cost() -> str:
-    """Print dollars for a million requests, a column a size, and the units at 1.5 KB."""
+    """Return dollars for a million requests, one column for each size, and units at 1.5 KB."""
     found = read("cost")
     sizes = found["sizes"]
     rows = []
@@ -131,7 +131,7 @@ def format_cost() -> str:
 
 
 def _format_dollars(name: str, size: Record) -> str:
-    """Write a store's dollars, and its share of what connect-dynamodb costs."""
+    """Return a store's dollars, and its share of connect-dynamodb's."""
     if name not in size:
         return ""
     dollars, beside = size[name]["dollars"], size["connect-dynamodb"]["dollars"]
@@ -139,7 +139,7 @@ def _format_dollars(name: str, size: Record) -> str:
 
 
 def format_scale() -> str:
-    """Print requests a second, and CPU a request, against connections, and against rows."""
+    """Return requests a second, and CPU time of a request, by connections and by rows."""
     found = read("scale")
     rows = [
         [
@@ -158,7 +158,7 @@ def format_scale() -> str:
 
 
 def format_startup() -> str:
-    """Print what a fresh process takes until it has imported, and until its first reply."""
+    """Return what a new process takes until it has imported, and until its first response."""
     found = read("startup")
     rows = [
         [

@@ -1,7 +1,7 @@
-"""Lifelike sessions, drawn with a seed: the same for every store, on every machine.
+"""Realistic sessions, generated with a seed: the same for every store, on every machine.
 
-A session holds what applications put into one: a user's id, a token against forgery, a flash
-message, a cart. It is of plain JSON types, so that each serializer can take it.
+A session holds what applications store in one: a user's id, a CSRF token, a flash message, a
+shopping cart. It has plain JSON types only, so that every serializer can write it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ THINGS: Final = (
 
 
 def measure_size(values: Values) -> int:
-    """Count the bytes of a session as compact JSON."""
+    """Return the bytes of a session as compact JSON."""
     return len(json.dumps(values, separators=(",", ":")))
 
 
 def make_session(size: int, seed: int = 1) -> Values:
-    """Draw a session of *size* bytes as compact JSON; *size* is at least 250."""
-    draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # a benchmark, no secret
+    """Create a random session of *size* bytes as compact JSON; *size* is at least 250."""
+    draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # not used for secrets
     values: Values = {
         "user_id": f"u{draw.randrange(10**11, 10**12)}",
         "csrf_token": f"{draw.getrandbits(128):032x}",
@@ -49,7 +49,7 @@ def make_session(size: int, seed: int = 1) -> Values:
 
 
 def _goods(draw: random.Random) -> Values:
-    """Draw one line of a cart."""
+    """Create one line of a shopping cart."""
     return {
         "sku": f"{draw.choice('ABCDEFGHKLMNPRSTUVWX')}{draw.randrange(10_000, 100_000)}",
         "title": " ".join((draw.choice(COLORS), draw.choice(STUFFS), draw.choice(THINGS))),
@@ -60,7 +60,7 @@ def _goods(draw: random.Random) -> Values:
 
 
 def _prose(draw: random.Random, length: int) -> str:
-    """Draw words of so many characters in all."""
+    """Create words of *length* characters in all."""
     words = ""
     while len(words) < length:
         words += f"{draw.choice(STUFFS)} {draw.choice(THINGS)} "
