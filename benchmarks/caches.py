@@ -95,7 +95,7 @@ def measure(action: Callable[[], object], calls: int) -> float:
 def stored(cache: Cache, redis_url: str) -> int:
     """Return the bytes of the entry's value in the store."""
     if "dynamodb" in type(cache.namespace).__module__:
-        rows = cache.namespace._cache.rows  # noqa: SLF001  # to read the row itself
+        rows = cache.namespace._store.rows  # noqa: SLF001  # to read the row itself
         key = rows.layout.value(cache.namespace.namespace, "hit")
         return len(rows.table.get(key, consistent=True).data)
     client: Any = redis.Redis.from_url(redis_url)

@@ -164,3 +164,28 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         ("boto3", "save"),
         ("boto3", "plain"),
     }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "command",
+    [
+        "caches --rounds 1 --calls 2",
+        "lambda_start --rounds 1",
+        "operators --rows 100",
+        "outage --rounds 1",
+    ],
+)
+def test_a_benchmark_without_a_record_runs(command: str) -> None:
+    """It ends without an error on the smallest numbers."""
+    if command.startswith("caches") and shutil.which("redis-server") is None:
+        missing("redis-server is not installed: the benchmark compares with it")
+    done = subprocess.run(
+        [sys.executable, "-m", *f"benchmarks.{command}".split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
