@@ -17,10 +17,12 @@ from beaker.session import Session
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.item.envelope import PLACES, TIMES, Comparison
+from beaker_dynamodb.sessions.cookie_header import keep_cookie
 
 log = logging.getLogger(__name__)
 
 _ROW: Final = "session"
+_COOKIE_NAME: Final = "beaker.session.id"  # Beaker's default (beaker/session.py:151)
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
 _UNOPENED: Final = (
     "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
@@ -77,6 +79,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             None  # of an id without a row, or whose row does not open
         )
         self._previous_managers: list[NamespaceManager] = []  # of the ids before `regenerate_id()`
+        request = kw["request"] if "request" in kw else args[0]
+        if request.get("cookie"):
+            request["cookie"] = keep_cookie(request["cookie"], kw.get("key", _COOKIE_NAME))
         super().__init__(*args, **kw)
         self._settled = True
 
