@@ -17,7 +17,10 @@ TRY = (
     " && .venv/bin/pip install -e '.[embedded]' -r examples/demo/requirements.txt"
     " && .venv/bin/python -m examples.demo"
 )
-TEST = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
+TEST = (
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt"
+    " && .venv/bin/pytest -n auto --maxprocesses 4"
+)
 
 
 def printer() -> ModuleType:

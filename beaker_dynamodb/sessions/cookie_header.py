@@ -1,10 +1,10 @@
 """Find a session's cookie beside cookies that Python cannot parse. Pure.
 
 Python's `SimpleCookie` drops a whole header if one pair of it is invalid, as `prefs={"a":1}`,
-`foo[bar]=1`, a bare word, or a name with an accent. Any script of the site, or of a site on a parent
-domain, can set such a cookie, and with it every visitor would be logged out under Beaker's own
-Session, whatever the backend. Browsers end a pair at each semicolon, also within quotes (RFC 6265,
-sections 5.2 and 5.4), so splitting there is exact for what they send.
+`foo[bar]=1`, a bare word, or a name with an accent. Any script of the site or of a sibling domain
+can set such a cookie, and under Beaker's own Session its visitor is logged out, in every backend.
+Browsers end a pair at each semicolon, also within quotes (RFC 6265, 5.2), so splitting there is
+exact for what they send.
 """
 
 from __future__ import annotations
