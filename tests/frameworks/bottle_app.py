@@ -16,6 +16,8 @@ def page(verb: str) -> dict[str, Any]:
         session["user"] = request.forms["user"]
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.forms["item"]]
+    if verb == "end":
+        session.invalidate()
     if verb == "out":
         session.delete()
         return {}
@@ -24,7 +26,7 @@ def page(verb: str) -> dict[str, Any]:
     return {"user": session.get("user"), "basket": session.get("basket", [])}
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site = Bottle()
     site.route("/<verb>", ["GET", "POST"], page)

@@ -24,10 +24,12 @@ class Page:
             session["user"] = request.get_media()["user"]
         elif verb == "put":
             session["basket"] = [*session.get("basket", []), request.get_media()["item"]]
+        elif verb == "end":
+            session.invalidate()
         session.delete() if verb == "out" else session.save()
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site: Any = App()
     site.add_route("/{verb}", Page())

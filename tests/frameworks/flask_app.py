@@ -28,6 +28,8 @@ def page(verb: str) -> Any:
         flash("Welcome")
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.form["item"]]
+    elif verb == "end":
+        session.invalidate()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
     elif verb == "out":
         session.delete()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
         return {}
@@ -35,7 +37,7 @@ def page(verb: str) -> Any:
     return told | {"flash": get_flashed_messages()} if verb == "form" else told
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site = Flask(__name__)
     site.session_interface = BeakerSessions()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from tests.dynamodb.doubles import ONCE
 from tests.faults.kinds import LoseRequest
 from tests.instruments import Recorder
@@ -37,8 +38,11 @@ def table(dynamodb_local: str) -> Iterator[str]:
 class Visitor:
     """A browser at one framework's site."""
 
-    def __init__(self, framework: str, url: str, table: str) -> None:
-        settings = apps.ini(url, table, **ONCE, secret="s3cret", invalidate_corrupt="true")
+    def __init__(self, framework: str, url: str, table: str, **more: object) -> None:
+        settings: dict[str, object] = {
+            **apps.ini(url, table, **ONCE, secret="s3cret", invalidate_corrupt="true"),
+            **more,
+        }
         self.module = importlib.import_module(f"tests.frameworks.{framework}_app")
         self.web = apps.browser(apps.answering_500(self.module.make(settings)))
         self.framework = framework
@@ -88,6 +92,21 @@ def test_a_user_logs_in_changes_something_and_logs_out(ada: Visitor) -> None:
     assert (before, logged_in, changed) == (STRANGER, ADA, {"user": "Ada", "basket": ["tea"]})
     assert ada.read().json == STRANGER
     assert ada.read(extra_environ=cookie).json == STRANGER
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_after_invalidate_the_old_cookie_opens_nothing_under_strict_session(
+    dynamodb_local: str, table: str, framework: str
+) -> None:
+    """The recipe of each framework, as README has it: the class itself among the settings."""
+    strict = {"session.session_class": StrictSession}
+    ada = Visitor(framework, dynamodb_local, table, **strict)
+    ada.post("in", user="Ada")
+    old = apps.with_cookie(ada.web.cookies[apps.COOKIE])
+    ada.post("end")
+
+    assert ada.read().json == STRANGER
+    assert ada.read(extra_environ=old).json == STRANGER
 
 
 def test_no_framework_adds_a_call(ada: Visitor, calls: Recorder) -> None:

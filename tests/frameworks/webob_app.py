@@ -18,6 +18,8 @@ def site(request: Request) -> Response:
         session["user"] = request.POST["user"]
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.POST["item"]]
+    if verb == "end":
+        session.invalidate()
     if verb == "out":
         session.delete()
         return Response(json={})
@@ -26,6 +28,6 @@ def site(request: Request) -> Response:
     return Response(json={"user": session.get("user"), "basket": session.get("basket", [])})
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     return SessionMiddleware(site, dict(settings))
