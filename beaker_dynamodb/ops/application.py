@@ -17,8 +17,7 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
-from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Application:
         """Return the command that creates its table, ready to be pasted into a shell."""
         if not self.call:
             return table_spec(self.options, features).command(self.options.region)
-        return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
+        return " ".join(("beaker-dynamodb table create", self.call, *features.to_flags()))
 
 
 @dataclass(frozen=True, slots=True)
