@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, shown
@@ -31,7 +30,7 @@ def _dump_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-_BUILT_IN: Final = {
+BUILT_IN: Final = {
     # What Beaker itself uses. It takes any value that pickles, and whoever can write to the table
     # can run code here; `serializer = json` prevents that.
     "pickle": Serializer(
@@ -43,19 +42,18 @@ _BUILT_IN: Final = {
 
 
 def get_serializer(option: object) -> Serializer:
-    """Return the serializer that option `serializer` names.
+    """Return the serializer of option `serializer`: a key of BUILT_IN, or an application's object.
 
-    Raises: OptionError.
+    Raises: OptionError, if the object has no `dumps` and `loads`.
     """
-    if isinstance(option, str) and option in _BUILT_IN:
-        return _BUILT_IN[option]
-    found = _import(option) if isinstance(option, str) else option
-    dumps, loads = getattr(found, "dumps", None), getattr(found, "loads", None)
+    if isinstance(option, str) and option in BUILT_IN:
+        return BUILT_IN[option]
+    dumps, loads = getattr(option, "dumps", None), getattr(option, "loads", None)
     if callable(dumps) and callable(loads):
         return Serializer(codec.CUSTOM, partial(_dump_checked, dumps), loads)
     raise OptionError(
-        f"option 'serializer' has {shown(option)}; expected pickle, json, or a dotted path"
-        " ('package.module:object') to an object with dumps and loads"
+        f"option 'serializer' has {shown(option)}; expected pickle, json, or an object with"
+        " dumps and loads, or the dotted path of one"
     )
 
 
@@ -70,12 +68,3 @@ def _dump_checked(dumps: Callable[[Any], object], value: Any) -> bytes:
     raise OptionError(
         f"option 'serializer' has an object whose dumps gives {type(data).__name__}; expected bytes"
     )
-
-
-def _import(path: str) -> object:
-    """Import the object at a dotted path; None if there is none."""
-    module, _, name = path.replace(":", ".").rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return None

@@ -198,7 +198,7 @@ def test_a_region_is_what_boto3_takes_for_one(name: str) -> None:
     except InvalidRegionError:
         allowed = False
     try:
-        assert parsers.region(name) == name.strip()
+        assert parsers.parse_region(name) == name.strip()
         taken = True
     except parsers.BadValue:
         taken = False

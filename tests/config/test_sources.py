@@ -10,7 +10,7 @@ import pytest
 
 import beaker_dynamodb
 from beaker_dynamodb.config.options import TABLE
-from beaker_dynamodb.config.sources import LEFTOVERS, configure, parse
+from beaker_dynamodb.config.sources import BEAKER_OPTIONS, configure, parse
 from beaker_dynamodb.errors import OptionError
 
 #: What SessionMiddleware, pyramid_beaker and CacheManager hand over unasked (Beaker 1.14).
@@ -54,8 +54,8 @@ def test_what_beaker_hands_over_is_set_aside(name: str, caplog: pytest.LogCaptur
 
 def test_every_leftover_is_tried() -> None:
     """The table above names each leftover that the code knows, and no other."""
-    assert {name for name in HANDED_OVER if "." not in name} == LEFTOVERS
-    assert not LEFTOVERS & {"url", *TABLE}
+    assert {name for name in HANDED_OVER if "." not in name} == BEAKER_OPTIONS
+    assert not BEAKER_OPTIONS & {"url", *TABLE}
 
 
 URL = "dynamodb://eu-west-1/in-url"
