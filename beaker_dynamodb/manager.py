@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beaker.container import NamespaceManager
 from beaker.exceptions import InvalidCacheBackendError
 from beaker.synchronization import null_synchronizer
 
@@ -21,8 +20,17 @@ if TYPE_CHECKING:
     from beaker_dynamodb.item.envelope import Envelope
     from beaker_dynamodb.sessions.store import SessionStore
 
+    class _NamespaceManager:
+        """The base class, as Beaker ships no types. All that is not overridden here is Any."""
 
-class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beaker ships no types
+        def __init__(self, namespace: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    from beaker.container import NamespaceManager as _NamespaceManager
+
+
+class DynamoDBNamespaceManager(_NamespaceManager):
     """What `type = ext:dynamodb` stands for. Takes the options of the table in README.
 
     Raises: OptionError, if one of them is unknown, malformed or contradicts another.

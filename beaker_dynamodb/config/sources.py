@@ -14,7 +14,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE, Options, validate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from beaker_dynamodb.config.option_types import OptionValues
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 Kind = Literal["session", "cache"]
 ENVIRONMENT = "BEAKER_DYNAMODB_"
@@ -53,7 +53,7 @@ _NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.item
 _defaults: dict[str, object] = {}
 _warned: set[str] = set()
 #: How often the defaults have changed.
-generation = 0
+generation: int = 0
 
 
 def parse(given: Mapping[str, object], kind: Kind) -> Options:

@@ -46,7 +46,7 @@ from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
 from beaker_dynamodb.item.serializers import BUILT_IN, Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: How often a manifest that is replaced while its chunks are read is followed.
 MOVES: Final = 3

@@ -31,7 +31,7 @@ from beaker_dynamodb.provisioning.description import SERVING, Description, Expir
 from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, format_schema, table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: Seconds between the first attempts; then the last of them, again and again.
 _PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
