@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import import_object
+from beaker_dynamodb.config.parsers import resolve_object
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
@@ -359,10 +359,7 @@ def rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
     client = get_client(Connection.of(options))
-    option = options.serializer
-    if isinstance(option, str) and option not in BUILT_IN:
-        option = import_object(option, "serializer", "pickle, json, or ")
-    serializer = get_serializer(option)
+    serializer = get_serializer(resolve_object(options.serializer, "serializer", BUILT_IN))
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None
     )
