@@ -83,23 +83,20 @@ def has_comment(value: object) -> bool:
     return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
-def resolve_object(value: Any, option: str, words: Iterable[str] = ()) -> Any:
-    """Return the object that a text names by a dotted path; other values as they are.
+def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
+    """Return the object at a dotted path: `package.module:attribute` or `package.module.attribute`.
 
-    A path is `package.module:attribute` or `package.module.attribute`.
-
-    Args: *option* is its name, for the error; *words* are texts that the option takes as they are.
+    Args: *option* is the option's name, and *words* are the texts that it takes besides paths; both
+    are for the error.
     Raises: OptionError, if the path is malformed or names nothing that can be imported.
     """
-    if not isinstance(value, str) or value in words:
-        return value
     expected = ", ".join((*words, "or a dotted path" if words else "a dotted path"))
     try:
-        return pkgutil.resolve_name(value)
+        return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise_clean(
             OptionError(
-                f"option {option!r} has {shown(value)}; expected {expected}, such as"
+                f"option {option!r} has {shown(path)}; expected {expected}, such as"
                 " 'package.module:attribute', that this process can import (PYTHONPATH); importing"
                 f" it raises {type(error).__name__}"
             )
@@ -128,7 +125,7 @@ def parse_word(value: object) -> str:
 
 
 def parse_object(value: object) -> object:
-    """Return an object as it is, or a dotted path, which `resolve_object` imports at its use."""
+    """Return an object as it is, or a dotted path, which `import_object` resolves at its use."""
     return parse_word(value) if isinstance(value, str) else value
 
 

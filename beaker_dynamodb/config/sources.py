@@ -170,18 +170,11 @@ def _parse_query(query: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _is_given(name: str, value: object) -> bool:
-    """Return whether an option has a value, and its name is none that Beaker uses itself."""
-    return not (
-        value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES)
-    )
-
-
 def _normalize(layer: Mapping[str, object]) -> dict[str, object]:
     """Return our options that have a value, each by its own name instead of an alias."""
     options: dict[str, object] = {}
     for name, value in layer.items():
-        if not _is_given(name, value):
+        if value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES):
             continue
         if name in _NAMES and name != _NAMES[name]:
             options.setdefault(_NAMES[name], value)  # the own name overrides an alias
@@ -239,7 +232,7 @@ def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[
     options: dict[str, object] = {}
     messages: dict[str, str] = {}
     for name, value in given.items():
-        if not _is_given(name, value):
+        if value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES):
             continue
         try:
             if is_known(name):

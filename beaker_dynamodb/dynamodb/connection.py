@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import resolve_object
+from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 #: Attempts of one call that an operator's command makes at least: it meets throttling for longer
@@ -50,7 +50,7 @@ def given_client(given: Any, born: int) -> Any:
     Args: *born* is the id of the process in which it was handed over.
     Raises: OptionError, if it is none, or one of another process.
     """
-    given = resolve_object(given, "client")
+    given = import_object(given, "client") if isinstance(given, str) else given
     client = given() if callable(given) else given
     if not hasattr(client, "get_item"):
         raise OptionError(f"option 'client' yields {type(client).__name__!r}, not a client")

@@ -30,7 +30,7 @@ def _dump_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-BUILT_IN: Final = {
+_BUILT_IN: Final = {
     # What Beaker itself uses. It takes any value that pickles, and whoever can write to the table
     # can run code here; `serializer = json` prevents that.
     "pickle": Serializer(
@@ -41,13 +41,16 @@ BUILT_IN: Final = {
 }
 
 
-def get_serializer(option: object) -> Serializer:
-    """Return the serializer of option `serializer`: a key of BUILT_IN, or an application's object.
+def get_serializer(option: object, import_object: Callable[..., object]) -> Serializer:
+    """Return the serializer of option `serializer`: pickle, json, an object or the path of one.
 
-    Raises: OptionError, if the object has no `dumps` and `loads`.
+    Args: *import_object* returns the object at a dotted path, as `parsers.import_object` does.
+    Raises: OptionError, if there is no such object, or it has no `dumps` and `loads`.
     """
-    if isinstance(option, str) and option in BUILT_IN:
-        return BUILT_IN[option]
+    if isinstance(option, str):
+        if option in _BUILT_IN:
+            return _BUILT_IN[option]
+        option = import_object(option, "serializer", _BUILT_IN)
     dumps, loads = getattr(option, "dumps", None), getattr(option, "loads", None)
     if callable(dumps) and callable(loads):
         return Serializer(codec.CUSTOM, partial(_dump_checked, dumps), loads)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config.options import TABLE
-from beaker_dynamodb.config.parsers import parse_object, resolve_object
+from beaker_dynamodb.config.parsers import import_object, parse_object
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.dynamodb.connection import Connection, given_client
 from beaker_dynamodb.dynamodb.rows import rows
@@ -78,4 +78,4 @@ def test_an_error_inside_the_imported_module_is_not_hidden(
     monkeypatch.syspath_prepend(tmp_path)
 
     with pytest.raises(ZeroDivisionError):
-        resolve_object("failing_module:client", "client")
+        import_object("failing_module:client", "client")
