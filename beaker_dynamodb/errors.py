@@ -28,9 +28,12 @@ import dataclasses
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from beaker.exceptions import BeakerException
+if TYPE_CHECKING:
+    BeakerException = Exception  # its base class; Beaker ships no types
+else:
+    from beaker.exceptions import BeakerException
 
 __all__ = [
     "AccessRefused",
@@ -174,7 +177,7 @@ class LoadOrigin:
     session: str
 
 
-class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker ships no types
+class DynamoDBBackendError(BeakerException):
     """The root of all our errors. Never raised itself.
 
     `call` holds the facts of the failed call to DynamoDB, where there was one.

@@ -40,7 +40,7 @@ REAL: Final = Runtime()
 #: The process that the memory belongs to, as far as it is known here. Whoever uses what a child
 #: must not share compares it with `os.getpid()`: a server that forks in C, as uWSGI does, runs
 #: none of Python's callbacks in the child.
-process_id = os.getpid()
+process_id: int = os.getpid()
 _fork_callbacks: list[Callable[[], object]] = []
 _reset_callbacks: list[Callable[[], object]] = []
 

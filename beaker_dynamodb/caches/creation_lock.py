@@ -48,7 +48,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: By how many seconds the clocks of two servers may differ.
 CLOCK_TOLERANCE: Final = 2.0

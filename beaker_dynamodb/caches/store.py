@@ -30,9 +30,9 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, as_text
 from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
-from beaker_dynamodb.runtime import on_fork, on_reset
+from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: The most bytes of a key that is stored in clear beside its hash. A row takes 400 KB in all: a
 #: longer one, such as what a visitor searches for, would leave no room for the value.
@@ -92,7 +92,7 @@ class CacheStore:
         self.rows = rows
         self.namespace = namespace
         self.timeout = timeout
-        self.runtime = rows.runtime
+        self.runtime: Runtime = rows.runtime
         self._bypass = rows.options.cache_errors == "bypass"
         self._last_key: tuple[object, Key] = object(), Key("")
 

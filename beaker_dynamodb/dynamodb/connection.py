@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.errors import OptionError, masked_repr, shown
+from beaker_dynamodb.config.parsers import import_object
+from beaker_dynamodb.errors import OptionError, masked_repr
 
 #: Attempts of one call that an operator's command makes at least: it meets throttling for longer
 #: than a page can wait, and what it leaves undone it leaves for good. 10 take up to a minute.
@@ -49,7 +50,7 @@ def given_client(given: Any, born: int) -> Any:
     Args: *born* is the id of the process in which it was handed over.
     Raises: OptionError, if it is none, or one of another process.
     """
-    given = _resolved(given) if isinstance(given, str) else given
+    given = import_object(given, "client") if isinstance(given, str) else given
     client = given() if callable(given) else given
     if not hasattr(client, "get_item"):
         raise OptionError(f"option 'client' yields {type(client).__name__!r}, not a client")
@@ -59,19 +60,6 @@ def given_client(given: Any, born: int) -> Any:
             " be shared between processes; give a factory instead"
         )
     return client
-
-
-def _resolved(path: str) -> Any:
-    """Find the object that a dotted path names, `package.module:attribute`."""
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        wrong = type(error).__name__
-    raise OptionError(
-        f"option 'client' is {shown(path)}, which cannot be found ({wrong}); expected"
-        " 'package.module:attribute' that this process can import (PYTHONPATH)"
-    )
 
 
 def user_agent(session: Any) -> str:

@@ -23,6 +23,7 @@ from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
@@ -45,7 +46,7 @@ from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: How often a manifest that is replaced while its chunks are read is followed.
 MOVES: Final = 3
@@ -358,7 +359,7 @@ def rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
     client = get_client(Connection.of(options))
-    serializer = get_serializer(options.serializer)
+    serializer = get_serializer(options.serializer, import_object)
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None
     )

@@ -9,7 +9,7 @@ is stored now.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
@@ -42,7 +42,7 @@ class Content:
             return NotImplemented
         return (self.text, self.values) == (other.text, other.values)
 
-    __hash__ = None  # type: ignore[assignment]  # it holds a dict
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it holds a dict
 
     @property
     def values(self) -> Values | None:

@@ -64,8 +64,8 @@ class Machine:
     __slots__ = ("at", "below", "memo", "raw", "stack")
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.at = 0
+        self.raw: bytes = raw
+        self.at: int = 0
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: list[Any] = []

@@ -33,7 +33,7 @@ class LegacySession:
         options = rows.options
         self._rows = rows
         self._runtime = rows.runtime
-        self.envelope = options.envelope
+        self.envelope: str = options.envelope
         self._key = rows.layout.session(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
         self._timeout = None if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 0)

@@ -24,7 +24,7 @@ from beaker_dynamodb.item.safe_load import safe_load
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SESSION: Final = "session"

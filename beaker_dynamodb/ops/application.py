@@ -17,8 +17,7 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
-from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Application:
         """Return the command that creates its table, ready to be pasted into a shell."""
         if not self.call:
             return table_spec(self.options, features).command(self.options.region)
-        return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
+        return " ".join(("beaker-dynamodb table create", self.call, *features.to_flags()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def find_mistakes(
         return f"-o {name}" if name in typed else f"{begin}{name}"
 
     beakers = beaker_settings.own(kind)
-    options, alone = sources.sift({n: v for n, v in settings.items() if n not in beakers})
+    options, alone = sources.split_refused({n: v for n, v in settings.items() if n not in beakers})
     yield from (Mistake(named(name), message) for name, message in alone.items())
     # Two options may contradict each other, and a variable of the environment may be what is
     # wrong. So each option is left out in turn: the one without which it sounds otherwise is it.
@@ -138,7 +137,7 @@ def find_unread(
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
-    known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
+    known = {*beaker_settings.own(_kind(cache)), *sources.BEAKER_OPTIONS}
     for name in _settings(config, given or {}, cache):
         if name not in known and not sources.is_known(name, or_near=True):
             yield name, find_nearest(name, known)
@@ -219,7 +218,7 @@ def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
     """Remove the prefix from names that have one; the other kind's prefix is an error."""
     plain: dict[str, str] = {}
     for name, value in given.items():
-        own = sources.own_name(name.removeprefix("beaker.").removeprefix(f"{kind}."))
+        own = sources.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
         if own in plain:
             raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
         plain[own] = value

@@ -48,7 +48,7 @@ from beaker_dynamodb.item.refusal import (
 )
 from beaker_dynamodb.runtime import Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: Why a session was replaced and not merged, besides the reasons of `item/refusal.py`.
 UNWRITABLE: Final = "it holds an object that can be opened but not pickled again"
@@ -117,13 +117,13 @@ class Saver:
     ) -> None:
         self.rows = rows
         self.key = key
-        self.runtime = rows.runtime
+        self.runtime: Runtime = rows.runtime
         self.erase = erase
         #: Tokens of writes that ended in an error, and what was to be saved by them: they may have
         #: been applied all the same. Emptied by the next write whose end is known.
         self._unsure: dict[str, Content] = {}
         #: Whether one of them was of more than the access time.
-        self.may_have_saved = False
+        self.may_have_saved: bool = False
 
     def save(
         self, write: Write, state: SaveState, before: Stored | None

@@ -40,13 +40,14 @@ from beaker_dynamodb.item.decide import (
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import Envelope, plain_envelope
-from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.keys import Key, as_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.migration import on_demand
+from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_replacement
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 OPAQUE: Final = (
     "this application's sessions are opaque (encrypt_key, or a custom serializer): they are"
@@ -98,10 +99,11 @@ class SessionStore:
 
     def __init__(self, settings: SessionSettings, namespace: object) -> None:
         self.settings = settings
-        self.rows = rows = settings.rows
-        self.runtime = rows.runtime
+        self.rows: Rows = settings.rows
+        rows = self.rows
+        self.runtime: Runtime = rows.runtime
         self.namespace = namespace
-        self.key = rows.layout.session(namespace)
+        self.key: Key = rows.layout.session(namespace)
         self.base: str | None = None
         self.stored: Stored | None = None
         self.envelope: Envelope | None = None
@@ -153,7 +155,9 @@ class SessionStore:
     def open_scope(self) -> None:
         """Do nothing."""
 
-    close_scope = open_write_scope = close_write_scope = open_scope
+    close_scope = open_scope
+    open_write_scope = open_scope
+    close_write_scope = open_scope
 
     # Loading
 

@@ -10,16 +10,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from beaker.container import NamespaceManager
-from beaker.session import Session
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.item.envelope import PLACES, TIMES, Comparison
 from beaker_dynamodb.sessions.cookie_header import keep_cookie
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 _ROW: Final = "session"
 _COOKIE_NAME: Final = "beaker.session.id"  # Beaker's default (beaker/session.py:151)
@@ -28,6 +27,32 @@ _UNOPENED: Final = (
     "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
     " unchanged, and its visitor is not logged in here meanwhile"
 )
+
+
+if TYPE_CHECKING:
+
+    class _Session(dict[str, Any]):
+        """What is used of the base class here, as Beaker ships no types."""
+
+        request: dict[str, Any]
+        use_cookies: bool
+        save_atime: bool
+        invalidate_corrupt: bool
+        data_serializer: Any
+        encrypt_key: Any
+
+        def __init__(self, *args: Any, **kw: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def _create_id(self, set_new: Any, /) -> None: ...
+        def _decrypt_data(self, session_data: Any) -> Any: ...
+        def load(self) -> None: ...
+        def save(self, accessed_only: Any, /) -> None: ...
+        def invalidate(self) -> None: ...
+        def delete(self) -> None: ...
+        def regenerate_id(self) -> None: ...
+
+else:
+    from beaker.session import Session as _Session
 
 
 class SessionEnvelope:
@@ -57,7 +82,7 @@ class SessionEnvelope:
         return Comparison(None)
 
 
-class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
+class StrictSession(_Session):
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
 
     Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
@@ -65,8 +90,12 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
     not stored. Beaker's own `invalidate()` after a failed load removes nothing.
     """
 
-    cookie_expires: Any  # Beaker's
-    is_new: bool  # likewise
+    # Beaker's attributes that are assigned here
+    id: str
+    is_new: bool
+    was_invalidated: bool
+    accessed_dict: dict[str, Any]
+    cookie_expires: Any
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         self._settled = False  # no longer in the hands of Beaker's constructor

@@ -197,7 +197,7 @@ def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[...,
 
     DynamoDB takes a range key of 1,024 bytes and a hash key of 2,048.
     """
-    long = replace(layout, prefix=parsers.prefix("p" * 63 + ":"))
+    long = replace(layout, prefix=parsers.parse_prefix("p" * 63 + ":"))
     parts = ("a" * 512, "b" * 512)[: 2 if make in (Layout.value, Layout.lock) else 1]
     head = make(long, *parts)
     key = long.piece(head, "r" * MAX_REV, 2**32)

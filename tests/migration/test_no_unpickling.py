@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.config.options import _NEVER_UNPICKLED
+from beaker_dynamodb.config.options import _WITHOUT_UNPICKLING
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from beaker_dynamodb.migration.source import _READ_FUNCTIONS, _REMOVE_FUNCTIONS, SourceBackend
@@ -178,7 +178,7 @@ def test_one_hostile_entry_does_not_end_an_import(
 def test_each_backend_is_read_here_or_refused() -> None:
     """The two tables agree; what is left holds no pickles of sessions."""
     assert _READ_FUNCTIONS.keys() == _REMOVE_FUNCTIONS.keys()
-    assert _READ_FUNCTIONS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _NEVER_UNPICKLED
+    assert _READ_FUNCTIONS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _WITHOUT_UNPICKLING
 
 
 @pytest.mark.parametrize("name", ["ext:memcached", "ext:google", "ext:mongodb", "ext:of-others"])

@@ -136,7 +136,7 @@ class Line:
             self._poll = select.poll()
             self._poll.register(connected, select.POLLIN)
         #: Since when it rests, by the monotonic clock.
-        self.rested = 0.0
+        self.rested: float = 0.0
 
     @classmethod
     def opened(

@@ -42,7 +42,7 @@ def pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[s
     return found
 
 
-given = click.option(
+given: Callable[[Command], Command] = click.option(
     *("-o", "--option", "given"),
     multiple=True,
     metavar="NAME=VALUE",

@@ -6,6 +6,7 @@ a short form of -o range_key=.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +15,10 @@ import click
 
 from beaker_dynamodb.config.options import MAX_CAPACITY
 from beaker_dynamodb.ops.cli.arguments import pairs
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Features
 
 Command = Callable[..., Any]
+_FIELDS = dataclasses.fields(Features)
 _OPTIONS = (
     click.option(
         "--tag",
@@ -40,19 +42,19 @@ _OPTIONS = (
     ),
     click.option(
         "--kms-key",
-        "key",
+        "kms_key",
         metavar="KEY",
         help="Encrypt at rest with this key: an id, an ARN or an alias.",
     ),
     click.option(
         "--max-read-units",
-        "most_reads",
+        "max_read_units",
         type=click.IntRange(1, MAX_CAPACITY),
         help="Throttle an on-demand table above so many read units a second.",
     ),
     click.option(
         "--max-write-units",
-        "most_writes",
+        "max_write_units",
         type=click.IntRange(1, MAX_CAPACITY),
         help="Throttle an on-demand table above so many write units a second.",
     ),
@@ -63,19 +65,9 @@ def with_features(command: Command) -> Command:
     """Give a command the options of `Features`, and hand it those."""
 
     @functools.wraps(command)
-    def asked(  # noqa: PLR0913  # one argument a flag
-        *args: Any,
-        tags: dict[str, str],
-        recovery: bool | None,
-        protection: bool | None,
-        key: str | None,
-        most_reads: int | None,
-        most_writes: int | None,
-        **kwargs: Any,
-    ) -> Any:
-        features = Features(
-            tuple(sorted(tags.items())), recovery, protection, key, most_reads, most_writes
-        )
+    def asked(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        named = {field.name: kwargs.pop(field.name) for field in _FIELDS if field.name != "tags"}
+        features = Features(tuple(sorted(tags.items())), **named)
         return command(*args, features=features, **kwargs)
 
     for option in reversed(_OPTIONS):

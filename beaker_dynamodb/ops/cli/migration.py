@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from beaker_dynamodb.config import parsers
-from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.ops.application import Application
@@ -93,10 +93,9 @@ def _parse_timeout(application: Application) -> float | None:
     """Return Beaker's own timeout, in seconds; None if there is none."""
     given = application.settings.get("timeout")
     try:
-        return None if given in {None, ""} else parsers.some_seconds(given)
+        return None if given in {None, ""} else parsers.parse_positive_seconds(given)
     except parsers.BadValue as error:
-        message = f"Beaker's option 'timeout' is {given!r}; expected {error}"
-    raise OptionError(message)
+        raise_clean(OptionError(f"Beaker's option 'timeout' is {given!r}; expected {error}"))
 
 
 COMMANDS = (import_,)

@@ -28,13 +28,14 @@ from beaker_dynamodb.ops.cli.wording import escape, format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
-    encrypted_by,
-    in_a_word,
-    limited_to,
-    paid_for,
+    Difference,
+    format_capacity,
+    format_encryption,
+    format_limits,
+    format_switch,
+    is_match,
 )
-from beaker_dynamodb.provisioning.diff import Difference
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Features
 
 _COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -67,20 +68,20 @@ def create(application: Application, features: Features, output: Output) -> int:
     """
     options = with_long_timeout(application).options
     with output.waiting(f"table {options.table}: until it is active") as status:
-        made = tables.create(options, features, status.update)
-    for step in made.steps:
+        created = tables.create(options, features, status.update)
+    for step in created.steps:
         output.remark(str(step))
+    matches = is_match(created.differences)
     result = {
-        **wording.table_to_json(made.table),
-        "new": made.table.created,
-        "matches": made.holds,
-        "steps": [{"setting": one.setting, "supported": not one.lacking} for one in made.steps],
-        "differences": wording.differences_to_json(made.differences),
+        **wording.table_to_json(created.table),
+        "new": created.table.created,
+        "matches": matches,
+        "steps": [dataclasses.asdict(step) for step in created.steps],
+        "differences": wording.differences_to_json(created.differences),
     }
-    done = "created" if made.table.created else "exists"
-    lines = (*_lines(made.table, done), *map(str, made.differences))
-    output.answer(result, lines)
-    return 0 if made.holds else NO
+    done = "created" if created.table.created else "exists"
+    output.answer(result, (*_lines(created.table, done), *map(str, created.differences)))
+    return 0 if matches else NO
 
 
 @table.command(epilog=example("table show -c production.ini --json"))
@@ -112,17 +113,18 @@ def check(application: Application, features: Features, output: Output) -> int:
     """
     with output.waiting(f"table {application.options.table}"):
         asked = with_long_timeout(application).options
-        found = tables.check(asked, features, creates=application.create_command(features))
+        command = application.create_command(features)
+        found = tables.check(asked, features, create_command=command)
     result = {
         "table": application.options.table,
-        "matches": found.holds,
-        "differences": wording.differences_to_json(found.differences),
+        "matches": is_match(found),
+        "differences": wording.differences_to_json(found),
     }
-    if not found.differences:
+    if not found:
         output.answer(result, [f"table {application.options.table!r} matches the options"])
     else:
-        output.draw(result, _drawn(application.options.table, found.differences))
-    return 0 if found.holds else NO
+        output.draw(result, _drawn(application.options.table, found))
+    return 0 if is_match(found) else NO
 
 
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
@@ -141,9 +143,9 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
         output.refuse("that is not the table's name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
-        unlocks = application.create_command(tables.UNLOCKED)
+        unprotect = application.create_command(tables.UNPROTECTED)
         ended = tables.delete(
-            with_long_timeout(application).options, status.update, unlocks=unlocks
+            with_long_timeout(application).options, status.update, unprotect_command=unprotect
         )
     if not ended.done:
         output.refuse(ended.message)
@@ -167,27 +169,28 @@ def _missing(application: Application) -> str:
     return say_table_missing(application.options.table, application.create_command())
 
 
-def _lines(is_: Description, done: str) -> Iterator[str]:
+def _lines(actual: Description, done: str) -> Iterator[str]:
     """Describe a table in lines for people."""
-    account = f", account {is_.account}" if is_.account else ""
-    yield f"{done}: table {is_.table!r}, region {is_.region}{account} ({is_.status})"
-    yield f"  keys      {is_.schema()}"
-    yield f"  TTL       {is_.expiry}"
-    yield f"  capacity  {paid_for(is_.capacity)}"
-    for index in is_.indexes:
-        built = ", being built" if index.name in is_.building else ""
+    account = f", account {actual.account}" if actual.account else ""
+    yield f"{done}: table {actual.table!r}, region {actual.region}{account} ({actual.status})"
+    yield f"  keys      {actual.schema()}"
+    yield f"  TTL       {actual.expiry}"
+    yield f"  capacity  {format_capacity(actual.capacity)}"
+    for index in actual.indexes:
+        built = ", being built" if index.name in actual.building else ""
         yield f"  index     {index.name!r} of {index.attribute!r} ({index.projection}{built})"
 
 
-def _more(is_: Description) -> Iterator[str]:
+def _more(actual: Description) -> Iterator[str]:
     """Describe what `table create` does not print."""
-    yield f"  limit     {limited_to(is_.ceilings)}"
-    yield f"  contents  {format_count(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
-    yield f"  deletion  protection {in_a_word(is_.protection)}"
-    yield f"  backups   point-in-time recovery {in_a_word(is_.recovery)}"
-    yield f"  at rest   encrypted {encrypted_by(is_.key)}"
-    tags = "unknown" if is_.tags is None else ", ".join(f"{n}={v}" for n, v in is_.tags) or "none"
-    yield f"  tags      {tags}"
+    yield f"  limit     {format_limits(actual.limits)}"
+    contents = f"{format_count(actual.rows, 'row')}, {actual.size:,} bytes"
+    yield f"  contents  {contents} (up to six hours ago)"
+    yield f"  deletion  protection {format_switch(actual.protection)}"
+    yield f"  backups   point-in-time recovery {format_switch(actual.recovery)}"
+    yield f"  at rest   encrypted {format_encryption(actual.kms_key)}"
+    tags = ", ".join(f"{name}={value}" for name, value in actual.tags or ()) or "none"
+    yield f"  tags      {'unknown' if actual.tags is None else tags}"
 
 
 def _drawn(name: str, found: tuple[Difference, ...]) -> Table:

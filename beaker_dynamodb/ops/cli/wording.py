@@ -17,8 +17,7 @@ from typing import Any, Final
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspection
 from beaker_dynamodb.ops.sessions import Session
-from beaker_dynamodb.provisioning.description import Description
-from beaker_dynamodb.provisioning.diff import Difference
+from beaker_dynamodb.provisioning.description import Description, Difference
 
 NOT_FOUND: Final = "there is no such session"
 OTHER_STORE: Final = (
@@ -126,7 +125,7 @@ def session_to_json(session: Session) -> dict[str, Any]:
 
 def table_to_json(table: Description) -> dict[str, Any]:
     """Write a table for machines; its settings have the names of the options and flags."""
-    capacity, limits = table.capacity or (None, None), table.ceilings or (None, None)
+    capacity, limits = table.capacity or (None, None), table.limits or (None, None)
     return {
         "table": table.table,
         "region": table.region,
@@ -151,7 +150,7 @@ def table_to_json(table: Description) -> dict[str, Any]:
         "max_write_units": limits[1],
         "deletion_protection": table.protection,
         "point_in_time_recovery": table.recovery,
-        "kms_key": table.key,
+        "kms_key": table.kms_key,
         "tags": None if table.tags is None else dict(table.tags),
         "rows": table.rows,
         "size": table.size,

@@ -180,9 +180,9 @@ def _found(
     application: Application, mine: Rows, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
     """Check the table, and what may be done with it."""
-    ought = table_spec(application.options)
+    expected = table_spec(application.options)
     try:
-        is_ = provision.describe(mine.table.client, application.options.table)
+        actual = provision.describe(mine.table.client, application.options.table)
     except AccessRefused as error:
         refused = list(table.undescribed(application, error))
         yield from refused
@@ -190,12 +190,12 @@ def _found(
             yield from credentials.clock(read_server_clock(error), runtime.clock())
             return
     else:
-        if is_ is None:
+        if actual is None:
             yield from table.missing(application, application.create_command())
             return
-        yield from table.shape(is_, ought, application.create_command())
-        yield from table.safety(is_, application.create_command())
-        if is_.schema() != ought.ought():
+        yield from table.shape(actual, expected, application.create_command())
+        yield from table.safety(actual, application.create_command())
+        if actual.schema() != expected.schema():
             return  # all further checks would fail for the same reason
     key = draw_key(mine, application.kind, runtime)
     with_query = application.options.range_key is not None and application.kind == "cache"

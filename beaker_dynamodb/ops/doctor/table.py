@@ -18,8 +18,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor.finding import Finding
-from beaker_dynamodb.provisioning.description import Description, paid_for
-from beaker_dynamodb.provisioning.diff import differences
+from beaker_dynamodb.provisioning.description import Description, compare, format_capacity
 from beaker_dynamodb.provisioning.spec import TableSpec
 
 #: Seconds. A call within one region takes a few milliseconds; more slows every page down.
@@ -52,39 +51,39 @@ def embedded(missing_extra: str) -> Iterator[Finding]:
         yield Finding("note", "table", message, "DynamoDB Local, for a table that both can reach")
 
 
-def shape(is_: Description, ought: TableSpec, command: str) -> Iterator[Finding]:
+def shape(actual: Description, expected: TableSpec, command: str) -> Iterator[Finding]:
     """Compare the table with the options; what matches is reported too.
 
     Args: *command* creates the table.
     """
-    found = differences(is_, ought)
+    found = compare(actual, expected)
     wrong = {one.setting.partition(" ")[0] for one in found}
-    account = f", account {is_.account}" if is_.account else ""
+    account = f", account {actual.account}" if actual.account else ""
     if "status" not in wrong:
-        rows = f"{is_.rows:,} row{'' if is_.rows == 1 else 's'}"
-        holds = f"{is_.status}; {rows} and {is_.size:,} bytes, up to six hours ago"
-        yield Finding("ok", "table", f"{is_.table!r}{account}: {holds}")
+        rows = f"{actual.rows:,} row{'' if actual.rows == 1 else 's'}"
+        holds = f"{actual.status}; {rows} and {actual.size:,} bytes, up to six hours ago"
+        yield Finding("ok", "table", f"{actual.table!r}{account}: {holds}")
     if "key" not in wrong:
-        yield Finding("ok", "keys", is_.schema())
+        yield Finding("ok", "keys", actual.schema())
     if "TTL" not in wrong:
-        yield Finding("ok", "TTL", str(is_.expiry))
+        yield Finding("ok", "TTL", str(actual.expiry))
     if "capacity" not in wrong:
-        yield Finding("ok", "capacity", paid_for(is_.capacity))
-    if ought.indexes and "index" not in wrong:
-        yield Finding("ok", "indexes", ", ".join(index.name for index in is_.indexes))
+        yield Finding("ok", "capacity", format_capacity(actual.capacity))
+    if expected.indexes and "index" not in wrong:
+        yield Finding("ok", "indexes", ", ".join(index.name for index in actual.indexes))
     for one in found:
         message = f"is {one.actual}, expected {one.expected}"
         remedy = command
         if one.setting == "key schema":
             remedy = "another table, or the names of its keys: hash_key = ..., range_key = ..."
-        if one.setting == "TTL" and is_.expiry.attribute:
-            remedy = f"ttl_attribute = {is_.expiry.attribute}, or aws dynamodb update-time-to-live"
+        if one.setting == "TTL" and (attribute := actual.expiry.attribute):
+            remedy = f"ttl_attribute = {attribute}, or aws dynamodb update-time-to-live"
         yield Finding(one.severity, one.setting, message, remedy)
 
 
-def safety(is_: Description, command: str) -> Iterator[Finding]:
+def safety(actual: Description, command: str) -> Iterator[Finding]:
     """What protects the table, and backups that keep deleted sessions."""
-    if not is_.protection:
+    if not actual.protection:
         remedy = f"{command} --deletion-protection"
         yield Finding(
             "note",
@@ -92,7 +91,7 @@ def safety(is_: Description, command: str) -> Iterator[Finding]:
             "off: whoever has the permission can delete the table in one call",
             remedy,
         )
-    if is_.recovery:
+    if actual.recovery:
         yield Finding(
             "note",
             "backups",
