@@ -247,7 +247,7 @@ class CreationLock:
 
     def _has_expired(self, holder: Record) -> bool:
         """Tell whether *holder* has lost the lock, by our wall clock or our monotonic one."""
-        by_row = not holder.live(self._runtime.clock() - CLOCK_TOLERANCE)
+        by_row = not holder.is_live(self._runtime.clock() - CLOCK_TOLERANCE)
         return by_row or self._has_outlived(holder)
 
     def _has_outlived(self, holder: Record) -> bool:

@@ -28,8 +28,8 @@ from beaker_dynamodb.errors import (
     Unavailable,
     UnknownFormat,
 )
-from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, as_text
-from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
+from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, to_text
+from beaker_dynamodb.item.record import MAX_EXPIRES, Record, make_rev
 from beaker_dynamodb.runtime import on_fork, on_reset
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class CacheStore:
         """
         last_key, row_key = self._last_key
         if key is not last_key:
-            row_key = self.rows.layout.value(self.namespace, key)
+            row_key = self.rows.layout.make_value_key(self.namespace, key)
             if type(key) is bytes or type(key) is str:
                 self._last_key = key, row_key  # in one step: other threads ask as well
         return row_key
@@ -212,7 +212,7 @@ class CacheStore:
             expires = math.ceil(exactly)
             early = min(math.ceil((expires - exactly) * 1000), 999)
         name = _encodable_name(key) if self.rows.layout.is_hashed(key) else None
-        rev = rev_of(token(), token())
+        rev = make_rev(token(), token())
         return Record(self._row_key(key), b"", rev, expires=expires, name=name, early=early)
 
     def remove(self, key: object) -> None:
@@ -251,7 +251,7 @@ class CacheStore:
         """Yield the keys of all that can be served, fresh or stale, as text."""
         layout, now = self.rows.layout, self.runtime.clock()
         for found in self._rows_of_namespace():
-            word = layout.word_of(found.key)
+            word = layout.parse_cache_key(found.key)
             if word is not None and (found.expires is None or found.expires > now):
                 yield word if found.name is None else found.name
 
@@ -260,9 +260,9 @@ class CacheStore:
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
             logs.log_once_a_minute(log, SCANS, period=math.inf)
-            yield from pages.scan_rows(table, layout.values_begin(self.namespace))
+            yield from pages.scan_rows(table, layout.get_value_prefixes(self.namespace))
             return
-        for found in pages.query_rows(table, layout.hash_of(self.namespace)):
+        for found in pages.query_rows(table, layout.make_hash_key(self.namespace)):
             if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 
@@ -278,7 +278,7 @@ class CacheStore:
         return CreationLock(
             self.rows.table,
             self._row_key(key),
-            self.rows.layout.lock(self.namespace, key) if is_remote else None,
+            self.rows.layout.make_lock_key(self.namespace, key) if is_remote else None,
             lifetime=options.lock_lease,
             max_wait=options.lock_wait,
             runtime=self.runtime,
@@ -326,7 +326,7 @@ class CacheStore:
 
 def _encodable_name(key: object) -> str | None:
     """Write a hashed key in clear, for `keys()`; None if DynamoDB cannot hold it as text."""
-    text = as_text(key)
+    text = to_text(key)
     name = repr(key) if text is None else text
     try:
         size = len(name.encode())

@@ -13,16 +13,16 @@ from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
-    BEAKERS_OWN,
+    BEAKER_KEYS,
+    COOKIE_KEYS,
     CREATED,
-    PLACES,
     Comparison,
     Envelope,
     Values,
     read_time,
     rewrite,
 )
-from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge
+from beaker_dynamodb.item.merge import find_changed_keys, has_objects, merge
 from beaker_dynamodb.item.record import Record
 
 
@@ -54,12 +54,12 @@ class Content:
     @property
     def is_emptied(self) -> bool:
         """Tell whether nothing is left but what `delete()` and `clear()` leave."""
-        return self.values is not None and self.values.keys() <= PLACES
+        return self.values is not None and self.values.keys() <= COOKIE_KEYS
 
     @property
     def is_without_data(self) -> bool:
         """Tell whether it holds nothing but what Beaker itself puts into a session."""
-        return self.values is not None and self.values.keys() <= BEAKERS_OWN
+        return self.values is not None and self.values.keys() <= BEAKER_KEYS
 
     @property
     def has_creation_time(self) -> bool:
@@ -183,7 +183,7 @@ def decide(state: SaveState) -> Decision:
         return Replace(stored.rev, unopened)
     if not _is_expiry_wrong(state, stored):
         return Leave()
-    return Touch(stored.rev, new_token=stored.pieces > 0)
+    return Touch(stored.rev, new_token=stored.chunk_count > 0)
 
 
 def _differ_in_values(state: SaveState) -> bool:
@@ -191,10 +191,10 @@ def _differ_in_values(state: SaveState) -> bool:
     base, ours = state.base, state.ours
     if base is None or base.values is None or ours.values is None:
         return True
-    changed = changed_keys(base.values, ours.values)
-    if state.envelope is not None and in_doubt(changed, base.values, ours.values):
+    changed = find_changed_keys(base.values, ours.values)
+    if state.envelope is not None and has_objects(changed, base.values, ours.values):
         base.open_like_a_saved_one(state.envelope)
-        changed = changed_keys(base.values, ours.values)
+        changed = find_changed_keys(base.values, ours.values)
     return any(key != ACCESSED for key in changed)
 
 

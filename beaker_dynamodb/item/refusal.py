@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace, Touch, Write
-from beaker_dynamodb.item.record import Record, birth
+from beaker_dynamodb.item.record import Record, get_birth
 
 #: Why a session was replaced and not merged, as the log says it.
 CLEARED: Final = "it was cleared while another request changed it"
@@ -101,16 +101,16 @@ def _find(refused: Refusal) -> _Found:  # noqa: PLR0911  # one return a row of t
     write, theirs = refused.write, refused.theirs
     if theirs is None:
         return _Found.NOTHING
-    if not isinstance(write, Delete) and theirs.wrote(refused.token):
+    if not isinstance(write, Delete) and theirs.has_token(refused.token):
         return _Found.OURS
-    is_live = theirs.live(refused.now)
+    is_live = theirs.is_live(refused.now)
     if isinstance(write, Create):
         if not is_live:
             return _Found.NOTHING
         return _Found.TOMBSTONE if theirs.is_tombstone else _Found.LIVE
     if theirs.is_rotated:
         return _Found.ROTATED
-    if theirs.birth != birth(write.rev):
+    if theirs.birth != get_birth(write.rev):
         return _Found.ANOTHER
     return _Found.LIVE if is_live else _Found.EXPIRED
 

@@ -16,7 +16,7 @@ from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.item.record import Record, make_rev
 from beaker_dynamodb.migration.source import SourceBackend
 
 #: How often a write is tried if rows appear and vanish between it and the look at them.
@@ -34,7 +34,7 @@ class LegacySession:
         self._rows = rows
         self._runtime = rows.runtime
         self.envelope = options.envelope
-        self._key = rows.layout.session(namespace)
+        self._key = rows.layout.make_session_key(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
         self._timeout = None if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 0)
         self._backend = SourceBackend(
@@ -59,7 +59,7 @@ class LegacySession:
             outcome = self._rows.write(record, value, Absent(now), None)
             if isinstance(outcome, Record):
                 return Row(outcome, value)
-            if outcome.theirs is not None and outcome.theirs.live(now):
+            if outcome.theirs is not None and outcome.theirs.is_live(now):
                 stored = self._rows.open(outcome.theirs)
                 return None if stored is None else Row(outcome.theirs, stored)
         raise Unavailable(_TOO_FAST)
@@ -76,7 +76,7 @@ class LegacySession:
         decision = decide_import(text, policy, self._runtime.clock())
         if isinstance(decision, str):
             return None
-        rev = rev_of(derive_birth(self._key, text, decision.created), self._runtime.token())
+        rev = make_rev(derive_birth(self._key, text, decision.created), self._runtime.token())
         return Record(self._key, b"", rev, (), decision.expires, promoted=decision.promoted)
 
     def delete_with_tombstone(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, shown
-from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class SourceBackend:
             value = self._load_pickled(value)
         if value is None or isinstance(value, str):
             return value
-        text = as_text(value)
+        text = to_text(value)
         if text is None:
             raise CorruptItem(self._digest, f"its value in {self.name} is not text")
         return text
@@ -180,13 +180,13 @@ class SourceBackend:
         Here each would become a row of its own, and a logout of ID would not delete it: whoever has
         seen the cookie would stay logged in.
         """
-        text = as_text(self.namespace) or ""
+        text = to_text(self.namespace) or ""
         own = os.path.basename(text).replace(".", "")  # noqa: PTH119  # as Beaker has it
         return self.name in _FILE_BACKENDS and own != text
 
     @property
     def _digest(self) -> str:
-        return digest(as_text(self.namespace) or "")
+        return digest(to_text(self.namespace) or "")
 
     def _create_manager(self) -> NamespaceManager:
         backend_class, options = find_backend_class(self.name), dict(self.options)
@@ -341,7 +341,7 @@ def _read_database(manager: Any) -> object:
     query = sqlalchemy.select(table.c.namespace, pickled).where(table.c.namespace == namespace)
     with manager.bind.connect() as connection:
         rows = connection.execute(query).all()
-    return next((data for name, data in rows if as_text(name) == as_text(namespace)), None)
+    return next((data for name, data in rows if to_text(name) == to_text(namespace)), None)
 
 
 def _remove_row(manager: Any) -> None:

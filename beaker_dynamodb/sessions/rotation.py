@@ -40,7 +40,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     attempts = Attempts(new.runtime)
     while (refusal := put_marker(old, row)) is not None:
         theirs = refusal.theirs
-        if theirs is None or theirs.birth != row.birth or not theirs.live(new.runtime.clock()):
+        if theirs is None or theirs.birth != row.birth or not theirs.is_live(new.runtime.clock()):
             new.delete()
             return False
         row = _with_chunks(theirs, old)
@@ -72,7 +72,7 @@ def put_marker(old: SessionStore, row: Record) -> Refusal | None:
 
 def _with_chunks(theirs: Record, old: SessionStore) -> Record:
     """Read the chunks too: a refused delete brings the manifest only."""
-    if not theirs.pieces:
+    if not theirs.chunk_count:
         return theirs
     return old.rows.get(old.key, consistent=True, now=old.runtime.clock()) or theirs
 

@@ -34,9 +34,9 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import (
     Attribute,
     Record,
+    get_token,
+    make_rev,
     promote,
-    rev_of,
-    token_of,
 )
 from beaker_dynamodb.item.refusal import (
     AlreadyApplied,
@@ -183,7 +183,7 @@ class Saver:
         """
         if theirs is None or isinstance(write, Delete):
             return write, state
-        tokens = (token_of(theirs.rev), *theirs.prev)
+        tokens = (get_token(theirs.rev), *theirs.prev)
         lost = next((self._unsure[one] for one in tokens if one in self._unsure), None)
         if lost is None:
             return write, state
@@ -200,7 +200,7 @@ class Saver:
     ) -> Next:
         """Ask what follows. To meet an earlier write of our own is no conflict."""
         policy = self.rows.options.on_conflict
-        if policy == "raise" and theirs is not None and token_of(theirs.rev) in self._unsure:
+        if policy == "raise" and theirs is not None and get_token(theirs.rev) in self._unsure:
             policy = "merge"
         now = self.runtime.clock()
         return after_refusal(
@@ -260,11 +260,11 @@ class Saver:
         promoted = self._promoted(write, content, old) if self.rows.schema.special else {}
         prev: tuple[str, ...] = ()
         if isinstance(write, Create) or old is None:
-            rev = rev_of(self.runtime.token(), token)
+            rev = make_rev(self.runtime.token(), token)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
-            rev, prev = old.successor(token)
+            rev, prev = old.advance_rev(token)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
 
     def _promoted(
@@ -315,7 +315,7 @@ def _applied(
     """Return what is stored after a write that was applied, even if a later one is above it."""
     if isinstance(write, Delete) or theirs is None:
         return None
-    is_ours = token_of(theirs.rev) == token
+    is_ours = get_token(theirs.rev) == token
     return Stored(theirs, content.text if is_ours else read(theirs).text)
 
 

@@ -39,8 +39,8 @@ from beaker_dynamodb.item.decide import (
     merge_contents,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.envelope import Envelope, plain_envelope
-from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.envelope import Envelope, choose_envelope
+from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.migration import on_demand
 from beaker_dynamodb.sessions import outage
@@ -101,7 +101,7 @@ class SessionStore:
         self.rows = rows = settings.rows
         self.runtime = rows.runtime
         self.namespace = namespace
-        self.key = rows.layout.session(namespace)
+        self.key = rows.layout.make_session_key(namespace)
         self.base: str | None = None
         self.stored: Stored | None = None
         self.envelope: Envelope | None = None
@@ -192,12 +192,12 @@ class SessionStore:
         self.base = row.value.decode("utf-8", "surrogatepass")
         record = row.record
         # A large value is not kept twice for the rest of the request.
-        self.stored = Stored(record.holding(b"") if record.pieces else record, self.base)
+        self.stored = Stored(record.with_data(b"") if record.chunk_count else record, self.base)
         return self.base
 
     def _is_nameless(self) -> bool:
         """Tell whether the id is empty; all clients with an empty cookie would share a session."""
-        return as_text(self.namespace) == ""
+        return to_text(self.namespace) == ""
 
     def _origin(self) -> LoadOrigin:
         options = self.rows.options
@@ -309,7 +309,7 @@ class SessionStore:
     def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":
             return self.envelope
-        found = plain_envelope(text, self.rows.options.max_value_size, self._opens)
+        found = choose_envelope(text, self.rows.options.max_value_size, self._opens)
         if found is None:
             logs.log_once_a_minute(
                 log, OPAQUE if self._opens == "auto" else NOT_JSON, period=math.inf
@@ -338,7 +338,7 @@ class SessionStore:
 
 
 def _is_session(key: object) -> bool:
-    return as_text(key) == _KEY
+    return to_text(key) == _KEY
 
 
 def _report(write: Write | Leave, outcome: str) -> None:

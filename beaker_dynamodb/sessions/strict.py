@@ -16,7 +16,7 @@ from beaker.container import NamespaceManager
 from beaker.session import Session
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.item.envelope import PLACES, TIMES, Comparison
+from beaker_dynamodb.item.envelope import COOKIE_KEYS, TIME_KEYS, Comparison
 
 log = logging.getLogger(__name__)
 
@@ -209,9 +209,13 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         """Save this session alone; return False if there was nothing to save."""
         left = self.keys()
         may_be_stored = self._stored or self._unsure
-        if not may_be_stored and not self._previous_managers and left <= PLACES.union(TIMES):
+        if (
+            not may_be_stored
+            and not self._previous_managers
+            and left <= COOKIE_KEYS.union(TIME_KEYS)
+        ):
             return False
-        if left <= PLACES and not accessed_only:
+        if left <= COOKIE_KEYS and not accessed_only:
             self._remove_rows()
             return False
         if self._deleted:

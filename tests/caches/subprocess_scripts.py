@@ -83,17 +83,17 @@ def _fork_in_scope(table: Any, _: dict[str, Any]) -> None:
 
 def _fork_under_lock(table: Any, _: dict[str, Any]) -> None:
     """Fork while another thread holds the in-process lock of the key that the child asks for."""
-    holding, done = threading.Event(), threading.Event()
+    with_data, done = threading.Event(), threading.Event()
     cache = table.cache()
 
     def make() -> str:
-        holding.set()
+        with_data.set()
         done.wait()
         return "parent's"
 
     holder = threading.Thread(target=cache.get, args=("k",), kwargs={"createfunc": make})
     holder.start()
-    holding.wait()
+    with_data.wait()
     child = os.fork()
     if not child:
         say(got=cache.get("k", createfunc=lambda: "child's"))

@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb import ItemTooLarge
 from beaker_dynamodb.caches.store import MAX_NAME
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW
+from beaker_dynamodb.item.chunks import MAX_ROW_DATA
 from tests.caches import subprocesses
 from tests.caches.tables import RAW, Maker, Table, fail_if_called, text_of, values_of
 
@@ -18,7 +18,7 @@ MB = 1024 * 1024
 #: The codec's header.
 HEADER = 8
 #: What just fits into one row, and into two.
-ONE, TWO = MOST_IN_A_ROW - HEADER, 2 * MOST_IN_A_ROW - HEADER
+ONE, TWO = MAX_ROW_DATA - HEADER, 2 * MAX_ROW_DATA - HEADER
 SIZES = {
     1: 1,
     ONE: 1,
@@ -27,7 +27,7 @@ SIZES = {
     TWO + 1: 4,
     2 * MB: 7,
 }
-LONG = {ONE - 1: 1, TWO: 3, 7 * MOST_IN_A_ROW: 9, 10 * MB: 28, 16 * MB - 1: 44, 16 * MB: 44}
+LONG = {ONE - 1: 1, TWO: 3, 7 * MAX_ROW_DATA: 9, 10 * MB: 28, 16 * MB - 1: 44, 16 * MB: 44}
 
 
 def a_value(size: int, seed: int = 0) -> bytes:
@@ -69,7 +69,7 @@ def test_a_session_keeps_values_of_every_size(table: Table, size: int, rows: int
 @pytest.mark.long
 def test_more_pieces_than_one_batch_reads(table: Table) -> None:
     """Over a hundred pieces are read in several batches of up to 16 MB each."""
-    value = a_value(120 * MOST_IN_A_ROW)
+    value = a_value(120 * MAX_ROW_DATA)
     large: dict[str, Any] = {"serializer": RAW, "max_value_size": "64MB"}
 
     table.manager(**large)["k"] = value
@@ -136,8 +136,8 @@ def test_a_value_is_overwritten_by_smaller_and_larger_ones(table: Table) -> None
         cache["k"] = value
         table.session(compress="false")["session"] = session = "!" + value.hex()[:size]
 
-        own = 1 if size <= ONE else 2 + (size + HEADER - 1) // MOST_IN_A_ROW
-        text = 1 if size < ONE else 2 + (size + HEADER) // MOST_IN_A_ROW
+        own = 1 if size <= ONE else 2 + (size + HEADER - 1) // MAX_ROW_DATA
+        text = 1 if size < ONE else 2 + (size + HEADER) // MAX_ROW_DATA
         assert len(table.rows()) == own + text
         assert (cache["k"], table.session()["session"]) == (value, session)
 
@@ -195,4 +195,4 @@ def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Table) -> None:
     assert all(0 <= len(read) - sizes[read[0]] < 6 for read in reads)
     last = cache.get("k", createfunc=fail_if_called)
     assert len(last) == sizes[last[0]] + 5
-    assert len(ranged.pieces) == -(-len(last) // MOST_IN_A_ROW)
+    assert len(ranged.pieces) == -(-len(last) // MAX_ROW_DATA)

@@ -161,7 +161,7 @@ def test_a_cache_without_pickle_never_unpickles(
     assert isinstance(store, CacheStore)
     before = "k" in manager
 
-    record = Record(store.rows.layout.value("ns", "k"), b"", "birth.token")
+    record = Record(store.rows.layout.make_value_key("ns", "k"), b"", "birth.token")
     disguised = store.rows.sealed(record, pickle.dumps(Planted()))
     store.rows.replace(disguised)
 

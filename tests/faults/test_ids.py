@@ -116,7 +116,7 @@ def test_26_an_empty_cookie_is_nobodys_session(site: Site, cookie: str) -> None:
     assert site.visit(Browser(cookie), contents).said == {}
     assert site.rows() == []
     row = site.row(site.begun(user="ann")) or {}
-    planted = {**row, "id": {"S": Layout("sess:").session("").hash}}
+    planted = {**row, "id": {"S": Layout("sess:").make_session_key("").hash}}
     site.raw.put_item(TableName=site.table, Item=planted)
     assert site.visit(Browser(cookie), contents).said == {}
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beaker_dynamodb.item.envelope import _NAMES_A_CLASS, Envelope, JsonEnvelope, PickleEnvelope
-from beaker_dynamodb.item.merge import changed_keys
+from beaker_dynamodb.item.merge import find_changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)
 MOST = 1 << 20
@@ -65,7 +65,7 @@ def test_no_change_is_missed(kind: str, one: dict[str, Any], other: dict[str, An
     opened = [envelope.open(text(kind, each)) for each in (known, mine)]
     assert opened[0] is not None
     assert opened[1] is not None
-    changed = set(changed_keys(opened[0], opened[1])) - {"_accessed_time"}
+    changed = set(find_changed_keys(opened[0], opened[1])) - {"_accessed_time"}
 
     assert differs(kind, known, mine) in ({True, None} if changed else {True, False, None})
 

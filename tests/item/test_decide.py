@@ -112,23 +112,23 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = 
 @pytest.mark.parametrize(
     ("lifetime", "behind", "touch_after", "accessed", "expected"), TOUCHES.values(), ids=TOUCHES
 )
-@pytest.mark.parametrize("pieces", [0, 1, 2])
+@pytest.mark.parametrize("chunks", [0, 1, 2])
 def test_a_session_that_was_only_read_is_seldom_written(
     lifetime: float | None,
     behind: float | None,
     touch_after: float,
     accessed: float,
     expected: Decision,
-    pieces: int,
+    chunks: int,
 ) -> None:
-    """It is left alone until its expiry is `touch_after` behind; in pieces then written anew."""
+    """It is left alone until its expiry is `touch_after` behind; in chunks then written anew."""
     expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
-    row = replace(ROW, expires=expires, pieces=pieces)
+    row = replace(ROW, expires=expires, chunk_count=chunks)
     mine = text(**BASE | {"_accessed_time": BASE["_accessed_time"] + accessed})
 
     found = decided(KNOWN, row, mine, lifetime=lifetime, touch_after=touch_after)
 
-    anew = bool(pieces) and expected == Touch("b.t")
+    anew = bool(chunks) and expected == Touch("b.t")
     assert found == (Touch("b.t", new_token=True) if anew else expected)
 
 

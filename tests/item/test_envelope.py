@@ -18,8 +18,8 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
-from beaker_dynamodb.item.merge import same
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, choose_envelope
+from beaker_dynamodb.item.merge import is_same
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
@@ -57,11 +57,11 @@ def test_beakers_own_texts_open(values: dict[str, Any]) -> None:
     """What Beaker's two serializers write opens, by the envelope that the text itself names."""
     for serializer, envelope in ((PickleSerializer(), PICKLE), (JsonSerializer(), JSON)):
         text = text_of(serializer, values)
-        found = plain_envelope(text, 16 * MB)
+        found = choose_envelope(text, 16 * MB)
 
         assert found == envelope
         assert found is not None
-        assert same(found.open(text), values)
+        assert is_same(found.open(text), values)
 
 
 @LAW
@@ -71,10 +71,10 @@ def test_a_merged_session_is_readable_for_beaker(values: dict[str, Any]) -> None
     for serializer, envelope in ((PickleSerializer(), PICKLE), (JsonSerializer(), JSON)):
         text = envelope.close(values)
 
-        assert same(envelope.open(text), values)
-        assert same(envelope.open(envelope.close(envelope.open(text) or {})), values)
+        assert is_same(envelope.open(text), values)
+        assert is_same(envelope.open(envelope.close(envelope.open(text) or {})), values)
         assert text == text_of(serializer, values)
-        assert same(serializer.loads(base64.b64decode(text)), values)
+        assert is_same(serializer.loads(base64.b64decode(text)), values)
 
 
 OPAQUE = {
@@ -95,7 +95,7 @@ OPAQUE = {
 @pytest.mark.parametrize("text", OPAQUE.values(), ids=OPAQUE)
 def test_a_session_of_no_plain_kind_is_opaque(text: str) -> None:
     """Only Beaker's exact protocol-2 header of a dict, or a zlib stream, in exact base64, opens."""
-    assert plain_envelope(text, MB) is None
+    assert choose_envelope(text, MB) is None
     assert PICKLE.open(text) is None
     assert JSON.open(text) is None
 
@@ -131,7 +131,7 @@ def test_a_json_application_never_unpickles(tmp_path: Path) -> None:
     """A pickle planted in the table does not run where this process writes JSON."""
     planted = tmp_path / "planted"
     text = in_base64(pickle.dumps({"user": Bomb(planted)}, 2))
-    mine = plain_envelope(text_of(JsonSerializer(), SESSION), MB)
+    mine = choose_envelope(text_of(JsonSerializer(), SESSION), MB)
 
     assert mine is not None
     assert mine.open(text) is None
@@ -145,7 +145,7 @@ def test_the_option_chooses_what_may_open() -> None:
     """Under `json` a pickle is opaque, whoever wrote it; under `none` everything is."""
     texts = [text_of(serializer, SESSION) for serializer in (PickleSerializer(), JsonSerializer())]
     opens = {
-        option: [plain_envelope(text, MB, option) is not None for text in texts]
+        option: [choose_envelope(text, MB, option) is not None for text in texts]
         for option in ("auto", "json", "none")
     }
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, Place
+from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -14,30 +14,30 @@ from beaker_dynamodb.item.refusal import AlreadyApplied, Refusal, Retry, after_r
 
 #: As it stands in tables: format 1, kind T, no flags, no serializer, CRC-32 of those.
 GOLDEN = bytes.fromhex("01540000f24d3e15")
-PLACE = Place(Key("sess:a"), "b.t", 2000)
-TOMB = Record(PLACE.key, GOLDEN, "b.t", (), 2000)
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 2000)
+TOMB = Record(CONTEXT.key, GOLDEN, "b.t", (), 2000)
 KEYS = (bytes(range(32)),)
 
 
 def test_its_bytes_are_written_and_known_for_ever() -> None:
     """A tombstone of any release is one."""
-    assert Codec(TOMBSTONE).seal(b"", PLACE) == GOLDEN
+    assert Codec(TOMBSTONE).seal(b"", CONTEXT) == GOLDEN
     assert TOMB.is_tombstone
     assert not TOMB.is_rotated
     assert not replace(TOMB, data=b"").is_tombstone
-    marker = replace(TOMB, data=Codec(ROTATED).seal(b"", PLACE))
+    marker = replace(TOMB, data=Codec(ROTATED).seal(b"", CONTEXT))
     assert marker.is_tombstone
     assert marker.is_rotated
-    assert not replace(TOMB, data=Codec(SESSION).seal(b"x", PLACE)).is_tombstone
+    assert not replace(TOMB, data=Codec(SESSION).seal(b"x", CONTEXT)).is_tombstone
 
 
 @pytest.mark.parametrize("kind", [SESSION, VALUE])
 @pytest.mark.parametrize("keys", [(), KEYS])
 def test_it_is_absent_for_every_load(kind: int, keys: tuple[bytes, ...]) -> None:
     """Also where rows have to be encrypted, and for a process that knows of no move."""
-    for data in (GOLDEN, Codec(TOMBSTONE, keys=KEYS, draw=bytes).seal(b"", PLACE)):
+    for data in (GOLDEN, Codec(TOMBSTONE, keys=KEYS, random_bytes=bytes).seal(b"", CONTEXT)):
         assert replace(TOMB, data=data).is_tombstone
-        assert Codec(kind, keys=keys).open(data, PLACE) is None
+        assert Codec(kind, keys=keys).open(data, CONTEXT) is None
 
 
 @pytest.mark.parametrize("on_conflict", ["merge", "overwrite", "raise"])

@@ -75,7 +75,7 @@ def to(**attributes: object) -> Alteration:
     return lambda _: attributes
 
 
-UNKNOWN_FLAGS = [1 << bit for bit in range(8) if 1 << bit > codec.PIECES]
+UNKNOWN_FLAGS = [1 << bit for bit in range(8) if 1 << bit > codec.CHUNKS]
 KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "ciphertext, nonce or tag": (
         NEW_LOGIN,
@@ -102,7 +102,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
         NEW_LOGIN,
         [flipped(FLAGS, flag, again=True) for flag in (codec.COMPRESSED, codec.BASE64)],
     ),
-    "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.PIECES)),
+    "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.CHUNKS)),
     "data, revision or expiry: missing, another one, or of another type": (
         NEW_LOGIN,
         [
@@ -127,7 +127,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "format": (ERROR, [one for version in (0, 2, 255) for one in both(byte, FORMAT, version)]),
     "flags that no release writes": (
         ERROR,
-        [one for flag in [*UNKNOWN_FLAGS, codec.PIECES] for one in both(flipped, FLAGS, flag)],
+        [one for flag in [*UNKNOWN_FLAGS, codec.CHUNKS] for one in both(flipped, FLAGS, flag)],
     ),
     "id of the encryption key, with a new checksum": (ERROR, [flipped(KEY_ID, again=True)]),
     "flag of encryption taken away, or a row without encryption": (

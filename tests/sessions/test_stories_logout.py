@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
-from beaker_dynamodb.item.record import birth
+from beaker_dynamodb.item.record import get_birth
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
@@ -28,7 +28,7 @@ def saves() -> list[Saved]:
 
 def birth_of(site: Site, user: Browser) -> str:
     """Read the birth of the row that stands."""
-    return birth((site.row(user) or {})["rev"]["S"])
+    return get_birth((site.row(user) or {})["rev"]["S"])
 
 
 def test_a_logout_removes_the_row_at_once(site: Site) -> None:

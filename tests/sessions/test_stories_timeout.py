@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from beaker_dynamodb.item.record import birth
+from beaker_dynamodb.item.record import get_birth
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import put, put_while, wind
@@ -23,7 +23,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 def birth_of(site: Site, user: Browser) -> str:
     """Read the birth of the row that stands."""
-    return birth((site.row(user) or {})["rev"]["S"])
+    return get_birth((site.row(user) or {})["rev"]["S"])
 
 
 def test_a_timed_out_session_is_absent_although_its_row_stands(
