@@ -318,8 +318,8 @@ class SessionStore:
 
     def _carry_out(self, write: Write, state: SaveState) -> None:
         if self._saver is None:
-            erase = self.source.delete_with_tombstone if self.source else self.rows.delete
-            self._saver = Saver(self.rows, self.key, erase)
+            delete_row = self.source.delete_with_tombstone if self.source else self.rows.delete
+            self._saver = Saver(self.rows, self.key, delete_row)
         try:
             outcome, stored = self._saver.save(write, state, self.stored)
         except DynamoDBBackendError as error:

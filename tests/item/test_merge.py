@@ -191,7 +191,7 @@ def test_a_time_that_is_no_number_does_not_break_a_merge(
 def test_every_change_of_a_key_is_noticed(
     base: Values, ours: Values, expected: tuple[str, ...]
 ) -> None:
-    """Set, replaced and deleted keys count; None is a value; the order of the keys does not count."""
+    """Set, replaced and deleted keys count, and None is a value; their order does not count."""
     assert find_changed_keys(base, ours) == expected
 
 

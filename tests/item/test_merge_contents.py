@@ -1,4 +1,4 @@
-"""What is written after a merge: mine on top of theirs, and never what the application cleared."""
+"""What is written after a merge: ours on top of theirs, and never what the application cleared."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def content(**values: Any) -> Content:
     return Content(BY.close({**BEGUN, **values}), {**BEGUN, **values})
 
 
-KNOWN, MINE, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
+BASE, OURS, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
 BOTH = {**BEGUN, "a": 1, "b": 2, "c": 3}
 CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
 
 
 @pytest.mark.parametrize(
-    ("known", "mine", "theirs", "merged"),
+    ("base", "ours", "theirs", "merged"),
     [
-        (KNOWN, MINE, THEIRS, BOTH),
-        (None, MINE, THEIRS, BOTH),
-        (OPAQUE, MINE, THEIRS, BOTH),
-        (KNOWN, OPAQUE, THEIRS, None),
-        (KNOWN, MINE, OPAQUE, BEGUN | {"a": 1, "b": 2}),
+        (BASE, OURS, THEIRS, BOTH),
+        (None, OURS, THEIRS, BOTH),
+        (OPAQUE, OURS, THEIRS, BOTH),
+        (BASE, OPAQUE, THEIRS, None),
+        (BASE, OURS, OPAQUE, BEGUN | {"a": 1, "b": 2}),
     ],
 )
 def test_a_refused_change_is_applied_to_theirs(
-    known: Content | None, mine: Content, theirs: Content, merged: dict[str, Any] | None
+    base: Content | None, ours: Content, theirs: Content, merged: dict[str, Any] | None
 ) -> None:
-    """What does not open cannot be merged: then it is mine as it is."""
-    found = merge_contents(BY, known, mine, theirs)
+    """What does not open cannot be merged: then it is ours as it is."""
+    found = merge_contents(BY, base, ours, theirs)
 
     assert found.values == merged
     assert BY.open(found.text) == merged
@@ -46,24 +46,24 @@ def test_a_refused_change_is_applied_to_theirs(
 
 def test_without_an_envelope_nothing_is_merged() -> None:
     """The sides of an opaque session have none."""
-    assert merge_contents(None, KNOWN, MINE, THEIRS) is MINE
+    assert merge_contents(None, BASE, OURS, THEIRS) is OURS
 
 
 @pytest.mark.parametrize(
-    ("stands", "known", "mine", "written"),
+    ("stands", "base", "ours", "written"),
     [
-        (THEIRS, KNOWN, MINE, BOTH),
-        (THEIRS, KNOWN, CLEARED, CLEARED.values),
-        (THEIRS, KNOWN, OPAQUE, None),
-        (OPAQUE, KNOWN, MINE, MINE.values),
-        (THEIRS, OPAQUE, MINE, MINE.values),
+        (THEIRS, BASE, OURS, BOTH),
+        (THEIRS, BASE, CLEARED, CLEARED.values),
+        (THEIRS, BASE, OPAQUE, None),
+        (OPAQUE, BASE, OURS, OURS.values),
+        (THEIRS, OPAQUE, OURS, OURS.values),
     ],
 )
 def test_a_second_save_keeps_what_the_first_has_merged_in(
-    stands: Content, known: Content, mine: Content, written: dict[str, Any] | None
+    stands: Content, base: Content, ours: Content, written: dict[str, Any] | None
 ) -> None:
     """The session object never held it, so it would look deleted; a cleared session drops it."""
-    found = rebase(BY, known, mine, stands.text)
+    found = rebase(BY, base, ours, stands.text)
 
     assert found.values == written
 
@@ -81,4 +81,4 @@ def test_what_cannot_be_pickled_again_is_not_merged() -> None:
     """An object may open and not close: then ours is written as it is."""
     theirs = Content("theirs", {**BEGUN, "lock": threading.Lock()})
 
-    assert merge_contents(BY, KNOWN, MINE, theirs) is MINE
+    assert merge_contents(BY, BASE, OURS, theirs) is OURS
