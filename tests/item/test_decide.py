@@ -1,4 +1,4 @@
-"""What a save does follows from what was loaded, what stands there, and what is saved."""
+"""What a save does, by what was loaded, what is stored, and what is saved."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def text(**values: object) -> Content:
     return Content(repr(values), values)
 
 
-def decided(
+def decide_save(
     base: Content | None,
     stored: Record | None,
     ours: Content,
@@ -58,13 +58,13 @@ CLEARED = text(_accessed_time=NOW, user="ann")
 CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
     "a new session": (None, None, READ, Create()),
     "a new opaque session": (None, None, OPAQUE, Create()),
-    "a session that was read, and deleted by somebody since": (BASE, None, READ, Create()),
+    "a session that was read, and then deleted by another request": (BASE, None, READ, Create()),
     "an emptied session that was never stored": (None, None, EMPTIED, Leave()),
     "an emptied session with nothing at all in it": (None, None, text(), Leave()),
     "an emptied session": (BASE, ROW, EMPTIED, Delete("b.t")),
     "an emptied session with nothing left at all": (BASE, ROW, text(), Delete("b.t")),
     "an emptied session that did not open": (OPAQUE, ROW, EMPTIED, Delete("b.t")),
-    "an emptied session of which nothing is base": (None, ROW, EMPTIED, Delete("b.t")),
+    "an emptied session that was not loaded": (None, ROW, EMPTIED, Delete("b.t")),
     "only a path left": (BASE, ROW, text(_path="/"), Delete("b.t")),
     "only times left": (BASE, ROW, text(_accessed_time=NOW), Replace("b.t")),
     "a changed key": (BASE, ROW, CHANGED, Replace("b.t")),
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
     "an opaque session, unchanged": (OPAQUE, ROW, OPAQUE, Replace("b.t")),
     "a session that became opaque": (BASE, ROW, OPAQUE, Replace("b.t")),
     "a session that does not open any more": (OPAQUE, ROW, READ, Replace("b.t")),
-    "a row of which nothing is base": (None, ROW, READ, Replace("b.t")),
+    "a row that was not loaded": (None, ROW, READ, Replace("b.t")),
     "only read, just stored": (BASE, ROW, READ, Leave()),
     "not even read": (BASE, ROW, BASE, Leave()),
 }
@@ -88,12 +88,12 @@ CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
 def test_a_save_does_what_the_session_needs(
     base: Content | None, stored: Record | None, ours: Content, expected: Decision
 ) -> None:
-    """Each state of a session leads to one plan: Leave, Touch, Delete, Create or Replace."""
-    assert decided(base, stored, ours) == expected
+    """Each state of a session leads to one decision."""
+    assert decide_save(base, stored, ours) == expected
 
 
 TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = {
-    # lifetime, expires behind now + lifetime (None: never), touch_after, accessed since
+    # lifetime, by how much expires is before now + lifetime (None: never), touch_after, accessed
     "just stored": (1000, 0, 100, 50, Leave()),
     "a moment before the edge": (1000, 99, 100, 50, Leave()),
     "at the edge": (1000, 100, 100, 50, Touch("b.t")),
@@ -113,7 +113,7 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = 
     ("lifetime", "behind", "touch_after", "accessed", "expected"), TOUCHES.values(), ids=TOUCHES
 )
 @pytest.mark.parametrize("chunks", [0, 1, 2])
-def test_a_session_that_was_only_read_is_seldom_written(
+def test_a_session_that_was_only_read_is_touched_when_its_expiry_is_wrong(
     lifetime: float | None,
     behind: float | None,
     touch_after: float,
@@ -121,12 +121,12 @@ def test_a_session_that_was_only_read_is_seldom_written(
     expected: Decision,
     chunks: int,
 ) -> None:
-    """It is left alone until its expiry is `touch_after` behind; in chunks then written anew."""
+    """A session in chunks is then written under a new token."""
     expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
     row = replace(ROW, expires=expires, chunk_count=chunks)
     ours = text(**VALUES | {"_accessed_time": VALUES["_accessed_time"] + accessed})
 
-    found = decided(BASE, row, ours, lifetime=lifetime, touch_after=touch_after)
+    found = decide_save(BASE, row, ours, lifetime=lifetime, touch_after=touch_after)
 
     anew = bool(chunks) and expected == Touch("b.t")
     assert found == (Touch("b.t", new_token=True) if anew else expected)
@@ -143,14 +143,14 @@ def test_a_session_that_was_only_read_is_seldom_written(
         (10**400, NOW, Touch("b.t")),
     ],
 )
-def test_an_access_time_that_is_none_fails_no_save(
+def test_an_access_time_that_is_no_number_does_not_break_a_save(
     before: object, after: object, expected: Decision
 ) -> None:
-    """Where nothing expires the access times decide; one that is no number counts as long ago."""
+    """If rows never expire, the access times decide; one that is no number counts as long ago."""
     base, ours = (text(user="joe", _accessed_time=stamp) for stamp in (before, after))
     row = replace(ROW, expires=None)
 
-    found = decided(base, row, ours, lifetime=None)
+    found = decide_save(base, row, ours, lifetime=None)
 
     assert found == expected
 
@@ -167,26 +167,26 @@ def test_an_access_time_that_is_none_fails_no_save(
         (OPAQUE, False, False),
     ],
 )
-def test_a_session_is_emptied_when_only_bookkeeping_is_left(
+def test_a_session_with_only_a_domain_and_a_path_is_emptied(
     content: Content, emptied: bool, begun: bool
 ) -> None:
-    """`delete()` and `clear()` are recognized by what they leave; an opaque text tells nothing."""
+    """`delete()` and `clear()` leave these two keys; an opaque session is never emptied."""
     assert (content.is_emptied, content.has_creation_time) == (emptied, begun)
 
 
 ANEW = text(_accessed_time=NOW, _creation_time=NOW)
 
 
-class Telling:
-    """An envelope that tells the comparison that it was given, and notes what it is asked."""
+class FixedEnvelope:
+    """An envelope that returns the given comparison, and records the texts that it compares."""
 
-    def __init__(self, found: Comparison) -> None:
-        self.found, self.asked = found, list[tuple[str, str]]()
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison, self.compared = comparison, list[tuple[str, str]]()
 
     def compare(self, base: str, ours: str) -> Comparison:
-        """Note the texts."""
-        self.asked.append((base, ours))
-        return self.found
+        """Record the texts."""
+        self.compared.append((base, ours))
+        return self.comparison
 
     def open(self, text: str) -> dict[str, Any] | None:
         """Open nothing: the contents of these tests are open."""
@@ -225,11 +225,11 @@ LOGGED_IN = text(_creation_time=NOW, user="ann")
 def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
     base: Content, ours: Content, expected: Decision
 ) -> None:
-    """Beaker begins another one over it, which shows in the creation time.
+    """Beaker begins a new session under the same id, with another creation time.
 
-    Without data that is given up, so that the stored session survives the deploy.
+    It is not saved without data, so that the stored session survives a deploy.
     """
-    found = decided(base, ROW, ours, envelope=Telling(Comparison(None, may_be_new=True)))
+    found = decide_save(base, ROW, ours, envelope=FixedEnvelope(Comparison(None, may_be_new=True)))
 
     assert found == expected
     if isinstance(found, Replace) and isinstance(expected, Replace):
@@ -246,25 +246,25 @@ def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
         (OPAQUE, False),
     ],
 )
-def test_beakers_own_keys_are_no_data(content: Content, expected: bool) -> None:
-    """What a session holds beside them is what its visitor would lose."""
+def test_keys_that_beaker_sets_are_no_data(content: Content, expected: bool) -> None:
+    """Any other key is data that its user would lose."""
     assert content.is_without_data is expected
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"), [(True, Replace("b.t")), (False, Leave()), (None, Leave())]
 )
-def test_what_the_bytes_tell_is_not_looked_for_again(
+def test_values_are_compared_only_if_the_bytes_do_not_decide(
     changed: bool | None, expected: Decision
 ) -> None:
-    """They are compared once, base first; only if they cannot tell, the values are."""
-    envelope = Telling(Comparison(changed))
+    """The texts are compared once, base first."""
+    envelope = FixedEnvelope(Comparison(changed))
 
-    assert decided(BASE, ROW, READ, envelope=envelope) == expected
-    assert envelope.asked == [(BASE.text, READ.text)]
+    assert decide_save(BASE, ROW, READ, envelope=envelope) == expected
+    assert envelope.compared == [(BASE.text, READ.text)]
 
 
-@pytest.mark.parametrize("envelope", [None, Telling(Comparison(changed=False))])
+@pytest.mark.parametrize("envelope", [None, FixedEnvelope(Comparison(changed=False))])
 @pytest.mark.parametrize(
     ("stored", "ours", "expected"),
     [(ROW, READ, Replace("b.t")), (ROW, BASE, Replace("b.t")), (None, READ, Create())],
@@ -272,7 +272,7 @@ def test_what_the_bytes_tell_is_not_looked_for_again(
 def test_a_save_after_one_that_may_have_been_applied_is_always_made(
     stored: Record | None, ours: Content, expected: Decision, envelope: Envelope | None
 ) -> None:
-    """What the failed one has written may have to be taken back, even if nothing has changed."""
+    """What it wrote may have to be replaced, even if nothing has changed since the load."""
     state = SaveState(BASE, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_be_saved=True)
 
     assert decide(state) == expected
@@ -285,15 +285,15 @@ class Point:
         self.__dict__.update(state)
 
 
-class Rewriting(Telling):
-    """Closes base's values and opens them once more, as others that have another pickle."""
+class RewritingEnvelope(FixedEnvelope):
+    """Closes base's values, and opens others instead, which have another pickle."""
 
     def __init__(self, before: dict[str, Any], after: dict[str, Any] | None) -> None:
         super().__init__(Comparison(None))
         self.before, self.after = before, after
 
     def close(self, values: dict[str, Any]) -> str:
-        """Take base's values, and no others; some cannot be pickled again."""
+        """Accept base's values only; without *after* they cannot be pickled again."""
         if values is not self.before or self.after is None:
             raise TypeError("cannot pickle")
         return "closed"
@@ -317,27 +317,29 @@ class Rewriting(Telling):
 def test_equal_objects_of_another_history_are_no_change(
     before: object, again: object, ours: object, expected: Decision
 ) -> None:
-    """An object's pickle depends on its history: in doubt base gets the same one as ours.
+    """An object's pickle depends on its history, so base is closed and opened once more.
 
-    A text needs no second look, and what cannot be pickled again counts as it is.
+    That is not done for texts, and an object that cannot be pickled again is compared as it is.
     """
     base = {**VALUES, "point": before}
-    envelope = Rewriting(base, None if again is None else {**VALUES, "point": again})
+    envelope = RewritingEnvelope(base, None if again is None else {**VALUES, "point": again})
     later = Content("ours", {**VALUES, "point": ours, "_accessed_time": NOW})
 
-    assert decided(Content("base", base), ROW, later, envelope=envelope) == expected
+    assert decide_save(Content("base", base), ROW, later, envelope=envelope) == expected
 
 
 @pytest.mark.parametrize("base", [None, OPAQUE, BASE])
-def test_a_session_that_beaker_has_begun_over_nothing_is_saved(base: Content | None) -> None:
-    """It has replaced nothing that this request has loaded, or what did not open."""
-    found = decided(base, None, ANEW, envelope=Telling(Comparison(None, may_be_new=True)))
+def test_a_new_session_is_saved_unless_it_replaces_one_that_was_loaded(
+    base: Content | None,
+) -> None:
+    """Without a loaded session there is nothing that could be lost."""
+    found = decide_save(base, None, ANEW, envelope=FixedEnvelope(Comparison(None, may_be_new=True)))
 
     assert found == (Create() if base is None else GiveUp())
 
 
-def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
-    """What nobody looks into costs no unpickling; what was opened is kept."""
+def test_a_session_is_opened_at_first_use_and_once() -> None:
+    """A save that does not need the values does not unpickle them."""
     opened: list[str] = []
 
     class Counting(JsonEnvelope):
@@ -352,6 +354,6 @@ def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
     assert (before, opened) == ([], ["closed"])
 
 
-def test_a_plan_shows_no_payload() -> None:
-    """Neither text nor values of a session are in its repr."""
+def test_a_repr_shows_no_data_of_a_session() -> None:
+    """Neither its text nor its values are in the repr of a content."""
     assert "joe" not in repr(BASE)
