@@ -6,8 +6,8 @@ describes them all. The rules that every function here must keep:
 * Nothing is imported or called. GLOBAL, REDUCE, NEWOBJ and the like push or leave a stub.
 * Nothing is hashed or compared except texts of up to 255 characters: integers with one hash in a
   dict, or long equal keys, would make time quadratic.
-* Nothing nests: the one dict is at the bottom of the stack, and whatever is put into a container
-  other than it is dropped. So no recursion is needed to read, to compare or to free a value.
+* Nothing nests: the one dict is at the bottom of the stack, and what is put into any other
+  container is dropped. So no recursion is needed to read, to compare or to free a value.
 * No length or index in the pickle is trusted: bytes are sliced from what remains, and the memo
   grows by one element more than a pickler could need.
 * A stack effect must be exact, even of objects that are dropped. If REDUCE took one value too few,
@@ -33,8 +33,8 @@ _FLOAT: Final = struct.Struct(">d")
 class _Stub:
     """The value in place of everything that is not plain: objects, lists, inner dicts.
 
-    All keys that are no short texts are this one key, too, so that the dict is not empty if there
-    were any: an empty session counts as logged out.
+    It is also the one key for all keys that are no short texts. If these were dropped, a session
+    with no other keys would look empty, and an empty session counts as logged out.
     """
 
     __slots__ = ()
@@ -55,46 +55,46 @@ class Machine:
 
     The opcode MARK begins a group of values, such as the members of a list, and a later opcode
     takes the whole group. So there is a stack of stacks, as in Python's own unpickler: `stack`
-    holds what was pushed since the last MARK, and `below` the stacks before each MARK.
+    holds what was pushed since the last MARK, and `outer` the stacks before each MARK.
 
     The memo holds values that the pickle refers to again, by their index. Only the dict at the very
     bottom of the stacks is a dict; each value in it is a scalar or the stub.
     """
 
-    __slots__ = ("at", "below", "memo", "raw", "stack")
+    __slots__ = ("memo", "outer", "position", "raw", "stack")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.at = 0
+        self.position = 0
         self.stack: list[Any] = []
-        self.below: list[list[Any]] = []
+        self.outer: list[list[Any]] = []
         self.memo: list[Any] = []
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         """Return the next *count* bytes. Raises: GarbageError, if fewer remain."""
-        begin, self.at = self.at, self.at + count
-        if self.at > len(self.raw):
+        begin, self.position = self.position, self.position + count
+        if self.position > len(self.raw):
             raise GarbageError
-        return self.raw[begin : self.at]
+        return self.raw[begin : self.position]
 
-    def number(self, width: int) -> int:
+    def read_number(self, width: int) -> int:
         """Return an unsigned integer of *width* bytes."""
-        return int.from_bytes(self.take(width), "little")
+        return int.from_bytes(self.read(width), "little")
 
-    def line(self) -> bytes:
+    def read_line(self) -> bytes:
         """Return the bytes up to the next newline. Raises: ValueError, if there is none."""
-        begin, end = self.at, self.raw.index(b"\n", self.at)
-        self.at = end + 1
+        begin, end = self.position, self.raw.index(b"\n", self.position)
+        self.position = end + 1
         return self.raw[begin:end]
 
     def pop_mark(self) -> list[Any]:
         """Return what was pushed since the last MARK, and go back to the stack before it."""
-        items, self.stack = self.stack, self.below.pop()
+        items, self.stack = self.stack, self.outer.pop()
         return items
 
     def push_dict(self) -> None:
         """Push a dict if the stacks are empty, else a stub: no value of an inner dict is needed."""
-        is_bottom = not self.stack and not self.below
+        is_bottom = not self.stack and not self.outer
         self.stack.append({} if is_bottom else STUB)
 
     def set_items(self, items: list[Any]) -> None:
@@ -137,7 +137,7 @@ def _push(value: object) -> Action:
 
 def _push_integer(width: int, *, signed: bool = False) -> Action:
     def action(machine: Machine) -> None:
-        number = int.from_bytes(machine.take(width), "little", signed=signed)
+        number = int.from_bytes(machine.read(width), "little", signed=signed)
         machine.stack.append(number)
 
     return action
@@ -147,7 +147,7 @@ def _push_long(width: int) -> Action:
     """Push an integer after its own length in bytes, which has *width* bytes."""
 
     def action(machine: Machine) -> None:
-        digits = machine.take(machine.number(width))
+        digits = machine.read(machine.read_number(width))
         is_short = len(digits) <= _MAX_INTEGER_BYTES
         number = int.from_bytes(digits, "little", signed=True) if is_short else STUB
         machine.stack.append(number)
@@ -157,7 +157,7 @@ def _push_long(width: int) -> Action:
 
 def _push_integer_line(machine: Machine) -> None:
     """Push the integer of protocol 0; it writes True as `01` and False as `00`."""
-    line = machine.line()
+    line = machine.read_line()
     if line in {b"00", b"01"}:
         machine.stack.append(line == b"01")
     else:
@@ -170,29 +170,29 @@ def _integer(line: bytes) -> Any:
 
 def _index(machine: Machine) -> int:
     """Return an index of the memo, as protocol 0 writes it."""
-    line = machine.line()
+    line = machine.read_line()
     if len(line) > _MAX_DIGITS:
         raise GarbageError
     return int(line)
 
 
 def _push_float_line(machine: Machine) -> None:
-    line = machine.line()
+    line = machine.read_line()
     machine.stack.append(float(line) if len(line) <= _MAX_DIGITS else STUB)
 
 
 def _push_float(machine: Machine) -> None:
-    (number,) = _FLOAT.unpack(machine.take(_FLOAT.size))
+    (number,) = _FLOAT.unpack(machine.read(_FLOAT.size))
     machine.stack.append(number)
 
 
 def _push_counted(width: int, read: Callable[[bytes], object]) -> Action:
     """Push what *read* returns for bytes after their own length, which has *width* bytes."""
-    return lambda machine: machine.stack.append(read(machine.take(machine.number(width))))
+    return lambda machine: machine.stack.append(read(machine.read(machine.read_number(width))))
 
 
 def _push_line(read: Callable[[bytes], object]) -> Action:
-    return lambda machine: machine.stack.append(read(machine.line()))
+    return lambda machine: machine.stack.append(read(machine.read_line()))
 
 
 def _utf8(raw: bytes) -> object:
@@ -248,16 +248,16 @@ def _drop(count: int) -> Action:
 
 def _skip(width: int) -> Action:
     """Skip *width* bytes, such as the length of a frame, which is not needed."""
-    return lambda machine: machine.take(width)
+    return lambda machine: machine.read(width)
 
 
 def _push_extension(width: int) -> Action:
     """Skip the code of a class in the extension registry, in *width* bytes, and push a stub."""
-    return lambda machine: machine.stack.append(_stub(machine.take(width)))
+    return lambda machine: machine.stack.append(_stub(machine.read(width)))
 
 
 def _mark(machine: Machine) -> None:
-    machine.below.append(machine.stack)
+    machine.outer.append(machine.stack)
     machine.stack = []
 
 
@@ -268,20 +268,20 @@ def _pop(machine: Machine) -> None:
         machine.pop_mark()
 
 
-def _push_of_mark(machine: Machine) -> None:
-    """Replace what was pushed since the MARK by the stub of a list, tuple or object."""
+def _replace_mark(machine: Machine) -> None:
+    """Replace what was pushed since the last MARK by one stub, for a list, tuple or object."""
     machine.pop_mark()
     machine.stack.append(STUB)
 
 
-def _extend(machine: Machine) -> None:
-    """Drop what was pushed since the MARK, which goes into the object before it."""
+def _drop_marked(machine: Machine) -> None:
+    """Drop what was pushed since the last MARK: the members of the object before it."""
     machine.pop_mark()
     if not machine.stack:
         raise GarbageError
 
 
-def _dict_of_mark(machine: Machine) -> None:
+def _push_marked_dict(machine: Machine) -> None:
     items = machine.pop_mark()
     machine.push_dict()
     machine.set_items(items)
@@ -293,19 +293,19 @@ def _set_item(machine: Machine) -> None:
 
 
 def _push_global(machine: Machine) -> None:
-    machine.line()
-    machine.line()
+    machine.read_line()
+    machine.read_line()
     machine.stack.append(STUB)
 
 
 def _push_instance(machine: Machine) -> None:
-    machine.line()
-    machine.line()
-    _push_of_mark(machine)
+    machine.read_line()
+    machine.read_line()
+    _replace_mark(machine)
 
 
 def _protocol(machine: Machine) -> None:
-    if machine.number(1) > _HIGHEST_PROTOCOL:
+    if machine.read_number(1) > _HIGHEST_PROTOCOL:
         raise GarbageError
 
 
@@ -338,7 +338,7 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.BINBYTES8: _push_counted(8, bytes),
     # The dict
     pickle.EMPTY_DICT: Machine.push_dict,
-    pickle.DICT: _dict_of_mark,
+    pickle.DICT: _push_marked_dict,
     pickle.SETITEM: _set_item,
     pickle.SETITEMS: lambda machine: machine.set_items(machine.pop_mark()),
     # Other containers
@@ -346,15 +346,15 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.EMPTY_TUPLE: _push(STUB),
     pickle.EMPTY_SET: _push(STUB),
     pickle.BYTEARRAY8: _push_counted(8, _stub),
-    pickle.LIST: _push_of_mark,
-    pickle.TUPLE: _push_of_mark,
-    pickle.FROZENSET: _push_of_mark,
+    pickle.LIST: _replace_mark,
+    pickle.TUPLE: _replace_mark,
+    pickle.FROZENSET: _replace_mark,
     pickle.TUPLE1: _replace(1),
     pickle.TUPLE2: _replace(2),
     pickle.TUPLE3: _replace(3),
     pickle.APPEND: _drop(1),
-    pickle.APPENDS: _extend,
-    pickle.ADDITEMS: _extend,
+    pickle.APPENDS: _drop_marked,
+    pickle.ADDITEMS: _drop_marked,
     # Objects
     pickle.GLOBAL: _push_global,
     pickle.STACK_GLOBAL: _replace(2),
@@ -362,7 +362,7 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.NEWOBJ: _replace(2),
     pickle.NEWOBJ_EX: _replace(3),
     pickle.BUILD: _drop(1),
-    pickle.OBJ: _push_of_mark,
+    pickle.OBJ: _replace_mark,
     pickle.INST: _push_instance,
     pickle.EXT1: _push_extension(1),
     pickle.EXT2: _push_extension(2),
@@ -378,9 +378,9 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.DUP: lambda machine: machine.stack.append(machine.stack[-1]),
     pickle.MEMOIZE: lambda machine: machine.put(len(machine.memo)),
     pickle.PUT: lambda machine: machine.put(_index(machine)),
-    pickle.BINPUT: lambda machine: machine.put(machine.number(1)),
-    pickle.LONG_BINPUT: lambda machine: machine.put(machine.number(4)),
+    pickle.BINPUT: lambda machine: machine.put(machine.read_number(1)),
+    pickle.LONG_BINPUT: lambda machine: machine.put(machine.read_number(4)),
     pickle.GET: lambda machine: machine.get(_index(machine)),
-    pickle.BINGET: lambda machine: machine.get(machine.number(1)),
-    pickle.LONG_BINGET: lambda machine: machine.get(machine.number(4)),
+    pickle.BINGET: lambda machine: machine.get(machine.read_number(1)),
+    pickle.LONG_BINGET: lambda machine: machine.get(machine.read_number(4)),
 }
