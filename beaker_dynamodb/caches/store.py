@@ -34,8 +34,8 @@ from beaker_dynamodb.runtime import on_fork, on_reset
 
 log = logging.getLogger(__name__)
 
-#: The most bytes of a key that is stored in clear beside its hash. A row takes 400 KB in all: a
-#: longer one, such as what a visitor searches for, would leave no room for the value.
+#: The maximum bytes of a key that is stored in clear beside its hash. A row has 400 KB in all: a
+#: longer key, such as the text of a search, would leave no room for the value.
 MAX_NAME: Final = 256 * 1024
 #: How many rows `clear()` collects before it deletes them.
 _BATCH: Final = 500
@@ -104,7 +104,7 @@ class CacheStore:
         An entry that cannot be decoded counts as nothing, and so does every entry in an outage,
         unless `cache_errors = raise`.
 
-        Raises: what the client raises, but Unavailable.
+        Raises: what the client raises; Unavailable only if `cache_errors = raise`.
         """
         row_key, scope = self._row_key(key), _scope.get()
         if scope is None or scope.store is not self:
@@ -163,16 +163,18 @@ class CacheStore:
             return None
         try:
             return Entry(rows.serializer.loads(row.value), row.record.expires_exactly)
-        except Exception as error:  # noqa: BLE001  # a class moved by a deploy raises anything
-            kind = type(error).__name__
-        logs.log_once_a_minute(log, f"a cache entry that can no longer be loaded is a miss: {kind}")
-        return None
+        except Exception as error:  # noqa: BLE001  # unpickling runs the code of any class
+            name = type(error).__name__
+            logs.log_once_a_minute(
+                log, f"a cache entry that can no longer be loaded is a miss: {name}"
+            )
+            return None
 
     def _row_key(self, key: object) -> Key:
-        """Return the row's key of a cache key; at once if it is the object that was last asked for.
+        """Return the row's key of a cache key; at once if it is the object of the last call.
 
-        Beaker hands over the same one several times for each hit and each miss. Only texts and
-        bytes are recognized: any other object could have changed.
+        Beaker passes the same object several times for each hit and each miss. Only texts and
+        bytes are recognized, because any other object could have changed.
         """
         last_key, row_key = self._last_key
         if key is not last_key:
@@ -188,7 +190,7 @@ class CacheStore:
 
         Args: *expiretime* is in seconds; None is the manager's own timeout, or option `ttl`;
         infinity is for ever.
-        Raises: ItemTooLarge; what the client raises, but Unavailable unless asked for.
+        Raises: ItemTooLarge; what the client raises; Unavailable only if `cache_errors = raise`.
         """
         self._forget(key)
         data = self.rows.serializer.dumps(value)
@@ -232,8 +234,8 @@ class CacheStore:
         if scope is not None and scope.store is self:
             scope.entries.clear()
         batch = []
-        for found in self._rows_of_namespace():
-            batch.append(found.key)
+        for row in self._rows_of_namespace():
+            batch.append(row.key)
             if len(batch) == _BATCH:
                 pages.delete_many(self.rows.table, batch, self.runtime)
                 batch = []
@@ -251,9 +253,9 @@ class CacheStore:
         """Yield the keys of all that can be served, fresh or stale, as text."""
         layout, now = self.rows.layout, self.runtime.clock()
         for found in self._rows_of_namespace():
-            word = layout.parse_cache_key(found.key)
-            if word is not None and (found.expires is None or found.expires > now):
-                yield word if found.name is None else found.name
+            key = layout.parse_cache_key(found.key)
+            if key is not None and (found.expires is None or found.expires > now):
+                yield key if found.name is None else found.name
 
     def _rows_of_namespace(self) -> Iterator[pages.RowSummary]:
         """Yield the rows of this namespace's values and their chunks, but not its locks."""

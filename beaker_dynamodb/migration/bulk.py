@@ -27,7 +27,6 @@ from beaker_dynamodb.errors import (
     ItemTooLarge,
     OptionError,
     TableMissing,
-    Unavailable,
     digest,
 )
 from beaker_dynamodb.item.eligibility import (
@@ -39,6 +38,7 @@ from beaker_dynamodb.item.eligibility import (
 )
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record, get_token, make_rev
+from beaker_dynamodb.migration.on_demand import MAX_ATTEMPTS, create_row
 from beaker_dynamodb.migration.readers.connect import ConnectReader
 from beaker_dynamodb.migration.readers.reader import (
     NO_SESSION,
@@ -57,8 +57,6 @@ LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 
 #: How many sessions are read ahead for each worker.
 _READ_AHEAD: Final = 4
-#: How often a write is tried if rows appear and vanish between it and the look at them.
-_MAX_ATTEMPTS: Final = 3
 #: The minimum lifetime of a marker, in seconds: no switch of backends takes longer.
 _MIN_MARKER_LIFETIME: Final = 30 * 86400
 
@@ -98,7 +96,7 @@ def compute_marker_expiry(expires: int | None, ttl: float, now: float) -> int | 
     """Return when a marker expires beside a row that expires at *expires*.
 
     Both in epoch seconds, None for never. The marker outlives the row as it was imported, because
-    whoever uses the session prolongs the row, and may prolong the old copy too.
+    a user of the session prolongs the row, and may prolong the old copy too.
     """
     return (
         None if expires is None else max(expires, math.ceil(now + max(ttl, _MIN_MARKER_LIFETIME)))
@@ -241,29 +239,15 @@ class _Importer:
 
     def _write_row(self, session: SourceSession, decision: Importable) -> tuple[Record, bool]:
         """Write the row if there is none; return the stored row, and whether it is ours."""
-        token = self._runtime.token()
         record = Record(
             self._rows.layout.make_session_key(session.id),
             b"",
-            make_rev(self._runtime.token(), token),
+            make_rev(self._runtime.token(), self._runtime.token()),
             (),
             decision.expires,
             promoted=decision.promoted,
         )
-        value = session.text.encode("utf-8", "surrogatepass")
-        for _ in range(_MAX_ATTEMPTS):
-            now = self._runtime.clock()
-            outcome = self._rows.write(record, value, Absent(now), None)
-            if isinstance(outcome, Record):
-                return outcome, True
-            theirs = outcome.theirs
-            if theirs is not None and theirs.has_token(
-                token
-            ):  # our own write, whose reply was lost
-                return theirs, True
-            if theirs is not None and theirs.is_live(now):
-                return theirs, False
-        raise Unavailable("a session's row is created and deleted faster than it can be read")
+        return create_row(self._rows, record, session.text.encode("utf-8", "surrogatepass"))
 
     def _write_marker(
         self, session: SourceSession, row: Record, marker: Record | None, *, is_ours: bool
@@ -288,11 +272,11 @@ class _Importer:
     def _withdraw(self, row: Record, other: Record) -> None:
         """Delete our row, or the one that the other run imported, even if it was saved to since.
 
-        A session that its user has begun anew under the same id is neither, and stays: it has
-        another birth, and its revisions do not include the token of the *other* marker.
+        A new session with the same id is neither, and is kept: it has another birth, and its
+        revisions do not include the token of the *other* marker.
         """
         birth = row.birth
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             refusal = self._rows.delete(row.key, At(row.rev), row)
             theirs = None if refusal is None else refusal.theirs
             if theirs is None or not (
