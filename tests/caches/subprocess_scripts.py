@@ -1,7 +1,7 @@
-"""What the other processes of the tests do: each script is a function, named on the command line.
+"""Scripts that tests run in other processes: each is a function, named on the command line.
 
-It never waits for time to pass: it says where it stands, and goes on when its standard input
-says so. Nothing here imports boto3 before gevent has patched.
+A script never waits for time to pass. It reports each step on standard output, and continues when
+it reads a line. Nothing here imports boto3 before gevent has patched.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _patched(table: Any) -> tuple[Any, Any]:
 
 
 class _There:
-    """The options of a table, without what imports boto3: gevent patches before that."""
+    """The options of a table, without the imports of boto3, which must follow gevent's patching."""
 
     def __init__(self, url: str, table: str, options: dict[str, Any], **_: Any) -> None:
         keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "testing")

@@ -1,4 +1,4 @@
-"""What is sealed opens as it was, as small as it gets, and rows of older releases open for ever."""
+"""A sealed value opens unchanged, compressed if that is smaller; rows of older releases open."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_value_is_read_as_it_was_written(
 
 
 def test_what_was_compressed_fast_is_a_zlib_stream_like_any_other() -> None:
-    """Servers without ISA-L read it: the row does not say by what it was compressed."""
+    """Servers without ISA-L can read it."""
     value = b"".join(b"%d green mugs, " % number for number in range(500))
     slow, fast = (Codec(VALUE, fast=by).seal(value, CONTEXT) for by in (False, True))
 
@@ -81,7 +81,7 @@ def test_a_json_session_is_not_compressed_twice() -> None:
 @LAW
 @given(values)
 def test_base64_is_undone_only_where_it_round_trips(value: bytes) -> None:
-    """Base64 that would come back as another text is stored as it stands."""
+    """Base64 that would be encoded differently is stored as text."""
     raw = undo_base64(value)
 
     assert raw is None or base64.b64encode(raw) == value
@@ -89,7 +89,7 @@ def test_base64_is_undone_only_where_it_round_trips(value: bytes) -> None:
 
 
 def round_trip(text: bytes) -> bytes | None:
-    """Undo base64 the slow way: encode all of it again, and compare."""
+    """Undo base64 slowly: encode all of it again, and compare."""
     try:
         raw = binascii.a2b_base64(text)
     except binascii.Error:
@@ -107,7 +107,7 @@ def test_the_short_look_at_base64_misses_nothing(length: int) -> None:
 
 
 def test_a_session_is_stored_raw_and_compressed_only_where_that_is_smaller() -> None:
-    """The row costs what the bytes cost: no base64, and zlib only where it helps."""
+    """No base64 is stored, and zlib only if it is smaller."""
     noise = bytes(range(256))
     long = b"\x80\x02}q\x00" + b"a" * 1000
     noisy, short = (PLAIN.seal(base64.b64encode(raw), CONTEXT) for raw in (noise, long))

@@ -81,7 +81,7 @@ def test_a_bit_that_flips_in_the_payload_makes_a_row_corrupt(value: bytes) -> No
     ids=["cut", "followed by more", "garbage"],
 )
 def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes, wrong: str) -> None:
-    """Its checksum may fit all the same: it was sealed so, by whoever can write the table."""
+    """Even with a correct checksum, which an attacker could compute."""
     header = bytes((FORMAT, SESSION, COMPRESSED, TEXT))
 
     found = outcome(PLAIN, header + zlib.crc32(header + stream).to_bytes(4, "big") + stream)
@@ -133,12 +133,12 @@ def test_a_row_never_chooses_what_reads_it(written: Codec, read: Codec) -> None:
     "data", [b"", b"\x01", b"\x01S\0\0", b"\0" * 8, b"\xff" * 100, b"garbage!"]
 )
 def test_garbage_in_a_row_is_one_of_our_errors(data: bytes) -> None:
-    """What we never wrote is CorruptItem or UnknownFormat, never a crash."""
+    """It raises CorruptItem or UnknownFormat."""
     assert isinstance(outcome(PLAIN, data), (CorruptItem, UnknownFormat))
 
 
 def test_no_error_shows_an_id_or_a_payload() -> None:
-    """Text, repr and arguments of what open and seal raise hold neither the id nor the session."""
+    """The errors of open and seal hold neither, in text, repr and arguments."""
     secret = b"top-secret-word " * 20
     sealed = PLAIN.seal(secret, CONTEXT)
     broken = bytearray(Codec(SESSION, compress=False).seal(secret, CONTEXT))

@@ -1,4 +1,4 @@
-"""An encrypted row tells nothing, opens nowhere else, and is corrupt wherever it was altered."""
+"""An encrypted row shows no data, opens only in its own place, and only unaltered."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_every_bit_that_flips_is_refused() -> None:
 
 
 def resummed(row: bytes) -> bytes:
-    """Make the checksum fit, as whoever alters a row on purpose does."""
+    """Correct the checksum, as an attacker would."""
     return row[:4] + zlib.crc32(row[8:], zlib.crc32(row[:4])).to_bytes(4, "big") + row[8:]
 
 
@@ -219,7 +219,7 @@ def test_a_bomb_under_our_own_key_is_refused() -> None:
 
 
 def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
-    """What open raises names the key only by its digest; it has no context that holds the bytes."""
+    """Errors name the key by its digest, and have no context that holds the bytes."""
     sealed = codec(OLD).seal(SECRET, CONTEXT)
     elsewhere = dataclasses.replace(CONTEXT, rev="x.y")
     found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]

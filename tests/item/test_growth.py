@@ -86,7 +86,7 @@ def _cart(size: int, tags: object) -> Plain:
     "shape", ["a chain of objects", "many objects", "objects that hold one another", "sets"]
 )
 def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
-    """Where two pickles differ by the order of a set, the parts are compared, each once."""
+    """If two pickles differ by the order of a set, each part is compared once."""
     some, others = {0, 8}, {8, 0}  # of one slot: the order is that of the insertions
     assert pickle.dumps(some) != pickle.dumps(others)
 
@@ -118,7 +118,7 @@ def _members(shape: str, size: int) -> list[Plain]:
 @pytest.mark.parametrize("shape", ["a shared list", "a chain", "each refers to all"])
 @pytest.mark.parametrize("kind", ["one set", "sets that share a member", "nested"])
 def test_comparing_sets_of_objects_takes_as_long_as_they_are_large(shape: str, kind: str) -> None:
-    """A pickle of one member holds what it refers to, so not every member can have its own."""
+    """A member's pickle holds all that it refers to, so not every member is pickled."""
 
     def make_set(size: int) -> object:
         members = _members(shape, size)
@@ -134,7 +134,7 @@ def test_comparing_sets_of_objects_takes_as_long_as_they_are_large(shape: str, k
 
 
 def test_comparing_nested_frozensets_takes_as_long_as_they_are_large() -> None:
-    """Two in each, of which one holds the same as the other: 2 ** depth ways to the end."""
+    """Two members in each, which share everything below: 2 ** depth paths."""
 
     def nested(depth: int, end: object) -> object:
         found = frozenset({end})
@@ -177,7 +177,7 @@ def test_changed_keys_are_found_in_one_pass(shape: str) -> None:
 def test_counting_what_a_json_session_inflates_to_is_linear(
     filler: Callable[[int], bytes], trailer: int
 ) -> None:
-    """A row of the largest size costs its own length, also where bytes follow its stream."""
+    """A row of the largest size takes time for its own length, even with bytes after the stream."""
 
     def make(size: int) -> Callable[[], object]:
         raw = zlib.compress(filler(size)) + os.urandom(trailer * size)
@@ -224,7 +224,7 @@ def test_hiding_passwords_is_linear(part: str) -> None:
 
 @pytest.mark.parametrize("shape", TEXTS)
 def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
-    """A row's own texts, and what AWS, or somebody in its place, says of a request."""
+    """Also for long attributes of the row, and long texts in an error response."""
 
     class ClientError(Exception):
         def __init__(self, text: str) -> None:

@@ -122,7 +122,7 @@ def identity(value: object) -> object:
 
 
 def meant(row: Row) -> object:
-    """Say which row is meant, apart from what its kind has no use for."""
+    """Return the identity of a row: only the parts that count for its kind."""
     kind, namespace, key, rev, number = row
     parts: dict[str, tuple[object, ...]] = {
         "session": (),
@@ -198,7 +198,7 @@ def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> Non
     [Layout.make_value_key, Layout.make_lock_key, Layout.make_session_key, Layout.make_marker_key],
 )
 def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[..., Key]) -> None:
-    """The longest prefix, namespace and key, and pieces of the longest revision that is read.
+    """The longest prefix, namespace and key, and chunks of the longest revision that is read.
 
     DynamoDB takes a range key of 1,024 bytes and a hash key of 2,048.
     """
@@ -252,14 +252,16 @@ def test_the_keys_of_a_cache_can_be_listed(layout: Layout, row: Row) -> None:
 @LAW
 @given(layouts, rows)
 def test_a_key_tells_the_kind_of_its_row(layout: Layout, row: Row) -> None:
-    """What a key was made for is what it is taken for, whatever stands in it."""
+    """A key is classified as what it was made for, whatever text it holds."""
     assert layout.classify(keyed(layout, row)) == row[0]
 
 
 @LAW
 @given(st.sampled_from([HASH, HIDDEN]), anything, rows)
-def test_a_cleared_cache_takes_no_other_along(layout: Layout, namespace: object, row: Row) -> None:
-    """What `clear()` looks for begins the values and pieces of exactly its namespace."""
+def test_clearing_a_cache_deletes_nothing_of_another_namespace(
+    layout: Layout, namespace: object, row: Row
+) -> None:
+    """The prefixes of `clear()` match values and chunks of its own namespace only."""
     kind, other, *_ = row
     begins = keyed(layout, row).hash.startswith(layout.get_value_prefixes(namespace))
     is_piece_or_value = kind in {"value", "piece"}

@@ -1,4 +1,4 @@
-"""Where rows stand: the key of each kind of row, in both layouts."""
+"""The key of each kind of row, in both layouts."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
         ),
     ],
 )
-def test_plain_rows_stand_where_the_manual_says(found: Key, expected: Key) -> None:
-    """What is plain is used as it is, as docs/architecture.md draws it: it never moves."""
+def test_keys_are_those_of_the_manual(found: Key, expected: Key) -> None:
+    """The keys of docs/architecture.md, which never change."""
     assert found == expected
 
 
@@ -72,7 +72,7 @@ def test_values_of_other_types_are_told_apart_by_type() -> None:
     ],
 )
 def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashed: bool) -> None:
-    """`keys()` needs the attribute `name` exactly where the primary key does not show the key."""
+    """`keys()` needs the attribute `name` if the primary key holds only a hash."""
     word = HASH.make_value_key("ns", key).hash.removeprefix("sess:ns:")
 
     assert HASH.is_hashed(key) is hashed

@@ -50,18 +50,18 @@ def as_read(record: Record, schema: Schema = SCHEMA) -> dict[str, Any]:
 @LAW
 @given(records)
 def test_a_row_is_read_as_it_was_written(record: Record) -> None:
-    """Attributes round trip: key, data, rev, former tokens, expiry, name, promoted keys."""
+    """Key, data, revision, previous tokens, expiry, name and promoted keys are unchanged."""
     assert from_attributes(KEY, as_read(record), SCHEMA) == record
 
 
 def test_a_row_stores_only_what_it_has() -> None:
-    """What is None or empty is no attribute: an absent expiry means never, and is never 0."""
+    """None and empty values are no attributes; without an expiry a row never expires."""
     record = Record(KEY, b"data", "b.t")
 
     assert record.to_attributes(SCHEMA) == {"data": b"data", "rev": "b.t"}
 
 
-def test_a_row_is_stored_under_the_names_of_design_section_4() -> None:
+def test_a_row_is_stored_under_the_documented_names() -> None:
     """The attributes' names are what other releases and `doctor` read; only the TTL's varies."""
     record = Record(KEY, b"d", "b.t", ("p", "q"), 100, "clear", {"userId": "joe"})
 
@@ -142,7 +142,7 @@ def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: ob
 
 @pytest.mark.parametrize("name", ["data", "rev"])
 def test_a_row_without_data_or_rev_is_corrupt(name: str) -> None:
-    """A row that somebody else wrote there is CorruptItem, never a KeyError."""
+    """A row of another program raises CorruptItem, never a KeyError."""
     with pytest.raises(CorruptItem):
         from_attributes(KEY, {n: v for n, v in GOOD.items() if n != name}, SCHEMA)
 
@@ -165,7 +165,7 @@ def test_a_row_whose_revisions_are_too_long_is_corrupt(name: str, letter: str) -
 
 @pytest.mark.parametrize("value", WRONG, ids=repr)
 def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None:
-    """A promoted copy is never what a session is read from: a wrong one does no harm."""
+    """Sessions are never read from promoted copies, so a wrong one does no harm."""
     found = from_attributes(KEY, {**GOOD, "userId": value}, SCHEMA)
 
     kept = isinstance(value, (str, bytes, Decimal))
@@ -173,7 +173,7 @@ def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None
 
 
 def test_a_fraction_of_a_second_lets_nobody_out_early() -> None:
-    """An expiry that is no integer (somebody else wrote it) is rounded up."""
+    """An expiry that is no integer, of another program, is rounded up."""
     assert from_attributes(KEY, {**GOOD, "ttl": Decimal("100.2")}, SCHEMA).expires == 101
 
 

@@ -1,4 +1,4 @@
-"""Encryption is switched on, keys are rotated, and nobody is logged out by it."""
+"""Switching on encryption and rotating keys logs nobody out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def refusal(reader: Codec, data: bytes) -> str:
 
 
 def test_keys_are_rotated_with_nobody_logged_out() -> None:
-    """Append, move to the front, remove: at each step both neighbours read what either writes."""
+    """At each step, servers before and after it read each other's rows."""
     steps = [codec(OLD), codec(OLD, NEW), codec(NEW, OLD), codec(NEW)]
 
     for former, later in ((0, 1), (1, 2), (2, 3)):
@@ -45,15 +45,15 @@ def test_keys_are_rotated_with_nobody_logged_out() -> None:
 
 
 @pytest.mark.parametrize("reader", [codec(NEW), codec(NEW, required=False), codec()])
-def test_a_row_under_a_key_that_we_lack_is_not_corrupt(reader: Codec) -> None:
-    """An unknown key id is UnknownFormat, under the outage rule: an old key logs nobody out."""
+def test_a_row_under_an_unknown_key_is_not_corrupt(reader: Codec) -> None:
+    """It raises UnknownFormat, so by the outage rule nobody is logged out."""
     found = refusal(reader, codec(OLD).seal(SECRET, CONTEXT))
 
     assert "encryption_keys" in found
 
 
 def test_a_plain_row_is_refused_where_encryption_is_required() -> None:
-    """Who can write the table cannot plant a session; the refusal says which step was skipped."""
+    """So an attacker with access to the table cannot plant a session; the error names the step."""
     found = refusal(codec(OLD), codec().seal(SECRET, CONTEXT))
 
     assert "encryption_required = false" in found

@@ -21,7 +21,7 @@ LOADS = 10_000
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
 def test_a_session_that_was_only_read_is_not_changed(one: object, other: object) -> None:
-    """Two loads of one value are the same, also where `==` says no, raises, or never ends."""
+    """Two loads of one value are the same, also if `==` is False, raises, or never returns."""
     assert is_same(one, other)
     assert is_same(other, one)
 
@@ -63,7 +63,7 @@ def test_a_set_of_objects_that_was_only_read_is_not_changed(members: Callable[[]
 
 
 def test_a_set_of_objects_that_share_too_much_counts_as_changed() -> None:
-    """To tell them apart would take quadratic time; it is written, and never lost."""
+    """Comparing them would take quadratic time, so the session is written."""
     one, other = ({Plain(all=shared) for shared in [list(range(500))] * 500} for _ in ORDERS)
 
     assert is_same(one, one)

@@ -1,4 +1,4 @@
-"""Rows and values that nobody thought of: flipped headers, odd bombs, numbers of other kinds."""
+"""Unusual rows and values: flipped header bits, zlib bombs of other windows, odd numbers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_no_zlib_bomb_reaches_beaker(text: bytes) -> None:
 def test_an_encrypted_row_without_the_extra_is_unknown_format(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server that has neither key nor `cryptography` says UnknownFormat, not ImportError."""
+    """A server with neither key nor `cryptography` raises UnknownFormat, no ImportError."""
     sealed = encrypting(True).seal(b"hello", CONTEXT)
     assert sealed[2] & ENCRYPTED
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
@@ -134,7 +134,7 @@ class Labeled:
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_a_change_behind_objects_that_only_pickle_otherwise_is_saved(size: int) -> None:
-    """The last of several objects was changed: what was compared before it vouches for nothing."""
+    """Also if only the last of several objects was changed."""
     known, mine = [Labeled(1) for _ in range(size)], [Labeled(1) for _ in range(size)]
     for item in mine:
         item.label = "".join(reversed("aet"))

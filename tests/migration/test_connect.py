@@ -220,7 +220,7 @@ def test_a_table_is_not_moved_into_itself(
 def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
     new: Site, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both use the prefix `sess:`: sessions, pieces, locks and markers of ours are no loss."""
+    """Both use the prefix `sess:`: sessions, chunks, locks and markers of ours are no loss."""
     table = f"{new.table}-both"
     both = Site.made(dynamodb_local, table)
     both.begun(user="bob")

@@ -123,7 +123,7 @@ BUDGET = (
 
 
 @pytest.mark.parametrize("row", BUDGET, ids=lambda row: row.what)
-def test_nothing_costs_a_call_more_than_the_budget_says(
+def test_an_operation_makes_exactly_the_calls_of_its_budget(
     row: Row,
     dynamodb_local: str,
     table_name: str,

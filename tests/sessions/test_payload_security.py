@@ -85,7 +85,7 @@ PLANTED: dict[str, Callable[[bytes], bytes]] = {
     "said to be a cache value": lambda mine: sealed(mine, kind="V", flags=BASE64),
     "said to be pickled": lambda mine: sealed(mine, flags=BASE64, serializer=1),
     "a pickled cache value": lambda mine: sealed(mine, kind="V", serializer=1),
-    "said to be in pieces": lambda mine: sealed(mine, flags=BASE64 | CHUNKS),
+    "said to be in chunks": lambda mine: sealed(mine, flags=BASE64 | CHUNKS),
     "said to be encrypted": lambda mine: sealed(mine, flags=BASE64 | ENCRYPTED),
     "of an older format": lambda mine: sealed(mine, flags=BASE64, version=0),
     "of a newer format": lambda mine: sealed(mine, flags=BASE64, version=2),

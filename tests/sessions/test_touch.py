@@ -244,7 +244,7 @@ def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
 def test_who_only_reads_a_large_session_gives_way_to_everybody(
     site: Site, clock: Clock, policy: str, beside: str
 ) -> None:
-    """Its pieces are written anew for an access time, but never in place of what came between."""
+    """Its chunks are written anew for an access time, but never in place of what came between."""
     site = site.with_(timeout=600, session_class=StrictSession, on_conflict=policy)
     user = site.begun(large=LARGE)
     clock.advance(60)
@@ -268,7 +268,7 @@ def test_who_only_reads_a_large_session_gives_way_to_everybody(
 def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_key(
     site: Site, clock: Clock, proxy: FaultProxy
 ) -> None:
-    """A page that only read never fails over a touch, of however many pieces it is."""
+    """A page that only read never fails over a touch, of however many chunks it is."""
     user = site.with_(timeout=600).begun(large=LARGE)
     clock.advance(60)
     site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)

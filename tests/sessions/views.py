@@ -97,7 +97,7 @@ def gathered_saves() -> list[Saved]:
 
 
 def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
-    """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
+    """Make Beaker and the package use *clock*; *more* are other fields of the runtime."""
     runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
     ticking = SimpleNamespace(time=clock, strftime=time.strftime)
