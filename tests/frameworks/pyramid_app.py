@@ -12,7 +12,7 @@ from pyramid.paster import get_app
 
 
 def page(request: Any) -> Any:
-    """Do what the path says to the session, and show it; Pyramid asks for the form's token."""
+    """Change the session as the path says, and return it; Pyramid checks the form's token."""
     session, verb = request.session, request.matchdict["verb"]
     if verb == "in":
         session["user"] = request.POST["user"]
@@ -29,7 +29,7 @@ def page(request: Any) -> Any:
 
 
 def main(_: object, **settings: str) -> Any:
-    """Be what the ini file calls; nothing here names Beaker."""
+    """Return the application of the ini file; only that names Beaker."""
     with Configurator(settings=settings) as config:
         config.set_default_csrf_options(require_csrf=True)
         config.add_route("page", "/{verb}")
