@@ -73,10 +73,10 @@ def items(of: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
         by = JsonSerializer() if number // 2 % 2 else PickleSerializer()
         expires = int(now) + (1800 if number % 2 else -1800)
         user = {"userId": str(number % 5000)}
-        key = of.layout.session(f"{number:08x}{secrets.token_hex(12)}")
+        key = of.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
         blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
         record = of.sealed(blank, base64.b64encode(by.dumps(values)))
-        found = record.attributes(of.schema).items()
+        found = record.to_attributes(of.schema).items()
         yield {name: typed(value) for name, value in found} | of.table.wire_key(key)
 
 

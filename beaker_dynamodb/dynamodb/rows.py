@@ -38,11 +38,10 @@ from beaker_dynamodb.errors import (
     Unavailable,
     digest,
 )
-from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, cut, joined, max_chunks, room_for_data
-from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
+from beaker_dynamodb.item import chunks, codec
+from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
+from beaker_dynamodb.item.record import Record, Schema, get_token, make_rev
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
@@ -105,11 +104,11 @@ class Rows:
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
         record = self.table.get(key, consistent=consistent)
-        if record is None or not record.live(now):
+        if record is None or not record.is_live(now):
             return None
-        if record.pieces:
+        if record.chunk_count:
             record = self._get_large(record, now)
-            if record is None or not record.live(now):
+            if record is None or not record.is_live(now):
                 return None
         value = self.open(record)
         return None if value is None else Row(record, value)
@@ -123,7 +122,7 @@ class Rows:
         client raises.
         """
         record = self.table.get(key, consistent=consistent)
-        if record is None or not record.pieces or not record.live(now):
+        if record is None or not record.chunk_count or not record.is_live(now):
             return record
         return self._get_large(record, now)
 
@@ -131,14 +130,14 @@ class Rows:
         """Read the chunks that *manifest* names; again if it was replaced meanwhile."""
         key, current = manifest.key, manifest
         for _ in range(MOVES):
-            if current.pieces > self.schema.max_chunks:  # a forged one, perhaps
-                size = (current.pieces - 1) * MOST_IN_A_ROW
+            if current.chunk_count > self.schema.max_chunks:  # a forged one, perhaps
+                size = (current.chunk_count - 1) * chunks.MAX_ROW_DATA
                 raise ItemTooLarge(size, self.options.max_value_size, item=digest(key.hash))
             whole = self._read_chunks(current)
             if whole is not None:
                 return whole
             latest = self.table.get(key, consistent=True)
-            if latest is None or not latest.pieces or not latest.live(now):
+            if latest is None or not latest.chunk_count or not latest.is_live(now):
                 return latest
             if latest.rev == current.rev:
                 raise CorruptItem(digest(key.hash), "one of its chunks is missing")
@@ -151,7 +150,9 @@ class Rows:
 
         Raises: CorruptItem, also if a session's value is not text; UnknownFormat, ItemTooLarge.
         """
-        value = self.codec.open(record.data, Place(record.key, record.rev, record.expires))
+        value = self.codec.open(
+            record.data, EncryptionContext(record.key, record.rev, record.expires)
+        )
         if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
@@ -163,13 +164,13 @@ class Rows:
 
         Raises: ItemTooLarge.
         """
-        place = Place(record.key, record.rev, record.expires)
-        return record.holding(self.codec.seal(value, place))
+        context = EncryptionContext(record.key, record.rev, record.expires)
+        return record.with_data(self.codec.seal(value, context))
 
     def tombstone(self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE) -> Record:
         """Make the row that says that a session was deleted, or (`ROTATED`) got another id."""
         sealer = dataclasses.replace(self.codec, kind=kind)
-        data = sealer.seal(b"", Place(key, rev, expires))
+        data = sealer.seal(b"", EncryptionContext(key, rev, expires))
         return Record(key, data, rev, (), expires)
 
     def write(
@@ -179,8 +180,8 @@ class Rows:
 
         Raises: ItemTooLarge; what the client raises.
         """
-        place = Place(record.key, record.rev, record.expires)
-        return self.put(record.holding(self.codec.seal(value, place)), condition, old)
+        context = EncryptionContext(record.key, record.rev, record.expires)
+        return self.put(record.with_data(self.codec.seal(value, context)), condition, old)
 
     def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
         """Write a sealed record if *condition* holds; return the row as written, or a refusal.
@@ -191,15 +192,15 @@ class Rows:
         manifest = self._write_chunks(record)
         refusal = self.table.put(manifest, condition)
         if refusal is None:
-            if old is not None and old.pieces:
+            if old is not None and old.chunk_count:
                 self._delete_chunks(old)
             return manifest
         theirs = refusal.theirs
         # If it was refused by our own row, an earlier attempt was applied and its reply was lost:
         # then the chunks of the old row have to go, not ours.
-        applied = theirs is not None and theirs.wrote(token_of(record.rev))
+        applied = theirs is not None and theirs.has_token(get_token(record.rev))
         self._delete_chunks(old if applied else manifest)
-        if theirs is None or not theirs.pieces or not theirs.live(self.runtime.clock()):
+        if theirs is None or not theirs.chunk_count or not theirs.is_live(self.runtime.clock()):
             return refusal
         now = self.runtime.clock()
         return replace(refusal, theirs=self.get(record.key, consistent=True, now=now))
@@ -245,23 +246,23 @@ class Rows:
     def _fits_in_a_row(self, record: Record) -> bool:
         if len(record.data) <= SMALL and record.name is None:
             return True
-        room = room_for_data(record.size_of_others(self.schema))
+        room = chunks.compute_max_data(record.count_other_bytes(self.schema))
         if room <= 0:
             raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
         return len(record.data) <= room
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
-        if len(record.data) <= SMALL and record.name is None and not record.pieces:
+        if len(record.data) <= SMALL and record.name is None and not record.chunk_count:
             return record
         if self._fits_in_a_row(record):
-            return record.holding(record.data, 0) if record.pieces else record
-        whole = cut(record.data)
+            return record.with_data(record.data, 0) if record.chunk_count else record
+        manifest, parts = chunks.split(record.data)
         expires = None if record.expires is None else record.expires + GRACE
-        for number, piece in enumerate(whole.pieces):
-            key = self.layout.piece(record.key, record.rev, number)
-            self.table.replace(Record(key, piece, record.rev, expires=expires))
-        return record.holding(whole.head, len(whole.pieces))
+        for number, chunk in enumerate(parts):
+            key = self.layout.make_chunk_key(record.key, record.rev, number)
+            self.table.replace(Record(key, chunk, record.rev, expires=expires))
+        return record.with_data(manifest, len(parts))
 
     def _read_chunks(self, manifest: Record) -> Record | None:
         """Join a value; None if a chunk is missing."""
@@ -269,18 +270,18 @@ class Rows:
         found = pages.get_many(self.table, keys, self.runtime)
         if len(found) < len(keys):
             return None
-        data = joined(manifest.data, tuple(found[key].data for key in keys))
+        data = chunks.join(manifest.data, [found[key].data for key in keys])
         if data is None:
             raise CorruptItem(digest(manifest.key.hash), "its chunks do not match its manifest")
-        return manifest.holding(data)
+        return manifest.with_data(data)
 
     def _chunk_keys(self, manifest: Record) -> tuple[Key, ...]:
-        piece = self.layout.piece
-        return tuple(piece(manifest.key, manifest.rev, n) for n in range(manifest.pieces))
+        make_key = self.layout.make_chunk_key
+        return tuple(make_key(manifest.key, manifest.rev, n) for n in range(manifest.chunk_count))
 
     def _delete_chunks(self, old: Record | None) -> None:
         """Delete the chunks of a manifest that was replaced; if that fails, they expire."""
-        if old is None or not old.pieces:
+        if old is None or not old.chunk_count:
             return
         try:
             pages.delete_many(self.table, self._chunk_keys(old), self.runtime)
@@ -313,7 +314,7 @@ class Tombstones:
         Raises: what the client raises.
         """
         expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
-        rev = rev_of(self._runtime.token(), self._runtime.token())
+        rev = make_rev(self._runtime.token(), self._runtime.token())
         self._revs.add(rev)
         tombstone = self._rows.tombstone(key, rev, expires, kind)
         answer = self._rows.put(tombstone, condition, old)
@@ -357,7 +358,8 @@ def rows(
     """
     _require_extras(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
-    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
+    max_chunks = chunks.compute_max_chunks(options.max_value_size)
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks)
     client = get_client(Connection.of(options))
     serializer = get_serializer(options.serializer, import_object)
     create = (
@@ -372,11 +374,11 @@ def rows(
             serializer=codec.TEXT if kind == "session" else serializer.number,
             compress=options.compress is not False,
             fast=options.compress == "fast",
-            most=options.max_value_size,
+            max_size=options.max_value_size,
             table=options.table,
             keys=options.encryption_keys,
-            plain_refused=options.encryption_required,
-            draw=secrets.token_bytes,
+            require_encryption=options.encryption_required,
+            random_bytes=secrets.token_bytes,
         ),
         Table(client, options.table, layout, schema, create),
         serializer,

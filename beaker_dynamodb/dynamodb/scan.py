@@ -18,8 +18,8 @@ from beaker_dynamodb.dynamodb.rows import GRACE
 from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
-from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
-from beaker_dynamodb.item.record import Attribute, Record, promoted_of
+from beaker_dynamodb.item.keys import CHUNK, SESSION, Key, RowKind
+from beaker_dynamodb.item.record import Attribute, Record, read_promoted
 from beaker_dynamodb.runtime import REAL, Runtime
 
 #: How the data of a tombstone begins: it stands where a session stood, and is none.
@@ -50,7 +50,7 @@ class ScannedRow:
     """
 
     key: Key
-    sort: Sort
+    sort: RowKind
     size: int
     expires: Decimal | None = None
     record: Record | None = field(default=None, repr=False)
@@ -58,7 +58,7 @@ class ScannedRow:
     ours: bool = True
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
 
-    def live(self, now: float) -> bool:
+    def is_live(self, now: float) -> bool:
         """Tell whether the row is there at all at *now* (epoch seconds)."""
         return self.expires is None or self.expires > now
 
@@ -127,7 +127,7 @@ def by_index(
     }
     for body in pages.paginate(table, "Query", request):
         found = (table.key_of(item) for item in body.get("Items", ()))
-        yield tuple(key for key in found if table.layout.sort(key) == "session")
+        yield tuple(key for key in found if table.layout.classify(key) == "session")
 
 
 def look(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
@@ -176,8 +176,8 @@ def remove_pieces(table: Table, head: Record) -> None:
 
     A batch would need a right that writes, too: an operator's role can plant no session.
     """
-    for number in range(head.pieces):
-        key = table.layout.piece(head.key, head.rev, number)
+    for number in range(head.chunk_count):
+        key = table.layout.make_chunk_key(head.key, head.rev, number)
         table.call("DeleteItem", {"Key": table.wire_key(key)})
 
 
@@ -205,7 +205,7 @@ def _filter(table: Table, ask: ScanQuery) -> dict[str, Any]:
     elif ask.state == "expired":
         piece = "begins_with(#s, :x)" if table.layout.range_key else "contains(#k, :x)"
         parts.append(f"(#e <= :now OR ({piece} AND #e <= :later))")
-        values |= {":x": typed(PIECE), ":later": typed(int(ask.now) + GRACE)}
+        values |= {":x": typed(CHUNK), ":later": typed(int(ask.now) + GRACE)}
     if ask.state != "all":
         values[":now"] = typed(int(ask.now))
     if ask.state != "all" or not ask.whole:
@@ -231,14 +231,14 @@ def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: boo
     promoted: Mapping[str, Attribute] = {}
     ours = not _OURS.isdisjoint(item)
     if whole and ours:
-        promoted = promoted_of({name: plain(value) for name, value in item.items()}, table.schema)
+        promoted = read_promoted({name: plain(value) for name, value in item.items()}, table.schema)
         try:
             record = table.record_of(key, item)
         except CorruptItem as error:
             wrong = error.wrong
     elif whole:
         wrong = ANOTHER_STORE
-    return ScannedRow(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)
+    return ScannedRow(key, table.layout.classify(key), size, expires, record, wrong, ours, promoted)
 
 
 def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:

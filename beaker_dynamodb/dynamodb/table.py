@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, from_attributes, in_range
+from beaker_dynamodb.item.record import Record, Schema, from_attributes, is_in_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Table:
 
     def _item(self, record: Record) -> dict[str, Any]:
         item: dict[str, Any] = self.wire_key(record.key)
-        for name, value in record.attributes(self.schema).items():
+        for name, value in record.to_attributes(self.schema).items():
             # As `typed`, without a call for each attribute.
             kind = "S" if isinstance(value, str) else "B" if isinstance(value, bytes) else "N"
             item[name] = {kind: str(value) if kind == "N" else value}
@@ -249,7 +249,7 @@ def plain(value: object) -> object:
             except (ArithmeticError, TypeError, ValueError):
                 return value
             # An emulator may say more: to write out 1E+999999999 would take all memory.
-            return number if in_range(number) else value
+            return number if is_in_range(number) else value
         if kind in {"S", "B"}:
             return content
     return value

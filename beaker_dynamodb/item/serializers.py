@@ -1,7 +1,7 @@
 """How a cache's values become bytes: pickle, JSON, or an object of the application's own.
 
-Sessions have no part in this: their text is Beaker's. The codec's header says which of these
-wrote a row, and a row of another one is a miss, so a JSON cache never unpickles.
+A session's text is made by Beaker. The codec's header says which serializer wrote a row, and a row
+of another one is a miss, so a JSON cache never unpickles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from beaker_dynamodb.item import codec
 
 @dataclass(frozen=True, slots=True)
 class Serializer:
-    """Turns values into bytes and back; *number* is what the codec's header calls it."""
+    """Turns values into bytes and back; `number` is its number in the codec's header."""
 
     number: int
     dumps: Callable[[Any], bytes] = field(repr=False)
@@ -53,14 +53,14 @@ def get_serializer(option: object, import_object: Callable[..., object]) -> Seri
         option = import_object(option, "serializer", _BUILT_IN)
     dumps, loads = getattr(option, "dumps", None), getattr(option, "loads", None)
     if callable(dumps) and callable(loads):
-        return Serializer(codec.CUSTOM, partial(_dump_checked, dumps), loads)
+        return Serializer(codec.CUSTOM, partial(_dump_bytes, dumps), loads)
     raise OptionError(
         f"option 'serializer' has {shown(option)}; expected pickle, json, or an object with"
         " dumps and loads, or the dotted path of one"
     )
 
 
-def _dump_checked(dumps: Callable[[Any], object], value: Any) -> bytes:
+def _dump_bytes(dumps: Callable[[Any], object], value: Any) -> bytes:
     """Call an application's `dumps`, and check its type: one written for Beaker may return text.
 
     Raises: OptionError.

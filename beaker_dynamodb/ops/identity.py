@@ -41,22 +41,22 @@ def list_keys(word: str, layout: Layout, secret: str | None = None) -> tuple[Key
         )
     if word.startswith(layout.prefix):
         row = _row(word, layout)
-        if layout.sort(row) != "session":
+        if layout.classify(row) != "session":
             raise OptionError("this is the key of another kind of row, not of a session")
         return (row,)
     if _HASHED.fullmatch(word):  # as `sessions list` prints it
-        return _row(layout.prefix + word, layout), layout.session(word)
+        return _row(layout.prefix + word, layout), layout.make_session_key(word)
     if not _SIGNED.fullmatch(word):
-        return (layout.session(word),)
+        return (layout.make_session_key(word),)
     ident = word[_SIGNATURE:]
     if secret is None:
-        return layout.session(word), layout.session(ident)
+        return layout.make_session_key(word), layout.make_session_key(ident)
     if not hmac.compare_digest(sign(ident, secret), word[:_SIGNATURE]):
         raise OptionError(
             "the signature does not match the secret: the cookie is forged, or belongs to another"
             " application or secret; what follows its first 40 characters is the id"
         )
-    return (layout.session(ident),)
+    return (layout.make_session_key(ident),)
 
 
 def sign(ident: str, secret: str) -> str:

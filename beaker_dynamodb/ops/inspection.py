@@ -14,7 +14,7 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, choose_envelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.bounds import copy_bounded
 from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
@@ -87,7 +87,7 @@ def inspect_session(
 
 def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
     """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
-    envelope = plain_envelope(text, max_size)
+    envelope = choose_envelope(text, max_size)
     if isinstance(envelope, PickleEnvelope):
         return "pickle"
     return "opaque" if envelope is None else "json"
@@ -95,9 +95,9 @@ def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "op
 
 def _whole(rows: Rows, head: Record, now: float) -> Record:
     """Join a large value; it may have been rewritten since its row was read."""
-    if not head.pieces:
+    if not head.chunk_count:
         return head
-    if not head.live(now):
+    if not head.is_live(now):
         raise CorruptItem("", "it has expired, and its chunks may be deleted")
     return rows.get(head.key, consistent=True, now=now) or head
 

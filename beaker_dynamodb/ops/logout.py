@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.item.record import Record, make_rev
 from beaker_dynamodb.ops import identity
 from beaker_dynamodb.ops.sessions import (
     Session,
@@ -159,4 +159,4 @@ def _tombstone(rows: Rows, row: ScannedRow) -> Record:
     runtime, expires = rows.runtime, None
     if row.expires is not None:
         expires = max(math.ceil(row.expires), math.ceil(runtime.clock() + rows.options.ttl))
-    return rows.tombstone(row.key, rev_of(runtime.token(), runtime.token()), expires)
+    return rows.tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)

@@ -29,7 +29,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
+from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Record, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops import identity, parallel
 from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
@@ -43,9 +43,9 @@ READ_TIMEOUT: Final = 30.0
 State = Literal["live", "expired", "all"]
 #: What an index can hold, by its type.
 _EXPECTED: Final = {
-    "S": f"a text of at most {MOST_INDEXED:,} bytes",
+    "S": f"a text of at most {MAX_INDEX_KEY:,} bytes",
     "N": "a number of at most 38 digits, as DynamoDB holds them",
-    "B": f"bytes in base64, at most {MOST_INDEXED:,}",
+    "B": f"bytes in base64, at most {MAX_INDEX_KEY:,}",
 }
 
 
@@ -137,7 +137,7 @@ def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Cou
     total = Count()
     for page in parallel.scan_segments(rows.table, ScanQuery("sessions"), segments):
         ours = [row for row in page.rows if row.ours]
-        found = [row.live(now) for row in ours if row.sort == "session"]
+        found = [row.is_live(now) for row in ours if row.sort == "session"]
         total = Count(
             total.live + sum(found),
             total.expired + len(found) - sum(found),
@@ -217,7 +217,7 @@ def find_rows(
 
 def has_value(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
     """Tell whether a row is live at *now*, with this value of a special key."""
-    return row.live(now) and row.promoted.get(name) == value
+    return row.is_live(now) and row.promoted.get(name) == value
 
 
 def _index(rows: Rows, name: str) -> str:
@@ -238,7 +238,7 @@ def _index(rows: Rows, name: str) -> str:
 def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     """Describe a row; why it cannot be read is in the result, and not raised."""
     record, created, error = row.record, None, row.wrong
-    if record is not None and not record.pieces:
+    if record is not None and not record.chunk_count:
         try:
             text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"
             created = read_creation_time(text, rows.options.max_value_size, pickles=pickles)
@@ -246,11 +246,11 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
             error = failure.wrong if isinstance(failure, CorruptItem) else str(failure)
     return Session(
         identity.format_id(row.key, rows.layout),
-        row.live(now),
+        row.is_live(now),
         limit_expiry(row.expires),
         created,
         row.size,
-        record.pieces if record else 0,
+        record.chunk_count if record else 0,
         row.promoted,
         error,
     )

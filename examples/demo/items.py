@@ -27,7 +27,7 @@ _FLAGS: Final = {
     codec.BASE64: "Beaker's base64 decoded",
     codec.COMPRESSED: "compressed",
     codec.ENCRYPTED: "encrypted",
-    codec.PIECES: "split into chunks",
+    codec.CHUNKS: "split into chunks",
 }
 
 
@@ -86,7 +86,9 @@ class ItemReader:
         Raises: the errors of the codec and of the client.
         """
         try:
-            record = self._table.get(self._rows.layout.session(session_id), consistent=True)
+            record = self._table.get(
+                self._rows.layout.make_session_key(session_id), consistent=True
+            )
         except TableMissing:
             return None
         return None if record is None else self._describe(record)
@@ -104,7 +106,7 @@ class ItemReader:
         roles |= {name: name for name in ("data", "rev", "prev")}
         if layout.range_key and key.range is not None:
             values[layout.range_key] = key.range
-        values |= record.attributes(schema)
+        values |= record.to_attributes(schema)
         attributes = tuple(
             ItemAttribute(
                 name, roles.get(name, "plain"), _type_of(value), value, item_size({name: value})

@@ -28,7 +28,7 @@ WORDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EncryptionContext:
     """A site, and the proxy between it and DynamoDB Local."""
 
     url: str
@@ -81,14 +81,14 @@ def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="package")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy, dynamodb_local: str
-) -> Iterator[Place]:
+) -> Iterator[EncryptionContext]:
     """Give the demo, on DynamoDB Local."""
     folder = tmp_path_factory.mktemp("demo")
     with (
         Server(dynamodb_local, Flavor.LOCAL).scratch("browser") as table,
         sites.demo(folder, sites.where(proxy.url, table)) as url,
     ):
-        yield Place(url, proxy)
+        yield EncryptionContext(url, proxy)
 
 
 @pytest.fixture(scope="package", params=["gunicorn", "waitress"])
@@ -97,7 +97,7 @@ def shop(
     tmp_path_factory: pytest.TempPathFactory,
     proxy: FaultProxy,
     dynamodb_local: str,
-) -> Iterator[tuple[Place, Place]]:
+) -> Iterator[tuple[EncryptionContext, EncryptionContext]]:
     """Give two examples, Bottle's and Pyramid's, that share table, cookie and secret."""
     folder, server = tmp_path_factory.mktemp("shop"), request.param
     with (
@@ -105,7 +105,7 @@ def shop(
         sites.site(folder, server, "bottle_app.py", settings(proxy.url, table)) as bottle,
         sites.site(folder, server, "development.ini", settings(proxy.url, table)) as pyramid,
     ):
-        yield Place(bottle, proxy), Place(pyramid, proxy)
+        yield EncryptionContext(bottle, proxy), EncryptionContext(pyramid, proxy)
 
 
 def settings(url: str, table: str) -> dict[str, str]:

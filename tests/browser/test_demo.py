@@ -7,7 +7,7 @@ from threading import Event
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Place
+from tests.browser.conftest import EncryptionContext
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out
 from tests.faults.kinds import Hold, LoseRequest
 
@@ -28,13 +28,15 @@ def visits(page: Page) -> int:
     return int(page.locator(".facts dd").first.inner_text())
 
 
-def hold_save(place: Place, gate: Event) -> None:
+def hold_save(place: EncryptionContext, gate: Event) -> None:
     """Let the next save wait for the gate, and forget what was seen before."""
     place.proxy.clear()
     place.proxy.next(Hold(gate), operation="PutItem")
 
 
-def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(demo: Place, visitor: Visitor) -> None:
+def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(
+    demo: EncryptionContext, visitor: Visitor
+) -> None:
     """One session behind two frameworks: a login, a list and a logout at one hold at the other."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
@@ -50,7 +52,9 @@ def test_who_logs_in_at_bottle_is_logged_in_at_pyramid(demo: Place, visitor: Vis
     knows(page, None)
 
 
-def test_two_tabs_that_change_different_things_keep_both(demo: Place, visitor: Visitor) -> None:
+def test_two_tabs_that_change_different_things_keep_both(
+    demo: EncryptionContext, visitor: Visitor
+) -> None:
     """A form is still being saved while the other tab counts a visit: neither is lost."""
     slow, other = visitor.tab(f"{demo.url}/bottle/"), visitor.tab(f"{demo.url}/pyramid/")
     counted, gate = visits(other), Event()
@@ -68,7 +72,7 @@ def test_two_tabs_that_change_different_things_keep_both(demo: Place, visitor: V
     assert visits(slow) == counted + 1
 
 
-def test_a_logout_outlives_a_slower_tab(demo: Place, visitor: Visitor) -> None:
+def test_a_logout_outlives_a_slower_tab(demo: EncryptionContext, visitor: Visitor) -> None:
     """Who logs out in one tab stays logged out, though the other tab saves later."""
     slow, other = visitor.tab(f"{demo.url}/bottle/"), visitor.tab(f"{demo.url}/pyramid/")
     log_in(other, "Ada")
@@ -87,7 +91,9 @@ def test_a_logout_outlives_a_slower_tab(demo: Place, visitor: Visitor) -> None:
         knows(tab, None)
 
 
-def test_an_outage_of_three_seconds_logs_nobody_out(demo: Place, visitor: Visitor) -> None:
+def test_an_outage_of_three_seconds_logs_nobody_out(
+    demo: EncryptionContext, visitor: Visitor
+) -> None:
     """The page says what happens; when the table answers again, the visitor is still logged in."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
@@ -106,7 +112,7 @@ def test_an_outage_of_three_seconds_logs_nobody_out(demo: Place, visitor: Visito
     visitor.forgive(503)
 
 
-def test_one_lost_answer_logs_nobody_out(demo: Place, visitor: Visitor) -> None:
+def test_one_lost_answer_logs_nobody_out(demo: EncryptionContext, visitor: Visitor) -> None:
     """A load that fails is an error page, though the very next call would have succeeded."""
     page = visitor.tab(f"{demo.url}/bottle/")
     log_in(page, "Ada")
@@ -119,7 +125,7 @@ def test_one_lost_answer_logs_nobody_out(demo: Place, visitor: Visitor) -> None:
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
-    demo: Place, visitor: Visitor
+    demo: EncryptionContext, visitor: Visitor
 ) -> None:
     """HttpOnly and SameSite=Lax; not Secure, for the demo is served on this machine alone."""
     page = visitor.tab(f"{demo.url}/bottle/")
@@ -131,7 +137,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
 
 
 def test_the_calls_that_a_person_sees_are_those_that_dynamodb_got(
-    demo: Place, visitor: Visitor
+    demo: EncryptionContext, visitor: Visitor
 ) -> None:
     """The page names each call of its own request, and says which it made to show the item."""
     page = visitor.tab(f"{demo.url}/bottle/")

@@ -15,15 +15,15 @@ from playwright.sync_api import Page
 
 from tests.browser import sites
 from tests.browser.checks import grave_findings, outside
-from tests.browser.conftest import Place, settings
+from tests.browser.conftest import EncryptionContext, settings
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out, press_to
 from tests.faults.kinds import Hold, LoseRequest
 from tests.proxy import FaultProxy
 
-Shop = tuple[Place, Place]
+Shop = tuple[EncryptionContext, EncryptionContext]
 
 
-def slow_visit(page: Page, place: Place, operation: str) -> Event:
+def slow_visit(page: Page, place: EncryptionContext, operation: str) -> Event:
     """Have a tab visit the page, and its call of that name wait for the gate that is returned."""
     gate = Event()
     place.proxy.clear()

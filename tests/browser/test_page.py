@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.checks import grave_findings, outside, small_targets
-from tests.browser.conftest import Place
+from tests.browser.conftest import EncryptionContext
 from tests.browser.visitor import Visitor, knows, log_in, press_to
 
 STATES = ("stranger", "visitor", "user", "outage")
 
 
-def in_state(state: str, demo: Place, visitor: Visitor) -> Page:
+def in_state(state: str, demo: EncryptionContext, visitor: Visitor) -> Page:
     """Open the demo as each of its states shows it."""
     page = visitor.tab(f"{demo.url}/bottle/" + ("?read=1" if state == "stranger" else ""))
     if state in {"user", "outage"}:
@@ -31,13 +31,13 @@ def in_state(state: str, demo: Place, visitor: Visitor) -> Page:
 
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_serious_in_light_and_dark(
-    demo: Place, visitor: Visitor, state: str
+    demo: EncryptionContext, visitor: Visitor, state: str
 ) -> None:
     """No serious and no critical finding, whatever the page shows."""
     assert grave_findings(in_state(state, demo, visitor)) == []
 
 
-def test_axe_finds_what_is_spoiled(demo: Place, visitor: Visitor) -> None:
+def test_axe_finds_what_is_spoiled(demo: EncryptionContext, visitor: Visitor) -> None:
     """A field without its label and a faint text are found: the check can fail."""
     page = in_state("visitor", demo, visitor)
     page.evaluate("document.querySelector('label').remove()")
@@ -47,7 +47,9 @@ def test_axe_finds_what_is_spoiled(demo: Place, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_page_fits_a_telephone(demo: Place, visit: Callable[..., Visitor], state: str) -> None:
+def test_the_page_fits_a_telephone(
+    demo: EncryptionContext, visit: Callable[..., Visitor], state: str
+) -> None:
     """At 360 pixels nothing sticks out, nothing scrolls sideways, and a finger hits each button."""
     page = in_state(state, demo, visit(width=360, height=740, mobile=True))
 
@@ -55,7 +57,9 @@ def test_the_page_fits_a_telephone(demo: Place, visit: Callable[..., Visitor], s
     assert small_targets(page) == []
 
 
-def test_a_page_that_does_not_fit_is_found(demo: Place, visit: Callable[..., Visitor]) -> None:
+def test_a_page_that_does_not_fit_is_found(
+    demo: EncryptionContext, visit: Callable[..., Visitor]
+) -> None:
     """One line that does not break and one flat button are found: the checks can fail."""
     page = in_state("visitor", demo, visit(width=360, height=740, mobile=True))
     page.evaluate("document.querySelector('.lead').style.whiteSpace = 'nowrap'")
@@ -65,7 +69,7 @@ def test_a_page_that_does_not_fit_is_found(demo: Place, visit: Callable[..., Vis
     assert len(small_targets(page)) == 1
 
 
-def test_the_page_is_used_by_keyboard_alone(demo: Place, visitor: Visitor) -> None:
+def test_the_page_is_used_by_keyboard_alone(demo: EncryptionContext, visitor: Visitor) -> None:
     """Skip the header, log in, shop, change sides and log out, without a mouse."""
     page = visitor.tab(f"{demo.url}/bottle/")
     press_to(page, "link", "Skip to the page")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
-from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
+from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from tests.exchange import Fault
 from tests.faults.kinds import (
@@ -112,7 +112,7 @@ def sealed(**codec: Any) -> Change:
     bomb = base64.b64encode(pickle.dumps(Bomb(), 2))
 
     def change(row: Row) -> Row:
-        place = Place(Key(row["id"]["S"]), row["rev"]["S"], int(row["expires"]["N"]))
+        place = EncryptionContext(Key(row["id"]["S"]), row["rev"]["S"], int(row["expires"]["N"]))
         return {**row, "data": {"B": Codec(**codec).seal(bomb, place)}}
 
     return change
@@ -122,7 +122,7 @@ def sealed(**codec: Any) -> Change:
 FOREIGN: dict[str, Change] = {
     "a later format": flip(0),
     "a flag of a later format": data(lambda old: old[:2] + b"\x80" + old[3:]),
-    "a key that we lack": sealed(kind=SESSION, keys=(bytes(32),), draw=os.urandom),
+    "a key that we lack": sealed(kind=SESSION, keys=(bytes(32),), random_bytes=os.urandom),
 }
 #: Rows that nobody can read any more.
 GARBAGE: dict[str, Change] = {

@@ -29,7 +29,7 @@ def table_at(url: str, name: str, range_key: str | None = None, **more: Any) -> 
 def a_record(table: Table, rev: str = "birth.token", **more: Any) -> Record:
     """Make a row."""
     fields = {"data": b"data", "expires": int(NOW) + 60, **more}
-    return Record(table.layout.session("alice"), rev=rev, **fields)
+    return Record(table.layout.make_session_key("alice"), rev=rev, **fields)
 
 
 def creating(url: str, name: str) -> Table:

@@ -57,7 +57,7 @@ def test_each_call_and_each_save_is_heard(
     heard: list[metering.Event],
 ) -> None:
     """One event a call, with its units; one a save, with its plan and how it ended."""
-    apps.wind(monkeypatch, clock)
+    apps.use_clock(monkeypatch, clock)
     apps.make_table(dynamodb_local, table_name)
     web = apps.at(dynamodb_local, table_name, timeout="600")
 
@@ -78,7 +78,7 @@ def test_saves_that_lose_a_race_are_heard(
     heard: list[metering.Event],
 ) -> None:
     """A merged save, a dropped touch and a save that is left out each say so."""
-    apps.wind(monkeypatch, clock)
+    apps.use_clock(monkeypatch, clock)
     apps.make_table(dynamodb_local, table_name)
     web = apps.at(dynamodb_local, table_name, timeout="600")
 

@@ -81,7 +81,7 @@ def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
     table = table_of(client, range_key)
 
     with contextlib.suppress(DynamoDBBackendError):
-        table.get(table.layout.session("a"), consistent=True)
+        table.get(table.layout.make_session_key("a"), consistent=True)
     with contextlib.suppress(DynamoDBBackendError):
         table.record_of(table.key_of(item), item)
     for found in (pages.query_rows(table, "sess:a"), pages.scan_rows(table, ["sess:a"])):
@@ -95,7 +95,7 @@ def test_what_a_batch_leaves_undone_is_a_list_or_an_error_of_ours(left: Any) -> 
     """A batch that would be repeated for ever, or for nothing, ends."""
     undone = {"UnprocessedKeys": {"sessions": left}, "UnprocessedItems": {"sessions": left}}
     table = table_of(Script(BatchGetItem=undone, BatchWriteItem=undone), None)
-    key = table.layout.session("a")
+    key = table.layout.make_session_key("a")
 
     with contextlib.suppress(DynamoDBBackendError):
         pages.get_many(table, [key], AT_ONCE)

@@ -36,7 +36,7 @@ def test_a_row_comes_back_as_it_was(table: Table) -> None:
     first = table.get(full.key, consistent=True)
     table.put(bare, At("birth.token"))
     second = table.get(full.key, consistent=False)
-    other = table.get(table.layout.session("bob"), consistent=True)
+    other = table.get(table.layout.make_session_key("bob"), consistent=True)
 
     assert (first, second, other) == (full, bare, None)
 

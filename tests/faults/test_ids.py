@@ -20,7 +20,7 @@ from tests.exchange import Body
 from tests.faults.kinds import Duplicate, Rewrite
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while
+from tests.sessions.views import View, contents, log_out, put, put_while, record_saves
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
@@ -116,7 +116,7 @@ def test_26_an_empty_cookie_is_nobodys_session(site: Site, cookie: str) -> None:
     assert site.visit(Browser(cookie), contents).said == {}
     assert site.rows() == []
     row = site.row(site.begun(user="ann")) or {}
-    planted = {**row, "id": {"S": Layout("sess:").session("").hash}}
+    planted = {**row, "id": {"S": Layout("sess:").make_session_key("").hash}}
     site.raw.put_item(TableName=site.table, Item=planted)
     assert site.visit(Browser(cookie), contents).said == {}
 
@@ -186,7 +186,7 @@ def test_33_a_user_whose_request_arrives_twice_notices_nothing(
     site: Site, proxy: FaultProxy, first: bool
 ) -> None:
     """Case 33: a login, a change and a logout are each done once."""
-    user, saves = Browser(f"beaker.session.id={'9' * 32}"), gathered_saves()
+    user, saves = Browser(f"beaker.session.id={'9' * 32}"), record_saves()
     proxy.next(Duplicate(first), times=None)
     behind = site.behind(proxy)
 

@@ -16,7 +16,7 @@ from tests.faults.kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Site
-from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while, wind
+from tests.sessions.views import View, contents, log_out, put, put_while, record_saves, use_clock
 
 HOUR, YEAR = 3600, 365 * 86400
 
@@ -32,7 +32,7 @@ def test_20_users_keep_their_changes_beside_a_server_whose_clock_is_wrong(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, skew: int
 ) -> None:
     """Case 20: both servers find the session, merge it, and log it out for good."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=3 * HOUR)
     user = site.begun(cart=1)
 
@@ -83,7 +83,7 @@ def test_21_a_save_ends_although_the_clock_steps_back(
         site.plant(user, rev={"S": f"{birth}.rival{name}"})
         return name
 
-    wind(monkeypatch, clock, token=token)
+    use_clock(monkeypatch, clock, token=token)
 
     with pytest.raises(Exception, match="another request has changed"):
         site.visit(user, put(cart=2))
@@ -93,7 +93,7 @@ def test_21_a_save_ends_although_the_clock_steps_back(
 
 def test_22_a_session_that_dynamodb_sweeps_under_a_slow_request_leaves_no_stub(site: Site) -> None:
     """Case 22: gone between load and save; nothing is stored again. B/: rows that are not swept."""
-    user, saves = site.begun(user="ann"), gathered_saves()
+    user, saves = site.begun(user="ann"), record_saves()
 
     def swept() -> None:
         site.raw.delete_item(TableName=site.table, Key={"id": {"S": f"sess:{user.id}"}})
@@ -128,7 +128,7 @@ def test_23_an_odd_expiry_never_shows_a_dead_session(
     site: Site, monkeypatch: pytest.MonkeyPatch, expires: object, there: bool
 ) -> None:
     """Case 23: a number says when; no number means never; another type is a corrupt row."""
-    wind(monkeypatch, Clock(NOW))
+    use_clock(monkeypatch, Clock(NOW))
     user = site.begun(user="ann")
     site.plant(user, expires=expires)
 

@@ -10,7 +10,7 @@ from bottle import Bottle, request
 
 
 def page(verb: str) -> dict[str, Any]:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     session = request.environ["beaker.session"]
     if verb == "in":
         session["user"] = request.forms["user"]

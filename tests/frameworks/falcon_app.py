@@ -18,7 +18,7 @@ class Page:
         response.media = {"user": session.get("user"), "basket": session.get("basket", [])}
 
     def on_post(self, request: Request, response: Response, verb: str) -> None:
-        """Do what the path says to the session."""
+        """Change the session as the path says."""
         session = request.env["beaker.session"]
         if verb == "in":
             session["user"] = request.get_media()["user"]

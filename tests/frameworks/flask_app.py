@@ -11,7 +11,7 @@ from flask.sessions import SessionInterface
 
 
 class BeakerSessions(SessionInterface):
-    """Hand Flask the session that the middleware has made; what was touched is saved."""
+    """Gives Flask the session of the middleware, and saves it if it was used."""
 
     def open_session(self, app: Flask, request: Any) -> Any:
         return request.environ["beaker.session"]
@@ -22,7 +22,7 @@ class BeakerSessions(SessionInterface):
 
 
 def page(verb: str) -> Any:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     if verb == "in":
         session["user"] = request.form["user"]
         flash("Welcome")

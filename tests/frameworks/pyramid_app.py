@@ -14,7 +14,7 @@ from beaker_dynamodb import StrictSession
 
 
 def page(request: Any) -> Any:
-    """Do what the path says to the session, and show it; Pyramid asks for the form's token."""
+    """Change the session as the path says, and return it; Pyramid checks the form's token."""
     session, verb = request.session, request.matchdict["verb"]
     if verb == "in":
         session["user"] = request.POST["user"]
@@ -33,12 +33,12 @@ def page(request: Any) -> Any:
 
 
 def main(_: object, **settings: str) -> Any:
-    """Be what the ini file calls; nothing here names Beaker."""
+    """Return the application of the ini file; only that names Beaker."""
     return create_app(settings)
 
 
 def strict_main(_: object, **settings: object) -> Any:
-    """Be what the ini file calls, with a session class that a line of text cannot name."""
+    """Return it with a session class, which a line of text cannot name."""
     settings["session.session_class"] = StrictSession
     return create_app(settings)
 

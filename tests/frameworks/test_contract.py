@@ -1,6 +1,6 @@
-"""What a user of each framework sees: login, change, logout, and an outage that logs nobody out.
+"""Login, change, logout and an outage in each framework.
 
-The applications are as short as their frameworks let them be; what they are asked is the same.
+The applications are as short as possible, and get the same requests.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def test_no_framework_adds_a_call(ada: Visitor, calls: Recorder) -> None:
 def test_an_outage_logs_nobody_out(
     ada: Visitor, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Errors meanwhile, also where the store is back between two loads; then the same login."""
+    """Pages fail meanwhile, also if it ends between two loads; then the login is the same."""
     ada.post("in", user="Ada")
     cookies, tea = dict(ada.web.cookies), {"item": "tea"} | ada.token()
     proxy.cut()
@@ -143,7 +143,7 @@ def test_an_outage_logs_nobody_out(
 
 
 def test_a_change_that_cannot_be_saved_is_an_error(ada: Visitor, proxy: FaultProxy) -> None:
-    """Nobody is told that the tea is in the basket while it is not; the login stays."""
+    """The page does not say that the tea is in the basket; the login is kept."""
     ada.post("in", user="Ada")
     form = {"item": "tea"} | ada.token()
     proxy.next(LoseRequest(), operation="PutItem", times=None)

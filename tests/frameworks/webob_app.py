@@ -12,7 +12,7 @@ from webob.dec import wsgify
 
 @wsgify
 def site(request: Request) -> Response:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     session, verb = request.environ["beaker.session"], request.path_info.strip("/")
     if verb == "in":
         session["user"] = request.POST["user"]

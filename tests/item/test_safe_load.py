@@ -74,8 +74,8 @@ def text_of(values: object, protocol: int = 2) -> str:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_plain_is_read_beside_objects_of_any_class(strange: object, protocol: int) -> None:
-    """Whatever a pickle does to an object happens to a stand-in."""
+def test_plain_values_are_read_beside_objects_of_any_class(strange: object, protocol: int) -> None:
+    """Objects are replaced by a stub, whatever the pickle does to them."""
     found = load_session(
         text_of({"strange": strange, "user": "ann", "n": 5}, protocol), "auto", MOST
     )
@@ -159,7 +159,7 @@ def test_what_is_plain_is_read_as_pickle_reads_it(
 @LAW
 @given(value=SCALARS, protocol=PROTOCOLS)
 def test_a_scalar_is_read_as_pickle_reads_it(value: object, protocol: int) -> None:
-    """What Redis and dbm hold of a session is a pickled text."""
+    """Redis and dbm hold a session as a pickled text."""
     is_plain = type(value) is not bytes or protocol > 2
     assert safe_load(pickle.dumps(value, protocol)) == (value if is_plain else STUB)
 
@@ -193,7 +193,7 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
 
 
 def test_a_dict_in_itself_is_a_stub() -> None:
-    """Nothing that is read is nested, whatever the pickle says."""
+    """Nothing in the result is nested."""
     endless: dict[str, object] = {"user": "ann"}
     endless["self"] = endless
 

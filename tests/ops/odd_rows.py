@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.codec import Codec, Place
+from beaker_dynamodb.item.codec import Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
 
@@ -93,7 +93,7 @@ def _pickled() -> st.SearchStrategy[bytes]:
 
 def sealed(text: bytes) -> bytes:
     """Seal a session's text, as an application of those options does."""
-    return Codec(codec.SESSION).seal(text, Place(Key(""), "", None))
+    return Codec(codec.SESSION).seal(text, EncryptionContext(Key(""), "", None))
 
 
 def _sealed() -> st.SearchStrategy[bytes]:

@@ -99,7 +99,7 @@ class Site:
 
     def key(self, ident: str) -> Key:
         """Key a session's row."""
-        return self.rows.layout.session(ident)
+        return self.rows.layout.make_session_key(ident)
 
     def put(self, **item: dict[str, Any]) -> None:
         """Write a row as it is, behind the application's back."""

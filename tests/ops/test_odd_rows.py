@@ -112,7 +112,7 @@ def test_an_odd_row_can_be_shown_and_deleted(
     code, out, _, _ = command([odd], encoding, *words.split(), *how, "--", key)
 
     event(f"exit code {code}")
-    session = Layout("sess:").sort(Key(key)) == "session" and len(key.encode()) <= MAX_KEY
+    session = Layout("sess:").classify(Key(key)) == "session" and len(key.encode()) <= MAX_KEY
     assert code in ({0, 1} if session else {2})
     if as_json and out:
         strictly(out)

@@ -1,4 +1,4 @@
-"""Rows that this release cannot read: nobody is logged out by a newer one, nothing is unpickled."""
+"""Rows that this release cannot read: no user is logged out by a newer release's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_row_of_a_later_release_logs_nobody_out(
 def test_a_garbage_row_is_replaced_and_never_unpickled(
     change: str, proxy: FaultProxy, table: str
 ) -> None:
-    """A row that never heals becomes a fresh session; one of another kind is none at all."""
+    """A corrupt row is replaced by a new session; a row of another kind counts as missing."""
     session = uuid.uuid4().hex
     web, cookie = apps.at(proxy.url, table), apps.with_cookie(session)
     text = base64.b64encode(pickle.dumps(Bomb(), 2)).decode()

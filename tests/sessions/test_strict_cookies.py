@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beaker_dynamodb.sessions.cookie_header import keep_cookie
-from tests.sessions.visits import KEY, Browser, Site
+from tests.sessions.requests import KEY, Browser, Site
 
 UNPARSABLE = [
     'prefs={"a":1}',

@@ -123,7 +123,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
         return NO
     found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
     output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
-    return 0 if row.live(now) else NO
+    return 0 if row.is_live(now) else NO
 
 
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))

@@ -25,7 +25,11 @@ _LIFE: Final = 300
 def draw_key(rows: Rows, kind: Kind, runtime: Runtime) -> Key:
     """Return a random key under the application's prefix."""
     name = f"doctor-{runtime.token()}"
-    return rows.layout.session(name) if kind == "session" else rows.layout.value(name, "doctor")
+    return (
+        rows.layout.make_session_key(name)
+        if kind == "session"
+        else rows.layout.make_value_key(name, "doctor")
+    )
 
 
 def make_round_trip(rows: Rows, key: Key, runtime: Runtime) -> RoundTrip:
