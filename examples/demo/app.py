@@ -70,7 +70,7 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
 
 
 def _add_defaults(options: Mapping[str, object]) -> dict[str, object]:
-    """Add the endpoint, and what DynamoDB Local needs, so that nobody needs an AWS account."""
+    """Add the endpoint, and what DynamoDB Local needs, so that no AWS account is needed."""
     endpoint = str(options.get("endpoint_url") or embedded.WORD)
     is_local = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
     return {"endpoint_url": endpoint, **(LOCAL_OPTIONS if is_local else {}), **options}
