@@ -26,7 +26,6 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.table import At, Condition, Never, Refusal, Table
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -357,7 +356,7 @@ def rows(
     _require_extras(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
-    client = get_client(Connection.of(options))
+    client = get_client(options)
     serializer = get_serializer(options.serializer)
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None

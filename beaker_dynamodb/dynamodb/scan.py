@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.responses import units
+from beaker_dynamodb.dynamodb.responses import count_units
 from beaker_dynamodb.dynamodb.rows import GRACE
 from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
 from beaker_dynamodb.errors import CorruptItem
@@ -106,7 +106,7 @@ def scan(
         request["Limit"] = min(max(most, _SMALL_PAGE), _LARGEST_PAGE)
     for body in pages.paginate(table, "Scan", request):
         rows = tuple(_sighting(table, item, whole=ask.whole) for item in body.get("Items", ()))
-        yield Page(rows, body.get("ScannedCount", len(rows)), units("Scan", body)[0])
+        yield Page(rows, body.get("ScannedCount", len(rows)), count_units("Scan", body)[0])
 
 
 def by_index(
@@ -160,7 +160,7 @@ def remove_expired(table: Table, key: Key, expires: Decimal) -> Removal:
         "ExpressionAttributeValues": {":e": typed(expires)},
     }
     reply = table.call("DeleteItem", request)
-    return Removal(not reply.refused, units("DeleteItem", reply.body)[1])
+    return Removal(not reply.refused, count_units("DeleteItem", reply.body)[1])
 
 
 def remove_unreadable(table: Table, key: Key, tombstone: Record | None = None) -> Record | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, from_attributes, in_range
@@ -152,7 +152,7 @@ class Table:
             "ExpressionAttributeValues": {":now": {"N": str(int(condition.now))}},
         }
 
-    def call(self, operation: str, request: dict[str, Any]) -> Reply:
+    def call(self, operation: str, request: dict[str, Any]) -> Response:
         """Make one call about this table; a table that nobody has seen yet is created, if it may.
 
         Raises: whatever the client raises.
@@ -160,17 +160,17 @@ class Table:
         if "RequestItems" not in request:  # a batch names its table itself
             request["TableName"] = self.name
         # Before the call: while it is under way another thread may make the table.
-        seen = self.name in self.client.seen
+        known = self.name in self.client.known_tables
         try:
             reply = self.client.call(operation, request, describe_keys=self.layout.describe)
         except TableMissing:
-            if self.create is None or seen:
+            if self.create is None or known:
                 raise
         else:
-            self.client.seen.add(self.name)
+            self.client.known_tables.add(self.name)
             return reply
         self.create()
-        self.client.seen.add(self.name)
+        self.client.known_tables.add(self.name)
         return self.client.call(operation, request, describe_keys=self.layout.describe)
 
     def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:

@@ -136,7 +136,7 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
     )
     target = rows(patient, "session", runtime, create_missing_table)
     # This makes boto3's client, which takes 10 MB. Else each worker thread would make its own.
-    target.table.client.transport()
+    target.table.client.get_transport()
     importer = _Importer(target, timeout, runtime, dry_run=dry_run)
     return _run(reader, importer, workers, runtime)
 

@@ -12,7 +12,6 @@ from typing import Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.provisioning import provision, update
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.diff import Difference, differences
@@ -69,7 +68,7 @@ def create(
     Raises: as `provision.ensure`.
     """
     ought = table_spec(options, features)
-    way = get_client(Connection.of(options))
+    way = get_client(options)
     is_ = provision.ensure(way, ought)
     steps = tuple(update.equip(way, ought, is_, tell))
     asked = (features.recovery is not None, bool(features.tags))
@@ -81,7 +80,7 @@ def create(
 
 def show(options: Options) -> Description | None:
     """Tell all that is known of the table; None if it does not exist."""
-    return update.details(get_client(Connection.of(options)), options.table)
+    return update.details(get_client(options), options.table)
 
 
 def check(options: Options, features: Features = NONE, *, creates: str = "") -> Compared:
@@ -90,7 +89,7 @@ def check(options: Options, features: Features = NONE, *, creates: str = "") -> 
     Args: *creates* is the command that makes it, for the text; written from the options if "".
     """
     ought = table_spec(options, features)
-    is_ = update.details(get_client(Connection.of(options)), options.table)
+    is_ = update.details(get_client(options), options.table)
     if is_ is None:
         wanted = f"a table: `{creates or ought.command(options.region)}`"
         return Compared(None, (Difference("table", "missing", wanted, "error"),))
@@ -112,5 +111,5 @@ def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: st
             done=False,
             message=f"table {options.table!r} has deletion protection; `{unlock}` turns it off",
         )
-    update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
+    update.remove(get_client(options), options.table, tell, provision.OPERATOR)
     return Ended(done=True, message=f"deleted: table {options.table!r}, region {found.region}")

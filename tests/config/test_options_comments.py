@@ -15,8 +15,7 @@ from hypothesis import given, strategies
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE
 from beaker_dynamodb.config.sources import configure, parse
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
@@ -167,7 +166,7 @@ def test_dynamodb_takes_every_attribute_that_we_take(
 ) -> None:
     """As a key and as the attribute of TTL."""
     options = parse({name: value, "table": table_name, "endpoint_url": dynamodb_local}, "session")
-    wanted, client = table_spec(options), Client(Connection.of(options))
+    wanted, client = table_spec(options), get_client(options)
     client.call("CreateTable", wanted.to_create_request())
     told = {"Enabled": True, "AttributeName": options.ttl_attribute}
     client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": told})
@@ -185,7 +184,7 @@ def test_dynamodb_refuses_the_attributes_that_we_refuse_for_their_length(
     for name in ("x" * 256, "\xe9" * 128):
         request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
         request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
-        error = failure(lambda: Client(Connection.of(options)).call("CreateTable", request))
+        error = failure(lambda: get_client(options).call("CreateTable", request))
         assert "ValidationException" in str(error)
 
 

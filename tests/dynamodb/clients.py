@@ -9,7 +9,7 @@ from beaker_dynamodb.dynamodb.client import Client
 
 def client_of(manager: Any) -> Any:
     """Look at the client that a manager uses."""
-    return the_door(manager)._current()
+    return the_door(manager)._get_clients().boto3
 
 
 def the_door(manager: Any) -> Client:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.dynamodb.clients import client_of
@@ -199,8 +200,8 @@ OTHERWISE: Final[dict[str, Any]] = {
 def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) -> None:
     """Managers of other tables share one client; any other connection option parts them."""
     fields = {field.name for field in dataclasses.fields(Connection)}
-    usual = Connection(region="us-east-1", endpoint_url=dynamodb_local)
-    others = [dataclasses.replace(usual, **{name: value}) for name, value in OTHERWISE.items()]
+    options = Options(region="us-east-1", endpoint_url=dynamodb_local)
+    others = [dataclasses.replace(options, **{name: value}) for name, value in OTHERWISE.items()]
 
     one = apps.manager(dynamodb_local, alice, "alice")
     two = apps.manager(dynamodb_local, "another-table", "bob", timeout=600, ttl="1h")
@@ -210,7 +211,7 @@ def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) 
     assert fields == OTHERWISE.keys()
     assert client_of(one) is client_of(two)
     assert clients == {client_of(one)}
-    assert len({id(get_client(connection)) for connection in (usual, *others)}) == len(others) + 1
+    assert len({id(get_client(each)) for each in (options, *others)}) == len(others) + 1
 
 
 made: list[int] = []

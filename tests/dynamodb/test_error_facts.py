@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.dynamodb.responses import make_error, read_failure
 from beaker_dynamodb.errors import CallFacts
 
 
@@ -18,13 +18,13 @@ def test_a_refusal_tells_the_servers_clock() -> None:
         "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": {"date": date}},
     }
 
-    assert failure_of(ClientError(response, "GetItem")).date == date
+    assert read_failure(ClientError(response, "GetItem")).date == date
 
 
 def test_an_address_that_does_not_answer_is_named_without_its_secrets() -> None:
     """Host and port, for the wrong endpoint is the usual reason; no name and no password."""
     error = EndpointConnectionError(endpoint_url="http://me:secret@db.lan:8000/path")
-    failure = failure_of(error)
+    failure = read_failure(error)
 
     assert failure.address == "db.lan:8000"
-    assert "at db.lan:8000" in str(error_of(failure, CallFacts("GetItem"), ""))
+    assert "at db.lan:8000" in str(make_error(failure, CallFacts("GetItem")))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.responses import units
+from beaker_dynamodb.dynamodb.responses import count_units
 from beaker_dynamodb.dynamodb.table import Table, plain
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
@@ -60,7 +60,7 @@ def table_of(client: Script, range_key: str | None) -> Table:
 def test_what_a_call_cost_is_read_from_any_shape(value: Any) -> None:
     """What is no number costs nothing; nothing is raised, for a page would fail over it."""
     for told in (value, [value], {"CapacityUnits": value}, [{"CapacityUnits": value}]):
-        assert sum(units("GetItem", {"ConsumedCapacity": told})) >= 0
+        assert sum(count_units("GetItem", {"ConsumedCapacity": told})) >= 0
 
 
 @LAW

@@ -84,8 +84,8 @@ def test_what_goes_well_needs_no_boto3(
 ) -> None:
     """Reads, writes, deletes, and a condition that does not hold, over one connection."""
     client, by_boto3 = a_client(dynamodb_local), list[object]()
-    monkeypatch.setattr(client._made().client, "_make_api_call", by_boto3.append)
-    monkeypatch.setattr(client._made().spare, "_make_api_call", by_boto3.append)
+    monkeypatch.setattr(client._get_clients().boto3, "_make_api_call", by_boto3.append)
+    monkeypatch.setattr(client._get_clients().fallback, "_make_api_call", by_boto3.append)
     first = client.call("PutItem", create(table, "bob"))
     second = client.call("PutItem", create(table, "bob"))
     found = get(client, table, "bob")
@@ -123,20 +123,20 @@ def test_credentials_are_asked_for_at_every_call(proxy: FaultProxy, table: str) 
             raise KeyError("Expiration")
         return Credentials("testing", "testing", asked[-1]).get_frozen_credentials()
 
-    wire._terminal = dataclasses.replace(wire._terminal, credentials=fresh)
+    wire._config = dataclasses.replace(wire._config, get_credentials=fresh)
     found = [get(client, table, "alice") for _ in range(3)]
 
     assert found == [found[0]] * 3
     assert asked == ["key0", "key1", "key2"]
-    assert wire._signer._derived is not None
-    assert wire._signer._derived.token == "key2"
+    assert wire._signer._key is not None
+    assert wire._signer._key.token == "key2"
 
 
 def test_no_secret_stands_in_a_repr(dynamodb_local: str) -> None:
     """Neither of the wire nor of what the client has handed it."""
     client = a_client(dynamodb_local, aws_access_key_id="AKID", aws_secret_access_key="SECRET")
-    get_frozen = wire_of(client)._terminal.credentials
-    shown = repr(wire_of(client)) + repr(wire_of(client)._terminal) + repr(client._made())
+    get_frozen = wire_of(client)._config.get_credentials
+    shown = repr(wire_of(client)) + repr(wire_of(client)._config) + repr(client._get_clients())
 
     assert get_frozen().access_key == "AKID"
     assert "AKID" not in shown

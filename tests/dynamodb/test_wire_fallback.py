@@ -134,6 +134,6 @@ def test_a_dripping_reply_ends_at_the_deadline(proxy: FaultProxy, table: str) ->
     error = failure(lambda: get(client, table, "alice"))
 
     assert type(error) is Unavailable
-    assert "ReplyTooSlow" in str(error)
+    assert "ResponseTooSlow" in str(error)
     assert proxy.operations == ["GetItem"]
     assert ports(client) == []

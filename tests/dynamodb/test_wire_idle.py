@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
-from beaker_dynamodb.dynamodb.wire.client import MOST_REST
-from beaker_dynamodb.dynamodb.wire.http import Line, Patience
+from beaker_dynamodb.dynamodb.wire.client import MAX_IDLE_SECONDS
+from beaker_dynamodb.dynamodb.wire.http import Deadline, HTTPConnection
 from tests.dynamodb.doubles import in_a_child
 from tests.dynamodb.wire_clients import a_client, get, ports, wire_of
 from tests.proxy import FaultProxy
@@ -52,7 +52,7 @@ def test_a_connection_that_closes_under_a_request_is_handed_over(
     proxy.cut()
     proxy.mend()
     proxy.clear()
-    monkeypatch.setattr(Line, "quiet", True)
+    monkeypatch.setattr(HTTPConnection, "has_pending_data", False)
 
     assert get(client, table, "alice") is not None
     assert proxy.operations == ["GetItem"]
@@ -68,7 +68,7 @@ def test_a_connection_that_rested_too_long_is_not_used_again(
     first = ports(client)
     get(client, table, "alice")
     second = ports(client)
-    wire_of(client)._resting[0].rested -= MOST_REST
+    wire_of(client)._idle[0].idle_since -= MAX_IDLE_SECONDS
     get(client, table, "alice")
 
     assert first == second != ports(client)
@@ -78,15 +78,15 @@ def test_a_connection_that_rested_too_long_is_not_used_again(
 def test_what_a_burst_has_left_is_closed_in_time(dynamodb_local: str, table: str) -> None:
     """Connections that nobody needs any more do not stay open behind the one that serves."""
     client = a_client(dynamodb_local)
-    wire, patience = wire_of(client), Patience(time.monotonic() + 20, 10, 10)
-    lines = [wire._opened(patience) for _ in range(3)]
+    wire, deadline = wire_of(client), Deadline(time.monotonic() + 20, 10, 10)
+    lines = [wire._open(deadline) for _ in range(3)]
     for line in lines:
-        wire._rest(line)
+        wire._keep(line)
     for line in lines[:2]:
-        line.rested -= MOST_REST + 1
+        line.idle_since -= MAX_IDLE_SECONDS + 1
     get(client, table, "alice")
 
-    assert [*wire._resting] == lines[2:]
+    assert [*wire._idle] == lines[2:]
     assert [line._socket.fileno() for line in lines[:2]] == [-1, -1]
 
 
@@ -94,12 +94,12 @@ def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) ->
     """What is above max_pool_connections is closed, the longest rested first."""
     client = a_client(dynamodb_local, max_pool_connections=2)
     wire = wire_of(client)
-    patience = Patience(time.monotonic() + 20, 10, 10)
-    lines = [wire._opened(patience) for _ in range(3)]
+    deadline = Deadline(time.monotonic() + 20, 10, 10)
+    lines = [wire._open(deadline) for _ in range(3)]
     for line in lines:
-        wire._rest(line)
+        wire._keep(line)
 
-    assert [*wire._resting] == lines[1:]
+    assert [*wire._idle] == lines[1:]
     assert lines[0]._socket.fileno() == -1
     assert get(client, table, "alice") is not None
 
@@ -122,7 +122,7 @@ def test_a_child_never_uses_its_parents_connection(dynamodb_local: str, table: s
         request["ReturnConsumedCapacity"] = "TOTAL"
         answers = manager["session"], get(own, table, "alice"), wire.call("GetItem", request)
         used = ports(shared) + ports(own)
-        used += [line._socket.getsockname()[1] for line in wire._resting]
+        used += [line._socket.getsockname()[1] for line in wire._idle]
         return len(answers), len(used), sorted({*used} & {*before})
 
     told = in_a_child(child)
@@ -138,7 +138,7 @@ def test_what_is_forgotten_closes_its_connections(dynamodb_local: str, table: st
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
     client = manager._session.rows.table.client
-    line, wire = wire_of(client)._resting[0], weakref.ref(wire_of(client))
+    line, wire = wire_of(client)._idle[0], weakref.ref(wire_of(client))
     beaker_dynamodb.reset()
     del manager, client
     gc.collect()
@@ -157,21 +157,21 @@ early = wire_of(client)
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from beaker_dynamodb.dynamodb.wire.http import Line, Patience
+from beaker_dynamodb.dynamodb.wire.http import Deadline, HTTPConnection
 
-ask, busy, worst = Line.ask, set(), []
+request, busy, shared = HTTPConnection.request, set(), []
 
-def watched(line, *rest):
-    if line in busy:
-        worst.append(line)
-    busy.add(line)
+def watch(connection, *rest):
+    if connection in busy:
+        shared.append(connection)
+    busy.add(connection)
     gevent.sleep(0)
     try:
-        return ask(line, *rest)
+        return request(connection, *rest)
     finally:
-        busy.discard(line)
+        busy.discard(connection)
 
-Line.ask = watched
+HTTPConnection.request = watch
 for number in range(10):
     put(client, table, f"user{number}", mark={"N": str(number)})
 
@@ -181,7 +181,7 @@ def read(number):
 jobs = [gevent.spawn(read, number) for number in range(10)]
 gevent.joinall(jobs, timeout=60)
 print([job.value == [str(n)] * 10 for n, job in enumerate(jobs)] == [True] * 10)
-print(worst, wire_of(client) is early, len(early._resting) > 1)
+print(shared, wire_of(client) is early, len(early._idle) > 1)
 """
 
 

@@ -26,8 +26,8 @@ told = []
 
 def tell(client):
     put(client, table, "alice")
-    found = client.transport()
-    told.append([found.name, found.why])
+    found = client.get_transport()
+    told.append([found.name, found.reason])
 
 %s
 print(json.dumps(told))
@@ -106,8 +106,10 @@ def test_whoever_begins_to_listen_is_minded_from_the_next_call_on(
 ) -> None:
     """The wire carries calls until then; the client is the same one all along."""
     act, why = case
-    body = f"client = a_client(url, 'auto')\ntell(client)\nboto3_client = client._current()\n{act}"
-    body += "\ntell(client)"
+    body = (
+        "client = a_client(url, 'auto')\ntell(client)\n"
+        f"boto3_client = client._get_clients().boto3\n{act}\ntell(client)"
+    )
 
     before, after = in_a_process(body, dynamodb_local, table)
 
@@ -142,7 +144,7 @@ def test_whoever_listens_from_the_start_is_minded(
     act, why = case
     where = "None" if "ENDPOINT" in act else "url"
     look = f"{act}\nclient = a_client({where}, 'auto')\n"
-    look += "found = client.transport()\ntold.append([found.name, found.why])"
+    look += "found = client.get_transport()\ntold.append([found.name, found.reason])"
 
     ((name, told),) = in_a_process(look, dynamodb_local, table)
 
@@ -152,12 +154,12 @@ def test_whoever_listens_from_the_start_is_minded(
 
 MOCKED: Final = """
 client = a_client(None, "auto")
-client.wire_was = client.transport().name
+client.wire_was = client.get_transport().name
 import moto, socket
 from moto.core import patch_client
 with moto.mock_aws():
-    patch_client(client._current())
-    client._current().create_table(
+    patch_client(client._get_clients().boto3)
+    client._get_clients().boto3.create_table(
         TableName=table, BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])

@@ -183,9 +183,9 @@ def test_certificates_that_boto3_cannot_read_are_none_of_the_wires(
     by_wire = failure(lambda: get(a_client(front.url(), "wire"), "tab", "alice"))
 
     assert (type(by_boto3), str(by_auto)) == (Unavailable, str(by_boto3))
-    assert auto.transport().name == "boto3"
+    assert auto.get_transport().name == "boto3"
     assert type(by_wire) is OptionError
-    for said in (str(by_wire), auto.transport().why):
+    for said in (str(by_wire), auto.get_transport().reason):
         assert f"boto3 cannot read the certificates in {str(bundle)!r}" in said
         assert "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle" in said
         assert ("it is a folder" in said) is bundle.is_dir()
@@ -202,7 +202,7 @@ def test_certificates_of_the_home_folder_are_found(
     client = a_client(front.url(), transport)
 
     assert get(client, table, "alice")["mark"] == {"S": "hers"}
-    assert client.transport().name == transport
+    assert client.get_transport().name == transport
     if transport == "wire":
         assert ports(client)
 

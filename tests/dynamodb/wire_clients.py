@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.wire.client import Wire
+from beaker_dynamodb.dynamodb.wire.client import WireClient
 from tests.servers import REGION
 
 #: A busy machine is no outage.
@@ -19,16 +19,16 @@ def a_client(url: str | None, transport: str = "wire", **options: Any) -> Client
     return Client(Connection(**given))
 
 
-def wire_of(client: Client) -> Wire:
+def wire_of(client: Client) -> WireClient:
     """Look at the wire that a client uses."""
-    wire: Wire | None = client._made().wire
+    wire: WireClient | None = client._get_clients().wire
     assert wire is not None
     return wire
 
 
 def ports(client: Client) -> list[int]:
     """Tell the local ports of the connections that rest."""
-    return [line._socket.getsockname()[1] for line in wire_of(client)._resting]
+    return [line._socket.getsockname()[1] for line in wire_of(client)._idle]
 
 
 def key(name: str) -> dict[str, Any]:

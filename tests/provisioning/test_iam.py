@@ -12,8 +12,7 @@ from moto import mock_aws
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import DATA, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.client import DATA_OPERATIONS, get_client
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import provision, tables
 from beaker_dynamodb.provisioning.features import Features
@@ -105,7 +104,7 @@ def test_an_application_never_reads_the_whole_table() -> None:
     everything = told(range_key="rk", special_keys="u:S", create_table="true")
 
     assert "Scan" not in actions("app", everything)
-    assert not actions("deploy", everything) & DATA
+    assert not actions("deploy", everything) & DATA_OPERATIONS
     assert not actions("operator", everything) & {"PutItem", "BatchWriteItem", "UpdateTimeToLive"}
 
 
@@ -197,9 +196,9 @@ def test_the_rights_to_a_table_are_those_that_are_used(
 ) -> None:
     """What creating a table really calls, and what the policy allows, is the same."""
     options = told(table=table_name, region=REGION, endpoint_url=server.url)
-    make(get_client(Connection.of(options)), table_spec(options))
+    make(get_client(options), table_spec(options))
 
-    assert set(calls.names) == set(actions(role, options)) - DATA
+    assert set(calls.names) == set(actions(role, options)) - DATA_OPERATIONS
 
 
 def test_the_rights_to_features_are_those_that_are_used(

@@ -173,7 +173,7 @@ def _reached(application: Application, client: Client, runtime: Runtime) -> Iter
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, runtime.clock(), local=local)
     yield from credentials.place(who, list_regions(client), own=application.options.endpoint_url)
-    yield from credentials.transport(client.transport())
+    yield from credentials.transport(client.get_transport())
 
 
 def _found(
