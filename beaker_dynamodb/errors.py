@@ -160,7 +160,7 @@ class CallFacts:
             ("attempts", self.attempts),
             ("request", self.request_id),
         )
-        return ", ".join([self.operation, *(f"{name} {value}" for name, value in named if value)])
+        return ", ".join([self.operation, *[f"{name} {value}" for name, value in named if value]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.rows import Rows, rows
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, raise_clean
 from beaker_dynamodb.migration import source
 from beaker_dynamodb.runtime import Runtime, on_reset
 from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
@@ -80,8 +80,7 @@ def _parse_timeout(timeout: object) -> float | None:
     try:
         return None if timeout is None or timeout == "" else parsers.seconds(timeout)
     except parsers.BadValue as error:
-        message = f"Beaker's option 'timeout' is {timeout!r}; expected {error}"
-    raise OptionError(message)
+        raise_clean(OptionError(f"Beaker's option 'timeout' is {timeout!r}; expected {error}"))
 
 
 def _create_table(client: Client, options: Options) -> None:

@@ -41,12 +41,6 @@ _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
 _WORD = re.compile(r"[!-~]+", re.ASCII)
 #: How alike a misspelled name and the right one are, as `difflib` counts it.
 _CLOSE = 0.75
-#: Why a value with a comment behind it is refused, whatever option it is given to.
-COMMENT = (
-    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
-    " after a value: put it on a line of its own"
-)
-_COMMENT = re.compile(r"(?:^|\s)[#;]")
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
 _NAME_BYTES = 255
 _ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
@@ -75,11 +69,6 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     short = {known.removeprefix(shared).lower(): known for known in names}
     near = difflib.get_close_matches(name.removeprefix(shared).lower(), short, n=1, cutoff=_CLOSE)
     return short[near[0]] if near else None
-
-
-def has_comment(value: object) -> bool:
-    """Tell whether a text holds what was meant as a comment: white space, then `#` or `;`."""
-    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
 def text(value: object) -> str:
@@ -132,9 +121,10 @@ def region(value: object) -> str:
 
 def table(value: object) -> str:
     """Read a table's name, or its ARN; what AWS would refuse at each request is refused here."""
+    given = value.strip() if isinstance(value, str) else ""
+    if _TABLE.fullmatch(given):
+        return given
     name = text(value)
-    if _TABLE.fullmatch(name):
-        return name
     if name.startswith("arn:"):
         raise BadValue("an ARN such as 'arn:aws:dynamodb:REGION:ACCOUNT:table/NAME', or a name")
     odd = sorted(set(_NO_NAME.findall(name)))

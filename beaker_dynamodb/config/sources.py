@@ -41,6 +41,13 @@ _FOREIGN = ("session.", "cache.", "beaker.")
 #: Options with the prefix belong to the source backend, which the first option names.
 _MIGRATE_FROM, _SOURCE_PREFIX = "migrate_from", "migrate_from."
 
+#: Why a value that is followed by a comment is refused, whatever option it is given to.
+_COMMENT_REFUSED = (
+    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
+    " after a value: put it on a line of its own"
+)
+_COMMENT = re.compile(r"(?:^|\s)[#;]")
+
 # What a `url` may look like: `dynamodb://REGION/TABLE?option=value`, in place of many options
 _URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
 _SCHEME = "dynamodb"
@@ -142,8 +149,8 @@ def _options_in_url(url: object) -> dict[str, object] | None:
         if parsers.find_nearest(scheme, [_SCHEME]):
             raise OptionError(_URL_EXPECTED)
         return None
-    if parsers.has_comment(url):
-        raise OptionError(f"{_URL_EXPECTED}; {parsers.COMMENT}")
+    if _has_comment(url):
+        raise OptionError(f"{_URL_EXPECTED}; {_COMMENT_REFUSED}")
     region, _, table = path.removeprefix("//").partition("/")
     table = urllib.parse.unquote(table.strip("/"))
     pairs = _url_pairs(query)
@@ -247,21 +254,29 @@ def sift(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]
 
 
 def _cast(name: str, value: object) -> object:
-    """Read one value. Whatever the option, a text with a comment behind it is refused."""
-    row = TABLE.get(name)  # None: another backend's option, which it reads itself
-    wrong, cast = [], value
+    """Return the value that is given for an option, parsed.
+
+    Raises: OptionError, if it cannot be parsed, or is followed by a comment.
+    """
+    row = TABLE.get(name)  # None: an option of the source backend, which parses it itself
+    mistakes, result = [], value
     try:
         if row is not None:
-            cast = row.cast(value)
+            result = row.cast(value)
     except parsers.BadValue as error:
-        wrong.append(f"expected {error}")
-    if parsers.has_comment(value):
-        wrong.append(parsers.COMMENT)
-    if not wrong:
-        return cast
-    secret = row is None or row.secret
-    said = "a value that is not shown here" if secret else shown(value)
-    raise OptionError("; ".join((f"option {shown(name)} has {said}", *wrong)))
+        mistakes.append(f"expected {error}")
+    if _has_comment(value):
+        mistakes.append(_COMMENT_REFUSED)
+    if not mistakes:
+        return result
+    is_secret = row is None or row.secret
+    given = "a value that is not shown here" if is_secret else shown(value)
+    raise OptionError("; ".join((f"option {shown(name)} has {given}", *mistakes)))
+
+
+def _has_comment(value: object) -> bool:
+    """Tell whether a text has white space and then `#` or `;`, which was meant as a comment."""
+    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
 def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[None]:

@@ -40,6 +40,7 @@ from beaker_dynamodb.dynamodb.responses import (
 from beaker_dynamodb.dynamodb.wire.transport import (
     AUTO,
     BOTO3,
+    DEFAULT,
     WIRE,
     WIRE_OPERATIONS,
     Fallback,
@@ -92,7 +93,7 @@ class Clients:
     """
 
     boto3: Any
-    transport: Transport
+    transport: Transport = DEFAULT
     selector: TransportSelector | None = None
     wire: WireClient | None = None
     fallback: Any = None
@@ -232,6 +233,8 @@ class Client:
         if given is None:
             return _create_clients(self.connection)
         client = _resolve_client(given, self._process_id)
+        if option == BOTO3:
+            return Clients(client)
         return Clients(
             client, select_transport(option, ("option 'client' provides a client of its own",))
         )

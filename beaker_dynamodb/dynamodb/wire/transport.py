@@ -65,6 +65,9 @@ class Transport:
     reason: str
 
 
+DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
+
+
 class Fallback(enum.Enum):
     """boto3 must make this call. `MAYBE_SENT`: the wire may have sent it, and it may be applied."""
 
@@ -86,7 +89,7 @@ def select_transport(
     Raises: OptionError, if option `transport` is wire and there is an obstacle.
     """
     if option == BOTO3:
-        return Transport(BOTO3, "option transport = boto3")
+        return DEFAULT
     if option == WIRE:
         if obstacles:
             raise OptionError(
