@@ -39,8 +39,8 @@ def embedded_dynamodb() -> Iterator[str]:
     """
     reset()  # a client from before would talk to whatever it was made for
     embedded.empty()
-    with configure(endpoint_url=embedded.WORD):
-        yield embedded.url()
+    with configure(endpoint_url=embedded.EMBEDDED):
+        yield embedded.get_url()
     reset()
 
 

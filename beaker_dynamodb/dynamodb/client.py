@@ -259,7 +259,7 @@ def _create_clients(connection: Connection) -> Clients:
     """Create low-level boto3 clients from a new session, and the wire if it may make calls."""
     import botocore.config
 
-    local = embedded.url() if connection.endpoint_url == embedded.WORD else None
+    local = embedded.get_url() if connection.endpoint_url == embedded.EMBEDDED else None
     session, user_agent = _create_session(connection, is_embedded=bool(local))
 
     def create_client(attempts: int) -> Any:

@@ -97,18 +97,18 @@ def check_permissions(table: Table, key: Key, *, with_query: bool) -> Iterator[P
 
     Args: *with_query*, whether the application reads all rows of a namespace by a Query.
     """
-    wire_key = table.wire_key(key)
+    format_key = table.format_key(key)
     names = {"#k": table.layout.hash_key}
     condition = {
         "ConditionExpression": "attribute_exists(#k)",
         "ExpressionAttributeNames": names,
     }
-    reads = {"RequestItems": {table.name: {"Keys": [wire_key]}}}
+    reads = {"RequestItems": {table.name: {"Keys": [format_key]}}}
     # A batch takes no condition: it deletes a row that does not exist.
-    writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": wire_key}}]}}
-    yield _check(table, "GetItem", {"Key": wire_key, "ConsistentRead": True})
-    yield _check(table, "PutItem", {"Item": wire_key, **condition})
-    yield _check(table, "DeleteItem", {"Key": wire_key, **condition})
+    writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": format_key}}]}}
+    yield _check(table, "GetItem", {"Key": format_key, "ConsistentRead": True})
+    yield _check(table, "PutItem", {"Item": format_key, **condition})
+    yield _check(table, "DeleteItem", {"Key": format_key, **condition})
     yield _check(table, "BatchGetItem", reads)
     yield _check(table, "BatchWriteItem", writes)
     if with_query:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import At, Refusal
+from beaker_dynamodb.dynamodb.table import At, RefusedWrite
 from beaker_dynamodb.errors import Conflict, CorruptItem
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
@@ -55,7 +55,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     return True
 
 
-def put_marker(old: SessionStore, row: Record) -> Refusal | None:
+def put_marker(old: SessionStore, row: Record) -> RefusedWrite | None:
     """Put a marker over *row*: the session has got another id.
 
     For a load there is no session; a request that is under way with the old id, and saves a

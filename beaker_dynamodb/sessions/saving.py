@@ -14,8 +14,7 @@ from typing import Final
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import Absent, At
-from beaker_dynamodb.dynamodb.table import Refusal as RefusedWrite
+from beaker_dynamodb.dynamodb.table import Absent, At, RefusedWrite
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.decide import (
     Content,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.responses import count_units
-from beaker_dynamodb.dynamodb.table import Table, plain
+from beaker_dynamodb.dynamodb.table import Table, deserialize
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.runtime import Runtime
@@ -67,7 +67,7 @@ def test_what_a_call_cost_is_read_from_any_shape(value: Any) -> None:
 @given(values)
 def test_any_value_is_read(value: Any) -> None:
     """A typed value of another shape is not None: a missing expiry would mean for ever."""
-    assert value or plain(value) is not None
+    assert value or deserialize(value) is not None
 
 
 @pytest.mark.parametrize("range_key", [None, "range"])
@@ -83,7 +83,7 @@ def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
     with contextlib.suppress(DynamoDBBackendError):
         table.get(table.layout.session("a"), consistent=True)
     with contextlib.suppress(DynamoDBBackendError):
-        table.record_of(table.key_of(item), item)
+        table.parse_item(table.parse_key(item), item)
     for found in (pages.query_rows(table, "sess:a"), pages.scan_rows(table, ["sess:a"])):
         with contextlib.suppress(DynamoDBBackendError):
             assert all(isinstance(row.key.hash, str) for row in found)

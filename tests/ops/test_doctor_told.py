@@ -131,10 +131,10 @@ def test_an_embedded_table_is_out_of_reach(
     words = ("-c", ini, "-o", "endpoint_url=embedded")
 
     assert "own process" in seen(capsys, *words, code=0, matter="table")[0][1]
-    monkeypatch.setattr(embedded, "NEEDED", ("no_such_package",))
+    monkeypatch.setattr(embedded, "_MODULES", ("no_such_package",))
     assert "extra 'embedded'" in seen(capsys, *words, code=1, matter="table")[0][1]
     monkeypatch.undo()
-    embedded.url()
+    embedded.get_url()
     assert "does not exist" in seen(capsys, *words, code=1, matter="table")[0][1]
     embedded.stop()
 

@@ -50,7 +50,7 @@ def share_clients_across_processes() -> None:
             renew(client)
 
     def believed(self: Any, key: Any, item: Any) -> Any:
-        claimed = {**item, **self.wire_key(key)}
+        claimed = {**item, **self.format_key(key)}
         return parse(self, key, claimed)
 
     parse: Callable[[Any, Any, Any], Any] = table.Table._parse
