@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE, Options, validate
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, raise_clean, shown
 from beaker_dynamodb.runtime import on_reset
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ def _gather_source_options(
     try:
         hash(tuple(source_options.values()))
     except TypeError:
-        pass
-    else:
-        return own | {"migrate_from_options": tuple(sorted(source_options.items()))}
-    raise OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
+        raise_clean(
+            OptionError("an option of 'migrate_from' is expected as a text, not as a list or dict")
+        )
+    return own | {"migrate_from_options": tuple(sorted(source_options.items()))}
 
 
 def _environment() -> dict[str, object]:
