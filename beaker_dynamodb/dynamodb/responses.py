@@ -27,45 +27,31 @@ from beaker_dynamodb.errors import (
 
 #: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
 _MAX_UNITS: Final = 1_000_000
-#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
-ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
-    "ResourceNotFoundException": TableMissing,
-    "AccessDeniedException": AccessRefused,
-    "ExpiredTokenException": AccessRefused,
-    "UnrecognizedClientException": AccessRefused,
-    "InvalidSignatureException": AccessRefused,
-    "IncompleteSignatureException": AccessRefused,
-    "MissingAuthenticationTokenException": AccessRefused,
-    "InvalidAccessKeyIdException": AccessRefused,
-    "ProvisionedThroughputExceededException": Unavailable,
-    "ThrottlingException": Unavailable,
-    "RequestLimitExceeded": Unavailable,
-    "LimitExceededException": Unavailable,
-    "InternalServerError": Unavailable,
-    "ServiceUnavailable": Unavailable,
-    "ReplicatedWriteConflictException": Unavailable,
-    "TransactionConflictException": Unavailable,
-    "TransactionInProgressException": Unavailable,
+_CODES: Final[Mapping[type[DynamoDBBackendError], str]] = {
+    TableMissing: "ResourceNotFoundException",
+    AccessRefused: (
+        "AccessDeniedException ExpiredTokenException UnrecognizedClientException"
+        " InvalidSignatureException IncompleteSignatureException"
+        " MissingAuthenticationTokenException InvalidAccessKeyIdException"
+    ),
+    Unavailable: (
+        "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
+        " LimitExceededException InternalServerError ServiceUnavailable"
+        " ReplicatedWriteConflictException TransactionConflictException"
+        " TransactionInProgressException"
+    ),
 }
+#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
+ERRORS: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 THROTTLED: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-    }
+    "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
+    " LimitExceededException".split()
 )
 #: After these a new boto3 client is created: what the old one knows of credentials is stale.
 STALE_CREDENTIALS: Final = frozenset(
-    {
-        "ExpiredTokenException",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-    }
+    "ExpiredTokenException UnrecognizedClientException InvalidSignatureException"
+    " MissingAuthenticationTokenException NoCredentialsError PartialCredentialsError"
+    " CredentialRetrievalError".split()
 )
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _BAD_REQUEST: Final = 400
@@ -98,26 +84,14 @@ _HINTS: Final = {
     "ConnectTimeoutError": "no connection in time: a firewall, a missing route?",
 }
 #: The classes of botocore and urllib3 for errors in the environment and in AWS's files.
+#: LocationValueError is urllib3's, for the address of a proxy.
 _CONFIGURATION: Final = frozenset(
-    {
-        "ConfigNotFound",
-        "EndpointProviderError",
-        "InvalidChecksumConfigError",
-        "InvalidConfigError",
-        "InvalidDefaultsMode",
-        "InvalidEndpointConfigurationError",
-        "InvalidEndpointDiscoveryConfigurationError",
-        "InvalidIMDSEndpointError",
-        "InvalidIMDSEndpointModeError",
-        "InvalidProxiesConfigError",
-        "InvalidRetryConfigurationError",
-        "InvalidSTSRegionalEndpointsConfigError",
-        "BaseEndpointResolverError",
-        "LocationValueError",  # urllib3's, of a proxy's address
-        "UnknownCredentialError",
-        "UnknownSignatureVersionError",
-        "UnknownTokenProviderError",
-    }
+    "ConfigNotFound EndpointProviderError InvalidChecksumConfigError InvalidConfigError"
+    " InvalidDefaultsMode InvalidEndpointConfigurationError"
+    " InvalidEndpointDiscoveryConfigurationError InvalidIMDSEndpointError"
+    " InvalidIMDSEndpointModeError InvalidProxiesConfigError InvalidRetryConfigurationError"
+    " InvalidSTSRegionalEndpointsConfigError BaseEndpointResolverError LocationValueError"
+    " UnknownCredentialError UnknownSignatureVersionError UnknownTokenProviderError".split()
 )
 #: The classes that mean such an error if they are raised before any call: an invalid number or
 #: address, a `credential_process` that does not exist or does not print JSON.
