@@ -21,7 +21,7 @@ from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.config.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
-from tests.dynamodb.doubles import failure
+from tests.dynamodb.doubles import catch_error
 
 #: Each option, and a text that it takes.
 TEXTS = {
@@ -35,7 +35,7 @@ NAMES = [(name, comment) for name in (*TABLE, *FOREIGN) for comment in COMMENTS]
 
 def refused(given: dict[str, object], name: str) -> str:
     """Parse options that cannot be used; return what the error says."""
-    error = failure(lambda: parse(given, kind_of(name)))
+    error = catch_error(lambda: parse(given, kind_of(name)))
     assert type(error) is OptionError
     return str(error)
 
@@ -184,7 +184,7 @@ def test_dynamodb_refuses_the_attributes_that_we_refuse_for_their_length(
     for name in ("x" * 256, "\xe9" * 128):
         request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
         request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
-        error = failure(lambda: get_client(options).call("CreateTable", request))
+        error = catch_error(lambda: get_client(options).call("CreateTable", request))
         assert "ValidationException" in str(error)
 
 

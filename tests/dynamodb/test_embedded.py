@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.dynamodb import embedded
-from tests.dynamodb.doubles import in_a_child
+from tests.dynamodb.doubles import run_in_child
 from tests.servers import answers
 from tests.sessions import apps
 
@@ -88,7 +88,7 @@ def test_a_forked_child_has_a_server_of_its_own(table_name: str) -> None:
         apps.manager("embedded", table_name, "bob")["session"] = "text of the child"
         return embedded.get_url(), apps.manager("embedded", table_name, "bob")["session"]
 
-    there, found = in_a_child(child)
+    there, found = run_in_child(child)
 
     assert there != here
     assert found == "text of the child"

@@ -12,8 +12,8 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import client as client_module
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.wire.transport import Transport, find_obstacles, select_transport
-from tests.dynamodb.doubles import failure
-from tests.dynamodb.wire_clients import a_client, put
+from tests.dynamodb.doubles import catch_error
+from tests.dynamodb.wire_clients import create_client, put_item
 from tests.servers import Flavor, Server
 from tests.sessions import apps
 
@@ -79,8 +79,8 @@ def test_each_obstacle_is_found(
         monkeypatch.setenv(name, value)
     given = {"url": options.pop("endpoint_url", "http://127.0.0.1:9"), **options}
 
-    refused = failure(lambda: a_client(**given).call("GetItem", {"TableName": "t"}))
-    transport = a_client(transport="auto", **given).get_transport()
+    refused = catch_error(lambda: create_client(**given).call("GetItem", {"TableName": "t"}))
+    transport = create_client(transport="auto", **given).get_transport()
 
     assert type(refused) is OptionError
     assert obstacle in str(refused)
@@ -95,16 +95,18 @@ def test_a_proxy_that_is_not_used_for_the_endpoint_is_no_obstacle(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    assert a_client("http://127.0.0.1:9").get_transport().name == "wire"
+    assert create_client("http://127.0.0.1:9").get_transport().name == "wire"
 
 
 def test_a_client_of_the_application_is_used_as_it_is(dynamodb_local: str, table_name: str) -> None:
     """`auto` calls it. `wire` contradicts it, and is refused."""
     apps.make_table(dynamodb_local, table_name)
     boto3_client = Server(dynamodb_local, Flavor.LOCAL).client()
-    client = a_client(dynamodb_local, "auto", client=boto3_client)
-    put(client, table_name, "alice")
-    refused = failure(lambda: a_client(dynamodb_local, "wire", client=boto3_client).get_transport())
+    client = create_client(dynamodb_local, "auto", client=boto3_client)
+    put_item(client, table_name, "alice")
+    refused = catch_error(
+        lambda: create_client(dynamodb_local, "wire", client=boto3_client).get_transport()
+    )
 
     reason = "option 'client' provides a client of its own"
     assert client.get_transport() == Transport("boto3", reason)
@@ -114,18 +116,18 @@ def test_a_client_of_the_application_is_used_as_it_is(dynamodb_local: str, table
 
 def test_only_auto_avoids_bypassing_what_listens(dynamodb_local: str, table_name: str) -> None:
     """The process of the tests has imported moto, which registers a handler in each client."""
-    transport = a_client(dynamodb_local, "auto").get_transport()
+    transport = create_client(dynamodb_local, "auto").get_transport()
 
     assert transport.name == "boto3"
     assert "moto" in transport.reason
-    assert a_client(dynamodb_local, "wire").get_transport().name == "wire"
+    assert create_client(dynamodb_local, "wire").get_transport().name == "wire"
 
 
 def test_auto_uses_boto3_with_an_unknown_version_of_botocore(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """If its private attributes are missing, nothing is known of who listens or of a proxy."""
-    client = a_client("http://127.0.0.1:9", "auto")
+    client = create_client("http://127.0.0.1:9", "auto")
     boto3_client = client._get_clients().boto3
     monkeypatch.delattr(boto3_client.meta.events, "_emitter")
     transport = client.get_transport()

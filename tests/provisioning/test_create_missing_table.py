@@ -10,8 +10,8 @@ import pytest
 from beaker_dynamodb import TableMissing
 from beaker_dynamodb.dynamodb.table import Absent
 from beaker_dynamodb.item.keys import Key
-from tests.dynamodb.doubles import failure
-from tests.dynamodb.rows import NOW, a_record, creating
+from tests.dynamodb.doubles import catch_error
+from tests.dynamodb.rows import NOW, make_record, open_creating_table
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Server
@@ -23,12 +23,12 @@ def test_a_table_is_made_where_a_call_finds_none(
     server: Server, table_name: str, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first call makes the table, with TTL on, and says so; no later one asks for it."""
-    table = creating(server.url, table_name)
+    table = open_creating_table(server.url, table_name)
 
     found = table.get(Key("sess:alice"), consistent=True)
     made = calls.names
     calls.clear()
-    table.put(a_record(table), Absent(NOW))
+    table.put(make_record(table), Absent(NOW))
 
     client = server.client()
     expiry = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
@@ -49,12 +49,12 @@ def test_a_table_that_was_deleted_does_not_come_back(
     calls_before: int, server: Server, table_name: str
 ) -> None:
     """A table deleted for a restore is not made anew, and empty, by a process that had seen it."""
-    table = creating(server.url, table_name)
+    table = open_creating_table(server.url, table_name)
     for _ in range(calls_before):
         table.get(Key("sess:alice"), consistent=True)
     server.client().delete_table(TableName=table_name)
 
-    error = failure(lambda: table.get(Key("sess:alice"), consistent=True))
+    error = catch_error(lambda: table.get(Key("sess:alice"), consistent=True))
 
     assert type(error) is TableMissing
 
@@ -63,11 +63,11 @@ def test_a_thread_that_is_told_late_of_a_missing_table_goes_on(
     proxy: FaultProxy, table_name: str
 ) -> None:
     """Its call left before there was a table; when "no such table" comes, another has made it."""
-    table = creating(proxy.url, table_name)
-    bob = replace(a_record(table), key=Key("sess:bob"))
+    table = open_creating_table(proxy.url, table_name)
+    bob = replace(make_record(table), key=Key("sess:bob"))
     proxy.next(Between(lambda: table.put(bob, Absent(NOW))), operation="PutItem")
 
-    assert table.put(a_record(table), Absent(NOW)) is None
+    assert table.put(make_record(table), Absent(NOW)) is None
     assert table.get(Key("sess:alice"), consistent=True) is not None
     assert table.get(Key("sess:bob"), consistent=True) is not None
 
@@ -78,9 +78,9 @@ def test_two_workers_make_one_table(dynamodb_local: str, table_name: str) -> Non
     found: list[object] = []
 
     def work(number: int) -> None:
-        table = creating(dynamodb_local, table_name)
+        table = open_creating_table(dynamodb_local, table_name)
         make = table.create
-        record = replace(a_record(table), key=Key(f"sess:{number}"))
+        record = replace(make_record(table), key=Key(f"sess:{number}"))
 
         def when_all_have_found_none() -> None:
             together.wait(20)
@@ -108,7 +108,7 @@ def test_without_create_table_the_error_names_the_command(
     """Under `create_table = false` a missing table is an error that says what to run."""
     manager = apps.manager(dynamodb_local, table_name, "alice", create_table="false")
 
-    for error in (failure(lambda: manager["session"]),) * 2:
+    for error in (catch_error(lambda: manager["session"]),) * 2:
         assert type(error) is TableMissing
         assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
         assert "its ini file (-c)" in str(error)  # without them it would be another table
