@@ -17,7 +17,7 @@ from beaker_dynamodb import Conflict, DynamoDBNamespaceManager
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
 from beaker_dynamodb.item.keys import Key
 from tests.exchange import Fault
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,

@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.dynamodb.clients import get_boto3_client
 from tests.dynamodb.doubles import catch_error, walk_chain
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 

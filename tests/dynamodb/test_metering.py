@@ -11,7 +11,7 @@ import pytest
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import metering
 from tests.dynamodb.doubles import catch_error
-from tests.faults.kinds import HTML, LoseRequest, aws_error
+from tests.faults.fault_kinds import HTML, LoseRequest, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions import apps

@@ -25,7 +25,7 @@ from beaker_dynamodb import (
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.dynamodb.doubles import FAULTS, catch_error, walk_chain
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 

@@ -19,7 +19,7 @@ from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.runtime import Runtime
 from tests.dynamodb.rows import SCHEMA
 from tests.dynamodb.scripted_client import Script
-from tests.faults.kinds import Rewrite
+from tests.faults.fault_kinds import Rewrite
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Site
 from tests.sessions.views import put

@@ -13,7 +13,7 @@ from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Table
 from beaker_dynamodb.item.keys import Key
 from tests.dynamodb.doubles import catch_error
 from tests.dynamodb.rows import NOW, make_record, open_creating_table, open_table
-from tests.faults.kinds import Rewrite, aws_error
+from tests.faults.fault_kinds import Rewrite, aws_error
 from tests.proxy import FaultProxy
 from tests.servers import Server
 from tests.sessions import apps

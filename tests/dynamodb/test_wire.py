@@ -24,7 +24,7 @@ from tests.dynamodb.wire_clients import (
     make_key,
     put_item,
 )
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.proxy import FaultProxy
 
 WORDS: Final = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -16,7 +16,7 @@ from tests.dynamodb.wire_clients import (
     make_key,
 )
 from tests.exchange import Exchange, Fault, Reply
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.exchange import Exchange
-from tests.faults.kinds import LoseReply, LoseRequest, ResetMidReply
+from tests.faults.fault_kinds import LoseReply, LoseRequest, ResetMidReply
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 

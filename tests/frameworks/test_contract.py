@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests.dynamodb.doubles import ONCE
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server

@@ -17,7 +17,7 @@ from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.identity import sign
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
 from tests.proxy import FaultProxy

@@ -31,7 +31,7 @@ from tests.dynamodb.doubles import (
     fail_save,
     raise_from,
 )
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 from tests.sessions import apps
