@@ -111,7 +111,7 @@ _KEY_TYPE: Final = re.compile(r"Type mismatch for key (\w+) expected: (\w) actua
 class Failure:
     """A foreign exception, reduced to what may leave the client.
 
-    `item` is the stored item that refused a condition. `schema` says what AWS told of the table's
+    `item` is the stored item that refused a condition. `schema` is what AWS says of the table's
     keys. `names` are the names of the exception's classes. `is_retryable`: a repetition may
     succeed, and botocore does not repeat this one. `before_call`: no call was sent yet.
     """

@@ -85,7 +85,7 @@ class ResetMidReply:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Half of the body is sent. `crc`: with the checksum of the whole. `honest`: with its own length.
+    """Half of the body is sent. `crc`: with the checksum of the whole. `honest`: with its length.
 
     Otherwise the length is that of the whole, and the connection is closed.
     """

@@ -130,7 +130,7 @@ def test_5_to_9_a_user_notices_nothing_when_it_happens_once(
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=[*PASSING])
 def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
-    site: Site, proxy: FaultProxy, fault: Fault, naps: list[float]
+    site: Site, proxy: FaultProxy, fault: Fault, pauses: list[float]
 ) -> None:
     """Always: Unavailable at load, one of our errors at save, and never a new session."""
     user = site.begun(user="ann")
@@ -145,7 +145,7 @@ def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
         site.behind(proxy).visit(user, put(cart=1))
     assert user.cookie == cookie
     assert site.found(user)["user"] == "ann"
-    assert sum(naps) < 10
+    assert sum(pauses) < 10
 
 
 def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
@@ -165,7 +165,7 @@ def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
 
 @pytest.mark.parametrize("burst", [1, 3])
 def test_9_a_short_burst_of_errors_is_retried(
-    site: Site, proxy: FaultProxy, naps: list[float], burst: int, carried: str
+    site: Site, proxy: FaultProxy, pauses: list[float], burst: int, carried: str
 ) -> None:
     """Case 9: as often as the option allows. After an attempt of the wire boto3 does not sleep."""
     user = site.begun(cart=1)
@@ -174,7 +174,7 @@ def test_9_a_short_burst_of_errors_is_retried(
     site.behind(proxy, max_attempts=burst + 2).visit(user, contents)
 
     assert proxy.operations == ["GetItem"] * (burst + 1)
-    assert len(naps) == burst - (carried == "wire")
+    assert len(pauses) == burst - (carried == "wire")
 
 
 @pytest.mark.parametrize("item", [{}, {"Item": {"id": {"S": "sess:other"}}}], ids=["bare", "item"])

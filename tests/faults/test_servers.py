@@ -27,42 +27,42 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[DynamoDBLocal]:
+def own_server(tmp_path: Path) -> Iterator[DynamoDBLocal]:
     """Start a server that the test can stop and kill. It keeps its tables in a file."""
     with DynamoDBLocal(data=tmp_path) as started:
         yield started
 
 
 def test_13_a_save_that_is_applied_late_overwrites_nothing(
-    server: DynamoDBLocal, table_name: str
+    own_server: DynamoDBLocal, table_name: str
 ) -> None:
     """Case 13, SIGSTOP and SIGCONT: Unavailable, and the newer change is kept."""
-    site = Site.made(server.url, table_name)
+    site = Site.made(own_server.url, table_name)
     user, new_client = site.begun(cart=1), use_new_client(site, read_timeout=1)
     new_client.visit(user, contents)
 
     with pytest.raises(Unavailable):
-        new_client.visit(user, put_while(server.pause, cart=2, ghost=True))
-    server.resume()
+        new_client.visit(user, put_while(own_server.pause, cart=2, ghost=True))
+    own_server.resume()
     site.visit(user, put(cart=3))
 
     assert site.found(user)["cart"] == 3
 
 
 def test_14_users_stay_logged_in_when_the_server_is_killed_and_comes_back(
-    server: DynamoDBLocal, table_name: str
+    own_server: DynamoDBLocal, table_name: str
 ) -> None:
     """Case 14, SIGKILL, with tables in a file: acknowledged changes are there."""
-    site = Site.made(server.url, table_name)
+    site = Site.made(own_server.url, table_name)
     shop = use_new_client(site, max_attempts=3)
     users = [Browser() for _ in range(5)]
     for number, user in enumerate(users):
         shop.visit(user, put(number=number))
 
-    server.kill()
+    own_server.kill()
     with pytest.raises(Unavailable):
         shop.visit(users[0], contents)
-    server.start()
+    own_server.start()
 
     assert [shop.visit(user, contents).said for user in users] == [{"number": n} for n in range(5)]
 

@@ -106,8 +106,8 @@ def test_who_asks_what_carries_a_call_is_told_of_the_mistake(
         Client(Connection(region="eu-west-1")).get_transport()
 
 
-def test_a_value_error_of_a_reply_is_no_mistake_of_the_options() -> None:
-    """Once a client is made, what fails is a call: a server's garbage raises a ValueError, too."""
+def test_a_value_error_during_a_call_is_an_outage_and_not_an_option_error() -> None:
+    """A garbled response raises one, too. Before a call it means a wrong option."""
     call = CallFacts("GetItem")
     sent, making = (read_failure(ValueError("x"), before_call=making) for making in (False, True))
 
