@@ -13,7 +13,7 @@ from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import OptionError, raise_clean
 from beaker_dynamodb.migration import source
 from beaker_dynamodb.runtime import Runtime, on_reset
@@ -71,7 +71,7 @@ def _build(
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
     if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
         source.validate_source(options.migrate_from, dict(options.migrate_from_options))
-    found = rows(options, kind, runtime, _create_table)
+    found = build_rows(options, kind, runtime, _create_table)
     return SessionSettings.of(found, seconds) if is_session else (found, seconds)
 
 

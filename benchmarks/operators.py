@@ -27,7 +27,7 @@ from beaker.util import JsonSerializer, PickleSerializer, encoded_path
 
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import typed
+from beaker_dynamodb.dynamodb.table import serialize
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.provisioning.spec import table_spec
@@ -75,9 +75,9 @@ def items(of: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
         user = {"userId": str(number % 5000)}
         key = of.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
         blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
-        record = of.sealed(blank, base64.b64encode(by.dumps(values)))
+        record = of.seal(blank, base64.b64encode(by.dumps(values)))
         found = record.to_attributes(of.schema).items()
-        yield {name: typed(value) for name, value in found} | of.table.wire_key(key)
+        yield {name: serialize(value) for name, value in found} | of.table.format_key(key)
 
 
 def fill(of: Rows, rows: int) -> None:

@@ -198,7 +198,7 @@ class CacheStore:
             return
         record = self._new_record(key, expiretime)
         try:
-            self.rows.replace(self.rows.sealed(record, data))
+            self.rows.replace(self.rows.seal(record, data))
         except Unavailable as error:
             if not self._bypass:
                 raise

@@ -42,12 +42,6 @@ _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
 _WORD = re.compile(r"[!-~]+", re.ASCII)
 #: The least ratio of `difflib` between a misspelled name and the one that is suggested.
 _CLOSE = 0.75
-#: Why a value that is followed by a comment is refused, whatever the option.
-COMMENT = (
-    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
-    " after a value: put it on a line of its own"
-)
-_COMMENT = re.compile(r"(?:^|\s)[#;]")
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
 _NAME_BYTES = 255
 _ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
@@ -76,11 +70,6 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     short = {known.removeprefix(shared).lower(): known for known in names}
     near = difflib.get_close_matches(name.removeprefix(shared).lower(), short, n=1, cutoff=_CLOSE)
     return short[near[0]] if near else None
-
-
-def has_comment(value: object) -> bool:
-    """Return whether a text contains what was meant as a comment: white space, then `#` or `;`."""
-    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
 def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
@@ -158,9 +147,10 @@ def parse_region(value: object) -> str:
 
 def parse_table(value: object) -> str:
     """Return a table's name or ARN that AWS accepts."""
+    given = value.strip() if isinstance(value, str) else ""
+    if _TABLE.fullmatch(given):
+        return given
     name = parse_text(value)
-    if _TABLE.fullmatch(name):
-        return name
     if name.startswith("arn:"):
         raise BadValue("an ARN such as 'arn:aws:dynamodb:REGION:ACCOUNT:table/NAME', or a name")
     odd = sorted(set(_NOT_IN_TABLE.findall(name)))

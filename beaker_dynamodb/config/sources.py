@@ -43,6 +43,13 @@ _PREFIXES = ("session.", "cache.", "beaker.")
 #: The option that names the source backend, and the prefix of that backend's own options.
 _MIGRATE_FROM, _SOURCE_PREFIX = "migrate_from", "migrate_from."
 
+#: Why a value that is followed by a comment is refused, whatever option it is given to.
+_COMMENT_REFUSED = (
+    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
+    " after a value: put it on a line of its own"
+)
+_COMMENT = re.compile(r"(?:^|\s)[#;]")
+
 _URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
 _SCHEME = "dynamodb"
 _URL_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
@@ -143,8 +150,8 @@ def _parse_url(url: object) -> dict[str, object] | None:
         if parsers.find_nearest(scheme, [_SCHEME]):
             raise OptionError(_URL_EXPECTED)
         return None
-    if parsers.has_comment(url):
-        raise OptionError(f"{_URL_EXPECTED}; {parsers.COMMENT}")
+    if _has_comment(url):
+        raise OptionError(f"{_URL_EXPECTED}; {_COMMENT_REFUSED}")
     region, _, table = path.removeprefix("//").partition("/")
     table = urllib.parse.unquote(table.strip("/"))
     pairs = _parse_query(query)
@@ -256,13 +263,18 @@ def _parse_value(name: str, value: object) -> object:
             parsed = row.parser(value)
     except parsers.BadValue as error:
         reasons.append(f"expected {error}")
-    if parsers.has_comment(value):
-        reasons.append(parsers.COMMENT)
+    if _has_comment(value):
+        reasons.append(_COMMENT_REFUSED)
     if not reasons:
         return parsed
     is_secret = row is None or row.secret
     text = "a value that is not shown here" if is_secret else shown(value)
     raise OptionError("; ".join((f"option {shown(name)} has {text}", *reasons)))
+
+
+def _has_comment(value: object) -> bool:
+    """Return whether a text contains what was meant as a comment: white space, then `#` or `;`."""
+    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
 def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[None]:

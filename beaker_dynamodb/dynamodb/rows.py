@@ -1,4 +1,4 @@
-"""Values of any size as rows of a table: sealed, written on a condition, read whole, deleted.
+"""Values of any size as rows of a table: seals, writes, reads and deletes them.
 
 One `Rows` serves all requests of a process that have the same options. A value that is too large
 for one row is split into chunks. Three rules keep every reader right:
@@ -6,8 +6,8 @@ for one row is split into chunks. Three rules keep every reader right:
 * Chunks are written first, under the new revision; then the manifest, the row that names them.
   So the manifest is the commit, and a reader sees the old value whole or the new one whole.
 * The chunks of a replaced manifest are deleted afterwards. If that fails, they expire.
-* No manifest is written over a row that nobody has looked at: a delayed request could put it
-  over chunks that have been deleted by then.
+* No manifest is written over a row that was not read before: a delayed request could write it
+  again after its chunks have been deleted.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.table import At, Condition, Never, Refusal, Table
+from beaker_dynamodb.dynamodb.table import At, Condition, Never, RefusedWrite, Table
 from beaker_dynamodb.errors import (
     CallFacts,
     CorruptItem,
@@ -47,14 +46,15 @@ from beaker_dynamodb.runtime import REAL, Runtime
 
 log: Final = logging.getLogger(__name__)
 
-#: How often a manifest that is replaced while its chunks are read is followed.
-MOVES: Final = 3
-#: Bytes of data that fit into a row whatever its key and promoted attributes are.
-SMALL: Final = 64 * 1024
-#: Chunks outlive their manifest by a day, so that none is gone while the manifest can be read.
-GRACE: Final = 86400
+#: How many manifests are read if each is replaced while its chunks are read.
+MAX_MANIFESTS: Final = 3
+#: Bytes of data that fit into a row, whatever its key and promoted attributes are.
+SMALL_DATA: Final = 64 * 1024
+#: Seconds by which chunks outlive their manifest, so that none is missing while it can be read.
+CHUNK_GRACE: Final = 86400
 
-#: Creates the table of these options by that client. It is handed in, for it is not a request's.
+#: Creates the table of these options by that client. The factory passes it in: requests must not
+#: import provisioning.
 CreateTable: TypeAlias = Callable[[Client, Options], object]
 
 
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a manager hands to Beaker: the value, and when its row expires (epoch seconds)."""
+    """What a manager returns to Beaker: the value, and when its row expires (epoch seconds)."""
 
     value: Any = dataclasses.field(repr=False)
     expires: float | None = None
@@ -76,7 +76,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one set of options. *layout* makes their keys, *codec* seals and opens them."""
+    """The rows of one set of options. `layout` makes their keys, `codec` seals and opens them."""
 
     options: Options
     layout: Layout
@@ -91,15 +91,15 @@ class Rows:
     def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
         """Read a live row and open it; None if there is none, or if it has expired at *now*.
 
-        A row that does not decode is read once more, consistently: the first reply may have been
-        garbled on its way.
+        A row that does not decode is read once more, consistently: the first response may have
+        been garbled on its way.
 
         Raises: CorruptItem, UnknownFormat, ItemTooLarge; what the client raises.
         """
         try:
             return self._read(key, now, consistent=consistent)
         except CorruptItem:
-            pass  # the second look is outside, so that its error has no context
+            pass  # the second read is outside, so that its error has no context
         return self._read(key, now, consistent=True)
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
@@ -129,7 +129,7 @@ class Rows:
     def _get_large(self, manifest: Record, now: float) -> Record | None:
         """Read the chunks that *manifest* names; again if it was replaced meanwhile."""
         key, current = manifest.key, manifest
-        for _ in range(MOVES):
+        for _ in range(MAX_MANIFESTS):
             if current.chunk_count > self.schema.max_chunks:  # a forged one, perhaps
                 size = (current.chunk_count - 1) * chunks.MAX_ROW_DATA
                 raise ItemTooLarge(size, self.options.max_value_size, item=digest(key.hash))
@@ -159,23 +159,25 @@ class Rows:
 
     # Writing
 
-    def sealed(self, record: Record, value: bytes) -> Record:
-        """Seal *value* into *record*.
+    def seal(self, record: Record, value: bytes) -> Record:
+        """Return *record* with *value*, sealed.
 
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
         return record.with_data(self.codec.seal(value, context))
 
-    def tombstone(self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE) -> Record:
-        """Make the row that says that a session was deleted, or (`ROTATED`) got another id."""
+    def make_tombstone(
+        self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE
+    ) -> Record:
+        """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
         sealer = dataclasses.replace(self.codec, kind=kind)
         data = sealer.seal(b"", EncryptionContext(key, rev, expires))
         return Record(key, data, rev, (), expires)
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
-    ) -> Record | Refusal:
+    ) -> Record | RefusedWrite:
         """Seal *value* into *record* and put it; arguments and result as `put`.
 
         Raises: ItemTooLarge; what the client raises.
@@ -183,7 +185,9 @@ class Rows:
         context = EncryptionContext(record.key, record.rev, record.expires)
         return self.put(record.with_data(self.codec.seal(value, context)), condition, old)
 
-    def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
+    def put(
+        self, record: Record, condition: Condition, old: Record | None
+    ) -> Record | RefusedWrite:
         """Write a sealed record if *condition* holds; return the row as written, or a refusal.
 
         Args: *old* is the row that the condition names; its chunks are deleted.
@@ -208,9 +212,9 @@ class Rows:
     def replace(self, record: Record) -> None:
         """Write a sealed record whatever is stored under its key.
 
-        A large one is put on condition of the row that was read just before, at the price of that
-        read (see the module's third rule). If another writer was faster, its value stays: ours
-        counts as the one that came just before.
+        A large one is put on condition of the row that was read just before, which costs one read
+        (see the module's third rule). If another writer was faster, its value stays, as if it had
+        come just after ours.
 
         Raises: ItemTooLarge; what the client raises.
         """
@@ -223,7 +227,7 @@ class Rows:
         stored = refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev)
         self._delete_chunks(old if stored else manifest)
 
-    def delete(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
+    def delete(self, key: Key, condition: Condition, old: Record | None) -> RefusedWrite | None:
         """Delete a row and the chunks of *old* if *condition* holds; None means that it is gone."""
         refusal = self.table.delete(key, condition)
         if refusal is None:
@@ -244,7 +248,7 @@ class Rows:
     # Chunks
 
     def _fits_in_a_row(self, record: Record) -> bool:
-        if len(record.data) <= SMALL and record.name is None:
+        if len(record.data) <= SMALL_DATA and record.name is None:
             return True
         room = chunks.compute_max_data(record.count_other_bytes(self.schema))
         if room <= 0:
@@ -253,12 +257,12 @@ class Rows:
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
-        if len(record.data) <= SMALL and record.name is None and not record.chunk_count:
+        if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
             return record
         if self._fits_in_a_row(record):
             return record.with_data(record.data, 0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)
-        expires = None if record.expires is None else record.expires + GRACE
+        expires = None if record.expires is None else record.expires + CHUNK_GRACE
         for number, chunk in enumerate(parts):
             key = self.layout.make_chunk_key(record.key, record.rev, number)
             self.table.replace(Record(key, chunk, record.rev, expires=expires))
@@ -290,7 +294,7 @@ class Rows:
 
 
 class Tombstones:
-    """Puts the tombstones of one request, and knows its own if it meets them again."""
+    """Puts the tombstones of one request, and recognizes them if they refuse a later attempt."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -305,18 +309,19 @@ class Tombstones:
         *,
         lifetime: float | None,
         kind: int,
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         """Put a tombstone over the row that *condition* names; None means that it is stored.
 
-        So is one of this request's own, whose reply was lost.
+        It is also stored if the row that refuses it is a tombstone of this request, whose response
+        was lost.
 
-        Args: *old* is that row; *lifetime* of the tombstone is in seconds, None for ever.
+        Args: *old* is that row; *lifetime* of the tombstone is in seconds; None means forever.
         Raises: what the client raises.
         """
         expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
         rev = make_rev(self._runtime.token(), self._runtime.token())
         self._revs.add(rev)
-        tombstone = self._rows.tombstone(key, rev, expires, kind)
+        tombstone = self._rows.make_tombstone(key, rev, expires, kind)
         answer = self._rows.put(tombstone, condition, old)
         if isinstance(answer, Record):
             return None
@@ -333,7 +338,7 @@ def _is_text(value: bytes) -> bool:
 
 
 def _require_extras(options: Options) -> None:
-    """Look for the packages that the options need, before the first row is written by them.
+    """Check that the packages that the options need are installed.
 
     Raises: OptionError, naming the missing extra.
     """
@@ -345,13 +350,13 @@ def _require_extras(options: Options) -> None:
         )
 
 
-def rows(
+def build_rows(
     options: Options,
     kind: Kind,
     runtime: Runtime = REAL,
     create_table: CreateTable | None = None,
 ) -> Rows:
-    """Build the rows of a manager of *kind*. No call is made.
+    """Build the `Rows` of a manager of *kind*. No call is made.
 
     Args: *create_table* creates a missing table, if option `create_table` allows it.
     Raises: OptionError, if a package is missing that the options need.
@@ -360,7 +365,7 @@ def rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     max_chunks = chunks.compute_max_chunks(options.max_value_size)
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks)
-    client = get_client(Connection.of(options))
+    client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None

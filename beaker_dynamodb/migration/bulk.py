@@ -20,7 +20,7 @@ from typing import Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import Absent, At
 from beaker_dynamodb.errors import (
     CorruptItem,
@@ -132,9 +132,9 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
         max_attempts=max(options.max_attempts, OPERATOR_ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    target = rows(patient, "session", runtime, create_missing_table)
+    target = build_rows(patient, "session", runtime, create_missing_table)
     # This makes boto3's client, which takes 10 MB. Else each worker thread would make its own.
-    target.table.client.transport()
+    target.table.client.get_transport()
     importer = _Importer(target, timeout, runtime, dry_run=dry_run)
     return _run(reader, importer, workers, runtime)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Refusal
+from beaker_dynamodb.dynamodb.table import Absent, At, Condition, RefusedWrite
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
@@ -75,7 +75,7 @@ class LegacySession:
 
     def delete_with_tombstone(
         self, key: Key, condition: At, old: Record | None, *, kind: int = TOMBSTONE
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         """Delete the session in the source backend, and replace its row by a tombstone.
 
         Args: *condition* names the row, *old* is that row.
@@ -103,7 +103,7 @@ class LegacySession:
 
     def _put_tombstone(
         self, key: Key, condition: Condition, old: Record | None, kind: int
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
 
 

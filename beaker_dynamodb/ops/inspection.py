@@ -59,7 +59,7 @@ def inspect_session(
     session = describe_row(rows, row, now)
     if row.record is None:
         return Inspection(
-            session, "unknown", 0, 0, compressed=False, encrypted=False, reason=row.wrong
+            session, "unknown", 0, 0, compressed=False, encrypted=False, reason=row.error
         )
     try:
         record = _whole(rows, row.record, now)

@@ -47,10 +47,10 @@ def find_row(rows: Rows, word: str, secret: str | None = None) -> ScannedRow | N
     """
     other = None
     for key in identity.list_keys(word, rows.layout, secret):
-        row = scan.sight(rows.table, key)
+        row = scan.get_row(rows.table, key)
         if row is None or (row.record and row.record.is_tombstone):
             continue
-        if row.ours:
+        if row.is_own:
             return row
         other = other or row
     return other
@@ -114,15 +114,15 @@ def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> boo
     Returns None if it is written faster than it can be deleted.
     """
     record, runtime = row.record, rows.runtime
-    if not row.ours:
+    if not row.is_own:
         return False
     moving = rows.options.migrate_from is not None
     for _ in range(TRIES):
         if record is None:  # it cannot be read, so there is nothing to be conditional on
             tombstone = _tombstone(rows, row) if moving else None
-            was = scan.remove_unreadable(rows.table, row.key, tombstone)
+            was = scan.delete_unreadable(rows.table, row.key, tombstone)
             if was is not None:
-                scan.remove_pieces(rows.table, was)
+                scan.delete_chunks(rows.table, was)
             return True
         if not still(record):
             return False
@@ -137,7 +137,7 @@ def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> boo
             record = None
             continue
         if refusal is None or refusal.theirs is None:
-            scan.remove_pieces(rows.table, record)
+            scan.delete_chunks(rows.table, record)
             return True
         record = refusal.theirs
         runtime.sleep(runtime.random() * JITTER)
@@ -159,4 +159,4 @@ def _tombstone(rows: Rows, row: ScannedRow) -> Record:
     runtime, expires = rows.runtime, None
     if row.expires is not None:
         expires = max(math.ceil(row.expires), math.ceil(runtime.clock() + rows.options.ttl))
-    return rows.tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)
+    return rows.make_tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)

@@ -126,10 +126,10 @@ class _Purge:
         for page in scan.scan(self.rows.table, self.query, segment):
             expired = [row for row in page.rows if _ours(row, self.query.now)]
             yield self.tally.add(
-                scanned_rows=page.looked_at,
+                scanned_rows=page.scanned,
                 expired_rows=len(expired),
                 read_units=page.units,
-                other_rows=sum(not row.ours for row in page.rows),
+                other_rows=sum(not row.is_own for row in page.rows),
             )
             self._pay(page.units, stop)
             if self.query.whole:
@@ -146,10 +146,10 @@ class _Purge:
                 return
             if row.expires is None:  # the scan asked for none of these
                 continue
-            removal = scan.remove_expired(self.rows.table, row.key, row.expires)
-            done = {"deleted_rows" if removal.done else "changed_rows": 1}
-            progress = self.tally.add(write_units=removal.units, **done)
-            self._pay(removal.units, stop)
+            is_deleted, units = scan.delete_expired(self.rows.table, row.key, row.expires)
+            done = {"deleted_rows" if is_deleted else "changed_rows": 1}
+            progress = self.tally.add(write_units=units, **done)
+            self._pay(units, stop)
             if number % _STEP == 0:
                 yield progress
         yield self.tally.progress
@@ -170,7 +170,7 @@ class _Purge:
 
 def _ours(row: ScannedRow, now: float) -> bool:
     """Tell whether an expired row is to be deleted; a row of an unknown form is not."""
-    if not row.ours:
+    if not row.is_own:
         return False
     if row.sort == "lock":
         return row.expires is not None and row.expires <= now - LOCK_MARGIN

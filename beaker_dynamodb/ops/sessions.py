@@ -16,8 +16,7 @@ from typing import Final, Literal
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
-from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.rows import rows as build_rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -118,13 +117,13 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
         measure(rows.table)  # its keys are ours, or this raises
-        pages = table_scan.scan(rows.table, query, most=limit)
+        pages = table_scan.scan(rows.table, query, max_rows=limit)
     for page in pages:
-        others(sum(not row.ours for row in page.rows))
+        others(sum(not row.is_own for row in page.rows))
         for row in page.rows:
             if left == 0:
                 return
-            if row.ours and row.sort == "session":
+            if row.is_own and row.sort == "session":
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 
@@ -136,12 +135,12 @@ def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Cou
     """
     total = Count()
     for page in parallel.scan_segments(rows.table, ScanQuery("sessions"), segments):
-        ours = [row for row in page.rows if row.ours]
+        ours = [row for row in page.rows if row.is_own]
         found = [row.is_live(now) for row in ours if row.sort == "session"]
         total = Count(
             total.live + sum(found),
             total.expired + len(found) - sum(found),
-            total.scanned_rows + page.looked_at,
+            total.scanned_rows + page.scanned,
             total.read_units + page.units,
             total.other_rows + len(page.rows) - len(ours),
         )
@@ -208,9 +207,9 @@ def find_rows(
         query = ScanQuery("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in table_scan.scan(rows.table, query))
     else:
-        found = table_scan.by_index(rows.table, _index(rows, name), name, value)
+        found = table_scan.query_index(rows.table, _index(rows, name), name, value)
     for keys in found:
-        for row in table_scan.look(rows.table, keys, rows.runtime):
+        for row in table_scan.get_rows(rows.table, keys, rows.runtime):
             if row.sort == "session" and has_value(row, name, value, now):
                 yield row
 
@@ -237,7 +236,7 @@ def _index(rows: Rows, name: str) -> str:
 
 def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     """Describe a row; why it cannot be read is in the result, and not raised."""
-    record, created, error = row.record, None, row.wrong
+    record, created, error = row.record, None, row.error
     if record is not None and not record.chunk_count:
         try:
             text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"

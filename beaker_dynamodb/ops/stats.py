@@ -127,10 +127,10 @@ class _Totals:
 
     def add(self, page: scan.Page) -> None:
         """Count the rows of one page."""
-        self.count["scanned_rows"] += page.looked_at
+        self.count["scanned_rows"] += page.scanned
         self._units += page.units
         for row in page.rows:
-            if not row.ours:
+            if not row.is_own:
                 self.count["other_rows"] += 1
                 continue
             self.count["rows"] += 1

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, TableMissing, Unavailable
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.description import Description, Difference, compare
@@ -78,7 +77,7 @@ def create(
     Args: *tell* is called with a sentence again and again while a change is waited for.
     Raises: as `provision.ensure`.
     """
-    expected, client = table_spec(options, features), get_client(Connection.of(options))
+    expected, client = table_spec(options, features), get_client(options)
     actual = provision.ensure(client, expected)
     steps = tuple(update_table(client, expected, actual, tell))
     recovery, tags = features.recovery is not None, bool(features.tags)
@@ -90,7 +89,7 @@ def create(
 
 def show(options: Options) -> Description | None:
     """Describe the table with all its settings; return None if it does not exist."""
-    return _describe(get_client(Connection.of(options)), options.table)
+    return _describe(get_client(options), options.table)
 
 
 def check(
@@ -124,7 +123,7 @@ def delete(
             done=False,
             message=f"table {options.table!r} has deletion protection; `{command}` turns it off",
         )
-    delete_table(get_client(Connection.of(options)), options.table, tell)
+    delete_table(get_client(options), options.table, tell)
     message = f"deleted: table {options.table!r}, region {actual.region}"
     return DeleteResult(done=True, message=message)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import At, Refusal
+from beaker_dynamodb.dynamodb.table import At, RefusedWrite
 from beaker_dynamodb.errors import Conflict
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
@@ -55,8 +55,8 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     return True
 
 
-def put_marker(old: SessionStore, row: Record) -> Refusal | None:
-    """Put a marker over *row*, which says that the session has another id.
+def put_marker(old: SessionStore, row: Record) -> RefusedWrite | None:
+    """Put a marker over *row*: the session has got another id.
 
     A load finds no session there. A request that is still using the old id, and saves a change,
     is refused by the marker and gets a Conflict (`after_refusal`). A marker costs as much as a

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import Absent, At, Refusal
+from beaker_dynamodb.dynamodb.table import Absent, At, RefusedWrite
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.decide import (
     Content,
@@ -107,7 +107,7 @@ class Saver:
         self,
         rows: Rows,
         key: Key,
-        delete_row: Callable[[Key, At, Record | None], Refusal | None],
+        delete_row: Callable[[Key, At, Record | None], RefusedWrite | None],
     ) -> None:
         self.rows = rows
         self.key = key
@@ -137,7 +137,7 @@ class Saver:
         while True:
             token = self.runtime.token()
             written = self._write(write, content, old, token, state)
-            if not isinstance(written, Refusal):
+            if not isinstance(written, RefusedWrite):
                 self._forget_uncertain()
                 outcome = "stored" if content is state.ours else "merged"
                 return outcome, None if written is None else Stored(written, content.text)
@@ -206,7 +206,7 @@ class Saver:
         old: Record | None,
         token: str,
         state: SaveState,
-    ) -> Record | Refusal | None:
+    ) -> Record | RefusedWrite | None:
         """Make one write; None means that the row was deleted."""
         if isinstance(write, Delete):
             return self.delete_row(self.key, At(write.rev), old)

@@ -13,7 +13,7 @@ from typing import Final
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
@@ -75,7 +75,7 @@ class ItemReader:
 
     def __init__(self, given: Mapping[str, object], timeout: int) -> None:
         self.options: Options = sources.parse(given, "session")
-        self._rows: Rows = rows(self.options, "session")
+        self._rows: Rows = build_rows(self.options, "session")
         self._table = dataclasses.replace(self._rows.table, create=None)
         self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
         self._touch_after = self.options.touch_interval(timeout)

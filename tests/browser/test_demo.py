@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import EncryptionContext
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out
-from tests.faults.kinds import Hold, LoseRequest
+from tests.faults.fault_kinds import Hold, LoseRequest
 
 
 def add(page: Page, thing: str) -> None:

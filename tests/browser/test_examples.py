@@ -17,7 +17,7 @@ from tests.browser import sites
 from tests.browser.checks import grave_findings, outside
 from tests.browser.conftest import EncryptionContext, settings
 from tests.browser.visitor import PATIENCE, Visitor, begin, knows, log_in, log_out, press_to
-from tests.faults.kinds import Hold, LoseRequest
+from tests.faults.fault_kinds import Hold, LoseRequest
 from tests.proxy import FaultProxy
 
 Shop = tuple[EncryptionContext, EncryptionContext]

@@ -12,7 +12,7 @@ import pytest
 from beaker_dynamodb import Unavailable
 from tests.caches.tables import ONCE, Maker, Table, fail_if_called
 from tests.exchange import Exchange, Reply
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 

@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb.caches import creation_lock
 from tests.caches.servers import CLOCK_TOLERANCE, LIFETIME, LONG, Servers
 from tests.caches.tables import DoFirst, Maker, is_lock, run_in_thread
-from tests.faults.kinds import LoseReply, LoseRequest, aws_error
+from tests.faults.fault_kinds import LoseReply, LoseRequest, aws_error
 from tests.instruments import Clock, Recorder, nothing
 from tests.proxy import FaultProxy
 

@@ -14,7 +14,7 @@ from beaker_dynamodb import CorruptItem, ItemTooLarge, UnknownFormat
 from tests.caches import subprocesses
 from tests.caches.tables import RAW, DoFirst, Table, is_manifest, use_clock
 from tests.caches.test_large import a_value
-from tests.faults.kinds import Hold, LoseReply, Rewrite, aws_error
+from tests.faults.fault_kinds import Hold, LoseReply, Rewrite, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.caches.tables import Table, text_of, use_clock, values_of
 from tests.caches.test_large import a_value
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 

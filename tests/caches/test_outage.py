@@ -11,7 +11,7 @@ import pytest
 from beaker_dynamodb import AccessRefused, TableMismatch, TableMissing, Unavailable, logs
 from beaker_dynamodb.caches import store
 from tests.caches.tables import IMPATIENT, ONCE, Maker, Table, fail_if_called, use_clock
-from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
+from tests.faults.fault_kinds import Answer, Hang, LoseRequest, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server

@@ -11,7 +11,7 @@ import pytest
 from beaker_dynamodb.caches import store
 from tests.caches import subprocesses
 from tests.caches.tables import DoFirst, Table, fail_if_called, is_lock, run_in_thread, use_clock
-from tests.faults.kinds import Stale
+from tests.faults.fault_kinds import Stale
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 

@@ -162,7 +162,7 @@ def test_a_cache_without_pickle_never_unpickles(
     before = "k" in manager
 
     record = Record(store.rows.layout.make_value_key("ns", "k"), b"", "birth.token")
-    disguised = store.rows.sealed(record, pickle.dumps(Planted()))
+    disguised = store.rows.seal(record, pickle.dumps(Planted()))
     store.rows.replace(disguised)
 
     assert (before, "k" in manager) == (False, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +10,10 @@ import pytest
 from beaker_dynamodb.config.options import TABLE
 from beaker_dynamodb.config.parsers import import_object, parse_object
 from beaker_dynamodb.config.sources import Kind, parse
-from beaker_dynamodb.dynamodb.connection import Connection, given_client
-from beaker_dynamodb.dynamodb.rows import rows
+from beaker_dynamodb.dynamodb.client import get_client
+from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError
-from tests.dynamodb.doubles import failure
+from tests.dynamodb.doubles import catch_error
 
 
 class Both:
@@ -31,13 +30,15 @@ FOLDER = SimpleNamespace(thing=THING)
 
 def use_client(path: str) -> object:
     """Return the client that option `client` names."""
-    return given_client(Connection.of(parse({"client": path}, "session")).client, os.getpid())
+    client = get_client(parse({"client": path, "region": "us-east-1"}, "session"))
+    return client.inspect(lambda clients: clients.boto3)
 
 
 def use_serializer(path: str) -> object:
     """Return the `loads` of the serializer that option `serializer` names."""
     kind: Kind = "cache"
-    return rows(parse({"serializer": path, "region": "us-east-1"}, kind), kind).serializer.loads
+    options = parse({"serializer": path, "region": "us-east-1"}, kind)
+    return build_rows(options, kind).serializer.loads
 
 
 USES = {"client": use_client, "serializer": use_serializer}
@@ -62,7 +63,7 @@ def test_a_path_may_have_a_colon_or_a_period_before_the_attribute(option: str, p
 @pytest.mark.parametrize("option", USES)
 def test_a_path_that_cannot_be_imported_is_refused_alike(option: str, path: str) -> None:
     """The error names the option and the path, and keeps no other exception."""
-    error = failure(lambda: USES[option](path))
+    error = catch_error(lambda: USES[option](path))
 
     assert type(error) is OptionError
     assert f"option {option!r} has {path!r}; expected " in str(error)

@@ -15,14 +15,13 @@ from hypothesis import given, strategies
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE
 from beaker_dynamodb.config.sources import configure, parse
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.config.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
-from tests.dynamodb.doubles import failure
+from tests.dynamodb.doubles import catch_error
 
 #: Each option, and a text that it accepts.
 TEXTS = {
@@ -36,7 +35,7 @@ NAMES = [(name, comment) for name in (*TABLE, *SOURCE_OPTIONS) for comment in CO
 
 def refused(given: dict[str, object], name: str) -> str:
     """Parse options that are refused; return the error message."""
-    error = failure(lambda: parse(given, kind_of(name)))
+    error = catch_error(lambda: parse(given, kind_of(name)))
     assert type(error) is OptionError
     return str(error)
 
@@ -167,7 +166,7 @@ def test_dynamodb_accepts_every_attribute_that_is_accepted_here(
 ) -> None:
     """Both as a key and as the attribute of TTL."""
     options = parse({name: value, "table": table_name, "endpoint_url": dynamodb_local}, "session")
-    expected, client = table_spec(options), Client(Connection.of(options))
+    expected, client = table_spec(options), get_client(options)
     client.call("CreateTable", expected.to_create_request())
     ttl = {"Enabled": True, "AttributeName": options.ttl_attribute}
     client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": ttl})
@@ -183,7 +182,7 @@ def test_dynamodb_refuses_attributes_of_256_bytes(dynamodb_local: str, table_nam
     for name in ("x" * 256, "\xe9" * 128):
         request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
         request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
-        error = failure(lambda: Client(Connection.of(options)).call("CreateTable", request))
+        error = catch_error(lambda: get_client(options).call("CreateTable", request))
         assert "ValidationException" in str(error)
 
 

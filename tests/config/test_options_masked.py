@@ -15,7 +15,7 @@ from hypothesis import example, given, strategies
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.sources import Kind, configure, parse
-from beaker_dynamodb.dynamodb.connection import Connection, given_client
+from beaker_dynamodb.dynamodb.client import _resolve_client, read_connection
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
@@ -75,14 +75,14 @@ Setter = Callable[[str, object, pytest.MonkeyPatch], dict[str, object]]
 
 def describe(options: Options) -> Iterator[str]:
     """Yield every text that is shown of accepted options."""
-    connection = Connection.of(options)
+    connection = read_connection(options)
     yield from (repr(options), repr(connection), repr(table_spec(options)))
     yield repr(Identity("r", str(options.profile), "env"))
     yield repr(Endpoint(str(options.profile), None))
     if isinstance(connection.client, str):
         with suppress(ImportError):
             try:
-                given_client(connection.client, 0)
+                _resolve_client(connection.client, 0)
             except DynamoDBBackendError as error:
                 yield from (str(error), repr(error))
 

@@ -67,5 +67,5 @@ def aside(page: Any) -> int:
 
 def count(table: str) -> int:
     """Count the items that stand in a table of the embedded server."""
-    client = Server(embedded.url(), Flavor.MOTO).client()
+    client = Server(embedded.get_url(), Flavor.MOTO).client()
     return client.scan(TableName=table)["Count"]

@@ -33,7 +33,7 @@ class TestWhatIsShown:
         """Each attribute is shown with its type, value and bytes, and none is left out."""
         app.get(f"/{way}/")
         page = app.get(f"/{way}/")
-        client = Server(embedded.url(), Flavor.MOTO).client()
+        client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         total = 0
 
@@ -53,7 +53,7 @@ class TestWhatIsShown:
     def test_the_header_is_explained(self, app: Any, table: str) -> None:
         """The first eight bytes are those that stand there, and the sizes add up."""
         page = app.get("/bottle/")
-        client = Server(embedded.url(), Flavor.MOTO).client()
+        client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         data = bytes(item["data"]["B"])
 

@@ -13,7 +13,7 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from tests.dynamodb.doubles import ONCE
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server

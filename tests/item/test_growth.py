@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from beaker.util import PickleSerializer
 
-from beaker_dynamodb.dynamodb.responses import failure_of
+from beaker_dynamodb.dynamodb.responses import read_failure
 from beaker_dynamodb.errors import mask, shown
 from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, EncryptionContext, inflates_beyond
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
@@ -243,7 +243,7 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
         texts = [
             f"{begin}{TEXTS[shape](size)}" for begin in ("", "Missing the key ", "Type mismatch")
         ]
-        return lambda: [failure_of(ClientError(text)) for text in texts]
+        return lambda: [read_failure(ClientError(text)) for text in texts]
 
     assert_linear(row, 40_000)
     assert_linear(refusal, 40_000)

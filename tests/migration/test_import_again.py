@@ -13,7 +13,7 @@ from beaker_dynamodb.errors import DynamoDBBackendError, digest
 from beaker_dynamodb.item.keys import MOVED, Layout
 from beaker_dynamodb.migration.bulk import Imported
 from beaker_dynamodb.runtime import Runtime
-from tests.faults.kinds import LoseReply, aws_error
+from tests.faults.fault_kinds import LoseReply, aws_error
 from tests.instruments import Clock, Recorder
 from tests.migration.runs import run_import, summarize
 from tests.proxy import FaultProxy

@@ -11,7 +11,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.migration import source
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out

@@ -11,7 +11,7 @@ import pytest
 from beaker.container import FileNamespaceManager, MemoryNamespaceManager
 
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import Refusal
+from beaker_dynamodb.dynamodb.table import RefusedWrite
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out, put
@@ -126,9 +126,9 @@ def refusing(patched: pytest.MonkeyPatch) -> list[object]:
     """Refuse each create of a migrated session by a row that is gone afterwards; collect them."""
     tried: list[object] = []
 
-    def refused(_rows: Rows, record: object, *_more: object) -> Refusal:
+    def refused(_rows: Rows, record: object, *_more: object) -> RefusedWrite:
         tried.append(record)
-        return Refusal(None)
+        return RefusedWrite(None)
 
     patched.setattr(Rows, "write", refused)
     return tried

@@ -16,7 +16,7 @@ import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, Refusal
+from beaker_dynamodb.dynamodb.table import Absent, RefusedWrite
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.migration.source import SourceBackend
 from tests.sessions.overlap import Browser, Site, Visit
@@ -246,7 +246,7 @@ def test_13_a_logout_is_one_of_the_row_that_a_slow_request_makes_meanwhile(
     puts, put_one = iter(range(9)), Tombstones.put
     answers: list[Future[Visit]] = []
 
-    def put_late(*args: Any, **named: Any) -> Refusal | None:
+    def put_late(*args: Any, **named: Any) -> RefusedWrite | None:
         if next(puts) == refusals:
             after_look.go.set()
             answers[0].result(WITHIN)
@@ -288,10 +288,10 @@ def test_13_a_session_begun_anew_meanwhile_is_not_logged_out(
 def test_13_a_logout_against_rows_that_come_and_go_ends_or_raises(
     moving: Site, new: Site, user: Browser, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    """Three refusals by rows that are gone afterwards raise."""
-    put_one, refused = Tombstones.put, iter([Refusal(None)] * times)
+    """Three refusals by rows that are gone when they are looked at end in an error."""
+    put_one, refused = Tombstones.put, iter([RefusedWrite(None)] * times)
 
-    def put_refused(*args: Any, **named: Any) -> Refusal | None:
+    def put_refused(*args: Any, **named: Any) -> RefusedWrite | None:
         is_second = isinstance(args[2], Absent)
         return (next(refused, None) if is_second else None) or put_one(*args, **named)
 

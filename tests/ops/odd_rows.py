@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
@@ -263,8 +263,8 @@ def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str
     """Run a command over these rows; return its exit code, stdout, stderr and what is left."""
     table = OddTable(items)
 
-    def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Reply:
-        return Reply(table.call(operation, request))
+    def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Response:
+        return Response(table.call(operation, request))
 
     with pytest.MonkeyPatch.context() as patch, streams(encoding) as told:
         patch.setattr(Client, "call", call)

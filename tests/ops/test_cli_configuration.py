@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.dynamodb.responses import make_error, read_failure
 from beaker_dynamodb.errors import CallFacts, OptionError, Unavailable
 from tests.servers import free_port
 
@@ -103,16 +103,16 @@ def test_who_asks_what_carries_a_call_is_told_of_the_mistake(
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "x")
 
     with pytest.raises(OptionError):
-        Client(Connection(region="eu-west-1")).transport()
+        Client(Connection(region="eu-west-1")).get_transport()
 
 
-def test_a_value_error_of_a_reply_is_no_mistake_of_the_options() -> None:
-    """Once a client is made, what fails is a call: a server's garbage raises a ValueError, too."""
+def test_a_value_error_during_a_call_is_an_outage_and_not_an_option_error() -> None:
+    """A garbled response raises one, too. Before a call it means a wrong option."""
     call = CallFacts("GetItem")
-    sent, making = (failure_of(ValueError("x"), making=making) for making in (False, True))
+    sent, making = (read_failure(ValueError("x"), before_call=making) for making in (False, True))
 
-    assert type(error_of(sent, call, "")) is Unavailable
-    assert type(error_of(making, call, "")) is OptionError
+    assert type(make_error(sent, call)) is Unavailable
+    assert type(make_error(making, call)) is OptionError
 
 
 def nowhere() -> str:

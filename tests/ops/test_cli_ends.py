@@ -109,7 +109,7 @@ def test_a_purge_that_ends_early_says_what_it_deleted(
     """An outage on the way is no reason to say nothing of what was paid for."""
     for number in range(3):
         shop.expire(f"old{number}")
-    failing(scan, "remove_expired", error)
+    failing(scan, "delete_expired", error)
 
     ended, out, err = run("purge", "--segments", "1")
 

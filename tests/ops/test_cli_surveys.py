@@ -51,14 +51,14 @@ def test_an_interrupted_purge_says_how_far_it_came(
     """130, exact figures on stderr, and what is left goes with the next run."""
     for number in range(3):
         shop.expire(f"old{number}")
-    original, turns = scan.remove_expired, iter(range(9))
+    original, turns = scan.delete_expired, iter(range(9))
 
     def interrupted(*args: Any) -> Any:
         if next(turns) == 2:
             raise KeyboardInterrupt
         return original(*args)
 
-    monkeypatch.setattr(scan, "remove_expired", interrupted)
+    monkeypatch.setattr(scan, "delete_expired", interrupted)
     code, out, err = run("purge", "--segments", "1")
 
     assert (code, out) == (130, "")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Unavailable
 from beaker_dynamodb.ops.application import load_application
@@ -29,7 +29,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, refused: Mapping[str, Exception]) 
     """Have the client raise for some operations; return what was asked."""
     call, asked = Client.call, list[str]()
 
-    def refuse(self: Client, operation: str, request: Mapping[str, Any], **more: Any) -> Reply:
+    def refuse(self: Client, operation: str, request: Mapping[str, Any], **more: Any) -> Response:
         asked.append(operation)
         if operation in refused:
             raise refused[operation]

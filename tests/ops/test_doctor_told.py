@@ -12,9 +12,9 @@ import pytest
 from beaker.container import MemoryNamespaceManager
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.diagnostics import list_regions
 from tests.migration.source_backends import redis_server
 from tests.servers import KEY, free_port
@@ -131,10 +131,10 @@ def test_an_embedded_table_is_out_of_reach(
     words = ("-c", ini, "-o", "endpoint_url=embedded")
 
     assert "own process" in seen(capsys, *words, code=0, matter="table")[0][1]
-    monkeypatch.setattr(embedded, "NEEDED", ("no_such_package",))
+    monkeypatch.setattr(embedded, "_MODULES", ("no_such_package",))
     assert "extra 'embedded'" in seen(capsys, *words, code=1, matter="table")[0][1]
     monkeypatch.undo()
-    embedded.url()
+    embedded.get_url()
     assert "does not exist" in seen(capsys, *words, code=1, matter="table")[0][1]
     embedded.stop()
 
@@ -181,7 +181,7 @@ def test_a_region_that_does_not_exist_is_no_outage(
 
 def test_the_list_regions_every_partition_are_known() -> None:
     """China's and the government's, too; the newest need a newer boto3, and the remedy says so."""
-    known = list_regions(get_client(Connection(region="eu-central-1")))
+    known = list_regions(get_client(Options(region="eu-central-1")))
 
     assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
 

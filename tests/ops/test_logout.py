@@ -17,7 +17,7 @@ from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.identity import sign
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.ops.sites import LARGE, Site
 from tests.proxy import FaultProxy
@@ -167,7 +167,7 @@ def test_what_the_index_shows_late_is_revoked_by_a_later_pass(
     site.save("late", userId=42)
     early, late = site.key("early"), site.key("late")
     shown = iter([(early,), (early, late), ()])
-    monkeypatch.setattr(scan, "by_index", lambda *_: iter([next(shown)]))
+    monkeypatch.setattr(scan, "query_index", lambda *_: iter([next(shown)]))
 
     assert revoked(site, "userId=42") == ["early", "late"]
     assert next(shown, None) is None
@@ -179,7 +179,7 @@ def test_an_index_that_shows_none_at_first_is_asked_once_more(
     """A session that was written just before is not overlooked."""
     site.save("just now", userId=42)
     shown = iter([(), (site.key("just now"),), ()])
-    monkeypatch.setattr(scan, "by_index", lambda *_: iter([next(shown)]))
+    monkeypatch.setattr(scan, "query_index", lambda *_: iter([next(shown)]))
 
     assert len(revoked(site, "userId=42")) == 1
     assert next(shown, None) is None
@@ -233,13 +233,13 @@ def test_a_session_written_without_end_keeps_no_other_one_logged_in(
 def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The passes are bounded, and what was revoked is yielded before that is said."""
     number = iter(range(10**6))
-    original = scan.by_index
+    original = scan.query_index
 
     def another(*args: Any) -> Any:
         site.save(f"s{next(number)}", userId=42)
         return original(*args)
 
-    monkeypatch.setattr(scan, "by_index", another)
+    monkeypatch.setattr(scan, "query_index", another)
 
     with pytest.raises(Unavailable, match="run revoke again"):
         revoked(site, "userId=42")

@@ -114,7 +114,7 @@ def test_python_cannot_delete_one_of_theirs_either(shared: Site) -> None:
     """What is sought is said to be theirs, and a delete of it does nothing."""
     seen = logout.find_row(shared.rows, "e1")
     assert seen is not None
-    assert (seen.ours, seen.record) == (False, None)
+    assert (seen.is_own, seen.record) == (False, None)
 
     assert logout.delete(shared.rows, seen, time.time()).error == scan.ANOTHER_STORE
     assert "sess:e1" in shared.idents()
@@ -150,7 +150,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
     site = Site.made(dynamodb_local, table_name, compress="false")
     site.save("large", text=LARGE)
     of = site.rows
-    of.table.replace(of.tombstone(of.layout.make_session_key("dead"), "birth.token", None))
+    of.table.replace(of.make_tombstone(of.layout.make_session_key("dead"), "birth.token", None))
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = type(site.manager("x"))("ns", **options, prefix="sess:")
     cache.set_value("key", 1, expiretime=60)
@@ -160,7 +160,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
         pages = list(scan.scan(of.table, scan.ScanQuery("rows", whole=whole)))
         rows = [row for page in pages for row in page.rows]
         assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
-        assert all(row.ours for row in rows)
+        assert all(row.is_own for row in rows)
 
 
 def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
@@ -183,13 +183,13 @@ def test_an_expired_row_that_becomes_theirs_is_spared(
     shop: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where its expiry stays the same."""
-    original = scan.remove_expired
+    original = scan.delete_expired
 
     def theirs_now(table: Table, key: Key, expires: Any) -> Any:
         shop.put(id={"S": key.hash}, expires={"N": str(expires)}, **THEIRS)
         return original(table, key, expires)
 
-    monkeypatch.setattr(scan, "remove_expired", theirs_now)
+    monkeypatch.setattr(scan, "delete_expired", theirs_now)
     (*_, done) = purge.purge(shop.rows, time.time())
 
     assert (done.deleted_rows, done.changed_rows) == (0, 1)

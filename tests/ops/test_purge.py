@@ -80,14 +80,14 @@ def test_a_session_that_is_touched_meanwhile_stays(
     """The delete is conditional on the expiry that was seen."""
     site.save("back", timeout=1)
     site.save("gone", timeout=1)
-    original = scan.remove_expired
+    original = scan.delete_expired
 
     def touched(table: Any, key: Key, expires: Decimal) -> Any:
         if key == site.key("back"):
             site.save("back")
         return original(table, key, expires)
 
-    monkeypatch.setattr(scan, "remove_expired", touched)
+    monkeypatch.setattr(scan, "delete_expired", touched)
 
     done = purged(site)
 

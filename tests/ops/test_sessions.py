@@ -154,7 +154,7 @@ def test_a_row_that_the_index_still_shows_is_looked_at(
     site.save("gone", userId=42)
     late = [site.key("now"), site.key("gone"), site.key("never was")]
     del site.manager("gone")["session"]
-    monkeypatch.setattr("beaker_dynamodb.dynamodb.scan.by_index", lambda *_: iter([tuple(late)]))
+    monkeypatch.setattr("beaker_dynamodb.dynamodb.scan.query_index", lambda *_: iter([tuple(late)]))
 
     assert found(site, "userId=42") == set()
     assert found(site, "userId=7") == {"now"}

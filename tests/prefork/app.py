@@ -50,13 +50,13 @@ def share_clients_across_processes() -> None:
             renew(client)
 
     def believed(self: Any, key: Any, item: Any) -> Any:
-        claimed = {**item, **self.wire_key(key)}
+        claimed = {**item, **self.format_key(key)}
         return parse(self, key, claimed)
 
     parse: Callable[[Any, Any, Any], Any] = table.Table._parse
     for owner, name, replaced in (
         (clients.Client, "renew", once),
-        (clients, "broken", lambda *facts: None),
+        (clients, "validate_response", lambda *facts: None),
         (table.Table, "_parse", believed),
     ):
         if not hasattr(owner, name):

@@ -10,8 +10,8 @@ import pytest
 from beaker_dynamodb import TableMissing
 from beaker_dynamodb.dynamodb.table import Absent
 from beaker_dynamodb.item.keys import Key
-from tests.dynamodb.doubles import failure
-from tests.dynamodb.rows import NOW, a_record, creating
+from tests.dynamodb.doubles import catch_error
+from tests.dynamodb.rows import NOW, make_record, open_creating_table
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Server
@@ -23,12 +23,12 @@ def test_the_first_call_creates_a_missing_table(
     server: Server, table_name: str, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is created with TTL enabled, which is logged; later calls do not check for it."""
-    table = creating(server.url, table_name)
+    table = open_creating_table(server.url, table_name)
 
     found = table.get(Key("sess:alice"), consistent=True)
     first = calls.names
     calls.clear()
-    table.put(a_record(table), Absent(NOW))
+    table.put(make_record(table), Absent(NOW))
 
     client = server.client()
     expiry = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
@@ -49,12 +49,12 @@ def test_a_table_deleted_while_the_process_runs_is_not_recreated(
     calls_before: int, server: Server, table_name: str
 ) -> None:
     """If it was deleted for a restore, an empty table of its name would be in the way."""
-    table = creating(server.url, table_name)
+    table = open_creating_table(server.url, table_name)
     for _ in range(calls_before):
         table.get(Key("sess:alice"), consistent=True)
     server.client().delete_table(TableName=table_name)
 
-    error = failure(lambda: table.get(Key("sess:alice"), consistent=True))
+    error = catch_error(lambda: table.get(Key("sess:alice"), consistent=True))
 
     assert type(error) is TableMissing
 
@@ -63,11 +63,11 @@ def test_a_late_response_that_the_table_is_missing_fails_nothing(
     proxy: FaultProxy, table_name: str
 ) -> None:
     """The call was sent before another thread created the table, and answered after."""
-    table = creating(proxy.url, table_name)
-    bob = replace(a_record(table), key=Key("sess:bob"))
+    table = open_creating_table(proxy.url, table_name)
+    bob = replace(make_record(table), key=Key("sess:bob"))
     proxy.next(Between(lambda: table.put(bob, Absent(NOW))), operation="PutItem")
 
-    assert table.put(a_record(table), Absent(NOW)) is None
+    assert table.put(make_record(table), Absent(NOW)) is None
     assert table.get(Key("sess:alice"), consistent=True) is not None
     assert table.get(Key("sess:bob"), consistent=True) is not None
 
@@ -78,9 +78,9 @@ def test_threads_that_all_find_no_table_succeed(dynamodb_local: str, table_name:
     found: list[object] = []
 
     def work(number: int) -> None:
-        table = creating(dynamodb_local, table_name)
+        table = open_creating_table(dynamodb_local, table_name)
         create = table.create
-        record = replace(a_record(table), key=Key(f"sess:{number}"))
+        record = replace(make_record(table), key=Key(f"sess:{number}"))
 
         def when_all_have_found_none() -> None:
             together.wait(20)
@@ -108,7 +108,7 @@ def test_with_create_table_false_the_error_names_the_command(
     """A missing table is an error with the command that creates it."""
     manager = apps.manager(dynamodb_local, table_name, "alice", create_table="false")
 
-    for error in (failure(lambda: manager["session"]),) * 2:
+    for error in (catch_error(lambda: manager["session"]),) * 2:
         assert type(error) is TableMissing
         assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
         assert "its ini file (-c)" in str(error)  # without them it would be another table

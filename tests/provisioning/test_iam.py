@@ -12,8 +12,7 @@ from moto import mock_aws
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import DATA, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.client import DATA_OPERATIONS, get_client
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import provision, tables
 from beaker_dynamodb.provisioning.iam import GRANTS, Role, actions, policy
@@ -104,7 +103,7 @@ def test_no_role_may_do_another_roles_work() -> None:
     everything = parse(range_key="rk", special_keys="u:S", create_table="true")
 
     assert "Scan" not in actions("app", everything)
-    assert not actions("deploy", everything) & DATA
+    assert not actions("deploy", everything) & DATA_OPERATIONS
     assert not actions("operator", everything) & {"PutItem", "BatchWriteItem", "UpdateTimeToLive"}
 
 
@@ -196,9 +195,9 @@ def test_creating_a_table_calls_exactly_what_the_policy_allows(
 ) -> None:
     """The policies of `app` and `deploy` hold no action too few or too many."""
     options = parse(table=table_name, region=REGION, endpoint_url=server.url)
-    create(get_client(Connection.of(options)), table_spec(options))
+    create(get_client(options), table_spec(options))
 
-    assert set(calls.names) == set(actions(role, options)) - DATA
+    assert set(calls.names) == set(actions(role, options)) - DATA_OPERATIONS
 
 
 def test_changing_features_calls_exactly_what_the_policy_allows(

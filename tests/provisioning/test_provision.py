@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.description import Description, Expiry, compare
@@ -121,7 +121,7 @@ class MeetingClient(Client):
         super().__init__(Connection(region=REGION, endpoint_url=url))
         self.barriers = barriers
 
-    def call(self, operation: str, request: Mapping[str, Any], **more: Any) -> Reply:
+    def call(self, operation: str, request: Mapping[str, Any], **more: Any) -> Response:
         if operation in self.barriers:
             self.barriers[operation].wait(20)
         return super().call(operation, request, **more)

@@ -21,17 +21,17 @@ from tests.dynamodb.doubles import (
     FAULTS,
     ONCE,
     Maker,
-    a_conflict,
-    a_corrupt_row,
-    a_failed_cache,
-    a_failed_load,
-    a_failed_save,
-    a_page,
-    a_page_of_a_page,
-    failure,
+    catch_error,
+    fail_cache,
+    fail_load,
+    fail_on_conflict,
+    fail_on_corrupt_row,
+    fail_page,
+    fail_page_twice,
+    fail_save,
     raise_from,
 )
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 from tests.sessions import apps
@@ -154,13 +154,13 @@ def test_a_load_that_fails_is_an_error_and_no_new_session(
 
 #: What is being handled, what it is, and whether the load of another session is refused then.
 HANDLED: tuple[tuple[Maker, type[Exception], bool], ...] = (
-    (a_failed_load, Unavailable, True),
-    (a_page, RuntimeError, True),
-    (a_page_of_a_page, RuntimeError, True),
-    (a_failed_save, Unavailable, False),
-    (a_failed_cache, Unavailable, False),
-    (a_corrupt_row, CorruptItem, False),
-    (a_conflict, Conflict, False),
+    (fail_load, Unavailable, True),
+    (fail_page, RuntimeError, True),
+    (fail_page_twice, RuntimeError, True),
+    (fail_save, Unavailable, False),
+    (fail_cache, Unavailable, False),
+    (fail_on_corrupt_row, CorruptItem, False),
+    (fail_on_conflict, Conflict, False),
 )
 
 
@@ -180,7 +180,7 @@ def test_which_loads_are_refused_after_a_failed_one(
         try:
             raise handled
         except kind:
-            return failure(lambda: manager["session"])
+            return catch_error(lambda: manager["session"])
 
     proxy.clear()
     other = load("bob")
@@ -203,8 +203,8 @@ def test_an_error_page_that_wants_the_users_name(
 
     def shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         try:
-            failure(lambda: environ["beaker.session"]["user"])
-            raise_from(failure(lambda: environ["beaker.session"]["user"]))
+            catch_error(lambda: environ["beaker.session"]["user"])
+            raise_from(catch_error(lambda: environ["beaker.session"]["user"]))
         except RuntimeError:
             name = environ["beaker.session"].get("user", "stranger")
         start_response("200 OK", [("Content-Type", "text/plain")])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.kinds import Hang
+from tests.faults.fault_kinds import Hang
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 from tests.sessions import apps

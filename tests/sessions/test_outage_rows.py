@@ -14,8 +14,8 @@ from tests.dynamodb.doubles import (
     FOREIGN,
     GARBAGE,
     Bomb,
+    change_row,
     exploded,
-    spoil,
 )
 from tests.proxy import FaultProxy
 from tests.sessions import apps
@@ -27,7 +27,7 @@ def test_a_row_of_a_later_release_logs_nobody_out(
     change: str, proxy: FaultProxy, web: Any, table: str
 ) -> None:
     """While a deploy rolls, a row that only the new release can read begins no new session."""
-    row = spoil(proxy.url, table, web.cookies[apps.COOKIE], FOREIGN[change])
+    row = change_row(proxy.url, table, web.cookies[apps.COOKIE], FOREIGN[change])
 
     answer = web.get("/read", status=500)
     apps.write_row(proxy.url, table, row)
@@ -50,7 +50,7 @@ def test_a_garbage_row_is_replaced_and_never_unpickled(
     web.get("/read", extra_environ=cookie, status="*")
     armed = exploded.copy()
     exploded.clear()
-    spoil(proxy.url, table, session, GARBAGE.get(change, ANOTHER_KIND))
+    change_row(proxy.url, table, session, GARBAGE.get(change, ANOTHER_KIND))
 
     answer = web.get("/read", extra_environ=cookie)
 

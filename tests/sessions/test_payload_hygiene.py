@@ -18,7 +18,7 @@ import beaker_dynamodb
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError
 from tests.exchange import Body, Fault
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,

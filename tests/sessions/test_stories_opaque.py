@@ -13,7 +13,7 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site

@@ -13,7 +13,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
+from tests.faults.fault_kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
 from tests.instruments import Clock, nothing
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site

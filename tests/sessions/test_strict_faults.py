@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import Unavailable, UnknownFormat
-from tests.faults.kinds import HTML, LoseReply, aws_error
+from tests.faults.fault_kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
 from tests.sessions.requests import Browser, Site, Visit, puts_marker
 

@@ -13,7 +13,7 @@ import pytest
 
 from beaker_dynamodb import Conflict, DynamoDBNamespaceManager, logs
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.dynamodb.table import Refusal
+from beaker_dynamodb.dynamodb.table import RefusedWrite
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
 from beaker_dynamodb.ops.sessions import open_rows
@@ -214,7 +214,7 @@ def written_before_each_marker(
     written: list[int] = []
     put_marker = rotation.put_marker
 
-    def put_late(old: SessionStore, row: Record) -> Refusal | None:
+    def put_late(old: SessionStore, row: Record) -> RefusedWrite | None:
         if len(written) < times:
             written.append(len(written))
             tab.write(last=len(written))

@@ -16,7 +16,7 @@ from beaker.session import Session
 
 from beaker_dynamodb import StrictSession, Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import Answer, LoseReply, LoseRequest
+from tests.faults.fault_kinds import Answer, LoseReply, LoseRequest
 from tests.proxy import FaultProxy
 from tests.sessions.requests import Browser, Site, Visit, puts_marker
 

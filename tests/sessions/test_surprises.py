@@ -9,7 +9,7 @@ import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager, OptionError, Unavailable
 from beaker_dynamodb.dynamodb.rows import Rows
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions import overlap, requests

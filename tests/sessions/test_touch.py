@@ -9,7 +9,7 @@ import pytest
 from beaker.session import Session
 
 from beaker_dynamodb import OptionError, StrictSession
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site

@@ -219,7 +219,7 @@ def _find_row(
 ) -> ScannedRow | None:
     """Find a session's row; None, with an answer, if there is none or it is another store's."""
     row = logout.find_row(rows, ident, application.secret)
-    if row is not None and row.ours:
+    if row is not None and row.is_own:
         return row
     # Nothing of another store's row is shown: it may hold secrets.
     output.refuse(wording.NOT_FOUND if row is None else wording.OTHER_STORE)
@@ -229,7 +229,7 @@ def _find_row(
 def _kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
     """Find the sessions of --except; a mistyped one would log its owner out."""
     found = [logout.find_row(rows, word, secret) for word in words]
-    if any(row is None or not row.ours for row in found):
+    if any(row is None or not row.is_own for row in found):
         raise OptionError("a session of --except does not exist; nothing was revoked")
     return frozenset(row.key for row in found if row is not None)
 

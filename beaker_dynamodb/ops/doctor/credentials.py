@@ -94,7 +94,7 @@ def place(
 
 def transport(current: Transport) -> Iterator[Finding]:
     """What carries a call, and why."""
-    yield Finding("ok", "transport", f"{current.name}: {current.why}")
+    yield Finding("ok", "transport", f"{current.name}: {current.reason}")
 
 
 def clock(theirs: float | None, ours: float) -> Iterator[Finding]:

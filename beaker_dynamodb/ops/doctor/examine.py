@@ -25,7 +25,7 @@ from beaker_dynamodb.dynamodb.diagnostics import (
     list_regions,
     read_server_clock,
 )
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.migration.source import (
     CREATED_BY_READING,
@@ -104,11 +104,11 @@ def examine_store(
     yield from _told(application, environ)
     yield from _check_source(application, runtime, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
-        yield from table.embedded(embedded.missing())
+        yield from table.embedded(embedded.explain_missing_extra())
         return
     options = dataclasses.replace(application.options, create_table=False)
     try:
-        mine = rows(options, application.kind, runtime)
+        mine = build_rows(options, application.kind, runtime)
         for finding in _reached(application, mine.table.client, runtime):
             yield finding
             if finding.severity == "error":  # without credentials every call would say it again
@@ -173,7 +173,7 @@ def _reached(application: Application, client: Client, runtime: Runtime) -> Iter
     local = settings.is_local(application.options)
     yield from credentials.credentials(who, runtime.clock(), local=local)
     yield from credentials.place(who, list_regions(client), own=application.options.endpoint_url)
-    yield from credentials.transport(client.transport())
+    yield from credentials.transport(client.get_transport())
 
 
 def _found(
