@@ -22,8 +22,8 @@ from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, show
 from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.doctor.check import Finding
 from beaker_dynamodb.ops.doctor.examine import examine
-from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.spec import table_spec
 
 SECRET = "hunter2"

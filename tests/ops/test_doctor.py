@@ -11,8 +11,8 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.application import Application, load_application
-from beaker_dynamodb.ops.doctor.examine import examine, examine_store, exit_code
-from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code
+from beaker_dynamodb.ops.doctor.examine import examine, examine_store
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.runtime import REAL
 from tests.instruments import Recorder

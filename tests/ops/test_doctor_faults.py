@@ -12,7 +12,8 @@ from beaker_dynamodb.dynamodb.client import Client, Reply
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Unavailable
 from beaker_dynamodb.ops.application import load_application
-from beaker_dynamodb.ops.doctor.examine import examine_store, exit_code
+from beaker_dynamodb.ops.doctor.check import exit_code
+from beaker_dynamodb.ops.doctor.examine import examine_store
 from tests.instruments import Recorder
 from tests.ops.test_doctor import ill
 

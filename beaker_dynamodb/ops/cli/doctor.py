@@ -15,8 +15,8 @@ from beaker_dynamodb.ops.cli.arguments import with_output, with_words
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import escape, format_count
-from beaker_dynamodb.ops.doctor.examine import examine, exit_code
-from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code
+from beaker_dynamodb.ops.doctor.examine import examine
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 _MARGIN: Final = 9
