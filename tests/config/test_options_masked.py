@@ -132,7 +132,7 @@ def test_no_password_is_shown_by_the_doctor_or_in_its_commands(name: str) -> Non
             told = []
             with suppress(DynamoDBBackendError):
                 found = load_application(given={name: str(value)}, cache=cache)
-                told += [repr(found), found.call, found.create_command()]
+                told += [repr(found), found.arguments, found.create_command()]
             try:
                 told += [repr(one) for one in examine(given={name: str(value)}, cache=cache)]
             except DynamoDBBackendError as error:

@@ -11,8 +11,8 @@ from beaker_dynamodb.ops.application import (
     Mistake,
     find_mistakes,
     find_unread,
+    list_cache_regions,
     load_application,
-    regions,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_sessions_are_those_of_the_application(ini: str) -> None:
 
     assert (found.options.table, found.options.region) == ("mine", "eu-central-1")
     assert found.options.hash_ids
-    assert (found.kind, found.source, found.secret) == ("session", ini, "50% of it")
+    assert (found.kind, found.secret) == ("session", "50% of it")
     assert found.settings["timeout"] == "1800"
     assert found.settings["data_dir"] == f"{Path(ini).parent}/data"
 
@@ -189,8 +189,8 @@ def test_what_the_caller_typed_is_repeated_in_remedies(
     """Then a remedy can be pasted, and means the same table; a secret is three dots."""
     found = load_application(ini, given=given, cache=cache)
 
-    assert call.format(ini=ini) in found.call
-    assert found.create_command() == f"beaker-dynamodb table create {found.call}"
+    assert call.format(ini=ini) in found.arguments
+    assert found.create_command() == f"beaker-dynamodb table create {found.arguments}"
 
 
 def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> None:
@@ -235,11 +235,11 @@ def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: st
 
 def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path) -> None:
     """Each region may have a table of its own; without regions there is one."""
-    assert regions(ini) == ("short",)
+    assert list_cache_regions(ini) == ("short",)
     (tmp_path / "one.ini").write_text("[app:main]\ncache.type = ext:dynamodb\n")
-    assert regions(str(tmp_path / "one.ini")) == ("default",)
+    assert list_cache_regions(str(tmp_path / "one.ini")) == ("default",)
     (tmp_path / "none.ini").write_text("[app:main]\nx = y\n")
-    assert regions(str(tmp_path / "none.ini")) == ()
+    assert list_cache_regions(str(tmp_path / "none.ini")) == ()
 
 
 @pytest.mark.parametrize("name", ["encryption_keys", "aws_secret_access_key"])

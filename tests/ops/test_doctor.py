@@ -145,7 +145,7 @@ def test_no_region_is_told(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error with its sentence, not as a traceback."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     app = load_application(ini)
-    bare = Application(dataclasses.replace(app.options, region=None), "session", {}, "")
+    bare = Application(dataclasses.replace(app.options, region=None), "session", {})
     found = list(examine_store(bare))
 
     assert "no AWS region is set" in found[-1].message

@@ -40,9 +40,9 @@ from beaker_dynamodb.ops.application import (
     Application,
     find_mistakes,
     find_unread,
+    get_prefix,
+    list_cache_regions,
     load_application,
-    regions,
-    settings_prefix,
 )
 from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
 from beaker_dynamodb.ops.doctor import settings, store
@@ -82,7 +82,7 @@ def examine(
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
             yield from find(settings.MISTAKES, (one.message, place))
-    begin = settings_prefix(cache)
+    begin = get_prefix(cache)
     for name, near in find_unread(config, given=given, cache=cache):
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
@@ -188,8 +188,8 @@ def _examine_rows(
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
     yield from find(store.CLOCKS, store.Clocks(server, runtime.clock()))
-    arguments = application.call or "with the options that the doctor got"
-    comma = "" if application.call else ","
+    arguments = application.arguments or "with the options that the doctor got"
+    comma = "" if application.arguments else ","
     policy = f"beaker-dynamodb policy app{comma} {arguments}"
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(find(store.PERMISSIONS, *needed))
@@ -255,7 +255,7 @@ def _read_source(application: Application, runtime: Runtime, *, read_only: bool)
 
 def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
     try:
-        for name in regions(config):
+        for name in list_cache_regions(config):
             title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
             words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
             yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")
