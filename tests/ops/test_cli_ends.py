@@ -89,7 +89,7 @@ def test_a_revoke_that_ends_early_says_how_many_are_out(
 ) -> None:
     """Those are out for good; the next run takes the rest."""
     shop.save("d" * 32, userId=42)
-    failing(logout, "_remove", error)
+    failing(logout, "_delete_until_gone", error)
 
     ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
 

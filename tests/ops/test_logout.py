@@ -106,7 +106,7 @@ def test_a_session_written_without_end_is_told(site: Site, monkeypatch: pytest.M
         return original(table, key, condition)
 
     monkeypatch.setattr(Table, "delete", overtaken)
-    monkeypatch.setattr(logout, "TRIES", 3)
+    monkeypatch.setattr(logout, "MAX_TRIES", 3)
 
     with pytest.raises(Unavailable, match="written faster"):
         logout.delete(site.rows, seen, time.time())
@@ -221,8 +221,8 @@ def test_a_session_written_without_end_keeps_no_other_one_logged_in(
 
     with monkeypatch.context() as patched:
         patched.setattr(Table, "delete", overtaken)
-        patched.setattr(logout, "TRIES", 2)
-        patched.setattr(logout, "PASSES", 3)
+        patched.setattr(logout, "MAX_TRIES", 2)
+        patched.setattr(logout, "MAX_PASSES", 3)
         with pytest.raises(Unavailable, match="written faster"):
             revoked(site, "userId=42", scan=scan)
     assert site.idents() == {"sess:b"}
@@ -243,7 +243,7 @@ def test_a_user_who_keeps_logging_in_is_told(site: Site, monkeypatch: pytest.Mon
 
     with pytest.raises(Unavailable, match="run revoke again"):
         revoked(site, "userId=42")
-    assert next(number) == logout.PASSES
+    assert next(number) == logout.MAX_PASSES
 
 
 def test_a_throttled_table_keeps_nobody_logged_in(site: Site) -> None:

@@ -73,7 +73,7 @@ def list_(
     rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
     found = sessions.list_sessions(
-        rows, now, state=state, limit=limit, segments=segments, others=others.append
+        rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
     )
     with _bar(rows, output, "sessions", limit) as move:
         if not _stream(output, _moving(found, move), now):

@@ -61,7 +61,7 @@ def purge_(
     interrupted, it can be run again.
     """
     rows, tally = get_rows(application, segments), purge.Tally()
-    table, cost = purge.scan_cost(rows)
+    table, cost = purge.estimate_scan(rows)
     output.remark(
         f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
     )
@@ -110,7 +110,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     counted separately.
     """
     rows = get_rows(application, segments)
-    expected = purge.scan_cost(rows)[0].rows
+    expected = purge.estimate_scan(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as move:
         for now in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
