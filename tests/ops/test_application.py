@@ -62,7 +62,7 @@ def ini_(tmp_path: Path) -> str:
 
 
 def test_sessions_are_those_of_the_application(ini: str) -> None:
-    """What the file says is what is inspected; Beaker's own settings stand beside it."""
+    """The options are those of the file, and Beaker's own settings are kept beside them."""
     found = load_application(ini)
 
     assert (found.options.table, found.options.region) == ("mine", "eu-central-1")
@@ -92,7 +92,7 @@ def test_what_is_given_wins_over_the_file(ini: str) -> None:
 def test_an_operator_opens_no_pickle_of_an_application_that_writes_json(
     ini: str, given: dict[str, str], envelope: str
 ) -> None:
-    """Beaker's own setting says what the sessions are, where the option says nothing."""
+    """Beaker's own setting decides if the option is not set."""
     assert load_application(ini, given=given).options.envelope == envelope
 
 
@@ -154,7 +154,7 @@ def test_another_backend_is_not_inspected_by_mistake(
     assert words in str(caught.value)
 
 
-def test_a_file_that_is_not_switched_over_yet_can_be_told_to_be(ini: str) -> None:
+def test_an_option_selects_this_backend_before_the_file_does(ini: str) -> None:
     """The table is made before the switch."""
     assert (
         load_application(f"{ini}#plain", given={"type": "ext:dynamodb"}).options.table == "sessions"
@@ -198,7 +198,7 @@ def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> N
     assert load_application().create_command() == "beaker-dynamodb table create -o table=sessions"
 
 
-def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
+def test_every_mistake_is_reported_not_only_the_first(ini: str) -> None:
     """By the name that it has in the file; contradictions are among them."""
     given = {"ttl": "soon", "hash_key": "data", "touch_after": "x", "read_capacity_units": "5"}
     found = {one.name: one.message for one in find_mistakes(ini, given=given)}
@@ -213,10 +213,10 @@ def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
     assert list(find_mistakes(ini)) == []
 
 
-def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
+def test_a_mistake_outside_the_file_is_reported_once(
     ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable stands in no file."""
+    """A variable is not in the file, so the mistake has no name."""
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "soon")
     (found,) = find_mistakes(ini)
 
@@ -224,7 +224,7 @@ def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
     assert "'ttl'" in found.message
 
 
-def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: str) -> None:
+def test_a_setting_that_nothing_reads_is_reported_with_the_nearest_one(ini: str) -> None:
     """Beaker takes any name without a word, and sessions live for a month."""
     with Path(ini).open("a") as file:
         file.write("session.time_out = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")

@@ -1,4 +1,4 @@
-"""Which section of an ini file is the application's, and what is said where none can be."""
+"""Which section of an ini file is the application's, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ use = egg:site
 """
 
 
-def said(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
+def read(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
     """Read settings, without what every file says of itself."""
     found = read_settings(str(config), wanted)
     return {name: found[name] for name in found if name not in {"here", "__file__"}}
@@ -36,7 +36,7 @@ def said(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
 
 @pytest.fixture(name="ini")
 def ini_(tmp_path: Path) -> Path:
-    """A file whose sessions stand in a filter, as README shows it."""
+    """Write a file whose sessions are in a filter, as README shows it."""
     path = tmp_path / "app.ini"
     path.write_text(PIPELINE)
     return path
@@ -44,14 +44,14 @@ def ini_(tmp_path: Path) -> Path:
 
 def test_the_section_that_sets_it_is_found_without_its_name(ini: Path) -> None:
     """A pipeline's main section holds the order of its parts alone."""
-    assert said(ini) == {"session.type": "ext:dynamodb"}
+    assert read(ini) == {"session.type": "ext:dynamodb"}
     assert read_section(str(ini))["pipeline"] == "session site"
 
 
 def test_without_a_main_section_the_one_that_sets_it_is_enough(ini: Path) -> None:
     """A server's main section is no application's."""
     ini.write_text(PIPELINE.replace("[pipeline:main]", "[pipeline:all]"))
-    assert said(ini) == {"session.type": "ext:dynamodb"}
+    assert read(ini) == {"session.type": "ext:dynamodb"}
 
     with pytest.raises(OptionError, match="no section 'main'; it has server:main, pipeline:all"):
         read_settings(str(ini), ("cache.type",))
@@ -63,12 +63,12 @@ def test_where_two_sections_set_it_one_must_be_named(ini: Path) -> None:
 
     with pytest.raises(OptionError, match=r"in filter:session, app:site; name one: .*#filter:ses"):
         read_settings(str(ini), WANTED)
-    assert said(f"{ini}#site") == {"beaker.session.type": "file"}
+    assert read(f"{ini}#site") == {"beaker.session.type": "file"}
 
 
 def test_where_none_sets_it_main_is_what_there_is(ini: Path) -> None:
-    """It can be told by -o type=ext:dynamodb, before the switch."""
-    assert said(ini, ("cache.type",)) == {"pipeline": "session site"}
+    """So -o type=ext:dynamodb works before the file is changed."""
+    assert read(ini, ("cache.type",)) == {"pipeline": "session site"}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_is_named(
 def test_in_a_folder_that_is_gone_the_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shell stands on in a release that a deploy has removed."""
+    """A shell may still be in the folder of a release that was removed."""
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()
 

@@ -9,7 +9,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
-from tests.ops.sites import LARGE, Site
+from tests.ops.example_apps import LARGE, ExampleApp
 
 
 def a_session_lives(options: dict[str, str]) -> None:
@@ -69,7 +69,7 @@ def test_an_application_may_do_what_it_does_and_no_more(
     assert granted - set(calls.names) <= spare
 
 
-def an_operator_works(site: Site) -> None:
+def an_operator_works(site: ExampleApp) -> None:
     """Show the table; run every command on sessions once, on small ones and one in pieces."""
     for words in (
         ["list"],
@@ -91,9 +91,9 @@ def test_an_operator_may_do_what_he_does_and_no_more(
 ) -> None:
     """The operator's policy is what the commands on sessions call, and no operation besides."""
     more = {"range_key": range_key, "special_keys": special_keys, "compress": "false"}
-    site = Site.at(dynamodb_local, table_name)
-    site = Site({n: v for n, v in (site.options | more).items() if v})
-    site.make()
+    site = ExampleApp.at(dynamodb_local, table_name)
+    site = ExampleApp({n: v for n, v in (site.options | more).items() if v})
+    site.create_table()
     site.save("small", userId=42)
     site.save("large", text=LARGE)
     site.expire("gone")
