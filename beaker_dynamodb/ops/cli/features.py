@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,6 +17,8 @@ from beaker_dynamodb.ops.cli.arguments import parse_pairs
 from beaker_dynamodb.provisioning.features import Features
 
 Command = Callable[..., Any]
+#: The options below without --tag, in the order of the fields of `Features`.
+_NAMES: Final = ("recovery", "protection", "key", "max_reads", "max_writes")
 _OPTIONS = (
     click.option(
         "--tag",
@@ -63,19 +65,9 @@ def with_features(command: Command) -> Command:
     """Give a command the options of `Features`, and pass it a `Features`."""
 
     @functools.wraps(command)
-    def wrapper(  # noqa: PLR0913  # one argument a flag
-        *args: Any,
-        tags: dict[str, str],
-        recovery: bool | None,
-        protection: bool | None,
-        key: str | None,
-        max_reads: int | None,
-        max_writes: int | None,
-        **kwargs: Any,
-    ) -> Any:
-        features = Features(
-            tuple(sorted(tags.items())), recovery, protection, key, max_reads, max_writes
-        )
+    def wrapper(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        others = (kwargs.pop(name) for name in _NAMES)
+        features = Features(tuple(sorted(tags.items())), *others)
         return command(*args, features=features, **kwargs)
 
     for option in reversed(_OPTIONS):
