@@ -22,8 +22,8 @@ from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, show
 from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.doctor.check import Finding
 from beaker_dynamodb.ops.doctor.examine import examine
-from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.spec import table_spec
 
 SECRET = "hunter2"
@@ -137,7 +137,7 @@ def test_no_password_is_shown_by_the_doctor_or_in_its_commands(name: str) -> Non
             texts = []
             with suppress(DynamoDBBackendError):
                 found = load_application(given={name: str(value)}, cache=cache)
-                texts += [repr(found), found.call, found.create_command()]
+                texts += [repr(found), found.arguments, found.create_command()]
             try:
                 texts += [repr(one) for one in examine(given={name: str(value)}, cache=cache)]
             except DynamoDBBackendError as error:

@@ -14,7 +14,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout, purge, sessions
 from tests.caches import tables
 from tests.instruments import Recorder
-from tests.ops import sites
+from tests.ops import example_apps
 
 #: As a manifest says it: 2^32 - 1, and what a table of small values could not hold either.
 CLAIMS = [0xFFFF_FFFF, 0x7FFF_FFFF, 10_000]
@@ -93,7 +93,7 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
 ) -> None:
     """A load says that it is too large; revoke, delete and purge end, and end every session."""
     options = {"range_key": range_key} if range_key else {}
-    site = sites.Site.made(dynamodb_local, table_name, **options)
+    site = example_apps.ExampleApp.create(dynamodb_local, table_name, **options)
     for ident in ("a" * 32, "b" * 32, "c" * 32):
         site.save(ident, userId="ann")
     site.expire("gone", userId="ann")

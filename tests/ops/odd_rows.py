@@ -128,7 +128,7 @@ def _values(depth: int = 3) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def rows() -> st.SearchStrategy[Item]:
-    """Rows of the prefix, ours or not, sound or not."""
+    """Rows of the prefix: ours and others, valid and damaged."""
     data = st.builds(lambda v: {"B": v}, _sealed() | _headers() | st.binary(max_size=40))
     mostly = {
         "id": st.builds(
@@ -166,7 +166,7 @@ def ordinary() -> Item:
 
 
 class OddTable:
-    """Answers every call from a few rows: filters and conditions are not looked at.
+    """Answers every call from a few rows, and ignores filters and conditions.
 
     So what a command does with a row does not rest on the filter that it sent. Only a purge is not
     shown the ordinary session, which has not expired.

@@ -88,7 +88,7 @@ SORTS = [
 
 @pytest.mark.parametrize(("key", "sort"), SORTS)
 def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
-    """Without a range key, the first colon or hash in it tells."""
+    """Without a range key, the first colon or hash sign decides."""
     assert PLAIN.classify(key) == sort
 
 
@@ -105,7 +105,7 @@ def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
     ],
 )
 def test_a_range_key_tells_what_its_row_is(key: Key, sort: str) -> None:
-    """With a range key, that tells."""
+    """With a range key, that decides."""
     assert RANGED.classify(key) == sort
 
 

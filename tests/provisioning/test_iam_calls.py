@@ -9,7 +9,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
-from tests.ops.sites import LARGE, Site
+from tests.ops.example_apps import LARGE, ExampleApp
 
 
 def use_a_session(options: dict[str, str]) -> None:
@@ -69,7 +69,7 @@ def test_an_applications_policy_allows_its_calls_and_no_more(
     assert granted - set(calls.names) <= unused
 
 
-def run_operator_commands(site: Site) -> None:
+def run_operator_commands(site: ExampleApp) -> None:
     """Show the table; run every command on sessions once, on small ones and one in chunks."""
     for words in (
         ["list"],
@@ -91,9 +91,9 @@ def test_an_operators_policy_allows_the_commands_and_no_more(
 ) -> None:
     """It allows exactly the operations that the commands on sessions and tables send."""
     more = {"range_key": range_key, "special_keys": special_keys, "compress": "false"}
-    site = Site.at(dynamodb_local, table_name)
-    site = Site({n: v for n, v in (site.options | more).items() if v})
-    site.make()
+    site = ExampleApp.at(dynamodb_local, table_name)
+    site = ExampleApp({n: v for n, v in (site.options | more).items() if v})
+    site.create_table()
     site.save("small", userId=42)
     site.save("large", text=LARGE)
     site.expire("gone")

@@ -9,23 +9,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from beaker_dynamodb.config.options import MAX_CAPACITY
-from beaker_dynamodb.ops.cli.arguments import pairs
+from beaker_dynamodb.ops.cli.arguments import parse_pairs
 from beaker_dynamodb.provisioning.spec import Features
 
 Command = Callable[..., Any]
-_FIELDS = dataclasses.fields(Features)
+#: The fields of `Features` that are options below; `tags` are --tag.
+_FIELDS: Final = tuple(f.name for f in dataclasses.fields(Features) if f.name != "tags")
 _OPTIONS = (
     click.option(
         "--tag",
         "tags",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=pairs,
+        callback=parse_pairs,
         help="A tag of the table. Repeatable.",
     ),
     click.option(
@@ -62,17 +63,17 @@ _OPTIONS = (
 
 
 def with_features(command: Command) -> Command:
-    """Give a command the options of `Features`, and hand it those."""
+    """Give a command the options of `Features`, and pass it a `Features`."""
 
     @functools.wraps(command)
-    def asked(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
-        named = {field.name: kwargs.pop(field.name) for field in _FIELDS if field.name != "tags"}
-        features = Features(tuple(sorted(tags.items())), **named)
+    def wrapper(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        others = {name: kwargs.pop(name) for name in _FIELDS}
+        features = Features(tuple(sorted(tags.items())), **others)
         return command(*args, features=features, **kwargs)
 
     for option in reversed(_OPTIONS):
-        asked = option(asked)
-    return asked
+        wrapper = option(wrapper)
+    return wrapper
 
 
 def with_range_key(command: Command) -> Command:
@@ -80,10 +81,10 @@ def with_range_key(command: Command) -> Command:
 
     @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
     @functools.wraps(command)
-    def asked(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
         if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
             raise click.UsageError("--range-key and -o range_key are the same; give one of them")
         more = {"range_key": range_key} if range_key else {}
         return command(*args, given={**given, **more}, **kwargs)
 
-    return asked
+    return wrapper

@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from beaker_dynamodb.errors import OptionError, say_table_missing
+from beaker_dynamodb.errors import OptionError, raise_clean, say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
@@ -80,7 +80,7 @@ def create(application: Application, features: Features, output: Output) -> int:
         "differences": wording.differences_to_json(created.differences),
     }
     done = "created" if created.table.created else "exists"
-    output.answer(result, (*_lines(created.table, done), *map(str, created.differences)))
+    output.answer(result, (*_describe(created.table, done), *map(str, created.differences)))
     return 0 if matches else NO
 
 
@@ -95,9 +95,11 @@ def show(application: Application, output: Output) -> int:
     with output.waiting(f"table {application.options.table}"):
         found = tables.show(with_long_timeout(application).options)
     if found is None:
-        output.refuse(_missing(application))
+        output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
-    output.answer(wording.table_to_json(found), (*_lines(found, "exists"), *_more(found)))
+    output.answer(
+        wording.table_to_json(found), (*_describe(found, "exists"), *_describe_more(found))
+    )
     return 0
 
 
@@ -112,9 +114,9 @@ def check(application: Application, features: Features, output: Output) -> int:
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        asked = with_long_timeout(application).options
+        options = with_long_timeout(application).options
         command = application.create_command(features)
-        found = tables.check(asked, features, create_command=command)
+        found = tables.check(options, features, create_command=command)
     result = {
         "table": application.options.table,
         "matches": is_match(found),
@@ -123,7 +125,7 @@ def check(application: Application, features: Features, output: Output) -> int:
     if not found:
         output.answer(result, [f"table {application.options.table!r} matches the options"])
     else:
-        output.draw(result, _drawn(application.options.table, found))
+        output.draw(result, _draw(application.options.table, found))
     return 0 if is_match(found) else NO
 
 
@@ -138,8 +140,8 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     there is no table.
     """
     name = application.options.table
-    asked = f"Every row of table {name!r} will be deleted. Type its name"
-    if not yes and _typed(asked) != name:
+    question = f"Every row of table {name!r} will be deleted. Type its name"
+    if not yes and _ask_name(question) != name:
         output.refuse("that is not the table's name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
@@ -154,25 +156,22 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     return 0
 
 
-def _typed(asked: str) -> str:
-    """Ask for a name. Without a terminal that is a usage error, not an interruption."""
+def _ask_name(question: str) -> str:
+    """Ask for the table's name. Without a terminal this is a usage error."""
     try:
-        return str(click.prompt(asked, err=True))
+        return str(click.prompt(question, err=True))
     except click.Abort:
         if sys.stdin.isatty():
             raise
-    click.echo(err=True)  # the question is on the line
-    raise OptionError("the table's name was not typed: without a terminal, give --yes")
+        click.echo(err=True)  # ends the line of the question
+        message = "the table's name was not typed: without a terminal, give --yes"
+        raise_clean(OptionError(message))
 
 
-def _missing(application: Application) -> str:
-    return say_table_missing(application.options.table, application.create_command())
-
-
-def _lines(actual: Description, done: str) -> Iterator[str]:
+def _describe(actual: Description, result: str) -> Iterator[str]:
     """Describe a table in lines for people."""
     account = f", account {actual.account}" if actual.account else ""
-    yield f"{done}: table {actual.table!r}, region {actual.region}{account} ({actual.status})"
+    yield f"{result}: table {actual.table!r}, region {actual.region}{account} ({actual.status})"
     yield f"  keys      {actual.schema()}"
     yield f"  TTL       {actual.expiry}"
     yield f"  capacity  {format_capacity(actual.capacity)}"
@@ -181,23 +180,27 @@ def _lines(actual: Description, done: str) -> Iterator[str]:
         yield f"  index     {index.name!r} of {index.attribute!r} ({index.projection}{built})"
 
 
-def _more(actual: Description) -> Iterator[str]:
-    """Describe what `table create` does not print."""
+def _describe_more(actual: Description) -> Iterator[str]:
+    """Describe the settings that `table create` does not print."""
     yield f"  limit     {format_limits(actual.limits)}"
-    contents = f"{format_count(actual.rows, 'row')}, {actual.size:,} bytes"
-    yield f"  contents  {contents} (up to six hours ago)"
+    rows = format_count(actual.rows, "row")
+    yield f"  contents  {rows}, {actual.size:,} bytes (up to six hours ago)"
     yield f"  deletion  protection {format_switch(actual.protection)}"
     yield f"  backups   point-in-time recovery {format_switch(actual.recovery)}"
     yield f"  at rest   encrypted {format_encryption(actual.kms_key)}"
-    tags = ", ".join(f"{name}={value}" for name, value in actual.tags or ()) or "none"
-    yield f"  tags      {'unknown' if actual.tags is None else tags}"
+    tags = (
+        "unknown"
+        if actual.tags is None
+        else ", ".join(f"{n}={v}" for n, v in actual.tags) or "none"
+    )
+    yield f"  tags      {tags}"
 
 
-def _drawn(name: str, found: tuple[Difference, ...]) -> Table:
-    drawn = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
+def _draw(name: str, found: tuple[Difference, ...]) -> Table:
+    drawing = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "setting", "actual", "expected"):
-        drawn.add_column(heading, overflow="fold")
+        drawing.add_column(heading, overflow="fold")
     for one in found:
         severity = Text(one.severity, style=_COLORS[one.severity])
-        drawn.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
-    return drawn
+        drawing.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
+    return drawing
