@@ -264,7 +264,8 @@ FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
           + f": {f.actual.status}; {f.contents}"),
     Check("ok", "keys", lambda f: f.matches("key"), lambda f: f.actual.schema()),
     Check("ok", "TTL", lambda f: f.matches("TTL"), lambda f: str(f.actual.expiry)),
-    Check("ok", "capacity", lambda f: f.matches("capacity"), lambda f: format_capacity(f.actual.capacity)),
+    Check("ok", "capacity", lambda f: f.matches("capacity"),
+          lambda f: format_capacity(f.actual.capacity)),
     Check("ok", "indexes", lambda f: f.expected.indexes and f.matches("index"),
           lambda f: ", ".join(index.name for index in f.actual.indexes)),
 )
