@@ -122,7 +122,7 @@ def seal_data(**codec: Any) -> Change:
 FOREIGN: dict[str, Change] = {
     "a later format": flip_bit(0),
     "a flag of a later format": change_data(lambda old: old[:2] + b"\x80" + old[3:]),
-    "an unknown key": seal_data(kind=SESSION, keys=(bytes(32),), draw=os.urandom),
+    "an unknown key": seal_data(kind=SESSION, keys=(bytes(32),), random_bytes=os.urandom),
 }
 #: Rows that cannot be read.
 GARBAGE: dict[str, Change] = {

@@ -216,3 +216,30 @@ def test_garbage_has_no_values() -> None:
     """The outer pickle of a file, too."""
     assert safe_load(b"") is None
     assert safe_load(pickle.dumps({"session": "text"})) == {"session": "text"}
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"(lp0\ng-1\n.",
+        b"g" + b"9" * 700 + b"\n.",
+        b"(e.",
+        b"(1.",
+        bytes((0x80, 6)) + b"N.",
+    ],
+    ids=[
+        "a negative index",
+        "an index of many digits",
+        "no object",
+        "an empty stack",
+        "protocol 6",
+    ],
+)
+def test_an_opcode_that_no_pickler_writes_ends_the_reading(pickled: bytes) -> None:
+    """Nothing is read, and nothing but None comes out."""
+    assert safe_load(pickled) is None
+
+
+def test_a_stub_shows_nothing_of_what_it_replaces() -> None:
+    """Its repr may be part of an error or a log line."""
+    assert repr(STUB) == "<stub>"

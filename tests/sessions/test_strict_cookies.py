@@ -64,3 +64,8 @@ def test_whatever_stands_beside_it_the_cookie_is_found(before: str, after: str) 
 
     assert "sid=abc123" in kept.split("; ")
     assert all(pair.startswith("sid") for pair in kept.split("; "))
+
+
+def test_a_name_that_python_refuses_for_a_cookie_keeps_nothing() -> None:
+    """Beaker could not send such a cookie either."""
+    assert keep_cookie("a@b=1", "a@b") == ""
