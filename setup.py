@@ -1,4 +1,4 @@
-"""How the package is built: its name, what it needs, and the doors it is found by."""
+"""Build the package: its name, requirements and entry points."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ VERSION = re.search(
     re.MULTILINE,
 )
 if VERSION is None:
-    raise SystemExit('beaker_dynamodb/__init__.py lacks the line __version__ = "..."')
+    raise SystemExit('beaker_dynamodb/__init__.py has no line __version__ = "..."')
 
 EMBEDDED = ["moto[dynamodb,server]>=5"]
 CLI = ["click>=8.1", "rich>=13"]
@@ -57,7 +57,7 @@ setup(
         "cli": CLI,
         "crypto": CRYPTO,
         "fast": FAST,  # compress = fast
-        "migration": MIGRATION,  # to import sessions out of ext:redis and ext:database
+        "migration": MIGRATION,  # to import sessions from ext:redis and ext:database
         "all": [*EMBEDDED, *CLI, *CRYPTO, *FAST, *MIGRATION],
     },
     entry_points={

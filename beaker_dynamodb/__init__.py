@@ -1,7 +1,7 @@
-"""The DynamoDB backend of Beaker: sessions and caches in one table that all servers share.
+"""A DynamoDB backend for Beaker: sessions and caches in a table that all servers share.
 
-This module only offers the public names. Importing it must load neither boto3 nor a framework:
-boto3 is imported with the first call, after gevent has patched what it patches.
+This module only has the public names. Importing it must import neither boto3 nor a framework: boto3
+is imported with the first call, so that gevent can patch the standard library before.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ __all__ = [
 ]
 
 
-#: The modules of the names that are imported at their first use: a process that only lists the
-#: installed backends of Beaker must not pay for them.
+#: Names that are imported at their first use, and their modules: Beaker imports every installed
+#: backend, and an application that uses another one must not pay for them.
 _LATE = {
     "Call": "dynamodb.metering",
     "Saved": "dynamodb.metering",

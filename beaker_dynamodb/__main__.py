@@ -1,8 +1,7 @@
-"""`python -m beaker_dynamodb` and the script `beaker-dynamodb`: the way to the command line.
+"""Start the command line: `python -m beaker_dynamodb` and the script `beaker-dynamodb`.
 
-It needs the extra `cli`, and says so if that is missing; nothing else is done here. Ctrl-C is one
-line from here on. Before, while Python itself starts and imports the package's face (about 50 ms),
-it is Python's own traceback, and nothing of this file can change that.
+It needs the extra `cli`, and prints that if it is missing. From here on Ctrl-C prints one line.
+Before, while Python starts and imports the package (about 50 ms), it prints Python's traceback.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; *argv* is that of the process if None."""
+    """Run the command line and return its exit code. By default *argv* is the process's own."""
     try:
         from beaker_dynamodb.ops import cli
     except ModuleNotFoundError as error:
@@ -24,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             " pip install 'beaker-dynamodb[cli]'\n"
         )
         return 2
-    except KeyboardInterrupt:  # Ctrl-C while all is imported; run() takes those that come later
+    except KeyboardInterrupt:  # during this import; run() handles it later
         sys.stderr.write("beaker-dynamodb: interrupted\n")
         return 130
     return cli.run(argv)

@@ -1,6 +1,6 @@
-"""What can go wrong, as a tree, and what keeps secrets out of a sentence.
+"""The errors of this package, and functions that keep secrets out of their messages.
 
-This file imports nothing of ours.
+This file imports no other module of the package.
 
 BeakerException
 └── DynamoDBBackendError            never raised itself
@@ -10,16 +10,16 @@ BeakerException
     │   ├── TableMismatch           what AWS tells of the key schema
     │   └── AccessRefused           names the IAM action
     ├── Unavailable                 throttled, timed out, 5xx, after the SDK's retries
-    ├── Refused                     any other answer of AWS's, with its code
-    ├── UnknownFormat               written by a newer version, or under a key that we lack
-    ├── Conflict                    two writers, and no merge; holds theirs
-    ├── CorruptItem                 what stands in the table cannot be what we wrote
+    ├── Refused                     any other error of AWS, with its code
+    ├── UnknownFormat               written by a newer version, or with an unknown key
+    ├── Conflict                    two writers that were not merged; holds theirs
+    ├── CorruptItem                 the stored row is not what we wrote
     └── ItemTooLarge                holds size and limit
 
-No text, repr or argument of these holds a session's id, key or payload: an item is named by
-`digest`. Nor does one hold the user information of a URL: every message goes through `mask`.
-None is a KeyError, TypeError or ValueError: Beaker reads those as "no such session"
-(beaker/session.py:440) and begins a new one over the old.
+No message, repr or argument of an error contains a session's id, key or payload: an item is named
+by `digest`. None contains the user or password of a URL: every message is passed through `mask`.
+None of the classes is a KeyError, TypeError or ValueError: Beaker takes those for "no such session"
+(beaker/session.py:440) and overwrites the old one with a new one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ import dataclasses
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from beaker.exceptions import BeakerException
+if TYPE_CHECKING:
+    BeakerException = Exception  # its base class; Beaker ships no types
+else:
+    from beaker.exceptions import BeakerException
 
 __all__ = [
     "AccessRefused",
@@ -49,7 +52,7 @@ __all__ = [
 
 
 def digest(text: str, digits: int = 8) -> str:
-    """Name an id or key in a log line or an error: the first hex digits of its SHA-256."""
+    """Return the first hex digits of a text's SHA-256, which name an id or key in a message."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
@@ -57,17 +60,17 @@ _HIDDEN = "***@"
 _WORD = re.compile(r"\S+")
 _AT = re.compile(r"@|%40")
 _SLASHES = re.compile(r"://|%3a%2f%2f", re.IGNORECASE)
-#: What may stand before a user name in a sentence: a quote, a bracket, the name of an option.
+#: The characters that may precede a user name in a sentence: quotes, brackets, those of options.
 _BEFORE_A_USER = "'\"([{=,"
-#: A parameter of a URL, and the names of those that carry a secret: `?password=...`.
+#: A parameter of a URL, and what the name of a secret one contains: `?password=...`.
 _PARAMETER = re.compile(r"([?&][\w.%-]*=)([^&\s'\"]+)")
 _SECRET_NAME = re.compile(r"passw|pwd|secret|token|key|credential", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
-    """Replace the user information of each URL in a sentence, and secret parameters, by `***`.
+    """Replace the user and password of each URL in a sentence, and secret parameters, by `***`.
 
-    A password with white space in it is found by `shown` only, which knows where a value ends.
+    A password that contains white space is found by `shown` only, which knows where a value ends.
     """
     if _AT.search(text):
         text = _WORD.sub(lambda word: _without_user(word[0]), text)
@@ -75,7 +78,7 @@ def mask(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return the repr of a value that somebody gave us, masked, for a sentence."""
+    """Return the masked repr of a value that was given to us, for a message."""
     return mask(_without_user(repr(value)))
 
 
@@ -95,7 +98,7 @@ def raise_clean(error: Exception) -> NoReturn:
 def say_table_missing(table: str | None = None, command: str = "") -> str:
     """Return the sentence that *table* does not exist, and that *command* creates it, if given.
 
-    Without its name it is "the table": the facts of the failed call name it then.
+    Without a name it is "the table": then the facts of the failed call name it.
     """
     named = "the table" if table is None else f"table {table!r}"
     creates = f"; `{command}` creates it" if command else ""
@@ -103,10 +106,10 @@ def say_table_missing(table: str | None = None, command: str = "") -> str:
 
 
 def _without_user(text: str) -> str:
-    """Hide all that stands between a scheme, or the beginning, and the last `@`: it may be a user.
+    """Hide what is between a scheme, or the beginning, and the last `@`: it may be a user.
 
-    Each part is looked for once, from one end: a search for the whole would begin anew at each
-    colon of a long value.
+    Each part is searched once, from one end. One pattern for the whole would start again at each
+    colon of a long value, and take quadratic time.
     """
     at = None
     for at in _AT.finditer(text):  # noqa: B007  # the last one
@@ -128,17 +131,17 @@ def _without_secret(parameter: re.Match[str]) -> str:
 
 
 def masked_repr(value: Any) -> str:
-    """Return the repr of a dataclass, its fields masked: for its class to use as `__repr__`."""
-    told = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr)
-    inside = ", ".join(f"{name}={shown(field)}" for name, field in told)
-    return f"{type(value).__qualname__}({inside})"
+    """Return the repr of a dataclass with masked fields; a class uses this as its `__repr__`."""
+    names = [field.name for field in dataclasses.fields(value) if field.repr]
+    fields = ", ".join(f"{name}={shown(getattr(value, name))}" for name in names)
+    return f"{type(value).__qualname__}({fields})"
 
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What an operator needs to know of the call that failed; copied out of AWS's exception.
+    """What an operator needs to know of a failed call, copied from AWS's exception.
 
-    `date`: the server's own clock, as the header of its answer says it.
+    `date` is the Date header of the response: the server's own clock.
     """
 
     operation: str
@@ -151,7 +154,7 @@ class CallFacts:
     date: str | None = None
 
     def __str__(self) -> str:
-        """Write the facts as one parenthesis for the end of a sentence."""
+        """Return the facts as the end of a message shows them, in parentheses."""
         named = (
             ("table", self.table),
             ("region", self.region),
@@ -160,24 +163,24 @@ class CallFacts:
             ("attempts", self.attempts),
             ("request", self.request_id),
         )
-        return ", ".join([self.operation, *(f"{name} {value}" for name, value in named if value)])
+        return ", ".join([self.operation, *[f"{name} {value}" for name, value in named if value]])
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOrigin:
-    """Which session, of which table, was being loaded when an error arose (the outage rule).
+    """The session, and its table, whose load raised an error (see `sessions/outage.py`).
 
-    `session` is a digest, long enough to tell any two apart.
+    `session` is a digest that is long enough to be unique.
     """
 
     table: tuple[str | None, ...]
     session: str
 
 
-class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker ships no types
-    """The root of all our errors. Never raised itself.
+class DynamoDBBackendError(BeakerException):
+    """The base class of all errors of this package. Never raised itself.
 
-    `call` holds the facts of the failed call to DynamoDB, where there was one.
+    `call` holds the facts of the failed call to DynamoDB, if there was one.
     """
 
     call: CallFacts | None = None
@@ -186,12 +189,12 @@ class DynamoDBBackendError(BeakerException):  # type: ignore[misc]  # Beaker shi
     def __init__(self, message: str, *, call: CallFacts | None = None) -> None:
         if type(self) in {DynamoDBBackendError, TableError}:
             raise TypeError(f"{type(self).__name__} is abstract; raise one of its subclasses")
-        # A server may raise the class anew with the error itself as its message (apig_wsgi does).
+        # A server may raise the class again with the error itself as the message (apig_wsgi does).
         super().__init__(mask(f"{message} ({call})" if call else str(message)))
         self.call = call
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by the finished message, so that no constructor runs again."""
+        """Copy and pickle the final message, so that no constructor runs again."""
         return _revive, (type(self), self.args, self.__dict__.copy())
 
 
@@ -209,7 +212,7 @@ class OptionError(DynamoDBBackendError):
 
 
 class TableError(DynamoDBBackendError):
-    """The table is not what it should be. Never raised itself."""
+    """The table cannot be used as it is. Never raised itself."""
 
 
 class TableMissing(TableError):
@@ -221,26 +224,26 @@ class TableMismatch(TableError):
 
 
 class AccessRefused(TableError):
-    """AWS refuses the caller this action; the message names it."""
+    """AWS denies the caller an action; the message names it."""
 
 
 class Unavailable(DynamoDBBackendError):
-    """DynamoDB did not answer, or not in a way that can be trusted. The next request may succeed.
+    """DynamoDB did not answer, or its response is invalid. The next request may succeed.
 
-    Whether a write that ended so was applied is not known.
+    It is unknown whether a write that raised this was applied.
     """
 
 
 class Refused(DynamoDBBackendError):
-    """AWS answered with a code that none of the others stands for; `call.code` holds it."""
+    """AWS answered with an error that has no class of its own; `call.code` holds its code."""
 
 
 class UnknownFormat(DynamoDBBackendError):
-    """The item was written by a newer release, or under an encryption key that we do not hold."""
+    """The item was written by a newer release, or with an encryption key that is not configured."""
 
 
 class Conflict(DynamoDBBackendError):
-    """Another request changed the session, and merging gave up or was not asked for.
+    """Another request changed the session, and merging gave up or is switched off.
 
     `theirs` is the text of the session that is in the table now; it is not in the message.
     """
@@ -249,7 +252,7 @@ class Conflict(DynamoDBBackendError):
 
 
 class CorruptItem(DynamoDBBackendError):
-    """A row cannot be read; `item` is a digest of its key, `wrong` says why."""
+    """A row cannot be read; `item` is a digest of its key, `wrong` is the reason."""
 
     item: str
     wrong: str

@@ -1,7 +1,7 @@
-"""Builds what a manager hands its verbs to: the store of a session, or of a cache's namespace.
+"""Create the store that a manager passes its calls to: of a session, or of a cache's namespace.
 
-Imported with the first manager, and with it all that serves a request. What is the same for all
-requests is built once a process for each set of options, and found by one look into a dict.
+It is imported with the first manager, and imports everything that serves a request. The parts that
+all requests share are built once in a process for each set of options, and found by one lookup.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.rows import Rows, rows
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
+from beaker_dynamodb.errors import OptionError, raise_clean
 from beaker_dynamodb.migration import source
 from beaker_dynamodb.runtime import Runtime, on_reset
 from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
 
-#: What is shared by the stores of one set of options: a cache's are its rows and its timeout.
+#: The parts that the stores of one set of options share; of a cache, its rows and its timeout.
 _Shared: TypeAlias = SessionSettings | tuple[Rows, float | None]
-#: By whether it is for sessions, Beaker's timeout, the runtime and the options as they were given.
+#: By kind, Beaker's timeout and its type, the runtime's id, and the options as they were given.
 _shared: dict[object, _Shared] = {}
-#: The defaults that those were built from.
+#: The value of `sources.generation` when they were built.
 _generation = 0
-#: An application that makes up options for each request must not fill the memory.
+#: An application that uses new options for each request must not fill the memory.
 _MAX_SHARED: Final = 256
 
 
@@ -39,7 +39,7 @@ def create_store(
 ) -> SessionStore | CacheStore:
     """Create the store of one session for one request, or of a cache's namespace.
 
-    Args: *timeout* is in seconds, as Beaker hands it over; *given* are the options.
+    Args: *timeout* is in seconds, as Beaker passes it; *given* are the options.
     Raises: OptionError.
     """
     global _generation  # noqa: PLW0603  # the one place that follows `configure()`
@@ -47,12 +47,12 @@ def create_store(
         _shared.clear()
         _generation = sources.generation
     try:
-        # The types, too: 1, 1.0 and True are one key of a dict, but not one value of an option.
+        # With their types: 1, 1.0 and True are equal, but are different values of an option.
         values = given.values()
         options = frozenset(zip(given, map(type, values), values, strict=True))
         key = (is_session, type(timeout), timeout, id(runtime), options)
         shared = _shared.get(key)
-    except TypeError:  # a list or a dict among the values cannot be looked up
+    except TypeError:  # a list or a dict among the values has no hash
         shared = _build(timeout, given, runtime, is_session=is_session)
     else:
         if shared is None:
@@ -69,23 +69,22 @@ def _build(
 ) -> _Shared:
     kind: sources.Kind = "session" if is_session else "cache"
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
-    if options.migrate_from is not None:  # what is missing shows now, not with the first cookie
+    if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
         source.validate_source(options.migrate_from, dict(options.migrate_from_options))
-    found = rows(options, kind, runtime, _create_table)
+    found = build_rows(options, kind, runtime, _create_table)
     return SessionSettings.of(found, seconds) if is_session else (found, seconds)
 
 
 def _parse_timeout(timeout: object) -> float | None:
-    """Read the timeout that Beaker hands over, in seconds."""
+    """Return Beaker's timeout in seconds."""
     try:
-        return None if timeout is None or timeout == "" else parsers.seconds(timeout)
+        return None if timeout is None or timeout == "" else parsers.parse_seconds(timeout)
     except parsers.BadValue as error:
-        message = f"Beaker's option 'timeout' is {timeout!r}; expected {error}"
-    raise OptionError(message)
+        raise_clean(OptionError(f"Beaker's option 'timeout' is {timeout!r}; expected {error}"))
 
 
 def _create_table(client: Client, options: Options) -> None:
-    """Create a missing table; what that takes is loaded by the one request that found none."""
+    """Create a missing table. Only the request that found none imports the module for it."""
     from beaker_dynamodb.provisioning.provision import create_missing_table
 
     create_missing_table(client, options)

@@ -1,6 +1,6 @@
 """Log lines that would repeat with every request: each is written at most once a minute.
 
-A line is identified by its logger and its text, so a text that names a row would never repeat.
+A line is identified by its logger and its text. So the text must not name a row or a session.
 """
 
 from __future__ import annotations

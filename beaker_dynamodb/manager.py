@@ -1,7 +1,7 @@
-"""Beaker's verbs and nothing else: arguments in, text or KeyError out.
+"""The namespace manager: Beaker's interface to a store, which does the work.
 
-A manager serves a session if Beaker passed it `digest_filenames`, which only its session.py
-does, and always; otherwise a cache. Everything else is handed on.
+It serves a session if Beaker passes it `digest_filenames`, which session.py always does and
+nothing else ever; otherwise a cache.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beaker.container import NamespaceManager
 from beaker.exceptions import InvalidCacheBackendError
 from beaker.synchronization import null_synchronizer
 
@@ -21,27 +20,36 @@ if TYPE_CHECKING:
     from beaker_dynamodb.item.envelope import Envelope
     from beaker_dynamodb.sessions.store import SessionStore
 
+    class _NamespaceManager:
+        """The base class, as Beaker ships no types. All that is not overridden here is Any."""
 
-class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beaker ships no types
-    """What `type = ext:dynamodb` stands for. Takes the options of the table in README.
+        def __init__(self, namespace: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
-    Raises: OptionError, if one of them is unknown, malformed or contradicts another.
+else:
+    from beaker.container import NamespaceManager as _NamespaceManager
+
+
+class DynamoDBNamespaceManager(_NamespaceManager):
+    """The backend `type = ext:dynamodb`. It takes the options of README's table.
+
+    Raises: OptionError, if one of them is unknown or malformed, or contradicts another.
     """
 
-    #: Time and luck; tests hand in their own.
+    #: The clock, sleep and randomness; tests replace it.
     runtime: ClassVar[Runtime] = REAL
 
     @classmethod
     def _init_dependencies(cls) -> None:
-        # Never at import: Beaker swallows it there without a word (beaker/cache.py:101).
+        # Not at import, where Beaker ignores the exception silently (beaker/cache.py:101).
         if importlib.util.find_spec("boto3") is None:
             raise InvalidCacheBackendError("type ext:dynamodb needs boto3: pip install boto3")
 
     def __init__(self, namespace: object, timeout: object = None, **given: object) -> None:
         super().__init__(namespace)
         self.timeout = timeout
-        # With the first manager: Beaker imports every backend at the first type it does not
-        # know (beaker/cache.py:70), so an application that uses another one has imported us.
+        # Imported here because Beaker imports every installed backend at the first type that it
+        # does not know (beaker/cache.py:70), also if the application uses another backend.
         from beaker_dynamodb.factory import create_store
 
         self._store = create_store(
@@ -50,7 +58,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
 
     def __getitem__(self, key: object) -> Any:
         entry = self._store.get(key)
-        if entry is None:  # the only place that says "not found" in Beaker's way
+        if entry is None:  # the only KeyError that this package raises on purpose
             raise KeyError("not found")
         return entry.value
 
@@ -58,29 +66,29 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         return self._store.contains(key)
 
     def has_key(self, key: object) -> bool:
-        """Tell whether there is a value that has not expired."""
+        """Return whether there is a value that has not expired."""
         return self._store.has_fresh(key)
 
     def __setitem__(self, key: object, value: Any) -> None:
         self._store.put(key, value, None)
 
     def set_value(self, key: object, value: Any, expiretime: float | None = None) -> None:
-        """Store a value; *expiretime* is in seconds, and for caches only."""
+        """Store a value. *expiretime* is the lifetime in seconds, for caches only."""
         self._store.put(key, value, expiretime)
 
     def __delitem__(self, key: object) -> None:
         self._store.remove(key)
 
     def keys(self) -> list[str]:
-        """List the keys of what has not expired."""
+        """Return the keys of the values that have not expired."""
         return list(self._store.keys())
 
     def do_remove(self) -> None:
-        """Remove everything in this namespace, and nothing of any other."""
+        """Delete every row of this namespace."""
         self._store.clear()
 
     def acquire_read_lock(self) -> None:
-        """Open a read scope, in which each key of a cache is read once. It locks nothing."""
+        """Open a read scope, in which each key of a cache is read once. Nothing is locked."""
         self._store.open_scope()
 
     def release_read_lock(self) -> None:
@@ -88,7 +96,7 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         self._store.close_scope()
 
     def acquire_write_lock(self, wait: bool = True, replace: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002  # Beaker's signature
-        """Open a write scope, in which `in` is a real read, also in an outage. It locks nothing."""
+        """Open a write scope, in which `in` reads the row also in an outage. Nothing is locked."""
         self._store.open_write_scope()
         return True
 
@@ -97,14 +105,14 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         self._store.close_write_scope()
 
     def get_creation_lock(self, key: object) -> CreationLock | null_synchronizer:
-        """Return the lock under which one maker fills a cache's miss."""
+        """Return the lock that one thread holds while it creates a missing value."""
         return self._store.lock(key)
 
     # For StrictSession
 
     @property
     def envelope(self) -> Envelope | None:
-        """How the session's text opens, where it is not one of Beaker's plain kinds."""
+        """What decrypts the session's text, if that is neither plain pickle nor JSON."""
         return self._session.envelope
 
     @envelope.setter
@@ -112,15 +120,15 @@ class DynamoDBNamespaceManager(NamespaceManager):  # type: ignore[misc]  # Beake
         self._session.envelope = envelope
 
     def forbid_pickles(self) -> None:
-        """Never open a pickle of this session, as under `envelope = json`."""
+        """Never open a pickle of this session, as with `envelope = json`."""
         self._session.forbid_pickles()
 
     def remove_if_unchanged(self) -> None:
-        """Delete the row of a session that timed out, unless somebody has written it since."""
+        """Delete the row of a session that timed out, unless another request has written it."""
         self._session.delete_if_unchanged()
 
     def replace_old_row(self, old: DynamoDBNamespaceManager) -> bool:
-        """Replace the row of this session's old id; False if it was logged out meanwhile."""
+        """Replace the row of this session's old id; return False if it was deleted meanwhile."""
         from beaker_dynamodb.sessions import rotation  # at the first login
 
         return rotation.replace_old_row(self._session, old._session)

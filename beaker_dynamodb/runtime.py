@@ -37,16 +37,16 @@ class Runtime:
 #: The operating system's own.
 REAL: Final = Runtime()
 
-#: The process that the memory belongs to, as far as it is known here. Whoever uses what a child
-#: must not share compares it with `os.getpid()`: a server that forks in C, as uWSGI does, runs
-#: none of Python's callbacks in the child.
-process_id = os.getpid()
+#: The process that renewed its memory last. Code that uses locks or sockets compares it with
+#: `os.getpid()`: a server that forks in C, as uWSGI does, does not run Python's callbacks in the
+#: child.
+process_id: int = os.getpid()
 _fork_callbacks: list[Callable[[], object]] = []
 _reset_callbacks: list[Callable[[], object]] = []
 
 
 def on_fork(callback: Callable[[], object]) -> None:
-    """Call *callback* in each forked child, before anything else of this package runs there."""
+    """Call *callback* in each forked child, before any other code of this package runs there."""
     _fork_callbacks.append(callback)
 
 
@@ -56,17 +56,17 @@ def on_reset(callback: Callable[[], object]) -> None:
 
 
 def renew_after_fork() -> None:
-    """Renew everything that a forked child must not share with its parent: locks and sockets."""
+    """Renew what a forked child must not share with its parent: locks and sockets."""
     global process_id  # noqa: PLW0603  # the one place that follows a fork
     for callback in _fork_callbacks:
         callback()
-    process_id = os.getpid()  # last: no other thread may go on with what is not renewed yet
+    process_id = os.getpid()  # last: until then other threads must not use what is not renewed
 
 
 def reset() -> None:
-    """Forget clients, defaults, observers and what was parsed, for the next test.
+    """Forget clients, defaults, observers and parsed options, for the next test.
 
-    A client that was made before `mock_aws` began would talk to AWS.
+    A client that was created before `mock_aws` began would talk to AWS.
     """
     for callback in _reset_callbacks:
         callback()

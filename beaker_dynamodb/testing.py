@@ -1,7 +1,7 @@
-"""For the tests of your own application: an empty DynamoDB for each test, and a later time.
+"""Pytest fixtures for the tests of an application: an empty DynamoDB, and a later time.
 
 Import the fixtures into a `conftest.py`; docs/testing.md shows how. The package never imports
-this file: it needs pytest, and the embedded store needs the extra `embedded`.
+this file: it needs pytest, and the embedded server needs the extra `embedded`.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from beaker_dynamodb.dynamodb import embedded
 
 __all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later"]
 
-#: The variable of the environment that names a DynamoDB Local.
+#: The environment variable with the URL of a DynamoDB Local.
 URL_VARIABLE: Final = "DYNAMODB_LOCAL_URL"
-_LONGEST_WAIT: Final = 2.0
+_CONNECT_TIMEOUT: Final = 2.0
 
 
 @pytest.fixture
 def embedded_dynamodb() -> Iterator[str]:
-    """Give an empty DynamoDB in this process's memory, the default of every manager of the test.
+    """Provide an empty DynamoDB in the memory of this process, and make it the default.
 
-    Its value is the URL, for a test that looks at the rows itself. What an ini file says ranks
-    higher: leave `session.endpoint_url` out of it.
+    The value is its URL, for a test that reads the rows itself. An ini file overrides the default:
+    leave `session.endpoint_url` out of it.
     """
-    reset()  # a client from before would talk to whatever it was made for
+    reset()  # an older client would use its own endpoint
     embedded.empty()
-    with configure(endpoint_url=embedded.WORD):
-        yield embedded.url()
+    with configure(endpoint_url=embedded.EMBEDDED):
+        yield embedded.get_url()
     reset()
 
 
 @pytest.fixture(scope="session")
 def dynamodb_local_url() -> str:
-    """Say where DynamoDB Local answers: DYNAMODB_LOCAL_URL, else port 8000 of this machine.
+    """Return the URL of DynamoDB Local: DYNAMODB_LOCAL_URL, or else port 8000 of this machine.
 
-    Write a fixture of this name of your own, if yours is somewhere else.
+    Override this fixture if yours has another address.
     """
     return os.environ.get(URL_VARIABLE, "http://127.0.0.1:8000")
 
 
 @pytest.fixture
 def dynamodb_local(dynamodb_local_url: str) -> Iterator[str]:
-    """Give an empty database of a DynamoDB Local, the default of every manager of the test.
+    """Provide an empty database of a DynamoDB Local, and make it the default.
 
-    DynamoDB Local keeps the tables of each access key apart, unless it was started with
-    `-sharedDb`: each test gets a key of its own. The environment has it too, for a new
-    `boto3.session.Session()`. The test fails where nothing answers.
+    Each test gets its own access key: DynamoDB Local separates the tables of access keys, unless
+    it was started with `-sharedDb`. The key is also in the environment, for a new
+    `boto3.session.Session()`. The test fails if nothing listens at the URL.
     """
-    _must_answer(dynamodb_local_url)
-    key = secrets.token_hex(10)  # letters and digits: it wants no others
+    _check_server(dynamodb_local_url)
+    key = secrets.token_hex(10)  # letters and digits only
     keys = {"aws_access_key_id": key, "aws_secret_access_key": key}
     reset()
     with (
@@ -73,15 +73,12 @@ def dynamodb_local(dynamodb_local_url: str) -> Iterator[str]:
     reset()
 
 
-def _must_answer(url: str) -> None:
-    place = urlsplit(url)
+def _check_server(url: str) -> None:
+    """Fail the test if nothing listens at *url*."""
+    parts = urlsplit(url)
     try:
-        socket.create_connection((place.hostname or "", place.port or 80), _LONGEST_WAIT).close()
+        socket.create_connection((parts.hostname or "", parts.port or 80), _CONNECT_TIMEOUT).close()
     except OSError:
-        answers = False
-    else:
-        answers = True
-    if not answers:
         pytest.fail(
             f"nothing responds at {url}: start DynamoDB Local there, or set {URL_VARIABLE}",
             pytrace=False,
@@ -90,10 +87,10 @@ def _must_answer(url: str) -> None:
 
 @contextlib.contextmanager
 def later(seconds: float) -> Iterator[None]:
-    """Let all sessions inside live that many seconds later, for Beaker and for this package.
+    """Set the clock of sessions *seconds* forward inside the block, in Beaker and in this package.
 
-    Nothing sleeps. Blocks inside each other add up. Clocks other than a session's go on as they
-    are: for those take a library that winds all of Python's.
+    Nothing sleeps. Nested blocks add up. Other clocks do not change: use a library that patches all
+    of Python's for those.
     """
     from beaker import session
 
@@ -105,10 +102,10 @@ def later(seconds: float) -> Iterator[None]:
         return real() + seconds
 
     runtime = dataclasses.replace(DynamoDBNamespaceManager.runtime, clock=clock)
-    wound = SimpleNamespace(**{**vars(time), "time": clock})
+    patched = SimpleNamespace(**{**vars(time), "time": clock})
     with (
         patch.object(DynamoDBNamespaceManager, "runtime", runtime),
-        patch.object(session, "time", wound),
-        patch.object(strict, "time", wound),
+        patch.object(session, "time", patched),
+        patch.object(strict, "time", patched),
     ):
         yield

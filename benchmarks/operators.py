@@ -27,7 +27,7 @@ from beaker.util import JsonSerializer, PickleSerializer, encoded_path
 
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import typed
+from beaker_dynamodb.dynamodb.table import serialize
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.provisioning.spec import table_spec
@@ -73,11 +73,11 @@ def make_items(rows: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
         by = JsonSerializer() if number // 2 % 2 else PickleSerializer()
         expires = int(now) + (1800 if number % 2 else -1800)
         user = {"userId": str(number % 5000)}
-        key = rows.layout.session(f"{number:08x}{secrets.token_hex(12)}")
+        key = rows.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
         blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
-        record = rows.sealed(blank, base64.b64encode(by.dumps(values)))
-        found = record.attributes(rows.schema).items()
-        yield {name: typed(value) for name, value in found} | rows.table.wire_key(key)
+        record = rows.seal(blank, base64.b64encode(by.dumps(values)))
+        found = record.to_attributes(rows.schema).items()
+        yield {name: serialize(value) for name, value in found} | rows.table.format_key(key)
 
 
 def fill(table: Rows, count: int) -> None:

@@ -16,8 +16,8 @@ SAVES = Counter("session_saves", "Saves of sessions", ["plan", "outcome"], regis
 
 
 def watch(event):  # no event holds an id, a key, or anything of a session
-    told = {"event": type(event).__name__, **dataclasses.asdict(event)}
-    logging.getLogger("shop.dynamodb").info(json.dumps(told))
+    fields = {"event": type(event).__name__, **dataclasses.asdict(event)}
+    logging.getLogger("shop.dynamodb").info(json.dumps(fields))
     if isinstance(event, beaker_dynamodb.Saved):
         SAVES.labels(event.plan, event.outcome).inc()
     else:

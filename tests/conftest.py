@@ -21,6 +21,7 @@ from moto.server import ThreadedMotoServer
 
 import beaker_dynamodb
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb import client as clients
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -96,17 +97,17 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def carried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Under `--transport=wire` have the wire carry calls, wherever it can and nobody chose."""
+    """Under `--transport=wire` use the wire wherever it can work and no test chose a transport."""
     transport: str = request.config.getoption("--transport")
-    of = Connection.of
+    read = clients.read_connection
 
     def wired(options: Options) -> Connection:
-        made = of(options)
+        made = read(options)
         able = made.client is None and made.max_attempts > 1 and made.transport == "boto3"
         return dataclasses.replace(made, transport="wire") if able else made
 
     if transport == "wire":
-        monkeypatch.setattr(Connection, "of", wired)
+        monkeypatch.setattr(clients, "read_connection", wired)
     return transport
 
 

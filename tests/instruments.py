@@ -11,8 +11,8 @@ import pytest
 from botocore.client import BaseClient
 
 from beaker_dynamodb.dynamodb.responses import Failure
-from beaker_dynamodb.dynamodb.wire.client import Wire
-from beaker_dynamodb.dynamodb.wire.transport import HandOver
+from beaker_dynamodb.dynamodb.wire.client import WireClient
+from beaker_dynamodb.dynamodb.wire.transport import Fallback
 
 
 class Clock:
@@ -79,17 +79,17 @@ class Recorder(list[Call]):
             self.append(Call(operation, request, _units(reply)))
             return reply
 
-        def listen_to_the_wire(wire: Wire, operation: str, request: dict[str, Any]) -> Any:
+        def listen_to_the_wire(wire: WireClient, operation: str, request: dict[str, Any]) -> Any:
             answer = carried(wire, operation, request)
             if isinstance(answer, Failure):
                 self.append(Call(operation, request, error=answer.code))
-            elif not isinstance(answer, HandOver):
+            elif not isinstance(answer, Fallback):
                 self.append(Call(operation, request, _units(answer)))
             return answer
 
-        carried: Any = vars(Wire)["call"]
+        carried: Any = vars(WireClient)["call"]
         monkeypatch.setattr(BaseClient, "_make_api_call", listen)
-        monkeypatch.setattr(Wire, "call", listen_to_the_wire)
+        monkeypatch.setattr(WireClient, "call", listen_to_the_wire)
 
 
 def _units(reply: Mapping[str, Any]) -> float | None:

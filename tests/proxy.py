@@ -1,8 +1,8 @@
 """A proxy before a real DynamoDB that understands HTTP, so that it can break one request exactly.
 
 It listens on loopback, keeps connections alive on both sides, and remembers every request. What
-goes wrong is programmed with the faults of `tests/faults/kinds.py`; without one it forwards. It
-decides nothing about data, and when it is closed no thread, socket or hanging request is left.
+goes wrong is programmed with the faults of `tests/faults/fault_kinds.py`; without one it forwards.
+It decides nothing about data, and when it is closed no thread, socket or hanging request is left.
 """
 
 from __future__ import annotations

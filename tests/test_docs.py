@@ -18,7 +18,8 @@ DEMO_COMMAND = (
     " && .venv/bin/python -m examples.demo"
 )
 TEST_COMMAND = (
-    "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest"
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt"
+    " && .venv/bin/pytest -n auto --maxprocesses 4"
 )
 
 

@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+from typing import Any
 
 import pytest
 from beaker.exceptions import BeakerException
@@ -158,7 +159,8 @@ def test_a_digest_names_an_id_without_showing_it(text: str) -> None:
 def test_an_error_that_a_server_raises_anew_says_the_same() -> None:
     """WSGI hands on class, error and traceback; some raise the class with the error in it."""
     first = Unavailable("nobody answers")
-    again = type(first)(first)  # as apig_wsgi does
+    kind: Any = type(first)
+    again = kind(first)  # as apig_wsgi does
 
     assert str(again) == str(first)
 

@@ -1,4 +1,4 @@
-"""What the stores of all requests share is built once for each set of options, and no more."""
+"""The parts that the stores of all requests share are built once for each set of options."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def rows(
     return create_store("ns", timeout, given, runtime, is_session=is_session).rows
 
 
-def test_what_is_shared_is_built_once_for_each_set_of_options() -> None:
-    """The order of options does not matter; the kind, a timeout, a type and a runtime do."""
+def test_shared_parts_are_built_once_for_each_set_of_options() -> None:
+    """The order of options makes no difference; kind, timeout, types and runtime do."""
     first = rows({"table": "tab", "ttl": "5"})
 
     assert rows({"ttl": "5", "table": "tab"}) is first
@@ -37,15 +37,15 @@ def test_what_is_shared_is_built_once_for_each_set_of_options() -> None:
     assert rows(unhashable).options.special_keys == (("a", "N"),)
 
 
-def test_new_defaults_hold_for_the_next_request() -> None:
-    """`configure()` is heard at once, and so is its end."""
+def test_configure_takes_effect_at_the_next_request() -> None:
+    """The end of its block does so, too."""
     with configure(table="other"):
         assert rows({"ttl": "5"}).options.table == "other"
     assert rows({"ttl": "5"}).options.table == "sessions"
 
 
-def test_1_and_true_are_two_values() -> None:
-    """1, True, 1.0 and "1" are one key of a dict, and yet not one value."""
+def test_1_and_true_are_different_values() -> None:
+    """1, True and 1.0 are one key of a dict, but True and 1.0 must be refused."""
     assert rows({"max_attempts": 1}).options.max_attempts == 1
     assert rows({"max_attempts": "1"}).options.max_attempts == 1
     for bad in (True, 1.0):
@@ -55,8 +55,8 @@ def test_1_and_true_are_two_values() -> None:
         rows({}, timeout=True)
 
 
-def test_many_distinct_sets_are_not_kept_for_ever() -> None:
-    """An application that makes up a new set for each cache does not fill the memory."""
+def test_the_number_of_kept_sets_is_limited() -> None:
+    """An application that uses new options for each cache does not fill the memory."""
     first = rows({"table": "t-0"}, is_session=False)
 
     for number in range(300):

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 from tests.exchange import Exchange, Fault
-from tests.faults.kinds import Delay, Duplicate, LoseReply, LoseRequest, ResetMidReply, aws_error
+from tests.faults.fault_kinds import (
+    Delay,
+    Duplicate,
+    LoseReply,
+    LoseRequest,
+    ResetMidReply,
+    aws_error,
+)
 from tests.history.checker import LOST, Violation, check
 from tests.history.recorder import Op, load
 from tests.history.worker import WIDTH, Orders

@@ -41,14 +41,14 @@ SURVIVORS: dict[str, tuple[int, str]] = {
     "if parts is None or others is None:": (1, "two of one type are both named, or neither is"),
     "plainly_same = type(old) is type(new) and type(new) in _SCALARS and old == new": (3, SHORTCUT),
     "for (a, x), (b, y) in zip(one.items(), other.items(), strict=True)": (3, COUNTED),
-    "_same(a, b, seen) for a, b in zip(one, other, strict=True)": (3, COUNTED),
-    "made = value.__reduce_ex__(2) if reduce is None else reduce(value)": (1, BOTH),
+    "_compare(a, b, memo) for a, b in zip(one, other, strict=True)": (3, COUNTED),
+    "reduced = value.__reduce_ex__(2) if reduce is None else reduce(value)": (1, BOTH),
     "pickled = pickle.dumps(member, 2)": (3, BOTH),
-    "if id(member) not in self._named:": (1, "a member is named once more, by the same name"),
+    "if id(member) not in self._numbered:": (1, "a member is numbered again, with the same number"),
     "if self._budget < 0:": (2, "pickles may be one byte shorter or longer, together"),
     'raise ValueError("the members of a set refer to too much in common")': (
         3,
-        "nobody reads it: it ends in `same`, as whatever a pickle raises",
+        "`is_same` catches it, as it catches all that a pickle raises",
     ),
     # caches/creation_lock.py
     "local.holder = None": (1, "no thread has the id that stands there instead"),

@@ -48,7 +48,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 #: By how many seconds the clocks of two servers may differ.
 CLOCK_TOLERANCE: Final = 2.0
@@ -83,7 +83,7 @@ class _FirstSeen(NamedTuple):
 #: What a lock is called in this process: the client and the name of the table, the entry's key.
 _Name: TypeAlias = tuple[Client, str, Key]
 
-_guard = threading.Lock()  # for `local_locks`: who enters, and who removes what nobody uses
+_guard = threading.Lock()  # for `local_locks`: who adds a lock, and who removes one without users
 #: The local locks that somebody has or waits for. While it is empty, no thread holds any.
 local_locks: dict[_Name, _LocalLock] = {}
 _first_seen: dict[_Name, _FirstSeen] = {}
@@ -103,7 +103,7 @@ class CreationLock:
         lock_key: the key of the lock's own row, which all servers share; None locks this process
             only, which costs no call.
         lifetime: the seconds after which other servers may take the lock from its owner.
-        max_wait: the most seconds that `acquire()` waits, for both locks together.
+        max_wait: the maximum seconds that `acquire()` waits, for both locks together.
     """
 
     def __init__(  # noqa: PLR0913  # three of them are options, and named
@@ -128,7 +128,7 @@ class CreationLock:
     def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  # Beaker's signature
         """Acquire the lock; return False if another thread or server has it.
 
-        Without *wait* that is said at once, else after `max_wait`: the caller then creates the
+        Without *wait* it returns at once, else after up to `max_wait`. The caller then creates the
         value without the lock, and `release()` does nothing. If the row cannot be read or
         written because DynamoDB is unavailable, the local lock is enough.
 
@@ -210,9 +210,8 @@ class CreationLock:
         """Put our row, or wait until that can succeed; return False at *deadline* (monotonic)."""
         owner, pause = self._runtime.token(), MIN_PAUSE
         while True:
-            # At the beginning of each round nothing is known (the first one), or a read has found
-            # the lock free. Another waiter may have read the same, so only a put can tell who
-            # gets it; its refusal brings the row of the one who has it now.
+            # Nothing was read yet, or a read has found the lock free. Another waiter may have read
+            # the same, so only a put decides who gets it; a refusal brings the holder's row.
             holder = self._put(lock_key, owner)
             if holder is None:
                 self._owner = owner
@@ -247,7 +246,7 @@ class CreationLock:
 
     def _has_expired(self, holder: Record) -> bool:
         """Tell whether *holder* has lost the lock, by our wall clock or our monotonic one."""
-        by_row = not holder.live(self._runtime.clock() - CLOCK_TOLERANCE)
+        by_row = not holder.is_live(self._runtime.clock() - CLOCK_TOLERANCE)
         return by_row or self._has_outlived(holder)
 
     def _has_outlived(self, holder: Record) -> bool:
@@ -259,7 +258,7 @@ class CreationLock:
         first = _first_seen.get(self._name)
         if first is None or first.owner != holder.rev:
             if len(_first_seen) >= MAX_FIRST_SEEN:
-                _first_seen.clear()  # whoever is waited for is waited for a lifetime more
+                _first_seen.clear()  # these owners are waited for a lifetime more
             _first_seen[self._name] = _FirstSeen(holder.rev, now)
             return False
         return now - first.since > self._lifetime + CLOCK_TOLERANCE

@@ -28,14 +28,14 @@ from beaker_dynamodb.errors import (
     Unavailable,
     UnknownFormat,
 )
-from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, as_text
-from beaker_dynamodb.item.record import MAX_EXPIRES, Record, rev_of
-from beaker_dynamodb.runtime import on_fork, on_reset
+from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, to_text
+from beaker_dynamodb.item.record import MAX_EXPIRES, Record, make_rev
+from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
-#: The most bytes of a key that is stored in clear beside its hash. A row takes 400 KB in all: a
-#: longer one, such as what a visitor searches for, would leave no room for the value.
+#: The maximum bytes of a key that is stored in clear beside its hash. A row has 400 KB in all: a
+#: longer key, such as the text of a search, would leave no room for the value.
 MAX_NAME: Final = 256 * 1024
 #: How many rows `clear()` collects before it deletes them.
 _BATCH: Final = 500
@@ -92,7 +92,7 @@ class CacheStore:
         self.rows = rows
         self.namespace = namespace
         self.timeout = timeout
-        self.runtime = rows.runtime
+        self.runtime: Runtime = rows.runtime
         self._bypass = rows.options.cache_errors == "bypass"
         self._last_key: tuple[object, Key] = object(), Key("")
 
@@ -104,7 +104,7 @@ class CacheStore:
         An entry that cannot be decoded counts as nothing, and so does every entry in an outage,
         unless `cache_errors = raise`.
 
-        Raises: what the client raises, but Unavailable.
+        Raises: what the client raises; Unavailable only if `cache_errors = raise`.
         """
         row_key, scope = self._row_key(key), _scope.get()
         if scope is None or scope.store is not self:
@@ -163,20 +163,22 @@ class CacheStore:
             return None
         try:
             return Entry(rows.serializer.loads(row.value), row.record.expires_exactly)
-        except Exception as error:  # noqa: BLE001  # a class moved by a deploy raises anything
-            kind = type(error).__name__
-        logs.log_once_a_minute(log, f"a cache entry that can no longer be loaded is a miss: {kind}")
-        return None
+        except Exception as error:  # noqa: BLE001  # unpickling runs the code of any class
+            name = type(error).__name__
+            logs.log_once_a_minute(
+                log, f"a cache entry that can no longer be loaded is a miss: {name}"
+            )
+            return None
 
     def _row_key(self, key: object) -> Key:
-        """Return the row's key of a cache key; at once if it is the object that was last asked for.
+        """Return the row's key of a cache key; at once if it is the object of the last call.
 
-        Beaker hands over the same one several times for each hit and each miss. Only texts and
-        bytes are recognized: any other object could have changed.
+        Beaker passes the same object several times for each hit and each miss. Only texts and
+        bytes are recognized, because any other object could have changed.
         """
         last_key, row_key = self._last_key
         if key is not last_key:
-            row_key = self.rows.layout.value(self.namespace, key)
+            row_key = self.rows.layout.make_value_key(self.namespace, key)
             if type(key) is bytes or type(key) is str:
                 self._last_key = key, row_key  # in one step: other threads ask as well
         return row_key
@@ -188,7 +190,7 @@ class CacheStore:
 
         Args: *expiretime* is in seconds; None is the manager's own timeout, or option `ttl`;
         infinity is for ever.
-        Raises: ItemTooLarge; what the client raises, but Unavailable unless asked for.
+        Raises: ItemTooLarge; what the client raises; Unavailable only if `cache_errors = raise`.
         """
         self._forget(key)
         data = self.rows.serializer.dumps(value)
@@ -196,7 +198,7 @@ class CacheStore:
             return
         record = self._new_record(key, expiretime)
         try:
-            self.rows.replace(self.rows.sealed(record, data))
+            self.rows.replace(self.rows.seal(record, data))
         except Unavailable as error:
             if not self._bypass:
                 raise
@@ -212,7 +214,7 @@ class CacheStore:
             expires = math.ceil(exactly)
             early = min(math.ceil((expires - exactly) * 1000), 999)
         name = _encodable_name(key) if self.rows.layout.is_hashed(key) else None
-        rev = rev_of(token(), token())
+        rev = make_rev(token(), token())
         return Record(self._row_key(key), b"", rev, expires=expires, name=name, early=early)
 
     def remove(self, key: object) -> None:
@@ -232,8 +234,8 @@ class CacheStore:
         if scope is not None and scope.store is self:
             scope.entries.clear()
         batch = []
-        for found in self._rows_of_namespace():
-            batch.append(found.key)
+        for row in self._rows_of_namespace():
+            batch.append(row.key)
             if len(batch) == _BATCH:
                 pages.delete_many(self.rows.table, batch, self.runtime)
                 batch = []
@@ -251,18 +253,18 @@ class CacheStore:
         """Yield the keys of all that can be served, fresh or stale, as text."""
         layout, now = self.rows.layout, self.runtime.clock()
         for found in self._rows_of_namespace():
-            word = layout.word_of(found.key)
-            if word is not None and (found.expires is None or found.expires > now):
-                yield word if found.name is None else found.name
+            key = layout.parse_cache_key(found.key)
+            if key is not None and (found.expires is None or found.expires > now):
+                yield key if found.name is None else found.name
 
     def _rows_of_namespace(self) -> Iterator[pages.RowSummary]:
         """Yield the rows of this namespace's values and their chunks, but not its locks."""
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
             logs.log_once_a_minute(log, SCANS, period=math.inf)
-            yield from pages.scan_rows(table, layout.values_begin(self.namespace))
+            yield from pages.scan_rows(table, layout.get_value_prefixes(self.namespace))
             return
-        for found in pages.query_rows(table, layout.hash_of(self.namespace)):
+        for found in pages.query_rows(table, layout.make_hash_key(self.namespace)):
             if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
                 yield found
 
@@ -278,7 +280,7 @@ class CacheStore:
         return CreationLock(
             self.rows.table,
             self._row_key(key),
-            self.rows.layout.lock(self.namespace, key) if is_remote else None,
+            self.rows.layout.make_lock_key(self.namespace, key) if is_remote else None,
             lifetime=options.lock_lease,
             max_wait=options.lock_wait,
             runtime=self.runtime,
@@ -326,7 +328,7 @@ class CacheStore:
 
 def _encodable_name(key: object) -> str | None:
     """Write a hashed key in clear, for `keys()`; None if DynamoDB cannot hold it as text."""
-    text = as_text(key)
+    text = to_text(key)
     name = repr(key) if text is None else text
     try:
         size = len(name.encode())

@@ -1,7 +1,7 @@
-"""Every option there is: its name, default, cast and meaning, in one table of fields.
+"""All options in one table: name, default, parser and meaning of each; and their contradictions.
 
-A frozen `Options` is what one manager was told, checked and complete; `sources.py` makes it.
-README's table is printed from here, by `reference()`. Nothing here reads an environment.
+`sources.py` makes a frozen `Options` of what an application sets. `reference()` prints the table
+for README. Nothing here reads the environment.
 """
 
 from __future__ import annotations
@@ -10,263 +10,279 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.parsers import (
+    allow_none,
+    limit_to_a_day,
+    make_choice_parser,
+    make_integer_parser,
+    parse_aes_keys,
+    parse_attribute,
+    parse_boolean,
+    parse_compression,
+    parse_endpoint,
+    parse_object,
+    parse_positive_seconds,
+    parse_prefix,
+    parse_region,
+    parse_seconds,
+    parse_size,
+    parse_special_keys,
+    parse_table,
+    parse_text,
+    parse_word,
+)
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
-#: Units a second of one table: far above every quota of AWS's, and a number that it can read.
+#: Units a second of one table: far above every quota of AWS, and a number that AWS can parse.
 MAX_CAPACITY = 10_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the table; `shown` is the default as a document prints it."""
+    """One row of the table.
 
-    cast: Callable[[object], Any]
+    `default_text` is the default as documents print it, `node` the name of the same option of
+    connect-dynamodb, `cache_default` the default of caches if it differs from that of sessions.
+    """
+
+    parser: Callable[[object], Any]
     meaning: str
-    shown: str
+    default_text: str
     node: str = ""
     alias: str = ""
     secret: bool = False
-    for_caches: object = None
+    cache_default: object = None
 
 
-def _option(  # noqa: PLR0913  # one argument a column of the table
+def _option(
     default: object,
-    cast: Callable[[object], Any],
+    parser: Callable[[object], Any],
     meaning: str,
-    shown: str | None = None,
-    *,
-    node: str = "",
-    alias: str = "",
-    secret: bool = False,
-    for_caches: object = None,
+    default_text: str | None = None,
+    **columns: Any,
 ) -> Any:
-    if shown is None:
-        shown = str(default).lower() if isinstance(default, bool) else str(default or "")
-    row = Option(cast, meaning, shown, node, alias, secret, for_caches)
-    own = cast is parsers.anything  # an application's object, which may have no hash
+    """Return a field of `Options`; *columns* are the other ones of `Option`."""
+    if default_text is None:
+        default_text = str(default).lower() if isinstance(default, bool) else str(default or "")
+    option = Option(parser, meaning, default_text, **columns)
+    # An application's object may have no hash.
+    hashed = False if parser is parse_object else None
     return dataclasses.field(
-        default=default, repr=not secret, hash=False if own else None, metadata={"option": row}
+        default=default, repr=not option.secret, hash=hashed, metadata={"option": option}
     )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Options:
-    """What one manager was told, checked and complete. Equal options share a client."""
+    """The options of one manager, validated and complete. Equal options share a client."""
 
     table: str = _option(
-        "sessions", parsers.table, "the table's name", node="table", alias="table_name"
+        "sessions", parse_table, "the table's name", node="table", alias="table_name"
     )
     region: str | None = _option(
-        None, parsers.region, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
+        None, parse_region, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
     )
     profile: str | None = _option(
-        None, parsers.text, "profile of AWS's files", "AWS's own", alias="profile_name"
+        None, parse_text, "profile of AWS's files", "AWS's own", alias="profile_name"
     )
     endpoint_url: str | None = _option(
         None,
-        parsers.endpoint,
+        parse_endpoint,
         "another endpoint, such as DynamoDB Local; `embedded`: an in-memory DynamoDB inside"
         " this process, development only",
         "AWS's own",
     )
     aws_access_key_id: str | None = _option(
-        None, parsers.word, "prefer a role", "AWS's own", secret=True
+        None, parse_word, "prefer a role", "AWS's own", secret=True
     )
     aws_secret_access_key: str | None = _option(
-        None, parsers.word, "prefer a role", "AWS's own", secret=True
+        None, parse_word, "prefer a role", "AWS's own", secret=True
     )
     aws_session_token: str | None = _option(
-        None, parsers.word, "prefer a role", "AWS's own", secret=True
+        None, parse_word, "prefer a role", "AWS's own", secret=True
     )
     client: Any = _option(
         None,
-        parsers.anything,
+        parse_object,
         "a boto3 client or a factory of one; from an ini file a dotted path,"
         " `myapp.aws:make_client`",
         node="client",
     )
     transport: str = _option(
         "boto3",
-        parsers.choice("boto3", "wire", "auto"),
+        make_choice_parser("boto3", "wire", "auto"),
         "`wire`: the package itself makes the usual calls, which tools that instrument boto3 do not"
         " see; not possible with `client`, a proxy or `max_attempts = 1`. `auto`: wire, unless"
         " something would be missed",
     )
     connect_timeout: float = _option(
-        1.0, parsers.up_to_a_day(parsers.some_seconds), "seconds to connect, at most 1d", "1s"
+        1.0, limit_to_a_day(parse_positive_seconds), "seconds to connect, at most 1d", "1s"
     )
     read_timeout: float = _option(
-        2.0,
-        parsers.up_to_a_day(parsers.some_seconds),
-        "seconds for one socket read, at most 1d",
-        "2s",
+        2.0, limit_to_a_day(parse_positive_seconds), "seconds for one socket read, at most 1d", "2s"
     )
     max_attempts: int = _option(
-        3, parsers.whole(1, 100), "attempts of one call, the first included; at most 100"
+        3, make_integer_parser(1, 100), "attempts of one call, the first included; at most 100"
     )
     max_pool_connections: int = _option(
-        50, parsers.whole(1, 10_000), "connections that a process keeps, at most 10,000"
+        50, make_integer_parser(1, 10_000), "connections that a process keeps, at most 10,000"
     )
     hash_key: str = _option(
-        "id", parsers.attribute, "name of the hash key attribute (String)", node="hashKey"
+        "id", parse_attribute, "name of the hash key attribute (String)", node="hashKey"
     )
     range_key: str | None = _option(
         None,
-        parsers.or_none(parsers.attribute),
+        allow_none(parse_attribute),
         "name of the range key attribute (String); none: a hash key only",
         "none",
     )
     prefix: str = _option(
         "sess:",
-        parsers.prefix,
+        parse_prefix,
         "what each key begins with: one word and a colon",
         "`sess:`, caches `cache:`",
         node="prefix",
-        for_caches="cache:",
+        cache_default="cache:",
     )
     ttl_attribute: str = _option(
         "expires",
-        parsers.attribute,
+        parse_attribute,
         "name of the attribute that holds the expiry, for DynamoDB's TTL",
         node="expires",
     )
     ttl: float = _option(
         30.0 * DAY,
-        parsers.seconds,
+        parse_seconds,
         "lifetime if Beaker gives none; 0 = never expires",
         "30d",
         node="(1 day)",
     )
     touch_after: float | None = _option(
         None,
-        parsers.seconds,
+        parse_seconds,
         "how far the expiry may fall behind before a session that was only read is written",
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
     consistent_read: bool = _option(
         True,
-        parsers.boolean,
+        parse_boolean,
         "always read the last write, at twice the read units",
         "sessions true, caches false",
         node="(always)",
-        for_caches=False,
+        cache_default=False,
     )
     create_table: bool = _option(
         True,
-        parsers.boolean,
+        parse_boolean,
         "create a table that does not exist, at the first call that needs it",
         node="initialized",
     )
     read_capacity_units: int | None = _option(
         None,
-        parsers.whole(1, MAX_CAPACITY),
+        make_integer_parser(1, MAX_CAPACITY),
         "with `write_capacity_units`: provisioned; at most 10,000,000",
         "on-demand",
         node="(5)",
     )
     write_capacity_units: int | None = _option(
         None,
-        parsers.whole(1, MAX_CAPACITY),
+        make_integer_parser(1, MAX_CAPACITY),
         "with `read_capacity_units`: provisioned; at most 10,000,000",
         "on-demand",
         node="(5)",
     )
     special_keys: tuple[tuple[str, str], ...] = _option(
         (),
-        parsers.typed_names,
+        parse_special_keys,
         "session keys that are also stored as attributes, for indexes: `userId:S, visits:N`",
         "none",
         node="specialKeys",
     )
     require_special_keys: bool = _option(
         False,
-        parsers.boolean,
+        parse_boolean,
         "a save without one of them raises",
         node="skipThrowMissingSpecialKeys (inverse)",
     )
     index_special_keys: bool = _option(
-        True, parsers.boolean, "a table that is created gets a sparse index for each of them"
+        True, parse_boolean, "a table that is created gets a sparse index for each of them"
     )
     on_conflict: str = _option(
         "merge",
-        parsers.choice("merge", "overwrite", "raise"),
+        make_choice_parser("merge", "overwrite", "raise"),
         "what happens to a save that another request overtook: `merge`, `overwrite`, `raise`",
     )
     envelope: str = _option(
         "auto",
-        parsers.choice("auto", "json", "none"),
+        make_choice_parser("auto", "json", "none"),
         "`json`: sessions are JSON (`session.data_serializer = json`), and no pickle is ever"
         " opened, in the table or in the old backend; `none`: never open a session's text, so never"
         " merge it",
     )
     migrate_from: str | None = _option(
         None,
-        parsers.or_none(parsers.word),
+        allow_none(parse_word),
         "sessions only: another Beaker backend to read from while moving, `ext:redis`; its own"
         " options follow a dot: `migrate_from.url`",
         "none",
     )
     migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
     hash_ids: bool = _option(
-        False, parsers.boolean, "store the SHA-256 of the id, so that the table reveals no id"
+        False, parse_boolean, "store the SHA-256 of the id, so that the table reveals no id"
     )
     encryption_keys: tuple[bytes, ...] = _option(
         (),
-        parsers.aes_keys,
+        parse_aes_keys,
         "AES-256-GCM, base64 of 32 bytes each: the first encrypts, all decrypt; `plain` in the"
         " first place writes without encryption",
         "none",
         secret=True,
     )
     encryption_required: bool = _option(
-        True, parsers.boolean, "with keys: refuse rows that are not encrypted"
+        True, parse_boolean, "with keys: refuse rows that are not encrypted"
     )
     compress: bool | str = _option(
-        True, parsers.compression, "zlib, if it makes the item smaller; `fast`: for less CPU"
+        True, parse_compression, "zlib, if it makes the item smaller; `fast`: for less CPU"
     )
     serializer: Any = _option(
         "pickle",
-        parsers.anything,
+        parse_object,
         "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`",
     )
     max_value_size: int = _option(
-        16 * MB, parsers.size, "limit of one value, uncompressed; at most 1024MB", "16MB"
+        16 * MB, parse_size, "limit of one value, uncompressed; at most 1024MB", "16MB"
     )
     lock: str = _option(
         "table",
-        parsers.choice("table", "process"),
+        make_choice_parser("table", "process"),
         "creation lock of caches: `table` (all servers) or `process` (this one; two calls fewer)",
     )
     lock_lease: float = _option(
         15.0,
-        parsers.up_to_a_day(parsers.some_seconds),
+        limit_to_a_day(parse_positive_seconds),
         "lifetime of a creation lock, at most 1d",
         "15s",
     )
     lock_wait: float = _option(
-        20.0,
-        parsers.up_to_a_day(parsers.seconds),
-        "longest wait for a creation lock, at most 1d",
-        "20s",
+        20.0, limit_to_a_day(parse_seconds), "longest wait for a creation lock, at most 1d", "20s"
     )
     stale_for: float = _option(
-        60.0, parsers.seconds, "how long an expired cache value may still be served", "60s"
+        60.0, parse_seconds, "how long an expired cache value may still be served", "60s"
     )
     cache_errors: str = _option(
         "bypass",
-        parsers.choice("bypass", "raise"),
+        make_choice_parser("bypass", "raise"),
         "when DynamoDB is down, caches are `bypass`ed, or `raise`",
     )
 
     __repr__ = masked_repr
 
     def touch_interval(self, lifetime: float | None) -> float:
-        """Say how many seconds a row's expiry may fall behind before a read is written back.
+        """Return the seconds by which a row's expiry may be behind before a mere read writes it.
 
-        Args: the lifetime in seconds as Beaker counts it, None for "never expires".
+        Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
         """
         tenth = lifetime / 10 if lifetime else float(HOUR)
         return min(tenth, HOUR if self.touch_after is None else self.touch_after)
@@ -280,37 +296,37 @@ TABLE: Mapping[str, Option] = {
 
 
 def reference() -> str:
-    """Print the table as Markdown, for README."""
-    lines = ["| option | default | connect-dynamodb | meaning |", "|---|---|---|---|"]
-    lines.append(
-        "| `url` | | | `dynamodb://REGION/TABLE?option=value&...`: everything in one line |"
-    )
+    """Return the table as Markdown, for README."""
+    lines = [
+        "| option | default | connect-dynamodb | meaning |",
+        "|---|---|---|---|",
+        "| `url` | | | `dynamodb://REGION/TABLE?option=value&...`: everything in one line |",
+    ]
     for name, row in TABLE.items():
-        named = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
-        lines.append(f"| {named} | {row.shown} | {row.node} | {row.meaning} |")
+        names = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
+        lines.append(f"| {names} | {row.default_text} | {row.node} | {row.meaning} |")
     return "\n".join(lines) + "\n"
 
 
-# What no two options may say together
-
-#: Backends of `migrate_from` of which no pickle is read by `pickle`; memory and tables hold none.
-_NEVER_UNPICKLED: Final = frozenset(
+#: Backends of `migrate_from` that need no unpickling: their pickles are read by `safe_load`, or
+#: they hold none, as memory and our own tables.
+_WITHOUT_UNPICKLING: Final = frozenset(
     "file dbm memory ext:redis ext:rediscluster ext:database ext:sqla ext:dynamodb dynamodb".split()
 )
 
 
 def validate(options: Options) -> Options:
-    """Return *options* if no two of them contradict each other.
+    """Return *options*, if no two of them contradict each other.
 
     Raises: OptionError, naming both.
     """
     _refuse_equal_names(options)
-    _refuse_halves(options)
+    _refuse_incomplete(options)
     return options
 
 
 def _refuse_equal_names(options: Options) -> None:
-    """Refuse two attributes of one name."""
+    """Refuse two attributes of an item with one name."""
     attributes = ["data", "rev", "prev", "name", "early", options.hash_key, options.ttl_attribute]
     attributes += [options.range_key] if options.range_key else []
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
@@ -323,8 +339,8 @@ def _refuse_equal_names(options: Options) -> None:
             )
 
 
-def _refuse_halves(options: Options) -> None:
-    """Refuse one half of what makes sense together."""
+def _refuse_incomplete(options: Options) -> None:
+    """Refuse an option without the other one that it needs."""
     if (options.read_capacity_units is None) is not (options.write_capacity_units is None):
         raise OptionError(
             "options 'read_capacity_units' and 'write_capacity_units' go together: give both for a"
@@ -340,9 +356,9 @@ def _refuse_halves(options: Options) -> None:
             "option 'aws_session_token' has no effect without 'aws_access_key_id' and"
             " 'aws_secret_access_key'"
         )
-    old = options.migrate_from
-    if options.envelope == "json" and old is not None and old not in _NEVER_UNPICKLED:
+    source = options.migrate_from
+    if options.envelope == "json" and source is not None and source not in _WITHOUT_UNPICKLING:
         raise OptionError(
-            f"option 'envelope' is json, so no pickle is read, and 'migrate_from' is {old!r}, which"
-            " unpickles what it holds"
+            f"option 'envelope' is json, so no pickle is read, and 'migrate_from' is {source!r},"
+            " which unpickles what it holds"
         )

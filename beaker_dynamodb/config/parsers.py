@@ -1,7 +1,7 @@
-"""What the text of an ini file means: one small function a kind of value, text in, value out.
+"""Parse the values of options: an ini string, or the Python value itself, in; the value out.
 
-A cast takes what was given (an ini string or the Python value itself) and raises `BadValue`
-with the words that finish the sentence "expected ...". It knows no option by name.
+A parser raises `BadValue` with the text that completes the sentence "expected ...". It knows no
+option by name.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import binascii
 import difflib
 import ipaddress
 import math
+import pkgutil
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from beaker_dynamodb.errors import shown
+from beaker_dynamodb.errors import OptionError, raise_clean, shown
 
 T = TypeVar("T")
-Cast = Callable[[object], T]
+Parser = Callable[[object], T]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
 _DAY = 86400
-_MOST_SECONDS = 100 * 366 * _DAY
+_MAX_SECONDS = 100 * 366 * _DAY
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": _DAY}
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|MB)?", re.ASCII | re.IGNORECASE)
 _BYTES = {"": 1, "B": 1, "KB": 1024, "MB": 1024 * 1024}
@@ -34,35 +35,29 @@ _TABLE = re.compile(
     r"[A-Za-z0-9_.-]{3,255}|arn:[a-z-]+:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}",
     re.ASCII,
 )
-_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
+_NOT_IN_TABLE = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 #: botocore: validate_region_name (botocore/utils.py).
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
-#: No space and nothing else that a header cannot hold.
+#: Neither white space nor any other character that an HTTP header cannot hold.
 _WORD = re.compile(r"[!-~]+", re.ASCII)
-#: How alike a misspelled name and the right one are, as `difflib` counts it.
+#: The least ratio of `difflib` between a misspelled name and the one that is suggested.
 _CLOSE = 0.75
-#: Why a value with a comment behind it is refused, whatever option it is given to.
-COMMENT = (
-    "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
-    " after a value: put it on a line of its own"
-)
-_COMMENT = re.compile(r"(?:^|\s)[#;]")
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
 _NAME_BYTES = 255
 _ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
 _EMBEDDED = "embedded"
-#: botocore: is_valid_endpoint_url (botocore/utils.py), which knows no underscore.
+#: botocore: is_valid_endpoint_url (botocore/utils.py), which refuses underscores.
 _HOST = re.compile(r"(?:(?!-)[A-Z0-9-]{1,63}(?<!-)(?:\.(?!$)|\.?$))+", re.ASCII | re.IGNORECASE)
 _HOST_BYTES = 255
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
-#: Takes back what a layer below has said.
+#: Overrides the value of a layer below by "not set".
 _NONE = "none"
 
 
 class BadValue(Exception):
-    """The value cannot be read; the only argument says what is expected."""
+    """A value that cannot be parsed; the only argument says what is expected."""
 
 
 def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | None:
@@ -77,195 +72,213 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     return short[near[0]] if near else None
 
 
-def has_comment(value: object) -> bool:
-    """Tell whether a text holds what was meant as a comment: white space, then `#` or `;`."""
-    return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
+def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
+    """Return the object at a dotted path: `package.module:attribute` or `package.module.attribute`.
+
+    Args: *option* is the option's name, and *words* are the texts that it takes besides paths; both
+    are for the error.
+    Raises: OptionError, if the path is malformed or names nothing that can be imported.
+    """
+    expected = ", ".join((*words, "or a dotted path" if words else "a dotted path"))
+    try:
+        return pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise_clean(
+            OptionError(
+                f"option {option!r} has {shown(path)}; expected {expected}, such as"
+                " 'package.module:attribute', that this process can import (PYTHONPATH); importing"
+                f" it raises {type(error).__name__}"
+            )
+        )
 
 
-def text(value: object) -> str:
-    """Read a text of visible characters and spaces, without those around it; blank is none."""
-    given = value.strip() if isinstance(value, str) else ""
-    if not given:
+def parse_text(value: object) -> str:
+    """Return a text of visible characters and spaces, stripped. It cannot be blank."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text:
         raise BadValue("a text")
-    odd = sorted({character for character in given if not character.isprintable()})
-    if odd:
-        raise BadValue(f"a text of visible characters: it holds {', '.join(map(ascii, odd))}")
-    if shown(given) != repr(given):  # a pasted address would become the name of an attribute
+    invisible = sorted({character for character in text if not character.isprintable()})
+    if invisible:
+        raise BadValue(f"a text of visible characters: it holds {', '.join(map(ascii, invisible))}")
+    if shown(text) != repr(text):  # a pasted address would become the name of an attribute
         raise BadValue("a text that is not a URL with a user or a password in it")
-    return given
+    return text
 
 
-def word(value: object) -> str:
-    """Read a text of visible ASCII characters, without white space."""
-    given = text(value)
-    if not _WORD.fullmatch(given):
+def parse_word(value: object) -> str:
+    """Return a text of visible ASCII characters, without white space."""
+    text = parse_text(value)
+    if not _WORD.fullmatch(text):
         raise BadValue("a text without white space, of ASCII characters")
-    return given
+    return text
 
 
-def or_none(cast: Cast[T]) -> Cast[T | None]:
-    """Make *cast* take the word `none`, too: it takes back what a layer below has said."""
-
-    def read(value: object) -> T | None:
-        none = isinstance(value, str) and value.strip().lower() == _NONE
-        return None if none else cast(value)
-
-    return read
+def parse_object(value: object) -> object:
+    """Return an object as it is, or a dotted path, which `import_object` resolves at its use."""
+    return parse_word(value) if isinstance(value, str) else value
 
 
-def attribute(value: object) -> str:
-    """Read the name of an attribute: what AWS takes for a key's, or for that of TTL."""
-    name = text(value)
+def allow_none(parser: Parser[T]) -> Parser[T | None]:
+    """Make a parser that also takes the word `none`, which overrides the value of a layer below."""
+
+    def parse(value: object) -> T | None:
+        is_none = isinstance(value, str) and value.strip().lower() == _NONE
+        return None if is_none else parser(value)
+
+    return parse
+
+
+def parse_attribute(value: object) -> str:
+    """Return an attribute's name that AWS accepts for a key and for TTL."""
+    name = parse_text(value)
     length = len(name.encode())
     if length > _NAME_BYTES:
         raise BadValue(f"a text of at most {_NAME_BYTES} bytes in UTF-8: it has {length}")
     return name
 
 
-def region(value: object) -> str:
-    """Read the name of a region, as boto3 takes it."""
-    name = text(value)
+def parse_region(value: object) -> str:
+    """Return the name of a region that boto3 accepts."""
+    name = parse_text(value)
     if not _REGION.fullmatch(name):
         raise BadValue("a text such as 'eu-west-1': letters, digits and '-', 63 at most")
     return name
 
 
-def table(value: object) -> str:
-    """Read a table's name, or its ARN; what AWS would refuse at each request is refused here."""
-    name = text(value)
-    if _TABLE.fullmatch(name):
-        return name
+def parse_table(value: object) -> str:
+    """Return a table's name or ARN that AWS accepts."""
+    given = value.strip() if isinstance(value, str) else ""
+    if _TABLE.fullmatch(given):
+        return given
+    name = parse_text(value)
     if name.startswith("arn:"):
         raise BadValue("an ARN such as 'arn:aws:dynamodb:REGION:ACCOUNT:table/NAME', or a name")
-    odd = sorted(set(_NO_NAME.findall(name)))
-    wrong = f"it holds {', '.join(map(repr, odd))}" if odd else f"its length is {len(name)}"
-    raise BadValue(f"3 to 255 letters, digits, '_', '-' and '.': {wrong}")
+    odd = sorted(set(_NOT_IN_TABLE.findall(name)))
+    reason = f"it holds {', '.join(map(repr, odd))}" if odd else f"its length is {len(name)}"
+    raise BadValue(f"3 to 255 letters, digits, '_', '-' and '.': {reason}")
 
 
-def boolean(value: object) -> bool:
-    """Read true or false, in any of the spellings that ini files use."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
+def parse_boolean(value: object) -> bool:
+    """Return true or false, in any of the spellings of ini files."""
+    word = str(value).strip().lower()  # of a bool, too
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise BadValue("true or false")
 
 
-def compression(value: object) -> bool | str:
-    """Read true or false, or the word `fast`."""
+def parse_compression(value: object) -> bool | str:
+    """Return true, false, or the word `fast`."""
     if isinstance(value, str) and value.strip().lower() == "fast":
         return "fast"
     try:
-        return boolean(value)
+        return parse_boolean(value)
     except BadValue:
-        pass
-    raise BadValue("true, false or fast")
+        raise_clean(BadValue("true, false or fast"))
 
 
-def whole(least: int, most: int) -> Cast[int]:
-    """Make a cast for a whole number of at least *least* and at most *most*.
+def make_integer_parser(min_: int, max_: int) -> Parser[int]:
+    """Make a parser of whole numbers from *min_* to *max_*.
 
-    There is always a ceiling: botocore makes room for as many connections as it is told of.
+    There is always a maximum: botocore allocates room for as many connections as it is told.
     """
 
-    def cast(value: object) -> int:
+    def parse(value: object) -> int:
         try:
             number = int(value) if isinstance(value, (str, int)) else None
         except ValueError:
             number = None
-        if number is None or isinstance(value, bool) or not least <= number <= most:
-            raise BadValue(f"a whole number of at least {least} and at most {most:,}")
+        if number is None or isinstance(value, bool) or not min_ <= number <= max_:
+            raise BadValue(f"a whole number of at least {min_} and at most {max_:,}")
         return number
 
-    return cast
+    return parse
 
 
-def seconds(value: object) -> float:
-    """Read a duration: seconds as a number, or `90s`, `15m`, `2h`, `30d`."""
+def parse_seconds(value: object) -> float:
+    """Return a duration in seconds: a number of seconds, or `90s`, `15m`, `2h`, `30d`."""
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            given = float(value)
+            seconds = float(value)
         else:
             match = _DURATION.fullmatch(str(value).strip().lower())
-            given = float(match[1]) * _SECONDS[match[2]] if match else math.nan
+            seconds = float(match[1]) * _SECONDS[match[2]] if match else math.nan
     except (OverflowError, ValueError):  # more digits than a float, or Python, takes
-        given = math.nan
-    if not 0 <= given < _MOST_SECONDS:
+        seconds = math.nan
+    if not 0 <= seconds < _MAX_SECONDS:
         raise BadValue("a duration: seconds, or 90s, 15m, 2h, 30d")
-    return given
+    return seconds
 
 
-def some_seconds(value: object) -> float:
-    """Read a duration that is more than nothing."""
-    given = seconds(value)
-    if given == 0:
+def parse_positive_seconds(value: object) -> float:
+    """Return a duration above zero in seconds."""
+    seconds = parse_seconds(value)
+    if seconds == 0:
         raise BadValue("a duration above zero: seconds, or 90s, 15m, 2h, 30d")
-    return given
+    return seconds
 
 
-def up_to_a_day(cast: Cast[float]) -> Cast[float]:
-    """Make *cast*, of a duration, refuse what is more than a day: sockets and locks wait for it."""
+def limit_to_a_day(parser: Parser[float]) -> Parser[float]:
+    """Make a parser of durations that refuses more than a day, for what a request waits for."""
 
-    def read(value: object) -> float:
-        given = cast(value)
-        if given > _DAY:
+    def parse(value: object) -> float:
+        seconds = parser(value)
+        if seconds > _DAY:
             raise BadValue("a duration of at most 1d: seconds, or 90s, 15m, 2h")
-        return given
+        return seconds
 
-    return read
+    return parse
 
 
-def size(value: object) -> int:
-    """Read a size: bytes as a number, or `64KB`, `16MB`; at most 1024MB, which zlib can count."""
+def parse_size(value: object) -> int:
+    """Return a size in bytes: a number, or `64KB`, `16MB`; at most 1024MB, which zlib can count."""
     match = _SIZE.fullmatch(str(value).strip())
-    given = int(match[1]) * _BYTES[(match[2] or "").upper()] if match else 0
-    if isinstance(value, bool) or not 0 < given <= _MAX_SIZE:
+    size = int(match[1]) * _BYTES[(match[2] or "").upper()] if match else 0
+    if isinstance(value, bool) or not 0 < size <= _MAX_SIZE:
         raise BadValue("a size above zero: bytes, or 64KB, 16MB; at most 1024MB")
-    return given
+    return size
 
 
-def choice(*words: str) -> Cast[str]:
-    """Make a cast for one of *words*."""
+def make_choice_parser(*words: str) -> Parser[str]:
+    """Make a parser that takes one of *words*, in any case of letters."""
 
-    def cast(value: object) -> str:
+    def parse(value: object) -> str:
         word = str(value).strip().lower()
         if word not in words:
             raise BadValue(" or ".join(words))
         return word
 
-    return cast
+    return parse
 
 
-def prefix(value: object) -> str:
-    """Read a key prefix: one word and one colon, so that no two prefixes overlap."""
+def parse_prefix(value: object) -> str:
+    """Return a key prefix: one word and one colon, so that none is the beginning of another."""
     if not isinstance(value, str) or not _PREFIX.fullmatch(value.strip()):
         raise BadValue("one word of letters, digits, '.', '_', '-' and one colon, such as 'sess:'")
     return value.strip()
 
 
-def endpoint(value: object) -> str:
-    """Read the address of an endpoint, or the word `embedded`."""
+def parse_endpoint(value: object) -> str:
+    """Return the address of an endpoint, or the word `embedded`."""
     if not isinstance(value, str) or not _ENDPOINT.fullmatch(value.strip()):
         raise BadValue(
             "an address that begins with http:// or https://, without user and password, which AWS"
             " requests cannot carry; or embedded"
         )
-    given = value.strip()
-    if given.lower() != _EMBEDDED and not _has_a_host(given):
+    address = value.strip()
+    if address.lower() != _EMBEDDED and not _has_valid_host(address):
         raise BadValue(
             "an address such as http://127.0.0.1:8000: a host of letters, digits, '-' and '.', or"
             " an IPv6 address in brackets, and a port of at most 65535, if any"
         )
-    return given
+    return address
 
 
-def _has_a_host(url: str) -> bool:
-    """Tell whether botocore takes the host and the port of a URL; it fails at each call else."""
+def _has_valid_host(url: str) -> bool:
+    """Return whether botocore accepts the host and port of a URL; else every call would fail."""
     try:
         parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port  # read, it is checked
+        _ = parts.port  # reading it checks it
         if parts.netloc.startswith("["):
             return bool(ipaddress.IPv6Address(host))
     except ValueError:
@@ -273,43 +286,41 @@ def _has_a_host(url: str) -> bool:
     return len(host) <= _HOST_BYTES and _HOST.fullmatch(host) is not None
 
 
-def typed_names(value: object) -> tuple[tuple[str, str], ...]:
-    """Read `userId:S, visits:N` (or a mapping, or pairs) as pairs of a name and S, N or B.
+def parse_special_keys(value: object) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a name and its type S, N or B, of `userId:S, visits:N`, a mapping or pairs.
 
-    The words of a list are separated by commas or white space; a name alone is an S.
+    The items of a text are separated by commas or white space; a name without a type is an S.
     """
     expected = "names with a type S, N or B each, such as 'userId:S, visits:N', or none"
-    if isinstance(value, str) and value.strip().lower() == _NONE:
-        return ()
+    items: Iterable[object] = [None]
     if isinstance(value, str):
-        words = value.replace(",", " ").split()
-        pairs = [tuple(word.partition(":")[::2]) for word in words]
+        is_none = value.strip().lower() == _NONE
+        items = [] if is_none else value.replace(",", " ").split()
     elif isinstance(value, Mapping):
-        pairs = list(value.items())
+        items = value.items()
     elif isinstance(value, (list, tuple)):
-        pairs = [item.partition(":")[::2] if isinstance(item, str) else item for item in value]
-    else:
-        raise BadValue(expected)
-    named: dict[str, str] = {}
-    for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004  # name and type
+        items = value
+    types: dict[str, str] = {}
+    for item in items:
+        match item.partition(":")[::2] if isinstance(item, str) else item:
+            case tuple((str() as name, str() as kind)):
+                kind = kind.upper() or "S"
+            case _:
+                raise BadValue(expected)
+        if not name or kind not in {"S", "N", "B"} or types.get(name, kind) != kind:
             raise BadValue(expected)
-        if not all(isinstance(part, str) for part in pair):
+        if parse_attribute(name) != name:
             raise BadValue(expected)
-        name, kind = pair[0], pair[1].upper() or "S"
-        if not name or kind not in {"S", "N", "B"} or named.get(name, kind) != kind:
-            raise BadValue(expected)
-        if attribute(name) != name:
-            raise BadValue(expected)
-        named[name] = kind
-    return tuple(named.items())
+        types[name] = kind
+    return tuple(types.items())
 
 
-def aes_keys(value: object) -> tuple[bytes, ...]:
-    """Read AES-256 keys: base64 of 32 bytes each. The first one writes, all read.
+def parse_aes_keys(value: object) -> tuple[bytes, ...]:
+    """Return AES-256 keys, of 32 bytes in base64 each. The first one encrypts, all decrypt.
 
-    The word `plain` in the first place writes without encryption and reads with the others: the
-    step before it is switched on, and after it is switched off. It is returned as `b""`.
+    The word `plain` in the first place, which is returned as `b""`, writes without encryption and
+    reads with the other keys: the step before encryption is switched on, or after it is switched
+    off.
     """
     expected = (
         f"keys of {_KEY_BYTES} bytes in base64 each, separated by commas or white space; the first"
@@ -331,8 +342,3 @@ def aes_keys(value: object) -> tuple[bytes, ...]:
     if not keys or any(len(key) != _KEY_BYTES for key in keys):
         raise BadValue(expected)
     return (*plain, *keys)
-
-
-def anything(value: object) -> object:
-    """Take an object as it is; a text is a dotted path, resolved where the object is used."""
-    return word(value) if isinstance(value, str) else value

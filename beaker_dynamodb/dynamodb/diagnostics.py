@@ -1,6 +1,6 @@
-"""What the doctor asks of a client: who this process is to AWS, and what it may do in the table.
+"""What the doctor asks a client: the identity of this process in AWS, and its permissions.
 
-Nothing secret leaves: neither the keys nor the token. The permission checks change nothing: they
+No secret is returned, neither a key nor the token. The permission checks change nothing: they
 read a row that does not exist, and write on a condition that cannot hold. DynamoDB decides about
 permissions before it evaluates a condition, so a refused condition means that the call is allowed.
 """
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.dynamodb.client import Client, Clients
 from beaker_dynamodb.dynamodb.table import Table
-from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, masked_repr
+from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr
 from beaker_dynamodb.item.keys import Key
 
 
@@ -24,7 +23,7 @@ class Identity:
     """Region, endpoint, and the credentials that were found.
 
     `provider` is botocore's name of their source (env, iam-role, explicit...), "" if there are
-    none; `expires` is in epoch seconds, None if they do not expire or do not say.
+    none; `expires` is in epoch seconds, None if they do not expire or botocore does not say.
     """
 
     region: str
@@ -43,18 +42,12 @@ def get_identity(client: Client) -> Identity:
     Raises: OptionError, without a region or with a profile that does not exist; Unavailable, if
     the provider of credentials fails.
     """
-    try:
-        return _read_identity(client._current())  # noqa: SLF001  # it is of this package
-    except DynamoDBBackendError:
-        raise
-    except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
-        failure = failure_of(error, making=True)
-    raise error_of(failure, CallFacts("CreateClient", region=client.region), "")
+    return client.inspect(_read_identity)
 
 
-def _read_identity(client: Any) -> Identity:
-    meta = client.meta
-    signer = getattr(client, "_request_signer", None)
+def _read_identity(clients: Clients) -> Identity:
+    meta = clients.boto3.meta
+    signer = getattr(clients.boto3, "_request_signer", None)
     credentials = getattr(signer, "_credentials", None)
     if credentials is None:
         return Identity(meta.region_name, meta.endpoint_url)
@@ -69,8 +62,8 @@ def _read_identity(client: Any) -> Identity:
 
 
 def list_regions(client: Client) -> frozenset[str]:
-    """Return the regions of AWS that botocore knows; none if this client does not tell."""
-    loader = getattr(client._current(), "_loader", None)  # noqa: SLF001  # it is of this package
+    """Return the regions of AWS that botocore knows; none if its client does not expose them."""
+    loader = client.inspect(lambda clients: getattr(clients.boto3, "_loader", None))
     if loader is None:
         return frozenset()
     partitions = loader.load_data("endpoints")["partitions"]
@@ -92,7 +85,7 @@ def read_server_clock(response: Mapping[str, Any] | DynamoDBBackendError) -> flo
 
 @dataclass(frozen=True, slots=True)
 class PermissionCheck:
-    """One call: its operation, the server's time if it told one, and the error if any."""
+    """One call: its operation, the server's time if the response has one, and the error if any."""
 
     operation: str
     clock: float | None = None
@@ -104,18 +97,18 @@ def check_permissions(table: Table, key: Key, *, with_query: bool) -> Iterator[P
 
     Args: *with_query*, whether the application reads all rows of a namespace by a Query.
     """
-    wire_key = table.wire_key(key)
+    format_key = table.format_key(key)
     names = {"#k": table.layout.hash_key}
     condition = {
         "ConditionExpression": "attribute_exists(#k)",
         "ExpressionAttributeNames": names,
     }
-    reads = {"RequestItems": {table.name: {"Keys": [wire_key]}}}
+    reads = {"RequestItems": {table.name: {"Keys": [format_key]}}}
     # A batch takes no condition: it deletes a row that does not exist.
-    writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": wire_key}}]}}
-    yield _check(table, "GetItem", {"Key": wire_key, "ConsistentRead": True})
-    yield _check(table, "PutItem", {"Item": wire_key, **condition})
-    yield _check(table, "DeleteItem", {"Key": wire_key, **condition})
+    writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": format_key}}]}}
+    yield _check(table, "GetItem", {"Key": format_key, "ConsistentRead": True})
+    yield _check(table, "PutItem", {"Item": format_key, **condition})
+    yield _check(table, "DeleteItem", {"Key": format_key, **condition})
     yield _check(table, "BatchGetItem", reads)
     yield _check(table, "BatchWriteItem", writes)
     if with_query:

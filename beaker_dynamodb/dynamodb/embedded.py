@@ -1,7 +1,7 @@
-"""An in-memory DynamoDB inside this process: moto's server on a loopback port, made once.
+"""An in-memory DynamoDB inside this process: moto's server on a loopback port.
 
-For development and quick tests. A second process has its own; what is stored ends
-with the process. moto is imported only here, and only when asked for.
+For development and quick tests. Every process has its own, and what is stored ends with it. moto
+is imported only here, and only when the first client needs it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, Final
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.runtime import on_fork
 
-#: The value of option `endpoint_url` that asks for it.
-WORD: Final = "embedded"
-NEEDED: Final = ("moto", "flask", "flask_cors")
+#: The value of option `endpoint_url` that stands for it.
+EMBEDDED: Final = "embedded"
+_MODULES: Final = ("moto", "flask", "flask_cors")
 
 _lock = threading.Lock()
 _server: Any = None
 
 
-def url() -> str:
-    """Return the address of this process's server, which is started at the first call.
+def get_url() -> str:
+    """Return the URL of this process's server; start it at the first call.
 
-    Raises: OptionError, naming the extra that must be installed.
+    Raises: OptionError, naming the missing extra.
     """
-    global _server  # noqa: PLW0603  # one a process
+    global _server  # noqa: PLW0603  # there is one for each process
     with _lock:
         if _server is None:
             _server = _start()
@@ -36,14 +36,14 @@ def url() -> str:
 
 
 def is_elsewhere(endpoint_url: str | None) -> bool:
-    """Tell whether the word names a table in some other process: none was started in this one."""
-    return endpoint_url == WORD and _server is None
+    """Tell whether *endpoint_url* means the server of another process: this one has none."""
+    return endpoint_url == EMBEDDED and _server is None
 
 
-def missing() -> str:
-    """Say in a sentence what has to be installed; "" where nothing lacks."""
-    # Looked for one by one: moto alone may be there, in an application that has Flask.
-    if all(importlib.util.find_spec(name) is not None for name in NEEDED):
+def explain_missing_extra() -> str:
+    """Return a sentence that says what must be installed; "" if nothing is missing."""
+    # Each module is searched: moto may be installed without its server.
+    if all(importlib.util.find_spec(name) is not None for name in _MODULES):
         return ""
     return (
         "option endpoint_url = embedded needs the extra 'embedded':"
@@ -52,11 +52,11 @@ def missing() -> str:
 
 
 def _start() -> Any:
-    if lacking := missing():
-        raise OptionError(lacking)
+    if missing := explain_missing_extra():
+        raise OptionError(missing)
     from moto.server import ThreadedMotoServer
 
-    # One line a request is more than an application's log bears.
+    # It logs one line for each request.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -64,11 +64,11 @@ def _start() -> Any:
 
 
 def empty() -> None:
-    """Forget all tables of this process's server, which is started if it is not there yet.
+    """Delete all tables of this process's server; start it if it is not running.
 
-    What else moto pretends to be in this process, buckets or queues, is left alone.
+    What moto emulates beside DynamoDB in this process is left alone.
     """
-    url()
+    get_url()
     from moto.backends import get_backend
 
     for account in get_backend("dynamodb").values():
@@ -76,8 +76,8 @@ def empty() -> None:
 
 
 def stop() -> None:
-    """Stop this process's server, if there is one, and forget what was stored."""
-    global _server  # as in url()
+    """Stop this process's server, if there is one. What was stored is lost."""
+    global _server  # as in get_url()
     with _lock:
         server, _server = _server, None
     if server is not None:

@@ -1,4 +1,4 @@
-"""Observers: one event a call, one a save. Costs nothing while nobody observes.
+"""Observers of calls and saves: each gets one event for each. Costs nothing without observers.
 
 An observer that raises is logged and never disturbs a request. No event holds an id or a key.
 """
@@ -9,11 +9,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from beaker_dynamodb.runtime import on_fork, on_reset
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Call:
     """One call to DynamoDB, the SDK's retries included.
 
     `outcome` is ok, refused (a condition did not hold), throttled or unavailable; or error.
-    Units are what DynamoDB says it charged, 0 where it does not say.
+    Units are what DynamoDB reports to have charged, 0 if it reports nothing.
     """
 
     operation: str
@@ -47,23 +47,23 @@ Event: TypeAlias = Call | Saved
 Observer: TypeAlias = Callable[[Event], object]
 
 _lock = threading.Lock()
-#: Whoever reports looks here first, so that nothing is built while nobody observes.
+#: Check this before building an event, so that it costs nothing without observers.
 observers: tuple[Observer, ...] = ()
 
 
 def observe(observer: Observer) -> Callable[[], None]:
-    """Call *observer* with each event from now on; the function returned ends that."""
+    """Call *observer* with each event from now on; return a function that ends this."""
 
-    def seen(event: Event) -> None:  # one of its own, so that ending it ends no other
+    def notify(event: Event) -> None:  # a new object, so that only this registration ends
         observer(event)
 
-    _swap(lambda before: (*before, seen))
-    return lambda: _swap(lambda before: tuple(other for other in before if other is not seen))
+    _update(lambda before: (*before, notify))
+    return lambda: _update(lambda before: tuple(one for one in before if one is not notify))
 
 
-def _swap(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
-    """Put another tuple in the place of the observers; who reports needs no lock."""
-    global observers  # noqa: PLW0603  # the one place that is swapped
+def _update(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
+    """Replace the tuple of observers. So `report` can read it without the lock."""
+    global observers  # noqa: PLW0603  # the one place that replaces it
     with _lock:
         observers = change(observers)
 
@@ -74,13 +74,13 @@ def _renew_lock() -> None:
 
 
 def report(event: Event) -> None:
-    """Hand *event* to every observer."""
+    """Call every observer with *event*."""
     for observer in observers:
         try:
             observer(event)
-        except Exception as error:  # noqa: BLE001, PERF203  # an observer is anybody's code
+        except Exception as error:  # noqa: BLE001, PERF203  # an observer is the application's code
             log.warning("an observer of beaker_dynamodb raised %s", type(error).__name__)
 
 
 on_fork(_renew_lock)
-on_reset(lambda: _swap(lambda _: ()))
+on_reset(lambda: _update(lambda _: ()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.table import Table, plain
+from beaker_dynamodb.dynamodb.table import Table, deserialize
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -43,16 +43,16 @@ def get_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> dict[Key, R
     Raises: CorruptItem; as `get_items`.
     """
     items = get_items(table, keys, runtime)
-    return {key: table.record_of(key, item) for item in items for key in [table.key_of(item)]}
+    return {key: table.parse_item(key, item) for item in items for key in [table.parse_key(item)]}
 
 
 def get_items(table: Table, keys: Sequence[Key], runtime: Runtime) -> Iterator[Mapping[str, Any]]:
     """Yield the items with these keys, consistently, in DynamoDB's order.
 
-    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed; whatever the client raises.
+    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed; what the client raises.
     """
     for start in range(0, len(keys), MAX_KEYS_READ):
-        wire = [table.wire_key(key) for key in keys[start : start + MAX_KEYS_READ]]
+        wire = [table.format_key(key) for key in keys[start : start + MAX_KEYS_READ]]
         batch = {"Keys": wire, "ConsistentRead": True}
         for body in retry_unprocessed(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
             yield from body.get("Responses", {}).get(table.name, ())
@@ -64,7 +64,7 @@ def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
     Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed.
     """
     for start in range(0, len(keys), MAX_KEYS_WRITTEN):
-        wire = [table.wire_key(key) for key in keys[start : start + MAX_KEYS_WRITTEN]]
+        wire = [table.format_key(key) for key in keys[start : start + MAX_KEYS_WRITTEN]]
         batch = [{"DeleteRequest": {"Key": key}} for key in wire]
         for _ in retry_unprocessed(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
             continue
@@ -140,18 +140,20 @@ def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterato
 
 
 def _summary_of(table: Table, item: Mapping[str, Any]) -> RowSummary:
-    expires, early, name = (plain(item.get(n, {})) for n in (table.schema.ttl, "early", "name"))
+    expires, early, name = (
+        deserialize(item.get(n, {})) for n in (table.schema.ttl, "early", "name")
+    )
     seconds = None
     if isinstance(expires, Decimal) and expires.is_finite():
         before = early if isinstance(early, Decimal) and early.is_finite() else Decimal(0)
         seconds = float(expires) - float(before) / 1000
-    return RowSummary(table.key_of(item), seconds, name if isinstance(name, str) else None)
+    return RowSummary(table.parse_key(item), seconds, name if isinstance(name, str) else None)
 
 
 def paginate(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the responses to a Query or Scan, from the first page to the last.
 
-    Raises: Unavailable, if a page ends where it began, for then there is no last one; whatever the
+    Raises: Unavailable, if a page ends where it began, because the pages would never end; what the
     client raises.
     """
     while True:

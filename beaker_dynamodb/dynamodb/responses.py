@@ -1,14 +1,14 @@
 """What a response means: whether a success can be trusted, and which of our errors a failure is.
 
-Pure functions over responses and exceptions. Exceptions are told by AWS's code and by the names
-of their classes, since only `client.py` may import botocore; no text of theirs is passed on,
-for it may hold a user's data.
+Pure functions over responses and exceptions. Exceptions are recognized by AWS's code and by the
+names of their classes, since only `client.py` may import botocore. No text of theirs is passed
+on: it may hold a user's data.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
@@ -27,99 +27,75 @@ from beaker_dynamodb.errors import (
 
 #: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
 _MAX_UNITS: Final = 1_000_000
-#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
-ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
-    "ResourceNotFoundException": TableMissing,
-    "AccessDeniedException": AccessRefused,
-    "ExpiredTokenException": AccessRefused,
-    "UnrecognizedClientException": AccessRefused,
-    "InvalidSignatureException": AccessRefused,
-    "IncompleteSignatureException": AccessRefused,
-    "MissingAuthenticationTokenException": AccessRefused,
-    "InvalidAccessKeyIdException": AccessRefused,
-    "ProvisionedThroughputExceededException": Unavailable,
-    "ThrottlingException": Unavailable,
-    "RequestLimitExceeded": Unavailable,
-    "LimitExceededException": Unavailable,
-    "InternalServerError": Unavailable,
-    "ServiceUnavailable": Unavailable,
-    "ReplicatedWriteConflictException": Unavailable,
-    "TransactionConflictException": Unavailable,
-    "TransactionInProgressException": Unavailable,
+_CODES: Final[Mapping[type[DynamoDBBackendError], str]] = {
+    TableMissing: "ResourceNotFoundException",
+    AccessRefused: (
+        "AccessDeniedException ExpiredTokenException UnrecognizedClientException"
+        " InvalidSignatureException IncompleteSignatureException"
+        " MissingAuthenticationTokenException InvalidAccessKeyIdException"
+    ),
+    Unavailable: (
+        "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
+        " LimitExceededException InternalServerError ServiceUnavailable"
+        " ReplicatedWriteConflictException TransactionConflictException"
+        " TransactionInProgressException"
+    ),
 }
+#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
+ERRORS: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 THROTTLED: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-    }
+    "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
+    " LimitExceededException".split()
 )
-#: After these the client is made anew: what it knows of credentials is stale.
+#: After these a new boto3 client is created: what the old one knows of credentials is stale.
 STALE_CREDENTIALS: Final = frozenset(
-    {
-        "ExpiredTokenException",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-    }
+    "ExpiredTokenException UnrecognizedClientException InvalidSignatureException"
+    " MissingAuthenticationTokenException NoCredentialsError PartialCredentialsError"
+    " CredentialRetrievalError".split()
 )
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _BAD_REQUEST: Final = 400
-#: botocore does not retry this, and the write was surely not applied.
-_CONFLICTS: Final = "TransactionConflictException"
+_SERVER_ERROR: Final = 500
+#: botocore does not retry this one. The write was certainly not applied.
+_TRANSACTION_CONFLICT: Final = "TransactionConflictException"
 
-_WHERE: Final = (
+_CREDENTIAL_SOURCES: Final = (
     "boto3 looks for credentials in the options, the environment (AWS_ACCESS_KEY_ID), AWS's files"
     " (~/.aws), and the role of the container or machine"
 )
-_LOOK_AT: Final = (
+_SETTINGS: Final = (
     "check the options, AWS_... and HTTPS_PROXY in the environment, and AWS's files (~/.aws/config)"
 )
-_OPTIONS: Final = {
-    "NoCredentialsError": f"no AWS credentials were found; {_WHERE}",
-    "PartialCredentialsError": f"the AWS credentials are incomplete; {_WHERE}",
+#: The sentence for each class of botocore that means a missing or wrong option.
+_OPTION_ERRORS: Final = {
+    "NoCredentialsError": f"no AWS credentials were found; {_CREDENTIAL_SOURCES}",
+    "PartialCredentialsError": f"the AWS credentials are incomplete; {_CREDENTIAL_SOURCES}",
     "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
     " region in AWS's files (~/.aws/config)",
     "ProfileNotFound": "option 'profile' names a profile that is not in AWS's files",
     "InvalidRegionError": "option 'region' is not the name of a region",
     "ConfigParseError": "AWS's configuration file cannot be read",
 }
-#: What to look at when nothing came back, by the name of what was raised.
-_SILENT: Final = {
+#: What to check if there was no response, by the name of the class that was raised.
+_HINTS: Final = {
     "SSLError": "does it support https, and is its certificate trusted here?",
     "EndpointConnectionError": "nothing listens there, or there is no route: are region and"
     " endpoint_url correct?",
     "ConnectTimeoutError": "no connection in time: a firewall, a missing route?",
 }
-#: botocore's and urllib3's own classes for what stands in the environment or in AWS's files.
+#: The classes of botocore and urllib3 for errors in the environment and in AWS's files.
+#: LocationValueError is urllib3's, for the address of a proxy.
 _CONFIGURATION: Final = frozenset(
-    {
-        "ConfigNotFound",
-        "EndpointProviderError",
-        "InvalidChecksumConfigError",
-        "InvalidConfigError",
-        "InvalidDefaultsMode",
-        "InvalidEndpointConfigurationError",
-        "InvalidEndpointDiscoveryConfigurationError",
-        "InvalidIMDSEndpointError",
-        "InvalidIMDSEndpointModeError",
-        "InvalidProxiesConfigError",
-        "InvalidRetryConfigurationError",
-        "InvalidSTSRegionalEndpointsConfigError",
-        "BaseEndpointResolverError",
-        "LocationValueError",  # urllib3's, of a proxy's address
-        "UnknownCredentialError",
-        "UnknownSignatureVersionError",
-        "UnknownTokenProviderError",
-    }
+    "ConfigNotFound EndpointProviderError InvalidChecksumConfigError InvalidConfigError"
+    " InvalidDefaultsMode InvalidEndpointConfigurationError"
+    " InvalidEndpointDiscoveryConfigurationError InvalidIMDSEndpointError"
+    " InvalidIMDSEndpointModeError InvalidProxiesConfigError InvalidRetryConfigurationError"
+    " InvalidSTSRegionalEndpointsConfigError BaseEndpointResolverError LocationValueError"
+    " UnknownCredentialError UnknownSignatureVersionError UnknownTokenProviderError".split()
 )
-#: What else is one while a client is made, before anything was asked: a number that is none, an
-#: address that is none, a `credential_process` that is not there or answers no JSON.
-_WHILE_MADE: Final = frozenset({"ValueError", "FileNotFoundError"})
+#: The classes that mean such an error if they are raised before any call: an invalid number or
+#: address, a `credential_process` that does not exist or does not print JSON.
+_CONFIGURATION_BEFORE_CALL: Final = frozenset({"ValueError", "FileNotFoundError"})
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
 _KEY_SCHEMA: Final = re.compile(
     r"provided key element does not match the schema|Missing the key|Type mismatch for key"
@@ -133,7 +109,12 @@ _KEY_TYPE: Final = re.compile(r"Type mismatch for key (\w+) expected: (\w) actua
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A foreign exception, reduced to what may leave the client."""
+    """A foreign exception, reduced to what may leave the client.
+
+    `item` is the stored item that refused a condition. `schema` is what AWS says of the table's
+    keys. `names` are the names of the exception's classes. `is_retryable`: a repetition may
+    succeed, and botocore does not repeat this one. `before_call`: no call was sent yet.
+    """
 
     code: str
     status: int = 0
@@ -145,96 +126,80 @@ class Failure:
     names: frozenset[str] = frozenset()
     date: str | None = None
     address: str = ""
-    making: bool = False
-
-    @property
-    def facts(self) -> tuple[Any, ...]:
-        """What an operator needs, in the order of `CallFacts`."""
-        return self.code, self.request_id, self.attempts, self.reason, self.date
-
-    @property
-    def garbled(self) -> bool:
-        """Tell whether it is no answer of AWS's: botocore then gives the status as the code."""
-        return self.code.isdigit()
-
-    @property
-    def once_more(self) -> bool:
-        """Tell whether another try is worth it that botocore does not make."""
-        client_side = self.status < 500  # noqa: PLR2004  # of the others botocore tries all
-        return self.code == _CONFLICTS or (self.garbled and client_side)
+    before_call: bool = False
+    is_retryable: bool = False
 
     @property
     def outcome(self) -> str:
-        """Name it for the meter."""
+        """The outcome of the call, as `metering.Call` names it."""
         if self.code == CONDITION_FAILED:
             return "refused"
         if self.code in THROTTLED:
             return "throttled"
-        gone = not self.status or self.status >= 500  # noqa: PLR2004  # HTTP's server errors
+        gone = not self.status or self.status >= _SERVER_ERROR
         return "unavailable" if gone or ERRORS.get(self.code) is Unavailable else "error"
 
 
-def failure_of(error: Exception, *, making: bool = False) -> Failure:
-    """Reduce what botocore, or a credential provider beneath it, has raised.
+def read_failure(
+    error: Exception, request: Mapping[str, Any] | None = None, *, before_call: bool = False
+) -> Failure:
+    """Reduce an exception of botocore, or of a credential provider, to a `Failure`.
 
-    Args: *making* says that it was raised while a client was made, before any call was sent.
+    Args: *request* is the call's, if one was made; *before_call* says that none was sent yet.
     """
     names = frozenset([kind.__name__ for kind in type(error).__mro__])
     response = getattr(error, "response", None)
     if "ClientError" not in names or not isinstance(response, Mapping):
-        code, names = type(error).__name__, names | _names_inside(error)
-        return Failure(code, names=names, address=_address(error), making=making)
-    told, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code = str(told.get("Code", "")).rpartition("#")[2]
+        names |= _read_inner_names(error)
+        address = _read_address(error)
+        return Failure(type(error).__name__, names=names, address=address, before_call=before_call)
+    details, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, item = str(details.get("Code", "")).rpartition("#")[2], response.get("Item")
+    status = meta.get("HTTPStatusCode", 0)
+    if code == CONDITION_FAILED and "ConditionExpression" not in (request or {}):
+        # The request had no condition that could fail, so this is not its response. It is treated
+        # as garbage: a load would take it for "no session", and log the user out.
+        code, item = str(status or _BAD_REQUEST), None
     return Failure(
         code,
-        status=meta.get("HTTPStatusCode", 0),
+        status=status,
         request_id=meta.get("RequestId"),
         attempts=meta.get("RetryAttempts", 0) + 1,
-        reason=_throttled_by(response),
-        item=response.get("Item"),
-        schema=_schema_told(code, str(told.get("Message", ""))),
+        reason=_read_throttling_reason(response),
+        item=item,
+        schema=_read_key_schema(code, str(details.get("Message", ""))),
         names=names,
         date=(meta.get("HTTPHeaders") or {}).get("date"),
+        # If the body is not AWS's, botocore uses the status as the code. It retries all 5xx.
+        is_retryable=code == _TRANSACTION_CONFLICT or (code.isdigit() and status < _SERVER_ERROR),
     )
 
 
-def plausible(request: Mapping[str, Any], failure: Failure) -> Failure:
-    """Take a refusal for one only where the request has a condition that may not have held.
+def _read_inner_names(error: Exception) -> frozenset[str]:
+    """Return the class names of the error that botocore's HTTPClientError wraps.
 
-    Else it is no answer to this request, like garbage: a load would take it for "no session", and
-    log the user out.
+    Only urllib3's error of an invalid address counts: a garbled response raises a ValueError, too.
     """
-    if failure.code != CONDITION_FAILED or "ConditionExpression" in request:
-        return failure
-    return replace(failure, code=str(failure.status or _BAD_REQUEST), item=None)
+    details = getattr(error, "kwargs", None)
+    inner = details.get("error") if isinstance(details, Mapping) else None
+    return frozenset(kind.__name__ for kind in type(inner).__mro__) & {"LocationValueError"}
 
 
-def _names_inside(error: Exception) -> frozenset[str]:
-    """Name the classes of the error that botocore's HTTPClientError was made of."""
-    told = getattr(error, "kwargs", None)
-    inside = told.get("error") if isinstance(told, Mapping) else None
-    if not isinstance(inside, Exception):
-        return frozenset()
-    # Of urllib3's addresses only: a reply that is garbage raises a ValueError, too.
-    return frozenset(kind.__name__ for kind in type(inside).__mro__) & {"LocationValueError"}
-
-
-def _address(error: Exception) -> str:
-    """Read which host and port was tried; nothing else of the address leaves."""
-    told = getattr(error, "kwargs", None)
-    url = told.get("endpoint_url") if isinstance(told, Mapping) else None
+def _read_address(error: Exception) -> str:
+    """Return the host and port that did not answer; no other part of the URL may leave."""
+    details = getattr(error, "kwargs", None)
+    url = details.get("endpoint_url") if isinstance(details, Mapping) else None
     return urlsplit(str(url)).netloc.rpartition("@")[2] if url else ""
 
 
-def _throttled_by(response: Mapping[str, Any]) -> str | None:
+def _read_throttling_reason(response: Mapping[str, Any]) -> str | None:
     reasons = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
-    named = {str(reason.get("reason", "")) for reason in reasons if isinstance(reason, Mapping)}
-    return " ".join(sorted(named)) or None
+    names = {str(reason.get("reason", "")) for reason in reasons if isinstance(reason, Mapping)}
+    return " ".join(sorted(names)) or None
 
 
-def _schema_told(code: str, message: str) -> str:
-    """Read what a ValidationException tells of the key schema; only attribute names leave."""
+def _read_key_schema(code: str, message: str) -> str:
+    """Return what a ValidationException says of the key schema; only attribute names may leave."""
     if code != "ValidationException" or not _KEY_SCHEMA.search(message):
         return ""
     if match := _MISSING_KEY.search(message):
@@ -244,59 +209,68 @@ def _schema_told(code: str, message: str) -> str:
     return "its key attributes have other names"
 
 
-def _misconfigured(failure: Failure) -> str:
-    """Say what boto3 refuses of its configuration; "" where it is something else that failed."""
-    for name, sentence in _OPTIONS.items():
-        if name in failure.names:
-            return sentence
-    wrong = failure.names & (_CONFIGURATION | (_WHILE_MADE if failure.making else frozenset()))
-    return f"boto3 refuses its configuration: {_LOOK_AT}" if wrong else ""
-
-
-def error_of(failure: Failure, call: CallFacts, ought: str) -> DynamoDBBackendError:  # noqa: PLR0911
-    """Turn a failure into one of our errors.
+def make_error(  # noqa: PLR0911  # one for each of our errors
+    failure: Failure, call: CallFacts, describe_keys: Callable[[], str] | None = None
+) -> DynamoDBBackendError:
+    """Return the one of our errors that a failure is.
 
     Args:
-        failure: what was reduced. `call`: the facts that an operator needs.
-        ought: the key schema that the options name, for `TableMismatch`.
+        failure: what was reduced; its facts are added to *call*.
+        describe_keys: returns the key schema that the options name, for a `TableMismatch`.
     """
-    if sentence := _misconfigured(failure):
+    code, status = failure.code, failure.status
+    facts = ("code", "request_id", "attempts", "reason", "date")
+    call = replace(call, **{name: getattr(failure, name) for name in facts})
+    if sentence := _explain_configuration(failure):
         return OptionError(sentence, call=call)
     if failure.names & _BUGS:
         return Refused("botocore refuses the request before it is sent", call=call)
-    if not failure.status:
-        where = f" at {failure.address}" if failure.address else ""
-        look = next((_SILENT[name] for name in _SILENT if name in failure.names), failure.code)
-        return Unavailable(f"DynamoDB did not answer{where}: {look}", call=call)
+    if not status:
+        address = f" at {failure.address}" if failure.address else ""
+        hint = next((_HINTS[name] for name in _HINTS if name in failure.names), code)
+        return Unavailable(f"DynamoDB did not answer{address}: {hint}", call=call)
     if failure.schema:
+        expected = describe_keys() if describe_keys else ""
         return TableMismatch(
             f"the table's key schema is not that of the options: {failure.schema}, the options"
-            f" say {ought}",
+            f" say {expected}",
             call=call,
         )
-    kind = ERRORS.get(failure.code)
+    kind = ERRORS.get(code)
     if kind is TableMissing:
-        region = f" -o region={call.region}" if call.region else ""
-        missing = say_table_missing(
-            command=f"beaker-dynamodb table create -o table={call.table}{region}"
-        )
-        return TableMissing(
-            f"{missing}, with the application's other options or its ini file (-c)", call=call
-        )
-    if kind is AccessRefused and failure.code != "AccessDeniedException":
+        return TableMissing(_explain_missing_table(call), call=call)
+    if kind is AccessRefused and code != "AccessDeniedException":
         return AccessRefused("AWS does not accept the credentials", call=call)
     if kind is AccessRefused:
         return AccessRefused(f"AWS refuses the action dynamodb:{call.operation}", call=call)
-    if kind is Unavailable or failure.garbled or failure.status >= 500:  # noqa: PLR2004
+    if kind is Unavailable or code.isdigit() or status >= _SERVER_ERROR:
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
 
 
-def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
-    """Say why a reply with status 200 cannot be trusted, None if it can.
+def _explain_missing_table(call: CallFacts) -> str:
+    region = f" -o region={call.region}" if call.region else ""
+    command = f"beaker-dynamodb table create -o table={call.table}{region}"
+    missing = say_table_missing(command=command)
+    return f"{missing}, with the application's other options or its ini file (-c)"
 
-    botocore answers a truncated, empty or HTML 200 with `{}`, and hands a corrupted body on as
-    a success once its retries of a wrong checksum are used up.
+
+def _explain_configuration(failure: Failure) -> str:
+    """Return what is wrong with boto3's configuration; "" if the failure has another cause."""
+    for name, sentence in _OPTION_ERRORS.items():
+        if name in failure.names:
+            return sentence
+    names = _CONFIGURATION | _CONFIGURATION_BEFORE_CALL if failure.before_call else _CONFIGURATION
+    return f"boto3 refuses its configuration: {_SETTINGS}" if failure.names & names else ""
+
+
+def validate_response(
+    operation: str, request: Mapping[str, Any], body: Mapping[str, Any]
+) -> str | None:
+    """Return why a response with status 200 cannot be trusted; None if it can.
+
+    botocore returns `{}` for a 200 that is truncated, empty or HTML. A body with a wrong checksum
+    it returns as a success after its last retry.
     """
     if "ConsumedCapacity" not in body:
         return "it does not report the consumed capacity"
@@ -311,22 +285,20 @@ def broken(operation: str, request: Mapping[str, Any], body: Mapping[str, Any]) 
     return None
 
 
-def one_more(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure:
-    """Count an attempt that botocore knows nothing of: the wire's, before it was handed over."""
+def add_attempt(answer: Mapping[str, Any] | Failure) -> Mapping[str, Any] | Failure:
+    """Count an attempt of the wire, which botocore does not know of, in botocore's answer."""
     if isinstance(answer, Failure):
         return replace(answer, attempts=answer.attempts + 1) if answer.attempts else answer
     meta = answer.get("ResponseMetadata", {})
-    return {
-        **answer,
-        "ResponseMetadata": {**meta, "RetryAttempts": meta.get("RetryAttempts", 0) + 1},
-    }
+    attempts = meta.get("RetryAttempts", 0) + 1
+    return {**answer, "ResponseMetadata": {**meta, "RetryAttempts": attempts}}
 
 
-def units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
-    """Read how many read and write units a reply says it cost; what is no number counts nothing."""
-    told = body.get("ConsumedCapacity")
-    each = told if isinstance(told, list) else (told,)
-    counts = [one.get("CapacityUnits") for one in each if isinstance(one, Mapping)]
+def count_units(operation: str, body: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the read and the write units that a response reports; 0 for what is not a number."""
+    consumed = body.get("ConsumedCapacity")
+    tables = consumed if isinstance(consumed, list) else (consumed,)
+    counts = [table.get("CapacityUnits") for table in tables if isinstance(table, Mapping)]
     total = float(sum(count for count in counts if _is_count(count)))
     reads = operation in {"GetItem", "Query", "Scan", "BatchGetItem"}
     return (total, 0.0) if reads else (0.0, total)

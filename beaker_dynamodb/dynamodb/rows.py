@@ -1,4 +1,4 @@
-"""Values of any size as rows of a table: sealed, written on a condition, read whole, deleted.
+"""Values of any size as rows of a table: seals, writes, reads and deletes them.
 
 One `Rows` serves all requests of a process that have the same options. A value that is too large
 for one row is split into chunks. Three rules keep every reader right:
@@ -6,8 +6,8 @@ for one row is split into chunks. Three rules keep every reader right:
 * Chunks are written first, under the new revision; then the manifest, the row that names them.
   So the manifest is the commit, and a reader sees the old value whole or the new one whole.
 * The chunks of a replaced manifest are deleted afterwards. If that fails, they expire.
-* No manifest is written over a row that nobody has looked at: a delayed request could put it
-  over chunks that have been deleted by then.
+* No manifest is written over a row that was not read before: a delayed request could write it
+  again after its chunks have been deleted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
-from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.table import At, Condition, Never, Refusal, Table
+from beaker_dynamodb.dynamodb.table import At, Condition, Never, RefusedWrite, Table
 from beaker_dynamodb.errors import (
     CallFacts,
     CorruptItem,
@@ -37,24 +37,24 @@ from beaker_dynamodb.errors import (
     Unavailable,
     digest,
 )
-from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, cut, joined, max_chunks, room_for_data
-from beaker_dynamodb.item.codec import TOMBSTONE, Codec, Place
+from beaker_dynamodb.item import chunks, codec
+from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, rev_of, token_of
+from beaker_dynamodb.item.record import Record, Schema, get_token, make_rev
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
-#: How often a manifest that is replaced while its chunks are read is followed.
-MOVES: Final = 3
-#: Bytes of data that fit into a row whatever its key and promoted attributes are.
-SMALL: Final = 64 * 1024
-#: Chunks outlive their manifest by a day, so that none is gone while the manifest can be read.
-GRACE: Final = 86400
+#: How many manifests are read if each is replaced while its chunks are read.
+MAX_MANIFESTS: Final = 3
+#: Bytes of data that fit into a row, whatever its key and promoted attributes are.
+SMALL_DATA: Final = 64 * 1024
+#: Seconds by which chunks outlive their manifest, so that none is missing while it can be read.
+CHUNK_GRACE: Final = 86400
 
-#: Creates the table of these options by that client. It is handed in, for it is not a request's.
+#: Creates the table of these options by that client. The factory passes it in: requests must not
+#: import provisioning.
 CreateTable: TypeAlias = Callable[[Client, Options], object]
 
 
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a manager hands to Beaker: the value, and when its row expires (epoch seconds)."""
+    """What a manager returns to Beaker: the value, and when its row expires (epoch seconds)."""
 
     value: Any = dataclasses.field(repr=False)
     expires: float | None = None
@@ -76,7 +76,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one set of options. *layout* makes their keys, *codec* seals and opens them."""
+    """The rows of one set of options. `layout` makes their keys, `codec` seals and opens them."""
 
     options: Options
     layout: Layout
@@ -91,24 +91,24 @@ class Rows:
     def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
         """Read a live row and open it; None if there is none, or if it has expired at *now*.
 
-        A row that does not decode is read once more, consistently: the first reply may have been
-        garbled on its way.
+        A row that does not decode is read once more, consistently: the first response may have
+        been garbled on its way.
 
         Raises: CorruptItem, UnknownFormat, ItemTooLarge; what the client raises.
         """
         try:
             return self._read(key, now, consistent=consistent)
         except CorruptItem:
-            pass  # the second look is outside, so that its error has no context
+            pass  # the second read is outside, so that its error has no context
         return self._read(key, now, consistent=True)
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
         record = self.table.get(key, consistent=consistent)
-        if record is None or not record.live(now):
+        if record is None or not record.is_live(now):
             return None
-        if record.pieces:
+        if record.chunk_count:
             record = self._get_large(record, now)
-            if record is None or not record.live(now):
+            if record is None or not record.is_live(now):
                 return None
         value = self.open(record)
         return None if value is None else Row(record, value)
@@ -122,22 +122,22 @@ class Rows:
         client raises.
         """
         record = self.table.get(key, consistent=consistent)
-        if record is None or not record.pieces or not record.live(now):
+        if record is None or not record.chunk_count or not record.is_live(now):
             return record
         return self._get_large(record, now)
 
     def _get_large(self, manifest: Record, now: float) -> Record | None:
         """Read the chunks that *manifest* names; again if it was replaced meanwhile."""
         key, current = manifest.key, manifest
-        for _ in range(MOVES):
-            if current.pieces > self.schema.max_chunks:  # a forged one, perhaps
-                size = (current.pieces - 1) * MOST_IN_A_ROW
+        for _ in range(MAX_MANIFESTS):
+            if current.chunk_count > self.schema.max_chunks:  # a forged one, perhaps
+                size = (current.chunk_count - 1) * chunks.MAX_ROW_DATA
                 raise ItemTooLarge(size, self.options.max_value_size, item=digest(key.hash))
             whole = self._read_chunks(current)
             if whole is not None:
                 return whole
             latest = self.table.get(key, consistent=True)
-            if latest is None or not latest.pieces or not latest.live(now):
+            if latest is None or not latest.chunk_count or not latest.is_live(now):
                 return latest
             if latest.rev == current.rev:
                 raise CorruptItem(digest(key.hash), "one of its chunks is missing")
@@ -150,38 +150,44 @@ class Rows:
 
         Raises: CorruptItem, also if a session's value is not text; UnknownFormat, ItemTooLarge.
         """
-        value = self.codec.open(record.data, Place(record.key, record.rev, record.expires))
+        value = self.codec.open(
+            record.data, EncryptionContext(record.key, record.rev, record.expires)
+        )
         if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
     # Writing
 
-    def sealed(self, record: Record, value: bytes) -> Record:
-        """Seal *value* into *record*.
+    def seal(self, record: Record, value: bytes) -> Record:
+        """Return *record* with *value*, sealed.
 
         Raises: ItemTooLarge.
         """
-        place = Place(record.key, record.rev, record.expires)
-        return record.holding(self.codec.seal(value, place))
+        context = EncryptionContext(record.key, record.rev, record.expires)
+        return record.with_data(self.codec.seal(value, context))
 
-    def tombstone(self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE) -> Record:
-        """Make the row that says that a session was deleted, or (`ROTATED`) got another id."""
+    def make_tombstone(
+        self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE
+    ) -> Record:
+        """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
         sealer = dataclasses.replace(self.codec, kind=kind)
-        data = sealer.seal(b"", Place(key, rev, expires))
+        data = sealer.seal(b"", EncryptionContext(key, rev, expires))
         return Record(key, data, rev, (), expires)
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
-    ) -> Record | Refusal:
+    ) -> Record | RefusedWrite:
         """Seal *value* into *record* and put it; arguments and result as `put`.
 
         Raises: ItemTooLarge; what the client raises.
         """
-        place = Place(record.key, record.rev, record.expires)
-        return self.put(record.holding(self.codec.seal(value, place)), condition, old)
+        context = EncryptionContext(record.key, record.rev, record.expires)
+        return self.put(record.with_data(self.codec.seal(value, context)), condition, old)
 
-    def put(self, record: Record, condition: Condition, old: Record | None) -> Record | Refusal:
+    def put(
+        self, record: Record, condition: Condition, old: Record | None
+    ) -> Record | RefusedWrite:
         """Write a sealed record if *condition* holds; return the row as written, or a refusal.
 
         Args: *old* is the row that the condition names; its chunks are deleted.
@@ -190,15 +196,15 @@ class Rows:
         manifest = self._write_chunks(record)
         refusal = self.table.put(manifest, condition)
         if refusal is None:
-            if old is not None and old.pieces:
+            if old is not None and old.chunk_count:
                 self._delete_chunks(old)
             return manifest
         theirs = refusal.theirs
         # If it was refused by our own row, an earlier attempt was applied and its reply was lost:
         # then the chunks of the old row have to go, not ours.
-        applied = theirs is not None and theirs.wrote(token_of(record.rev))
+        applied = theirs is not None and theirs.has_token(get_token(record.rev))
         self._delete_chunks(old if applied else manifest)
-        if theirs is None or not theirs.pieces or not theirs.live(self.runtime.clock()):
+        if theirs is None or not theirs.chunk_count or not theirs.is_live(self.runtime.clock()):
             return refusal
         now = self.runtime.clock()
         return replace(refusal, theirs=self.get(record.key, consistent=True, now=now))
@@ -206,9 +212,9 @@ class Rows:
     def replace(self, record: Record) -> None:
         """Write a sealed record whatever is stored under its key.
 
-        A large one is put on condition of the row that was read just before, at the price of that
-        read (see the module's third rule). If another writer was faster, its value stays: ours
-        counts as the one that came just before.
+        A large one is put on condition of the row that was read just before, which costs one read
+        (see the module's third rule). If another writer was faster, its value stays, as if it had
+        come just after ours.
 
         Raises: ItemTooLarge; what the client raises.
         """
@@ -221,7 +227,7 @@ class Rows:
         stored = refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev)
         self._delete_chunks(old if stored else manifest)
 
-    def delete(self, key: Key, condition: Condition, old: Record | None) -> Refusal | None:
+    def delete(self, key: Key, condition: Condition, old: Record | None) -> RefusedWrite | None:
         """Delete a row and the chunks of *old* if *condition* holds; None means that it is gone."""
         refusal = self.table.delete(key, condition)
         if refusal is None:
@@ -242,25 +248,25 @@ class Rows:
     # Chunks
 
     def _fits_in_a_row(self, record: Record) -> bool:
-        if len(record.data) <= SMALL and record.name is None:
+        if len(record.data) <= SMALL_DATA and record.name is None:
             return True
-        room = room_for_data(record.size_of_others(self.schema))
+        room = chunks.compute_max_data(record.count_other_bytes(self.schema))
         if room <= 0:
             raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
         return len(record.data) <= room
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
-        if len(record.data) <= SMALL and record.name is None and not record.pieces:
+        if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
             return record
         if self._fits_in_a_row(record):
-            return record.holding(record.data, 0) if record.pieces else record
-        whole = cut(record.data)
-        expires = None if record.expires is None else record.expires + GRACE
-        for number, piece in enumerate(whole.pieces):
-            key = self.layout.piece(record.key, record.rev, number)
-            self.table.replace(Record(key, piece, record.rev, expires=expires))
-        return record.holding(whole.head, len(whole.pieces))
+            return record.with_data(record.data, 0) if record.chunk_count else record
+        manifest, parts = chunks.split(record.data)
+        expires = None if record.expires is None else record.expires + CHUNK_GRACE
+        for number, chunk in enumerate(parts):
+            key = self.layout.make_chunk_key(record.key, record.rev, number)
+            self.table.replace(Record(key, chunk, record.rev, expires=expires))
+        return record.with_data(manifest, len(parts))
 
     def _read_chunks(self, manifest: Record) -> Record | None:
         """Join a value; None if a chunk is missing."""
@@ -268,18 +274,18 @@ class Rows:
         found = pages.get_many(self.table, keys, self.runtime)
         if len(found) < len(keys):
             return None
-        data = joined(manifest.data, tuple(found[key].data for key in keys))
+        data = chunks.join(manifest.data, [found[key].data for key in keys])
         if data is None:
             raise CorruptItem(digest(manifest.key.hash), "its chunks do not match its manifest")
-        return manifest.holding(data)
+        return manifest.with_data(data)
 
     def _chunk_keys(self, manifest: Record) -> tuple[Key, ...]:
-        piece = self.layout.piece
-        return tuple(piece(manifest.key, manifest.rev, n) for n in range(manifest.pieces))
+        make_key = self.layout.make_chunk_key
+        return tuple(make_key(manifest.key, manifest.rev, n) for n in range(manifest.chunk_count))
 
     def _delete_chunks(self, old: Record | None) -> None:
         """Delete the chunks of a manifest that was replaced; if that fails, they expire."""
-        if old is None or not old.pieces:
+        if old is None or not old.chunk_count:
             return
         try:
             pages.delete_many(self.table, self._chunk_keys(old), self.runtime)
@@ -288,7 +294,7 @@ class Rows:
 
 
 class Tombstones:
-    """Puts the tombstones of one request, and knows its own if it meets them again."""
+    """Puts the tombstones of one request, and recognizes them if they refuse a later attempt."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -303,18 +309,19 @@ class Tombstones:
         *,
         lifetime: float | None,
         kind: int,
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         """Put a tombstone over the row that *condition* names; None means that it is stored.
 
-        So is one of this request's own, whose reply was lost.
+        It is also stored if the row that refuses it is a tombstone of this request, whose response
+        was lost.
 
-        Args: *old* is that row; *lifetime* of the tombstone is in seconds, None for ever.
+        Args: *old* is that row; *lifetime* of the tombstone is in seconds; None means forever.
         Raises: what the client raises.
         """
         expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
-        rev = rev_of(self._runtime.token(), self._runtime.token())
+        rev = make_rev(self._runtime.token(), self._runtime.token())
         self._revs.add(rev)
-        tombstone = self._rows.tombstone(key, rev, expires, kind)
+        tombstone = self._rows.make_tombstone(key, rev, expires, kind)
         answer = self._rows.put(tombstone, condition, old)
         if isinstance(answer, Record):
             return None
@@ -331,7 +338,7 @@ def _is_text(value: bytes) -> bool:
 
 
 def _require_extras(options: Options) -> None:
-    """Look for the packages that the options need, before the first row is written by them.
+    """Check that the packages that the options need are installed.
 
     Raises: OptionError, naming the missing extra.
     """
@@ -343,22 +350,23 @@ def _require_extras(options: Options) -> None:
         )
 
 
-def rows(
+def build_rows(
     options: Options,
     kind: Kind,
     runtime: Runtime = REAL,
     create_table: CreateTable | None = None,
 ) -> Rows:
-    """Build the rows of a manager of *kind*. No call is made.
+    """Build the `Rows` of a manager of *kind*. No call is made.
 
     Args: *create_table* creates a missing table, if option `create_table` allows it.
     Raises: OptionError, if a package is missing that the options need.
     """
     _require_extras(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
-    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks(options.max_value_size))
-    client = get_client(Connection.of(options))
-    serializer = get_serializer(options.serializer)
+    max_chunks = chunks.compute_max_chunks(options.max_value_size)
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks)
+    client = get_client(options)
+    serializer = get_serializer(options.serializer, import_object)
     create = (
         partial(create_table, client, options) if create_table and options.create_table else None
     )
@@ -371,11 +379,11 @@ def rows(
             serializer=codec.TEXT if kind == "session" else serializer.number,
             compress=options.compress is not False,
             fast=options.compress == "fast",
-            most=options.max_value_size,
+            max_size=options.max_value_size,
             table=options.table,
             keys=options.encryption_keys,
-            plain_refused=options.encryption_required,
-            draw=secrets.token_bytes,
+            require_encryption=options.encryption_required,
+            random_bytes=secrets.token_bytes,
         ),
         Table(client, options.table, layout, schema, create),
         serializer,

@@ -1,7 +1,7 @@
-"""What operators read and remove: scans in segments, pages of an index, rows as they stand.
+"""What operators read and delete: scans in segments, pages of an index, rows as they are stored.
 
-Each page says what it cost. A row that cannot be read is described, never an exception: a
-survey that ends at the first corrupt row finds nothing behind it.
+Each page says what it cost. A row that cannot be read is described and raises no exception: a
+scan that ended at the first corrupt row would not find the rows behind it.
 """
 
 from __future__ import annotations
@@ -13,74 +13,74 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.responses import units
-from beaker_dynamodb.dynamodb.rows import GRACE
-from beaker_dynamodb.dynamodb.table import Ours, Table, plain, typed
+from beaker_dynamodb.dynamodb.responses import count_units
+from beaker_dynamodb.dynamodb.rows import CHUNK_GRACE
+from beaker_dynamodb.dynamodb.table import OwnRow, Table, deserialize, serialize
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
-from beaker_dynamodb.item.keys import PIECE, SESSION, Key, Sort
-from beaker_dynamodb.item.record import Attribute, Record, promoted_of
+from beaker_dynamodb.item.keys import CHUNK, SESSION, Key, RowKind
+from beaker_dynamodb.item.record import Attribute, Record, read_promoted
 from beaker_dynamodb.runtime import REAL, Runtime
 
-#: How the data of a tombstone begins: it stands where a session stood, and is none.
-TOMB: Final = bytes((FORMAT, TOMBSTONE))
-#: How the data of a rotation's marker begins: its session has another id.
-ROTATION: Final = bytes((FORMAT, ROTATED))
-#: What is said of a row that is not ours.
+#: The first bytes of the data of a tombstone, which replaces a deleted session.
+TOMBSTONE_HEADER: Final = bytes((FORMAT, TOMBSTONE))
+#: The first bytes of the data of a rotation marker: the session has another id now.
+ROTATION_HEADER: Final = bytes((FORMAT, ROTATED))
+#: Why a row of another store is not read.
 ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
-#: The least rows of a page, where few are asked for: filters come after this limit.
+#: The least number of rows that a page examines. Filters apply after this limit.
 _SMALL_PAGE: Final = 100
-#: More rows than a page of a megabyte holds; AWS refuses a limit that is no 32-bit integer.
+#: More rows than fit into a page of 1 MB. AWS refuses a limit that is not a 32-bit integer.
 _LARGEST_PAGE: Final = 1_000_000
 #: AWS: DynamoDB item sizes and formats.
 _NESTING_BYTES: Final = 3
 _MAX_NUMBER_BYTES: Final = 21
-#: What every row of ours has, and another store's has not.
-_OURS: Final = frozenset({"data", "rev"})
+#: Every row of this package has one of these attributes, and no row of another store does.
+_OWN_ATTRIBUTES: Final = frozenset({"data", "rev"})
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedRow:
-    """A row as it stands. `size` is in bytes, as AWS bills what was asked for of it.
+    """A row as it is stored. `expires` is in epoch seconds.
 
-    `record` is None where only its key and expiry were asked for, or where *wrong* says why it
-    cannot be read. `expires` is in epoch seconds. `ours` is False for a row of another store
-    under the same prefix: it has neither `data` nor `rev`. Where its data was not asked for,
-    `rev` alone decides. `promoted` is there also where the rest cannot be read.
+    `size` is in bytes, as AWS bills the attributes that were requested. `record` is None if only
+    key and expiry were requested, or if the row cannot be read: then `error` says why. `is_own`
+    is False for a row of another store under the same prefix: it has neither `data` nor `rev`. If
+    the data was not requested, `rev` alone decides. `promoted` can be read even if the rest cannot.
     """
 
     key: Key
-    sort: Sort
+    sort: RowKind
     size: int
     expires: Decimal | None = None
     record: Record | None = field(default=None, repr=False)
-    wrong: str = ""
-    ours: bool = True
+    error: str = ""
+    is_own: bool = True
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
 
-    def live(self, now: float) -> bool:
-        """Tell whether the row is there at all at *now* (epoch seconds)."""
+    def is_live(self, now: float) -> bool:
+        """Tell whether the row has not expired at *now* (epoch seconds)."""
         return self.expires is None or self.expires > now
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one call brought: rows, how many were looked at, and the read units that it cost."""
+    """The rows of one call, how many rows it scanned to find them, and the read units it cost."""
 
     rows: tuple[ScannedRow, ...]
-    looked_at: int
+    scanned: int
     units: float
 
 
 @dataclass(frozen=True, slots=True)
 class ScanQuery:
-    """Which rows of our prefix are asked for, and how much of each.
+    """Which rows of our prefix are requested, and which attributes of each.
 
     Args:
         sort: sessions, or every row of the prefix.
-        state: all of them, or those live or expired at *now*. Pieces count as expired with
-            their head, a day before their own row says so.
-        whole: every attribute; else key, expiry and rev alone.
+        state: all rows, or those live or expired at *now*. Chunks count as expired when their
+            manifest does, a day before they expire themselves.
+        whole: every attribute; otherwise key, expiry and rev only.
         equal: an attribute and the value that it must have.
     """
 
@@ -92,30 +92,34 @@ class ScanQuery:
 
 
 def scan(
-    table: Table, ask: ScanQuery, segment: tuple[int, int] = (0, 1), most: int | None = None
+    table: Table,
+    query: ScanQuery,
+    segment: tuple[int, int] = (0, 1),
+    max_rows: int | None = None,
 ) -> Iterator[Page]:
-    """Read one segment (number, of how many) of the table page by page, eventually consistent.
+    """Yield the pages of one segment of the table, eventually consistent.
 
-    Args: *most*: about so many rows are wanted, so that no page need be larger.
+    Args: *segment* is its number and the number of all segments; *max_rows* is about how many
+    rows the caller needs, so that no page is much larger.
     """
-    request = _filter(table, ask)
+    request = _format_filter(table, query)
     number, total = segment
     if total > 1:
         request |= {"Segment": number, "TotalSegments": total}
-    if most is not None:
-        request["Limit"] = min(max(most, _SMALL_PAGE), _LARGEST_PAGE)
+    if max_rows is not None:
+        request["Limit"] = min(max(max_rows, _SMALL_PAGE), _LARGEST_PAGE)
     for body in pages.paginate(table, "Scan", request):
-        rows = tuple(_sighting(table, item, whole=ask.whole) for item in body.get("Items", ()))
-        yield Page(rows, body.get("ScannedCount", len(rows)), units("Scan", body)[0])
+        rows = tuple(_parse_row(table, item, whole=query.whole) for item in body.get("Items", ()))
+        yield Page(rows, body.get("ScannedCount", len(rows)), count_units("Scan", body)[0])
 
 
-def by_index(
+def query_index(
     table: Table, index: str, attribute: str, value: Attribute
 ) -> Iterator[tuple[Key, ...]]:
-    """Read the keys of our prefix that an index holds under *value*, page by page.
+    """Yield, page by page, the keys of sessions that an index holds under *value*.
 
-    An index is eventually consistent: what was written within the last second may be missing,
-    and what was deleted may still stand there.
+    An index is eventually consistent: what was written within the last second may be missing, and
+    what was deleted may still be there.
     """
     names = _key_names(table) | {"#a": attribute}
     request = {
@@ -123,62 +127,58 @@ def by_index(
         "KeyConditionExpression": "#a = :a",
         "ProjectionExpression": ", ".join(name for name in names if name != "#a"),
         "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": {":a": typed(value)},
+        "ExpressionAttributeValues": {":a": serialize(value)},
     }
     for body in pages.paginate(table, "Query", request):
-        found = (table.key_of(item) for item in body.get("Items", ()))
-        yield tuple(key for key in found if table.layout.sort(key) == "session")
+        found = (table.parse_key(item) for item in body.get("Items", ()))
+        yield tuple(key for key in found if table.layout.classify(key) == "session")
 
 
-def look(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
-    """Read rows by key as they stand, consistently; those that are not there are left out."""
+def get_rows(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
+    """Yield rows by key, consistently; missing ones are left out."""
     for item in pages.get_items(table, keys, runtime):
-        yield _sighting(table, item, whole=True)
+        yield _parse_row(table, item, whole=True)
 
 
-def sight(table: Table, key: Key) -> ScannedRow | None:
-    """Read one row as it stands, consistently; None where there is none."""
-    request = {"Key": table.wire_key(key), "ConsistentRead": True}
+def get_row(table: Table, key: Key) -> ScannedRow | None:
+    """Read one row, consistently; None if there is none."""
+    request = {"Key": table.format_key(key), "ConsistentRead": True}
     item = table.call("GetItem", request).body.get("Item")
-    return None if item is None else _sighting(table, item, whole=True)
+    return None if item is None else _parse_row(table, item, whole=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """Whether a row was removed, and the write units that it cost as far as DynamoDB says so."""
+def delete_expired(table: Table, key: Key, expires: Decimal) -> tuple[bool, float]:
+    """Delete one row of ours if its expiry is still *expires*.
 
-    done: bool
-    units: float
-
-
-def remove_expired(table: Table, key: Key, expires: Decimal) -> Removal:
-    """Delete one row of ours on condition that its expiry is still the one that was seen."""
+    Returns: whether it was deleted, and the write units that DynamoDB reports.
+    """
     request = {
-        "Key": table.wire_key(key),
+        "Key": table.format_key(key),
         "ConditionExpression": "#e = :e AND attribute_exists(#r)",
         "ExpressionAttributeNames": {"#e": table.schema.ttl, "#r": "rev"},
-        "ExpressionAttributeValues": {":e": typed(expires)},
+        "ExpressionAttributeValues": {":e": serialize(expires)},
     }
-    reply = table.call("DeleteItem", request)
-    return Removal(not reply.refused, units("DeleteItem", reply.body)[1])
+    response = table.call("DeleteItem", request)
+    return not response.refused, count_units("DeleteItem", response.body)[1]
 
 
-def remove_unreadable(table: Table, key: Key, tombstone: Record | None = None) -> Record | None:
-    """Delete a row of ours whatever it holds, or put a tombstone in its place.
+def delete_unreadable(table: Table, key: Key, tombstone: Record | None = None) -> Record | None:
+    """Delete a row of ours, whatever it holds, or replace it by a tombstone.
 
-    A row of another store stays. Returns what stood there, if it can be read after all.
+    A row of another store is left alone. Returns the old row, if it can be read after all.
     """
-    return table.drop(key, Ours()) if tombstone is None else table.replace(tombstone, Ours())
+    return table.drop(key, OwnRow()) if tombstone is None else table.replace(tombstone, OwnRow())
 
 
-def remove_pieces(table: Table, head: Record) -> None:
-    """Delete the pieces of a head that is gone, one by one.
+def delete_chunks(table: Table, manifest: Record) -> None:
+    """Delete the chunks of a manifest that was deleted, one by one.
 
-    A batch would need a right that writes, too: an operator's role can plant no session.
+    A batch would need the permission BatchWriteItem, by which an operator's role could also write
+    sessions.
     """
-    for number in range(head.pieces):
-        key = table.layout.piece(head.key, head.rev, number)
-        table.call("DeleteItem", {"Key": table.wire_key(key)})
+    for number in range(manifest.chunk_count):
+        key = table.layout.make_chunk_key(manifest.key, manifest.rev, number)
+        table.call("DeleteItem", {"Key": table.format_key(key)})
 
 
 def _key_names(table: Table) -> dict[str, str]:
@@ -186,63 +186,67 @@ def _key_names(table: Table) -> dict[str, str]:
     return {"#k": table.layout.hash_key, **ranged}
 
 
-def _filter(table: Table, ask: ScanQuery) -> dict[str, Any]:
-    """Write what is asked for as a request; each name by a placeholder, some are reserved."""
-    names, values = _key_names(table), {":p": typed(table.layout.prefix)}
+def _format_filter(table: Table, query: ScanQuery) -> dict[str, Any]:
+    """Return the request of a query. Names are placeholders, because some are reserved words."""
+    names, values = _key_names(table), {":p": serialize(table.layout.prefix)}
     parts = ["begins_with(#k, :p)"]
-    if ask.sort == "sessions" and table.layout.range_key:
+    if query.sort == "sessions" and table.layout.range_key:
         parts.append("#s = :s")
-        values[":s"] = typed(SESSION)
-    elif ask.sort == "sessions":
+        values[":s"] = serialize(SESSION)
+    elif query.sort == "sessions":
         parts.append("NOT contains(#k, :s)")
-        values[":s"] = typed("#")
-    if ask.sort == "sessions":
+        values[":s"] = serialize("#")
+    if query.sort == "sessions":
         names["#d"] = "data"
-        values |= {":t": typed(TOMB), ":r": typed(ROTATION)}
+        values |= {":t": serialize(TOMBSTONE_HEADER), ":r": serialize(ROTATION_HEADER)}
         parts.append("NOT begins_with(#d, :t) AND NOT begins_with(#d, :r)")
-    if ask.state == "live":
+    if query.state == "live":
         parts.append("NOT #e <= :now")  # true of rows without an expiry, and of corrupt ones
-    elif ask.state == "expired":
+    elif query.state == "expired":
         piece = "begins_with(#s, :x)" if table.layout.range_key else "contains(#k, :x)"
         parts.append(f"(#e <= :now OR ({piece} AND #e <= :later))")
-        values |= {":x": typed(PIECE), ":later": typed(int(ask.now) + GRACE)}
-    if ask.state != "all":
-        values[":now"] = typed(int(ask.now))
-    if ask.state != "all" or not ask.whole:
+        values |= {":x": serialize(CHUNK), ":later": serialize(int(query.now) + CHUNK_GRACE)}
+    if query.state != "all":
+        values[":now"] = serialize(int(query.now))
+    if query.state != "all" or not query.whole:
         names["#e"] = table.schema.ttl
-    if ask.equal:
-        names["#a"], values[":a"] = ask.equal[0], typed(ask.equal[1])
+    if query.equal:
+        names["#a"], values[":a"] = query.equal[0], serialize(query.equal[1])
         parts.append("#a = :a")
     request: dict[str, Any] = {"FilterExpression": " AND ".join(parts)}
-    if not ask.whole:
+    if not query.whole:
         names["#r"] = "rev"
         request["ProjectionExpression"] = ", ".join(n for n in names if n not in {"#a", "#d"})
-    # A name that no expression uses is refused.
+    # AWS refuses a name that no expression uses.
     used = " ".join(request.values())
     request["ExpressionAttributeNames"] = {n: name for n, name in names.items() if n in used}
     return request | {"ExpressionAttributeValues": values}
 
 
-def _sighting(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> ScannedRow:
-    key, size = table.key_of(item), count_billed_bytes(item)
-    told = plain(item.get(table.schema.ttl, {}))
-    expires = told if isinstance(told, Decimal) and told.is_finite() else None
-    record, wrong = None, ""
+def _parse_row(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bool) -> ScannedRow:
+    key, size = table.parse_key(item), count_billed_bytes(item)
+    expiry = deserialize(item.get(table.schema.ttl, {}))
+    expires = expiry if isinstance(expiry, Decimal) and expiry.is_finite() else None
+    record, error = None, ""
     promoted: Mapping[str, Attribute] = {}
-    ours = not _OURS.isdisjoint(item)
-    if whole and ours:
-        promoted = promoted_of({name: plain(value) for name, value in item.items()}, table.schema)
+    is_own = not _OWN_ATTRIBUTES.isdisjoint(item)
+    if whole and is_own:
+        promoted = read_promoted(
+            {name: deserialize(value) for name, value in item.items()}, table.schema
+        )
         try:
-            record = table.record_of(key, item)
-        except CorruptItem as error:
-            wrong = error.wrong
+            record = table.parse_item(key, item)
+        except CorruptItem as corrupt:
+            error = corrupt.wrong
     elif whole:
-        wrong = ANOTHER_STORE
-    return ScannedRow(key, table.layout.sort(key), size, expires, record, wrong, ours, promoted)
+        error = ANOTHER_STORE
+    return ScannedRow(
+        key, table.layout.classify(key), size, expires, record, error, is_own, promoted
+    )
 
 
 def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Count the bytes that AWS bills for an item, without the overhead of storage.
+    """Return the bytes that AWS bills for an item, without the overhead of storage.
 
     AWS, "DynamoDB item sizes and formats": names and texts count in UTF-8, a number about one byte
     for two digits and one more, a list or map three bytes and one for each member.
@@ -274,7 +278,7 @@ def _count_text(text: str) -> int:
 
 
 def _count_number(text: str) -> int:
-    """Count a number: zeros at either end are not stored."""
+    """Return the bytes of a number. Leading and trailing zeros are not stored."""
     mantissa = text.lower().partition("e")[0]
     digits = mantissa.lstrip("+-").replace(".", "").strip("0")
     sign = 1 if text.startswith("-") else 0

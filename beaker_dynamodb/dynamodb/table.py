@@ -1,7 +1,7 @@
-"""One table: Records in, Records out. What a row says is turned into AWS's form and back here.
+"""One table: Records in, Records out. Rows are converted to AWS's types and back here.
 
-It decides nothing about a session, and sees no exception but ours. A condition that does not
-hold is an answer, not an exception: it brings what stands there in the same round trip.
+It decides nothing about a session, and no exception but ours passes through. A condition that does
+not hold is a result, not an exception: it contains the stored row, from the same round trip.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, from_attributes, in_range
+from beaker_dynamodb.item.record import Record, Schema, from_attributes, is_in_range
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The condition that no live row stands there at *now* (epoch seconds)."""
+    """The condition that there is no row, or one that has expired at *now* (epoch seconds)."""
 
     now: float
 
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """The condition that the row is at this revision, and has this expiry if one is named."""
+    """The condition that the row has this revision, and this expiry if one is given."""
 
     rev: str
     expires: int | None = None
@@ -34,22 +34,22 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """The condition that no row stands there, live or expired."""
+    """The condition that there is no row, live or expired."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """The condition that one of our rows stands there, readable or not, and no other store's."""
+class OwnRow:
+    """The condition that the row was written by this package, readable or not."""
 
 
-Condition: TypeAlias = Absent | At | Never | Ours
+Condition: TypeAlias = Absent | At | Never | OwnRow
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """The condition did not hold; `theirs` is what stands there, None if nothing does.
+class RefusedWrite:
+    """A write whose condition did not hold; `theirs` is the stored row, None if there is none.
 
-    `retried`: the SDK sent the request more than once, so an earlier one may have been applied.
+    `retried`: the request was sent more than once, so an earlier one may have been applied.
     """
 
     theirs: Record | None
@@ -58,7 +58,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table behind a client. `create` makes it if it may, or is None."""
+    """A table. `create` creates it if it is missing; None if that is not allowed."""
 
     client: Client
     name: str
@@ -67,76 +67,76 @@ class Table:
     create: Callable[[], object] | None = None
 
     def get(self, key: Key, *, consistent: bool) -> Record | None:
-        """Read one row, live or expired; None where there is none.
+        """Read one row, live or expired; None if there is none.
 
-        Raises: CorruptItem, and whatever the client raises.
+        Raises: CorruptItem; what the client raises.
         """
-        request = {"Key": self.wire_key(key), "ConsistentRead": consistent}
-        found = self.call("GetItem", request).body.get("Item")  # it has that key, or this raises
-        return None if found is None else self._parse(key, found)
+        request = {"Key": self.format_key(key), "ConsistentRead": consistent}
+        item = self.call("GetItem", request).body.get("Item")  # it has that key, or this raises
+        return None if item is None else self._parse(key, item)
 
-    def put(self, record: Record, condition: Condition) -> Refusal | None:
-        """Write one row whole, on a condition; None means that it stands."""
-        return self._write("PutItem", {"Item": self._item(record)}, record.key, condition)
+    def put(self, record: Record, condition: Condition) -> RefusedWrite | None:
+        """Write one row if *condition* holds; None means that it was written."""
+        return self._write("PutItem", {"Item": self._serialize(record)}, record.key, condition)
 
-    def delete(self, key: Key, condition: Condition) -> Refusal | None:
-        """Delete one row, on a condition; None means that it is gone."""
-        return self._write("DeleteItem", {"Key": self.wire_key(key)}, key, condition)
+    def delete(self, key: Key, condition: Condition) -> RefusedWrite | None:
+        """Delete one row if *condition* holds; None means that it is gone."""
+        return self._write("DeleteItem", {"Key": self.format_key(key)}, key, condition)
 
     def replace(self, record: Record, condition: Condition | None = None) -> Record | None:
-        """Write one row whatever stands there; return what stood there, if it can be read.
+        """Write one row, whatever is stored; return the old row if it can be read.
 
-        On a *condition* that does not hold nothing is written.
+        If a *condition* is given and does not hold, nothing is written.
         """
-        request = {"Item": self._item(record)}
+        request = {"Item": self._serialize(record)}
         return self._overwrite("PutItem", request, record.key, condition)
 
     def drop(self, key: Key, condition: Condition | None = None) -> Record | None:
-        """Delete one row whatever stands there; return what stood there, if it can be read.
+        """Delete one row, whatever is stored; return it if it can be read.
 
-        On a *condition* that does not hold nothing is deleted.
+        If a *condition* is given and does not hold, nothing is deleted.
         """
-        return self._overwrite("DeleteItem", {"Key": self.wire_key(key)}, key, condition)
+        return self._overwrite("DeleteItem", {"Key": self.format_key(key)}, key, condition)
 
     def _write(
         self, operation: str, request: dict[str, Any], key: Key, condition: Condition
-    ) -> Refusal | None:
-        request |= self._expression(condition)
+    ) -> RefusedWrite | None:
+        request |= self._format_condition(condition)
         # AWS: API_PutItem, "ReturnValuesOnConditionCheckFailure"; it costs no read unit.
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        reply = self.call(operation, request)
-        if not reply.refused:
+        response = self.call(operation, request)
+        if not response.refused:
             return None
-        found = reply.body.get("Item")
-        if found is None:  # nothing stands there, or an emulator that does not say what does
-            return Refusal(self.get(key, consistent=True), reply.retried)
-        return Refusal(self.record_of(key, found), reply.retried)
+        item = response.body.get("Item")
+        if item is None:  # there is no row, or this is an emulator that does not return it
+            return RefusedWrite(self.get(key, consistent=True), response.retried)
+        return RefusedWrite(self.parse_item(key, item), response.retried)
 
     def _overwrite(
         self, operation: str, request: dict[str, Any], key: Key, condition: Condition | None
     ) -> Record | None:
         request["ReturnValues"] = "ALL_OLD"
         if condition is not None:
-            request |= self._expression(condition)
+            request |= self._format_condition(condition)
         old_item = self.call(operation, request).body.get("Attributes")
         try:
-            return None if old_item is None else self.record_of(key, old_item)
+            return None if old_item is None else self.parse_item(key, old_item)
         except CorruptItem:
             return None
 
-    def _expression(self, condition: Condition) -> dict[str, Any]:
-        """Write a condition; every name by a placeholder, for `data`, `ttl`... are reserved."""
+    def _format_condition(self, condition: Condition) -> dict[str, Any]:
+        """Return the parameters of a condition. Placeholders: `data`, `ttl`... are reserved."""
         if isinstance(condition, At):
             text, names, values = "#r = :r", {"#r": "rev"}, {":r": {"S": condition.rev}}
             if condition.expires is not None:
                 text, names["#e"] = f"{text} AND #e = :e", self.schema.ttl
-                values[":e"] = typed(condition.expires)
+                values[":e"] = serialize(condition.expires)
             return {
                 "ConditionExpression": text,
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
             }
-        if isinstance(condition, Ours):
+        if isinstance(condition, OwnRow):
             return {
                 "ConditionExpression": "attribute_exists(#d) OR attribute_exists(#r)",
                 "ExpressionAttributeNames": {"#d": "data", "#r": "rev"},
@@ -152,63 +152,63 @@ class Table:
             "ExpressionAttributeValues": {":now": {"N": str(int(condition.now))}},
         }
 
-    def call(self, operation: str, request: dict[str, Any]) -> Reply:
-        """Make one call about this table; a table that nobody has seen yet is created, if it may.
+    def call(self, operation: str, request: dict[str, Any]) -> Response:
+        """Make one call about this table; create it if it is missing and this process knows none.
 
-        Raises: whatever the client raises.
+        Raises: what the client raises.
         """
         if "RequestItems" not in request:  # a batch names its table itself
             request["TableName"] = self.name
-        # Before the call: while it is under way another thread may make the table.
-        seen = self.name in self.client.seen
+        # Before the call: meanwhile another thread may create the table.
+        known = self.name in self.client.known_tables
         try:
-            reply = self.client.call(operation, request, describe_keys=self.layout.describe)
+            response = self.client.call(operation, request, describe_keys=self.layout.describe)
         except TableMissing:
-            if self.create is None or seen:
+            if self.create is None or known:
                 raise
         else:
-            self.client.seen.add(self.name)
-            return reply
+            self.client.known_tables.add(self.name)
+            return response
         self.create()
-        self.client.seen.add(self.name)
+        self.client.known_tables.add(self.name)
         return self.client.call(operation, request, describe_keys=self.layout.describe)
 
-    def key_of(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
-        """Read a row's primary key.
+    def parse_key(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
+        """Return a row's primary key.
 
-        Raises: TableMismatch, where it lacks what every row of the options' key schema has.
+        Raises: TableMismatch, if it has not the key attributes that the options name.
         """
-        ranged = self.layout.range_key
-        hash_ = _text(item.get(self.layout.hash_key))
-        range_ = _text(item.get(ranged)) if ranged else None
-        if hash_ is None or (ranged and range_ is None):
+        range_name = self.layout.range_key
+        hash_ = _read_text(item.get(self.layout.hash_key))
+        range_ = _read_text(item.get(range_name)) if range_name else None
+        if hash_ is None or (range_name and range_ is None):
             raise TableMismatch(
                 "the table's key schema is not that of the options; the options say"
                 f" {self.layout.describe()}"
             )
         return Key(hash_, range_)
 
-    def _item(self, record: Record) -> dict[str, Any]:
-        item: dict[str, Any] = self.wire_key(record.key)
-        for name, value in record.attributes(self.schema).items():
-            # As `typed`, without a call for each attribute.
+    def _serialize(self, record: Record) -> dict[str, Any]:
+        item: dict[str, Any] = self.format_key(record.key)
+        for name, value in record.to_attributes(self.schema).items():
+            # As `serialize`, without a call for each attribute.
             kind = "S" if isinstance(value, str) else "B" if isinstance(value, bytes) else "N"
             item[name] = {kind: str(value) if kind == "N" else value}
         return item
 
-    def wire_key(self, key: Key) -> dict[str, dict[str, str]]:
-        """Write a primary key as AWS types it."""
-        found = {self.layout.hash_key: {"S": key.hash}}
+    def format_key(self, key: Key) -> dict[str, dict[str, str]]:
+        """Return a primary key in AWS's types."""
+        attributes = {self.layout.hash_key: {"S": key.hash}}
         if self.layout.range_key and key.range is not None:
-            found[self.layout.range_key] = {"S": key.range}
-        return found
+            attributes[self.layout.range_key] = {"S": key.range}
+        return attributes
 
-    def record_of(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
-        """Read the row at *key*.
+    def parse_item(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
+        """Return the row at *key*.
 
-        Raises: CorruptItem; Unavailable, if it is another row: replies got mixed up.
+        Raises: CorruptItem; Unavailable, if it is another row: responses were mixed up.
         """
-        if any(item.get(name) != value for name, value in self.wire_key(key).items()):
+        if any(item.get(name) != value for name, value in self.format_key(key).items()):
             facts = CallFacts("GetItem", self.name, self.client.region)
             raise Unavailable(
                 "DynamoDB's response holds another item than the requested one", call=facts
@@ -216,29 +216,31 @@ class Table:
         return self._parse(key, item)
 
     def _parse(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
-        found: dict[str, object] = {}
+        attributes: dict[str, object] = {}
         for name, value in item.items():
+            # As `deserialize`, without a call for each text.
             kind = next(iter(value), None) if type(value) is dict else None
-            found[name] = value[kind] if kind in {"S", "B"} else plain(value)
-        return from_attributes(key, found, self.schema)
+            attributes[name] = value[kind] if kind in {"S", "B"} else deserialize(value)
+        return from_attributes(key, attributes, self.schema)
 
 
-def typed(value: object) -> dict[str, Any]:
-    """Write a plain value as AWS types it."""
+def serialize(value: object) -> dict[str, Any]:
+    """Return a plain value in AWS's types."""
     if isinstance(value, str):
         return {"S": value}
     return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
-def _text(value: object) -> str | None:
-    text = plain(value)
+def _read_text(value: object) -> str | None:
+    text = deserialize(value)
     return text if isinstance(text, str) else None
 
 
-def plain(value: object) -> object:
-    """Read S, N and B; anything else stays as it is, and is corrupt where it matters.
+def deserialize(value: object) -> object:
+    """Return the plain value of an S, N or B; a value of another type is returned as it is.
 
-    A broken server may send anything in the place of a typed value: that is read as an empty one.
+    The caller treats such a value as corrupt. What is not a typed value at all, as only a broken
+    server sends it, becomes an empty dict: not None, which would mean a missing attribute.
     """
     if not isinstance(value, Mapping):
         return {}
@@ -248,8 +250,8 @@ def plain(value: object) -> object:
                 number = Decimal(content)
             except (ArithmeticError, TypeError, ValueError):
                 return value
-            # An emulator may say more: to write out 1E+999999999 would take all memory.
-            return number if in_range(number) else value
+            # An emulator may store more: to print 1E+999999999 would take all memory.
+            return number if is_in_range(number) else value
         if kind in {"S", "B"}:
             return content
     return value

@@ -1,5 +1,5 @@
-"""What is stored, and what must happen to it: pure functions and frozen values.
+"""What is stored, and what a save does with it: pure functions and frozen values.
 
-No network, no clock, no luck, no options object: every law about bytes and merges can be
-tested with values alone. What draws random bytes is handed in.
+Nothing here uses the network, a clock, randomness or the options. What draws random bytes is
+passed in, so that every rule about bytes, merges and decisions is tested with values alone.
 """

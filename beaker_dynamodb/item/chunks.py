@@ -1,67 +1,59 @@
-"""Bytes to pieces under 400 KB, and back. The head is the commit: it names count and digest.
+"""Split a value that is too large for one row into chunks, and join them again.
 
-Pieces are cut from what is sealed already, so encryption covers them; they are named after the
-revision, so a head never finds another write's pieces under its names.
+A *manifest* is stored in the place of the value. It holds the number of chunks and the SHA-256 of
+the whole. A value is split after it was encrypted, so encryption covers the chunks. Their keys
+hold the revision of the manifest, so no manifest finds the chunks of another write.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.item.codec import FORMAT, PIECES
+from beaker_dynamodb.item.codec import CHUNKS, FORMAT
 
-#: How many bytes of data one row takes: DynamoDB's limit of 409,600 counts keys, names and the
-#: other attributes too (AWS: Constraints, "Item size").
-MOST_IN_A_ROW: Final = 390 * 1024
+#: The maximum size of a row's data in bytes. DynamoDB's limit of 409,600 counts keys, names and
+#: the other attributes too (AWS: Constraints, "Item size").
+MAX_ROW_DATA: Final = 390 * 1024
 _ITEM_LIMIT: Final = 409_600
-_HEAD: Final = struct.Struct(">BBBBI32s")
-#: What sealing adds to a value at most: the header, a key id, a nonce and a tag.
+#: Format, kind, flags and serializer, as in the codec's header; the number of chunks; the SHA-256.
+_MANIFEST: Final = struct.Struct(">BBBBI32s")
+#: The bytes that sealing adds to a value at most: the header, a key id, a nonce and a tag.
 _MAX_SEAL: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A sealed value in pieces, and the head that stands for it."""
-
-    head: bytes
-    pieces: tuple[bytes, ...] = field(repr=False)
+def compute_max_data(other_bytes: int) -> int:
+    """Return how many bytes of data fit beside *other_bytes* of keys, names and attributes."""
+    return min(MAX_ROW_DATA, _ITEM_LIMIT - other_bytes)
 
 
-def room_for_data(others: int) -> int:
-    """Say how many bytes of data fit beside *others* bytes of keys, names and attributes."""
-    return min(MOST_IN_A_ROW, _ITEM_LIMIT - others)
+def compute_max_chunks(max_value_size: int) -> int:
+    """Return into how many chunks a value of up to *max_value_size* bytes is split at most."""
+    return (max_value_size + _MAX_SEAL) // MAX_ROW_DATA + 1
 
 
-def cut(sealed: bytes) -> Cut:
-    """Cut a sealed value; every piece but the last is as large as a row takes."""
-    pieces = tuple(
-        sealed[start : start + MOST_IN_A_ROW] for start in range(0, len(sealed), MOST_IN_A_ROW)
-    )
+def split(sealed: bytes) -> tuple[bytes, list[bytes]]:
+    """Return the manifest of a sealed value, and its chunks; each but the last fills a row."""
+    size = MAX_ROW_DATA
+    chunks = [sealed[start : start + size] for start in range(0, len(sealed), size)]
     kind, serializer = sealed[1], sealed[3]
     digest = hashlib.sha256(sealed).digest()
-    return Cut(_HEAD.pack(FORMAT, kind, PIECES, serializer, len(pieces), digest), pieces)
+    return _MANIFEST.pack(FORMAT, kind, CHUNKS, serializer, len(chunks), digest), chunks
 
 
-def max_chunks(max_value_size: int) -> int:
-    """Return how many pieces a value of at most *max_value_size* bytes can have."""
-    return (max_value_size + _MAX_SEAL) // MOST_IN_A_ROW + 1
+def join(manifest: bytes, chunks: list[bytes]) -> bytes | None:
+    """Return the sealed value; None if these are not the chunks that the manifest names."""
+    sealed = b"".join(chunks)
+    return sealed if hashlib.sha256(sealed).digest() == _MANIFEST.unpack(manifest)[5] else None
 
 
-def count(data: bytes, most: int) -> int:
-    """Read how many pieces a row's data stands for; 0 if it holds the value itself.
+def count_chunks(data: bytes, max_chunks: int) -> int:
+    """Return the number of chunks that a row's data names; 0 if it holds the value itself.
 
-    Whoever writes the table can claim four billion, and every reader, cleaner and operator's
-    command goes by this number. So a claim of more than *most* is read as *most* and one: too
-    many to be read, and not too many to be deleted.
+    Whoever can write to the table can claim four billion chunks, and every read and every delete
+    would go by that number. So a larger number than *max_chunks* is returned as that and one: too
+    many to be read, and few enough to be deleted.
     """
-    is_head = len(data) == _HEAD.size and data[0] == FORMAT and data[2] == PIECES
-    return min(int(_HEAD.unpack(data)[4]), most + 1) if is_head else 0
-
-
-def joined(head: bytes, pieces: tuple[bytes, ...]) -> bytes | None:
-    """Join pieces; None where they are not the ones that the head stands for."""
-    sealed = b"".join(pieces)
-    return sealed if hashlib.sha256(sealed).digest() == _HEAD.unpack(head)[5] else None
+    is_manifest = len(data) == _MANIFEST.size and data[0] == FORMAT and data[2] == CHUNKS
+    return min(int(_MANIFEST.unpack(data)[4]), max_chunks + 1) if is_manifest else 0

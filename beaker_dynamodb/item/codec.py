@@ -1,7 +1,7 @@
 """A value's bytes to what the row holds, and back: header, compression, encryption.
 
-The bytes say what they are; the configuration says what is accepted. A row never chooses its
-serializer, and nothing is recognized by failure. Format 1 is read for ever:
+The row's bytes say how they are encoded; the options say what is accepted. So a row never chooses
+its serializer, and no format is guessed by trying. Format 1 can always be read:
 
     format u8 | kind u8 | flags u8 | serializer u8 | CRC-32 of those and the payload u32 | payload
 
@@ -19,17 +19,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest
+from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest, raise_clean
 from beaker_dynamodb.item.keys import Key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FORMAT: Final = 1
-#: What a row is. A tombstone stands where a session was deleted; a row that is rotated, where it
-#: got another id.
+#: The kinds of rows. A tombstone replaces a session that was deleted, and a marker of a rotation
+#: one that goes on under another id.
 SESSION, VALUE, TOMBSTONE, ROTATED = ord("S"), ord("V"), ord("T"), ord("R")
-COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
+#: The flags. CHUNKS is that of a manifest, which holds no value itself (`chunks.py`).
+COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
+#: The serializers. TEXT is a session's: Beaker has made a text of it.
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
 PLAIN: Final = (
     "is not encrypted: it was written before encryption was switched on; the step"
@@ -39,22 +41,31 @@ PLAIN: Final = (
 LEVEL: Final = 4
 #: ISA-L's makes 6 KB 6 % larger than that, in 30 % of the time, and 40 KB 11 % in 17 % (measured).
 FAST_LEVEL: Final = 1
-_MOST_INFLATION: Final = 1032  # deflate cannot do more (zlib's technical notes)
+_MAX_INFLATION: Final = 1032  # deflate cannot do more (zlib's technical notes)
 _BLOCK: Final = 64 * 1024
 _HEADER: Final = struct.Struct(">BBBBI")
+#: The length of the header without its checksum, of a key id and of a nonce, in bytes.
 _FIXED, _KEY_ID, _NONCE = 4, 8, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row stands: what encryption binds its bytes to."""
+class EncryptionContext:
+    """What the ciphertext of a row is bound to, so that it opens in no other row.
+
+    Also of rows that are not encrypted: an error names the row by it.
+    """
 
     key: Key
     rev: str
     expires: int | None
 
-    def bind(self, table: str, header: bytes) -> bytes:
-        """Write table, place and header as one unambiguous text: the associated data."""
+    @property
+    def item(self) -> str:
+        """The digest of the row's key, as errors show it."""
+        return digest(self.key.hash)
+
+    def encode(self, table: str, header: bytes) -> bytes:
+        """Return the associated data of AES-GCM: each part after its length, in bytes."""
         words = (table, self.key.hash, self.key.range or "", self.rev, str(self.expires))
         parts = [header, *(word.encode("utf-8", "surrogatepass") for word in words)]
         return b"".join(struct.pack(">I", len(part)) + part for part in parts)
@@ -62,30 +73,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How the rows of one manager are sealed and opened. Built once from the options.
+    """Seals and opens the rows of one manager. Built once from the options.
 
-    `draw` returns so many random bytes; it is called once a seal, inside the seal, so that no
-    loop can use a nonce twice. `keys` are 32 bytes each: the first seals, all open; an empty
-    first one seals without encryption. `fast` compresses by ISA-L.
+    Args:
+        kind, serializer: what is written; a row of another kind or serializer is not opened.
+        fast: compress by ISA-L.
+        max_size: the maximum size of a value in bytes, before compression.
+        keys: of 32 bytes each. The first one encrypts, all decrypt. If the first one is empty,
+            nothing is encrypted.
+        require_encryption: refuse a row that is not encrypted, if a key encrypts.
+        random_bytes: returns that many random bytes. It is called by each seal for its nonce, so
+            that no repetition of a write can use a nonce twice.
     """
 
     kind: int
     serializer: int = TEXT
     compress: bool = True
     fast: bool = False
-    most: int = 16 * 1024 * 1024
+    max_size: int = 16 * 1024 * 1024
     table: str = ""
     keys: tuple[bytes, ...] = field(default=(), repr=False)
-    plain_refused: bool = True
-    draw: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
+    require_encryption: bool = True
+    random_bytes: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
 
-    def seal(self, value: bytes, place: Place) -> bytes:
-        """Seal a value for its row.
+    def seal(self, value: bytes, context: EncryptionContext) -> bytes:
+        """Return what the row holds for a value.
 
         Raises: ItemTooLarge, measured before compression.
         """
-        raw = without_base64(value) if self.kind == SESSION else None
-        self._refuse_too_large(value, raw, place)
+        raw = undo_base64(value) if self.kind == SESSION else None
+        self._check_size(value, raw, context)
         flags, payload = (0, value) if raw is None else (BASE64, raw)
         # A JSON session comes compressed (beaker/util.py:417): it does not get smaller.
         if self.compress and not (flags and is_zlib(payload)):
@@ -94,96 +111,90 @@ class Codec:
                 flags, payload = flags | COMPRESSED, smaller
         if self.keys and self.keys[0]:
             flags |= ENCRYPTED
-            payload = self._encrypt(payload, place, self._fixed(flags))
+            payload = self._encrypt(payload, context, self._fixed(flags))
         fixed = self._fixed(flags)
         return fixed + struct.pack(">I", _checksum(fixed, payload)) + payload
 
-    def open(self, data: bytes, place: Place) -> bytes | None:
-        """Open what a row holds; None for a row of another kind or serializer: it is not ours.
+    def open(self, data: bytes, context: EncryptionContext) -> bytes | None:
+        """Return the value that a row holds; None for a row of another kind or serializer.
 
         Raises: CorruptItem, UnknownFormat, ItemTooLarge.
         """
         if len(data) < _HEADER.size:
-            raise _corrupt(place, "the data is shorter than its header")
+            raise CorruptItem(context.item, "the data is shorter than its header")
         version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
-        if flags == PIECES:
-            raise _corrupt(place, "its chunks are missing")
+        if flags == CHUNKS:
+            raise CorruptItem(context.item, "its chunks are missing")
         if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
-            raise _unknown(place, f"is of format {version}, flags {flags:#x}")
+            raise _unknown(context, f"is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
         if _checksum(data[:_FIXED], payload) != crc:
-            raise _corrupt(place, "its checksum is wrong")
+            raise CorruptItem(context.item, "its checksum is wrong")
         if kind != self.kind or serializer != self.serializer:
             return None
         if flags & ENCRYPTED:
-            payload = self._decrypt(payload, place, self._fixed(flags))
-        elif self.plain_refused and self.keys and self.keys[0]:
-            raise _unknown(place, PLAIN)
+            payload = self._decrypt(payload, context, self._fixed(flags))
+        elif self.require_encryption and self.keys and self.keys[0]:
+            raise _unknown(context, PLAIN)
         if flags & COMPRESSED:
-            payload = self._inflated(payload, place)
+            payload = self._inflate(payload, context)
         value, raw = payload, None
         if flags & BASE64:
             value, raw = base64.b64encode(payload), payload
-        self._refuse_too_large(value, raw, place)
+        self._check_size(value, raw, context)
         return value
 
     def _fixed(self, flags: int) -> bytes:
+        """Return the header without its checksum."""
         return bytes((FORMAT, self.kind, flags, self.serializer))
 
-    def _refuse_too_large(self, value: bytes, raw: bytes | None, place: Place) -> None:
-        """Refuse at both doors what is too large, or will be when Beaker has inflated it.
+    def _check_size(self, value: bytes, raw: bytes | None, context: EncryptionContext) -> None:
+        """Refuse a value that is too large, or will be when Beaker has inflated it.
 
-        *raw* is the value without base64, where that was undone.
+        Args: *raw* is the value without base64, if that could be undone.
+        Raises: ItemTooLarge.
         """
         size = len(value)
-        if self.kind == SESSION and size <= self.most:
-            raw = leniently(value) if raw is None else raw
-            size = self.most + 1 if inflates_beyond(raw, self.most) else size
-        if size > self.most:
-            raise self._too_large(size, place)
+        if self.kind == SESSION and size <= self.max_size:
+            raw = undo_base64_leniently(value) if raw is None else raw
+            size = self.max_size + 1 if inflates_beyond(raw, self.max_size) else size
+        if size > self.max_size:
+            raise ItemTooLarge(size, self.max_size, item=context.item)
 
-    def _too_large(self, size: int, place: Place) -> ItemTooLarge:
-        return ItemTooLarge(size, self.most, item=digest(place.key.hash))
-
-    def _inflated(self, payload: bytes, place: Place) -> bytes:
+    def _inflate(self, payload: bytes, context: EncryptionContext) -> bytes:
         try:
-            value = inflate(payload, self.most)
+            value = inflate(payload, self.max_size)
         except zlib.error as error:
-            wrong = str(error)
-        else:
-            if value is None:
-                raise self._too_large(self.most + 1, place)
-            return value
-        raise _corrupt(place, f"it cannot be decompressed: {wrong}")
+            raise_clean(CorruptItem(context.item, f"it cannot be decompressed: {error}"))
+        if value is None:
+            raise ItemTooLarge(self.max_size + 1, self.max_size, item=context.item)
+        return value
 
-    def _encrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
-        nonce, key = self.draw(_NONCE), self.keys[0]
-        bound = place.bind(self.table, header)
+    def _encrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
+        nonce, key = self.random_bytes(_NONCE), self.keys[0]
+        bound = context.encode(self.table, header)
         return _key_id(key) + nonce + _aes(key).encrypt(nonce, payload, bound)
 
-    def _decrypt(self, payload: bytes, place: Place, header: bytes) -> bytes:
-        named = payload[:_KEY_ID]
+    def _decrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
+        key_id = payload[:_KEY_ID]
         nonce, sealed = payload[_KEY_ID : _KEY_ID + _NONCE], payload[_KEY_ID + _NONCE :]
-        key = next((key for key in self.keys if key and _key_id(key) == named), None)
+        key = next((key for key in self.keys if key and _key_id(key) == key_id), None)
         if key is None:
             raise _unknown(
-                place, f"is encrypted with the key {named.hex()}, which is not in encryption_keys"
+                context,
+                f"is encrypted with the key {key_id.hex()}, which is not in encryption_keys",
             )
         from cryptography.exceptions import InvalidTag  # the extra `crypto`, only when used
 
         try:
-            return bytes(_aes(key).decrypt(nonce, sealed, place.bind(self.table, header)))
+            return bytes(_aes(key).decrypt(nonce, sealed, context.encode(self.table, header)))
         except (InvalidTag, ValueError):
-            pass  # raised below, so that no context holds the bytes
-        raise _corrupt(place, "it was altered, or copied here from another row")
+            wrong = "it was altered, or copied here from another row"
+            raise_clean(CorruptItem(context.item, wrong))
 
 
-def _corrupt(place: Place, wrong: str) -> CorruptItem:
-    return CorruptItem(digest(place.key.hash), wrong)
-
-
-def _unknown(place: Place, what: str) -> UnknownFormat:
-    return UnknownFormat(f"item {digest(place.key.hash)} {what}")
+def _unknown(context: EncryptionContext, what: str) -> UnknownFormat:
+    return UnknownFormat(f"item {context.item} {what}")
 
 
 def _key_id(key: bytes) -> bytes:
@@ -196,24 +207,37 @@ def _aes(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
-def without_base64(text: bytes) -> bytes | None:
-    """Undo base64 where doing it again gives the same text; None where it does not."""
+def _checksum(fixed: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(fixed))
+
+
+# Base64
+
+
+def undo_base64(text: bytes) -> bytes | None:
+    """Decode base64; None unless encoding it again gives exactly the same text.
+
+    Raises nothing. To encode all of it again would take twice as long. A skipped character, or
+    padding too much, shows in the length; stray bits in the last group show in that group.
+    """
     try:
         raw = binascii.a2b_base64(text)
     except binascii.Error:
         return None
-    # A character that was passed over, or a quad too many, shows in the length; bits that the
-    # last quad has left over, in its encoding. To encode all of it would take twice as long.
     last = raw[-(len(raw) % 3 or 3) :]
     canonical = len(text) == -(-len(raw) // 3) * 4
     return raw if canonical and text.endswith(binascii.b2a_base64(last, newline=False)) else None
 
 
-def _checksum(fixed: bytes, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(fixed))
+def undo_base64_leniently(text: bytes) -> bytes:
+    """Decode base64 as Beaker does, which skips other characters (beaker/_compat.py:14)."""
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""
 
 
-# Compression: rows, and what Beaker itself will inflate, become no more than so many bytes
+# Compression. No zlib stream, of a row or inside a session, is inflated beyond a maximum size.
 
 
 def deflate(data: bytes, *, fast: bool = False) -> bytes:
@@ -225,50 +249,44 @@ def deflate(data: bytes, *, fast: bool = False) -> bytes:
     return zlib.compress(data, LEVEL)
 
 
-def inflate(data: bytes, most: int) -> bytes | None:
-    """Inflate a whole zlib stream; None where it would be more than *most* bytes.
+def inflate(data: bytes, max_size: int) -> bytes | None:
+    """Inflate a whole zlib stream; None if the result is larger than *max_size* bytes.
 
-    Raises: zlib.error, where it is garbage, incomplete or followed by more.
+    Raises: zlib.error, if it is garbage, incomplete or followed by more.
     """
     inflater = zlib.decompressobj()
-    value = inflater.decompress(data, most + 1)
-    if len(value) > most:
+    value = inflater.decompress(data, max_size + 1)
+    if len(value) > max_size:
         return None
     if not inflater.eof or inflater.unused_data:
         raise zlib.error("the compressed data is incomplete or too long")
     return value
 
 
-def inflates_beyond(raw: bytes, most: int) -> bool:
-    """Tell whether *raw* is the zlib stream of a JSON session that inflates beyond *most* bytes.
+def inflates_beyond(raw: bytes, max_size: int) -> bool:
+    """Tell whether *raw* is the zlib stream of a JSON session larger than *max_size* bytes.
 
-    A bomb of 292 KB cost 899 MB of memory where Beaker inflated it; here it is counted first.
+    Beaker inflates without a limit: a zip bomb of 292 KB took 899 MB of memory. So the bytes are
+    counted here first, block by block, and each block is dropped.
     """
-    if not is_zlib(raw) or len(raw) * _MOST_INFLATION <= most:
+    if not is_zlib(raw) or len(raw) * _MAX_INFLATION <= max_size:
         return False
-    inflater, counted = zlib.decompressobj(), 0
+    inflater, count = zlib.decompressobj(), 0
     try:
-        # In slices: what an inflater has not consumed is copied with every block that comes out.
+        # In slices, because an inflater copies what it has not consumed for each block of output.
+        # It also keeps and copies what follows the end of the stream, so the loop stops there.
         for start in range(0, len(raw), _BLOCK):
-            if inflater.eof or counted > most:  # what follows the end is kept, and copied as well
+            if inflater.eof or count > max_size:
                 break
             rest = raw[start : start + _BLOCK]
-            while rest and counted <= most:
-                counted += len(inflater.decompress(rest, _BLOCK))
+            while rest and count <= max_size:
+                count += len(inflater.decompress(rest, _BLOCK))
                 rest = inflater.unconsumed_tail
     except zlib.error:  # not a zlib stream after all: Beaker will say so
         return False
-    return counted > most
-
-
-def leniently(text: bytes) -> bytes:
-    """Undo base64 as Beaker does, which passes over what is none (beaker/_compat.py:14)."""
-    try:
-        return base64.b64decode(text)
-    except binascii.Error:
-        return b""
+    return count > max_size
 
 
 def is_zlib(raw: bytes) -> bool:
-    """Tell a zlib stream of any window by its first two bytes (RFC 1950, CMF and FLG)."""
+    """Recognize a zlib stream of any window by its first two bytes (RFC 1950, CMF and FLG)."""
     return len(raw) > 1 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0  # noqa: PLR2004

@@ -1,9 +1,8 @@
-"""What a save does. Decided here, carried out by `sessions/store.py`; refusals: `refusal.py`.
+"""Decide what a save does. `sessions/saving.py` carries it out; `refusal.py` decides on refusals.
 
-Values go in (the time among them), a small frozen object comes out. Every write of a decision is
-conditional, so a late one cannot overwrite a newer row. The words are those of a three-way merge:
-*base* is what the session object was loaded with, *ours* is what it holds now, *theirs* is what
-is stored now.
+Values go in, the time among them, and a small frozen object comes out. Each write is conditional,
+so a late one cannot overwrite a newer row. The terms are those of a three-way merge: *base* is what
+the session object was loaded with, *ours* is what it holds now, *theirs* is what is stored now.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
-    BEAKERS_OWN,
+    BEAKER_KEYS,
+    COOKIE_KEYS,
     CREATED,
-    PLACES,
     Comparison,
     Envelope,
     Values,
     read_time,
     rewrite,
 )
-from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge
+from beaker_dynamodb.item.merge import find_changed_keys, has_objects, merge
 from beaker_dynamodb.item.record import Record
 
 
@@ -30,47 +29,40 @@ from beaker_dynamodb.item.record import Record
 class Content:
     """A session's text, and the dict in it; `values` is None if it is opaque.
 
-    With an *envelope* it is opened when somebody asks for the dict, and then once.
+    With an envelope the text is opened when `values` is first used, because most saves need not.
     """
 
     text: str = field(repr=False)
     _values: Values | None = field(default=None, repr=False)
     _envelope: Envelope | None = field(default=None, repr=False)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Content):
-            return NotImplemented
-        return (self.text, self.values) == (other.text, other.values)
-
-    __hash__ = None  # type: ignore[assignment]  # it holds a dict
-
     @property
     def values(self) -> Values | None:
-        """Open it."""
+        """The dict, None if the text does not open."""
         if self._envelope is not None:
             self._values, self._envelope = self._envelope.open(self.text), None
         return self._values
 
     @property
     def is_emptied(self) -> bool:
-        """Tell whether nothing is left but what `delete()` and `clear()` leave."""
-        return self.values is not None and self.values.keys() <= PLACES
+        """Tell whether it holds no other keys than `delete()` and `clear()` leave."""
+        return self.values is not None and self.values.keys() <= COOKIE_KEYS
 
     @property
     def is_without_data(self) -> bool:
-        """Tell whether it holds nothing but what Beaker itself puts into a session."""
-        return self.values is not None and self.values.keys() <= BEAKERS_OWN
+        """Tell whether it holds no other keys than those that Beaker itself sets."""
+        return self.values is not None and self.values.keys() <= BEAKER_KEYS
 
     @property
     def has_creation_time(self) -> bool:
-        """Tell whether it has a creation time: Beaker gives it once, `clear()` takes it away."""
+        """Tell whether it has a creation time, which Beaker sets once and `clear()` removes."""
         return self.values is not None and CREATED in self.values
 
     def open_like_a_saved_one(self, envelope: Envelope) -> None:
-        """Close and open the values once more, so that they have the history of values to be saved.
+        """Write the values as text and open that, as it happened to the values to be saved.
 
-        An object is compared by its pickle, and two equal objects may have different pickles if
-        only one of them has been through its envelope in this process.
+        Objects are compared by their pickles, and two equal objects may have different pickles if
+        only one of them was pickled in this process: equal texts may be one object or two.
         """
         again = None if self.values is None else rewrite(envelope, self.values)
         if again is not None:
@@ -79,18 +71,18 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class SaveState:
-    """All that the decision about a save depends on.
+    """Everything that the decision about a save depends on.
 
     Args:
         base: what the session object was loaded with; None if nothing was loaded.
         stored: the row in the table, as far as this request knows; None if no live row was loaded.
-        ours: what Beaker hands over to be saved.
+        ours: the session that Beaker saves.
         envelope: opens and closes texts; None if they are opaque.
         now: epoch seconds.
         lifetime: seconds until a saved row expires, None for ever.
-        touch_after: seconds by which a row's expiry may be wrong before it is written anew.
-        may_be_saved: an earlier save of this request ended in an error. Its write may have been
-            applied all the same, so this one has to be made even if nothing has changed since.
+        touch_after: by how many seconds a row's expiry may be wrong before the row is touched.
+        may_be_saved: an earlier save of this request ended in an error, and may have been applied
+            all the same. So this save has to write even if nothing has changed since.
     """
 
     base: Content | None
@@ -115,10 +107,10 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Put ours under the same revision, on condition that it is still that: only times differ.
+    """Put ours on condition that the row is at *rev*, and keep that: only the access time differs.
 
-    `new_token`: under a new token. The names of a large value's chunks hold the token, so it
-    cannot be written over itself. It gives way to any other write all the same.
+    `new_token` is for a large value, whose chunks have the token in their keys: it is written under
+    a new one, next to its old chunks. A refused Touch is dropped either way.
     """
 
     rev: str
@@ -156,14 +148,21 @@ _UNKNOWN: Final = Comparison(None)
 def decide(state: SaveState) -> Decision:
     """Decide what a save does.
 
-    In this order:
+    The first line of this table that applies counts:
 
-    * An emptied session (`delete()`, `clear()`) is deleted, or left if it was never stored.
-    * A session that Beaker began only because it could not open the stored one, as while a deploy
-      is under way, is not saved if it holds no data: the stored one survives the deploy. If its
-      user has logged in again meanwhile, it replaces the stored one.
-    * Without a stored row it is created; if anything but its access time has changed, replaced.
-    * Else only the access time has changed: it is touched if its expiry has become too wrong.
+    | ours, compared with base                                  | there is a row  | there is none |
+    |-----------------------------------------------------------|-----------------|---------------|
+    | was emptied by `delete()` or `clear()`                    | Delete          | Leave         |
+    | is new, because base did not open here, and holds no data | GiveUp          | GiveUp        |
+    | differs in more than the access time                      | Replace         | Create        |
+    | differs in the access time, and the row's expiry is wrong | Touch           | Create        |
+    | differs in the access time or in nothing                  | Leave           | Create        |
+
+    The second line is met during a deploy, if one server cannot import a class of the session:
+    Beaker begins a new session under the same id. If that one holds no data, it must not replace
+    the stored one, which other servers can open. If its user has logged in again, it does.
+
+    After a save that may have been applied, anything but an emptied session counts as different.
     """
     stored, ours = state.stored, state.ours
     comparison = _UNKNOWN
@@ -183,27 +182,27 @@ def decide(state: SaveState) -> Decision:
         return Replace(stored.rev, unopened)
     if not _is_expiry_wrong(state, stored):
         return Leave()
-    return Touch(stored.rev, new_token=stored.pieces > 0)
+    return Touch(stored.rev, new_token=stored.chunk_count > 0)
 
 
 def _differ_in_values(state: SaveState) -> bool:
-    """Tell whether more than the access time differs; what is opaque counts as changed."""
+    """Tell whether more than the access time differs; an opaque session counts as changed."""
     base, ours = state.base, state.ours
     if base is None or base.values is None or ours.values is None:
         return True
-    changed = changed_keys(base.values, ours.values)
-    if state.envelope is not None and in_doubt(changed, base.values, ours.values):
+    changed = find_changed_keys(base.values, ours.values)
+    if state.envelope is not None and has_objects(changed, base.values, ours.values):
         base.open_like_a_saved_one(state.envelope)
-        changed = changed_keys(base.values, ours.values)
+        changed = find_changed_keys(base.values, ours.values)
     return any(key != ACCESSED for key in changed)
 
 
 def _was_not_opened(state: SaveState) -> bool:
     """Tell whether Beaker began *ours* because it could not open *base*, which it had loaded.
 
-    A class that raises TypeError or KeyError, as while a deploy is under way, is "no such session"
-    to Beaker (beaker/session.py:440): it begins a new one under the same id. That shows in the
-    creation time, which a session otherwise keeps, or loses by `clear()`.
+    Beaker takes a TypeError or KeyError of a load, as a class may raise during a deploy, for "no
+    such session" (beaker/session.py:440), and begins a new one under the same id. It has another
+    creation time; a session otherwise keeps that, or loses it by `clear()`.
     """
     base, ours = state.base, state.ours
     if base is None or ours.values is None or not ours.has_creation_time:
@@ -214,9 +213,9 @@ def _was_not_opened(state: SaveState) -> bool:
 def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
     """Tell whether the row's expiry is wrong by `touch_after` or more, in either direction.
 
-    Too late as well: if another configuration gave it longer, its expiry says nothing of the
-    access time that Beaker reads, and a user who only reads pages would be timed out. A row that
-    never expires is touched by its access time.
+    It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
+    session out by the access time in it, so users who only read pages would be logged out. A row
+    that never expires is touched if the access time in it is too old.
     """
     if state.lifetime is None or stored.expires is None:
         if (state.lifetime is None) is not (stored.expires is None):
@@ -238,7 +237,7 @@ def merge_contents(
 ) -> Content:
     """Merge ours into theirs; return ours itself if one is opaque, or the merge cannot be written.
 
-    Args: *base* is what both descend from; what is opaque counts as empty.
+    Args: *base* is the session that both were made from; None and opaque count as empty.
     """
     if envelope is None or ours.values is None or theirs.values is None:
         return ours
@@ -248,10 +247,10 @@ def merge_contents(
 
 
 def rebase(envelope: Envelope | None, base: Content, ours: Content, stored: str) -> Content:
-    """Put ours onto *stored*, the text that an earlier save of this request has written.
+    """Merge ours into *stored*, the text that an earlier save of this request has written.
 
-    After a merge it holds keys that the session object never had. Without this, the next save of
-    the same request would delete them. A session that was cleared in between takes nothing in.
+    If that save merged, the text holds keys that the session object does not have, and they would
+    look deleted. If the session was cleared in between, ours is returned as it is.
     """
     theirs = Content(stored, None, envelope)
     is_opaque = None in (base.values, ours.values, theirs.values)

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.item.envelope import ACCESSED, CREATED, PLACES, read_time
+from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, read_time
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 
@@ -70,7 +70,9 @@ def decide_import(
     seconds; None if it says nothing. *written* counts if no access time can be read in the text.
     """
     values = load_session(text, policy.envelope, policy.max_size)
-    if values is not None and values.keys() <= PLACES:  # what Beaker's own delete() leaves behind
+    if (
+        values is not None and values.keys() <= COOKIE_KEYS
+    ):  # what Beaker's own delete() leaves behind
         return LOGGED_OUT
     values = values or {}
     accessed = read_time(values, ACCESSED)

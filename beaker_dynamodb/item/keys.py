@@ -1,9 +1,13 @@
-"""(namespace, key, kind of row) to a primary key: total and injective, in two layouts.
+"""Primary keys: where the row of a namespace and a key is stored.
 
-Whatever a cookie says, its namespace reaches no other kind of row: what is not in the plain
-alphabet becomes `~` and a SHA-256, and the plain alphabets leave out what separates the parts.
-A prefix has at most 64 bytes, a namespace and a key 512 each, so that no primary key is longer than
-DynamoDB takes: 2,048 bytes in a hash key, 1,024 in a range key.
+The map is total and injective: each namespace and key has its own row, and no namespace, whatever
+a cookie says, reaches a row of another kind. So the separators are not in the alphabet of
+namespaces, and what is not in its alphabet becomes `~` and a SHA-256. A prefix has at most 64
+bytes, a namespace and a key 512 each, because DynamoDB accepts 2,048 bytes in a hash key and 1,024
+in a range key.
+
+Without a range key the row's key is one text: the prefix, the namespace, and what is in the range
+key otherwise, with a colon before a cache entry's key.
 """
 
 from __future__ import annotations
@@ -15,41 +19,40 @@ from typing import Literal
 
 _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
-SESSION, LOCK, PIECE, MOVED = "#session", "#lock:", "#piece:", "#moved"
-#: What a row is, as its key alone says it. other: another prefix, or none of our forms.
-Sort = Literal["session", "value", "lock", "piece", "moved", "other"]
+SESSION, LOCK, CHUNK, MOVED = "#session", "#lock:", "#piece:", "#moved"
+#: What a row's key says that it is. other: of another prefix, or of none of our forms.
+RowKind = Literal["session", "value", "lock", "piece", "moved", "other"]
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A primary key: the hash key's value, and the range key's where the table has one."""
+    """A primary key: the values of the hash key and, if the table has one, of the range key."""
 
     hash: str
     range: str | None = None
 
     def __repr__(self) -> str:
-        """Hide the id: a key may stand in a traceback."""
+        """Hide the id: a key may be in a traceback."""
         return "Key(...)"
 
 
-def as_text(value: object) -> str | None:
-    """Read str or bytes as text, so that `b"k"` and `"k"` are one key; None for other types."""
+def to_text(value: object) -> str | None:
+    """Decode bytes, so that `b"k"` and `"k"` are one key; None for any type but str and bytes."""
     if isinstance(value, str):
         return value
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else None
 
 
-def _hashed(kind: bytes, text: str) -> str:
+def _hash(kind: bytes, text: str) -> str:
     return "~" + hashlib.sha256(kind + text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _word(value: object, plain: re.Pattern[str]) -> str:
-    text = as_text(value)
+def _encode(value: object, alphabet: re.Pattern[str]) -> str:
+    """Return a namespace or key as it is if it is in the alphabet, else its hash."""
+    text = to_text(value)
     if text is None:
-        return _hashed(
-            b"object\0", f"{type(value).__module__}.{type(value).__qualname__}:{value!r}"
-        )
-    return text if plain.fullmatch(text) else _hashed(b"text\0", text)
+        return _hash(b"object\0", f"{type(value).__module__}.{type(value).__qualname__}:{value!r}")
+    return text if alphabet.fullmatch(text) else _hash(b"text\0", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,73 +69,69 @@ class Layout:
         ranged = f" and range key {self.range_key!r}" if self.range_key else ""
         return f"hash key {self.hash_key!r}{ranged} (String)"
 
-    def namespace(self, namespace: object) -> str:
-        """Write a namespace as it stands in a key, without the prefix."""
-        if (
-            not self.hash_ids
-            and isinstance(namespace, str)
-            and _PLAIN_NAMESPACE.fullmatch(namespace)
-        ):
+    def encode_namespace(self, namespace: object) -> str:
+        """Return a namespace as it is in a key, without the prefix."""
+        if self.hash_ids:
+            text = to_text(namespace)
+            return _encode(namespace, _PLAIN_NAMESPACE) if text is None else _hash(b"text\0", text)
+        if isinstance(namespace, str) and _PLAIN_NAMESPACE.fullmatch(namespace):
             return namespace  # the usual case: an id that Beaker has drawn
-        text = as_text(namespace)
-        if self.hash_ids and text is not None:
-            return _hashed(b"text\0", text)
-        return _word(namespace, _PLAIN_NAMESPACE)
+        return _encode(namespace, _PLAIN_NAMESPACE)
 
-    def session(self, namespace: object) -> Key:
-        """Key the only row of a session."""
-        return self._key(namespace, "", SESSION)
+    def make_session_key(self, namespace: object) -> Key:
+        """Return the key of a session's only row."""
+        return self._make_key(namespace, "", SESSION)
 
-    def moved(self, namespace: object) -> Key:
-        """Key the marker of a session that was imported: it stands beside the session's row."""
-        return self._key(namespace, MOVED, MOVED)
+    def make_marker_key(self, namespace: object) -> Key:
+        """Return the key of the marker that a session was imported."""
+        return self._make_key(namespace, MOVED, MOVED)
 
-    def value(self, namespace: object, key: object) -> Key:
-        """Key the row of one cache entry."""
-        word = _word(key, _PLAIN_KEY)
-        return self._key(namespace, ":" + word, word)
+    def make_value_key(self, namespace: object, key: object) -> Key:
+        """Return the key of a cache entry's row."""
+        encoded = _encode(key, _PLAIN_KEY)
+        return self._make_key(namespace, ":" + encoded, encoded)
 
-    def lock(self, namespace: object, key: object) -> Key:
-        """Key the creation lock of one cache entry."""
-        word = LOCK + _word(key, _PLAIN_KEY)
-        return self._key(namespace, word, word)
+    def make_lock_key(self, namespace: object, key: object) -> Key:
+        """Return the key of a cache entry's creation lock."""
+        lock = LOCK + _encode(key, _PLAIN_KEY)
+        return self._make_key(namespace, lock, lock)
 
-    def piece(self, head: Key, rev: str, number: int) -> Key:
-        """Key piece *number* of the revision *rev* of the value whose head is *head*."""
-        if head.range is not None:
-            word = "" if head.range == SESSION else head.range
-            return Key(head.hash, f"{PIECE}{word}#{rev}.{number}")
-        name, _, word = head.hash.removeprefix(self.prefix).partition(":")
-        return Key(f"{self.prefix}{name}{PIECE}{word}#{rev}.{number}")
+    def make_chunk_key(self, manifest: Key, rev: str, number: int) -> Key:
+        """Return the key of one chunk of the value whose *manifest* is at that revision."""
+        if manifest.range is not None:
+            key = "" if manifest.range == SESSION else manifest.range
+            return Key(manifest.hash, f"{CHUNK}{key}#{rev}.{number}")
+        namespace, _, key = manifest.hash.removeprefix(self.prefix).partition(":")
+        return Key(f"{self.prefix}{namespace}{CHUNK}{key}#{rev}.{number}")
 
     def is_hashed(self, key: object) -> bool:
-        """Tell whether a cache key's row needs the key in clear beside it, for `keys()`."""
-        return _word(key, _PLAIN_KEY) != as_text(key)
+        """Tell whether a cache entry's row needs its key in clear beside it, for `keys()`."""
+        return _encode(key, _PLAIN_KEY) != to_text(key)
 
-    def hash_of(self, namespace: object) -> str:
-        """Write the hash key that all rows of a namespace share, where there is a range key."""
-        return self.prefix + self.namespace(namespace)
+    def make_hash_key(self, namespace: object) -> str:
+        """Return the hash key of all rows of a namespace, if the table has a range key."""
+        return self.prefix + self.encode_namespace(namespace)
 
-    def values_begin(self, namespace: object) -> tuple[str, str]:
-        """Say how the hash keys of a namespace's values and pieces begin, without a range key."""
-        head = self.hash_of(namespace)
-        return head + ":", head + PIECE
+    def get_value_prefixes(self, namespace: object) -> tuple[str, str]:
+        """Return how a namespace's hash keys of values and of chunks begin, without a range key."""
+        start = self.make_hash_key(namespace)
+        return start + ":", start + CHUNK
 
-    def word_of(self, key: Key) -> str | None:
-        """Read a cache entry's key back out of its row's; None for any other kind of row."""
+    def parse_cache_key(self, key: Key) -> str | None:
+        """Return the key of the cache entry whose row this is; None for a row of another kind."""
         if key.range is not None:
             return None if key.range.startswith("#") else key.range
-        name, colon, word = key.hash.removeprefix(self.prefix).partition(":")
-        return word if colon and "#" not in name else None
+        namespace, colon, encoded = key.hash.removeprefix(self.prefix).partition(":")
+        return encoded if colon and "#" not in namespace else None
 
-    def sort(self, key: Key) -> Sort:
+    def classify(self, key: Key) -> RowKind:
         """Tell what the row at *key* is; without a range key, by the first `:` or `#` in it."""
         if not key.hash.startswith(self.prefix):
             return "other"
         tail = key.range
         if tail is None:
-            found = re.search(r"[:#].*", key.hash[len(self.prefix) :], re.DOTALL)
-            tail = found[0] if found else SESSION
+            match = re.search(r"[:#].*", key.hash[len(self.prefix) :], re.DOTALL)
+            tail = match[0] if match else SESSION
         elif not tail.startswith("#"):
             return "value"
         if tail == SESSION:
@@ -141,8 +140,8 @@ class Layout:
             return "moved"
         if tail.startswith(":"):
             return "value"
-        return "lock" if tail.startswith(LOCK) else "piece" if tail.startswith(PIECE) else "other"
+        return "lock" if tail.startswith(LOCK) else "piece" if tail.startswith(CHUNK) else "other"
 
-    def _key(self, namespace: object, tail: str, sort: str) -> Key:
-        head = self.hash_of(namespace)
-        return Key(head, sort) if self.range_key else Key(head + tail)
+    def _make_key(self, namespace: object, tail: str, range_: str) -> Key:
+        hash_ = self.make_hash_key(namespace)
+        return Key(hash_, range_) if self.range_key else Key(hash_ + tail)

@@ -6,8 +6,8 @@ describes them all. The rules that every function here must keep:
 * Nothing is imported or called. GLOBAL, REDUCE, NEWOBJ and the like push or leave a stub.
 * Nothing is hashed or compared except texts of up to 255 characters: integers with one hash in a
   dict, or long equal keys, would make time quadratic.
-* Nothing nests: the one dict is at the bottom of the stack, and whatever is put into a container
-  other than it is dropped. So no recursion is needed to read, to compare or to free a value.
+* Nothing nests: the one dict is at the bottom of the stack, and what is put into any other
+  container is dropped. So no recursion is needed to read, to compare or to free a value.
 * No length or index in the pickle is trusted: bytes are sliced from what remains, and the memo
   grows by one element more than a pickler could need.
 * A stack effect must be exact, even of objects that are dropped. If REDUCE took one value too few,
@@ -33,8 +33,8 @@ _FLOAT: Final = struct.Struct(">d")
 class _Stub:
     """The value in place of everything that is not plain: objects, lists, inner dicts.
 
-    All keys that are no short texts are this one key, too, so that the dict is not empty if there
-    were any: an empty session counts as logged out.
+    It is also the one key for all keys that are no short texts. If these were dropped, a session
+    with no other keys would look empty, and an empty session counts as logged out.
     """
 
     __slots__ = ()
@@ -55,46 +55,46 @@ class Machine:
 
     The opcode MARK begins a group of values, such as the members of a list, and a later opcode
     takes the whole group. So there is a stack of stacks, as in Python's own unpickler: `stack`
-    holds what was pushed since the last MARK, and `below` the stacks before each MARK.
+    holds what was pushed since the last MARK, and `outer` the stacks before each MARK.
 
     The memo holds values that the pickle refers to again, by their index. Only the dict at the very
     bottom of the stacks is a dict; each value in it is a scalar or the stub.
     """
 
-    __slots__ = ("at", "below", "memo", "raw", "stack")
+    __slots__ = ("memo", "outer", "position", "raw", "stack")
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.at = 0
+        self.raw: bytes = raw
+        self.position: int = 0
         self.stack: list[Any] = []
-        self.below: list[list[Any]] = []
+        self.outer: list[list[Any]] = []
         self.memo: list[Any] = []
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         """Return the next *count* bytes. Raises: GarbageError, if fewer remain."""
-        begin, self.at = self.at, self.at + count
-        if self.at > len(self.raw):
+        begin, self.position = self.position, self.position + count
+        if self.position > len(self.raw):
             raise GarbageError
-        return self.raw[begin : self.at]
+        return self.raw[begin : self.position]
 
-    def number(self, width: int) -> int:
+    def read_number(self, width: int) -> int:
         """Return an unsigned integer of *width* bytes."""
-        return int.from_bytes(self.take(width), "little")
+        return int.from_bytes(self.read(width), "little")
 
-    def line(self) -> bytes:
+    def read_line(self) -> bytes:
         """Return the bytes up to the next newline. Raises: ValueError, if there is none."""
-        begin, end = self.at, self.raw.index(b"\n", self.at)
-        self.at = end + 1
+        begin, end = self.position, self.raw.index(b"\n", self.position)
+        self.position = end + 1
         return self.raw[begin:end]
 
     def pop_mark(self) -> list[Any]:
         """Return what was pushed since the last MARK, and go back to the stack before it."""
-        items, self.stack = self.stack, self.below.pop()
+        items, self.stack = self.stack, self.outer.pop()
         return items
 
     def push_dict(self) -> None:
         """Push a dict if the stacks are empty, else a stub: no value of an inner dict is needed."""
-        is_bottom = not self.stack and not self.below
+        is_bottom = not self.stack and not self.outer
         self.stack.append({} if is_bottom else STUB)
 
     def set_items(self, items: list[Any]) -> None:
@@ -128,6 +128,8 @@ class Machine:
 
 
 Action: TypeAlias = Callable[[Machine], object]
+#: Returns the value of an opcode's bytes, without those of its length.
+Convert: TypeAlias = Callable[[bytes], object]
 
 
 def _push(value: object) -> Action:
@@ -135,67 +137,46 @@ def _push(value: object) -> Action:
     return lambda machine: machine.stack.append(value)
 
 
-def _push_integer(width: int, *, signed: bool = False) -> Action:
-    def action(machine: Machine) -> None:
-        number = int.from_bytes(machine.take(width), "little", signed=signed)
-        machine.stack.append(number)
-
-    return action
+def _push_fixed(width: int, convert: Convert) -> Action:
+    """Push what *convert* returns for the next *width* bytes."""
+    return lambda machine: machine.stack.append(convert(machine.read(width)))
 
 
-def _push_long(width: int) -> Action:
-    """Push an integer after its own length in bytes, which has *width* bytes."""
-
-    def action(machine: Machine) -> None:
-        digits = machine.take(machine.number(width))
-        is_short = len(digits) <= _MAX_INTEGER_BYTES
-        number = int.from_bytes(digits, "little", signed=True) if is_short else STUB
-        machine.stack.append(number)
-
-    return action
+def _push_counted(width: int, convert: Convert) -> Action:
+    """Push what *convert* returns for bytes after their own length, which has *width* bytes."""
+    return lambda machine: machine.stack.append(convert(machine.read(machine.read_number(width))))
 
 
-def _push_integer_line(machine: Machine) -> None:
-    """Push the integer of protocol 0; it writes True as `01` and False as `00`."""
-    line = machine.line()
+def _push_line(convert: Convert) -> Action:
+    """Push what *convert* returns for the bytes up to the next newline."""
+    return lambda machine: machine.stack.append(convert(machine.read_line()))
+
+
+def _to_unsigned(raw: bytes) -> int:
+    return int.from_bytes(raw, "little")
+
+
+def _to_signed(raw: bytes) -> Any:
+    return int.from_bytes(raw, "little", signed=True) if len(raw) <= _MAX_INTEGER_BYTES else STUB
+
+
+def _line_to_integer(line: bytes) -> Any:
+    """Parse the integer of protocol 0; it writes True as `01` and False as `00`."""
     if line in {b"00", b"01"}:
-        machine.stack.append(line == b"01")
-    else:
-        machine.stack.append(_integer(line.removesuffix(b"L")))
+        return line == b"01"
+    digits = line.removesuffix(b"L")
+    return int(digits) if len(digits) <= _MAX_DIGITS else STUB
 
 
-def _integer(line: bytes) -> Any:
-    return int(line) if len(line) <= _MAX_DIGITS else STUB
+def _line_to_float(line: bytes) -> Any:
+    return float(line) if len(line) <= _MAX_DIGITS else STUB
 
 
-def _index(machine: Machine) -> int:
-    """Return an index of the memo, as protocol 0 writes it."""
-    line = machine.line()
-    if len(line) > _MAX_DIGITS:
-        raise GarbageError
-    return int(line)
+def _to_float(raw: bytes) -> Any:
+    return _FLOAT.unpack(raw)[0]
 
 
-def _push_float_line(machine: Machine) -> None:
-    line = machine.line()
-    machine.stack.append(float(line) if len(line) <= _MAX_DIGITS else STUB)
-
-
-def _push_float(machine: Machine) -> None:
-    (number,) = _FLOAT.unpack(machine.take(_FLOAT.size))
-    machine.stack.append(number)
-
-
-def _push_counted(width: int, read: Callable[[bytes], object]) -> Action:
-    """Push what *read* returns for bytes after their own length, which has *width* bytes."""
-    return lambda machine: machine.stack.append(read(machine.take(machine.number(width))))
-
-
-def _push_line(read: Callable[[bytes], object]) -> Action:
-    return lambda machine: machine.stack.append(read(machine.line()))
-
-
-def _utf8(raw: bytes) -> object:
+def _decode_utf8(raw: bytes) -> object:
     """Decode a text; one with a lone surrogate becomes a stub, as it can be no index's key."""
     try:
         return raw.decode()
@@ -203,25 +184,33 @@ def _utf8(raw: bytes) -> object:
         return STUB
 
 
-def _ascii(raw: bytes) -> object:
+def _decode_ascii(raw: bytes) -> object:
     """Decode a `str` of Python 2, which is bytes; Beaker's own texts and keys are ASCII."""
     return raw.decode() if raw.isascii() else STUB
 
 
-def _quoted(line: bytes) -> object:
+def _decode_literal(line: bytes) -> object:
     """Decode a `str` that Python 2 wrote as a literal; one with a backslash becomes a stub."""
     quote = line[:1]
     if len(line) < 2 or quote not in {b"'", b'"'} or not line.endswith(quote):  # noqa: PLR2004
         raise GarbageError
-    return STUB if b"\\" in line else _ascii(line[1:-1])
+    return STUB if b"\\" in line else _decode_ascii(line[1:-1])
 
 
-def _escaped(line: bytes) -> object:
+def _decode_escapes(line: bytes) -> object:
     return line.decode("raw-unicode-escape")
 
 
-def _stub(_: bytes) -> object:
+def _to_stub(_: bytes) -> object:
     return STUB
+
+
+def _parse_index(machine: Machine) -> int:
+    """Return an index of the memo, as protocol 0 writes it."""
+    line = machine.read_line()
+    if len(line) > _MAX_DIGITS:
+        raise GarbageError
+    return int(line)
 
 
 def _replace(count: int) -> Action:
@@ -248,16 +237,11 @@ def _drop(count: int) -> Action:
 
 def _skip(width: int) -> Action:
     """Skip *width* bytes, such as the length of a frame, which is not needed."""
-    return lambda machine: machine.take(width)
-
-
-def _push_extension(width: int) -> Action:
-    """Skip the code of a class in the extension registry, in *width* bytes, and push a stub."""
-    return lambda machine: machine.stack.append(_stub(machine.take(width)))
+    return lambda machine: machine.read(width)
 
 
 def _mark(machine: Machine) -> None:
-    machine.below.append(machine.stack)
+    machine.outer.append(machine.stack)
     machine.stack = []
 
 
@@ -268,20 +252,20 @@ def _pop(machine: Machine) -> None:
         machine.pop_mark()
 
 
-def _push_of_mark(machine: Machine) -> None:
-    """Replace what was pushed since the MARK by the stub of a list, tuple or object."""
+def _replace_mark(machine: Machine) -> None:
+    """Replace what was pushed since the last MARK by one stub, for a list, tuple or object."""
     machine.pop_mark()
     machine.stack.append(STUB)
 
 
-def _extend(machine: Machine) -> None:
-    """Drop what was pushed since the MARK, which goes into the object before it."""
+def _drop_marked(machine: Machine) -> None:
+    """Drop what was pushed since the last MARK: the members of the object before it."""
     machine.pop_mark()
     if not machine.stack:
         raise GarbageError
 
 
-def _dict_of_mark(machine: Machine) -> None:
+def _push_marked_dict(machine: Machine) -> None:
     items = machine.pop_mark()
     machine.push_dict()
     machine.set_items(items)
@@ -293,19 +277,19 @@ def _set_item(machine: Machine) -> None:
 
 
 def _push_global(machine: Machine) -> None:
-    machine.line()
-    machine.line()
+    machine.read_line()
+    machine.read_line()
     machine.stack.append(STUB)
 
 
 def _push_instance(machine: Machine) -> None:
-    machine.line()
-    machine.line()
-    _push_of_mark(machine)
+    machine.read_line()
+    machine.read_line()
+    _replace_mark(machine)
 
 
 def _protocol(machine: Machine) -> None:
-    if machine.number(1) > _HIGHEST_PROTOCOL:
+    if machine.read_number(1) > _HIGHEST_PROTOCOL:
         raise GarbageError
 
 
@@ -317,44 +301,44 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.NONE: _push(None),
     pickle.NEWTRUE: _push(value=True),
     pickle.NEWFALSE: _push(value=False),
-    pickle.BININT: _push_integer(4, signed=True),
-    pickle.BININT1: _push_integer(1),
-    pickle.BININT2: _push_integer(2),
-    pickle.LONG1: _push_long(1),
-    pickle.LONG4: _push_long(4),
-    pickle.INT: _push_integer_line,
-    pickle.LONG: _push_integer_line,
-    pickle.FLOAT: _push_float_line,
-    pickle.BINFLOAT: _push_float,
-    pickle.BINUNICODE: _push_counted(4, _utf8),
-    pickle.SHORT_BINUNICODE: _push_counted(1, _utf8),
-    pickle.BINUNICODE8: _push_counted(8, _utf8),
-    pickle.UNICODE: _push_line(_escaped),
-    pickle.BINSTRING: _push_counted(4, _ascii),
-    pickle.SHORT_BINSTRING: _push_counted(1, _ascii),
-    pickle.STRING: _push_line(_quoted),
+    pickle.BININT: _push_fixed(4, _to_signed),
+    pickle.BININT1: _push_fixed(1, _to_unsigned),
+    pickle.BININT2: _push_fixed(2, _to_unsigned),
+    pickle.LONG1: _push_counted(1, _to_signed),
+    pickle.LONG4: _push_counted(4, _to_signed),
+    pickle.INT: _push_line(_line_to_integer),
+    pickle.LONG: _push_line(_line_to_integer),
+    pickle.FLOAT: _push_line(_line_to_float),
+    pickle.BINFLOAT: _push_fixed(8, _to_float),
+    pickle.BINUNICODE: _push_counted(4, _decode_utf8),
+    pickle.SHORT_BINUNICODE: _push_counted(1, _decode_utf8),
+    pickle.BINUNICODE8: _push_counted(8, _decode_utf8),
+    pickle.UNICODE: _push_line(_decode_escapes),
+    pickle.BINSTRING: _push_counted(4, _decode_ascii),
+    pickle.SHORT_BINSTRING: _push_counted(1, _decode_ascii),
+    pickle.STRING: _push_line(_decode_literal),
     pickle.BINBYTES: _push_counted(4, bytes),
     pickle.SHORT_BINBYTES: _push_counted(1, bytes),
     pickle.BINBYTES8: _push_counted(8, bytes),
     # The dict
     pickle.EMPTY_DICT: Machine.push_dict,
-    pickle.DICT: _dict_of_mark,
+    pickle.DICT: _push_marked_dict,
     pickle.SETITEM: _set_item,
     pickle.SETITEMS: lambda machine: machine.set_items(machine.pop_mark()),
     # Other containers
     pickle.EMPTY_LIST: _push(STUB),
     pickle.EMPTY_TUPLE: _push(STUB),
     pickle.EMPTY_SET: _push(STUB),
-    pickle.BYTEARRAY8: _push_counted(8, _stub),
-    pickle.LIST: _push_of_mark,
-    pickle.TUPLE: _push_of_mark,
-    pickle.FROZENSET: _push_of_mark,
+    pickle.BYTEARRAY8: _push_counted(8, _to_stub),
+    pickle.LIST: _replace_mark,
+    pickle.TUPLE: _replace_mark,
+    pickle.FROZENSET: _replace_mark,
     pickle.TUPLE1: _replace(1),
     pickle.TUPLE2: _replace(2),
     pickle.TUPLE3: _replace(3),
     pickle.APPEND: _drop(1),
-    pickle.APPENDS: _extend,
-    pickle.ADDITEMS: _extend,
+    pickle.APPENDS: _drop_marked,
+    pickle.ADDITEMS: _drop_marked,
     # Objects
     pickle.GLOBAL: _push_global,
     pickle.STACK_GLOBAL: _replace(2),
@@ -362,12 +346,12 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.NEWOBJ: _replace(2),
     pickle.NEWOBJ_EX: _replace(3),
     pickle.BUILD: _drop(1),
-    pickle.OBJ: _push_of_mark,
+    pickle.OBJ: _replace_mark,
     pickle.INST: _push_instance,
-    pickle.EXT1: _push_extension(1),
-    pickle.EXT2: _push_extension(2),
-    pickle.EXT4: _push_extension(4),
-    pickle.PERSID: _push_line(_stub),
+    pickle.EXT1: _push_fixed(1, _to_stub),
+    pickle.EXT2: _push_fixed(2, _to_stub),
+    pickle.EXT4: _push_fixed(4, _to_stub),
+    pickle.PERSID: _push_line(_to_stub),
     pickle.BINPERSID: _replace(1),
     pickle.NEXT_BUFFER: _push(STUB),
     pickle.READONLY_BUFFER: _drop(0),
@@ -377,10 +361,10 @@ ACTIONS: Final[Mapping[bytes, Action]] = {
     pickle.POP_MARK: Machine.pop_mark,
     pickle.DUP: lambda machine: machine.stack.append(machine.stack[-1]),
     pickle.MEMOIZE: lambda machine: machine.put(len(machine.memo)),
-    pickle.PUT: lambda machine: machine.put(_index(machine)),
-    pickle.BINPUT: lambda machine: machine.put(machine.number(1)),
-    pickle.LONG_BINPUT: lambda machine: machine.put(machine.number(4)),
-    pickle.GET: lambda machine: machine.get(_index(machine)),
-    pickle.BINGET: lambda machine: machine.get(machine.number(1)),
-    pickle.LONG_BINGET: lambda machine: machine.get(machine.number(4)),
+    pickle.PUT: lambda machine: machine.put(_parse_index(machine)),
+    pickle.BINPUT: lambda machine: machine.put(machine.read_number(1)),
+    pickle.LONG_BINPUT: lambda machine: machine.put(machine.read_number(4)),
+    pickle.GET: lambda machine: machine.get(_parse_index(machine)),
+    pickle.BINGET: lambda machine: machine.get(machine.read_number(1)),
+    pickle.LONG_BINGET: lambda machine: machine.get(machine.read_number(4)),
 }

@@ -1,7 +1,7 @@
 """One row as a frozen value, and the attributes that it is stored as.
 
-A row whose expiry has passed is absent, everywhere: DynamoDB deletes days late. An attribute
-of a wrong type makes the row corrupt; it is never guessed at.
+A row that has expired counts as absent everywhere, because DynamoDB deletes it days later. A row
+with an attribute of another type is corrupt; what was meant is never guessed.
 """
 
 from __future__ import annotations
@@ -10,32 +10,33 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
+from types import NoneType
 from typing import Final, cast
 
 from beaker_dynamodb.errors import CorruptItem, digest
-from beaker_dynamodb.item.chunks import count, max_chunks
-from beaker_dynamodb.item.codec import FORMAT, PIECES, ROTATED, TOMBSTONE
+from beaker_dynamodb.item.chunks import compute_max_chunks, count_chunks
+from beaker_dynamodb.item.codec import CHUNKS, FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 
-#: How many former tokens a row remembers, so that a write whose reply was lost knows itself.
-REMEMBERED: Final = 4
+#: How many previous tokens a row keeps, so that a write whose reply was lost is recognized.
+MAX_PREVIOUS_TOKENS: Final = 4
 #: The largest value of a special key, in bytes: that of a sort key (AWS: Constraints, "Sort key
 #: length"). A partition key, as in the indexes that are made here, may have 2,048; but an operator
 #: may have an index of the application's own, and no save must fail by the value that it holds.
-MOST_INDEXED: Final = 1024
+MAX_INDEX_KEY: Final = 1024
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
-#: The most bytes of a `rev`; ours have 25. The keys of a value's pieces hold it, and DynamoDB
-#: takes keys of 1,024 bytes: under a longer one nothing could be read or deleted.
+#: The maximum bytes of a `rev`; ours have 25. It is part of the keys of chunks, and DynamoDB
+#: accepts keys of 1,024 bytes: chunks of a longer one could be neither read nor deleted.
 MAX_REV: Final = 128
-#: The most bytes of a `prev`; the next save writes it once more, into a row of at most 400 KB.
-MAX_PREV: Final = REMEMBERED * (MAX_REV + 1)
+#: The maximum bytes of a `prev`; the next save writes it again, into a row of up to 400 KB.
+MAX_PREV: Final = MAX_PREVIOUS_TOKENS * (MAX_REV + 1)
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
-#: The third byte of a manifest's data, the codec's flags; of any other row it is another one.
-_MANIFEST_FLAGS: Final = bytes((PIECES,))
+#: The codec's flags, the third byte of a row's data, if the row is a manifest.
+_MANIFEST_FLAGS: Final = bytes((CHUNKS,))
 
 _SECOND: Final = 1000  # milliseconds
-_MOST_DIGITS, _LEAST_EXPONENT, _MOST_EXPONENT = 38, -130, 125
+_MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 #: Wide enough to drop the zeros at the end of a number without rounding it.
 _WIDE: Final = Context(prec=5000)
 
@@ -44,25 +45,34 @@ Attribute = str | int | Decimal | bytes
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The names that the options may choose: the TTL attribute and the promoted session keys.
+    """What the options say about a row's attributes.
 
-    `max_chunks`: of how many pieces a value is at most, by option max_value_size.
+    Args:
+        ttl: the name of the attribute that holds the expiry.
+        special: the session keys that are promoted to attributes, each with its type (S, N or B).
+        max_chunks: into how many chunks a value is split at most; from option max_value_size.
     """
 
     ttl: str = "expires"
     special: tuple[tuple[str, str], ...] = ()
-    max_chunks: int = max_chunks(16 * 1024 * 1024)
+    max_chunks: int = compute_max_chunks(16 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row: its key, its sealed bytes, which revision they are, and when it expires.
+    """A row of the table.
 
-    `expires` is in epoch seconds, None for never. DynamoDB's TTL wants it whole, so it is rounded
-    up; `early` says by how many milliseconds that is too late, for caches (a session's expiry is
-    the whole second itself). `rev` is `birth.token`. `pieces`: of how many the value is, if it is
-    too large for one row and this one is only its head; never more than one above the schema's
-    `max_chunks`.
+    Args:
+        data: the sealed value, or the manifest of a value that is too large for one row.
+        rev: the revision, `birth.token`. A creation draws both; each later write of data draws a
+            token and keeps the birth.
+        prev: the tokens of the last writes before, the latest first.
+        expires: epoch seconds, None for never. DynamoDB's TTL needs a whole number.
+        name: a cache entry's key in clear, if the row's key is its hash.
+        promoted: copies of session keys, for indexes.
+        chunk_count: the number of chunks that a manifest names, else 0. At most one more than the
+            schema's `max_chunks`.
+        early: for caches, the milliseconds by which `expires` was rounded up.
     """
 
     key: Key
@@ -72,13 +82,13 @@ class Record:
     expires: int | None = None
     name: str | None = field(default=None, repr=False)
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
-    pieces: int = 0
+    chunk_count: int = 0
     early: int = 0
 
-    def holding(self, data: bytes, pieces: int | None = None) -> Record:
-        """Return the same row with other bytes in it, in as many pieces if no number is given.
+    def with_data(self, data: bytes, chunk_count: int | None = None) -> Record:
+        """Return a copy with other data; the number of chunks is the same if none is given.
 
-        It is called thrice a save, where `dataclasses.replace` would take four times as long.
+        Each save calls it three times, and `dataclasses.replace` takes four times as long.
         """
         return Record(
             self.key,
@@ -88,118 +98,117 @@ class Record:
             self.expires,
             self.name,
             self.promoted,
-            self.pieces if pieces is None else pieces,
+            self.chunk_count if chunk_count is None else chunk_count,
             self.early,
         )
 
     @property
     def expires_exactly(self) -> float | None:
-        """When the row expires, in epoch seconds and to the millisecond; None for never."""
+        """The expiry in epoch seconds, to the millisecond; None for never."""
         return None if self.expires is None else self.expires - self.early / _SECOND
 
-    def live(self, now: float) -> bool:
-        """Tell whether the row is there at all at *now* (epoch seconds)."""
+    def is_live(self, now: float) -> bool:
+        """Tell whether the row has not expired at *now* (epoch seconds)."""
         return self.expires is None or self.expires - self.early / _SECOND > now
 
     @property
     def is_tombstone(self) -> bool:
-        """Tell whether it stands for a session that is not here any more, and is none."""
+        """Tell whether the session was deleted, or goes on under another id."""
         return self.is_rotated or self.data[:2] == bytes((FORMAT, TOMBSTONE))
 
     @property
     def is_rotated(self) -> bool:
-        """Tell whether it stands for a session that goes on under another id."""
+        """Tell whether the row is the marker of a rotation: the session has another id."""
         return self.data[:2] == bytes((FORMAT, ROTATED))
 
     @property
     def birth(self) -> str:
-        """Name the Create that this row descends from."""
-        return birth(self.rev)
+        """The first half of `rev`, which tells sessions apart that had one id after another."""
+        return get_birth(self.rev)
 
-    def successor(self, token: str) -> tuple[str, tuple[str, ...]]:
-        """Return `rev` and `prev` of a write of other data over this row, which drew *token*."""
-        born, _, last = self.rev.partition(".")
-        return f"{born}.{token}", (last, *self.prev)[:REMEMBERED]
+    def advance_rev(self, token: str) -> tuple[str, tuple[str, ...]]:
+        """Return `rev` and `prev` for a write of new data over this row, which drew *token*."""
+        birth, _, last = self.rev.partition(".")
+        return f"{birth}.{token}", (last, *self.prev)[:MAX_PREVIOUS_TOKENS]
 
-    def wrote(self, token: str) -> bool:
-        """Tell whether the write that drew *token* is in this row, even below a later one."""
-        return token_of(self.rev) == token or token in self.prev
+    def has_token(self, token: str) -> bool:
+        """Tell whether the write that drew *token* made this row, or one that it replaced."""
+        return get_token(self.rev) == token or token in self.prev
 
-    def size_of_others(self, schema: Schema) -> int:
-        """Count the bytes of everything but the data, names included, a little too high."""
-        found = self.attributes(schema) | {"data": b"", "id": self.key.hash}
+    def count_other_bytes(self, schema: Schema) -> int:
+        """Return a little more than the bytes of the row without its data, names included."""
+        others = self.to_attributes(schema) | {"data": b"", "id": self.key.hash}
         range_ = len((self.key.range or "").encode())
-        return range_ + sum(len(name) + _size(value) for name, value in found.items()) + 512
+        return range_ + sum(len(name) + _count_bytes(value) for name, value in others.items()) + 512
 
-    def attributes(self, schema: Schema) -> dict[str, Attribute]:
-        """Write everything but the key as attributes; what is None or empty is left out."""
-        found: dict[str, Attribute] = {"data": self.data, "rev": self.rev}
+    def to_attributes(self, schema: Schema) -> dict[str, Attribute]:
+        """Return all attributes but the key; those that are None or empty are left out."""
+        attributes: dict[str, Attribute] = {"data": self.data, "rev": self.rev}
         if self.prev:
-            found["prev"] = " ".join(self.prev)
+            attributes["prev"] = " ".join(self.prev)
         if self.expires is not None:
-            found[schema.ttl] = self.expires
+            attributes[schema.ttl] = self.expires
         if self.early:
-            found["early"] = self.early
+            attributes["early"] = self.early
         if self.name is not None:
-            found["name"] = self.name
-        return found | dict(self.promoted)
+            attributes["name"] = self.name
+        return attributes | dict(self.promoted)
 
 
-def _size(value: Attribute) -> int:
+def _count_bytes(value: Attribute) -> int:
     if isinstance(value, bytes):
         return len(value)
     return len(str(value).encode("utf-8", "surrogatepass"))
 
 
-def rev_of(born: str, token: str) -> str:
-    """Write a rev: the birth of the row, and the token that its last write of data drew."""
-    return f"{born}.{token}"
+def make_rev(birth: str, token: str) -> str:
+    """Return a revision: the row's birth, and the token that its last write of data drew."""
+    return f"{birth}.{token}"
 
 
-def birth(rev: str) -> str:
-    """Read the birth out of a rev."""
+def get_birth(rev: str) -> str:
+    """Return the birth in a revision."""
     return rev.partition(".")[0]
 
 
-def token_of(rev: str) -> str:
-    """Read out of a rev the token that its last write of data drew."""
+def get_token(rev: str) -> str:
+    """Return the token in a revision."""
     return rev.partition(".")[2]
 
 
 def promote(
     values: Mapping[str, object], schema: Schema
 ) -> tuple[dict[str, Attribute], tuple[str, ...]]:
-    """Copy the special keys of a session out as attributes.
+    """Return a session's special keys as attributes, and the names of those that cannot be one.
 
-    Returns the attributes, and the names of those that are absent or cannot be an index's key.
+    Such a key is absent from the session, or its value cannot be the key of an index.
     """
-    found = {name: _indexable(values.get(name), kind) for name, kind in schema.special}
-    kept = {name: value for name, value in found.items() if value is not None}
-    return kept, tuple(name for name in found if name not in kept)
+    found = {name: _to_index_key(values.get(name), kind) for name, kind in schema.special}
+    promoted = {name: value for name, value in found.items() if value is not None}
+    return promoted, tuple(name for name in found if name not in promoted)
 
 
-def _indexable(given: object, kind: str) -> Attribute | None:
-    """Turn a session's value into a key of an index, None where it cannot be one."""
-    value = _plain(given)
+def _to_index_key(given: object, kind: str) -> Attribute | None:
+    """Return a session's value as the key of an index of that type; None if it cannot be one."""
+    value = _to_plain(given)
     if kind == "N":
-        return _number(value) if isinstance(value, (int, float, Decimal)) else None
+        return _to_number(value) if isinstance(value, (int, float, Decimal)) else None
     if kind == "S" and isinstance(value, int):
-        value = None if _number(value) is None else str(value)
-    wanted = bytes if kind == "B" else str
-    if not isinstance(value, wanted) or not value:
+        value = None if _to_number(value) is None else str(value)
+    if not isinstance(value, bytes if kind == "B" else str) or not value:
         return None
     try:
         size = len(value.encode() if isinstance(value, str) else value)
     except UnicodeEncodeError:  # a lone surrogate: DynamoDB would store another text
         return None
-    return value if size <= MOST_INDEXED else None
+    return value if size <= MAX_INDEX_KEY else None
 
 
-def _plain(value: object) -> str | bytes | int | float | Decimal | None:
-    """Return the plain text, bytes or number that a value is, None where it is none.
+def _to_plain(value: object) -> str | bytes | int | float | Decimal | None:
+    """Return a value as plain text, bytes or number; None if it is none of these.
 
-    It may be of a class of the application's, whose code could raise or lie: none of it runs, so
-    it is told by its type and not by `isinstance`, which would ask the value.
+    The value may be of a class of the application, whose code could raise or lie. None of it is
+    run: the type is taken by `type()`, because `isinstance` asks the value.
     """
     kind = type(value)
     if kind is bool:
@@ -215,66 +224,64 @@ def _plain(value: object) -> str | bytes | int | float | Decimal | None:
     return Decimal(cast("Decimal", value)) if issubclass(kind, Decimal) else None
 
 
-def _number(value: float | Decimal) -> Decimal | None:
-    """Write a number as DynamoDB can hold it: 38 digits, 1E-130 to 9.9E+125 (AWS: Numbers)."""
+def _to_number(value: float | Decimal) -> Decimal | None:
+    """Return a number as DynamoDB stores it, 38 digits from 1E-130 to 9.9E+125 (AWS: Numbers).
+
+    None if it would be rounded, or is no number.
+    """
     try:
         number = Decimal(str(value))
-    except (ValueError, InvalidOperation):  # too many digits for Python, or no number after all
+    except (ValueError, InvalidOperation):  # too many digits for Python, or no number
         return None
-    # The range first: a number beyond what a context holds cannot be normalized.
-    if not in_range(number):
+    # Checked first, because `normalize` raises for a number beyond the context's range.
+    if not is_in_range(number):
         return None
     if number.is_zero():
         return Decimal(0)  # whatever its exponent was
-    if len(number.as_tuple().digits) <= _MOST_DIGITS:
+    if len(number.as_tuple().digits) <= _MAX_DIGITS:
         return number
-    # Rounded it would be another number, and with all its zeros DynamoDB reads it for minutes.
+    # It fits without the zeros at its end, or not at all. They have to go: DynamoDB takes minutes
+    # to read them.
     plain = number.normalize(_WIDE)
-    is_short = len(plain.as_tuple().digits) <= _MOST_DIGITS
+    is_short = len(plain.as_tuple().digits) <= _MAX_DIGITS
     return plain if is_short and plain == number else None
 
 
-def in_range(number: Decimal) -> bool:
-    """Tell whether DynamoDB could hold a number of this size, however many digits it has."""
+def is_in_range(number: Decimal) -> bool:
+    """Tell whether a number is finite and within DynamoDB's range, with any number of digits."""
     if not number.is_finite():
         return False
-    return _LEAST_EXPONENT <= number.adjusted() <= _MOST_EXPONENT or number.is_zero()
+    return _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT or number.is_zero()
 
 
-def from_attributes(key: Key, found: Mapping[str, object], schema: Schema) -> Record:
-    """Read a row's attributes, without those of the key.
+def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Record:
+    """Return the row that is stored under *key* as these attributes.
 
-    Raises: CorruptItem, where one that must be there is not, or is of another type.
+    Raises: CorruptItem, if a required attribute is missing, or one is of another type.
     """
-    data, rev, prev = found.get("data"), found.get("rev"), found.get("prev", "")
-    expires, name = found.get(schema.ttl), found.get("name")
+    data, rev, prev = item.get("data"), item.get("rev"), item.get("prev", "")
+    expires, name = item.get(schema.ttl), item.get("name")
     if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
-    # A character takes 4 bytes at most: ours are counted without being encoded.
-    is_long = 4 * len(rev) > MAX_REV and _size(rev) > MAX_REV
-    if is_long or (4 * len(prev) > MAX_PREV and _size(prev) > MAX_PREV):
+    # A character has at most 4 bytes, so those of our own rows need not be encoded to be counted.
+    is_long = 4 * len(rev) > MAX_REV and _count_bytes(rev) > MAX_REV
+    if is_long or (4 * len(prev) > MAX_PREV and _count_bytes(prev) > MAX_PREV):
         raise CorruptItem(digest(key.hash), "its revision is too long")
-    if not (expires is None or isinstance(expires, Decimal)) or not (
-        name is None or isinstance(name, str)
-    ):
+    if not isinstance(expires, (Decimal, NoneType)) or not isinstance(name, (str, NoneType)):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
     if expires is not None and not expires.is_finite():
         raise CorruptItem(digest(key.hash), "its expiry is not a number")
-    early = found.get("early", Decimal(0))
+    early = item.get("early", Decimal(0))
     if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
-    # Bounded before it is an int: one of 10^125 would be 126 digits in every sum and text.
+    # Bounded before it becomes an int: 10^125 would have 126 digits in every sum and text.
     until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
-    promoted = promoted_of(found, schema) if schema.special else {}
-    pieces = count(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
-    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, pieces, int(early))
+    promoted = read_promoted(item, schema) if schema.special else {}
+    chunks = count_chunks(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
+    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, chunks, int(early))
 
 
-def promoted_of(found: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
-    """Read the promoted session keys out of a row's attributes; other types are left out."""
-    promoted: dict[str, Attribute] = {}
-    for special, _ in schema.special:
-        value = found.get(special)
-        if isinstance(value, (str, Decimal, bytes)):
-            promoted[special] = value
-    return promoted
+def read_promoted(item: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
+    """Return the promoted session keys among a row's attributes, but none of another type."""
+    found = ((name, item.get(name)) for name, _ in schema.special)
+    return {name: value for name, value in found if isinstance(value, (str, Decimal, bytes))}

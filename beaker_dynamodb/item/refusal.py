@@ -1,7 +1,8 @@
-"""What follows when DynamoDB refuses a save, because its condition does not hold.
+"""Decide what follows if DynamoDB refuses a save, because its condition does not hold.
 
-Decided here by one table, carried out by `sessions/store.py`. Whatever is found, a deleted session
-is never written again, no change is lost without somebody being told, and a logout wins.
+Decided by one table, and carried out by `sessions/saving.py`. Three things must stay true: a
+deleted session is never written again, a change is saved or logged or ends in an error, and a
+logout wins over every other write.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace, Touch, Write
-from beaker_dynamodb.item.record import Record, birth
+from beaker_dynamodb.item.record import Record, get_birth
 
 #: Why a session was replaced and not merged, as the log says it.
 CLEARED: Final = "it was cleared while another request changed it"
@@ -26,9 +27,9 @@ class AlreadyApplied:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Carry out *write* next, with ours merged into theirs if `merge`, else with ours.
+    """Make *write* next, of ours merged into theirs if `merge`, else of ours as it is.
 
-    `reason` is for the log: why theirs is replaced without being merged.
+    `reason` is for the log: why theirs is replaced without a merge.
     """
 
     write: Create | Replace | Delete
@@ -38,19 +39,19 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class RaiseConflict:
-    """Raise Conflict: the change cannot be saved, or the application asked to be told."""
+    """Raise Conflict: the change cannot be saved, or `on_conflict` asks for the error."""
 
 
 Next: TypeAlias = AlreadyApplied | GiveUp | Retry | RaiseConflict
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedSave:
     """A write that was refused, and what is stored instead.
 
     Args:
-        write: what was to be written, and `token`, which the write drew.
-        theirs: the row that is stored now; `read` opens it. None if there is none.
+        write, token: the write, and the token that it drew.
+        theirs: the row that is stored now, None if there is none; `read` opens it.
         now: epoch seconds.
         on_conflict: the option: merge, overwrite or raise.
     """
@@ -65,131 +66,128 @@ class Refusal:
     on_conflict: str
 
 
-class _Found(enum.Enum):
-    """What a refused write found in the table."""
+class _Stored(enum.Enum):
+    """What is stored in the place of a refused write."""
 
-    OURS = "our own write: theirs holds our token, in its revision or among the last four"
-    NOTHING = "no row; for a Create an expired one, too"
+    OWN_WRITE = "this very write: the row has our token, in its revision or among the last four"
+    NOTHING = "no row; for a Create also one that has expired"
     ROTATED = "the marker of a rotation: the session goes on under another id"
     TOMBSTONE = "for a Create: a marker that an older session was deleted or rotated"
-    ANOTHER = "a row of another birth: our session was deleted, and perhaps begun anew"
+    OTHER_BIRTH = "another session: ours was deleted, and perhaps a new one begun"
     EXPIRED = "our session, expired"
-    LIVE = "a live session; for all but a Create: of our birth"
+    LIVE = "our session, live; for a Create any live session"
 
 
-def after_refusal(refused: Refusal) -> Next:
+def after_refusal(refused: RefusedSave) -> Next:
     """Decide what follows a refused write, by the table of refused writes.
 
-    | found     | Create      | Replace            | Touch   | Delete          |
-    |-----------|-------------|--------------------|---------|-----------------|
-    | OURS      | applied     | applied            | applied | (is not asked)  |
-    | NOTHING   | create      | give up            | give up | applied         |
-    | ROTATED   | (TOMBSTONE) | conflict (1)       | give up | applied         |
-    | TOMBSTONE | replace it  | (ANOTHER)          | give up | (ANOTHER)       |
-    | ANOTHER   | (LIVE)      | give up            | give up | applied         |
-    | EXPIRED   | (NOTHING)   | replace it (2)     | give up | applied         |
-    | LIVE      | resolve     | resolve            | give up | delete it       |
+    | stored now  | Create          | Replace         | Touch   | Delete        |
+    |-------------|-----------------|-----------------|---------|---------------|
+    | OWN_WRITE   | applied         | applied         | applied | (not checked) |
+    | NOTHING     | create          | give up         | give up | applied       |
+    | ROTATED     | (TOMBSTONE)     | conflict (1)    | give up | applied       |
+    | TOMBSTONE   | replace it      | (OTHER_BIRTH)   | give up | (OTHER_BIRTH) |
+    | OTHER_BIRTH | (LIVE)          | give up         | give up | applied       |
+    | EXPIRED     | (NOTHING)       | replace it (2)  | give up | applied       |
+    | LIVE        | `_resolve`      | `_resolve`      | give up | delete it     |
 
-    A deleted session is never written again, a logout wins over every write, and a page that only
-    read gives way. (1) Give up if it may have been a mere reader. (2) With ours, never merged:
-    else a session that timed out would live again.
+    A name in parentheses says which line counts instead. (1) Give up if the session is opaque, for
+    then it may not have changed at all. (2) By ours, never merged: a session that has timed out
+    must not live again.
     """
-    return _TABLE[type(refused.write)][_find(refused)](refused)
+    outcome = _TABLE[type(refused.write)][_classify(refused)]
+    return outcome(refused) if callable(outcome) else outcome
 
 
-def _find(refused: Refusal) -> _Found:  # noqa: PLR0911  # one return a row of the table
+def _classify(refused: RefusedSave) -> _Stored:  # noqa: PLR0911  # one return a row of the table
     write, theirs = refused.write, refused.theirs
     if theirs is None:
-        return _Found.NOTHING
-    if not isinstance(write, Delete) and theirs.wrote(refused.token):
-        return _Found.OURS
-    is_live = theirs.live(refused.now)
+        return _Stored.NOTHING
+    if not isinstance(write, Delete) and theirs.has_token(refused.token):
+        return _Stored.OWN_WRITE
+    is_live = theirs.is_live(refused.now)
     if isinstance(write, Create):
         if not is_live:
-            return _Found.NOTHING
-        return _Found.TOMBSTONE if theirs.is_tombstone else _Found.LIVE
+            return _Stored.NOTHING
+        return _Stored.TOMBSTONE if theirs.is_tombstone else _Stored.LIVE
     if theirs.is_rotated:
-        return _Found.ROTATED
-    if theirs.birth != birth(write.rev):
-        return _Found.ANOTHER
-    return _Found.LIVE if is_live else _Found.EXPIRED
+        return _Stored.ROTATED
+    if theirs.birth != get_birth(write.rev):
+        return _Stored.OTHER_BIRTH
+    return _Stored.LIVE if is_live else _Stored.EXPIRED
 
 
-def _accept(_: Refusal) -> Next:
-    return AlreadyApplied()
+def _replace(refused: RefusedSave) -> Next:
+    return Retry(Replace(_get_rev(refused)))
 
 
-def _give_up(_: Refusal) -> Next:
-    return GiveUp()
+def _delete(refused: RefusedSave) -> Next:
+    return Retry(Delete(_get_rev(refused)))
 
 
-def _create(_: Refusal) -> Next:
-    return Retry(Create())
+def _raise_or_give_up(refused: RefusedSave) -> Next:
+    """Raise for a change: it must not follow the session to its new id.
 
-
-def _replace(refused: Refusal) -> Next:
-    return Retry(Replace(_rev(refused)))
-
-
-def _delete(refused: Refusal) -> Next:
-    return Retry(Delete(_rev(refused)))
-
-
-def _tell(refused: Refusal) -> Next:
-    """Raise for a change: it cannot follow to the other id.
-
-    A request from before a login would else write into the session after it. An opaque save may
-    be a mere reader's.
+    A request from before a login would else write into the session after it.
     """
     opaque = refused.base is None or None in (refused.base.values, refused.ours.values)
     return GiveUp() if opaque else RaiseConflict()
 
 
-def _resolve(refused: Refusal) -> Next:
+def _resolve(refused: RefusedSave) -> Next:
     """Decide between two live sessions, by `on_conflict` and by what opens.
 
-    A new session merges whatever the option says: it knows of nothing that it could overwrite.
-    One that was cleared replaces theirs, for it would not be empty otherwise.
+    The first line that applies counts:
+
+    | ours and theirs                                     | merge        | overwrite | raise    |
+    |-----------------------------------------------------|--------------|-----------|----------|
+    | both open, and ours is new: it has deleted no key   | merge        | merge     | merge    |
+    | both open, and ours was cleared: it must stay empty | ours, logged | the same  | the same |
+    | both open, and so does base                         | merge        | ours      | conflict |
+    | any other                                           | ours, logged | ours      | conflict |
     """
-    assert refused.theirs is not None  # noqa: S101  # for mypy: `_find` said LIVE
+    assert refused.theirs is not None  # noqa: S101  # for mypy: `_classify` said LIVE
     base, ours, theirs = refused.base, refused.ours, refused.read(refused.theirs)
     write = Replace(refused.theirs.rev)
-    opens = ours.values is not None and theirs.values is not None
-    # A Create that meets a second writer is a Replace by then, and still has no base.
-    if opens and (isinstance(refused.write, Create) or base is None):
+    both_open = ours.values is not None and theirs.values is not None
+    # Ours is new if it was to be created. A Create that meets a second writer has become a Replace
+    # by then, and still has no base.
+    if both_open and (isinstance(refused.write, Create) or base is None):
         return Retry(write, merge=True)
-    if opens and theirs.has_creation_time and not ours.has_creation_time:
+    if both_open and theirs.has_creation_time and not ours.has_creation_time:
         return Retry(write, reason=CLEARED)
     if refused.on_conflict == "raise":
         return RaiseConflict()
     if refused.on_conflict == "overwrite":
         return Retry(write)
-    if opens and base is not None and base.values is not None:
+    if both_open and base is not None and base.values is not None:
         return Retry(write, merge=True)
     return Retry(write, reason=UNOPENED)
 
 
-def _rev(refused: Refusal) -> str:
+def _get_rev(refused: RefusedSave) -> str:
     assert refused.theirs is not None  # noqa: S101  # for mypy: these rows of the table have one
     return refused.theirs.rev
 
 
-_Outcome: TypeAlias = Callable[[Refusal], Next]
-_TABLE: Final[Mapping[type, Mapping[_Found, _Outcome]]] = {
+_APPLIED: Final = AlreadyApplied()
+_GIVE_UP: Final = GiveUp()
+#: The table above: what follows, or a function that returns it.
+_TABLE: Final[Mapping[type, Mapping[_Stored, Next | Callable[[RefusedSave], Next]]]] = {
     Create: {
-        _Found.OURS: _accept,
-        _Found.NOTHING: _create,
-        _Found.TOMBSTONE: _replace,
-        _Found.LIVE: _resolve,
+        _Stored.OWN_WRITE: _APPLIED,
+        _Stored.NOTHING: Retry(Create()),
+        _Stored.TOMBSTONE: _replace,
+        _Stored.LIVE: _resolve,
     },
     Replace: {
-        _Found.OURS: _accept,
-        _Found.NOTHING: _give_up,
-        _Found.ROTATED: _tell,
-        _Found.ANOTHER: _give_up,
-        _Found.EXPIRED: _replace,
-        _Found.LIVE: _resolve,
+        _Stored.OWN_WRITE: _APPLIED,
+        _Stored.NOTHING: _GIVE_UP,
+        _Stored.ROTATED: _raise_or_give_up,
+        _Stored.OTHER_BIRTH: _GIVE_UP,
+        _Stored.EXPIRED: _replace,
+        _Stored.LIVE: _resolve,
     },
-    Touch: dict.fromkeys(_Found, _give_up) | {_Found.OURS: _accept},
-    Delete: dict.fromkeys(_Found, _accept) | {_Found.LIVE: _delete},
+    Touch: dict.fromkeys(_Stored, _GIVE_UP) | {_Stored.OWN_WRITE: _APPLIED},
+    Delete: dict.fromkeys(_Stored, _APPLIED) | {_Stored.LIVE: _delete},
 }

@@ -18,8 +18,24 @@ reads these by hand:
 * The dict at the bottom of the stack is the session. It is the only container that is built, with
   keys that are short texts, or `STUB`.
 
-Nothing is imported or called, no text is hashed but short ones, nothing nests. So time is linear
-in the length of the pickle, and memory is at most a few times that length.
+For example, this is the pickle of `{"user": "joe", "cart": [7]}`, as `pickletools.dis` shows it,
+without the opcodes that copy values to the memo. A parenthesis is the MARK:
+
+    opcode               stack afterwards
+    PROTO 2
+    EMPTY_DICT           {}
+    MARK                 {} (
+    BINUNICODE 'user'    {} ( 'user'
+    BINUNICODE 'joe'     {} ( 'user' 'joe'
+    BINUNICODE 'cart'    {} ( 'user' 'joe' 'cart'
+    EMPTY_LIST           {} ( 'user' 'joe' 'cart' STUB
+    BININT1 7            {} ( 'user' 'joe' 'cart' STUB 7
+    APPEND               {} ( 'user' 'joe' 'cart' STUB
+    SETITEMS             {'user': 'joe', 'cart': STUB}
+    STOP
+
+Nothing is imported or called, only short texts are hashed, and nothing nests. So time is linear in
+the length of the pickle, and memory is at most a few times that length.
 """
 
 from __future__ import annotations
@@ -39,23 +55,23 @@ MAX_OPCODES: Final = 500_000
 
 
 def safe_load(pickled: object) -> object:
-    """Return what was pickled: a scalar, or a dict of scalars; None for anything that is no pickle.
+    """Return a pickled scalar, or dict of scalars; None for anything that is no pickle.
 
-    Everything else, at the top or in the dict, is `STUB`. So are bytes in protocols 0 to 2, which
-    write them as a call of a function. Never raises.
+    Every other value, at the top or in the dict, is returned as `STUB`. So are bytes in protocols 0
+    to 2, which write them as the call of a function. Never raises.
     """
     if not isinstance(pickled, (bytes, bytearray, memoryview)):
         return None  # a database or Redis may return a value of any type
     machine = Machine(bytes(pickled))
     try:
         for _ in range(MAX_OPCODES):
-            opcode = machine.take(1)
+            opcode = machine.read(1)
             if opcode == pickle.STOP:
                 return machine.stack[-1]
             ACTIONS[opcode](machine)
     except (IndexError, KeyError, ValueError):
         # IndexError: the stack or the memo holds too little. KeyError: an unknown opcode.
-        # ValueError: everything else, such as digits that are none, or the end of the bytes.
+        # ValueError: everything else, such as malformed digits, or too few bytes.
         return None
     return None
 

@@ -1,7 +1,7 @@
 """How a cache's values become bytes: pickle, JSON, or an object of the application's own.
 
-Sessions have no part in this: their text is Beaker's. The codec's header says which of these
-wrote a row, and a row of another one is a miss, so a JSON cache never unpickles.
+A session's text is made by Beaker. The codec's header says which serializer wrote a row, and a row
+of another one is a miss, so a JSON cache never unpickles.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from typing import Any, Final
 
 from beaker_dynamodb.errors import OptionError, shown
@@ -20,7 +19,7 @@ from beaker_dynamodb.item import codec
 
 @dataclass(frozen=True, slots=True)
 class Serializer:
-    """Turns values into bytes and back; *number* is what the codec's header calls it."""
+    """Turns values into bytes and back; `number` is its number in the codec's header."""
 
     number: int
     dumps: Callable[[Any], bytes] = field(repr=False)
@@ -42,24 +41,26 @@ _BUILT_IN: Final = {
 }
 
 
-def get_serializer(option: object) -> Serializer:
-    """Return the serializer that option `serializer` names.
+def get_serializer(option: object, import_object: Callable[..., object]) -> Serializer:
+    """Return the serializer of option `serializer`: pickle, json, an object or the path of one.
 
-    Raises: OptionError.
+    Args: *import_object* returns the object at a dotted path, as `parsers.import_object` does.
+    Raises: OptionError, if there is no such object, or it has no `dumps` and `loads`.
     """
-    if isinstance(option, str) and option in _BUILT_IN:
-        return _BUILT_IN[option]
-    found = _import(option) if isinstance(option, str) else option
-    dumps, loads = getattr(found, "dumps", None), getattr(found, "loads", None)
+    if isinstance(option, str):
+        if option in _BUILT_IN:
+            return _BUILT_IN[option]
+        option = import_object(option, "serializer", _BUILT_IN)
+    dumps, loads = getattr(option, "dumps", None), getattr(option, "loads", None)
     if callable(dumps) and callable(loads):
-        return Serializer(codec.CUSTOM, partial(_dump_checked, dumps), loads)
+        return Serializer(codec.CUSTOM, partial(_dump_bytes, dumps), loads)
     raise OptionError(
-        f"option 'serializer' has {shown(option)}; expected pickle, json, or a dotted path"
-        " ('package.module:object') to an object with dumps and loads"
+        f"option 'serializer' has {shown(option)}; expected pickle, json, or an object with"
+        " dumps and loads, or the dotted path of one"
     )
 
 
-def _dump_checked(dumps: Callable[[Any], object], value: Any) -> bytes:
+def _dump_bytes(dumps: Callable[[Any], object], value: Any) -> bytes:
     """Call an application's `dumps`, and check its type: one written for Beaker may return text.
 
     Raises: OptionError.
@@ -70,12 +71,3 @@ def _dump_checked(dumps: Callable[[Any], object], value: Any) -> bytes:
     raise OptionError(
         f"option 'serializer' has an object whose dumps gives {type(data).__name__}; expected bytes"
     )
-
-
-def _import(path: str) -> object:
-    """Import the object at a dotted path; None if there is none."""
-    module, _, name = path.replace(":", ".").rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return None

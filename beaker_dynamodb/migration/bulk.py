@@ -20,14 +20,13 @@ from typing import Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import Absent, At
 from beaker_dynamodb.errors import (
     CorruptItem,
     ItemTooLarge,
     OptionError,
     TableMissing,
-    Unavailable,
     digest,
 )
 from beaker_dynamodb.item.eligibility import (
@@ -38,7 +37,8 @@ from beaker_dynamodb.item.eligibility import (
     decide_import,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, rev_of, token_of
+from beaker_dynamodb.item.record import Record, get_token, make_rev
+from beaker_dynamodb.migration.on_demand import MAX_ATTEMPTS, create_row
 from beaker_dynamodb.migration.readers.connect import ConnectReader
 from beaker_dynamodb.migration.readers.reader import (
     NO_SESSION,
@@ -57,8 +57,6 @@ LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 
 #: How many sessions are read ahead for each worker.
 _READ_AHEAD: Final = 4
-#: How often a write is tried if rows appear and vanish between it and the look at them.
-_MAX_ATTEMPTS: Final = 3
 #: The minimum lifetime of a marker, in seconds: no switch of backends takes longer.
 _MIN_MARKER_LIFETIME: Final = 30 * 86400
 
@@ -86,19 +84,19 @@ def check_rows(marker: Record | None, row: Record | None, now: float) -> str:
     A marker without a row is a logout. An expired row stays until TTL removes it, while a logout
     would have deleted it at once: its user went on in the source backend, and is imported again.
     """
-    is_marked = marker is not None and marker.live(now)
+    is_marked = marker is not None and marker.is_live(now)
     if row is None:
         return LOGGED_OUT if is_marked else ""
-    if row.is_tombstone and (is_marked or row.live(now)):
+    if row.is_tombstone and (is_marked or row.is_live(now)):
         return LOGGED_OUT
-    return ALREADY_THERE if row.live(now) else ""
+    return ALREADY_THERE if row.is_live(now) else ""
 
 
 def compute_marker_expiry(expires: int | None, ttl: float, now: float) -> int | None:
     """Return when a marker expires beside a row that expires at *expires*.
 
     Both in epoch seconds, None for never. The marker outlives the row as it was imported, because
-    whoever uses the session prolongs the row, and may prolong the old copy too.
+    a user of the session prolongs the row, and may prolong the old copy too.
     """
     return (
         None if expires is None else max(expires, math.ceil(now + max(ttl, _MIN_MARKER_LIFETIME)))
@@ -134,9 +132,9 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
         max_attempts=max(options.max_attempts, OPERATOR_ATTEMPTS),
         create_table=options.create_table and not dry_run,
     )
-    target = rows(patient, "session", runtime, create_missing_table)
+    target = build_rows(patient, "session", runtime, create_missing_table)
     # This makes boto3's client, which takes 10 MB. Else each worker thread would make its own.
-    target.table.client.transport()
+    target.table.client.get_transport()
     importer = _Importer(target, timeout, runtime, dry_run=dry_run)
     return _run(reader, importer, workers, runtime)
 
@@ -204,8 +202,8 @@ class _Importer:
         """Return why a run would skip the session, "" if it would not. Writes nothing."""
         layout = self._rows.layout
         try:
-            marker = self._read(layout.moved(session.id))
-            row = self._read(layout.session(session.id))
+            marker = self._read(layout.make_marker_key(session.id))
+            row = self._read(layout.make_session_key(session.id))
         except TableMissing:
             marker = row = None
         if reason := check_rows(marker, row, self._runtime.clock()):
@@ -222,11 +220,13 @@ class _Importer:
         A run that ends between the two leaves a row without a marker; the next run adds it.
         """
         layout, now = self._rows.layout, self._runtime.clock()
-        marker = self._read(layout.moved(session.id))
-        if marker is not None and not marker.live(now):
+        marker = self._read(layout.make_marker_key(session.id))
+        if marker is not None and not marker.is_live(now):
             marker = None
         # The row is read only if there is a marker; otherwise the write's condition checks it.
-        if marker and (reason := check_rows(marker, self._read(layout.session(session.id)), now)):
+        if marker and (
+            reason := check_rows(marker, self._read(layout.make_session_key(session.id)), now)
+        ):
             return reason
         row, is_ours = self._write_row(session, decision)
         if row.is_tombstone:
@@ -239,27 +239,15 @@ class _Importer:
 
     def _write_row(self, session: SourceSession, decision: Importable) -> tuple[Record, bool]:
         """Write the row if there is none; return the stored row, and whether it is ours."""
-        token = self._runtime.token()
         record = Record(
-            self._rows.layout.session(session.id),
+            self._rows.layout.make_session_key(session.id),
             b"",
-            rev_of(self._runtime.token(), token),
+            make_rev(self._runtime.token(), self._runtime.token()),
             (),
             decision.expires,
             promoted=decision.promoted,
         )
-        value = session.text.encode("utf-8", "surrogatepass")
-        for _ in range(_MAX_ATTEMPTS):
-            now = self._runtime.clock()
-            outcome = self._rows.write(record, value, Absent(now), None)
-            if isinstance(outcome, Record):
-                return outcome, True
-            theirs = outcome.theirs
-            if theirs is not None and theirs.wrote(token):  # our own write, whose reply was lost
-                return theirs, True
-            if theirs is not None and theirs.live(now):
-                return theirs, False
-        raise Unavailable("a session's row is created and deleted faster than it can be read")
+        return create_row(self._rows, record, session.text.encode("utf-8", "surrogatepass"))
 
     def _write_marker(
         self, session: SourceSession, row: Record, marker: Record | None, *, is_ours: bool
@@ -275,8 +263,8 @@ class _Importer:
         runtime = self._runtime
         now = runtime.clock()
         expires = compute_marker_expiry(row.expires, self._rows.options.ttl, now)
-        rev = rev_of(row.birth, token_of(row.rev) if is_ours else runtime.token())
-        record = Record(self._rows.layout.moved(session.id), b"", rev, (), expires)
+        rev = make_rev(row.birth, get_token(row.rev) if is_ours else runtime.token())
+        record = Record(self._rows.layout.make_marker_key(session.id), b"", rev, (), expires)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
         theirs = None if refusal is None else refusal.theirs
         return None if theirs is None or theirs.birth == row.birth else theirs
@@ -284,13 +272,15 @@ class _Importer:
     def _withdraw(self, row: Record, other: Record) -> None:
         """Delete our row, or the one that the other run imported, even if it was saved to since.
 
-        A session that its user has begun anew under the same id is neither, and stays: it has
-        another birth, and its revisions do not include the token of the *other* marker.
+        A new session with the same id is neither, and is kept: it has another birth, and its
+        revisions do not include the token of the *other* marker.
         """
         birth = row.birth
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             refusal = self._rows.delete(row.key, At(row.rev), row)
             theirs = None if refusal is None else refusal.theirs
-            if theirs is None or not (theirs.birth == birth or theirs.wrote(token_of(other.rev))):
+            if theirs is None or not (
+                theirs.birth == birth or theirs.has_token(get_token(other.rev))
+            ):
                 return
             row = theirs

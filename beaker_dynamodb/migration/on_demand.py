@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Refusal
+from beaker_dynamodb.dynamodb.table import Absent, At, Condition, RefusedWrite
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.item.record import Record, get_token, make_rev
 from beaker_dynamodb.migration.source import SourceBackend
 
-#: How often a write is tried if rows appear and vanish between it and the look at them.
-_MAX_ATTEMPTS: Final = 3
+#: How often a write is tried if the row that refused it is gone when it is tried again.
+MAX_ATTEMPTS: Final = 3
 #: The hex digits of a SHA-256 that make a birth: 72 bits, as many as a random one has.
 _BIRTH_DIGITS: Final = 18
 _TOO_FAST: Final = "the session's row is created and deleted faster than it can be read"
@@ -33,8 +33,8 @@ class LegacySession:
         options = rows.options
         self._rows = rows
         self._runtime = rows.runtime
-        self.envelope = options.envelope
-        self._key = rows.layout.session(namespace)
+        self.envelope: str = options.envelope
+        self._key = rows.layout.make_session_key(namespace)
         self._lifetime = timeout if timeout is not None else options.ttl or None
         self._timeout = None if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 0)
         self._backend = SourceBackend(
@@ -54,15 +54,9 @@ class LegacySession:
         if text is None or record is None:
             return None
         value = text.encode("utf-8", "surrogatepass")
-        for _ in range(_MAX_ATTEMPTS):
-            now = self._runtime.clock()
-            outcome = self._rows.write(record, value, Absent(now), None)
-            if isinstance(outcome, Record):
-                return Row(outcome, value)
-            if outcome.theirs is not None and outcome.theirs.live(now):
-                stored = self._rows.open(outcome.theirs)
-                return None if stored is None else Row(outcome.theirs, stored)
-        raise Unavailable(_TOO_FAST)
+        row, _ = create_row(self._rows, record, value)
+        stored = value if row.rev == record.rev else self._rows.open(row)
+        return None if stored is None else Row(row, stored)
 
     def _create_record(self, text: str) -> Record | None:
         """Return the record of the old text without its data; None if that session has ended."""
@@ -76,12 +70,12 @@ class LegacySession:
         decision = decide_import(text, policy, self._runtime.clock())
         if isinstance(decision, str):
             return None
-        rev = rev_of(derive_birth(self._key, text, decision.created), self._runtime.token())
+        rev = make_rev(derive_birth(self._key, text, decision.created), self._runtime.token())
         return Record(self._key, b"", rev, (), decision.expires, promoted=decision.promoted)
 
     def delete_with_tombstone(
         self, key: Key, condition: At, old: Record | None, *, kind: int = TOMBSTONE
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         """Delete the session in the source backend, and replace its row by a tombstone.
 
         Args: *condition* names the row, *old* is that row.
@@ -91,7 +85,7 @@ class LegacySession:
         newer revision.
 
         Raises: Unavailable, if the source backend fails, before anything was changed here, or if
-        rows appear and vanish too fast; whatever the client raises.
+        rows are created and deleted too fast; whatever the client raises.
         """
         self._backend.remove()
         refusal = self._put_tombstone(key, condition, old, kind)
@@ -99,7 +93,7 @@ class LegacySession:
             return refusal
         # Another request has deleted the row, perhaps without a tombstone. One is needed here all
         # the same: a third request may have read the old text, and be about to write it.
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             second = self._put_tombstone(key, Absent(self._runtime.clock()), None, kind)
             if second is None:
                 return refusal
@@ -109,16 +103,34 @@ class LegacySession:
 
     def _put_tombstone(
         self, key: Key, condition: Condition, old: Record | None, kind: int
-    ) -> Refusal | None:
+    ) -> RefusedWrite | None:
         return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
+
+
+def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:
+    """Write a row, if there is no live one; return the stored row, and whether this call wrote it.
+
+    Raises: Unavailable, if rows are created and deleted too fast; whatever the client raises.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        now = rows.runtime.clock()
+        written = rows.write(record, value, Absent(now), None)
+        if isinstance(written, Record):
+            return written, True
+        theirs = written.theirs
+        if theirs is not None and theirs.has_token(get_token(record.rev)):  # its reply was lost
+            return theirs, True
+        if theirs is not None and theirs.is_live(now):
+            return theirs, False
+    raise Unavailable(_TOO_FAST)
 
 
 def derive_birth(key: Key, text: str, created: float | None) -> str:
     """Return the birth of the row that is written for an old session: always the same one.
 
     A request that read the old text can write the row again after it was deleted. If a logout meets
-    that row, the birth tells that it is of the session to be deleted, and not of one that was
-    begun anew under the same id.
+    that row, the birth tells that it is the session to be deleted, and not a new one with the same
+    id.
 
     Args: *text* of the session, and when it was *created*, in epoch seconds; None if it is opaque.
     """

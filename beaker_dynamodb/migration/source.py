@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, shown
-from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, raise_clean, shown
+from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
 
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SESSION: Final = "session"
@@ -149,7 +149,7 @@ class SourceBackend:
             value = self._load_pickled(value)
         if value is None or isinstance(value, str):
             return value
-        text = as_text(value)
+        text = to_text(value)
         if text is None:
             raise CorruptItem(self._digest, f"its value in {self.name} is not text")
         return text
@@ -177,16 +177,16 @@ class SourceBackend:
         """Tell whether Beaker keeps this id in the file of another one (beaker/util.py:236).
 
         Beaker's file names drop folders and dots, so the ids `x/ID` and `I.D` share the file of ID.
-        Here each would become a row of its own, and a logout of ID would not delete it: whoever has
-        seen the cookie would stay logged in.
+        Here each would become a row of its own, and a logout of ID would not delete it: somebody
+        who has copied the cookie would stay logged in.
         """
-        text = as_text(self.namespace) or ""
+        text = to_text(self.namespace) or ""
         own = os.path.basename(text).replace(".", "")  # noqa: PTH119  # as Beaker has it
         return self.name in _FILE_BACKENDS and own != text
 
     @property
     def _digest(self) -> str:
-        return digest(as_text(self.namespace) or "")
+        return digest(to_text(self.namespace) or "")
 
     def _create_manager(self) -> NamespaceManager:
         backend_class, options = find_backend_class(self.name), dict(self.options)
@@ -199,14 +199,12 @@ class SourceBackend:
         except OptionError:
             raise
         except Exception as error:  # noqa: BLE001  # a backend may raise any error
-            error_name = type(error).__name__
-        if error_name in _CONFIGURATION_ERRORS:
+            name = type(error).__name__
+            if name not in _CONFIGURATION_ERRORS:
+                raise_clean(self._make_unavailable(error))
             example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
-            raise OptionError(
-                f"option 'migrate_from': the backend {self.name!r} cannot be created"
-                f" ({error_name}); give its own options as {example}"
-            )
-        raise self._describe_failure(error_name)
+            wrong = f"cannot be created ({name}); give its own options as {example}"
+            raise_clean(OptionError(f"option 'migrate_from': the backend {self.name!r} {wrong}"))
 
     def _call(self, function: Callable[[], T]) -> T:
         """Call *function*, which uses the backend.
@@ -218,21 +216,14 @@ class SourceBackend:
         except OptionError:
             raise
         except (pickle.UnpicklingError, EOFError):
-            error_name = ""
+            raise_clean(CorruptItem(self._digest, f"its value in {self.name} is damaged"))
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
-            error_name = type(error).__name__
-        # Raised outside of the `except` block, so that the backend's error, which may name the
-        # session, is not the context of ours.
-        if not error_name:
-            raise CorruptItem(self._digest, f"its value in {self.name} is damaged")
-        raise self._describe_failure(error_name)
+            raise_clean(self._make_unavailable(error))
 
-    def _describe_failure(self, error_name: str) -> Unavailable:
+    def _make_unavailable(self, error: Exception) -> Unavailable:
         host = get_host(dict(self.options).get("url", ""))
-        at = f" at {host}" if host else ""
-        return Unavailable(
-            f"the backend {self.name!r} of option 'migrate_from'{at} failed: {error_name}"
-        )
+        at, name = f" at {host}" if host else "", type(error).__name__
+        return Unavailable(f"the backend {self.name!r} of option 'migrate_from'{at} failed: {name}")
 
 
 def _get(manager: NamespaceManager) -> object:
@@ -341,7 +332,7 @@ def _read_database(manager: Any) -> object:
     query = sqlalchemy.select(table.c.namespace, pickled).where(table.c.namespace == namespace)
     with manager.bind.connect() as connection:
         rows = connection.execute(query).all()
-    return next((data for name, data in rows if as_text(name) == as_text(namespace)), None)
+    return next((data for name, data in rows if to_text(name) == to_text(namespace)), None)
 
 
 def _remove_row(manager: Any) -> None:

@@ -17,25 +17,22 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.ops import beaker_settings, ini
-from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
     """One application's sessions, or a region of its caches.
 
-    `settings` are all of Beaker's, without `session.` or `cache.REGION.` before the name;
-    `source` says where they come from, for a message; `call` holds the arguments of the command
-    line that name it, for another command: `-c production.ini --cache short`. It holds no secret.
-    `begin` is the prefix of each of its settings in the file: `session.`, `cache.short.`.
+    `settings` are all of them, without `session.` or `cache.REGION.` before the name, and `begin`
+    is that prefix. `arguments` are those of a command line that name this application, for another
+    command: `-c production.ini --cache short`. They hold no secret.
     """
 
     options: Options
     kind: sources.Kind
     settings: Mapping[str, Any] = field(repr=False)
-    source: str
-    call: str = ""
+    arguments: str = ""
     begin: str = "session."
 
     @property
@@ -45,9 +42,9 @@ class Application:
 
     def create_command(self, features: Features = NONE) -> str:
         """Return the command that creates its table, ready to be pasted into a shell."""
-        if not self.call:
+        if not self.arguments:
             return table_spec(self.options, features).command(self.options.region)
-        return " ".join(("beaker-dynamodb table create", self.call, *features.flags()))
+        return " ".join(("beaker-dynamodb table create", self.arguments, *features.to_flags()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +62,20 @@ def load_application(
 
     Args:
         config: an ini file, `file.ini` or `file.ini#section`. Without a section it is `main`, or
-            the only one that says of which type the sessions or caches are.
+            the only one that sets the type of the sessions or caches.
         given: options that win over the file's; a name may keep its `session.` or `cache.`.
         cache: the region of a cache, `default` for the options without one; None: sessions.
 
     Raises: OptionError, also if the file selects another backend.
     """
-    kind = _kind(cache)
-    settings = _settings(config, given or {}, cache)
-    call = _call(config, given or {}, cache)
-    source = config or "the command line"
-    options = _parsed(settings, kind)
+    kind = _get_kind(cache)
+    settings = _read_settings(config, given or {}, cache)
+    arguments = _format_arguments(config, given or {}, cache)
+    options = _parse(settings, kind)
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
-        # What is left unsaid is as Beaker's own setting means it, so no pickle is opened here.
+        # Sessions are JSON by Beaker's own setting, so no command opens a pickle.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, source, call, settings_prefix(cache))
+    return Application(options, kind, settings, arguments, get_prefix(cache))
 
 
 def find_mistakes(
@@ -90,44 +86,47 @@ def find_mistakes(
     Args: as of `load_application()`.
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
-    kind, settings = _kind(cache), _settings(config, given or {}, cache)
-    begin, typed = settings_prefix(cache), _plain(given or {}, kind)
+    kind, settings = _get_kind(cache), _read_settings(config, given or {}, cache)
+    begin, typed = get_prefix(cache), _remove_prefixes(given or {}, kind)
 
-    def named(name: str) -> str:
+    def full_name(name: str) -> str:
         return f"-o {name}" if name in typed else f"{begin}{name}"
 
-    beakers = beaker_settings.own(kind)
-    options, alone = sources.sift({n: v for n, v in settings.items() if n not in beakers})
-    yield from (Mistake(named(name), message) for name, message in alone.items())
-    # Two options may contradict each other, and a variable of the environment may be what is
-    # wrong. So each option is left out in turn: the one without which it sounds otherwise is it.
-    while message := _wrong(options, kind):
-        culprit = next((n for n in options if _wrong(_without(options, n), kind) != message), None)
-        yield Mistake("" if culprit is None else named(culprit), message)
+    beakers = beaker_settings.list_names(kind)
+    options, alone = sources.split_refused({n: v for n, v in settings.items() if n not in beakers})
+    yield from (Mistake(full_name(name), message) for name, message in alone.items())
+    # Two options may contradict each other, or a variable of the environment may be wrong. So each
+    # option is left out in turn: the one without which the message changes is the culprit.
+    while message := _find_error(options, kind):
+        culprit = next(
+            (n for n in options if _find_error(_leave_out(options, n), kind) != message), None
+        )
+        yield Mistake("" if culprit is None else full_name(culprit), message)
         if culprit is None:  # an environment variable, a default of the process
             return
-        options = _without(options, culprit)
+        options = _leave_out(options, culprit)
     if kind == "session":
         for name, value in settings.items():
-            if message := beaker_settings.refusal_message(name, value):
+            if message := beaker_settings.find_refusal(name, value):
                 yield Mistake(f"{begin}{name}", f"Beaker refuses it at start-up: {message}")
 
 
-def _without(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != left_out}
 
 
-def _wrong(settings: Mapping[str, Any], kind: sources.Kind) -> str:
+def _find_error(settings: Mapping[str, Any], kind: sources.Kind) -> str:
     try:
-        _parsed(settings, kind)
+        _parse(settings, kind)
     except OptionError as error:
         return str(error)
     return ""
 
 
-def regions(config: str) -> tuple[str, ...]:
-    """Name the cache regions of an ini file that are kept in a table of ours."""
-    return beaker_settings.regions(ini.settings(config, beaker_settings.SAYS["cache"]))
+def list_cache_regions(config: str) -> tuple[str, ...]:
+    """Return the names of an ini file's cache regions that use this backend."""
+    settings = ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
+    return beaker_settings.list_regions(settings)
 
 
 def find_unread(
@@ -138,76 +137,74 @@ def find_unread(
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
-    known = {*beaker_settings.own(_kind(cache)), *sources.LEFTOVERS}
-    for name in _settings(config, given or {}, cache):
+    known = {*beaker_settings.list_names(_get_kind(cache)), *sources.BEAKER_OPTIONS}
+    for name in _read_settings(config, given or {}, cache):
         if name not in known and not sources.is_known(name, or_near=True):
             yield name, find_nearest(name, known)
 
 
-def settings_prefix(cache: str | None) -> str:
+def get_prefix(cache: str | None) -> str:
     """Return the prefix of each setting in the file: of the sessions, or of a cache region."""
     if cache is None:
         return "session."
     return "cache." if cache == beaker_settings.DEFAULT_REGION else f"cache.{cache}."
 
 
-def _kind(cache: str | None) -> sources.Kind:
+def _get_kind(cache: str | None) -> sources.Kind:
     return "session" if cache is None else "cache"
 
 
-def _settings(config: str | None, given: Mapping[str, str], cache: str | None) -> dict[str, Any]:
-    """Read the settings of one session or region, and what is given over them."""
-    kind = _kind(cache)
-    found = {} if config is None else ini.settings(config, beaker_settings.SAYS[kind])
+def _read_settings(
+    config: str | None, given: Mapping[str, str], cache: str | None
+) -> dict[str, Any]:
+    """Read the settings of the session or of one region; *given* ones win."""
+    kind = _get_kind(cache)
+    found = {} if config is None else ini.read_settings(config, beaker_settings.TYPE_SETTINGS[kind])
     settings = (
-        beaker_settings.session(found)
+        beaker_settings.select_session(found)
         if cache is None
-        else beaker_settings.region(found, cache, config or "")
+        else beaker_settings.select_region(found, cache, config or "")
     )
-    plain = _plain(given, kind)
+    plain = _remove_prefixes(given, kind)
     if config is not None:
-        _is_ours({**settings, **plain}, kind, config)
-    _known(plain, kind)
+        _require_own_type({**settings, **plain}, kind, config)
+    _require_known(plain, kind)
     return settings | plain
 
 
-def _parsed(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
-    beakers = beaker_settings.own(kind)
+def _parse(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
+    beakers = beaker_settings.list_names(kind)
     return sources.parse({n: value for n, value in settings.items() if n not in beakers}, kind)
 
 
-def _call(config: str | None, given: Mapping[str, str], cache: str | None) -> str:
-    """Write the words that name this application on a command line; a secret is three dots."""
+def _format_arguments(config: str | None, given: Mapping[str, str], cache: str | None) -> str:
+    """Return the words that name this application on a command line; a secret is three dots."""
     words = [] if config is None else ["-c", shlex.quote(config)]
     for name, value in given.items():
         plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
-        hidden = _is_secret(plain, value)
-        words += ["-o", f"{name}=..." if hidden else shlex.quote(f"{name}={value}")]
+        is_secret = _is_secret(plain, value)
+        words += ["-o", f"{name}=..." if is_secret else shlex.quote(f"{name}={value}")]
     words += [] if cache is None else ["--cache", shlex.quote(cache)]
     return " ".join(words)
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Tell whether an option may hold what nobody else should read, such as a url."""
+    """Return whether an option may hold a secret, as a url may."""
     if shown(value) != repr(value):
         return True
-    row = TABLE.get(name)
-    if row is not None:
-        return row.secret
-    return (
-        name in beaker_settings.SECRETS
-        or name.startswith("migrate_from.")
-        or (name == "url" and "?" in value)
-    )
+    if name in TABLE:
+        return TABLE[name].secret
+    is_source = name.startswith("migrate_from.")
+    return name in beaker_settings.SECRETS or is_source or (name == "url" and "?" in value)
 
 
-def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> None:
+def _require_own_type(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> None:
     """Refuse to work on a table that the application does not use."""
     backend = settings.get("type")
-    if backend in beaker_settings.OURS:
+    if backend in beaker_settings.TYPES:
         return
     what = f"is {shown(backend)}, not 'ext:dynamodb'" if backend else "is not set"
-    if backend and find_nearest(str(backend), beaker_settings.OURS):
+    if backend and find_nearest(str(backend), beaker_settings.TYPES):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
         f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or give"
@@ -215,11 +212,11 @@ def _is_ours(settings: Mapping[str, Any], kind: sources.Kind, source: str) -> No
     )
 
 
-def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
+def _remove_prefixes(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
     """Remove the prefix from names that have one; the other kind's prefix is an error."""
     plain: dict[str, str] = {}
     for name, value in given.items():
-        own = sources.own_name(name.removeprefix("beaker.").removeprefix(f"{kind}."))
+        own = sources.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
         if own in plain:
             raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
         plain[own] = value
@@ -229,13 +226,14 @@ def _plain(given: Mapping[str, str], kind: sources.Kind) -> dict[str, str]:
     return plain
 
 
-def _known(given: Mapping[str, str], kind: sources.Kind) -> None:
-    """Refuse what is only a warning in an ini file: on a command line it is an error.
+def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
+    """Refuse an unknown option: it is only a warning in an ini file.
 
     Raises: OptionError, naming the nearest option.
     """
+    names = beaker_settings.list_names(kind)
     for name in given:
-        if name not in beaker_settings.own(kind) and not sources.is_known(name):
-            near = find_nearest(name, beaker_settings.own(kind))
+        if name not in names and not sources.is_known(name):
+            near = find_nearest(name, names)
             hint = f"did you mean {near!r}?" if near else "README lists all options"
             raise OptionError(f"unknown option {shown(name)}; {hint}")

@@ -1,8 +1,8 @@
-"""Limits on what a row may hold, applied where a row is described. Pure.
+"""Limit the values of a row before they are printed. Pure.
 
-A row can hold anything: times that are no times, numbers of a million digits, lists in lists that
-share their members. What comes out of here can be written as a line and as JSON, in a time that
-grows with the size of the row and no faster. So nothing behind it needs to check again.
+A row can hold anything: impossible times, numbers of a million digits, nested lists that share
+their members. The results of this module can be written as lines and as JSON, in a time that is
+proportional to the size of the row. So the code that prints them needs no checks.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any, Final
 
 from beaker_dynamodb.item.record import MAX_EXPIRES
 
-#: As deep as DynamoDB itself nests values (AWS: Constraints, "Nested attribute depth").
+#: DynamoDB's own limit (AWS: Constraints, "Nested attribute depth").
 MAX_DEPTH: Final = 32
-#: Characters and values that are shown of one session: as many as it may have by default.
+#: The number of characters and values of one session that are shown: the default limit of both.
 MAX_SIZE: Final = 16 * 1024 * 1024
-#: What stands for the rest, where a limit cuts it off.
+#: What replaces the rest if a limit is exceeded.
 CUT: Final = "..."
 #: Python writes integers of up to 4,300 digits; these bits are 3,010.
 _MAX_BITS: Final = 10_000
-#: The exponents that a float has room for, and then some.
+#: About the largest exponent of a float.
 _MAX_EXPONENT: Final = 300
 _MAX_REPR: Final = 10_000
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 
 class Written(str):
-    """A value that is neither plain text nor a number, as Python writes it; its repr has no quotes.
+    """The repr of a value that is neither text nor a number. Its own repr has no quotes.
 
     In JSON it is a string.
     """
@@ -40,31 +40,31 @@ class Written(str):
 
 
 def limit_time(value: object) -> float | None:
-    """Return a time in epoch seconds, or None if it is no number between 1970 and 9999."""
+    """Return a time in epoch seconds, or None if it is not a number from 1970 to 9999."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if 0 <= value <= MAX_EXPIRES else None
 
 
 def limit_expiry(value: Decimal | None) -> float | None:
-    """Return an expiry in epoch seconds: None for never, and for what lies behind the year 9999.
+    """Return an expiry in epoch seconds; None for never, and for one after the year 9999.
 
-    One before 1970 is returned as 1970: both are over.
+    One before 1970 is returned as 1970: both have passed.
     """
     return None if value is None or value > MAX_EXPIRES else max(0.0, float(value))
 
 
 def copy_bounded(value: object) -> object:
-    """Copy a value of any kind into plain ones: at most so deep, and so many.
+    """Copy a value of any type into plain values, limited in depth and size.
 
-    Texts, bytes, numbers, lists, tuples and dicts stay what they are, sets become lists, and
-    anything else becomes `Written`. A value that contains itself ends at the greatest depth.
+    Texts, bytes, numbers, lists, tuples and dicts keep their types, sets become lists, and
+    anything else becomes `Written`. A value that contains itself ends at the limit of depth.
     """
     return _Copy().copy(value, 0)
 
 
 class _Copy:
-    """One copy, and how much it may still hold: a value counts one, a text its length too."""
+    """One copy, and how much it may still hold. A value counts 1, a text also its length."""
 
     def __init__(self) -> None:
         self._left = MAX_SIZE
@@ -75,17 +75,21 @@ class _Copy:
         self._left -= 1
         kind = type(value)  # of an object with a `__class__` of its own, isinstance() runs code
         if issubclass(kind, _CONTAINERS):
-            return self._inside(value, kind, depth) if depth < MAX_DEPTH else Written(CUT)
+            return self._copy_members(value, kind, depth) if depth < MAX_DEPTH else Written(CUT)
         if issubclass(kind, str):
-            return self._text(str.__str__(value))
+            return self._copy_text(str.__str__(value))
         if issubclass(kind, (bytes, bytearray)):
-            return self._text(bytes(memoryview(value)))
+            return self._copy_text(bytes(memoryview(value)))
         if kind in {bool, type(None)}:
             return value
-        return _number(value) if kind in {int, float, Decimal} else self._text(_written(value))
+        return (
+            _limit_number(value)
+            if kind in {int, float, Decimal}
+            else self._copy_text(_write_repr(value))
+        )
 
-    def _inside(self, value: Any, kind: type, depth: int) -> object:
-        """Copy what is in a container; its type's own methods are called, never a subclass's."""
+    def _copy_members(self, value: Any, kind: type, depth: int) -> object:
+        """Copy a container's members by methods of its plain type, never of a subclass."""
         if issubclass(kind, dict):
             found: dict[object, object] = {}
             for name, one in dict.items(value):
@@ -104,8 +108,8 @@ class _Copy:
                 break
         return tuple(members) if plain is tuple else members
 
-    def _text(self, text: str | bytes) -> str | bytes:
-        """Copy a text as far as there is room."""
+    def _copy_text(self, text: str | bytes) -> str | bytes:
+        """Copy a text up to the limit of size."""
         room = max(0, self._left)
         self._left -= len(text)
         if len(text) <= room:
@@ -113,8 +117,8 @@ class _Copy:
         return Written(repr(text[:room]) + CUT)
 
 
-def _number(value: object) -> object:
-    """Return a number if it can be written in digits, else words for it."""
+def _limit_number(value: object) -> object:
+    """Return a number if it can be written in digits, else a description."""
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         return Written(f"an integer of {value.bit_length():,} bits")
     if isinstance(value, Decimal):
@@ -124,7 +128,7 @@ def _number(value: object) -> object:
     return value
 
 
-def _written(value: object) -> Written:
+def _write_repr(value: object) -> Written:
     try:
         return Written(repr(value)[:_MAX_REPR])
     except Exception:  # noqa: BLE001  # any class's own code runs here, and may do anything

@@ -14,16 +14,17 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, choose_envelope
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops.bounds import copy_bounded
-from beaker_dynamodb.ops.sessions import Session, describe_row, open_text
+from beaker_dynamodb.ops.sessions import Session, describe_row, explain, open_text
 
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
 _PICKLED: Final = "it is a pickle, and opening one can run code; --unpickle opens it"
 _FORBIDDEN: Final = "it is a pickle, but the options say that sessions are JSON: it is not opened"
 _GONE: Final = "it is a pickle that cannot be opened here: a class in it cannot be imported"
+_CACHED: Final = "it is the row of a cache, not of a session"
 _OPAQUE: Final = (
     "it is opaque: Beaker's encrypt_key or a custom serializer wrote it, and only the application"
     " can open it"
@@ -56,69 +57,63 @@ def inspect_session(
 
     Raises: what the client raises.
     """
-    session = describe_row(rows, row, now)
-    if row.record is None:
-        return Inspection(
-            session, "unknown", 0, 0, compressed=False, encrypted=False, reason=row.wrong
-        )
-    try:
-        record = _whole(rows, row.record, now)
-        text = open_text(rows, record)
-    except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
-        reason = error.wrong if isinstance(error, CorruptItem) else str(error)
-        return _kept(session, row.record, "unknown", "", reason)
-    if text is None:
-        return _kept(session, record, "unknown", "", "it is the row of a cache, not of a session")
-    most = rows.options.max_value_size
-    serializer = detect_serializer(text, most)
-    if serializer == "json":
-        values, reason = JsonEnvelope(most).open(text), _DAMAGED
-    elif serializer == "pickle" and rows.options.envelope == "json":
-        values, reason = None, _FORBIDDEN
-    elif serializer == "pickle" and unpickle:
-        values, reason = PickleEnvelope().open(text), _GONE
-    else:
-        values, reason = None, _PICKLED if serializer == "pickle" else _OPAQUE
-    if values is None:
-        return _kept(session, record, serializer, text, reason)
-    bounded = cast("dict[str, Any]", copy_bounded(values))  # a dict stays one
-    return _kept(session, record, serializer, text, "", bounded)
-
-
-def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
-    """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
-    envelope = plain_envelope(text, max_size)
-    if isinstance(envelope, PickleEnvelope):
-        return "pickle"
-    return "opaque" if envelope is None else "json"
-
-
-def _whole(rows: Rows, head: Record, now: float) -> Record:
-    """Join a large value; it may have been rewritten since its row was read."""
-    if not head.pieces:
-        return head
-    if not head.live(now):
-        raise CorruptItem("", "it has expired, and its chunks may be deleted")
-    return rows.get(head.key, consistent=True, now=now) or head
-
-
-def _kept(  # noqa: PLR0913  # one argument a column of what is told
-    session: Session,
-    record: Record,
-    serializer: str,
-    text: str,
-    reason: str,
-    values: Mapping[str, Any] | None = None,
-) -> Inspection:
-    data = record.data
+    record, text, reason = row.record, None, row.error
+    if row.record is not None:
+        try:
+            record = _join(rows, row.record, now)
+            text, reason = open_text(rows, record), _CACHED
+        except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
+            record, reason = row.record, explain(error)
+    serializer, values = "unknown", None
+    if text is not None:
+        serializer = detect_serializer(text, rows.options.max_value_size)
+        values, reason = _open(rows, text, serializer, unpickle=unpickle)
+    data = record.data if record else b""
     flags = data[_FLAGS] if len(data) > _FLAGS else 0
     return Inspection(
-        session,
+        describe_row(rows, row, now),
         serializer,
         len(data),
-        len(text),
+        len(text or ""),
         compressed=bool(flags & codec.COMPRESSED),
         encrypted=bool(flags & codec.ENCRYPTED),
         values=values,
         reason=reason,
     )
+
+
+def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
+    """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
+    envelope = choose_envelope(text, max_size)
+    if isinstance(envelope, PickleEnvelope):
+        return "pickle"
+    return "opaque" if envelope is None else "json"
+
+
+def _open(
+    rows: Rows, text: str, serializer: str, *, unpickle: bool
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the values in a session's text, bounded; or None, and why they are not shown."""
+    values: Mapping[str, Any] | None = None
+    if serializer == "json":
+        values, reason = JsonEnvelope(rows.options.max_value_size).open(text), _DAMAGED
+    elif serializer == "opaque":
+        reason = _OPAQUE
+    elif rows.options.envelope == "json":
+        reason = _FORBIDDEN
+    elif unpickle:
+        values, reason = PickleEnvelope().open(text), _GONE
+    else:
+        reason = _PICKLED
+    if values is None:
+        return None, reason
+    return cast("dict[str, Any]", copy_bounded(values)), ""  # the copy of a dict is a dict
+
+
+def _join(rows: Rows, manifest: Record, now: float) -> Record:
+    """Join a large value, which may have been replaced since its row was read."""
+    if not manifest.chunk_count:
+        return manifest
+    if not manifest.is_live(now):
+        raise CorruptItem("", "it has expired, and its chunks may be deleted")
+    return rows.get(manifest.key, consistent=True, now=now) or manifest

@@ -1,7 +1,7 @@
-"""Log sessions out for good: one by its id, or all of a user.
+"""Log sessions out: one by its id, or all of a user.
 
-Each delete is conditional on the row that was read, and repeated on the row that replaced it
-until there is none: a request that saves meanwhile is refused, and never brings a session back.
+Each delete is conditional on the row that was read, and is repeated on the row that replaced it
+until there is none. So a request that saves meanwhile is refused, and does not bring it back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, rev_of
+from beaker_dynamodb.item.record import Record, make_rev
 from beaker_dynamodb.ops import identity
 from beaker_dynamodb.ops.sessions import (
     Session,
@@ -27,30 +27,30 @@ from beaker_dynamodb.ops.sessions import (
 )
 
 #: How often a row that is written meanwhile is deleted again, and the longest pause in seconds.
-TRIES: Final = 50
+MAX_TRIES: Final = 50
 JITTER: Final = 0.1
-#: How often an index is queried at most, and the pause between two queries in seconds.
-PASSES: Final = 10
+#: How often an index is queried, and the pause between two queries in seconds.
+MAX_PASSES: Final = 10
 PAUSE: Final = 1.0
 
 
-def find_row(rows: Rows, word: str, secret: str | None = None) -> ScannedRow | None:
-    """Return the row that an operator names; None if none of those it may mean exists.
+def find_row(rows: Rows, query: str, secret: str | None = None) -> ScannedRow | None:
+    """Return the row that an operator names; None if there is no such row.
 
-    A row of another store is returned if there is no row of ours; see its `ours`.
+    A row of another store is returned if there is no row of ours; its `ours` is False.
 
     Args:
-        word: a cookie's value, signed or not, a session's id, or its row's hash key.
-        secret: the application's `session.secret`, if the signature is to be checked.
+        query: a cookie's value, signed or not, a session's id, or its row's hash key.
+        secret: the application's `session.secret`, by which a signature is checked.
 
     Raises: OptionError, as `identity.list_keys`; what the client raises.
     """
     other = None
-    for key in identity.list_keys(word, rows.layout, secret):
-        row = scan.sight(rows.table, key)
+    for key in identity.list_keys(query, rows.layout, secret):
+        row = scan.get_row(rows.table, key)
         if row is None or (row.record and row.record.is_tombstone):
             continue
-        if row.ours:
+        if row.is_own:
             return row
         other = other or row
     return other
@@ -59,72 +59,73 @@ def find_row(rows: Rows, word: str, secret: str | None = None) -> ScannedRow | N
 def delete(rows: Rows, row: ScannedRow, now: float) -> Session:
     """Delete a session and its chunks, whatever is saved to it meanwhile.
 
-    Returns the session as it was read. One that cannot be read is deleted all the same; a row of
-    another store never is.
+    Returns the session as it was read. An unreadable one is deleted too; a row of another store
+    is not.
 
     Raises: Unavailable, if it is written faster than it can be deleted; what the client raises.
     """
-    was = describe_row(rows, row, now)
-    if _remove(rows, row, lambda _: True) is None:
-        raise _written_on(rows)
-    return was
+    session = describe_row(rows, row, now)
+    if _delete_until_gone(rows, row, lambda _: True) is None:
+        raise _make_busy_error(rows)
+    return session
 
 
 def revoke(
-    rows: Rows, word: str, now: float, *, scan: bool = False, keep: Collection[Key] = ()
+    rows: Rows, query: str, now: float, *, scan: bool = False, keep: Collection[Key] = ()
 ) -> Iterator[Session]:
     """Delete all live sessions whose special key has a value, and yield each that was deleted.
 
-    An index shows a session up to about a second after it was written, so it is queried at least
-    twice, and until a query finds none. A login after that is not logged out.
+    An index may show a session only a second after it was written. So it is queried at least
+    twice, and until a query finds none. A login after that is not logged out. A session that is
+    written faster than it can be deleted delays no other; the next pass tries it again.
 
     Args:
-        word: `NAME=VALUE`; *scan* reads the whole table instead of an index.
+        query: `NAME=VALUE`; *scan* reads the whole table instead of an index.
         keep: rows that are not deleted, such as the operator's own session.
-
-    A session that is written faster than it can be deleted delays no other: each pass tries again.
 
     Raises: OptionError, as `find_sessions`; Unavailable, if every pass finds some.
     """
-    name, value = parse_special_key(rows.options, word)
+    name, value = parse_special_key(rows.options, query)
     busy = False
-    for turn in range(PASSES):
+    for turn in range(MAX_PASSES):
         clean, busy = True, False
         for row in find_rows(rows, name, value, now, scan=scan):
             if row.key in keep:
                 continue
             clean = False
-            was = describe_row(rows, row, now)
-            gone = _remove(rows, row, lambda record: has_value(record, name, value, now))
+            session = describe_row(rows, row, now)
+            gone = _delete_until_gone(rows, row, lambda record: has_value(record, name, value, now))
             if gone:
-                yield was
+                yield session
             busy = busy or gone is None
         if clean and (scan or turn):
             return
         rows.runtime.sleep(PAUSE)
     if busy:
-        raise _written_on(rows)
+        raise _make_busy_error(rows)
     facts = CallFacts("Query", rows.table.name, rows.table.client.region)
     raise Unavailable("new sessions of this value keep appearing; run revoke again", call=facts)
 
 
-def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> bool | None:
-    """Delete a row until it is gone; False if the row that replaced it is not to be deleted.
+def _delete_until_gone(
+    rows: Rows, row: ScannedRow, is_wanted: Callable[[Record], bool]
+) -> bool | None:
+    """Delete a row, and the rows that replace it meanwhile if they are wanted too.
 
-    Returns None if it is written faster than it can be deleted.
+    Returns whether it is gone; None if it is written faster than it can be deleted.
     """
     record, runtime = row.record, rows.runtime
-    if not row.ours:
+    if not row.is_own:
         return False
     moving = rows.options.migrate_from is not None
-    for _ in range(TRIES):
-        if record is None:  # it cannot be read, so there is nothing to be conditional on
+    for _ in range(MAX_TRIES):
+        if record is None:  # it cannot be read, so no condition can name its revision
             tombstone = _tombstone(rows, row) if moving else None
-            was = scan.remove_unreadable(rows.table, row.key, tombstone)
+            was = scan.delete_unreadable(rows.table, row.key, tombstone)
             if was is not None:
-                scan.remove_pieces(rows.table, was)
+                scan.delete_chunks(rows.table, was)
             return True
-        if not still(record):
+        if not is_wanted(record):
             return False
         try:
             at = At(record.rev)
@@ -137,15 +138,15 @@ def _remove(rows: Rows, row: ScannedRow, still: Callable[[Record], bool]) -> boo
             record = None
             continue
         if refusal is None or refusal.theirs is None:
-            scan.remove_pieces(rows.table, record)
+            scan.delete_chunks(rows.table, record)
             return True
         record = refusal.theirs
         runtime.sleep(runtime.random() * JITTER)
     return None
 
 
-def _written_on(rows: Rows) -> Unavailable:
-    """Return the error that says that a session still exists."""
+def _make_busy_error(rows: Rows) -> Unavailable:
+    """Return the error for a session that still exists."""
     facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
     return Unavailable("the session is written faster than it can be deleted", call=facts)
 
@@ -153,10 +154,10 @@ def _written_on(rows: Rows) -> Unavailable:
 def _tombstone(rows: Rows, row: ScannedRow) -> Record:
     """Return the tombstone that replaces a session while `migrate_from` is set.
 
-    Without it the old backend's copy would be moved in again. It lives as long as the row would
-    have, and at least as long as a session without a timeout.
+    Without it the copy in the old backend would be moved in again. It expires with the row, but
+    no earlier than a session without a time-out would.
     """
     runtime, expires = rows.runtime, None
     if row.expires is not None:
         expires = max(math.ceil(row.expires), math.ceil(runtime.clock() + rows.options.ttl))
-    return rows.tombstone(row.key, rev_of(runtime.token(), runtime.token()), expires)
+    return rows.make_tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)

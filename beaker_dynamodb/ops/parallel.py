@@ -1,7 +1,7 @@
-"""Run work in threads, one for each segment, as one generator.
+"""Run jobs in threads, one for each segment of a table, and yield their results.
 
-However the generator ends (to its end, by an error, an interruption or `close()`), every thread
-has finished its current call before the caller goes on: no write happens after that.
+However the generator ends (at its end, by an error, an interruption or `close()`), every thread
+has finished its current call before the caller continues: no write happens after that.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import Runtime
 
 T = TypeVar("T")
-#: A piece of work: it yields what it did, and ends soon after the event is set.
-Work = Callable[[threading.Event], Iterator[T]]
+#: A job yields its results, and ends soon after the event is set.
+Job = Callable[[threading.Event], Iterator[T]]
 
-#: How many results of each thread may wait for the caller: memory stays bounded if it is slow.
-_AHEAD: Final = 2
-#: Seconds between two looks at whether the caller has gone.
-_LOOK: Final = 0.1
+#: Results of each thread that may wait for a slow caller, so that memory stays bounded.
+_MAX_RESULTS: Final = 2
+#: Seconds after which a thread that waits looks whether the caller has stopped.
+_POLL: Final = 0.1
 
 
-def run_parallel(works: Sequence[Work[T]]) -> Iterator[T]:
-    """Yield the results of all works as they come; a single one runs in the caller's own thread.
+def run_parallel(jobs: Sequence[Job[T]]) -> Iterator[T]:
+    """Yield the results of all jobs as they come; a single job runs in the caller's own thread.
 
-    Raises: what the first of them to fail raises.
+    Raises: what the first job to fail raises.
     """
     stop = threading.Event()
-    if len(works) == 1:
-        yield from works[0](stop)
+    if len(jobs) == 1:
+        yield from jobs[0](stop)
         return
-    results: queue.Queue[T | _Ended] = queue.Queue(_AHEAD * len(works))
-    # Daemons, so that an exit in the middle of a closed pipe never waits for one that waits.
+    results: queue.Queue[T | _Ended] = queue.Queue(_MAX_RESULTS * len(jobs))
+    # Daemons, so that a process that exits because its pipe was closed never waits for them.
     threads = [
-        threading.Thread(target=_run, args=(work, stop, results), daemon=True) for work in works
+        threading.Thread(target=_run, args=(job, stop, results), daemon=True) for job in jobs
     ]
     for thread in threads:
         thread.start()
@@ -65,48 +65,48 @@ def scan_segments(table: Table, query: ScanQuery, segments: int = 1) -> Iterator
     Raises: TableMismatch, before the first page; what the client raises.
     """
 
-    def part(number: int) -> Work[Page]:
-        return lambda _: scan.scan(table, query, (number, segments))
+    def make_job(part: int) -> Job[Page]:
+        return lambda _: scan.scan(table, query, (part, segments))
 
-    # It also makes boto3's client: else each thread would make one, of 10 MB.
+    # This also makes boto3's client of 10 MB; else each thread would make one.
     measure(table)
-    return run_parallel([part(number) for number in range(segments)])
+    return run_parallel([make_job(part) for part in range(segments)])
 
 
 class _Ended:
-    """The last result of a thread: why it ended."""
+    """The last result of a thread, with the error that ended it."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def _run(work: Work[T], stop: threading.Event, results: queue.Queue[T | _Ended]) -> None:
+def _run(job: Job[T], stop: threading.Event, results: queue.Queue[T | _Ended]) -> None:
     error: BaseException | None = None
     try:
-        for result in work(stop):
+        for result in job(stop):
             _put(result, stop, results)
             if stop.is_set():
                 break
-    except BaseException as failure:  # noqa: BLE001  # raised by the caller's thread
+    except BaseException as failure:  # noqa: BLE001  # raised again in the caller's thread
         error = failure
     _put(_Ended(error), stop, results)
 
 
 def _put(result: T | _Ended, stop: threading.Event, results: queue.Queue[T | _Ended]) -> None:
-    """Hand a result over, unless the caller has gone."""
+    """Hand a result over, unless the caller has stopped."""
     while not stop.is_set():
         try:
-            results.put(result, timeout=_LOOK)
+            results.put(result, timeout=_POLL)
         except queue.Full:
             continue
         return
 
 
 class Bucket:
-    """A token bucket of capacity units, shared by threads: who has spent too much waits.
+    """A token bucket of capacity units, which threads share.
 
-    A call's units are known only after it, so they are spent first and waited for then. A page
-    of a scan is up to 128 units (eventually consistent) at once, however low the rate.
+    A call's units are known only after it, so they are spent first, and the wait follows. A page
+    of a scan consumes up to 128 units at once (eventually consistent), however low the rate.
     """
 
     def __init__(self, rate: float | None, runtime: Runtime) -> None:
@@ -117,12 +117,12 @@ class Bucket:
         self._at = runtime.monotonic()
 
     def spend(self, units: float) -> float:
-        """Take *units* out; return the seconds to wait before the next call."""
+        """Take *units* out, and return the seconds to wait before the next call."""
         if self._rate is None:
             return 0.0
         with self._lock:
             now = self._monotonic()
-            # At most a second's worth is saved up.
+            # No more than a second's worth is saved up.
             self._level = min(self._level + (now - self._at) * self._rate, self._rate)
             self._at = now
             self._level -= units

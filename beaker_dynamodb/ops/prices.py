@@ -1,7 +1,7 @@
 """Estimate what DynamoDB's units and storage cost. Pure.
 
 List prices of us-east-1, on-demand, table class Standard, without the free tier; other regions
-differ by up to a factor of two. They are for an estimate before a long command, not for a bill.
+differ by up to a factor of two. They are for an estimate before a long command.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-#: When these prices were looked at, and where (https://aws.amazon.com/dynamodb/pricing/).
+#: When the prices were looked up (https://aws.amazon.com/dynamodb/pricing/).
 AS_OF: Final = "2026-09"
 REGION: Final = "us-east-1"
-#: Dollars a million units, on-demand since November 2024; dollars a GB and month.
+#: Dollars for a million units, on-demand, since November 2024; dollars for a GB and month.
 READS: Final = 0.125
 WRITES: Final = 0.625
 STORAGE: Final = 0.25
@@ -21,7 +21,7 @@ STORAGE: Final = 0.25
 _READ_UNIT: Final = 4096
 _WRITE_UNIT: Final = 1024
 _GB: Final = 1024**3
-#: Storage is billed with this much more for each row (AWS: pricing, "per-item storage overhead").
+#: Bytes that are billed for each row besides its own (AWS: pricing, "per-item storage overhead").
 _OVERHEAD: Final = 100
 
 
@@ -34,24 +34,24 @@ class Cost:
 
     @property
     def dollars(self) -> float:
-        """Price the units."""
+        """The price of the units."""
         return (self.read_units * READS + self.write_units * WRITES) / 1e6
 
 
 def estimate_scan(size: int) -> float:
-    """Estimate the read units of an eventually consistent scan of *size* bytes."""
+    """Return the read units of an eventually consistent scan of *size* bytes."""
     return math.ceil(size / _READ_UNIT) / 2
 
 
 def count_delete_units(size: int, indexes: int = 0) -> float:
-    """Count the write units of deleting an item of *size* bytes that is in so many indexes.
+    """Return the write units of deleting an item of *size* bytes that is in so many indexes.
 
-    An item counts in full kilobytes (AWS: capacity unit consumption for writes); a row of a
-    KEYS_ONLY index is taken to be smaller than one.
+    An item counts in full kilobytes (AWS: capacity unit consumption for writes); its row in a
+    KEYS_ONLY index is assumed to be smaller than one.
     """
     return max(1, math.ceil(size / _WRITE_UNIT)) + indexes
 
 
 def estimate_storage(size: int, rows: int) -> float:
-    """Estimate the dollars a month of keeping so many bytes in so many rows."""
+    """Return the dollars a month for storing *size* bytes in so many rows."""
     return (size + rows * _OVERHEAD) / _GB * STORAGE

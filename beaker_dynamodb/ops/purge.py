@@ -1,8 +1,8 @@
-"""Delete expired rows sooner than DynamoDB's TTL does: rows of ours, and of no other store.
+"""Delete our expired rows sooner than DynamoDB's TTL does.
 
-TTL deletes the same rows within days and free of charge; a purge pays for the scan and for each
-delete. Each delete is conditional on the expiry that was read, so a session that is touched
-meanwhile stays. A purge can stop at any time: every row is either deleted or unchanged.
+TTL deletes the same rows within days, free of charge; a purge pays for the scan and each delete.
+Each delete is conditional on the expiry that was read, so a session that is touched meanwhile
+is kept. A purge can stop at any time: every row is then either deleted or unchanged.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from beaker_dynamodb.provisioning.provision import measure
 
 #: Seconds that a creation lock is kept after its expiry, for clocks that differ.
 LOCK_MARGIN: Final = 60
-#: After so many deletes of a page its progress is yielded.
-_STEP: Final = 100
-#: The longest wait in seconds before an interruption is noticed.
-_POLL: Final = 0.2
+#: Deletes after which the progress is yielded.
+_DELETES_PER_STEP: Final = 100
+#: Seconds after which a thread that waits looks whether it is to stop.
+_MAX_SLEEP: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a purge is.
+    """The progress of a purge.
 
     Args:
-        scanned_rows: rows read, of the whole table, of any prefix.
-        expired_rows: rows of ours that have expired; `size`: their bytes (in a dry run).
+        scanned_rows: rows read, whatever their prefix.
+        expired_rows: our rows that have expired; `size` is their bytes, in a dry run.
         deleted_rows: those of them that were deleted.
-        changed_rows: those that were written meanwhile, and so not deleted.
-        other_rows: expired rows of another store under the same prefix; they are not deleted.
-        estimated_write_units: what deleting all `expired_rows` will consume (in a dry run).
+        changed_rows: those that were written meanwhile, and so were kept.
+        other_rows: expired rows of another store under the same prefix; they are kept.
+        estimated_write_units: units that deleting all `expired_rows` consumes, in a dry run.
     """
 
     scanned_rows: int = 0
@@ -55,12 +55,12 @@ class Progress:
 
     @property
     def cost(self) -> prices.Cost:
-        """Price what was consumed, and what deleting would."""
+        """The units that were consumed, and those that deleting would consume."""
         return prices.Cost(self.read_units, self.write_units + self.estimated_write_units)
 
 
 class Tally:
-    """What all threads have done so far. It is correct also after an interruption."""
+    """The progress of all threads together. It is correct after an interruption, too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,20 +68,20 @@ class Tally:
 
     @property
     def progress(self) -> Progress:
-        """Return how far it is."""
+        """The progress so far."""
         return self._progress
 
-    def add(self, **more: float) -> Progress:
-        """Add to the figures; return how far it is now."""
+    def add(self, **increments: float) -> Progress:
+        """Add to the figures, and return the progress so far."""
         with self._lock:
-            was = self._progress
-            now = {name: getattr(was, name) + value for name, value in more.items()}
-            self._progress = dataclasses.replace(was, **now)
+            before = self._progress
+            sums = {name: getattr(before, name) + more for name, more in increments.items()}
+            self._progress = dataclasses.replace(before, **sums)
             return self._progress
 
 
-def scan_cost(rows: Rows) -> tuple[Description, prices.Cost]:
-    """Estimate the reads of a purge before it starts, by the size that DynamoDB counts."""
+def estimate_scan(rows: Rows) -> tuple[Description, prices.Cost]:
+    """Return the table, and what it costs to read all of it by the size that DynamoDB reports."""
     description = measure(rows.table)
     return description, prices.Cost(read_units=prices.estimate_scan(description.size))
 
@@ -95,45 +95,46 @@ def purge(  # noqa: PLR0913  # named, each of them
     dry_run: bool = False,
     tally: Tally | None = None,
 ) -> Generator[Progress, None, None]:
-    """Delete expired rows, and yield how far it is.
+    """Delete expired rows, and yield the progress.
 
     Args:
-        now: epoch seconds; rows that expire later stay.
-        segments: threads, each with its part of the table.
+        now: epoch seconds; rows that expire later are kept.
+        segments: the number of threads, each of which reads one part of the table.
         rate: capacity units a second, read and write together; None: no limit.
         dry_run: delete nothing; count, and estimate what deleting would cost.
         tally: holds the progress after an interruption.
 
     Raises: what the client raises.
     """
-    measure(rows.table)  # its keys are ours, or this raises
+    measure(rows.table)  # raises for a table of other keys
     query = ScanQuery("rows", "expired", now, whole=dry_run)
-    this = _Purge(rows, query, tally or Tally(), Bucket(rate, rows.runtime))
-    yield from run_parallel([partial(this.part, (number, segments)) for number in range(segments)])
+    purger = _Purger(rows, query, tally or Tally(), Bucket(rate, rows.runtime))
+    yield from run_parallel([partial(purger.run, (part, segments)) for part in range(segments)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Purge:
-    """What the threads of one purge share."""
+class _Purger:
+    """The state that the threads of one purge share."""
 
     rows: Rows
     query: ScanQuery
     tally: Tally
     bucket: Bucket
 
-    def part(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
-        """Purge one segment."""
+    def run(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
+        """Purge one segment (its number, of how many)."""
         for page in scan.scan(self.rows.table, self.query, segment):
-            expired = [row for row in page.rows if _ours(row, self.query.now)]
+            expired = [row for row in page.rows if _may_delete(row, self.query.now)]
             yield self.tally.add(
-                scanned_rows=page.looked_at,
+                scanned_rows=page.scanned,
                 expired_rows=len(expired),
                 read_units=page.units,
-                other_rows=sum(not row.ours for row in page.rows),
+                other_rows=sum(not row.is_own for row in page.rows),
             )
-            self._pay(page.units, stop)
+            self._wait(page.units, stop)
             if self.query.whole:
-                size, units = sum(row.size for row in expired), sum(map(self._price, expired))
+                size = sum(row.size for row in expired)
+                units = sum(map(self._count_delete_units, expired))
                 yield self.tally.add(size=size, estimated_write_units=units)
             else:
                 yield from self._delete(expired, stop)
@@ -144,33 +145,33 @@ class _Purge:
         for number, row in enumerate(expired, 1):
             if stop.is_set():
                 return
-            if row.expires is None:  # the scan asked for none of these
+            if row.expires is None:  # the scan returns no such rows
                 continue
-            removal = scan.remove_expired(self.rows.table, row.key, row.expires)
-            done = {"deleted_rows" if removal.done else "changed_rows": 1}
-            progress = self.tally.add(write_units=removal.units, **done)
-            self._pay(removal.units, stop)
-            if number % _STEP == 0:
+            is_deleted, units = scan.delete_expired(self.rows.table, row.key, row.expires)
+            result = {"deleted_rows" if is_deleted else "changed_rows": 1}
+            progress = self.tally.add(write_units=units, **result)
+            self._wait(units, stop)
+            if number % _DELETES_PER_STEP == 0:
                 yield progress
         yield self.tally.progress
 
-    def _price(self, row: ScannedRow) -> float:
+    def _count_delete_units(self, row: ScannedRow) -> float:
         options = self.rows.options
         indexed = options.special_keys if options.index_special_keys else ()
-        having = row.record.promoted if row.record else {}
-        return prices.count_delete_units(row.size, sum(name in having for name, _ in indexed))
+        attributes = row.record.promoted if row.record else {}
+        return prices.count_delete_units(row.size, sum(name in attributes for name, _ in indexed))
 
-    def _pay(self, units: float, stop: threading.Event) -> None:
-        """Wait as the rate requires, in short steps, so that an interruption is noticed."""
+    def _wait(self, units: float, stop: threading.Event) -> None:
+        """Wait as the rate requires, in short steps, so that a stop is noticed."""
         seconds = self.bucket.spend(units)
         while seconds > 0 and not stop.is_set():
-            self.rows.runtime.sleep(min(seconds, _POLL))
-            seconds -= _POLL
+            self.rows.runtime.sleep(min(seconds, _MAX_SLEEP))
+            seconds -= _MAX_SLEEP
 
 
-def _ours(row: ScannedRow, now: float) -> bool:
-    """Tell whether an expired row is to be deleted; a row of an unknown form is not."""
-    if not row.ours:
+def _may_delete(row: ScannedRow, now: float) -> bool:
+    """Return whether to delete an expired row. A row of an unknown kind is kept."""
+    if not row.is_own:
         return False
     if row.sort == "lock":
         return row.expires is not None and row.expires <= now - LOCK_MARGIN

@@ -1,7 +1,6 @@
-"""List, count and find sessions; `logout.py` deletes them, `purge.py` those that have expired.
+"""List, count and find sessions. `logout.py` deletes them, `purge.py` deletes expired rows.
 
-Generators over pages, so that a table of any size needs the memory of one page. Nothing here
-prints; the commands print the frozen values of this file.
+All are generators over pages, so a table of any size needs the memory of one page.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import Final, Literal
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
-from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.rows import rows as build_rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -29,7 +27,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import MOST_INDEXED, Attribute, Record, Schema, promote
+from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Record, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops import identity, parallel
 from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
@@ -43,19 +41,19 @@ READ_TIMEOUT: Final = 30.0
 State = Literal["live", "expired", "all"]
 #: What an index can hold, by its type.
 _EXPECTED: Final = {
-    "S": f"a text of at most {MOST_INDEXED:,} bytes",
+    "S": f"a text of at most {MAX_INDEX_KEY:,} bytes",
     "N": "a number of at most 38 digits, as DynamoDB holds them",
-    "B": f"bytes in base64, at most {MOST_INDEXED:,}",
+    "B": f"bytes in base64, at most {MAX_INDEX_KEY:,}",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as its row has it.
+    """A session as it is stored.
 
-    `id` is as the row has it: under `hash_ids` its hash. `expires` (None: never) and `created`
-    (None: unknown) are epoch seconds up to the year 9999. `size` is the row's in bytes; a large
-    session has so many `chunks`, a row each, beside it. `error`: why it cannot be read, or "".
+    `id` is the stored one: with `hash_ids` a hash. `expires` (None: never) and `created` (None:
+    unknown) are in epoch seconds, up to the year 9999. `size` is that of its row in bytes; a large
+    session also has `chunks`, each a row. `error` says why it cannot be read, "" if it can.
     """
 
     id: str = field(repr=False)
@@ -70,9 +68,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many sessions were counted so far, and the read units that this consumed.
+    """The number of sessions so far, and the read units consumed.
 
-    `other_rows`: rows of another store under the same prefix. No other figure includes them.
+    `other_rows` belong to another store under the same prefix, and are in no other figure.
     """
 
     live: int = 0
@@ -83,7 +81,7 @@ class Count:
 
 
 def open_rows(options: Options, runtime: Runtime = REAL, *, connections: int = 1) -> Rows:
-    """Return access to the sessions for an operator: patient, and no table is created."""
+    """Return access to the sessions, with long time-outs. No missing table is created."""
     return build_rows(
         dataclasses.replace(
             options,
@@ -104,70 +102,68 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
     state: State = "live",
     limit: int | None = None,
     segments: int = 1,
-    others: Callable[[int], object] = int,
+    on_other_rows: Callable[[int], object] = int,
 ) -> Iterator[Session]:
-    """Yield the sessions, at most *limit*, and read no more of the table than that takes.
+    """Yield sessions, at most *limit*, and read no more of the table than is needed for that.
 
     Args:
         now: epoch seconds.
-        segments: so many parts of the table are read at once, if there is no limit.
-        others: called with how many rows of a page belong to another store; none is yielded.
+        segments: the number of parts of the table that are read at once, if there is no limit.
+        on_other_rows: called with the number of a page's rows that belong to another store.
     """
     query, left = ScanQuery("sessions", state, now, whole=True), limit
     if limit is None:
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
-        measure(rows.table)  # its keys are ours, or this raises
-        pages = table_scan.scan(rows.table, query, most=limit)
+        measure(rows.table)  # raises for a table of other keys
+        pages = table_scan.scan(rows.table, query, max_rows=limit)
     for page in pages:
-        others(sum(not row.ours for row in page.rows))
+        on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
             if left == 0:
                 return
-            if row.ours and row.sort == "session":
+            if row.is_own and row.sort == "session":
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 
 
 def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
-    """Count live and expired sessions, and yield how far it is after each page.
+    """Count live and expired sessions, and yield the count after each page.
 
-    Args: *segments*: so many parts of the table are read at once.
+    Args: *segments* is the number of parts of the table that are read at once.
     """
     total = Count()
     for page in parallel.scan_segments(rows.table, ScanQuery("sessions"), segments):
-        ours = [row for row in page.rows if row.ours]
-        found = [row.live(now) for row in ours if row.sort == "session"]
+        ours = [row for row in page.rows if row.is_own]
+        found = [row.is_live(now) for row in ours if row.sort == "session"]
         total = Count(
             total.live + sum(found),
             total.expired + len(found) - sum(found),
-            total.scanned_rows + page.looked_at,
+            total.scanned_rows + page.scanned,
             total.read_units + page.units,
             total.other_rows + len(page.rows) - len(ours),
         )
         yield total
 
 
-def find_sessions(rows: Rows, word: str, now: float, *, scan: bool = False) -> Iterator[Session]:
-    """Yield the live sessions whose special key has a value; *word* is `NAME=VALUE`.
+def find_sessions(rows: Rows, query: str, now: float, *, scan: bool = False) -> Iterator[Session]:
+    """Yield the live sessions whose special key has a value; *query* is `NAME=VALUE`.
 
-    The index names candidates, and each is read consistently; *scan* reads the whole table
-    instead, if there is no index.
+    Candidates come from the index, and each is read consistently. *scan* reads the whole table
+    instead.
 
     Raises: OptionError, if it is not a special key, has no index, or the value is not of its type.
     """
-    for row in find_rows(rows, *parse_special_key(rows.options, word), now, scan=scan):
+    for row in find_rows(rows, *parse_special_key(rows.options, query), now, scan=scan):
         yield describe_row(rows, row, now)
 
 
-def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
-    """Parse `NAME=VALUE` by the type that option special_keys gives the name.
+def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
+    """Parse `NAME=VALUE`, its value by its type in option special_keys; binary is base64.
 
-    A binary value is given in base64.
-
-    Raises: OptionError, saying what to do.
+    Raises: OptionError, with what to do.
     """
-    name, equals, text = word.partition("=")
+    name, equals, text = query.partition("=")
     kinds = dict(options.special_keys)
     if not equals or not name or not text:
         raise OptionError("expected NAME=VALUE, such as userId=42")
@@ -185,7 +181,7 @@ def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
         elif kinds[name] == "B":
             value = base64.b64decode(text, validate=True)
     except (InvalidOperation, ValueError):
-        value = None  # raised below, without a context
+        value = None  # which no index can hold
     # As a save would write it: a value that no index can hold finds no session.
     kept, _ = promote({name: value}, Schema(special=((name, kinds[name]),)))
     if name in kept:
@@ -198,79 +194,84 @@ def parse_special_key(options: Options, word: str) -> tuple[str, Attribute]:
 def find_rows(
     rows: Rows, name: str, value: Attribute, now: float, *, scan: bool
 ) -> Iterator[ScannedRow]:
-    """Yield the live rows that have the value now, as a consistent read sees them.
+    """Yield the live rows that have the value now, each read consistently.
 
-    Rows that are otherwise unreadable are among them; rows of another store are not.
+    Rows that are otherwise unreadable are included, those of another store are not.
     """
     found: Iterator[tuple[Key, ...]]
-    measure(rows.table)  # its keys are ours, or this raises: finding none would mislead
+    measure(rows.table)  # raises for a table of other keys, where nothing would be found
     if scan:
         query = ScanQuery("sessions", "live", now, equal=(name, value))
         found = (tuple(s.key for s in page.rows) for page in table_scan.scan(rows.table, query))
     else:
-        found = table_scan.by_index(rows.table, _index(rows, name), name, value)
+        found = table_scan.query_index(rows.table, _find_index(rows, name), name, value)
     for keys in found:
-        for row in table_scan.look(rows.table, keys, rows.runtime):
+        for row in table_scan.get_rows(rows.table, keys, rows.runtime):
             if row.sort == "session" and has_value(row, name, value, now):
                 yield row
 
 
 def has_value(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
-    """Tell whether a row is live at *now*, with this value of a special key."""
-    return row.live(now) and row.promoted.get(name) == value
+    """Return whether a row is live at *now*, and has this value of a special key."""
+    return row.is_live(now) and row.promoted.get(name) == value
 
 
-def _index(rows: Rows, name: str) -> str:
-    """Find an index of the attribute; one of another name serves as well."""
-    is_ = provision.describe(rows.table.client, rows.table.name)
-    if is_ is None:
+def _find_index(rows: Rows, attribute: str) -> str:
+    """Return the name of an index on an attribute, whatever that name is."""
+    table = provision.describe(rows.table.client, rows.table.name)
+    if table is None:
         facts = CallFacts("DescribeTable", rows.table.name, rows.table.client.region)
         raise TableMissing(say_table_missing(), call=facts)
-    named = [index.name for index in is_.indexes if index.attribute == name]
-    if not named:
-        raise OptionError(
-            f"table {rows.table.name!r} has no index on {name!r}; --scan reads the whole table"
-            " instead, and consumes the read units of all of it"
-        )
-    return named[0]
+    for index in table.indexes:
+        if index.attribute == attribute:
+            return index.name
+    raise OptionError(
+        f"table {rows.table.name!r} has no index on {attribute!r}; --scan reads the whole table"
+        " instead, and consumes the read units of all of it"
+    )
 
 
 def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
-    """Describe a row; why it cannot be read is in the result, and not raised."""
-    record, created, error = row.record, None, row.wrong
-    if record is not None and not record.pieces:
+    """Describe a row as a session. If it cannot be read, the result says why."""
+    record, created, error = row.record, None, row.error
+    if record is not None and not record.chunk_count:
         try:
             text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"
             created = read_creation_time(text, rows.options.max_value_size, pickles=pickles)
         except DynamoDBBackendError as failure:
-            error = failure.wrong if isinstance(failure, CorruptItem) else str(failure)
+            error = explain(failure)
     return Session(
         identity.format_id(row.key, rows.layout),
-        row.live(now),
+        row.is_live(now),
         limit_expiry(row.expires),
         created,
         row.size,
-        record.pieces if record else 0,
+        record.chunk_count if record else 0,
         row.promoted,
         error,
     )
 
 
-def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
-    """Return when Beaker created a session, in epoch seconds; None if its text holds no valid time.
+def explain(error: DynamoDBBackendError) -> str:
+    """Return why a row cannot be read; the row itself is not named."""
+    return error.wrong if isinstance(error, CorruptItem) else str(error)
 
-    Neither `rev` nor `expires` tells it: tokens are random, and the expiry moves with every touch.
+
+def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
+    """Return when Beaker created a session, in epoch seconds; None if its text has no valid time.
+
+    The row does not show it: its tokens are random, and its expiry moves with every touch.
 
     Args:
         max_size: the limit of a value in bytes, uncompressed.
-        pickles: whether pickles are read, without unpickling them.
+        pickles: whether pickles are read too. They are not unpickled.
     """
     values = load_session(text, "auto" if pickles else "json", max_size)
     return limit_time(read_time(values or {}, CREATED))
 
 
 def open_text(rows: Rows, record: Record) -> str | None:
-    """Open a session's record, and return Beaker's text; None if it is not a session's.
+    """Return Beaker's text out of a session's record; None for the record of a cache.
 
     Raises: CorruptItem, UnknownFormat, ItemTooLarge.
     """

@@ -1,7 +1,7 @@
-"""Count what is in the table, with histograms of ages, sizes and expiries.
+"""Count the rows of the table, with histograms of ages, sizes and expiries.
 
-It reads every row of the table once, or a random sample of segments; memory does not grow with
-the table. No session is unpickled for it: see `item/safe_load.py`.
+Every row of the table is read once, or those of a random sample of segments; memory does not grow
+with the table. No session is unpickled: see `item/safe_load.py`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _SIZE_LABELS: Final = (
 _SPAN_LABELS: Final = (
     "to 1 hour,to 6 hours,to 1 day,to 3 days,to 7 days,to 30 days,to 90 days,more".split(",")
 )
-#: A sample is made of segments of about so many rows; AWS allows a million segments.
+#: A sample consists of segments of about this size; AWS allows a million segments.
 _ROWS_OF_A_SEGMENT: Final = 100
-_MOST_SEGMENTS: Final = 1_000_000
+_MAX_SEGMENTS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures of what was read so far; `share` says which fraction of the table that is.
+    """The figures of what was read so far; `share` is the fraction of the table that this is.
 
     Args:
-        rows: rows of ours; `size`: their bytes.
-        other_rows: rows of another store under the same prefix; no other figure includes them.
-        live, expired: sessions; unreadable: those among them that cannot be opened.
-        chunks, cache_values, locks: our other rows, a cache's under the same prefix included.
-        markers: of sessions that `import` has moved.
-        sizes: of live sessions' rows; expiries: time left; ages: time since creation.
-        dollars_per_month: cost of the storage, scaled up from the share.
+        rows: our rows; `size` is their bytes.
+        other_rows: rows of another store under the same prefix, which are in no other figure.
+        live, expired: sessions; unreadable: those of them that cannot be opened.
+        chunks, cache_values, locks: our other rows, also those of a cache with the same prefix.
+        markers: rows for sessions that `import` has moved.
+        sizes: of the rows of live sessions; expiries: time left; ages: time since creation.
+        dollars_per_month: cost of the storage of the whole table.
     """
 
     scanned_rows: int
@@ -86,12 +86,12 @@ def stats(
 ) -> Iterator[Stats]:
     """Read the table, or about *sample* rows of it, and yield the figures after each page.
 
-    A sample consists of random whole segments; how many rows one has is estimated from the
-    row count that DynamoDB keeps, which is up to six hours old.
+    A sample consists of random whole segments. Their number of rows is estimated from DynamoDB's
+    own row count, which is up to six hours old.
 
     Args:
         now: epoch seconds.
-        segments: without a sample, so many parts of the table are read at once.
+        segments: the number of parts of the table that are read at once, without a sample.
         generator: draws the segments of a sample.
 
     Raises: what the client raises.
@@ -102,11 +102,10 @@ def stats(
             totals.add(page)
             yield totals.stats(1)
         return
-    total = min(_MOST_SEGMENTS, max(1, measure(rows.table).rows // _ROWS_OF_A_SEGMENT))
-    most = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
-    for number, segment in enumerate(
-        (generator or random.SystemRandom()).sample(range(total), most), 1
-    ):
+    total = min(_MAX_SEGMENTS, max(1, measure(rows.table).rows // _ROWS_OF_A_SEGMENT))
+    drawn = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
+    chosen = (generator or random.SystemRandom()).sample(range(total), drawn)
+    for number, segment in enumerate(chosen, 1):
         if totals.count["scanned_rows"] >= sample:
             return
         for page in scan.scan(rows.table, query, (segment, total)):
@@ -115,7 +114,7 @@ def stats(
 
 
 class _Totals:
-    """The counters."""
+    """The counters of one reading."""
 
     def __init__(self, rows: Rows, now: float) -> None:
         self._rows, self._now = rows, now
@@ -127,20 +126,20 @@ class _Totals:
 
     def add(self, page: scan.Page) -> None:
         """Count the rows of one page."""
-        self.count["scanned_rows"] += page.looked_at
+        self.count["scanned_rows"] += page.scanned
         self._units += page.units
         for row in page.rows:
-            if not row.ours:
+            if not row.is_own:
                 self.count["other_rows"] += 1
                 continue
             self.count["rows"] += 1
             self.count["size"] += row.size
             if row.sort == "session":
-                self._session(row)
+                self._add_session(row)
             else:
                 self.count[row.sort] += 1
 
-    def _session(self, row: ScannedRow) -> None:
+    def _add_session(self, row: ScannedRow) -> None:
         session = describe_row(self._rows, row, self._now)
         if session.error:
             self.count["unreadable"] += 1
@@ -151,11 +150,11 @@ class _Totals:
         bar = len(SIZES) if session.chunks else bisect.bisect_left(SIZES, row.size)
         self._sizes[bar] += 1
         left = None if session.expires is None else session.expires - self._now
-        self._expiries[_span(left)] += 1
-        self._ages[_span(None if session.created is None else self._now - session.created)] += 1
+        self._expiries[_find_bar(left)] += 1
+        self._ages[_find_bar(None if session.created is None else self._now - session.created)] += 1
 
     def stats(self, share: float) -> Stats:
-        """Return the figures."""
+        """Return the figures of what was counted, which is a share of the table."""
         count = self.count
         return Stats(
             scanned_rows=count["scanned_rows"],
@@ -171,17 +170,17 @@ class _Totals:
             locks=count["lock"],
             markers=count["moved"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
-            expiries=_spans(self._expiries, "never"),
-            ages=_spans(self._ages, "unknown"),
+            expiries=_make_bars(self._expiries, "never"),
+            ages=_make_bars(self._ages, "unknown"),
             dollars_per_month=prices.estimate_storage(count["size"], count["rows"]) / share,
             other_rows=count["other_rows"],
         )
 
 
-def _span(seconds: float | None) -> int | None:
+def _find_bar(seconds: float | None) -> int | None:
     return None if seconds is None else bisect.bisect_left(SPANS, seconds)
 
 
-def _spans(counted: Counter[int | None], none: str) -> tuple[Bar, ...]:
-    bars = tuple(Bar(label, counted[n]) for n, label in enumerate(_SPAN_LABELS))
-    return (*bars, Bar(none, counted[None]))
+def _make_bars(counts: Counter[int | None], none: str) -> tuple[Bar, ...]:
+    bars = tuple(Bar(label, counts[n]) for n, label in enumerate(_SPAN_LABELS))
+    return (*bars, Bar(none, counts[None]))

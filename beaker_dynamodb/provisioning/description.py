@@ -1,58 +1,70 @@
-"""The table that is, read from AWS's words.
+"""The actual table, as AWS describes it, and how it differs from the expected one.
 
-Pure: replies in, frozen values out. `diff.py` compares them with the table that ought
-to be.
+Pure: responses in, values out. What a difference means for an operator is decided here only;
+callers decide what to do about it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from beaker_dynamodb.provisioning.spec import ON_DEMAND, Attribute, Index, schema_in_words
+from beaker_dynamodb.provisioning.spec import (
+    ON_DEMAND,
+    Attribute,
+    Features,
+    Index,
+    TableSpec,
+    format_schema,
+)
 
 #: A table in one of these states serves requests (AWS: API_TableDescription, "TableStatus").
 SERVING: Final = frozenset({"active", "updating"})
-#: An emulator does not say how far it is.
+#: Emulators do not report an index's status.
 _BUILT: Final = frozenset({"ACTIVE", None})
+
+#: error: loads or saves fail. warning: they work, but expiry or searches do not.
+#: note: everything works, perhaps at another price.
+Severity = Literal["error", "warning", "note"]
+_WORST_FIRST: Final = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What DynamoDB expires rows by: an attribute, and how far it is with that.
+    """The attribute by which DynamoDB's TTL expires rows, and the state of TTL.
 
-    `status` is enabled, enabling, disabled, disabling, or unknown where it cannot be asked.
+    `status` is enabled, enabling, disabled or disabling; unknown if the server cannot tell.
     """
 
     attribute: str | None
     status: str
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Expiry:
-        """Read what DescribeTimeToLive says under `TimeToLiveDescription`."""
-        return cls(told.get("AttributeName"), told.get("TimeToLiveStatus", "unknown").lower())
+    def from_response(cls, ttl: Mapping[str, Any]) -> Expiry:
+        """Read the `TimeToLiveDescription` of DescribeTimeToLive's response."""
+        return cls(ttl.get("AttributeName"), ttl.get("TimeToLiveStatus", "unknown").lower())
 
     @property
-    def works(self) -> bool:
-        """Tell whether rows expire, or will within the hour that AWS takes to begin."""
+    def is_enabled(self) -> bool:
+        """True also while TTL is being enabled, which takes AWS up to an hour."""
         return self.status in {"enabled", "enabling"}
 
     def __str__(self) -> str:
-        """Write it as a sentence needs it: on 'expires' (enabled)."""
+        """Format it for a sentence: on 'expires' (enabled)."""
         return f"on {self.attribute!r} ({self.status})" if self.attribute else self.status
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The table that is.
+    """The actual table.
 
-    `status` is active, creating, updating, deleting...; `capacity` is read and write units a
-    second, None for on-demand; `created`: this process has just made it; `building`: indexes
-    that do not answer yet; `key`: the ARN of a key of KMS, None for AWS's own. `rows` and `size`
-    (bytes) are up to six hours old. What only further calls tell (`recovery`, `tags`) is None
-    where it was not asked, or could not be.
+    `status` is active, creating, updating, deleting, ...; `capacity` is the provisioned read and
+    write units a second, None for on-demand; `created` is true if this process has just created
+    the table; `building` names the indexes that cannot be queried yet; `kms_key` is an ARN, None
+    for AWS's own key. `rows` and `size` (bytes) are up to six hours old. `recovery` and `tags`
+    take calls of their own, and are None if these were not made or failed.
     """
 
     table: str
@@ -67,8 +79,8 @@ class Description:
     created: bool = False
     building: tuple[str, ...] = ()
     protection: bool = False
-    key: str | None = None
-    ceilings: tuple[int | None, int | None] | None = None
+    kms_key: str | None = None
+    limits: tuple[int | None, int | None] | None = None
     rows: int = 0
     size: int = 0
     recovery: bool | None = None
@@ -76,101 +88,186 @@ class Description:
     arn: str = ""
 
     @classmethod
-    def of(
+    def from_response(
         cls,
-        told: Mapping[str, Any],
+        table: Mapping[str, Any],
         expiry: Expiry,
         *,
         created: bool = False,
         region: str | None = None,
     ) -> Description:
-        """Read what DescribeTable says under `Table`.
+        """Read the `Table` of DescribeTable's response.
 
-        Args: the *region* of the client, where it is known: an emulator's ARNs name none.
+        Args: *region* is the client's, if known: the ARNs of emulators do not contain it.
         """
-        kinds = {a["AttributeName"]: a["AttributeType"] for a in told["AttributeDefinitions"]}
+        types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
         keys = {
-            part["KeyType"]: Attribute(part["AttributeName"], kinds[part["AttributeName"]])
-            for part in told["KeySchema"]
+            key["KeyType"]: Attribute(key["AttributeName"], types[key["AttributeName"]])
+            for key in table["KeySchema"]
         }
-        indexes = told.get("GlobalSecondaryIndexes") or ()
+        indexes = table.get("GlobalSecondaryIndexes") or ()
         # arn:aws:dynamodb:REGION:ACCOUNT:table/NAME
-        place = re.match(r"arn:[^:]*:dynamodb:([^:]*):([^:]*):", told.get("TableArn", ""))
+        arn = re.match(r"arn:[^:]*:dynamodb:([^:]*):([^:]*):", table.get("TableArn", ""))
+        at_rest = table.get("SSEDescription") or {}
         return cls(
-            told["TableName"],
-            region or (place[1] if place else ""),
-            place[2] if place else "",
-            told["TableStatus"].lower(),
+            table["TableName"],
+            region or (arn[1] if arn else ""),
+            arn[2] if arn else "",
+            table["TableStatus"].lower(),
             keys["HASH"],
             keys.get("RANGE"),
             expiry,
-            tuple(_index(index, kinds) for index in indexes),
-            _capacity(told),
+            tuple(_read_index(index, types) for index in indexes),
+            _read_capacity(table),
             created,
             tuple(one["IndexName"] for one in indexes if one.get("IndexStatus") not in _BUILT),
-            bool(told.get("DeletionProtectionEnabled")),
-            _key(told),
-            _ceilings(told),
-            told.get("ItemCount", 0),
-            told.get("TableSizeBytes", 0),
-            arn=told.get("TableArn", ""),
+            bool(table.get("DeletionProtectionEnabled")),
+            at_rest.get("KMSMasterKeyArn") if at_rest.get("Status") != "DISABLED" else None,
+            _read_limits(table),
+            table.get("ItemCount", 0),
+            table.get("TableSizeBytes", 0),
+            arn=table.get("TableArn", ""),
         )
 
-    def kinds(self) -> dict[str, str]:
-        """Name every attribute that is a key, of the table or of an index, with its type."""
+    def key_types(self) -> dict[str, str]:
+        """Return the type of each attribute that is a key of the table or of an index."""
         keys = (self.hash_key, *((self.range_key,) if self.range_key else ()))
         return {key.name: key.kind for key in keys} | {i.attribute: i.kind for i in self.indexes}
 
     def schema(self) -> str:
-        """Say the key schema in words, as `TableSpec.ought` does."""
-        return schema_in_words(self.hash_key, self.range_key)
+        """Return the key schema in words, as `TableSpec.schema` does."""
+        return format_schema(self.hash_key, self.range_key)
 
 
-def paid_for(capacity: tuple[int, int] | None) -> str:
-    """Say how a table is paid for."""
+def _read_index(index: Mapping[str, Any], types: Mapping[str, str]) -> Index:
+    key = next(part["AttributeName"] for part in index["KeySchema"] if part["KeyType"] == "HASH")
+    return Index(index["IndexName"], key, types[key], index["Projection"]["ProjectionType"])
+
+
+def _read_capacity(table: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the units; a table that was never on-demand has no summary of its billing."""
+    if (table.get("BillingModeSummary") or {}).get("BillingMode") == ON_DEMAND:
+        return None
+    units = table["ProvisionedThroughput"]
+    return units["ReadCapacityUnits"], units["WriteCapacityUnits"]
+
+
+def _read_limits(table: Mapping[str, Any]) -> tuple[int | None, int | None] | None:
+    units = table.get("OnDemandThroughput") or {}
+    limits = (units.get("MaxReadRequestUnits"), units.get("MaxWriteRequestUnits"))
+    read, write = (None if number == -1 else number for number in limits)  # -1: no limit (AWS)
+    return None if read is write is None else (read, write)
+
+
+def format_capacity(capacity: tuple[int, int] | None) -> str:
+    """Format the billing mode, and the units of a provisioned table."""
     if capacity is None:
         return "on-demand"
     read, write = capacity
     return f"{read:,} read and {write:,} write units a second"
 
 
-def in_a_word(switch: bool | None) -> str:  # noqa: FBT001  # the switch is the whole matter
-    """Say on, off or unknown."""
+def format_switch(switch: bool | None) -> str:  # noqa: FBT001  # the only thing to format
+    """Return on, off or unknown."""
     return "unknown" if switch is None else "on" if switch else "off"
 
 
-def encrypted_by(key: str | None) -> str:
-    """Say what a table is encrypted by at rest."""
-    return f"by {key}" if key else "by a key of AWS's own"
+def format_encryption(kms_key: str | None) -> str:
+    """Format the key that encrypts a table at rest."""
+    return f"by {kms_key}" if kms_key else "by a key of AWS's own"
 
 
-def limited_to(ceilings: tuple[int | None, int | None] | None) -> str:
-    """Say the ceiling of an on-demand table."""
-    told = zip(("read", "write"), ceilings or (None, None), strict=True)
-    named = [f"{units:,} {name} units a second" for name, units in told if units is not None]
-    return " and ".join(named) or "none"
+def format_limits(limits: tuple[int | None, int | None] | None) -> str:
+    """Format the limits of an on-demand table."""
+    named = zip(("read", "write"), limits or (None, None), strict=True)
+    parts = [f"{units:,} {name} units a second" for name, units in named if units is not None]
+    return " and ".join(parts) or "none"
 
 
-def _key(told: Mapping[str, Any]) -> str | None:
-    at_rest = told.get("SSEDescription") or {}
-    return at_rest.get("KMSMasterKeyArn") if at_rest.get("Status") != "DISABLED" else None
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting whose actual value is not the expected one, and how bad that is."""
+
+    setting: str
+    actual: str
+    expected: str
+    severity: Severity
+
+    def __str__(self) -> str:
+        """Format it as one line."""
+        return f"{self.severity}: {self.setting} is {self.actual}, expected {self.expected}"
 
 
-def _ceilings(told: Mapping[str, Any]) -> tuple[int | None, int | None] | None:
-    units = told.get("OnDemandThroughput") or {}
-    both = (units.get("MaxReadRequestUnits"), units.get("MaxWriteRequestUnits"))
-    found = tuple(None if number in {None, -1} else number for number in both)  # -1: none (AWS)
-    return None if found == (None, None) else (found[0], found[1])
+def compare(actual: Description, expected: TableSpec) -> tuple[Difference, ...]:
+    """Return the differences between the actual and the expected table, the worst first."""
+    found = [
+        *_compare_table(actual, expected),
+        *_compare_indexes(actual, expected),
+        *_compare_features(actual, expected.features),
+    ]
+    return tuple(sorted(found, key=lambda one: _WORST_FIRST.index(one.severity)))
 
 
-def _index(told: Mapping[str, Any], kinds: Mapping[str, str]) -> Index:
-    hashed = next(part["AttributeName"] for part in told["KeySchema"] if part["KeyType"] == "HASH")
-    return Index(told["IndexName"], hashed, kinds[hashed], told["Projection"]["ProjectionType"])
+def is_match(differences: tuple[Difference, ...]) -> bool:
+    """Return whether all differences are only notes."""
+    return all(one.severity == "note" for one in differences)
 
 
-def _capacity(told: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Read the units; a table that was never on-demand has no summary of its billing."""
-    if (told.get("BillingModeSummary") or {}).get("BillingMode") == ON_DEMAND:
-        return None
-    units = told["ProvisionedThroughput"]
-    return units["ReadCapacityUnits"], units["WriteCapacityUnits"]
+def _compare_table(actual: Description, expected: TableSpec) -> Iterator[Difference]:
+    if actual.status not in SERVING:
+        yield Difference("status", actual.status, "active", "error")
+    if actual.schema() != expected.schema():
+        yield Difference("key schema", actual.schema(), expected.schema(), "error")
+    expiry = actual.expiry
+    if not (expiry.is_enabled and expiry.attribute == expected.ttl_attribute):
+        severity: Severity = "note" if expiry.status == "unknown" else "warning"
+        wanted = Expiry(expected.ttl_attribute, "enabled")
+        yield Difference("TTL", str(expiry), str(wanted), severity)
+    if actual.capacity != expected.capacity:
+        units, wanted_units = map(format_capacity, (actual.capacity, expected.capacity))
+        yield Difference("capacity", units, wanted_units, "note")
+
+
+def _compare_indexes(actual: Description, expected: TableSpec) -> Iterator[Difference]:
+    """Compare by attribute: an index of another name serves as well."""
+    for index in expected.indexes:
+        setting, key = f"index of {index.attribute!r}", Attribute(index.attribute, index.kind)
+        found = [one for one in actual.indexes if one.attribute == index.attribute]
+        of_other_type = [one for one in found if one.kind != index.kind]
+        if not found:
+            yield Difference(setting, "missing", f"{index.name!r} on {key}", "warning")
+        elif of_other_type:
+            # DynamoDB refuses a whole row if an attribute is not of the type of its index.
+            yield Difference(setting, Attribute("", of_other_type[0].kind).type, key.type, "error")
+        elif all(one.projection != index.projection for one in found):
+            yield Difference(setting, found[0].projection, index.projection, "note")
+
+
+def _compare_features(actual: Description, expected: Features) -> Iterator[Difference]:
+    """Compare what is asked for. If a server ignored it on creation, it does not support it."""
+    for setting, found, wanted in (
+        ("deletion protection", actual.protection, expected.protection),
+        ("point-in-time recovery", actual.recovery, expected.recovery),
+    ):
+        if wanted is not None and found is not wanted:
+            severity: Severity = "note" if found is None else "warning"
+            yield Difference(setting, format_switch(found), format_switch(wanted), severity)
+    severity = "note" if actual.created else "warning"
+    if expected.kms_key and not _is_same_key(actual.kms_key, expected.kms_key):
+        encryption, wanted_key = map(format_encryption, (actual.kms_key, expected.kms_key))
+        yield Difference("encryption", encryption, wanted_key, severity)
+    if expected.limits and actual.limits != expected.limits:
+        limits, wanted_limits = map(format_limits, (actual.limits, expected.limits))
+        yield Difference("limit of units", limits, wanted_limits, severity)
+    missing = [f"{n}={v}" for n, v in expected.tags if (n, v) not in (actual.tags or ())]
+    if missing and actual.tags is None:
+        yield Difference("tags", "unknown", ", ".join(missing), "note")
+    elif missing:
+        yield Difference("tags", "missing", ", ".join(missing), "warning")
+
+
+def _is_same_key(arn: str | None, expected: str) -> bool:
+    """Compare a KMS key's ARN with the id, ARN or alias asked for; an alias matches any key."""
+    return arn is not None and (
+        expected.startswith("alias/") or expected in arn or ":alias/" in expected
+    )

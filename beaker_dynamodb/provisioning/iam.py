@@ -1,77 +1,47 @@
-"""What AWS is told about us, as data: IAM policies, each the least that a role needs.
+"""IAM policies: the actions that each role needs, and no more.
 
-Pure functions of the options. One table, GRANTS, holds the truth: which role needs which action,
-on what, and when. A test compares it with the operations that are really called.
+Pure functions of the options. The table GRANTS says which role needs which action, on what and
+when; a test compares it with the operations that are really called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.provisioning.features import NONE, Features
+from beaker_dynamodb.provisioning.spec import NONE, Features
 
 Role = Literal["app", "deploy", "operator"]
-#: rows: the table, and only keys of our prefix. table: all of it. indexes: its indexes.
+#: rows: rows of the table whose keys have our prefix. table: the table. indexes: its indexes.
 Scope = Literal["rows", "table", "indexes"]
 
 
-def _always(_: Options) -> bool:
-    return True
-
-
-def _whatever(_: Features) -> bool:
-    return True
-
-
-def _ranged(options: Options) -> bool:
-    return options.range_key is not None
-
-
-def _creating(options: Options) -> bool:
-    return options.create_table
-
-
-def _indexed(options: Options) -> bool:
-    return bool(options.special_keys)
-
-
-def _moving(options: Options) -> bool:
-    return options.migrate_from is not None
-
-
-def _indexing(options: Options) -> bool:
-    return bool(options.special_keys) and options.index_special_keys
-
-
-def _switching(features: Features) -> bool:
-    return features.protection is not None or features.ceilings is not None
-
-
-def _recovering(features: Features) -> bool:
-    return features.recovery is not None
-
-
-def _tagging(features: Features) -> bool:
-    return bool(features.tags)
+def _evaluate_conditions(options: Options, features: Features) -> dict[str, bool]:
+    """Return the conditions of grants, by the names that GRANTS uses, and whether they hold."""
+    return {
+        "always": True,
+        "range key": options.range_key is not None,
+        "create_table": options.create_table,
+        "special keys": bool(options.special_keys),
+        "indexes": bool(options.special_keys) and options.index_special_keys,
+        "migrate_from": options.migrate_from is not None,
+        "protection or limits": features.protection is not None or features.limits is not None,
+        "recovery": features.recovery is not None,
+        "tags": bool(features.tags),
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One action of DynamoDB's that a role needs: on what, what for, and with which options.
-
-    `asked`: with which features of the table.
-    """
+    """An action of DynamoDB that a role needs: on what, what for, and under which condition."""
 
     role: Role
     scope: Scope
     action: str
     purpose: str
-    when: Callable[[Options], bool] = _always
-    asked: Callable[[Features], bool] = _whatever
+    condition: str = "always"
 
 
 GRANTS: Final = (
@@ -80,31 +50,31 @@ GRANTS: Final = (
     Grant("app", "rows", "DeleteItem", "log out, remove, release a lock"),
     Grant("app", "rows", "BatchGetItem", "read a value over 400 KB, which is in chunks"),
     Grant("app", "rows", "BatchWriteItem", "delete the chunks of an old value; clear a cache"),
-    Grant("app", "rows", "Query", "find every row of a namespace", _ranged),
-    Grant("app", "table", "CreateTable", "option create_table", _creating),
-    Grant("app", "table", "DescribeTable", "wait for the table just created", _creating),
-    Grant("app", "table", "DescribeTimeToLive", "see whether its TTL is on", _creating),
-    Grant("app", "table", "UpdateTimeToLive", "switch its TTL on", _creating),
+    Grant("app", "rows", "Query", "find every row of a namespace", "range key"),
+    Grant("app", "table", "CreateTable", "option create_table", "create_table"),
+    Grant("app", "table", "DescribeTable", "wait for the table just created", "create_table"),
+    Grant("app", "table", "DescribeTimeToLive", "check whether its TTL is on", "create_table"),
+    Grant("app", "table", "UpdateTimeToLive", "enable its TTL", "create_table"),
     Grant("deploy", "table", "CreateTable", "`table create`"),
-    Grant("deploy", "table", "DescribeTable", "see whether it exists; wait until it serves"),
-    Grant("deploy", "table", "DescribeTimeToLive", "see whether TTL is on"),
-    Grant("deploy", "table", "UpdateTimeToLive", "switch it on"),
-    Grant("deploy", "table", "UpdateTable", "add an index to it", _indexing),
-    Grant("deploy", "table", "UpdateTable", "protect it, or limit it", asked=_switching),
-    Grant("deploy", "table", "DescribeContinuousBackups", "see its backups", asked=_recovering),
-    Grant("deploy", "table", "UpdateContinuousBackups", "switch them", asked=_recovering),
-    Grant("deploy", "table", "ListTagsOfResource", "see its tags", asked=_tagging),
-    Grant("deploy", "table", "TagResource", "tag it", asked=_tagging),
+    Grant("deploy", "table", "DescribeTable", "find it, and wait until it is active"),
+    Grant("deploy", "table", "DescribeTimeToLive", "check whether TTL is on"),
+    Grant("deploy", "table", "UpdateTimeToLive", "enable TTL"),
+    Grant("deploy", "table", "UpdateTable", "add an index", "indexes"),
+    Grant("deploy", "table", "UpdateTable", "change protection or limits", "protection or limits"),
+    Grant("deploy", "table", "DescribeContinuousBackups", "show its backups", "recovery"),
+    Grant("deploy", "table", "UpdateContinuousBackups", "change its backups", "recovery"),
+    Grant("deploy", "table", "ListTagsOfResource", "show its tags", "tags"),
+    Grant("deploy", "table", "TagResource", "tag it", "tags"),
     Grant("operator", "rows", "GetItem", "show a session; read it before a delete"),
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
-    Grant("operator", "rows", "PutItem", "put a tombstone while sessions are moved", _moving),
+    Grant("operator", "rows", "PutItem", "write tombstones while sessions move", "migrate_from"),
     Grant("operator", "rows", "BatchGetItem", "read what was found; show what is in chunks"),
     Grant("operator", "table", "Scan", "list, count, purge, stats"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),
     Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
     Grant("operator", "table", "DescribeContinuousBackups", "show its backups"),
     Grant("operator", "table", "ListTagsOfResource", "show its tags"),
-    Grant("operator", "indexes", "Query", "find the sessions of a user", _indexed),
+    Grant("operator", "indexes", "Query", "find the sessions of a user", "special keys"),
 )
 
 _SIDS: Final[dict[Scope, str]] = {
@@ -112,13 +82,13 @@ _SIDS: Final[dict[Scope, str]] = {
     "table": "BeakerTable",
     "indexes": "BeakerIndexes",
 }
-#: AWS: Amazon Resource Names, "aws partition": by what a region's name begins with.
+#: The partition by the beginning of the region's name (AWS: Amazon Resource Names).
 _PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 def actions(role: Role, options: Options, features: Features = NONE) -> frozenset[str]:
-    """Name the operations that *role* may call with *options*, as AWS does: GetItem..."""
-    return frozenset(grant.action for grant in _granted(role, options, features))
+    """Return the operations that *role* may call, by AWS's names: GetItem..."""
+    return frozenset(grant.action for grant in _list_grants(role, options, features))
 
 
 def policy(
@@ -129,57 +99,53 @@ def policy(
     account: str = "*",
     features: Features = NONE,
 ) -> dict[str, Any]:
-    """Write the IAM policy of a role: the least that it needs with *options* and *features*.
+    """Return the IAM policy of a role: what it needs with *options* and *features*, and no more.
 
     Args:
-        role: app (serves requests), deploy (creates the table) or operator (manages it).
-        region: the option's, if not given; `*` (every one) where there is none either.
-        account: 12 digits, or `*` for the one that the policy is attached in.
+        role: app (serves requests), deploy (creates the table) or operator (manages sessions).
+        region: by default the option's; `*`, all regions, if there is none.
+        account: 12 digits, or `*` for the account that the policy is attached in.
 
-    Raises: OptionError, if the account is not one.
+    Raises: OptionError, if the account is neither.
     """
     if account != "*" and not (account.isascii() and account.isdigit() and len(account) == 12):  # noqa: PLR2004  # AWS: Account identifiers
         raise OptionError(f"account {account!r} is not an AWS account; expected 12 digits, or *")
-    table = _arn(options, region or options.region or "*", account)
-    granted = tuple(_granted(role, options, features))
+    table = _format_arn(options, region or options.region or "*", account)
+    actions_of: dict[Scope, list[str]] = {}
+    for grant in _list_grants(role, options, features):
+        actions_of.setdefault(grant.scope, []).append(grant.action)
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement(
-                scope,
-                list(dict.fromkeys(one.action for one in granted if one.scope == scope)),
-                table,
-                options,
-            )
+            _statement(scope, list(dict.fromkeys(actions_of[scope])), table, options)
             for scope in _SIDS
-            if any(one.scope == scope for one in granted)
+            if scope in actions_of
         ],
     }
 
 
-def _granted(role: Role, options: Options, features: Features) -> Iterator[Grant]:
-    for grant in GRANTS:
-        if grant.role == role and grant.when(options) and grant.asked(features):
-            yield grant
+def _list_grants(role: Role, options: Options, features: Features) -> list[Grant]:
+    holds = _evaluate_conditions(options, features)
+    return [grant for grant in GRANTS if grant.role == role and holds[grant.condition]]
 
 
-def _arn(options: Options, region: str, account: str) -> str:
+def _format_arn(options: Options, region: str, account: str) -> str:
     if options.table.startswith("arn:"):
         return options.table
-    found = (name for start, name in _PARTITIONS.items() if region.startswith(start))
-    return f"arn:{next(found, 'aws')}:dynamodb:{region}:{account}:table/{options.table}"
+    partitions = (name for start, name in _PARTITIONS.items() if region.startswith(start))
+    return f"arn:{next(partitions, 'aws')}:dynamodb:{region}:{account}:table/{options.table}"
 
 
-def _statement(scope: Scope, named: list[str], table: str, options: Options) -> dict[str, Any]:
+def _statement(scope: Scope, names: list[str], table: str, options: Options) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": _SIDS[scope],
         "Effect": "Allow",
-        "Action": [f"dynamodb:{action}" for action in named],
+        "Action": [f"dynamodb:{action}" for action in names],
         "Resource": f"{table}/index/*" if scope == "indexes" else table,
     }
     if scope == "rows":
-        # ForAllValues holds where a request has no leading keys at all, hence the second one
-        # (IAM: Multivalued context keys). Operations on a table or an index have none of ours.
+        # ForAllValues alone would also hold for a request without any leading key (IAM:
+        # Multivalued context keys). Operations on a table or an index have no key of ours.
         statement["Condition"] = {
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{options.prefix}*"]},
             "Null": {"dynamodb:LeadingKeys": "false"},

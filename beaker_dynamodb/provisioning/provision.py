@@ -1,13 +1,14 @@
-"""Make the table so, and describe it: the control plane of DynamoDB.
+"""Describe the table, and create it with its TTL: the control plane of DynamoDB.
 
-For operators, and for a request only where a data call has just found no table. Several workers
-may do this at once, and each succeeds. What is there already is left as it is.
+For operators, and for a request whose call has just found no table. Several workers may do this
+at once, and each succeeds. An existing table's settings are never changed here, except that TTL
+is enabled.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -27,59 +28,73 @@ from beaker_dynamodb.errors import (
     say_table_missing,
 )
 from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
-from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, schema_in_words, table_spec
+from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, format_schema, table_spec
+from beaker_dynamodb.runtime import REAL, Runtime
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 2.0
-#: An emulator's word for an operation that it lacks.
-LACKING: Final = "UnknownOperationException"
+#: Seconds between the first attempts; then the last of them, again and again.
+_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
+_LAST_PAUSE: Final = 2.0
+#: What an emulator answers to an operation that it does not support.
+UNSUPPORTED: Final = "UnknownOperationException"
 IN_USE: Final = "ResourceInUseException"
-#: UpdateTimeToLive: on already, on for another attribute, changed within the hour, or the table
-#: is being changed (AWS: API_UpdateTimeToLive). The text that tells them apart stays at the client.
-_LATER: Final = frozenset({"ValidationException", IN_USE, "LimitExceededException"})
-
-
-def _sleep(seconds: float) -> None:
-    time.sleep(seconds)  # looked up at the call: gevent may have replaced it since our import
+#: Codes of UpdateTimeToLive if TTL is enabled already, or for another attribute, or was changed
+#: within the hour, or the table is being changed (AWS: API_UpdateTimeToLive). The text that tells
+#: them apart stays in the client.
+_TTL_UNCHANGED: Final = frozenset({"ValidationException", IN_USE, "LimitExceededException"})
+_UNKNOWN: Final = Expiry(None, "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for a table, in seconds, and by which clock."""
+class Waiter:
+    """How long to wait for a change of a table: *timeout* is in seconds of *runtime*'s clock."""
 
-    ceiling: float
-    sleep: Callable[[float], object] = _sleep
-    monotonic: Callable[[], float] = time.monotonic
+    timeout: float
+    runtime: Runtime = REAL
+
+    def start(self) -> Callable[[], bool]:
+        """Start to wait: return a function that sleeps, or returns False if the time is over."""
+        until = self.runtime.monotonic() + self.timeout
+        pauses = itertools.chain(_PAUSES, itertools.repeat(_LAST_PAUSE))
+
+        def pause() -> bool:
+            seconds = next(pauses)
+            if self.runtime.monotonic() + seconds > until:
+                return False
+            self.runtime.sleep(seconds)
+            return True
+
+        return pause
 
 
-#: An operator can wait; a request must answer before gunicorn's 30 seconds.
-OPERATOR: Final = Patience(300.0)
-REQUEST: Final = Patience(20.0)
+#: An operator can wait; a request must answer before gunicorn's 30 seconds are over.
+OPERATOR: Final = Waiter(300.0)
+REQUEST: Final = Waiter(20.0)
 
 
 def describe(client: Client, table: str) -> Description | None:
-    """Describe a table and its TTL; None if it does not exist."""
-    told = told_of(client, table)
-    return (
-        None if told is None else Description.of(told, _expiry(client, table), region=client.region)
-    )
+    """Describe a table and its TTL; return None if it does not exist."""
+    response = fetch_table(client, table)
+    if response is None:
+        return None
+    return Description.from_response(response, _fetch_expiry(client, table), region=client.region)
 
 
 def measure(table: Table) -> Description:
-    """Describe the table of a scan, before the scan: its `rows` and `size`, and its keys.
+    """Describe the table before a scan: its keys, `rows` and `size`.
 
-    Of a table of other keys a scan would find nothing, or take any row for a session, where every
-    other call is refused. DynamoDB counts rows and bytes every six hours, other prefixes' too.
+    With keys other than the options', a scan would find nothing or take any row for a session,
+    while every other call is refused. DynamoDB counts rows and bytes every six hours, those of
+    other prefixes too.
 
     Raises: TableMismatch, if its keys are not those of the options; what the client raises.
     """
-    body = table.call("DescribeTable", {}).body
-    description = Description.of(body["Table"], Expiry(None, "unknown"), region=table.client.region)
+    response = table.call("DescribeTable", {}).body["Table"]
+    description = Description.from_response(response, _UNKNOWN, region=table.client.region)
     layout = table.layout
     range_key = Attribute(layout.range_key) if layout.range_key else None
-    expected = schema_in_words(Attribute(layout.hash_key), range_key)
+    expected = format_schema(Attribute(layout.hash_key), range_key)
     if description.schema() != expected:
         raise TableMismatch(
             "the table's key schema is not that of the options: it has"
@@ -89,147 +104,146 @@ def measure(table: Table) -> Description:
     return description
 
 
-def ensure(client: Client, table_spec: TableSpec, patience: Patience = OPERATOR) -> Description:
-    """Create the table if there is none, wait until it serves, and make sure of its TTL.
+def ensure(client: Client, expected: TableSpec, waiter: Waiter = OPERATOR) -> Description:
+    """Create the table if there is none, wait until it serves requests, and enable its TTL.
 
-    What else differs is left alone: `differences` tells it. A table of another key schema may
-    be another application's, so its TTL is not touched.
+    Other differences are left to `compare`. The TTL of a table with another key schema is not
+    touched: it may belong to another application.
 
-    Raises: TableMissing, where there is none and AWS refuses to create it; Unavailable, if it
-    does not serve within the patience.
+    Raises: TableMissing, if there is none and AWS refuses to create it; Unavailable, if it does
+    not serve requests in time.
     """
-    told = told_of(client, table_spec.table)
-    created = told is None and _create(client, table_spec)
-    told = serving(client, table_spec, patience, told)
-    expiry = _expiry(client, table_spec.table)
-    is_ = Description.of(told, expiry, created=created, region=client.region)
-    if is_.schema() != table_spec.ought() or is_.expiry.status != "disabled":
-        return is_
-    return replace(is_, expiry=_switched_on(client, table_spec))
+    response = fetch_table(client, expected.table)
+    created = response is None and _create(client, expected)
+    response = _wait_until_serving(client, expected, waiter, response)
+    expiry = _fetch_expiry(client, expected.table)
+    actual = Description.from_response(response, expiry, created=created, region=client.region)
+    if actual.schema() != expected.schema() or expiry.status != "disabled":
+        return actual
+    return replace(actual, expiry=_enable_ttl(client, expected))
 
 
-def create_on_demand(
-    client: Client, table_spec: TableSpec, patience: Patience = REQUEST
-) -> Description:
-    """Create the table for a request that found none, and say so in the log.
+def create_on_demand(client: Client, expected: TableSpec, waiter: Waiter = REQUEST) -> Description:
+    """Create the table for a request that found none, and log that.
 
-    A refused TTL does not fail the request: rows that have expired are absent to us anyway.
+    A refusal to enable TTL does not fail the request: it reads expired rows as absent anyway.
 
     Raises: as `ensure`.
     """
-    created = _create(client, table_spec)
-    told = serving(client, table_spec, patience, None)
-    expiry, refusal = Expiry(None, "unknown"), ""
+    created = _create(client, expected)
+    response = _wait_until_serving(client, expected, waiter)
+    expiry, refusal = _UNKNOWN, ""
     try:
-        expiry = _expiry(client, table_spec.table)
+        expiry = _fetch_expiry(client, expected.table)
         if expiry.status == "disabled":
-            expiry = _switched_on(client, table_spec)
+            expiry = _enable_ttl(client, expected)
     except DynamoDBBackendError as error:
         refusal = str(error)
-    is_ = Description.of(told, expiry, created=created, region=client.region)
+    actual = Description.from_response(response, expiry, created=created, region=client.region)
     if created:
         log.warning(
             "table %r did not exist in region %s, account %s: it was created, TTL %s",
-            *(is_.table, is_.region, is_.account, is_.expiry),
+            *(actual.table, actual.region, actual.account, expiry),
         )
     if refusal:
-        command = mask(table_spec.command(client.region))
-        log.warning("TTL of table %r may be off: %s; `%s`", is_.table, refusal, command)
-    return is_
+        command = mask(expected.command(client.region))
+        log.warning("TTL of table %r may be off: %s; `%s`", actual.table, refusal, command)
+    return actual
 
 
 def create_missing_table(client: Client, options: Options) -> None:
-    """Create the table of these options for a request that found none; as `create_on_demand`."""
+    """Create the table of *options* for a request that found none, as `create_on_demand`."""
     create_on_demand(client, table_spec(options))
 
 
-def told_of(client: Client, table: str) -> Mapping[str, Any] | None:
-    """Return what DescribeTable says of a table, None if it does not exist."""
+def fetch_table(client: Client, table: str) -> Mapping[str, Any] | None:
+    """Return the `Table` of DescribeTable's response; None if the table does not exist."""
     try:
-        return asked(client, "DescribeTable", table, "Table")
+        return _fetch(client, "DescribeTable", table, "Table")
     except TableMissing:
         return None
 
 
-def asked(client: Client, operation: str, table: str, member: str) -> Mapping[str, Any]:
-    """Ask about a table. A reply without its member is a broken one: botocore reads it as {}."""
-    told = client.call(operation, {"TableName": table}).body.get(member)
-    if not isinstance(told, Mapping):
+def _fetch(client: Client, operation: str, table: str, member: str) -> Mapping[str, Any]:
+    """Return a member of the response. botocore reads a truncated response as {}."""
+    value = client.call(operation, {"TableName": table}).body.get(member)
+    if not isinstance(value, Mapping):
         facts = CallFacts(operation, table, client.region)
         raise Unavailable("DynamoDB's response is invalid: it is empty", call=facts)
-    return told
+    return value
 
 
-def _create(client: Client, table_spec: TableSpec) -> bool:
-    """Ask for the table; False if another worker was faster."""
+def _create(client: Client, expected: TableSpec) -> bool:
+    """Create the table; return False if another worker was faster."""
     try:
-        client.call("CreateTable", table_spec.to_create_request())
+        client.call("CreateTable", expected.to_create_request())
     except Refused as error:
-        if code_of(error) != IN_USE:
+        if get_code(error) != IN_USE:
             raise
         return False
     except AccessRefused as error:
         raise TableMissing(
-            f"{say_table_missing(table_spec.table)}, and AWS does not let this role create it; run"
-            f" `{table_spec.command(client.region)}` with a role that may",
+            f"{say_table_missing(expected.table)}, and AWS does not let this role create it; run"
+            f" `{expected.command(client.region)}` with a role that may",
             call=error.call,
         ) from error
     return True
 
 
-def serving(
-    client: Client, table_spec: TableSpec, patience: Patience, told: Mapping[str, Any] | None
+def _wait_until_serving(
+    client: Client,
+    expected: TableSpec,
+    waiter: Waiter,
+    response: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """Wait until the table serves requests, and return what DescribeTable says of it then.
+    """Wait until the table serves requests; return the `Table` that says so.
 
-    Args: what it has said already, if it was asked.
+    Args: *response* is a `Table` that was fetched just before, if any.
     """
-    table, until = table_spec.table, patience.monotonic() + patience.ceiling
-    pause = _FIRST_PAUSE
+    table, pause = expected.table, waiter.start()
     while True:
-        # Right after CreateTable it may be missing still: AWS, API_DescribeTable, "Note".
-        told = told or told_of(client, table)
-        status = told["TableStatus"].lower() if told else "missing"
-        if told and status in SERVING:
-            return told
+        # Right after CreateTable it may still be missing (AWS: API_DescribeTable, "Note").
+        response = response or fetch_table(client, table)
+        status = response["TableStatus"].lower() if response else "missing"
+        if response and status in SERVING:
+            return response
         facts = CallFacts("DescribeTable", table, client.region)
         if status == "deleting":
             raise TableMissing("the table is being deleted; try again when it is gone", call=facts)
-        if patience.monotonic() + pause > until:
+        if not pause():
             raise Unavailable(
-                f"the table is still {status} after {patience.ceiling:g} s; when it is active,"
-                f" `{table_spec.command(client.region)}` turns its TTL on",
+                f"the table is still {status} after {waiter.timeout:g} s; when it is active,"
+                f" `{expected.command(client.region)}` turns its TTL on",
                 call=facts,
             )
-        patience.sleep(pause)
-        told, pause = None, min(pause * 2, _LONGEST_PAUSE)
+        response = None
 
 
-def _expiry(client: Client, table: str) -> Expiry:
+def _fetch_expiry(client: Client, table: str) -> Expiry:
     try:
-        told = asked(client, "DescribeTimeToLive", table, "TimeToLiveDescription")
+        ttl = _fetch(client, "DescribeTimeToLive", table, "TimeToLiveDescription")
     except Refused as error:
-        if code_of(error) != LACKING:
+        if get_code(error) != UNSUPPORTED:
             raise
-        return Expiry(None, "unknown")
-    return Expiry.of(told)
+        return _UNKNOWN
+    return Expiry.from_response(ttl)
 
 
-def _switched_on(client: Client, table_spec: TableSpec) -> Expiry:
-    """Switch TTL on, or find what stands in the way: another worker may have been faster."""
-    wanted = {"Enabled": True, "AttributeName": table_spec.ttl_attribute}
-    request = {"TableName": table_spec.table, "TimeToLiveSpecification": wanted}
+def _enable_ttl(client: Client, expected: TableSpec) -> Expiry:
+    """Enable TTL; if AWS refuses, return its state: another worker may have been faster."""
+    ttl = {"Enabled": True, "AttributeName": expected.ttl_attribute}
+    request = {"TableName": expected.table, "TimeToLiveSpecification": ttl}
     try:
         client.call("UpdateTimeToLive", request)
     except (Refused, Unavailable) as error:
-        if code_of(error) == LACKING:
-            return Expiry(None, "unknown")
-        if code_of(error) not in _LATER:
+        if get_code(error) == UNSUPPORTED:
+            return _UNKNOWN
+        if get_code(error) not in _TTL_UNCHANGED:
             raise
-        return _expiry(client, table_spec.table)
-    return Expiry(table_spec.ttl_attribute, "enabling")
+        return _fetch_expiry(client, expected.table)
+    return Expiry(expected.ttl_attribute, "enabling")
 
 
-def code_of(error: DynamoDBBackendError) -> str | None:
-    """Read AWS's code out of one of our errors."""
+def get_code(error: DynamoDBBackendError) -> str | None:
+    """Return AWS's code of the failed call."""
     return error.call.code if error.call else None

@@ -1,116 +1,281 @@
-"""The table itself, for operators: made and kept, shown, compared, deleted. One function each.
+"""Create, update, show, check and delete the table: what `beaker-dynamodb table` does.
 
-What `beaker-dynamodb table ...` does, Python does here. AWS's words stay in `store/`.
+For operators only. AWS accepts one change of a table at a time, so each is waited for. If a server
+does not support a feature, as emulators do not, that is a step that says so, and the next follows.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.provisioning import provision, update
-from beaker_dynamodb.provisioning.description import Description
-from beaker_dynamodb.provisioning.diff import Difference, differences
-from beaker_dynamodb.provisioning.features import NONE, Features
-from beaker_dynamodb.provisioning.spec import table_spec
+from beaker_dynamodb.dynamodb.client import Client, get_client
+from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, TableMissing, Unavailable
+from beaker_dynamodb.provisioning import provision
+from beaker_dynamodb.provisioning.description import Description, Difference, compare
+from beaker_dynamodb.provisioning.provision import Waiter
+from beaker_dynamodb.provisioning.spec import (
+    NONE,
+    Features,
+    TableSpec,
+    table_spec,
+    to_index_request,
+)
 
-#: What takes the protection off a table.
-UNLOCKED: Final = Features(protection=False)
+#: Turns a table's deletion protection off.
+UNPROTECTED: Final = Features(protection=False)
+#: An index over many rows takes hours to build; other changes take less than a minute.
+_UPDATE: Final = Waiter(6 * 3600.0)
+_ACTIVE: Final = "ACTIVE"
+#: Operations that may be refused for now, and the codes that say so. The last is the answer right
+#: after CreateTable (AWS: API_UpdateContinuousBackups, "Errors").
+_RETRY_CODES: Final = {
+    "UpdateTable": (provision.IN_USE, "LimitExceededException"),
+    "UpdateContinuousBackups": ("ContinuousBackupsUnavailableException",),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What `create` did: the table that is, the steps, and what still differs, the worst first."""
+class Step:
+    """A change that was made to a table, or that this server does not support."""
+
+    setting: str
+    supported: bool = True
+
+    def __str__(self) -> str:
+        """Format it as one line."""
+        done = "done" if self.supported else "not supported by this server; skipped"
+        return f"{self.setting}: {done}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResult:
+    """The actual table, the changes that were made to it, and the differences that remain."""
 
     table: Description
-    steps: tuple[update.Step, ...]
+    steps: tuple[Step, ...]
     differences: tuple[Difference, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether nothing differs that matters."""
-        return all(one.severity == "note" for one in self.differences)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """Whether the table was deleted, and a message that says so or why not."""
+class DeleteResult:
+    """Whether the table was deleted, and a message that says so, or why not."""
 
     done: bool
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The table that is, None if there is none, and what differs, the worst first."""
-
-    table: Description | None
-    differences: tuple[Difference, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether nothing differs that matters."""
-        return all(one.severity == "note" for one in self.differences)
-
-
 def create(
     options: Options, features: Features = NONE, tell: Callable[[str], object] = str
-) -> Made:
-    """Create the table or find it; make sure of its TTL, its indexes and *features*.
+) -> CreateResult:
+    """Create the table if there is none, and add the TTL, indexes and *features* that it misses.
 
-    It may be run at every deploy, and by several at once. Waits until all is in place.
+    It can be run at every deploy, and by several processes at once.
 
-    Args: *tell* is called with a sentence while something is waited for.
+    Args: *tell* is called with a sentence again and again while a change is waited for.
     Raises: as `provision.ensure`.
     """
-    ought = table_spec(options, features)
-    way = get_client(Connection.of(options))
-    is_ = provision.ensure(way, ought)
-    steps = tuple(update.equip(way, ought, is_, tell))
-    asked = (features.recovery is not None, bool(features.tags))
-    if steps or any(asked):
-        found = update.details(way, ought.table, recovery=asked[0], tags=asked[1]) or is_
-        is_ = dataclasses.replace(found, created=is_.created, expiry=is_.expiry)
-    return Made(is_, steps, differences(is_, ought))
+    expected, client = table_spec(options, features), get_client(options)
+    actual = provision.ensure(client, expected)
+    steps = tuple(update_table(client, expected, actual, tell))
+    recovery, tags = features.recovery is not None, bool(features.tags)
+    if steps or recovery or tags:
+        found = _describe(client, expected.table, recovery=recovery, tags=tags) or actual
+        actual = replace(found, created=actual.created, expiry=actual.expiry)
+    return CreateResult(actual, steps, compare(actual, expected))
 
 
 def show(options: Options) -> Description | None:
-    """Tell all that is known of the table; None if it does not exist."""
-    return update.details(get_client(Connection.of(options)), options.table)
+    """Describe the table with all its settings; return None if it does not exist."""
+    return _describe(get_client(options), options.table)
 
 
-def check(options: Options, features: Features = NONE, *, creates: str = "") -> Compared:
-    """Compare the table with the options and *features*; a missing one is a difference.
+def check(
+    options: Options, features: Features = NONE, *, create_command: str = ""
+) -> tuple[Difference, ...]:
+    """Compare the table with the options and *features*; that it is missing is a difference.
 
-    Args: *creates* is the command that makes it, for the text; written from the options if "".
+    Args: *create_command* creates the table, for the text; by default it is made of the options.
     """
-    ought = table_spec(options, features)
-    is_ = update.details(get_client(Connection.of(options)), options.table)
-    if is_ is None:
-        wanted = f"a table: `{creates or ought.command(options.region)}`"
-        return Compared(None, (Difference("table", "missing", wanted, "error"),))
-    return Compared(is_, differences(is_, ought))
+    expected, actual = table_spec(options, features), show(options)
+    if actual is None:
+        command = create_command or expected.command(options.region)
+        return (Difference("table", "missing", f"a table: `{command}`", "error"),)
+    return compare(actual, expected)
 
 
-def delete(options: Options, tell: Callable[[str], object] = str, *, unlocks: str = "") -> Ended:
-    """Delete the table with every row in it, unless it is protected; wait until it is gone.
+def delete(
+    options: Options, tell: Callable[[str], object] = str, *, unprotect_command: str = ""
+) -> DeleteResult:
+    """Delete the table with all its rows and wait until it is gone, unless it is protected.
 
-    Args: *unlocks* is the command that takes the protection off, for the text; written from the
-    options if "".
+    Args: *unprotect_command* turns the protection off, for the text; by default it is made of the
+    options.
     """
-    found = show(options)
-    if found is None:
-        return Ended(done=False, message=f"there is no table {options.table!r} to delete")
-    if found.protection:
-        unlock = unlocks or table_spec(options, UNLOCKED).command(found.region)
-        return Ended(
+    actual = show(options)
+    if actual is None:
+        return DeleteResult(done=False, message=f"there is no table {options.table!r} to delete")
+    if actual.protection:
+        command = unprotect_command or table_spec(options, UNPROTECTED).command(actual.region)
+        return DeleteResult(
             done=False,
-            message=f"table {options.table!r} has deletion protection; `{unlock}` turns it off",
+            message=f"table {options.table!r} has deletion protection; `{command}` turns it off",
         )
-    update.remove(get_client(Connection.of(options)), options.table, tell, provision.OPERATOR)
-    return Ended(done=True, message=f"deleted: table {options.table!r}, region {found.region}")
+    delete_table(get_client(options), options.table, tell)
+    message = f"deleted: table {options.table!r}, region {actual.region}"
+    return DeleteResult(done=True, message=message)
+
+
+def delete_table(
+    client: Client,
+    table: str,
+    tell: Callable[[str], object],
+    waiter: Waiter = provision.OPERATOR,
+) -> None:
+    """Delete the table with all its rows, and wait until it is gone.
+
+    Raises: TableMissing; Unavailable, if it is not gone in time.
+    """
+    client.call("DeleteTable", {"TableName": table})
+    pause = waiter.start()
+    while provision.fetch_table(client, table) is not None:
+        tell(f"table {table}: being deleted")
+        if not pause():
+            facts = CallFacts("DescribeTable", table, client.region)
+            raise Unavailable("the table is still being deleted", call=facts)
+
+
+def update_table(
+    client: Client,
+    expected: TableSpec,
+    actual: Description,
+    tell: Callable[[str], object] = str,
+    waiter: Waiter = _UPDATE,
+) -> Iterator[Step]:
+    """Add the indexes and features that the table misses; yield each step when it is done.
+
+    A table with another key schema may belong to another application, and is not changed.
+
+    Args: *tell* is called with a sentence again and again while a change is waited for.
+    Raises: TableMissing, if the table is deleted meanwhile; Unavailable, if a change takes longer
+    than the waiter waits; what the client raises.
+    """
+    if actual.schema() != expected.schema():
+        return
+    update, key_types = _Update(client, expected.table, tell, waiter), actual.key_types()
+    for index in expected.indexes:
+        if all(index.attribute != one.attribute for one in actual.indexes):
+            setting, key_types[index.attribute] = f"index {index.name!r}", index.kind
+            request = to_index_request(expected.table, index, key_types, actual.capacity)
+            yield update.apply(setting, "UpdateTable", request)
+            update.wait_until_active(setting)
+    for setting, operation, request in _list_changes(client, expected, actual):
+        yield update.apply(setting, operation, request)
+
+
+def _list_changes(
+    client: Client, expected: TableSpec, actual: Description
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield each change of a feature: the setting, the operation and its request."""
+    table, features = {"TableName": expected.table}, expected.features
+    if features.protection not in {None, actual.protection}:
+        request = {**table, "DeletionProtectionEnabled": features.protection}
+        yield "deletion protection", "UpdateTable", request
+    if features.limits and features.limits != actual.limits and actual.capacity is None:
+        request = {**table, "OnDemandThroughput": features.to_limits()}
+        yield "limit of units", "UpdateTable", request
+    recovery = features.recovery
+    if recovery is not None and _fetch_recovery(client, expected.table) is not recovery:
+        backups = {"PointInTimeRecoveryEnabled": recovery}
+        request = {**table, "PointInTimeRecoverySpecification": backups}
+        yield "point-in-time recovery", "UpdateContinuousBackups", request
+    if features.tags and not set(features.tags) <= set(_fetch_tags(client, actual.arn) or ()):
+        request = {"ResourceArn": actual.arn, "Tags": features.to_tags()}
+        yield "tags", "TagResource", request
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """Changes one table, one setting at a time."""
+
+    client: Client
+    table: str
+    tell: Callable[[str], object]
+    waiter: Waiter
+
+    def apply(self, setting: str, operation: str, request: Mapping[str, Any]) -> Step:
+        """Change one setting, as soon as the table accepts changes."""
+        pause = self.waiter.start()
+        while True:
+            if operation == "UpdateTable":
+                self.wait_until_active(setting)
+            try:
+                self.client.call(operation, request)
+            except (Refused, Unavailable) as error:
+                code = provision.get_code(error)
+                if code == provision.UNSUPPORTED:
+                    return Step(setting, supported=False)
+                # If another operator was faster, wait for that change and try again.
+                if code not in _RETRY_CODES.get(operation, ()) or not pause():
+                    raise
+            else:
+                return Step(setting)
+
+    def wait_until_active(self, setting: str) -> None:
+        """Wait until the table is active and no index is being built."""
+        pause = self.waiter.start()
+        while True:
+            table = provision.fetch_table(self.client, self.table)
+            facts = CallFacts("DescribeTable", self.table, self.client.region)
+            if table is None:
+                raise TableMissing("the table was deleted meanwhile", call=facts)
+            indexes = table.get("GlobalSecondaryIndexes") or ()
+            status = {one.get("IndexStatus", _ACTIVE) for one in indexes} | {table["TableStatus"]}
+            if status == {_ACTIVE}:
+                return
+            building = any(one.get("Backfilling") for one in indexes)
+            doing = "the index is being built" if building else "the table is being changed"
+            self.tell(f"{setting}: {doing}")
+            if not pause():
+                raise Unavailable(f"{setting}: the table is still being changed", call=facts)
+
+
+def _describe(
+    client: Client, table: str, *, recovery: bool = True, tags: bool = True
+) -> Description | None:
+    """Describe a table; *recovery* and *tags* take a call more each."""
+    actual = provision.describe(client, table)
+    if actual is None:
+        return None
+    return replace(
+        actual,
+        recovery=_fetch_recovery(client, table) if recovery else None,
+        tags=_fetch_tags(client, actual.arn) if tags else None,
+    )
+
+
+def _fetch_recovery(client: Client, table: str) -> bool | None:
+    """Return whether point-in-time recovery is on; None if the server or the role cannot tell."""
+    try:
+        response = client.call("DescribeContinuousBackups", {"TableName": table}).body
+    except (Refused, AccessRefused):
+        return None
+    backups = response.get("ContinuousBackupsDescription") or {}
+    recovery = backups.get("PointInTimeRecoveryDescription") or {}
+    return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
+
+
+def _fetch_tags(client: Client, arn: str) -> tuple[tuple[str, str], ...] | None:
+    """Return the tags of all pages; None if the server or the role cannot tell."""
+    request, tags = {"ResourceArn": arn}, []
+    while True:
+        try:
+            response = client.call("ListTagsOfResource", request).body
+        except (Refused, AccessRefused):
+            return None
+        tags += [(one["Key"], one["Value"]) for one in response.get("Tags") or ()]
+        if not response.get("NextToken"):
+            return tuple(sorted(tags))
+        request = {**request, "NextToken": response["NextToken"]}

@@ -11,19 +11,25 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.provisioning.features import AWS_MANAGED, NONE, Features
-from beaker_dynamodb.provisioning.spec import ON_DEMAND, TableSpec, table_spec
+from beaker_dynamodb.provisioning.spec import (
+    AWS_MANAGED,
+    NONE,
+    ON_DEMAND,
+    Features,
+    TableSpec,
+    table_spec,
+)
 
 _RESOURCE: Final = "BeakerTable"
-#: A block: its header, its arguments, and the blocks inside it.
+#: A block of HCL: its header, its arguments, and the blocks in it.
 Block = tuple[str, Mapping[str, Any], list[Any]]
 
 
 def to_cloudformation(options: Options, features: Features = NONE) -> str:
-    """Write the CloudFormation template of the table, as JSON.
+    """Return the CloudFormation template of the table, as JSON.
 
-    The table outlives its stack (DeletionPolicy Retain): a stack that is deleted, or a key that
-    is renamed, must not log everybody out.
+    The table outlives its stack (DeletionPolicy Retain): deleting the stack or renaming a key must
+    not log everybody out.
 
     Raises: OptionError, as `table_spec`.
     """
@@ -47,7 +53,7 @@ def to_cloudformation(options: Options, features: Features = NONE) -> str:
 
 
 def _properties(options: Options, features: Features) -> dict[str, Any]:
-    """Turn CreateTable's request into a template's properties, of which a few have other names."""
+    """Return the properties: CreateTable's request, in which a few have other names."""
     properties = table_spec(options, features).to_create_request()
     if "SSESpecification" in properties:
         at_rest = properties["SSESpecification"]
@@ -64,12 +70,12 @@ def _properties(options: Options, features: Features) -> dict[str, Any]:
 
 
 def to_terraform(options: Options, features: Features = NONE) -> str:
-    """Write the Terraform resource of the table, as HCL.
+    """Return the Terraform resource of the table, as HCL.
 
     Terraform refuses to destroy it (prevent_destroy): a plan that replaces the table would log
     everybody out.
 
-    Raises: OptionError, as `table_spec`; also for a KMS key that is not given by its ARN.
+    Raises: OptionError, as `table_spec`; also if a KMS key is not given by its ARN.
     """
     spec = table_spec(options, features)
     arguments: dict[str, Any] = {
@@ -86,9 +92,7 @@ def to_terraform(options: Options, features: Features = NONE) -> str:
 
 
 def _blocks(spec: TableSpec) -> Iterator[Block]:
-    names = [spec.hash_key, *([spec.range_key] if spec.range_key else [])]
-    kinds = dict.fromkeys(names, "S") | {one.attribute: one.kind for one in spec.indexes}
-    for name, kind in kinds.items():
+    for name, kind in spec.key_types().items():
         yield "attribute", {"name": name, "type": kind}, []
     yield "ttl", {"attribute_name": spec.ttl_attribute, "enabled": True}, []
     for index in spec.indexes:
@@ -97,14 +101,12 @@ def _blocks(spec: TableSpec) -> Iterator[Block]:
     features = spec.features
     if features.recovery is not None:
         yield "point_in_time_recovery", {"enabled": features.recovery}, []
-    if features.key:
-        yield "server_side_encryption", {"enabled": True, "kms_key_arn": _arn(features.key)}, []
-    if features.ceilings:
-        units = {
-            "max_read_request_units": features.most_reads,
-            "max_write_request_units": features.most_writes,
-        }
-        yield "on_demand_throughput", units, []
+    if features.kms_key:
+        arn = _require_arn(features.kms_key)
+        yield "server_side_encryption", {"enabled": True, "kms_key_arn": arn}, []
+    if features.limits:
+        names = ("max_read_request_units", "max_write_request_units")
+        yield "on_demand_throughput", dict(zip(names, features.limits, strict=True)), []
     yield "lifecycle", {"prevent_destroy": True}, []
 
 
@@ -115,8 +117,11 @@ def _units(spec: TableSpec) -> dict[str, int]:
     return {"read_capacity": read, "write_capacity": write}
 
 
-def _arn(key: str) -> str | None:
-    """Name a key as Terraform does; the account's own needs no name."""
+def _require_arn(key: str) -> str | None:
+    """Return the ARN of a KMS key; None for AWS's own key of the account, which needs none.
+
+    Raises: OptionError, if the key is an id or another alias, which only the plan would refuse.
+    """
     if key == AWS_MANAGED:
         return None
     if not key.startswith("arn:"):
@@ -125,17 +130,17 @@ def _arn(key: str) -> str | None:
 
 
 def _lines(block: Block, margin: str) -> Iterator[str]:
-    """Lay out a block: equal signs below each other, a blank line around blocks and maps."""
+    """Yield the lines of a block: equal signs aligned, a blank line before each block and map."""
     header, arguments, inside = block
     given = {name: value for name, value in arguments.items() if value is not None}
     plain = {name: value for name, value in given.items() if not isinstance(value, dict)}
     yield f"{margin}{header} {{"
-    yield from _aligned(plain, margin + "  ")
+    yield from _align(plain, margin + "  ")
     for name, value in given.items():
         if isinstance(value, dict):
             yield ""
             yield f"{margin}  {name} = {{"
-            yield from _aligned({_text(word): one for word, one in value.items()}, margin + "    ")
+            yield from _align({_quote(key): one for key, one in value.items()}, margin + "    ")
             yield f"{margin}  }}"
     for one in inside:
         yield ""
@@ -143,13 +148,12 @@ def _lines(block: Block, margin: str) -> Iterator[str]:
     yield f"{margin}}}"
 
 
-def _aligned(arguments: Mapping[str, Any], margin: str) -> Iterator[str]:
+def _align(arguments: Mapping[str, Any], margin: str) -> Iterator[str]:
     width = max(map(len, arguments), default=0)
     for name, value in arguments.items():
-        yield f"{margin}{name:<{width}} = {_text(value)}"
+        yield f"{margin}{name:<{width}} = {_quote(value)}"
 
 
-def _text(value: object) -> str:
-    """Write a value; in a text `${` and `%{` would begin a template."""
-    written = json.dumps(value, ensure_ascii=False)
-    return written.replace("${", "$${").replace("%{", "%%{")
+def _quote(value: object) -> str:
+    """Format a value. In a text, `${` and `%{` are escaped: they would begin a template."""
+    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

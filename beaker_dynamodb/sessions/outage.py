@@ -1,8 +1,14 @@
-"""The outage rule: a load that failed is never followed by a fresh session in its place.
+"""The outage rule: a load that failed is never followed by a new session in its place.
 
-Beaker catches every exception of a load and loads a session of a new id instead, whose cookie
-logs the user out for good (beaker/session.py:243). That second load happens while the first
-error is being handled, so it can see it, and refuses.
+If a load raises anything, Beaker catches it and calls `invalidate()`, which draws a new id and
+loads the session of that id (beaker/session.py:243). If DynamoDB answers again by then, this second
+load finds no session, and the page goes on with a new one, whose cookie replaces the user's. So a
+user would be logged out for good by an outage of a moment, although the session is still stored.
+
+The rule needs no change of Beaker. Each error of a load has an `origin`: the table, and a digest of
+the session's id. The second load runs inside Beaker's `except` block, where `sys.exc_info()`
+returns the error of the first. So it can tell that its session would replace one of the same table,
+and raises that error once more: the response is an error, without a cookie.
 """
 
 from __future__ import annotations
@@ -14,14 +20,17 @@ from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, LoadOrigin
 
 
 def refuse_in_place_of_another(load: LoadOrigin) -> None:
-    """Raise if *load* would take the place of a load that failed and is being handled now.
+    """Raise if the error that is being handled is that of a load which *load* would replace.
 
-    That is: the load of another id, on the same table, ended in one of our errors. A retry asks
-    for the same id and is let through. A corrupt row never heals, so it may be replaced.
+    These loads do not replace it, and are made:
+
+    * of the same id: the application tries again;
+    * of a session in another table;
+    * after a CorruptItem, which no later load would get past.
 
     Raises: the failed load's error once more, from itself.
     """
-    failed = _failed_load() if sys.exc_info()[1] else None
+    failed = _find_failed_load() if sys.exc_info()[1] else None
     if failed is None or failed.origin is None or isinstance(failed, CorruptItem):
         return
     if failed.origin.table != load.table or failed.origin.session == load.session:
@@ -31,12 +40,12 @@ def refuse_in_place_of_another(load: LoadOrigin) -> None:
     raise again from failed
 
 
-def _failed_load() -> DynamoDBBackendError | None:
-    """Find the failed load in the error being handled, or in what it was raised from."""
-    error, seen = sys.exc_info()[1], set[int]()
-    while error is not None and id(error) not in seen:
+def _find_failed_load() -> DynamoDBBackendError | None:
+    """Return our error among the one that is being handled and those that it was raised from."""
+    error, visited = sys.exc_info()[1], set[int]()
+    while error is not None and id(error) not in visited:
         if isinstance(error, DynamoDBBackendError) and error.origin is not None:
             return error
-        seen.add(id(error))
+        visited.add(id(error))
         error = error.__cause__
     return None

@@ -1,7 +1,7 @@
-"""PasteDeploy's way to StrictSession: `[filter:session]`, `use = egg:beaker-dynamodb`.
+"""StrictSession for PasteDeploy's ini files: `[filter:session]`, `use = egg:beaker-dynamodb`.
 
-Beaker's middleware and nothing more. A section that names no type is refused: Beaker would keep
-the sessions in the memory of the process, without a word.
+The filter is Beaker's own middleware. A section without a session type is refused, because Beaker
+would keep the sessions in the memory of the process without an error.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ _TYPES = ("session.type", "beaker.session.type")
 def filter_factory(
     global_config: Mapping[str, object], **settings: object
 ) -> Callable[[Callable[..., Any]], SessionMiddleware]:
-    """Make Beaker's middleware with StrictSession from an ini file alone.
+    """Return a filter that wraps an application in Beaker's middleware, with StrictSession.
 
-    Raises: OptionError, where neither the section nor `[DEFAULT]` says of which type the sessions
-    are.
+    Raises: OptionError, if neither the section nor `[DEFAULT]` sets the sessions' type.
     """
     config = {**global_config, **settings, "session.session_class": StrictSession}
     if not any(config.get(name) for name in _TYPES):

@@ -1,7 +1,7 @@
-"""A session that got a fresh id replaces the row of its old id, where a marker is left.
+"""Replace the row of a session's old id by a marker, after `regenerate_id()`.
 
-Nothing that was stored there is lost: what another request has written is merged in first, and a
-logout that came in between is a logout of the new session too.
+Nothing that was stored there is lost: what another request has written under the old id is merged
+into the new row first. A logout under the old id logs the new session out, too.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import At, Refusal
-from beaker_dynamodb.errors import Conflict, CorruptItem
+from beaker_dynamodb.dynamodb.table import At, RefusedWrite
+from beaker_dynamodb.errors import Conflict
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.sessions.saving import Attempts
+from beaker_dynamodb.sessions.saving import Attempts, read_text
 from beaker_dynamodb.sessions.store import SessionStore
 
 #: Seconds that the marker of a rotation lives: longer than a request may take.
@@ -23,14 +23,14 @@ MARKER_LIFETIME: Final = 60.0
 def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     """Put a marker over the row of the old id, now that the session is stored under its new one.
 
-    Each turn of the loop puts the marker on condition of the row that was seen last. A refusal
+    Each pass of the loop puts the marker on condition of the row that was seen last. A refusal
     brings the row that is stored instead; its text is merged into the new session's row before the
-    next turn, so that a change under the old id is never lost.
+    next pass, so that a change under the old id is never lost.
 
     Returns False if that row is gone: the session was logged out meanwhile, and the new row is
     deleted too.
-    Raises: Conflict, if others have changed that row without a pause for 3 seconds; whatever a save
-    raises. It may be called again then.
+    Raises: Conflict, if other requests change that row for 3 seconds; whatever a save raises. Then
+    it may be called again.
     """
     if old.stored is None or new.stored is None:
         return True
@@ -40,11 +40,11 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     attempts = Attempts(new.runtime)
     while (refusal := put_marker(old, row)) is not None:
         theirs = refusal.theirs
-        if theirs is None or theirs.birth != row.birth or not theirs.live(new.runtime.clock()):
+        if theirs is None or theirs.birth != row.birth or not theirs.is_live(new.runtime.clock()):
             new.delete()
             return False
         row = _with_chunks(theirs, old)
-        text = _text_of(row, old)
+        text = read_text(old.rows, row)
         new.merge_from(old.base, text)
         if attempts.is_over():
             error = Conflict("other requests change the session faster than it can get a new id")
@@ -55,32 +55,24 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     return True
 
 
-def put_marker(old: SessionStore, row: Record) -> Refusal | None:
+def put_marker(old: SessionStore, row: Record) -> RefusedWrite | None:
     """Put a marker over *row*: the session has got another id.
 
-    For a load there is no session; a request that is under way with the old id, and saves a
-    change, meets it and is told (`after_refusal`). It costs the write units of a delete.
+    A load finds no session there. A request that is still using the old id, and saves a change,
+    is refused by the marker and gets a Conflict (`after_refusal`). A marker costs as much as a
+    delete.
 
-    Returns what is stored instead, if it is not that row any more.
+    Returns a refusal with what is stored instead, if it is not *row* any more.
     """
-    if old.source is not None:  # the old text must stay away for as long as it could live
+    if old.source is not None:  # the marker must live as long as the session in the old backend
         return old.source.delete_with_tombstone(old.key, At(row.rev), row, kind=ROTATED)
-    if old.tombstones is None:  # kept, so that a second call knows the marker of the first
+    if old.tombstones is None:  # kept, so that a second call recognizes the marker of the first
         old.tombstones = Tombstones(old.rows)
     return old.tombstones.put(old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)
 
 
 def _with_chunks(theirs: Record, old: SessionStore) -> Record:
-    """Read the chunks too: a refused delete brings the manifest only."""
-    if not theirs.pieces:
+    """Return the row with its chunks, which a refusal does not bring."""
+    if not theirs.chunk_count:
         return theirs
     return old.rows.get(old.key, consistent=True, now=old.runtime.clock()) or theirs
-
-
-def _text_of(row: Record, old: SessionStore) -> str:
-    """Return a row's text; what is corrupt is empty, and so does not open."""
-    try:
-        value = old.rows.open(row)
-    except CorruptItem:
-        value = None
-    return (value or b"").decode("utf-8", "surrogatepass")

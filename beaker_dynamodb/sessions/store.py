@@ -1,8 +1,8 @@
-"""One session's load, save and removal, as one request sees it.
+"""One session's load, save and deletion, as one request needs them.
 
-What a save does is decided in `item/decide.py` and carried out in `saving.py`. Three promises: an
-outage logs nobody out, a lost reply loses no write, and no write is made over a row that nobody has
-looked at.
+What a save does is decided in `item/decide.py` and carried out in `saving.py`. Three things must
+stay true: an outage logs nobody out, a lost reply loses no write, and no write replaces a row that
+the request has not read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from beaker_dynamodb.errors import (
     OptionError,
     Unavailable,
     digest,
+    raise_clean,
 )
 from beaker_dynamodb.item.decide import (
     Content,
@@ -39,14 +40,15 @@ from beaker_dynamodb.item.decide import (
     merge_contents,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.envelope import Envelope, plain_envelope
-from beaker_dynamodb.item.keys import as_text
+from beaker_dynamodb.item.envelope import Envelope, choose_envelope
+from beaker_dynamodb.item.keys import Key, to_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.migration import on_demand
+from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_replacement
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 OPAQUE: Final = (
     "this application's sessions are opaque (encrypt_key, or a custom serializer): they are"
@@ -72,8 +74,8 @@ _KEY: Final = "session"
 class SessionSettings:
     """What all sessions of one set of options share; built once a process.
 
-    `timeout` is what Beaker hands over, in seconds; `lifetime` of a row and `touch_after` (see
-    `SaveState`) follow from it. None is for ever.
+    All in seconds: `timeout` is Beaker's, its padding included; the `lifetime` of a row and
+    `touch_after` (see `SaveState`) follow from it. None is for ever.
     """
 
     rows: Rows
@@ -83,25 +85,26 @@ class SessionSettings:
 
     @classmethod
     def of(cls, rows: Rows, timeout: float | None) -> SessionSettings:
-        """Derive them from the options and Beaker's timeout."""
+        """Compute the settings from the options and Beaker's timeout."""
         lifetime = timeout if timeout is not None else rows.options.ttl or None
         own = lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
         return cls(rows, timeout, lifetime, rows.options.touch_interval(own))
 
 
 class SessionStore:
-    """One session, as one request sees it.
+    """One session, in one request.
 
-    `base` is the text that the session object was loaded with, from which changes are counted;
-    `stored` is what is in the table. They differ after a save that merged something in.
+    `base` is the text that the session object was loaded with, and `stored` is what is in the
+    table. They differ after a save that merged a change of another request.
     """
 
     def __init__(self, settings: SessionSettings, namespace: object) -> None:
         self.settings = settings
-        self.rows = rows = settings.rows
-        self.runtime = rows.runtime
+        self.rows: Rows = settings.rows
+        rows = self.rows
+        self.runtime: Runtime = rows.runtime
         self.namespace = namespace
-        self.key = rows.layout.session(namespace)
+        self.key: Key = rows.layout.make_session_key(namespace)
         self.base: str | None = None
         self.stored: Stored | None = None
         self.envelope: Envelope | None = None
@@ -112,7 +115,7 @@ class SessionStore:
         self.tombstones: Tombstones | None = None
         self._saver: Saver | None = None
 
-    # Beaker's verbs; a session is one value, under the key "session"
+    # Beaker's verbs. A session is one value, under the key "session".
 
     def get(self, key: object) -> Entry | None:
         """Return the session's text; None if there is no live session."""
@@ -145,15 +148,17 @@ class SessionStore:
         return [_KEY] if self.contains(_KEY) else []
 
     def lock(self, key: object) -> null_synchronizer:  # noqa: ARG002  # a cache's
-        """Return a lock that locks nothing: concurrent saves are merged instead."""
+        """Return a lock that does nothing: concurrent saves are merged instead."""
         return null_synchronizer()
 
-    # A session needs no scope: it is loaded once a request
+    # A session needs no scope, because it is loaded once a request.
 
     def open_scope(self) -> None:
         """Do nothing."""
 
-    close_scope = open_write_scope = close_write_scope = open_scope
+    close_scope = open_scope
+    open_write_scope = open_scope
+    close_write_scope = open_scope
 
     # Loading
 
@@ -173,17 +178,16 @@ class SessionStore:
             error.origin = self._origin()
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not look like a miss
-            wrong = type(error).__name__
-        failure = Unavailable(f"the session could not be read: {wrong}")
-        failure.origin = self._origin()
-        raise failure
+            failure = Unavailable(f"the session could not be read: {type(error).__name__}")
+            failure.origin = self._origin()
+            raise_clean(failure)
 
     def _load(self) -> str | None:
         consistent, now = self.rows.options.consistent_read, self.runtime.clock()
         row = self.rows.read(self.key, consistent=consistent, now=now)
         if row is None and not consistent:
-            # A miss of an eventually consistent read may be stale: Beaker would begin a new
-            # session over the one that another request has just stored.
+            # The read may have been stale, for it is eventually consistent. Then Beaker would begin
+            # a new session over the one that another request has just stored.
             row = self.rows.read(self.key, consistent=True, now=now)
         if row is None and self.source is not None:
             row = self.source.migrate()
@@ -192,12 +196,12 @@ class SessionStore:
         self.base = row.value.decode("utf-8", "surrogatepass")
         record = row.record
         # A large value is not kept twice for the rest of the request.
-        self.stored = Stored(record.holding(b"") if record.pieces else record, self.base)
+        self.stored = Stored(record.with_data(b"") if record.chunk_count else record, self.base)
         return self.base
 
     def _is_nameless(self) -> bool:
-        """Tell whether the id is empty; all clients with an empty cookie would share a session."""
-        return as_text(self.namespace) == ""
+        """Tell whether the id is empty; all clients with an empty cookie would share it."""
+        return to_text(self.namespace) == ""
 
     def _origin(self) -> LoadOrigin:
         options = self.rows.options
@@ -207,11 +211,11 @@ class SessionStore:
     # Saving
 
     def save(self, text: str) -> None:
-        """Save *text*: decide what that takes, and carry it out.
+        """Decide what a save of *text* does, and carry it out.
 
-        Raises: Conflict, if `on_conflict` asks for it, the id was rotated meanwhile, or merging
-        gave up after 3 seconds; ItemTooLarge; what the client raises, unless only the access time
-        was to be saved.
+        Raises: Conflict, if `on_conflict` asks for it, if another request has rotated the id, or if
+        other requests keep changing the session for 3 seconds; ItemTooLarge; what the client
+        raises, unless only the access time was to be saved.
         """
         if not self.namespace and self._is_nameless():
             logs.log_once_a_minute(log, "a session with an empty id is not stored")
@@ -236,7 +240,7 @@ class SessionStore:
             self._carry_out(decision, state)
 
     def delete(self) -> None:
-        """Delete the session's row, on condition of what was seen, until it is gone.
+        """Delete the session's row; if another request changes it meanwhile, delete that too.
 
         Raises: what the client raises.
         """
@@ -247,9 +251,9 @@ class SessionStore:
             self._carry_out(Delete(self.stored.record.rev), state)
 
     def delete_if_unchanged(self) -> None:
-        """Delete the row of a session that timed out, unless somebody has written it since.
+        """Delete the row of a session that timed out, unless it was written since it was loaded.
 
-        The session is over for everybody already: if the delete fails, the page goes on.
+        If the delete fails, the page goes on: the session has ended for every request anyway.
         """
         if self.stored is None:
             return
@@ -263,12 +267,12 @@ class SessionStore:
             )
 
     def merge_from(self, base: str | None, theirs: str) -> None:
-        """Merge into this session's row what the row of its old id holds.
+        """Merge *theirs*, the text under the session's old id, into the row of this session.
 
-        The session object knows nothing of it: its next save is put onto that. A session that was
-        cleared takes nothing in: else it would not be empty.
+        The session object does not have these changes; its next save is merged into them. Nothing
+        is merged into a session that was cleared, because it must stay empty.
 
-        Args: *base* is the text that both descend from.
+        Args: *base* is the text that both sessions were made from.
         Raises: as `save`.
         """
         if self.base is None or self.stored is None:
@@ -309,7 +313,7 @@ class SessionStore:
     def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":
             return self.envelope
-        found = plain_envelope(text, self.rows.options.max_value_size, self._opens)
+        found = choose_envelope(text, self.rows.options.max_value_size, self._opens)
         if found is None:
             logs.log_once_a_minute(
                 log, OPAQUE if self._opens == "auto" else NOT_JSON, period=math.inf
@@ -318,8 +322,8 @@ class SessionStore:
 
     def _carry_out(self, write: Write, state: SaveState) -> None:
         if self._saver is None:
-            erase = self.source.delete_with_tombstone if self.source else self.rows.delete
-            self._saver = Saver(self.rows, self.key, erase)
+            delete_row = self.source.delete_with_tombstone if self.source else self.rows.delete
+            self._saver = Saver(self.rows, self.key, delete_row)
         try:
             outcome, stored = self._saver.save(write, state, self.stored)
         except DynamoDBBackendError as error:
@@ -338,7 +342,7 @@ class SessionStore:
 
 
 def _is_session(key: object) -> bool:
-    return as_text(key) == _KEY
+    return to_text(key) == _KEY
 
 
 def _report(write: Write | Leave, outcome: str) -> None:

@@ -1,7 +1,8 @@
-"""StrictSession: an optional Beaker session class that rotates and removes ids for real.
+"""StrictSession: an optional Beaker session class that deletes a session's row when its id ends.
 
-What a NamespaceManager cannot see is done here: whose `invalidate()` it is, the application's
-or Beaker's own, and which id a session had before. It works over Beaker's other backends too.
+It does what a NamespaceManager cannot, because it does not know whether the application or Beaker
+itself calls `invalidate()`, nor which ids a session had before. It also works with Beaker's other
+backends.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from beaker.container import NamespaceManager
-from beaker.session import Session
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.item.envelope import PLACES, TIMES, Comparison
+from beaker_dynamodb.errors import raise_clean
+from beaker_dynamodb.item.envelope import BEAKER_KEYS, COOKIE_KEYS, Comparison
+from beaker_dynamodb.sessions.cookie_header import keep_cookie
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 _ROW: Final = "session"
+_COOKIE_NAME: Final = "beaker.session.id"  # Beaker's default (beaker/session.py:151)
 _ID_BYTES: Final = 16  # OWASP ASVS 5.0, 7.2.3 asks for 128 bits; uuid4 has 122
 _UNOPENED: Final = (
     "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
@@ -28,8 +31,34 @@ _UNOPENED: Final = (
 )
 
 
+if TYPE_CHECKING:
+
+    class _Session(dict[str, Any]):
+        """What is used of the base class here, as Beaker ships no types."""
+
+        request: dict[str, Any]
+        use_cookies: bool
+        save_atime: bool
+        invalidate_corrupt: bool
+        data_serializer: Any
+        encrypt_key: Any
+
+        def __init__(self, *args: Any, **kw: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def _create_id(self, set_new: Any, /) -> None: ...
+        def _decrypt_data(self, session_data: Any) -> Any: ...
+        def load(self) -> None: ...
+        def save(self, accessed_only: Any, /) -> None: ...
+        def invalidate(self) -> None: ...
+        def delete(self) -> None: ...
+        def regenerate_id(self) -> None: ...
+
+else:
+    from beaker.session import Session as _Session
+
+
 class SessionEnvelope:
-    """The session's own decrypt and encrypt, for Beaker's encrypt_key and custom serializers."""
+    """Opens and closes texts as the session does, for encrypt_key and custom serializers."""
 
     def __init__(self, session: StrictSession) -> None:
         self._session = session
@@ -38,56 +67,67 @@ class SessionEnvelope:
         """Return the dict in *text*, None if it does not open."""
         try:
             values = self._session._decrypt_data(text)  # noqa: SLF001  # Beaker's hook
-        except Exception:  # noqa: BLE001  # a serializer is anybody's code
+        except Exception:  # noqa: BLE001  # a serializer may raise any error
             return None
         return values if type(values) is dict else None
 
     def close(self, values: Mapping[str, Any]) -> str:
-        """Write *values* as the session itself would."""
+        """Return the text that the session would write for *values*."""
         text: str = self._session._encrypt_data(dict(values))  # noqa: SLF001  # likewise
         return text
 
     def compare(self, base: str, ours: str) -> Comparison:  # noqa: ARG002  # the protocol's
-        """Leave it to a comparison of what is inside: encrypted texts always differ.
+        """Return that the values must be compared, because encrypted texts always differ.
 
-        It is never new: StrictSession takes a fresh id if a session does not open.
+        It is never a new session under the same id, because StrictSession draws a new id if a
+        session does not open.
         """
         return Comparison(None)
 
 
-class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
-    """A session whose `delete`, `invalidate` and `regenerate_id` leave no row that still opens.
+class StrictSession(_Session):
+    """A session whose `delete`, `invalidate` and `regenerate_id` leave no row under the old id.
 
-    Give it as `session.session_class`. An id from a cookie whose row does not exist is replaced
-    by a fresh one of 128 bits, sent with the first save. A session without content is
-    not stored. Beaker's own `invalidate()` after a failed load removes nothing.
+    Used as `session.session_class`. If the id in a cookie has no row, it is replaced by a new one
+    of 128 bits, which is sent with the first save. A session without data is not stored. If Beaker
+    itself calls `invalidate()` after a load that failed, nothing is deleted.
     """
 
-    cookie_expires: Any  # Beaker's
-    is_new: bool  # likewise
+    # Beaker's attributes that are assigned here
+    id: str
+    is_new: bool
+    was_invalidated: bool
+    accessed_dict: dict[str, Any]
+    cookie_expires: Any
 
     def __init__(self, *args: Any, **kw: Any) -> None:
-        self._settled = False  # no longer in the hands of Beaker's constructor
+        #: Whether Beaker's constructor is done. Until then it may call `invalidate()` itself.
+        self._is_constructed = False
+        #: How many calls of `load()` are under way; they may be nested.
         self._loading = 0
+        #: Whether there is a row under the present id.
         self._stored = False
-        self._unsure = False  # whether a save ended in an error, and may have been applied
+        #: Whether a save ended in an error, and may have been applied all the same.
+        self._may_be_stored = False
         self._deleted = False
         self._rotated = False
-        self._unread: NamespaceManager | None = (
-            None  # of an id without a row, or whose row does not open
-        )
-        self._previous_managers: list[NamespaceManager] = []  # of the ids before `regenerate_id()`
+        #: The manager of an id whose row does not exist or does not open.
+        self._unopened_manager: NamespaceManager | None = None
+        #: The managers of the ids before each `regenerate_id()` whose rows are still stored.
+        self._previous_managers: list[NamespaceManager] = []
+        request = kw["request"] if "request" in kw else args[0]
+        if request.get("cookie"):
+            request["cookie"] = keep_cookie(request["cookie"], kw.get("key", _COOKIE_NAME))
         super().__init__(*args, **kw)
-        self._settled = True
+        self._is_constructed = True
 
     @property
     def namespace(self) -> NamespaceManager:
-        """The manager of this id; Beaker makes one per id, and asks whether there is one."""
-        try:
-            return self.__dict__["_namespace"]
-        except KeyError:
-            pass
-        raise AttributeError("namespace")
+        """The manager of this id. Beaker creates one for each id, and asks by `hasattr`."""
+        manager: NamespaceManager | None = self.__dict__.get("_namespace")
+        if manager is None:
+            raise AttributeError("namespace")
+        return manager
 
     @namespace.setter
     def namespace(self, manager: NamespaceManager) -> None:
@@ -100,16 +140,16 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
 
     def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)
-        self._deleted = self._unsure = False
+        self._deleted = self._may_be_stored = False
         self.id = secrets.token_hex(_ID_BYTES)
         if self.use_cookies:
             self._update_cookie_out(set_cookie=not set_new)
 
     def load(self) -> None:
-        """Load the session; an id without a row is replaced by a fresh one."""
-        asked, was_new = self.id, self.is_new
+        """Load the session; an id without a row is replaced by a new one."""
+        requested_id, was_new = self.id, self.is_new
         self._loading += 1
-        # Beaker only ever sets it. A page may load what it has saved: that is no new session.
+        # Beaker sets this and never resets it. But a page may load a session that it has saved.
         self.is_new = False
         try:
             super().load()
@@ -118,39 +158,40 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             raise
         finally:
             self._loading -= 1
-        if self.id == asked:
+        if self.id == requested_id:
             self._stored = not self.is_new
             if self.is_new and not self.was_invalidated:
-                # Sent only with a save: a poll with the old cookie must not overwrite the
-                # cookie of a login that is under way. A row that does not open in this process
-                # stays for those that can open it.
-                self._unread = self.namespace
+                # The new id is sent only with a save: the response to a poll with the old cookie
+                # must not overwrite the cookie of a login at the same time. A row that does not
+                # open in this process is kept for those that can open it.
+                self._unopened_manager = self.namespace
                 self._create_id()
 
     def _decrypt_data(self, session_data: Any) -> Any:
-        """Open a session's text; one that does not open while Beaker loads it is a KeyError.
+        """Open a session's text. While Beaker loads it, any error becomes a KeyError.
 
-        To Beaker that is "no such session". Of other errors, as of a module that a deploy has taken
-        away, it would make a fresh cookie at once, and another server could open the session.
+        For Beaker a KeyError means "no such session". After any other error, as of a module that a
+        deploy has removed, it would send a new cookie at once, although other servers can still
+        open the session.
         """
         try:
             return super()._decrypt_data(session_data)
-        except Exception:  # unpickling runs any class's code
+        except Exception:  # unpickling runs the code of any class
             if not self._loading or not self.invalidate_corrupt:
                 raise
-        logs.log_once_a_minute(log, _UNOPENED)
-        raise KeyError("it cannot be opened")
+            logs.log_once_a_minute(log, _UNOPENED)
+            raise_clean(KeyError("it cannot be opened"))
 
     def invalidate(self) -> None:
-        """Remove the session's row and begin anew, under a fresh id.
+        """Delete the session's row, and begin a new session under a new id.
 
-        Beaker calls this too. After a load that failed it removes nothing; after a time-out it
-        removes the row unless another request has written it since.
+        If Beaker itself calls this because the session has timed out, the row is deleted unless
+        another request has written it since. If it does because a load failed, nothing is deleted.
         """
         if self._loading:
             self._remove_timed_out()
             self._begin_anew()
-        elif self._settled:
+        elif self._is_constructed:
             self._remove_rows()
             self._begin_anew()
             if self.use_cookies:
@@ -159,20 +200,20 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             super().invalidate()
 
     def delete(self) -> None:
-        """Remove the session's row at once, and send an expired cookie.
+        """Delete the session's row at once, and send an expired cookie.
 
-        What is saved after it is another session, under a fresh id and with a cookie of its own.
+        Data that are saved afterwards make another session, with a new id and cookie.
         """
         self._remove_rows()
         expires = self.cookie_expires
         super().delete()
-        self.cookie_expires = expires  # which Beaker has put into the past (session.py:296)
+        self.cookie_expires = expires  # Beaker sets it to the past (session.py:296)
         self._deleted = True
 
     def regenerate_id(self) -> None:
-        """Save the session under a fresh id; the row of the old one goes when the page ends.
+        """Save the session under a new id. The row of the old id is deleted when the page ends.
 
-        Until then the browser has no other id than the old one: if the page fails, it goes on.
+        The browser gets the new id with the response; if the page fails, it still has the old one.
         """
         if self._stored:
             self._previous_managers.append(self.namespace)
@@ -182,36 +223,36 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             try:
                 self._save_under_new_id()
             except BaseException:
-                # It is not certain that Beaker saves at the end, and the old row may still be
-                # stored, or logged out: the cookie waits for a save that does all of it.
+                # The cookie is sent by a later save that succeeds, if Beaker makes one. Until then
+                # it is unknown whether the new row is stored, and whether the old one still is.
                 if self.use_cookies:
                     self.request["set_cookie"] = False
                 raise
 
     def save(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # Beaker's
-        """Save the session, unless there is nothing in it; then remove the rows of its old ids."""
+        """Save the session, unless it holds no data; then delete the rows of its previous ids."""
         if self._save(accessed_only):
             self._delete_previous_rows(accessed_only)
 
     def _save_under_new_id(self) -> None:
-        """Save the session under its fresh id; delete the old row, unless a later save does."""
+        """Save the session under its new id; delete the old row, unless a later save does."""
         self._save()
-        self.accessed_dict = self.copy()  # else Beaker's last save would undo it
-        if not self._saved_at_the_end:
+        self.accessed_dict = self.copy()  # Beaker's save at the end would write the old values
+        if not self._is_saved_at_the_end:
             self._delete_previous_rows()
 
     @property
-    def _saved_at_the_end(self) -> bool:
-        """Tell whether Beaker saves whatever the page does, as it answers (session.py:863)."""
+    def _is_saved_at_the_end(self) -> bool:
+        """Tell whether Beaker saves at the end of each page, whatever it does (session.py:863)."""
         return self.use_cookies and self.save_atime and not self.is_new
 
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
-        """Save this session alone; return False if there was nothing to save."""
-        left = self.keys()
-        may_be_stored = self._stored or self._unsure
-        if not may_be_stored and not self._previous_managers and left <= PLACES.union(TIMES):
+        """Save this session, not its previous rows; return False if nothing was saved."""
+        keys = self.keys()
+        has_row = self._stored or self._may_be_stored or self._previous_managers
+        if not has_row and keys <= BEAKER_KEYS:
             return False
-        if left <= PLACES and not accessed_only:
+        if keys <= COOKIE_KEYS and not accessed_only:
             self._remove_rows()
             return False
         if self._deleted:
@@ -219,9 +260,9 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
             self._begin_time()
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
-        self._unsure = True  # until it has ended well
+        self._may_be_stored = True
         super().save(accessed_only)
-        self._unsure = False
+        self._may_be_stored = False
         self._stored = True
         if self._rotated and self.use_cookies:
             self.request["set_cookie"] = True
@@ -245,11 +286,11 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
                 self._previous_managers.append(manager)
                 raise
             self._begin_anew()
-            self.update(since)  # a login after regenerate_id() is one all the same
+            self.update(since)  # a login after regenerate_id() is kept
             self._save(accessed_only)
 
     def _begin_anew(self) -> None:
-        """Be a new session under a fresh id, without asking the store for it."""
+        """Become a new session under a new id, without a load."""
         self.clear()
         self.was_invalidated = True
         self._stored = False
@@ -262,19 +303,19 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
         self.update(_creation_time=now, _accessed_time=now)
 
     def _remove_rows(self) -> None:
-        """Delete the session's row, and those of previous ids that are still stored.
+        """Delete the session's row, and those of its previous ids.
 
-        Also one that could not be opened: its visitor logs out of it all the same.
+        Also a row that could not be opened: its user logs out of that session, too.
         """
-        if self._unread is not None:
-            _remove(self._unread)
-            self._unread = None
+        if self._unopened_manager is not None:
+            _remove(self._unopened_manager)
+            self._unopened_manager = None
         while self._previous_managers:
             _remove(self._previous_managers[-1])
             self._previous_managers.pop()
-        if self._stored or self._unsure:
+        if self._stored or self._may_be_stored:
             _remove(self.namespace)
-        self._stored = self._unsure = False
+        self._stored = self._may_be_stored = False
 
     def _remove_timed_out(self) -> None:
         remove = getattr(self.namespace, "remove_if_unchanged", None)
@@ -285,7 +326,7 @@ class StrictSession(Session):  # type: ignore[misc]  # Beaker ships no types
 
 
 def _remove(namespace: NamespaceManager) -> bool:
-    """Delete a session's row in any backend; False if there was none."""
+    """Delete a session's row in any backend; return False if there was none."""
     namespace.acquire_write_lock()
     try:
         del namespace[_ROW]

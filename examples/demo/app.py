@@ -57,8 +57,8 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
     complete = _add_defaults(options)
     settings = _read_settings(complete)
     items = ItemReader(complete, int(settings["session.timeout"]))
-    if items.options.endpoint_url == embedded.WORD:
-        embedded.url()  # raise now, not at the first request, if moto is missing
+    if items.options.endpoint_url == embedded.EMBEDDED:
+        embedded.get_url()  # raise now, not at the first request, if moto is missing
     call_log = CallLog()
     beaker_dynamodb.observe(call_log)
     views = Views(items, call_log, settings)
@@ -70,8 +70,8 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
 
 
 def _add_defaults(options: Mapping[str, object]) -> dict[str, object]:
-    """Add the endpoint, and what DynamoDB Local needs, so that nobody needs an AWS account."""
-    endpoint = str(options.get("endpoint_url") or embedded.WORD)
+    """Add the endpoint, and what DynamoDB Local needs, so that no AWS account is needed."""
+    endpoint = str(options.get("endpoint_url") or embedded.EMBEDDED)
     is_local = urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
     return {"endpoint_url": endpoint, **(LOCAL_OPTIONS if is_local else {}), **options}
 

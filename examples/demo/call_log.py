@@ -47,7 +47,7 @@ class LoggedCall:
 
 @dataclass(frozen=True, slots=True)
 class RequestLog:
-    """What one request did: its calls in order, and how its save was planned and ended."""
+    """What one request did: its calls in order, and what its save did."""
 
     calls: tuple[LoggedCall, ...] = ()
     saved: Saved | None = None
@@ -64,7 +64,7 @@ class RequestLog:
 
     @property
     def summary(self) -> str:
-        """How the save was planned and ended, in words; empty if there was no save."""
+        """What the save did, in words; empty if there was no save."""
         created = TABLE_CREATED if any(c.operation == "CreateTable" for c in self.calls) else ""
         if self.saved is None:
             return created

@@ -33,7 +33,7 @@ def item_size(attributes: Mapping[str, Attribute]) -> int:
 
 
 def read_units(size: int, *, consistent: bool = True) -> float:
-    """Charge a read of so many bytes; an item that is absent costs what the smallest costs."""
+    """Return the read units of so many bytes; a missing item costs as much as the smallest."""
     steps = max(1, math.ceil(size / READ_STEP))
     return float(steps) if consistent else steps / 2
 

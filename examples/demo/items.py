@@ -13,7 +13,7 @@ from typing import Final
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
@@ -27,7 +27,7 @@ _FLAGS: Final = {
     codec.BASE64: "Beaker's base64 decoded",
     codec.COMPRESSED: "compressed",
     codec.ENCRYPTED: "encrypted",
-    codec.PIECES: "split into chunks",
+    codec.CHUNKS: "split into chunks",
 }
 
 
@@ -75,7 +75,7 @@ class ItemReader:
 
     def __init__(self, given: Mapping[str, object], timeout: int) -> None:
         self.options: Options = sources.parse(given, "session")
-        self._rows: Rows = rows(self.options, "session")
+        self._rows: Rows = build_rows(self.options, "session")
         self._table = dataclasses.replace(self._rows.table, create=None)
         self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
         self._touch_after = self.options.touch_interval(timeout)
@@ -86,7 +86,9 @@ class ItemReader:
         Raises: the errors of the codec and of the client.
         """
         try:
-            record = self._table.get(self._rows.layout.session(session_id), consistent=True)
+            record = self._table.get(
+                self._rows.layout.make_session_key(session_id), consistent=True
+            )
         except TableMissing:
             return None
         return None if record is None else self._describe(record)
@@ -104,7 +106,7 @@ class ItemReader:
         roles |= {name: name for name in ("data", "rev", "prev")}
         if layout.range_key and key.range is not None:
             values[layout.range_key] = key.range
-        values |= record.attributes(schema)
+        values |= record.to_attributes(schema)
         attributes = tuple(
             ItemAttribute(
                 name, roles.get(name, "plain"), _type_of(value), value, item_size({name: value})

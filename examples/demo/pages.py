@@ -56,7 +56,7 @@ class PageContext:
 def render_page(context: PageContext) -> str:
     """Return the page."""
     current = context.framework
-    is_embedded = context.options.endpoint_url == embedded.WORD
+    is_embedded = context.options.endpoint_url == embedded.EMBEDDED
     return render(
         "page",
         framework=current,

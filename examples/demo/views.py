@@ -165,7 +165,7 @@ def _apply_form(form: Mapping[str, str], session: Any) -> str:
     things = list(session.get("list", []))
     match form.get("action"):
         case "login" if text:
-            # Somebody may know the id from before the login; nobody knows the new one.
+            # Another person may know the id from before the login, but not the new one.
             session.regenerate_id()
             session["user"] = text
             return (
@@ -174,7 +174,7 @@ def _apply_form(form: Mapping[str, str], session: Any) -> str:
             )
         case "logout":
             # delete() empties the session, so its item is deleted. After invalidate() the item
-            # would stay, and whoever kept the cookie would still be logged in.
+            # would stay, and a copy of the cookie would still be logged in.
             session.delete()
             return "You are logged out. The item was deleted, and so was the cookie."
         case "add" if text and len(things) < MAX_THINGS:

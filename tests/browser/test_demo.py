@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import RunningSite
 from tests.browser.visitor import TIMEOUT_MS, Visitor, expect_user, log_in, log_out, start_script
-from tests.faults.kinds import Hold, LoseRequest
+from tests.faults.fault_kinds import Hold, LoseRequest
 
 
 def add(page: Page, thing: str) -> None:

@@ -25,7 +25,7 @@ from tests.browser.visitor import (
     start_script,
     tab_to,
 )
-from tests.faults.kinds import Hold, LoseRequest
+from tests.faults.fault_kinds import Hold, LoseRequest
 from tests.proxy import FaultProxy
 
 Shop = tuple[RunningSite, RunningSite]

@@ -1,4 +1,4 @@
-"""What all tests of caches share: Beaker's own memory is empty before and after each."""
+"""Fixtures of the cache tests. Beaker's own memory is empty before and after each test."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def plain(dynamodb_local: str, table_name: str) -> Table:
 
 @dataclass(frozen=True)
 class Backend:
-    """What is underneath: arguments for a cache, and the same as one line of configuration."""
+    """A backend under test: arguments for a cache, and the same as one line of configuration."""
 
     given: dict[str, Any]
     url: str

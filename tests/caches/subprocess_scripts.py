@@ -1,7 +1,7 @@
-"""What the other processes of the tests do: each script is a function, named on the command line.
+"""Scripts that tests run in other processes: each is a function, named on the command line.
 
-It never waits for time to pass: it says where it stands, and goes on when its standard input
-says so. Nothing here imports boto3 before gevent has patched.
+A script never waits for time to pass. It reports each step on standard output, and continues when
+it reads a line. Nothing here imports boto3 before gevent has patched.
 """
 
 from __future__ import annotations
@@ -83,17 +83,17 @@ def _fork_in_scope(table: Any, _: dict[str, Any]) -> None:
 
 def _fork_under_lock(table: Any, _: dict[str, Any]) -> None:
     """Fork while another thread holds the in-process lock of the key that the child asks for."""
-    holding, done = threading.Event(), threading.Event()
+    with_data, done = threading.Event(), threading.Event()
     cache = table.cache()
 
     def make() -> str:
-        holding.set()
+        with_data.set()
         done.wait()
         return "parent's"
 
     holder = threading.Thread(target=cache.get, args=("k",), kwargs={"createfunc": make})
     holder.start()
-    holding.wait()
+    with_data.wait()
     child = os.fork()
     if not child:
         say(got=cache.get("k", createfunc=lambda: "child's"))
@@ -164,7 +164,7 @@ def _patched(table: Any) -> tuple[Any, Any]:
 
 
 class _There:
-    """The options of a table, without what imports boto3: gevent patches before that."""
+    """The options of a table, without the imports of boto3, which must follow gevent's patching."""
 
     def __init__(self, url: str, table: str, options: dict[str, Any], **_: Any) -> None:
         keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "testing")

@@ -1,6 +1,6 @@
-"""Other processes of the tests, as the tests see them; `subprocess_scripts.py` is what they run.
+"""Start and control the processes that run `subprocess_scripts.py`.
 
-A worker is told everything in one line of JSON, and answers in lines of JSON.
+A worker gets its arguments as one line of JSON, and reports in lines of JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def command(verb: str, table: Any, **more: Any) -> list[str]:
 
 
 def run(verb: str, table: Any, **more: Any) -> Any:
-    """Run a worker to its end, and return the last thing that it said."""
+    """Run a worker to its end, and return its last report."""
     done = subprocess.run(
         command(verb, table, **more),
         cwd=ROOT,
@@ -46,7 +46,7 @@ def run(verb: str, table: Any, **more: Any) -> Any:
 
 
 class Worker:
-    """A worker that is under way, and says what it does."""
+    """A running worker, and its reports."""
 
     def __init__(self, verb: str, table: Any, **more: Any) -> None:
         self.process = subprocess.Popen(
@@ -58,7 +58,7 @@ class Worker:
         )
 
     def hear(self) -> Any:
-        """Wait for the next thing that a child says; None at the end."""
+        """Wait for the next report of a worker; None at its end."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         return json.loads(line) if line else None

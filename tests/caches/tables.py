@@ -1,7 +1,7 @@
-"""Where the caches of a test are kept: a table on a server, and the options that lead to it.
+"""The table of a cache test: on a server, with the options of an application.
 
-Two objects for one table that differ in `max_pool_connections` share no client, no lock and no
-circuit breaker: to the package they are two servers, in one process.
+Two objects for one table with different `max_pool_connections` share no client, no lock and no
+circuit breaker, so they behave like two servers, in one process.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Table:
         return _client(self.url)
 
     def make(self) -> Table:
-        """Create the table by a plain client, without a TTL: no row goes by itself."""
+        """Create the table by a plain client, without TTL, so that DynamoDB deletes no row."""
         keys = [self.options.get("hash_key", "id"), self.options.get("range_key")]
         schema = [(name, kind) for name, kind in zip(keys, ("HASH", "RANGE"), strict=True) if name]
         self.raw.create_table(
@@ -128,17 +128,17 @@ class Table:
         return self
 
     def rows(self) -> list[dict[str, Any]]:
-        """Read the whole table, past Beaker and past us."""
+        """Read the whole table by a plain client."""
         told = self.raw.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True)
         return [dict(item) for page in told for item in page["Items"]]
 
     @property
-    def pieces(self) -> set[str]:
-        """Name the rows that are pieces."""
+    def chunks(self) -> set[str]:
+        """Return the keys of all chunks."""
         return {key for key in self.keys() if "#piece:" in key}
 
     def keys(self) -> list[str]:
-        """Name all rows: the range key's value where there is one, else the hash key's."""
+        """Return the range keys of all rows, or the hash keys of a table without a range key."""
         name = self.options.get("range_key") or "id"
         return sorted(row[name]["S"] for row in self.rows())
 
@@ -147,21 +147,21 @@ class Table:
         self.raw.put_item(TableName=self.name, Item={**row, **attributes})
 
     def drop(self, key: str) -> None:
-        """Delete one row by its name, past us."""
+        """Delete one row by its key, by a plain client."""
         names = ["id", self.options.get("range_key")]
         (row,) = [r for r in self.rows() if r[names[1] or "id"]["S"] == key]
         self.raw.delete_item(TableName=self.name, Key={n: row[n] for n in names if n})
 
 
-def use_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
-    """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
-    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
+def use_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock, **more: Any) -> None:
+    """Make Beaker and the package use *clock*; *more* are other fields of the runtime."""
+    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **more}
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
     monkeypatch.setattr("beaker.container.time", SimpleNamespace(time=clock))
 
 
 class Maker:
-    """A createfunc that counts: 1, 2, 3..., or makes what is given."""
+    """A createfunc that returns 1, 2, 3..., or the given values, and counts its calls."""
 
     def __init__(self, *values: Any) -> None:
         self.made = 0
@@ -179,7 +179,7 @@ def fail_if_called() -> Any:
 
 @dataclass(frozen=True)
 class DoFirst:
-    """A fault for the proxy: *step* happens, and then all goes on as if nothing were."""
+    """A fault for the proxy: call *step* before the request is forwarded."""
 
     step: Callable[[], object]
 
@@ -194,7 +194,7 @@ def is_lock(body: dict[str, Any]) -> bool:
 
 
 def is_manifest(body: dict[str, Any]) -> bool:
-    """Tell whether a request is about a value's own row, not about a piece or a lock of it."""
+    """Tell whether a request is about a value's own row, not about a chunk or a lock of it."""
     told = str(body.get("Item") or body.get("Key"))
     return "#piece:" not in told and "#lock:" not in told
 
@@ -212,7 +212,7 @@ def values_of(text: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def run_in_thread(act: Callable[[], object]) -> Iterator[list[Any]]:
-    """Run *act* in a thread; what it returns or raises is in the list after the block."""
+    """Run *act* in a thread; after the block, the list holds what it returned or raised."""
     said: list[Any] = []
 
     def run() -> None:
@@ -231,7 +231,7 @@ def run_in_thread(act: Callable[[], object]) -> Iterator[list[Any]]:
 
 
 def run_concurrently(acts: list[Callable[[], object]]) -> list[Any]:
-    """Run all at once, each in a thread, and return what each said, in their order."""
+    """Run all at once, each in a thread, and return their results in the same order."""
     with contextlib.ExitStack() as stack:
         said = [stack.enter_context(run_in_thread(act)) for act in acts]
     return [one for (one,) in said]

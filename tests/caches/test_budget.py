@@ -1,4 +1,4 @@
-"""The call budget of docs/architecture.md, for caches: what a page costs, and not one more."""
+"""The calls that each operation of a cache makes, and no more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Act = Callable[[Any, Table], object]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the budget: what happens, after what, and the calls with their units."""
+    """A row of the budget: an operation, its preparation, and its calls with their units."""
 
     what: str
     act: Act
@@ -54,12 +54,12 @@ def refreshed_by_another(cache: Any, table: Table) -> None:
 
 
 def large(cache: Any, table: Table) -> None:
-    """Begin with a value in pieces."""
+    """Begin with a value in chunks."""
     cache.put("k", LARGE)
 
 
 def make(cache: Any, table: Table) -> None:
-    """Get, and make what is not there."""
+    """Get a value, and create it if it is missing."""
     cache.get("k", createfunc=Maker("new"))
 
 
@@ -91,26 +91,26 @@ BUDGET = (
     Row("remove", lambda c, _: c.remove_value("k"), (("GetItem", ANY), REMOVED)),
     Row("nested read scopes", in_scopes, (READ, READ, READ)),
     Row(
-        "a value in three pieces, written",
+        "a value in three chunks, written",
         lambda c, _: c.put("k", LARGE),
         (LOOK, *[("PutItem", ANY)] * 3, WRITE),
         empty,
     ),
     Row(
-        "a value in three pieces, written over another",
+        "a value in three chunks, written over another",
         lambda c, _: c.put("k", LARGE),
         (LOOK, *[("PutItem", ANY)] * 3, WRITE, ("BatchWriteItem", ANY)),
         large,
     ),
     Row(
-        "a small value, written over one in pieces",
+        "a small value, written over one in chunks",
         lambda c, _: c.put("k", "small"),
         (WRITE, ("BatchWriteItem", ANY)),
         large,
     ),
-    Row("a value in three pieces, read", lambda c, _: c["k"], (READ, ("BatchGetItem", ANY)), large),
+    Row("a value in three chunks, read", lambda c, _: c["k"], (READ, ("BatchGetItem", ANY)), large),
     Row(
-        "a value in three pieces, removed",
+        "a value in three chunks, removed",
         lambda c, _: c.remove_value("k"),
         (("GetItem", ANY), REMOVED, ("BatchWriteItem", ANY)),
         large,
@@ -125,13 +125,12 @@ BUDGET = (
     ids=str,
     indirect=["table"],
 )
-def test_nothing_costs_a_call_more_than_the_budget_says(
+def test_an_operation_makes_exactly_the_calls_of_its_budget(
     row: Row, table: Table, clock: Clock, calls: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each thing that a page does makes the calls of its row, at their units, and no other.
+    """Each operation makes the calls of its row, at their units, and no others.
 
-    Each row is the first use of a process: whatever the first client of a process would have to
-    ask for would stand among the calls.
+    Each is the first one of a process, so a call that only a first client makes would show.
     """
     use_clock(monkeypatch, clock)
     row.before(table.cache(), table)
@@ -146,7 +145,7 @@ def test_nothing_costs_a_call_more_than_the_budget_says(
 
 
 def test_threads_that_share_a_manager_pay_one_read_a_hit(plain: Table, calls: Recorder) -> None:
-    """Many threads on one cache each make one call a hit, and each gets what it asked for."""
+    """Each thread makes one call for each hit, and gets its own value."""
     cache = plain.cache()
     for number in range(8):
         cache.put(str(number), number)

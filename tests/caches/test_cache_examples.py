@@ -1,4 +1,4 @@
-"""The examples of caches run as they stand, and keep what they say they keep."""
+"""The examples of caches run, and cache what they say."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def site(name: str) -> Any:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the example itself has logged since the last time."""
+    """Return the example's own log lines since the last call."""
     lines = [record.getMessage() for record in caplog.records if record.name in {"shop", "news"}]
     caplog.clear()
     return lines
 
 
 def test_regions_keep_what_functions_return(caplog: pytest.LogCaptureFixture) -> None:
-    """A price is asked for once, and once more after it changed; the list of shops only once."""
+    """A price is computed once, and again after it has changed; the list of shops only once."""
     caplog.set_level(logging.WARNING)
     browser = site("cache_regions.py")
 

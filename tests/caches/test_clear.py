@@ -1,4 +1,4 @@
-"""Removing and clearing: exactly what was meant, to the last page, and never in silence."""
+"""Removing and clearing: exactly the meant entries, all of them, or an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from beaker_dynamodb import Unavailable
 from tests.caches.tables import ONCE, Maker, Table, fail_if_called
 from tests.exchange import Exchange, Reply
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 
@@ -21,7 +21,7 @@ DOWN = aws_error("InternalServerError", status=500)
 
 @pytest.fixture
 def crowd(table: Table) -> dict[str, Any]:
-    """Give caches of namespaces that begin alike, two entries in each, one of them in pieces."""
+    """Give caches of namespaces that begin alike, two entries in each, one of them in chunks."""
     names = ("ns", "ns2", "ns.x", "n", "ns:k", "ns#piece", "NS", "")
     caches = {name: table.cache(name, compress=False) for name in names}
     for cache in caches.values():
@@ -30,7 +30,7 @@ def crowd(table: Table) -> dict[str, Any]:
 
 
 def test_clear_removes_exactly_its_namespace(table: Table, crowd: dict[str, Any]) -> None:
-    """Values and pieces of the namespace go; of all others, however alike, nothing does."""
+    """Values and chunks of the namespace are deleted, and none of one with a similar name."""
     before = len(table.rows())
 
     crowd["ns"].clear()
@@ -42,7 +42,7 @@ def test_clear_removes_exactly_its_namespace(table: Table, crowd: dict[str, Any]
 
 
 def test_clear_leaves_locks_alone(table: Table) -> None:
-    """Who is making a value while the cache is cleared still holds its lock; sessions stay, too."""
+    """A lock that is held while the cache is cleared is kept, and so are sessions."""
     cache, session = table.cache(), table.session("ns", prefix="cache:")
     session["session"] = "text"
     cache["k"] = "v"
@@ -61,7 +61,7 @@ def test_clear_leaves_locks_alone(table: Table) -> None:
 def test_clear_goes_to_the_last_page(
     ranged: Table, calls: Recorder, monkeypatch: pytest.MonkeyPatch, entries: int
 ) -> None:
-    """However many pages the namespace fills, and whatever a batch leaves undone: all is gone.
+    """All entries are deleted, however many pages they fill, and whatever a batch leaves undone.
 
     Every tenth batch is left unprocessed, as DynamoDB does when it is busy. The values are
     so large that 600 of them fill more than one page.
@@ -91,7 +91,7 @@ def undone(exchange: Exchange) -> None:
 
 
 def fill(table: Table, entries: int) -> None:
-    """Put entries of 4 KB into the namespace `ns`, past us: 25 a call."""
+    """Put entries of 4 KB into the namespace `ns` by a plain client, 25 a call."""
     client = table.raw
     rows = [
         {"id": {"S": "cache:ns"}, "part": {"S": f"{n:06}"}, "data": {"B": b"x" * 4000}}
@@ -103,7 +103,7 @@ def fill(table: Table, entries: int) -> None:
 
 
 def test_a_batch_that_is_never_done_is_an_error(ranged: Table, wound: None) -> None:
-    """What DynamoDB keeps leaving undone is not passed over in silence."""
+    """If DynamoDB never processes some of the deletes, `clear()` raises."""
     ranged.manager()["k"] = "v"
     with FaultProxy(ranged.url) as proxy:
         proxy.next(undone, operation="BatchWriteItem", times=None)
@@ -160,10 +160,10 @@ def clear(cache: Any) -> None:
     "is_open", [False, True], ids=["at once", "while the circuit breaker is open"]
 )
 @pytest.mark.parametrize("act", [remove, delete, clear])
-def test_an_outage_is_no_silent_invalidation(
+def test_a_removal_during_an_outage_raises(
     ranged: Table, act: Callable[[Any], None], *, is_open: bool
 ) -> None:
-    """Removing raises where it cannot be done: else a right that was revoked would be served."""
+    """Otherwise a right that was revoked would still be served."""
     with FaultProxy(ranged.url) as proxy:
         cache = Table(proxy.url, ranged.name, ranged.options).cache(**ONCE)
         cache["k"] = "v"
@@ -238,7 +238,7 @@ def test_keys_are_what_beaker_was_given(table: Table) -> None:
 
 
 def test_a_removed_value_in_pieces_leaves_no_row(table: Table) -> None:
-    """`remove_value` and `del` take the pieces along."""
+    """`remove_value` and `del` delete the chunks, too."""
     cache = table.cache(compress=False)
     cache["k"], cache["j"] = "x" * 900_000, "y" * 900_000
 

@@ -1,6 +1,6 @@
-"""The contract of a Beaker cache, as one class of tests, whatever is underneath.
+"""The contract of a Beaker cache, as one class of tests for every backend.
 
-Beaker's own memory backend is underneath, too: what fails there is an error of these tests.
+Beaker's own memory backend is among them: a test that fails there is wrong itself.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class TestContract:
         assert backend.cache("other").get("k", createfunc=Maker(7)) == 7
 
     def test_a_miss_without_a_maker_is_a_key_error(self, backend: Backend) -> None:
-        """Where nothing is and nobody makes it, `get` and `[]` raise KeyError."""
+        """`get` and `[]` raise KeyError if there is neither a value nor a createfunc."""
         cache = backend.cache()
 
         for ask in (cache.get, cache.__getitem__):
             with pytest.raises(KeyError):
                 ask("k")
 
-    def test_what_is_put_is_found(self, backend: Backend) -> None:
-        """`put` and `[]=` store, also over what stands there."""
+    def test_a_value_that_was_put_is_returned(self, backend: Backend) -> None:
+        """`put` and `[]=` store a value, also over another one."""
         cache = backend.cache()
 
         cache.put("k", [1, {"a": "ä"}])
@@ -51,14 +51,14 @@ class TestContract:
 
     @pytest.mark.parametrize("value", [None, 0, False, "", [], "x" * 100_000])
     def test_none_and_empty_are_values(self, backend: Backend, value: Any) -> None:
-        """None, 0, False and what is empty are kept like any other value."""
+        """None, 0, False and empty values are cached like any other."""
         cache, make = backend.cache(), Maker(value)
 
         assert [cache.get("k", createfunc=make) for _ in range(2)] == [value, value]
         assert (make.made, "k" in cache) == (1, True)
 
-    def test_what_is_removed_is_made_anew(self, backend: Backend) -> None:
-        """`remove_value` and `del` remove one value; what is not there may be removed, too."""
+    def test_a_removed_value_is_created_again(self, backend: Backend) -> None:
+        """`remove_value` and `del` remove one value, and accept a missing one."""
         cache = backend.cache()
         cache["k"] = cache["j"] = cache["other"] = "old"
 
@@ -105,7 +105,7 @@ class TestContract:
         seconds: float,
         made: int,
     ) -> None:
-        """A value lives as long as `expiretime` says: None is for long, 0 is over at once."""
+        """A value expires after `expiretime` seconds; None is long, 0 is at once."""
         cache, make = backend.cache(ttl=0) if backend.given else backend.cache(), Maker()
 
         cache.get("k", createfunc=make, expiretime=expiretime)
@@ -117,7 +117,7 @@ class TestContract:
     def test_an_expired_value_without_a_maker_is_a_key_error(
         self, backend: Backend, clock: Clock, wound: None
     ) -> None:
-        """What has expired is not there, though its row may be."""
+        """An expired value counts as missing, even if its row still exists."""
         cache = backend.cache(expire=5)
         cache["k"] = "v"
 

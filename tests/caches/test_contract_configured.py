@@ -1,4 +1,4 @@
-"""Every way in which an application comes by its caches: decorators, middleware, regions.
+"""All interfaces to a cache: decorators, middleware, regions.
 
 Each runs on every backend of the contract; Beaker's own memory checks the tests.
 """
@@ -18,7 +18,7 @@ from tests.caches.tables import Maker
 
 
 class TestConfiguration:
-    """Every way in which an application comes by its caches leads to the same ones."""
+    """Each interface to a cache returns the same values."""
 
     def settings(self, backend: Backend) -> dict[str, str]:
         """Write the lines of an ini file: everything is in `url`, which regions inherit."""

@@ -1,4 +1,4 @@
-"""The creation lock by itself, with a clock that the tests wind: nobody waits for time to pass."""
+"""The creation lock by itself, with a clock that the tests set, so that no test waits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.caches.tables import TIMEOUT, run_in_thread
 from tests.instruments import Clock, Recorder
 
 
-def test_a_free_lock_is_taken_and_given_back(servers: Servers, clock: Clock) -> None:
-    """The row of a lock names its owner and its end; it is gone after the release."""
+def test_a_free_lock_is_acquired_and_released(servers: Servers, clock: Clock) -> None:
+    """The row of a lock holds its owner and its expiry, and is deleted by the release."""
     lock = servers.server(1, clock).get_creation_lock("k")
 
     assert lock.acquire()
@@ -41,9 +41,9 @@ def test_who_does_not_wait_is_told_at_once(servers: Servers, clock: Clock) -> No
 
 
 def test_an_expired_lock_is_free_after_the_tolerance(servers: Servers, clock: Clock) -> None:
-    """A dead holder's lock is taken by the wall clock, `CLOCK_TOLERANCE` after it expires.
+    """A dead holder's lock can be acquired `CLOCK_TOLERANCE` after it has expired.
 
-    Also by one who does not wait: else a stale value would never be refreshed again.
+    Also without waiting; otherwise a stale value would never be refreshed again.
     """
     first, second = (servers.server(n, clock).get_creation_lock("k") for n in (1, 2))
     assert first.acquire()
@@ -56,7 +56,7 @@ def test_an_expired_lock_is_free_after_the_tolerance(servers: Servers, clock: Cl
 
 
 def test_a_waiter_takes_a_lock_that_expires_meanwhile(servers: Servers, clock: Clock) -> None:
-    """A waiter that comes late waits for the rest of the lifetime, not for a whole one."""
+    """A waiter that starts late waits for the rest of the lifetime only."""
     assert servers.server(1, clock).get_creation_lock("k").acquire()
     clock.advance(LIFETIME - 1)
     before = clock.monotonic()
@@ -155,7 +155,7 @@ def test_a_holder_that_takes_the_lock_anew_is_not_robbed(servers: Servers) -> No
 
 
 def test_a_clock_that_steps_back_does_not_prolong_a_wait(servers: Servers, clock: Clock) -> None:
-    """The waiter's wall clock goes back an hour: the lifetime still ends, and so does the wait."""
+    """If the waiter's wall clock steps back an hour, the wait still ends with the lifetime."""
     assert servers.server(1, clock).get_creation_lock("k").acquire()
     clock.step(-3600)
     begun = clock.monotonic()
@@ -165,10 +165,8 @@ def test_a_clock_that_steps_back_does_not_prolong_a_wait(servers: Servers, clock
     assert servers.server(3, clock, lock_wait=LONG).get_creation_lock("k").acquire()
 
 
-def test_who_has_waited_long_enough_goes_on_without_the_lock(
-    servers: Servers, clock: Clock
-) -> None:
-    """After `lock_wait` the caller goes on; its release takes nothing from the holder."""
+def test_a_waiter_goes_on_without_the_lock_after_lock_wait(servers: Servers, clock: Clock) -> None:
+    """Its release does not release the holder's lock."""
     assert servers.server(1, clock, lock_lease=LONG).get_creation_lock("k").acquire()
     owner, begun = servers.owner, clock.monotonic()
     waiter = servers.server(2, clock, lock_lease=LONG).get_creation_lock("k")
@@ -180,10 +178,10 @@ def test_who_has_waited_long_enough_goes_on_without_the_lock(
     assert MAX_WAIT <= clock.monotonic() - begun < MAX_WAIT + 1
 
 
-def test_the_wait_for_a_thread_of_this_process_has_the_same_ceiling(
+def test_the_wait_for_a_thread_of_this_process_has_the_same_limit(
     servers: Servers, clock: Clock
 ) -> None:
-    """A thread that waits in vain for another one of its process goes on without the lock."""
+    """After `lock_wait` the thread goes on without the lock."""
     server = servers.server(1, clock, lock_wait=0.05, lock="process")
     holder = server.get_creation_lock("k")
     asked, go = threading.Event(), threading.Event()
@@ -253,10 +251,10 @@ def test_who_does_not_wait_does_not_wait_for_a_thread_either(
     assert asked == [7, 0]
 
 
-def test_who_waits_no_second_does_not_sleep(
+def test_a_lock_wait_of_zero_does_not_sleep(
     servers: Servers, clock: Clock, calls: Recorder
 ) -> None:
-    """`lock_wait = 0` asks once, and goes on."""
+    """`lock_wait = 0` tries once, and goes on."""
     assert servers.server(1, clock).get_creation_lock("k").acquire()
     before = clock.monotonic()
     waiter = servers.server(2, clock, lock_wait=0).get_creation_lock("k")

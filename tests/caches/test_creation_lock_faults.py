@@ -9,13 +9,13 @@ import pytest
 from beaker_dynamodb.caches import creation_lock
 from tests.caches.servers import CLOCK_TOLERANCE, LIFETIME, LONG, Servers
 from tests.caches.tables import DoFirst, Maker, is_lock, run_in_thread
-from tests.faults.kinds import LoseReply, LoseRequest, aws_error
+from tests.faults.fault_kinds import LoseReply, LoseRequest, aws_error
 from tests.instruments import Clock, Recorder, nothing
 from tests.proxy import FaultProxy
 
 
-def test_a_steal_that_another_was_faster_with_is_none(servers: Servers) -> None:
-    """A steal is conditional on the owner that was seen: two waiters never both succeed."""
+def test_only_one_waiter_takes_a_dead_holders_lock(servers: Servers) -> None:
+    """The put is conditional on the dead owner, so two waiters never both succeed."""
     ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
     assert servers.server(1, ahead).get_creation_lock("k").acquire()
     rival = servers.server(3, ahead).get_creation_lock("k")
@@ -38,8 +38,8 @@ def test_a_steal_that_another_was_faster_with_is_none(servers: Servers) -> None:
     assert servers.owner == rival._owner
 
 
-def test_a_steal_of_a_lock_that_was_given_back_is_tried_anew(servers: Servers) -> None:
-    """Refused by no row at all, nobody holds it: it is taken, and its row says by whom."""
+def test_a_lock_that_is_released_while_it_is_taken_over_is_acquired(servers: Servers) -> None:
+    """A refusal without a row means that the lock is free, so the put is tried again."""
     ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
     holder = servers.server(1, ahead).get_creation_lock("k")
     assert holder.acquire()
@@ -86,7 +86,7 @@ def test_a_late_release_leaves_the_next_owner_alone(servers: Servers, clock: Clo
 def test_a_lock_whose_release_fails_expires(
     servers: Servers, clock: Clock, fault: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A page does not fail over a release; the row expires, and the log says why."""
+    """The page does not fail; the row expires, and the log says why."""
     caplog.set_level("INFO", creation_lock.log.name)
     with FaultProxy(servers.table.url) as proxy:
         lock = servers.server(1, clock, endpoint_url=proxy.url, max_attempts=1).get_creation_lock(
@@ -170,8 +170,8 @@ def test_a_lock_of_this_process_costs_no_call(
     assert (said, list(calls)) == ([False], [])
 
 
-def test_a_key_that_nobody_locks_takes_no_memory(servers: Servers, clock: Clock) -> None:
-    """A cache has more keys than memory: what is released, or given up, leaves nothing."""
+def test_a_released_lock_takes_no_memory(servers: Servers, clock: Clock) -> None:
+    """Locks that were released or given up leave nothing in the process."""
     ours, theirs = servers.server(1, clock, lock_wait=1), servers.server(2, clock, lock_lease=LONG)
     for number in range(5):
         lock = ours.get_creation_lock(number)

@@ -1,7 +1,7 @@
 """The creation lock among real processes, on DynamoDB Local and in real time.
 
-Every test asserts who made what in which order, never how long it took. Holders that are killed
-or stopped have a short lifetime, so that the others need not wait for long.
+The tests assert which process created which value in which order, never how long it took. Holders
+that are killed or stopped have a short lifetime, so that the others do not wait for long.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def owner(table: Table) -> str | None:
 
 
 def test_eight_processes_on_one_miss_make_the_value_once(plain: Table) -> None:
-    """One of eight makes the value while the others wait for it, and all get the same.
+    """One of eight creates the value while the others wait for it, and all get the same.
 
-    The maker goes on only when the proxy has seen all eight ask for the lock.
+    The creator goes on only when all eight have asked for the lock.
     """
     with FaultProxy(plain.url) as proxy:
         table = Table(proxy.url, plain.name)
@@ -68,9 +68,9 @@ def test_a_killed_holder_delays_the_others_by_its_lifetime_at_most(plain: Table)
 
 
 def test_a_holder_stopped_beyond_its_lifetime_takes_nothing_back(plain: Table) -> None:
-    """A paused holder is outlived. When it wakes, the lock stays with the one who holds it now.
+    """Another process takes the lock of a paused holder, and still has it when that one wakes.
 
-    That one's value is the last word, for it is stored last.
+    The value of the new holder stays, because it is stored last.
     """
     table = plain.with_options(**SHORT)
     with (
@@ -99,10 +99,10 @@ def test_a_holder_stopped_beyond_its_lifetime_takes_nothing_back(plain: Table) -
 
 @pytest.mark.parametrize("lock", ["process", "table"])
 def test_a_child_forked_while_a_thread_holds_the_lock_goes_on(plain: Table, lock: str) -> None:
-    """The thread that would release the lock does not exist in the child: nobody waits for it.
+    """The thread that would release the lock does not exist in the child, which goes on.
 
-    The row of the lock is the parent's still: under `table` the child waits for that one, in
-    vain, as any other process would, and goes on without it.
+    The row of the lock is still the parent's. Under `table` the child waits for it until
+    `lock_wait`, as any other process would, and goes on without it.
     """
     table = plain.with_options(lock=lock, lock_wait="600s" if lock == "process" else "1s")
 

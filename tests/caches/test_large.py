@@ -1,4 +1,4 @@
-"""Values of every size: what is too large for one row is kept in pieces, and nobody notices."""
+"""Values of every size: one that is too large for a row is stored in chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb import ItemTooLarge
 from beaker_dynamodb.caches.store import MAX_NAME
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW
+from beaker_dynamodb.item.chunks import MAX_ROW_DATA
 from tests.caches import subprocesses
 from tests.caches.tables import RAW, Maker, Table, fail_if_called, text_of, values_of
 
@@ -18,7 +18,7 @@ MB = 1024 * 1024
 #: The codec's header.
 HEADER = 8
 #: What just fits into one row, and into two.
-ONE, TWO = MOST_IN_A_ROW - HEADER, 2 * MOST_IN_A_ROW - HEADER
+ONE, TWO = MAX_ROW_DATA - HEADER, 2 * MAX_ROW_DATA - HEADER
 SIZES = {
     1: 1,
     ONE: 1,
@@ -27,7 +27,7 @@ SIZES = {
     TWO + 1: 4,
     2 * MB: 7,
 }
-LONG = {ONE - 1: 1, TWO: 3, 7 * MOST_IN_A_ROW: 9, 10 * MB: 28, 16 * MB - 1: 44, 16 * MB: 44}
+LONG = {ONE - 1: 1, TWO: 3, 7 * MAX_ROW_DATA: 9, 10 * MB: 28, 16 * MB - 1: 44, 16 * MB: 44}
 
 
 def a_value(size: int, seed: int = 0) -> bytes:
@@ -57,7 +57,7 @@ def test_a_cache_keeps_values_of_every_size(table: Table, size: int, rows: int) 
     ],
 )
 def test_a_session_keeps_values_of_every_size(table: Table, size: int, rows: int) -> None:
-    """Sessions are kept in pieces like caches; an opaque text is what it was."""
+    """Large sessions are stored in chunks like cache values; an opaque text is not changed."""
     text = "!" + a_value(size).hex()[: size - 1]
 
     table.session(compress="false")["session"] = text
@@ -68,8 +68,8 @@ def test_a_session_keeps_values_of_every_size(table: Table, size: int, rows: int
 
 @pytest.mark.long
 def test_more_pieces_than_one_batch_reads(table: Table) -> None:
-    """Over a hundred pieces are read in several batches of up to 16 MB each."""
-    value = a_value(120 * MOST_IN_A_ROW)
+    """Over a hundred chunks are read in several batches of up to 16 MB each."""
+    value = a_value(120 * MAX_ROW_DATA)
     large: dict[str, Any] = {"serializer": RAW, "max_value_size": "64MB"}
 
     table.manager(**large)["k"] = value
@@ -82,9 +82,9 @@ def test_more_pieces_than_one_batch_reads(table: Table) -> None:
 
 @pytest.mark.parametrize("size", range(ONE - 4000, ONE + 500, 900))
 def test_long_keys_and_names_count_for_the_limit(ranged: Table, size: int) -> None:
-    """DynamoDB's 409,600 bytes count keys and names, too: no size of value is refused by them.
+    """DynamoDB's limit of 409,600 bytes counts keys and names, too; no value is refused by it.
 
-    The key is so long that it is hashed, and stands in the row in clear once more.
+    The key is so long that it is hashed, and stored in clear in the same row.
     """
     key, namespace = "x" * 12_000, "n" * 512
     value = a_value(size)
@@ -114,7 +114,7 @@ def test_a_key_of_any_length_keeps_its_value(ranged: Table, length: int, letter:
 
 @pytest.mark.parametrize("size", range(ONE - 13_000, ONE + 1000, 2500))
 def test_promoted_attributes_count_for_the_limit(plain: Table, size: int) -> None:
-    """A session's special keys stand in the row once more: no size of session is refused by it."""
+    """A session's special keys are in the row twice; no session is refused by that."""
     names = [f"key{n}" for n in range(10)]
     special = {name: random.Random(n).randbytes(1000).hex() for n, name in enumerate(names)}
     values = {"_creation_time": 1.0, **special, "rest": a_value(size).hex()[: size - 20_000]}
@@ -127,7 +127,7 @@ def test_promoted_attributes_count_for_the_limit(plain: Table, size: int) -> Non
 
 
 def test_a_value_is_overwritten_by_smaller_and_larger_ones(table: Table) -> None:
-    """Whatever size follows whatever: the last one is found, and no piece of others is left."""
+    """After each write the last value is returned, and no chunk of the previous one is left."""
     rng = random.Random(7)
     sizes = [1, 3 * ONE, ONE, 2 * ONE, 2 * ONE, 10, ONE + 1]
     cache, session = table.manager(serializer=RAW, compress=False), "!"
@@ -136,14 +136,14 @@ def test_a_value_is_overwritten_by_smaller_and_larger_ones(table: Table) -> None
         cache["k"] = value
         table.session(compress="false")["session"] = session = "!" + value.hex()[:size]
 
-        own = 1 if size <= ONE else 2 + (size + HEADER - 1) // MOST_IN_A_ROW
-        text = 1 if size < ONE else 2 + (size + HEADER) // MOST_IN_A_ROW
+        own = 1 if size <= ONE else 2 + (size + HEADER - 1) // MAX_ROW_DATA
+        text = 1 if size < ONE else 2 + (size + HEADER) // MAX_ROW_DATA
         assert len(table.rows()) == own + text
         assert (cache["k"], table.session()["session"]) == (value, session)
 
 
-def test_a_value_over_the_ceiling_is_refused_and_the_old_one_stands(table: Table) -> None:
-    """Over `max_value_size`, measured uncompressed, nothing is stored; the error says how much."""
+def test_a_value_over_the_limit_is_refused_and_the_old_one_is_kept(table: Table) -> None:
+    """Nothing over `max_value_size`, measured uncompressed, is stored; the error has both sizes."""
     cache = table.manager(serializer=RAW, max_value_size="1MB")
     cache["k"] = old = a_value(MB)
     table.session(max_value_size="1MB")["session"] = "old"
@@ -174,7 +174,7 @@ def test_compression_decides_first(table: Table) -> None:
 def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Table) -> None:
     """Two processes overwrite one large value again and again: each read is one of theirs, whole.
 
-    At the end the value is one of the last two, and only its own pieces are left.
+    At the end the value is one of the last two, and only its own chunks are left.
     """
     table = ranged.with_options(compress="false")
     cache = table.cache()
@@ -195,4 +195,4 @@ def test_a_reader_never_sees_a_mixture_of_two_writers(ranged: Table) -> None:
     assert all(0 <= len(read) - sizes[read[0]] < 6 for read in reads)
     last = cache.get("k", createfunc=fail_if_called)
     assert len(last) == sizes[last[0]] + 5
-    assert len(ranged.pieces) == -(-len(last) // MOST_IN_A_ROW)
+    assert len(ranged.chunks) == -(-len(last) // MAX_ROW_DATA)

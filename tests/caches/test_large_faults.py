@@ -1,4 +1,4 @@
-"""Values in pieces, when somebody or something comes in between: the old value, or the new one."""
+"""Values in chunks under faults and concurrent writes: always the old value or the new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beaker_dynamodb import CorruptItem, ItemTooLarge, UnknownFormat
 from tests.caches import subprocesses
 from tests.caches.tables import RAW, DoFirst, Table, is_manifest, use_clock
 from tests.caches.test_large import a_value
-from tests.faults.kinds import Hold, LoseReply, Rewrite, aws_error
+from tests.faults.fault_kinds import Hold, LoseReply, Rewrite, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 
@@ -24,7 +24,7 @@ OLD, NEW, OTHER = (a_value(SIZE, seed) for seed in (1, 2, 3))
 
 
 def behind(proxy: FaultProxy, table: Table, **options: Any) -> Any:
-    """Make a manager that goes through the proxy."""
+    """Return a manager that uses the proxy."""
     there = Table(proxy.url, table.name, table.options)
     return there.manager(serializer=RAW, **options)
 
@@ -34,10 +34,10 @@ def direct(table: Table, **options: Any) -> Any:
     return table.on_another_server().manager(serializer=RAW, **options)
 
 
-def test_a_writer_killed_before_the_head_leaves_the_old_value(table: Table) -> None:
-    """`kill -9` between the pieces and the head: the old value stands, the orphans expire.
+def test_a_writer_killed_before_the_manifest_leaves_the_old_value(table: Table) -> None:
+    """After `kill -9` between chunks and manifest, the old value is served.
 
-    They expire a day after the head would have.
+    The orphaned chunks expire a day after the manifest would have.
     """
     cache = table.cache(compress="false")
     cache.put("k", "o" * SIZE, expiretime=1000)
@@ -49,14 +49,14 @@ def test_a_writer_killed_before_the_head_leaves_the_old_value(table: Table) -> N
             proxy.wait_until(lambda: any(is_manifest(e.body) for e in puts(proxy)), within=30)
             os.kill(writer.process.pid, signal.SIGKILL)
             writer.process.wait(10)
-        head = next(e.body["Item"] for e in puts(proxy) if is_manifest(e.body))
+        manifest = next(e.body["Item"] for e in puts(proxy) if is_manifest(e.body))
 
     orphans = set(table.keys()) - before
     assert cache["k"] == "o" * SIZE
     assert len(orphans) == 2
     name = table.options.get("range_key", "id")
     expiries = {row["expires"]["N"] for row in table.rows() if row[name]["S"] in orphans}
-    assert expiries == {str(int(head["expires"]["N"]) + DAY)}
+    assert expiries == {str(int(manifest["expires"]["N"]) + DAY)}
 
 
 def puts(proxy: FaultProxy) -> list[Any]:
@@ -65,7 +65,7 @@ def puts(proxy: FaultProxy) -> list[Any]:
 
 
 def test_a_reader_overtaken_by_a_writer_gets_the_new_value(table: Table) -> None:
-    """Between head and pieces the value is overwritten: the reader finds the new one, whole."""
+    """The value is replaced between the reads of manifest and chunks: the new one is returned."""
     direct(table)["k"] = OLD
     with FaultProxy(table.url) as proxy:
         proxy.next(DoFirst(lambda: put(table, NEW)), operation="BatchGetItem")
@@ -90,28 +90,28 @@ def test_a_reader_overtaken_each_time_has_a_miss(plain: Table) -> None:
         assert "k" not in behind(proxy, plain)
 
 
-def test_a_piece_that_is_missing_is_a_miss_of_a_cache(table: Table) -> None:
-    """Under a head that did not move a missing piece never comes back: the value is made anew."""
+def test_a_missing_chunk_is_a_miss_of_a_cache(table: Table) -> None:
+    """If the manifest has not changed, the chunk never comes back: the value is created again."""
     manager = table.manager(serializer=RAW)
     manager["k"] = OLD
-    table.drop(min(table.pieces))
+    table.drop(min(table.chunks))
 
     assert "k" not in manager
     manager["k"] = NEW
     assert manager["k"] == NEW
 
 
-def test_a_piece_that_is_missing_is_a_corrupt_session(table: Table) -> None:
-    """A session that lost a piece says so: it is no "no such session", which would be new."""
+def test_a_missing_chunk_is_a_corrupt_session(table: Table) -> None:
+    """It raises CorruptItem. "No such session" would make Beaker begin a new one."""
     table.session(compress="false")["session"] = "!" * SIZE
-    table.drop(min(table.pieces))
+    table.drop(min(table.chunks))
 
     with pytest.raises(CorruptItem):
         table.session()["session"]
 
 
 def test_pieces_of_another_value_are_not_joined(table: Table) -> None:
-    """A piece that was altered is found out by the head: no mixture is ever served."""
+    """An altered chunk does not match the manifest's digest, so it is never served."""
     manager = table.manager(serializer=RAW, compress=False)
     manager["k"] = OLD
     name = table.options.get("range_key", "id")
@@ -122,7 +122,7 @@ def test_pieces_of_another_value_are_not_joined(table: Table) -> None:
 
 
 def test_a_lost_reply_of_the_heads_put_keeps_its_pieces(table: Table) -> None:
-    """The retry meets our own head as the old one: its pieces are not deleted."""
+    """The retry is refused by our own manifest, whose chunks are not deleted."""
     direct(table)["k"] = OLD
     with FaultProxy(table.url) as proxy:
         proxy.next(LoseReply(), operation="PutItem", where=is_manifest)
@@ -132,8 +132,8 @@ def test_a_lost_reply_of_the_heads_put_keeps_its_pieces(table: Table) -> None:
     assert len(table.rows()) == 3
 
 
-def test_a_value_is_removed_though_its_pieces_cannot_be(table: Table) -> None:
-    """Without its head nobody finds them, and they expire by themselves."""
+def test_a_value_is_removed_though_its_chunks_cannot_be(table: Table) -> None:
+    """Without a manifest the chunks are not read, and they expire."""
     with FaultProxy(table.url) as proxy:
         cache = behind(proxy, table, max_attempts=1)
         cache["k"] = OLD
@@ -147,10 +147,10 @@ def test_a_value_is_removed_though_its_pieces_cannot_be(table: Table) -> None:
 
 
 @pytest.mark.parametrize("value", [OTHER, b"small"], ids=["large", "small"])
-def test_a_head_is_not_put_over_pieces_that_are_gone(table: Table, value: bytes) -> None:
-    """The reply is lost and another server overwrites the value, pieces and all: one value stands.
+def test_a_manifest_is_not_put_over_chunks_that_were_deleted(table: Table, value: bytes) -> None:
+    """The reply is lost, and another server replaces the value: one whole value is stored.
 
-    Which of the two is the last word is open; that it is whole is not.
+    It may be either of the two.
     """
     direct(table)["k"] = OLD
     with FaultProxy(table.url) as proxy:
@@ -162,14 +162,14 @@ def test_a_head_is_not_put_over_pieces_that_are_gone(table: Table, value: bytes)
     assert direct(table)["k"] in {NEW, value}
 
 
-def test_an_expired_head_whose_pieces_are_gone_is_absent(
+def test_an_expired_manifest_without_its_chunks_is_a_miss(
     table: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB deletes head and pieces on different days: what has expired is not corrupt."""
+    """DynamoDB may delete them on different days; an expired value is not corrupt."""
     use_clock(monkeypatch, clock)
     table.manager(serializer=RAW).set_value("k", OLD, expiretime=10)
     table.session(timeout=100, compress="false")["session"] = "!" * SIZE
-    for key in table.pieces:
+    for key in table.chunks:
         table.drop(key)
 
     clock.advance(101)
@@ -187,7 +187,7 @@ def test_encryption_covers_pieces(table: Table) -> None:
     table.manager(serializer=RAW, **options)["k"] = secret
     table.session(**options)["session"] = secret.decode()
 
-    assert len(table.pieces) == 6
+    assert len(table.chunks) == 6
     assert not any(b"4711" in row["data"]["B"] for row in table.rows())
     assert table.manager(serializer=RAW, **options)["k"] == secret
     assert table.session(**options)["session"] == secret.decode()
@@ -197,7 +197,7 @@ def test_encryption_covers_pieces(table: Table) -> None:
 
 
 def a_megabyte_a_partition(reply: dict[str, Any]) -> dict[str, Any]:
-    """Answer as AWS does where a batch asks one partition for more than a megabyte: the first two.
+    """Answer a batch of more than a megabyte of one partition as AWS does: with the first two.
 
     AWS: API_BatchGetItem, "more than 1 MB per partition is requested".
     """
@@ -208,16 +208,16 @@ def a_megabyte_a_partition(reply: dict[str, Any]) -> dict[str, Any]:
     return {**reply, "Responses": {table: items[:2]}, "UnprocessedKeys": left}
 
 
-@pytest.mark.parametrize("pieces", [5, 16])
+@pytest.mark.parametrize("chunks", [5, 16])
 def test_a_value_of_one_partition_is_read_whole(
-    ranged: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch, pieces: int
+    ranged: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch, chunks: int
 ) -> None:
-    """AWS gives two pieces of a partition at a time: however many there are, all are fetched.
+    """AWS returns two chunks of a partition at a time; all of them are fetched.
 
     As long as each reply brings some, nothing is "left undone".
     """
     use_clock(monkeypatch, clock)
-    value = a_value(pieces * 399_360 - 8)
+    value = a_value(chunks * 399_360 - 8)
     put(ranged, value)
     with FaultProxy(ranged.url) as proxy:
         proxy.next(Rewrite(a_megabyte_a_partition), operation="BatchGetItem", times=None)
@@ -225,8 +225,8 @@ def test_a_value_of_one_partition_is_read_whole(
         assert behind(proxy, ranged)["k"] == value
 
 
-def test_a_value_refused_for_its_size_leaves_no_piece(plain: Table) -> None:
-    """A value over the ceiling is refused before its first piece is written."""
+def test_a_value_refused_for_its_size_leaves_no_chunk(plain: Table) -> None:
+    """A value over the limit is refused before its first chunk is written."""
     with FaultProxy(plain.url) as proxy:
         manager = behind(proxy, plain, max_value_size="300KB")
         with pytest.raises(ItemTooLarge):

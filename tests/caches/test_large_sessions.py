@@ -1,4 +1,4 @@
-"""Sessions in pieces: touched, merged, saved twice and logged out like any other."""
+"""Sessions in chunks are touched, merged, saved twice and logged out like any other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.caches.tables import Table, text_of, use_clock, values_of
 from tests.caches.test_large import a_value
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 
@@ -17,7 +17,7 @@ BIG = a_value(SIZE)
 
 
 def session_text(clock: Clock, **values: Any) -> str:
-    """Write a session that was begun at 1000.0 and accessed now."""
+    """Return the text of a session that was created at 1000.0 and accessed now."""
     return text_of({"_creation_time": 1000.0, "_accessed_time": clock(), **values})
 
 
@@ -35,49 +35,49 @@ def opened(table: Table) -> Any:
 
 
 def contents(table: Table) -> dict[str, Any]:
-    """Read what is stored, Beaker's times apart."""
+    """Return the stored session without Beaker's times."""
     values = values_of(opened(table)["session"])
     return {name: value for name, value in values.items() if name[0] != "_"}
 
 
-def head_of(table: Table) -> dict[str, Any]:
-    """Return the row that is no piece."""
+def get_manifest(table: Table) -> dict[str, Any]:
+    """Return the only row that is no chunk."""
     name = table.options.get("range_key", "id")
-    (head,) = [row for row in table.rows() if "#piece:" not in row[name]["S"]]
-    return head
+    (manifest,) = [row for row in table.rows() if "#piece:" not in row[name]["S"]]
+    return manifest
 
 
 def test_a_touch_writes_the_pieces_anew(table: Table, clock: Clock) -> None:
-    """A session in pieces that was only read is replaced whole when its touch is due.
+    """A session in chunks that was only read gets a new revision when its touch is due.
 
-    Under the same revision new pieces would take the old ones' places, one by one.
+    Under the same revision the new chunks would overwrite the old ones, one by one.
     """
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    before, pieces = head_of(table), table.pieces
+    before, chunks = get_manifest(table), table.chunks
 
     clock.advance(30)
     opened(table)["session"] = session_text(clock, big=BIG)
-    untouched = table.pieces
+    untouched = table.chunks
     clock.advance(40)
     opened(table)["session"] = session_text(clock, big=BIG)
 
-    assert untouched == pieces
-    assert table.pieces.isdisjoint(pieces)
-    assert len(table.pieces) == 2
-    assert head_of(table)["rev"] != before["rev"]
-    assert int(head_of(table)["expires"]["N"]) - int(before["expires"]["N"]) == 70
+    assert untouched == chunks
+    assert table.chunks.isdisjoint(chunks)
+    assert len(table.chunks) == 2
+    assert get_manifest(table)["rev"] != before["rev"]
+    assert int(get_manifest(table)["expires"]["N"]) - int(before["expires"]["N"]) == 70
     assert {row["expires"]["N"] for row in table.rows()} == {
-        head_of(table)["expires"]["N"],
-        str(int(head_of(table)["expires"]["N"]) + 86400),
+        get_manifest(table)["expires"]["N"],
+        str(int(get_manifest(table)["expires"]["N"]) + 86400),
     }
 
 
-def test_changes_of_two_requests_to_a_session_in_pieces_are_merged(
+def test_changes_of_two_requests_to_a_session_in_chunks_are_merged(
     table: Table, clock: Clock, calls: Recorder
 ) -> None:
-    """Two requests change different keys of a large session: both are kept, and only one row set.
+    """Both changes are saved, and only one set of chunks is left.
 
-    The refusal brings the head; its pieces cost one read more.
+    The refusal brings the manifest; its chunks cost another read.
     """
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
     mine, theirs = opened(table), opened(table)
@@ -102,7 +102,7 @@ def test_logout_removes_the_pieces(table: Table, clock: Clock) -> None:
 
 
 def test_a_logout_over_a_change_removes_the_changed_pieces(table: Table, clock: Clock) -> None:
-    """A logout wins over a change made meanwhile, and its pieces go too."""
+    """A logout wins over a concurrent change, and deletes its chunks, too."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
     leaving = opened(table)
     opened(table)["session"] = session_text(clock, big=BIG[::-1])
@@ -113,12 +113,12 @@ def test_a_logout_over_a_change_removes_the_changed_pieces(table: Table, clock: 
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["begun here", "loaded"])
-def test_a_session_saved_twice_in_a_request_leaves_no_piece(
+def test_a_session_saved_twice_in_a_request_leaves_no_chunk(
     table: Table, clock: Clock, *, fresh: bool
 ) -> None:
-    """The second save of a request replaces what the first one wrote, pieces and all.
+    """The second save of a request replaces the chunks of the first.
 
-    Every error middleware that calls start_response twice saves twice.
+    An error middleware that calls start_response twice saves twice.
     """
     if not fresh:
         table.session(timeout=720)["session"] = session_text(clock, big=BIG)
@@ -128,13 +128,13 @@ def test_a_session_saved_twice_in_a_request_leaves_no_piece(
     request["session"] = session_text(clock, big=BIG, step=2)
 
     assert contents(table) == {"big": BIG, "step": 2}
-    assert len(table.pieces) == 2
+    assert len(table.chunks) == 2
 
 
-def test_a_session_saved_and_logged_out_in_a_request_leaves_no_piece(
+def test_a_session_saved_and_logged_out_in_a_request_leaves_no_chunk(
     table: Table, clock: Clock
 ) -> None:
-    """What a request has saved itself it can take back whole."""
+    """A request can delete what it has saved itself."""
     request = table.session(timeout=720)
 
     request["session"] = session_text(clock, big=BIG)
@@ -143,7 +143,7 @@ def test_a_session_saved_and_logged_out_in_a_request_leaves_no_piece(
     assert table.rows() == []
 
 
-def test_a_session_that_shrinks_leaves_no_piece(table: Table, clock: Clock) -> None:
+def test_a_session_that_shrinks_leaves_no_chunk(table: Table, clock: Clock) -> None:
     """A large session that becomes small is one row; and so are all its merges."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
 
@@ -153,7 +153,7 @@ def test_a_session_that_shrinks_leaves_no_piece(table: Table, clock: Clock) -> N
 
 
 def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None:
-    """The head was put, the reply was lost, the retry is refused by our own row: it is stored."""
+    """The reply of the put was lost, and the retry is refused by our own row: it is stored."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
     with FaultProxy(table.url) as proxy:
         request = opened(Table(proxy.url, table.name, table.options))
@@ -163,4 +163,4 @@ def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None
         request["session"] = session_text(clock, big=BIG, more=1)
 
     assert contents(table) == {"big": BIG, "more": 1}
-    assert len(table.pieces) == 2
+    assert len(table.chunks) == 2

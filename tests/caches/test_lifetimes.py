@@ -1,4 +1,4 @@
-"""How long a cached value lives, and who is served what while a new one is made."""
+"""How long a cached value lives, and what is served while a new one is created."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def test_a_row_outlives_its_value_by_stale_for(
 def test_a_value_older_than_stale_for_is_not_served(
     plain: Table, clock: Clock, wound: None
 ) -> None:
-    """The old value is there as long as `stale_for` says, and absent from then on.
+    """The old value is served for `stale_for` seconds, although its row exists longer.
 
-    DynamoDB deletes days late: the row still stands.
+    DynamoDB deletes expired rows days later.
     """
     manager = plain.manager(stale_for="20s")
     manager.set_value("k", "v", expiretime=10)
@@ -145,7 +145,7 @@ def test_has_key_ends_with_the_value_and_not_with_the_second(
 def test_an_entry_that_claims_to_expire_early_by_more_than_a_second_is_a_miss(
     plain: Table, early: dict[str, str]
 ) -> None:
-    """A row that nobody wrote like this is not guessed at; a new value takes its place."""
+    """No writer produces such a row; a new value replaces it."""
     cache = plain.cache()
     cache.put("k", "forged")
     plain.change(*plain.rows(), early=early)
@@ -177,10 +177,10 @@ def test_has_key_is_true_for_ever_of_a_value_without_a_lifetime(
     assert not manager.has_key("other")
 
 
-def test_an_expired_value_that_nobody_refreshes_in_time_is_made_by_all_that_ask(
+def test_requests_wait_for_a_new_value_after_stale_for(
     plain: Table, clock: Clock, wound: None
 ) -> None:
-    """Where even the old value is over, whoever asks waits for the one who makes the new one."""
+    """If the old value may not be served any more, requests wait until the new one is created."""
     cache, make = plain.cache(), Maker("new")
     cache.put("k", "old", expiretime=30)
 
@@ -189,6 +189,6 @@ def test_an_expired_value_that_nobody_refreshes_in_time_is_made_by_all_that_ask(
     assert (cache.get("k", createfunc=make), cache["k"], make.made) == ("new", "new", 1)
 
 
-def test_the_attribute_timeout_is_what_beaker_handed_over(plain: Table) -> None:
-    """`manager.timeout` is Beaker's own word, unread."""
+def test_the_attribute_timeout_is_beakers_own(plain: Table) -> None:
+    """`manager.timeout` is the argument that Beaker passed, unchanged."""
     assert [plain.manager(timeout=given).timeout for given in (None, 30, "30")] == [None, 30, "30"]

@@ -71,8 +71,8 @@ def test_a_page_and_its_parts_live_as_long_as_they_say(
     ]
 
 
-def test_what_is_invalidated_is_rendered_anew(plain: Table) -> None:
-    """`invalidate_body` and `invalidate_def` forget what was rendered; other keys stay."""
+def test_an_invalidated_part_is_rendered_again(plain: Table) -> None:
+    """`invalidate_body` and `invalidate_def` delete their own parts only."""
     made, template = Maker(), a_template(plain)
     first = render(template, made)
 
@@ -83,10 +83,10 @@ def test_what_is_invalidated_is_rendered_anew(plain: Table) -> None:
     assert (first, second) == ("page 1, part 2 in en def 3", "page 4, part 2 in en def 5")
 
 
-def test_a_template_compiled_anew_is_rendered_anew(
+def test_a_changed_template_is_rendered_again(
     plain: Table, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was rendered before the template was changed is not served after it (`starttime`)."""
+    """A part that was rendered before the template was compiled is not served (`starttime`)."""
     use_clock(monkeypatch, clock)
     made, old, new = Maker(), a_template(plain), a_template(plain)
     old.module._modified_time = clock() - 1
@@ -99,7 +99,7 @@ def test_a_template_compiled_anew_is_rendered_anew(
 
 
 def test_every_template_of_a_lookup_uses_the_region(plain: Table) -> None:
-    """A region of Beaker's, whose url says everything, is all that a lookup needs."""
+    """A lookup needs only one of Beaker's regions, with all options in its url."""
     region = {"type": "ext:dynamodb", "url": plain.in_a_url, "expire": 60}
     manager = CacheManager(cache_regions={"pages": region})
     lookup = TemplateLookup(cache_impl="beaker", cache_args={"manager": manager, "region": "pages"})

@@ -1,4 +1,4 @@
-"""What a page with a cache is served while DynamoDB, the table or an entry is not what it was."""
+"""Pages with a cache during an outage, or with a missing or wrong table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from beaker_dynamodb import AccessRefused, TableMismatch, TableMissing, Unavailable, logs
 from beaker_dynamodb.caches import store
 from tests.caches.tables import IMPATIENT, ONCE, Maker, Table, fail_if_called, use_clock
-from tests.faults.kinds import Answer, Hang, LoseRequest, aws_error
+from tests.faults.fault_kinds import Answer, Hang, LoseRequest, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
@@ -83,7 +83,7 @@ def test_twenty_pages_in_an_outage_wait_for_one_time_out(plain: Table, clocked: 
 def test_an_outage_is_one_line_a_minute_in_the_log(
     plain: Table, clocked: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An outage is told once a minute, whatever the number of pages."""
+    """An outage is logged once a minute, however many pages are served."""
     caplog.set_level(logging.WARNING, "beaker_dynamodb")
     with FaultProxy(plain.url) as proxy:
         cache = Table(proxy.url, plain.name).cache(**ONCE)
@@ -133,7 +133,7 @@ def test_what_no_waiting_heals_is_raised(plain: Table, code: str) -> None:
 
 
 def test_a_table_of_another_key_schema_is_raised(plain: Table, ranged_table: Table) -> None:
-    """A cache told of another layout than the table's says so."""
+    """A cache that is configured for another key schema than the table's raises."""
     for table in (plain.with_options(range_key="part"), ranged_table):
         with pytest.raises(TableMismatch):
             table.cache().get("k", createfunc=fail_if_called)
@@ -141,7 +141,7 @@ def test_a_table_of_another_key_schema_is_raised(plain: Table, ranged_table: Tab
 
 @pytest.fixture
 def ranged_table(dynamodb_local: str, plain: Table) -> Iterator[Table]:
-    """Give a table with a range key to a cache that was told of none."""
+    """Return a table with a range key, and options without one."""
     made = Table(dynamodb_local, f"{plain.name}-ranged", {"range_key": "part"}).make()
     yield Table(dynamodb_local, made.name)
     client = Server(dynamodb_local, Flavor.LOCAL).client()

@@ -1,4 +1,4 @@
-"""What a cache remembers in a read scope, and that it forgets it when the scope closes."""
+"""What a cache remembers in a read scope, and forgets when the scope closes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from beaker_dynamodb.caches import store
 from tests.caches import subprocesses
 from tests.caches.tables import DoFirst, Table, fail_if_called, is_lock, run_in_thread, use_clock
-from tests.faults.kinds import Stale
+from tests.faults.fault_kinds import Stale
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 
@@ -20,10 +20,10 @@ from tests.proxy import FaultProxy
 def test_a_value_made_by_another_server_meanwhile_is_not_made_again(
     table: Table, *, stale: bool
 ) -> None:
-    """Whoever waited for the lock looks again, consistently, and finds what another has made.
+    """After the wait for the lock, a consistent read finds the other server's value.
 
-    The other server writes after the first look and before the lock is taken. What the first
-    look found is forgotten, and an eventually consistent read would still find nothing.
+    The other server writes between the first read and the lock. The result of the first read is
+    forgotten, and an eventually consistent read might still find nothing.
     """
     with FaultProxy(table.url) as proxy:
         theirs = table.on_another_server().cache()
@@ -89,12 +89,12 @@ def found_by(manager: Any) -> str | None:
 
 
 def put(manager: Any) -> None:
-    """Write what was read."""
+    """Replace the value that was read."""
     manager["k"] = "new"
 
 
 def remove(manager: Any) -> None:
-    """Remove what was read."""
+    """Remove the value that was read."""
     del manager["k"]
 
 
@@ -104,10 +104,10 @@ def clear(manager: Any) -> None:
 
 
 @pytest.mark.parametrize(("change", "found"), [(put, "new"), (remove, None), (clear, None)])
-def test_a_change_inside_a_scope_is_seen_there(
+def test_a_change_inside_a_scope_is_read_there(
     ranged: Table, change: Callable[[Any], None], found: str | None
 ) -> None:
-    """What this thread changes itself it does not remember as it was."""
+    """The scope forgets an entry that this thread changes."""
     manager = ranged.manager()
     manager["k"] = "old"
 

@@ -18,7 +18,7 @@ from tests.caches.tables import Maker, Table, fail_if_called
 
 
 class Planted:
-    """What runs code when it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     ran: tuple[str, ...] = ()
 
@@ -57,7 +57,7 @@ def of_a_later_release(table: Table) -> None:
 
 
 def without_data(table: Table) -> None:
-    """Leave a row that is none of ours."""
+    """Make the row one of another store."""
     row = stored_by(table, "v")
     table.change(row, data={"S": "text"}, rev={"N": "5"})
 
@@ -97,8 +97,8 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("leave", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_entry_that_cannot_be_read_is_made_anew(plain: Table, leave: Any) -> None:
-    """Whatever stands there: the page is served, the value is made, and the next page has a hit."""
+def test_an_entry_that_cannot_be_read_is_created_again(plain: Table, leave: Any) -> None:
+    """The page is served with a new value, and the next page has a hit."""
     leave(plain)
     cache = plain.cache(max_value_size="2000")
 
@@ -118,8 +118,8 @@ def test_an_entry_that_cannot_be_read_can_be_removed(plain: Table, leave: Any) -
 
 
 @pytest.mark.parametrize("value", [b"v" * 500_000, b"v"], ids=["large", "small"])
-def test_garbage_makes_way_for_a_value_of_any_size(plain: Table, value: bytes) -> None:
-    """A large value is put on condition of what stands there; garbage names nothing to stand on."""
+def test_a_value_of_any_size_replaces_garbage(plain: Table, value: bytes) -> None:
+    """A large value is put on condition of the old revision, and garbage has none."""
     without_data(plain)
     options = {"serializer": "tests.caches.tables:RAW", "compress": False}
 
@@ -136,9 +136,9 @@ def test_a_serializer_that_is_none_is_said(plain: Table, given: object) -> None:
 
 
 def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: Table) -> None:
-    """A row never chooses its serializer: after a change of the option, old values are made anew.
+    """After a change of the option, old values are created again.
 
-    This JSON is a literal of Python's, too, and would be taken for one.
+    This JSON is valid for the other serializer, too.
     """
     plain.manager(serializer="json")["k"] = {"a": [1, "b"]}
 
@@ -150,9 +150,9 @@ def test_an_entry_of_another_serializer_is_a_miss_even_if_it_would_load(plain: T
 def test_a_cache_without_pickle_never_unpickles(
     plain: Table, serializer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever stands in the table, a cache that was told another serializer runs none of it.
+    """A cache with another serializer unpickles nothing in the table.
 
-    The row is a pickle as we write it, and then one that claims to be of this serializer.
+    The row is a pickle as we write it, and then one with the number of this serializer.
     """
     monkeypatch.setattr(Planted, "ran", ())
     stored_by(plain, Planted())
@@ -161,8 +161,8 @@ def test_a_cache_without_pickle_never_unpickles(
     assert isinstance(store, CacheStore)
     before = "k" in manager
 
-    record = Record(store.rows.layout.value("ns", "k"), b"", "birth.token")
-    disguised = store.rows.sealed(record, pickle.dumps(Planted()))
+    record = Record(store.rows.layout.make_value_key("ns", "k"), b"", "birth.token")
+    disguised = store.rows.seal(record, pickle.dumps(Planted()))
     store.rows.replace(disguised)
 
     assert (before, "k" in manager) == (False, False)
@@ -191,7 +191,7 @@ class Texts(Unhashable):
 
 
 def test_a_serializer_may_be_any_object(plain: Table) -> None:
-    """A dataclass has no hash, and is told from another one all the same."""
+    """Also a dataclass, which has no hash."""
     cache = plain.with_options(serializer=Unhashable()).cache()
     cache.put("k", {"a": 1})
 
@@ -200,7 +200,7 @@ def test_a_serializer_may_be_any_object(plain: Table) -> None:
 
 
 def test_a_serializer_that_writes_no_bytes_is_named(plain: Table) -> None:
-    """The error says which option it is, and what is expected."""
+    """The error names the option, and what is expected."""
     with pytest.raises(OptionError, match=r"'serializer'.*str; expected bytes"):
         plain.with_options(serializer=Texts()).cache().put("k", 1)
 

@@ -1,5 +1,5 @@
-"""The package where nothing else is installed: a venv of the wheel and what the wheel needs.
+"""The package alone: a venv of the wheel and its requirements.
 
-`python -m tests.clean PYTHON` starts DynamoDB Local, and has the Python of such a venv run
-`session.py` against it.
+`python -m tests.clean PYTHON` starts DynamoDB Local, and runs `session.py` with the Python of such
+a venv.
 """

@@ -1,6 +1,6 @@
-"""Ask Beaker for the backend, then save and load a session through its middleware.
+"""Save and load a session through Beaker's middleware.
 
-Argument: the URL of a DynamoDB. It needs nothing but the package and what that requires.
+Argument: the URL of a DynamoDB. It needs only the package and its requirements.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def visit(url: str, cookie: str) -> tuple[bytes, str]:
 
 
 def main() -> None:
-    """Say what was tried; raise SystemExit, with the reason, where it fails."""
+    """Print what was tested; raise SystemExit with the reason if it fails."""
     present = [name for name in ABSENT if find_spec(name)]
     if present:
         raise SystemExit(f"this venv is not clean: it holds {', '.join(present)}")

@@ -1,4 +1,4 @@
-"""Values that look like options and are none: each is an OptionError, or means what it says."""
+"""Values that are easily mistaken: each is an OptionError, or has the meaning that it seems to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = bytes(range(32))
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"),
+    ("given", "mistake"),
     [
         ({"url": "dynamodb://r/t?url=x"}, "KeyError"),
         ({"url": "dynamodb://[x/t"}, "ValueError"),
@@ -28,14 +28,14 @@ KEY = bytes(range(32))
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> None:
-    """Never another exception, and never taken for a value."""
+def test_a_bad_value_is_an_option_error(given: dict[str, object], mistake: str) -> None:
+    """It raises no other exception, and is not accepted."""
     with pytest.raises(OptionError):
         parse(given, "session")
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "nothing"),
+    ("name", "lower", "nothing"),
     [
         ("range_key", "kind", None),
         ("special_keys", "userId:S", ()),
@@ -43,11 +43,11 @@ def test_a_bad_value_is_an_option_error(given: dict[str, object], kind: str) -> 
         ("migrate_from", "ext:redis", None),
     ],
 )
-def test_the_word_none_takes_back_what_a_layer_below_has_said(
-    name: str, said: Any, nothing: object
+def test_the_word_none_overrides_the_value_of_a_lower_layer(
+    name: str, lower: Any, nothing: object
 ) -> None:
-    """The table of options prints `none` as their default, so an ini file may say it."""
-    given: dict[str, Any] = {name: [said] if isinstance(said, bytes) else said}
+    """The table of options prints `none` as the default, so an ini file may contain it."""
+    given: dict[str, Any] = {name: [lower] if isinstance(lower, bytes) else lower}
     with configure(**given):
         assert getattr(parse({}, "session"), name) != nothing
         assert getattr(parse({name: "none"}, "session"), name) == nothing
@@ -61,10 +61,10 @@ def test_the_word_none_takes_back_what_a_layer_below_has_said(
         ({"encryption_keys": [b"", KEY]}, "cryptography", "crypto"),
     ],
 )
-def test_an_option_without_its_extra_names_it(
+def test_a_missing_extra_is_named(
     given: dict[str, object], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found with the first manager, not with the first save: that would look like an outage."""
+    """It is noticed with the first manager; at the first save it would look like an outage."""
     monkeypatch.setitem(sys.modules, package, None)
 
     with pytest.raises(OptionError, match=rf"pip install 'beaker-dynamodb\[{extra}\]'"):
@@ -72,13 +72,13 @@ def test_an_option_without_its_extra_names_it(
 
 
 def test_an_empty_option_does_not_hide_its_alias() -> None:
-    """An empty text means not given: then `table_name` says it."""
+    """An empty text means "not given", so `table_name` is used."""
     assert parse({"table": "", "table_name": "tab"}, "session").table == "tab"
     assert parse({"table": None, "table_name": "tab"}, "session").table == "tab"
 
 
-def test_special_keys_as_a_python_list_of_texts() -> None:
-    """["userId:S", "visits:N"] means what "userId:S, visits:N" means (or is an OptionError)."""
+def test_special_keys_may_be_a_list_of_texts() -> None:
+    """["userId:S", "visits:N"] means the same as "userId:S, visits:N"."""
     found = parse({"special_keys": ["userId:S", "visits:N"]}, "session").special_keys
     assert found == (("userId", "S"), ("visits", "N"))
 
@@ -99,8 +99,8 @@ def test_a_default_serializer_for_caches_does_not_break_sessions() -> None:
         ({"aws_access_key_id": "AKIA", "aws_session_token": "hunter2"}, "go together"),
     ],
 )
-def test_half_of_a_pair_of_credentials_is_no_outage(given: dict[str, object], words: str) -> None:
-    """boto3 fails with them at the first call, and every visitor would see it."""
+def test_incomplete_credentials_are_refused(given: dict[str, object], words: str) -> None:
+    """With them, boto3 would fail at every call, which would look like an outage."""
     with pytest.raises(OptionError, match=words) as caught:
         parse(given, "session")
 
@@ -121,8 +121,8 @@ def test_half_of_a_pair_of_credentials_is_no_outage(given: dict[str, object], wo
         ("tabel", "did you mean 'table'"),
     ],
 )
-def test_configure_takes_nothing_that_it_would_not_heed(name: str, words: str) -> None:
-    """An ini file holds Beaker's settings beside ours; whoever calls a function means it."""
+def test_configure_refuses_what_it_would_ignore(name: str, words: str) -> None:
+    """In an ini file such settings are Beaker's; an argument of `configure` is a mistake."""
     with pytest.raises(OptionError, match=words):
         configure(**{name: "x"})
 

@@ -1,6 +1,6 @@
-"""What mypy and editors know of `configure()` is the option table, and nothing else.
+"""The types that mypy and editors have for `configure()` are those of the option table.
 
-`python -m tests.config.test_option_types` writes the file anew.
+`python -m tests.config.test_option_types` writes the file with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class OptionValues(TypedDict, total=False):
     """Each option by its name and its alias, and `url`. None and "" mean "not given"."""
 
 '''
-#: What these parsers take besides a text.
+#: The types of options whose parsers take more than a text and the field's type.
 PARSED = {
     "special_keys": "str | Sequence[tuple[str, str]] | Mapping[str, str] | None",
     "encryption_keys": "str | Sequence[bytes | str] | None",
@@ -40,7 +40,7 @@ PARSED = {
 
 
 def option_types() -> str:
-    """Write the file."""
+    """Return the text of the file."""
     types = {field.name: str(field.type) for field in dataclasses.fields(Options)}
     lines = []
     for name, row in TABLE.items():
@@ -52,7 +52,7 @@ def option_types() -> str:
 
 
 def test_the_types_are_those_of_the_option_table() -> None:
-    """An option that is added, renamed or retyped is written here too."""
+    """The file has every option, with its type."""
     assert WRITTEN.read_text("utf-8") == option_types()
 
 
@@ -66,8 +66,10 @@ CALLS = (
 
 
 @pytest.mark.parametrize(("call", "error"), CALLS)
-def test_mypy_knows_the_options_and_refuses_others(call: str, error: str, tmp_path: Path) -> None:
-    """A misspelled option is found in the editor."""
+def test_mypy_refuses_unknown_options_and_wrong_types(
+    call: str, error: str, tmp_path: Path
+) -> None:
+    """An editor shows a misspelled option."""
     app = tmp_path / "app.py"
     app.write_text(f"from beaker_dynamodb import configure\n{call}\n", "utf-8")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Each option reads its values from text and from Python, and says what it expected."""
+"""Each option takes texts and Python values, and names what it expects instead of others."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KEY_TEXT, OTHER_TEXT = (base64.b64encode(key).decode() for key in (KEY, OTHER_KE
 
 
 class Thing:
-    """Any object that an application hands over."""
+    """Any object of an application."""
 
 
 THING = Thing()
 
-#: option: default, then (given, read) pairs, then bad values with a word of what is expected.
+#: The default, pairs of a given and a parsed value, bad values, and a part of the error message.
 Case = tuple[object, list[tuple[object, object]], list[object], str]
 
 Shared = tuple[list[tuple[object, object]], list[object], str]
@@ -60,13 +60,13 @@ SECONDS: Shared = (
     ["-1", -1, "x", "5w", "h", True, float("nan"), float("inf"), [5], "1e3", "9" * 400],
     "a duration",
 )
-ALSO_NONE = ([*SECONDS[0], ("0", 0.0), (0, 0.0)], SECONDS[1], "a duration")
+ALSO_ZERO = ([*SECONDS[0], ("0", 0.0), (0, 0.0)], SECONDS[1], "a duration")
 WAIT = (
     [pair for pair in SECONDS[0] if pair[1] != 30.0 * DAY] + [("1d", float(DAY))],
     [*SECONDS[1], "25h", DAY + 1, "30d"],
     "a duration",
 )
-SOME_WAIT = (WAIT[0], [*WAIT[1], 0, "0", "0s"], "a duration")
+POSITIVE_WAIT = (WAIT[0], [*WAIT[1], 0, "0", "0s"], "a duration")
 SIZE: Shared = (
     [("5", 5), ("1024MB", 1024 * MB), (5, 5), ("64KB", 65536), ("16 mb", 16 * MB), ("7B", 7)],
     ["0", 0, -5, "5GB", "x", True, 5.5, "5.5", [5], 1024 * MB + 1, "1025MB", "9" * 18 + "MB"],
@@ -110,8 +110,8 @@ TABLE_OF_CASES: dict[str, Case] = {
     "aws_session_token": (None, *TEXT),
     "client": (None, [(THING, THING), (" my.app:make ", "my.app:make"), (len, len)], [], ""),
     "transport": ("boto3", [("boto3", "boto3"), (" BOTO3 ", "boto3")], ["x", 5], "boto3"),
-    "connect_timeout": (1.0, *SOME_WAIT),
-    "read_timeout": (2.0, *SOME_WAIT),
+    "connect_timeout": (1.0, *POSITIVE_WAIT),
+    "read_timeout": (2.0, *POSITIVE_WAIT),
     "max_attempts": (3, [*WHOLE[0], ("100", 100)], [*WHOLE[1], 101, "101"], WHOLE[2]),
     "max_pool_connections": (50, [*WHOLE[0], (10_000, 10_000)], [*WHOLE[1], 10_001], WHOLE[2]),
     "hash_key": ("id", *TEXT),
@@ -123,8 +123,8 @@ TABLE_OF_CASES: dict[str, Case] = {
         "one colon",
     ),
     "ttl_attribute": ("expires", *TEXT),
-    "ttl": (30.0 * DAY, *ALSO_NONE),
-    "touch_after": (None, *ALSO_NONE),
+    "ttl": (30.0 * DAY, *ALSO_ZERO),
+    "touch_after": (None, *ALSO_ZERO),
     "consistent_read": (True, *BOOLEAN),
     "create_table": (True, *BOOLEAN),
     "read_capacity_units": (None, *WHOLE),
@@ -200,9 +200,9 @@ TABLE_OF_CASES: dict[str, Case] = {
     "serializer": ("pickle", [("json", "json"), (THING, THING), (" a.b ", "a.b")], [], ""),
     "max_value_size": (16 * MB, *SIZE),
     "lock": ("table", [("process", "process"), ("Table", "table")], ["x", 5], "table or process"),
-    "lock_lease": (15.0, *SOME_WAIT),
+    "lock_lease": (15.0, *POSITIVE_WAIT),
     "lock_wait": (20.0, [*WAIT[0], ("0", 0.0), (0, 0.0)], *WAIT[1:]),
-    "stale_for": (60.0, *ALSO_NONE),
+    "stale_for": (60.0, *ALSO_ZERO),
     "cache_errors": ("bypass", [("raise", "raise")], ["x", 5], "bypass or raise"),
 }
 TOGETHER = {
@@ -215,18 +215,18 @@ TOGETHER = {
 
 
 def kind_of(name: str) -> Kind:
-    """Say whose option it is."""
+    """Return whether the option is tried on a session or a cache."""
     return "cache" if name == "serializer" else "session"
 
 
 def test_every_option_has_its_cases() -> None:
-    """The table of cases here is the table of options, in its order; no option is untested."""
+    """The table here has the options of the table of options, in its order."""
     assert list(TABLE_OF_CASES) == list(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE_OF_CASES)
 def test_an_option_that_is_not_given_has_its_default(name: str) -> None:
-    """None and "" mean "not given"; then the default of the table holds."""
+    """None and "" mean "not given"."""
     default = TABLE_OF_CASES[name][0]
 
     for given in ({}, {name: None}, {name: ""}):
@@ -234,17 +234,17 @@ def test_an_option_that_is_not_given_has_its_default(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "read"),
+    ("name", "given", "parsed"),
     [(name, *pair) for name, case in TABLE_OF_CASES.items() for pair in case[1]],
 )
-def test_an_option_is_read_from_ini_text_and_from_python(
-    name: str, given: object, read: object
+def test_an_option_takes_ini_texts_and_python_values(
+    name: str, given: object, parsed: object
 ) -> None:
-    """Each option takes an ini string or the Python value itself."""
+    """The parsed value and its type are the same for both."""
     found = getattr(parse({name: given, **TOGETHER.get(name, {})}, kind_of(name)), name)
 
-    assert found == read
-    assert type(found) is type(read)
+    assert found == parsed
+    assert type(found) is type(parsed)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +256,11 @@ def test_a_bad_value_is_refused_with_what_is_expected(name: str, bad: object) ->
     with pytest.raises(OptionError) as caught:
         parse({name: bad}, kind_of(name))
 
-    said = str(caught.value)
-    assert repr(name) in said
-    assert "expected " in said
-    assert TABLE_OF_CASES[name][3] in said
-    assert (repr(bad) in said) is not TABLE[name].secret
+    message = str(caught.value)
+    assert repr(name) in message
+    assert "expected " in message
+    assert TABLE_OF_CASES[name][3] in message
+    assert (repr(bad) in message) is not TABLE[name].secret
 
 
 PARTS = ("http://", "https://", "HTTP://", "a", "-", ".", "[", "]", "::1", ":", "80", "65536", "%")
@@ -270,8 +270,8 @@ MORE_PARTS = ("/", "?", "#", "_", "\N{KELVIN SIGN}", "\N{ARABIC-INDIC DIGIT ONE}
 @hypothesis.given(text=st.lists(st.sampled_from([*PARTS, *MORE_PARTS]), max_size=8).map("".join))
 @hypothesis.example(text="http://[::1]")
 @hypothesis.example(text="http://[fe80::1%25eth0]:80/")
-def test_an_endpoint_that_is_taken_is_one_that_botocore_takes(text: str) -> None:
-    """Or every call would fail as if the store were down, and not as a mistake of the options."""
+def test_botocore_accepts_every_endpoint_that_is_accepted_here(text: str) -> None:
+    """Otherwise every call would fail, which would look like an outage."""
     try:
         given = parse({"endpoint_url": f"http://{text}"}, "session").endpoint_url
     except OptionError:

@@ -1,4 +1,4 @@
-"""The options as a whole: defaults, contradictions, secrets that are not shown."""
+"""All options together: defaults, contradictions, and secrets that are not shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRETS = {name for name, row in TABLE.items() if row.secret}
 
 
 def test_no_secret_is_shown() -> None:
-    """Keys and credentials stand in no repr and in no error."""
+    """Keys and credentials are in no repr and no error."""
     given: dict[str, object] = dict.fromkeys(SECRETS, KEY_TEXT)
     found = parse(given, "session")
 
@@ -35,8 +35,8 @@ def test_no_secret_is_shown() -> None:
     assert KEY_TEXT not in str(caught.value)
 
 
-def test_a_cache_has_its_own_defaults() -> None:
-    """Only the prefix and the consistency of reads differ between sessions and caches."""
+def test_caches_have_defaults_of_their_own() -> None:
+    """Caches differ from sessions in the prefix and in `consistent_read`."""
     session, cache = (dataclasses.asdict(parse({}, kind)) for kind in ("session", "cache"))
     differing = {name for name, value in session.items() if cache[name] != value}
 
@@ -68,13 +68,13 @@ def test_a_cache_has_its_own_defaults() -> None:
 def test_options_that_contradict_each_other_are_refused(
     given: dict[str, object], word: str
 ) -> None:
-    """Attributes of one name, and one capacity without the other: the error names them."""
+    """The error names attributes of one name, or the capacity that is missing."""
     with pytest.raises(OptionError, match=re.escape(word)):
         parse(given, "session")
 
 
-def test_what_was_an_attribute_is_free_under_another_name() -> None:
-    """With the keys renamed, `id`, `expires` and `session` may be special keys."""
+def test_names_of_renamed_attributes_may_be_special_keys() -> None:
+    """With other key names, `id`, `expires` and `session` may be special keys."""
     given = {"hash_key": "pk", "ttl_attribute": "until", "special_keys": "id, expires, session"}
 
     assert len(parse(given, "session").special_keys) == 3
@@ -97,15 +97,15 @@ def test_what_was_an_attribute_is_free_under_another_name() -> None:
         (30, None, 30),
     ],
 )
-def test_a_session_that_is_read_is_touched_in_time(
+def test_the_interval_of_touches(
     touch_after: float | None, lifetime: float | None, expected: float
 ) -> None:
-    """The default is a tenth of the lifetime, at most 1 h; given, it is never above a tenth."""
+    """By default it is a tenth of the lifetime, at most 1 h; an option can only make it shorter."""
     assert Options(touch_after=touch_after).touch_interval(lifetime) == pytest.approx(expected)
 
 
-def test_the_printed_table_shows_every_option_once() -> None:
-    """README's table is this one: four columns, `url` first, then every option in order."""
+def test_the_printed_table_has_every_option_once() -> None:
+    """README's table has four columns, and rows for `url` and then every option in order."""
     lines = reference().splitlines()
     rows = [re.split(r" ?\| ?", line)[1:-1] for line in lines]
     names = [re.findall(r"`(\w+)`", row[0]) for row in rows[2:]]

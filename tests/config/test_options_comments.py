@@ -1,6 +1,6 @@
-"""Ini files have no comments after a value: what looks like one is refused, by every option.
+"""Every option refuses a value that is followed by a comment: ini files have none after a value.
 
-And a name is refused at once if AWS would refuse it at each request, or if nobody can see it.
+A name is refused at once if AWS would refuse it at each request, or if it is not visible.
 """
 
 from __future__ import annotations
@@ -15,78 +15,77 @@ from hypothesis import given, strategies
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.options import TABLE
 from beaker_dynamodb.config.sources import configure, parse
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.connection import Connection
+from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.config.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of
-from tests.dynamodb.doubles import failure
+from tests.dynamodb.doubles import catch_error
 
-#: Each option, and a text that it takes.
+#: Each option, and a text that it accepts.
 TEXTS = {
     name: next(value for value, _ in case[1] if isinstance(value, str))
     for name, case in TABLE_OF_CASES.items()
 }
-FOREIGN = ("migrate_from.url", "migrate_from.data_dir", "migrate_from.sa.url")
+SOURCE_OPTIONS = ("migrate_from.url", "migrate_from.data_dir", "migrate_from.sa.url")
 COMMENTS = ("  ; note", " # note", "\t#note", " ;", "\n# note", "\n; a # b", " ## http://x/#y")
-NAMES = [(name, comment) for name in (*TABLE, *FOREIGN) for comment in COMMENTS]
+NAMES = [(name, comment) for name in (*TABLE, *SOURCE_OPTIONS) for comment in COMMENTS]
 
 
 def refused(given: dict[str, object], name: str) -> str:
-    """Parse options that cannot be used; return what the error says."""
-    error = failure(lambda: parse(given, kind_of(name)))
+    """Parse options that are refused; return the error message."""
+    error = catch_error(lambda: parse(given, kind_of(name)))
     assert type(error) is OptionError
     return str(error)
 
 
 @pytest.mark.parametrize(("name", "comment"), NAMES)
-def test_no_option_takes_a_comment_for_a_part_of_its_value(name: str, comment: str) -> None:
-    """A table's keys cannot be changed later, so nobody may name one `id  ; the default`."""
+def test_no_option_accepts_a_comment_after_its_value(name: str, comment: str) -> None:
+    """A table whose key is named `id  ; the default` could not be changed later."""
     text = TEXTS.get(name, "redis://host/0")
-    rest = {"migrate_from": "ext:redis"} if name in FOREIGN else TOGETHER.get(name, {})
-    said = refused({**rest, name: text + comment}, name)
+    rest = {"migrate_from": "ext:redis"} if name in SOURCE_OPTIONS else TOGETHER.get(name, {})
+    message = refused({**rest, name: text + comment}, name)
 
-    assert repr(name) in said
-    assert "looks like a comment" in said
-    assert "ini files have no comments after a value: put it on a line of its own" in said
+    assert repr(name) in message
+    assert "looks like a comment" in message
+    assert "ini files have no comments after a value: put it on a line of its own" in message
     parse({**rest, name: text}, kind_of(name))
 
 
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("comment", ["# none", "; eu-west-1", "#default"])
-def test_a_comment_alone_is_no_value(name: str, comment: str) -> None:
-    """`range_key = # none`: what stands before it was white space."""
+def test_a_comment_without_a_value_is_refused(name: str, comment: str) -> None:
+    """The value of `range_key = # none` begins with the comment."""
     assert "looks like a comment" in refused({name: comment}, name)
 
 
 @given(
-    name=strategies.sampled_from([*TABLE, *FOREIGN]),
+    name=strategies.sampled_from([*TABLE, *SOURCE_OPTIONS]),
     space=strategies.text(" \t\n\r\f\v\xa0\u2003", min_size=1, max_size=3),
     mark=strategies.sampled_from("#;"),
     note=strategies.text(max_size=9),
     before=strategies.text(max_size=5),
 )
-def test_whatever_the_comment_says_it_is_refused(
+def test_a_comment_of_any_text_is_refused(
     name: str, space: str, mark: str, note: str, before: str
 ) -> None:
-    """The first characters of the value may be anything."""
+    """The value before it may be any text, too."""
     assert "looks like a comment" in refused({name: f"x{before}{space}{mark}{note}"}, name)
 
 
 @pytest.mark.parametrize("comment", ["  ; note", " # note"])
-def test_a_comment_behind_a_url_is_refused(comment: str) -> None:
-    """Wherever it ends up: behind the table, an option's value, or the whole."""
+def test_a_comment_after_a_url_is_refused(comment: str) -> None:
+    """It may follow the table, the value of an option, or the whole url."""
     for url in ("dynamodb://eu-west-1/shop", "dynamodb://r/tab?hash_key=key", "dynamodb:///"):
         assert "looks like a comment" in refused({"url": url + comment}, "url")
     assert "looks like a comment" in refused({"url": "dynamodb://r/tab?hash_key=id%20%23x"}, "url")
 
 
-def test_a_comment_is_found_in_every_source(
+def test_a_comment_is_refused_in_every_source(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A .env file has the same trap; the doctor names the line."""
+    """Files of environment variables have no comments after values either."""
     with pytest.raises(OptionError, match="looks like a comment"):
         configure(hash_key="id ; x")
     path = tmp_path / "app.ini"
@@ -98,7 +97,7 @@ def test_a_comment_is_found_in_every_source(
     assert "looks like a comment" in found.message
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL_ATTRIBUTE", "expires   # as in terraform")
     with pytest.raises(OptionError, match="'ttl_attribute' has 'expires   # as in terraform'"):
-        parse({"ttl": 7}, "session")  # not seen before, so nothing is remembered of it
+        parse({"ttl": 7}, "session")
 
 
 @pytest.mark.parametrize(
@@ -115,14 +114,14 @@ def test_a_comment_is_found_in_every_source(
         ("client", "my.app:make"),
     ],
 )
-def test_a_mark_without_white_space_before_it_is_a_character(name: str, value: str) -> None:
-    """A profile, a password or an attribute may hold it."""
+def test_a_mark_without_white_space_before_it_is_accepted(name: str, value: str) -> None:
+    """A profile, a password or an attribute may contain it."""
     rest = TOGETHER.get(name, {})
     assert getattr(parse({name: value, **rest}, "session"), name)
 
 
-def test_a_password_in_the_url_of_another_backend_may_hold_the_marks() -> None:
-    """And a folder may hold spaces."""
+def test_options_of_the_source_backend_may_contain_marks_and_spaces() -> None:
+    """A password in a url may contain the marks, and a folder spaces."""
     given = {"migrate_from.url": "redis://:pa#ss;word@host/0", "migrate_from.data_dir": "/a b/c#d"}
     found = dict(parse({"migrate_from": "file", **given}, "session").migrate_from_options)
 
@@ -130,9 +129,9 @@ def test_a_password_in_the_url_of_another_backend_may_hold_the_marks() -> None:
     validate_source("file", found)
 
 
-def test_no_secret_with_a_comment_behind_it_is_shown() -> None:
-    """Neither a key of ours nor what another backend is given."""
-    for name in (*(n for n, row in TABLE.items() if row.secret), *FOREIGN):
+def test_a_secret_with_a_comment_after_it_is_not_shown() -> None:
+    """This holds for our options and for those of the source backend."""
+    for name in (*(n for n, row in TABLE.items() if row.secret), *SOURCE_OPTIONS):
         assert "hunter2" not in refused({name: "hunter2 # the old one"}, name)
 
 
@@ -153,57 +152,55 @@ ATTRIBUTES = ("hash_key", "range_key", "ttl_attribute", "special_keys")
         ("https://user:word@host", "not a URL with a user or a password"),
     ],
 )
-def test_an_attribute_that_aws_refuses_or_nobody_sees_is_refused(
+def test_an_attribute_that_is_invalid_or_invisible_is_refused(
     name: str, value: str, why: str
 ) -> None:
-    """DynamoDB takes 1 to 255 bytes of UTF-8; an invisible character is a slip of copying."""
+    """DynamoDB takes 1 to 255 bytes of UTF-8; an invisible character was copied by mistake."""
     assert why in refused({name: {value: "S"} if name == "special_keys" else value}, name)
 
 
 @pytest.mark.parametrize("name", ["hash_key", "range_key", "ttl_attribute"])
 @pytest.mark.parametrize("value", ["x" * 255, "\xe9" * 127, "two words", "a#b;c", "i.d-"])
-def test_dynamodb_takes_every_attribute_that_we_take(
+def test_dynamodb_accepts_every_attribute_that_is_accepted_here(
     name: str, value: str, dynamodb_local: str, table_name: str
 ) -> None:
-    """As a key and as the attribute of TTL."""
+    """Both as a key and as the attribute of TTL."""
     options = parse({name: value, "table": table_name, "endpoint_url": dynamodb_local}, "session")
-    wanted, client = table_spec(options), Client(Connection.of(options))
-    client.call("CreateTable", wanted.to_create_request())
-    told = {"Enabled": True, "AttributeName": options.ttl_attribute}
-    client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": told})
+    expected, client = table_spec(options), get_client(options)
+    client.call("CreateTable", expected.to_create_request())
+    ttl = {"Enabled": True, "AttributeName": options.ttl_attribute}
+    client.call("UpdateTimeToLive", {"TableName": table_name, "TimeToLiveSpecification": ttl})
     found = client.call("DescribeTable", {"TableName": table_name}).body["Table"]
 
     assert value in {options.ttl_attribute, *(key["AttributeName"] for key in found["KeySchema"])}
 
 
-def test_dynamodb_refuses_the_attributes_that_we_refuse_for_their_length(
-    dynamodb_local: str, table_name: str
-) -> None:
-    """So the limit is in bytes."""
+def test_dynamodb_refuses_attributes_of_256_bytes(dynamodb_local: str, table_name: str) -> None:
+    """The limit is in bytes, not in characters."""
     options = parse({"table": table_name, "endpoint_url": dynamodb_local}, "session")
     request = table_spec(options).to_create_request()
     for name in ("x" * 256, "\xe9" * 128):
         request["KeySchema"] = [{"AttributeName": name, "KeyType": "HASH"}]
         request["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"}]
-        error = failure(lambda: Client(Connection.of(options)).call("CreateTable", request))
+        error = catch_error(lambda: get_client(options).call("CreateTable", request))
         assert "ValidationException" in str(error)
 
 
 @given(strategies.text("abAZ09-_. \xe9/", min_size=1, max_size=70))
-def test_a_region_is_what_boto3_takes_for_one(name: str) -> None:
-    """Anything else would be an error at each request."""
+def test_exactly_the_regions_that_boto3_accepts_are_accepted(name: str) -> None:
+    """Any other region would be an error at each request."""
     try:
         validate_region_name(name.strip())
         allowed = bool(name.strip())
     except InvalidRegionError:
         allowed = False
     try:
-        assert parsers.region(name) == name.strip()
-        taken = True
+        assert parsers.parse_region(name) == name.strip()
+        accepted = True
     except parsers.BadValue:
-        taken = False
+        accepted = False
 
-    assert taken is allowed
+    assert accepted is allowed
 
 
 @pytest.mark.parametrize(
@@ -221,9 +218,7 @@ def test_a_region_is_what_boto3_takes_for_one(name: str) -> None:
         ("table", "arn:aws:dynamodb:eu-west-1:12:table/x", "an ARN such as"),
     ],
 )
-def test_a_name_that_aws_refuses_is_refused_with_the_reason(
-    name: str, value: str, why: str
-) -> None:
-    """At once, not at the first request."""
+def test_an_invalid_name_is_refused_with_the_reason(name: str, value: str, why: str) -> None:
+    """It is refused at once, not at the first request."""
     rest = TOGETHER.get(name, {})
     assert why in refused({name: value, **rest}, name)

@@ -1,4 +1,4 @@
-"""What is told of a value that somebody gave holds no password of a URL, however it was given."""
+"""No message about a value contains the password of a URL, wherever the value was given."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hypothesis import example, given, strategies
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.sources import Kind, configure, parse
-from beaker_dynamodb.dynamodb.connection import Connection, given_client
+from beaker_dynamodb.dynamodb.client import _resolve_client, read_connection
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
 from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.doctor.check import Finding
 from beaker_dynamodb.ops.doctor.examine import examine
-from beaker_dynamodb.ops.doctor.finding import Finding
 from beaker_dynamodb.provisioning.spec import table_spec
 
 SECRET = "hunter2"
@@ -45,100 +45,105 @@ ALIASES = tuple(row.alias for row in TABLE.values() if row.alias)
 NAMES = (*TABLE, *ALIASES, "url", "migrate_from.url", "migrate_from.data_dir", "tabel", "other")
 
 
-def by_hand(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
-    """Give it as an ini file or a constructor does."""
+def set_directly(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
+    """Return the option as an ini file or a constructor gives it."""
     return {name: value}
 
 
-def by_url(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
-    """Give it inside of a `url`."""
+def set_in_url(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
+    """Return a `url` with the option."""
     return {"url": f"dynamodb://r/tab?{name}={urllib.parse.quote(str(value), safe='')}"}
 
 
-def by_default(name: str, value: Any, _: pytest.MonkeyPatch) -> dict[str, object]:
-    """Set it for the process."""
+def set_by_configure(name: str, value: Any, _: pytest.MonkeyPatch) -> dict[str, object]:
+    """Set the option for the process; return no options."""
     configure(**{name: value})
     return {}
 
 
-def by_environment(name: str, value: object, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """Set a variable."""
+def set_in_environment(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, object]:
+    """Set the option's environment variable; return no options."""
     monkeypatch.setenv(f"BEAKER_DYNAMODB_{name.upper()}", str(value))
     return {}
 
 
-WAYS = (by_hand, by_url, by_default, by_environment)
-Way = Callable[[str, object, pytest.MonkeyPatch], dict[str, object]]
+SETTERS = (set_directly, set_in_url, set_by_configure, set_in_environment)
+Setter = Callable[[str, object, pytest.MonkeyPatch], dict[str, object]]
 
 
-def said_of(options: Options) -> Iterator[str]:
-    """Yield what is shown of options that were accepted."""
-    connection = Connection.of(options)
+def describe(options: Options) -> Iterator[str]:
+    """Yield every text that is shown of accepted options."""
+    connection = read_connection(options)
     yield from (repr(options), repr(connection), repr(table_spec(options)))
     yield repr(Identity("r", str(options.profile), "env"))
     yield repr(Endpoint(str(options.profile), None))
     if isinstance(connection.client, str):
         with suppress(ImportError):
             try:
-                given_client(connection.client, 0)
+                _resolve_client(connection.client, 0)
             except DynamoDBBackendError as error:
                 yield from (str(error), repr(error))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("set_option", SETTERS)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["session", "cache"])
-def test_no_password_is_shown_whatever_option_it_was_given_to(
+def test_no_password_in_the_value_of_any_option_is_shown(
     name: str,
-    way: Way,
+    set_option: Setter,
     kind: Kind,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not in the error, its repr and arguments, not in the log, and in no repr."""
+    """It is not in an error or its arguments, not in the log, and in no repr."""
     caplog.set_level(logging.DEBUG)
     for value in VALUES:
-        told: list[str] = []
+        texts: list[str] = []
         try:
-            told += said_of(parse(way(name, value, monkeypatch), kind))
+            texts += describe(parse(set_option(name, value, monkeypatch), kind))
         except DynamoDBBackendError as error:
-            told += [str(error), repr(error), repr(error.args), repr(error.__dict__)]
-            told += [repr(error.__context__), repr(error.__cause__)]
-        told += caplog.messages
+            texts += [str(error), repr(error), repr(error.args), repr(error.__dict__)]
+            texts += [repr(error.__context__), repr(error.__cause__)]
+        texts += caplog.messages
 
-        assert SECRET not in "\n".join(told)
+        assert SECRET not in "\n".join(texts)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("set_option", SETTERS)
 @pytest.mark.parametrize("value", [one for one in VALUES if isinstance(one, str)])
-def test_no_password_is_shown_where_it_was_taken_for_an_options_name(
-    way: Way, value: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_no_password_in_the_name_of_an_option_is_shown(
+    set_option: Setter,
+    value: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who pastes a URL without its option's name has named an option so."""
+    """A URL that is pasted without its option's name is taken for a name."""
     for name in (value, f"migrate_from.{value}", f"session.{value}"):
         try:
-            told = [repr(parse(way(name.replace("=", "~"), "x", monkeypatch), "session"))]
+            texts = [repr(parse(set_option(name.replace("=", "~"), "x", monkeypatch), "session"))]
         except DynamoDBBackendError as error:
-            told = [str(error), repr(error)]
+            texts = [str(error), repr(error)]
 
-        assert SECRET not in "\n".join([*told, *caplog.messages]) or "=" in value
+        assert SECRET not in "\n".join([*texts, *caplog.messages]) or "=" in value
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_password_is_shown_by_the_doctor_or_in_its_commands(name: str) -> None:
-    """Neither in a finding nor in its remedy, nor in the words that name an application."""
+    """It is not in findings and their remedies, nor in the commands for an application."""
     for value in VALUES:
         for cache in (None, "default"):
-            told = []
+            texts = []
             with suppress(DynamoDBBackendError):
                 found = load_application(given={name: str(value)}, cache=cache)
-                told += [repr(found), found.call, found.create_command()]
+                texts += [repr(found), found.arguments, found.create_command()]
             try:
-                told += [repr(one) for one in examine(given={name: str(value)}, cache=cache)]
+                texts += [repr(one) for one in examine(given={name: str(value)}, cache=cache)]
             except DynamoDBBackendError as error:
-                told += [str(error)]
+                texts += [str(error)]
 
-            assert SECRET not in "\n".join(told)
+            assert SECRET not in "\n".join(texts)
 
 
 @pytest.mark.parametrize("value", [one for one in VALUES if isinstance(one, str)])
@@ -168,11 +173,11 @@ def test_no_password_is_shown_on_a_command_line(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whatever it was given as, the error names the mistake without it."""
+    """The error names the mistake without the password, in any parameter."""
     if "#" in value and "-c" in words:
-        pytest.skip("what stands behind it is a section's name")
+        pytest.skip("the text after it is a section's name")
     if not {"-o", "--from-option"} & set(words):
-        value = value.replace(" ", "-")  # elsewhere nobody knows where a value ends
+        value = value.replace(" ", "-")  # in any other text, white space ends a value
     assert main([word.format(value) for word in words]) != 0
 
     assert SECRET not in "".join(capfd.readouterr()) + caplog.text
@@ -183,10 +188,10 @@ def test_no_password_is_shown_on_a_command_line(
     ("backend", "name"),
     [("file", "data_dir"), ("dbm", "dbm_dir"), ("ext:database", "url"), ("ext:redis", "url")],
 )
-def test_no_password_is_shown_of_the_backend_that_sessions_come_from(
+def test_no_password_of_the_source_backend_is_shown(
     backend: str, name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A folder that is not there is named in the log and by the doctor."""
+    """A missing folder is named in the log and by the doctor."""
     value = value.replace("/#?", "/#")  # a database's file ends there
     value = f"sqlite:///{value}" if name == "url" and "redis" not in backend else value
     with suppress(DynamoDBBackendError):
@@ -197,8 +202,8 @@ def test_no_password_is_shown_of_the_backend_that_sessions_come_from(
     assert SECRET not in "\n".join([*found, *caplog.messages])
 
 
-def test_no_password_is_shown_of_an_ini_files_options(tmp_path: Path) -> None:
-    """Nor in what the doctor says of the lines of a file."""
+def test_no_password_in_an_ini_file_is_shown(tmp_path: Path) -> None:
+    """The doctor's findings about the lines of a file do not contain it."""
     lines = "".join(
         f"session.{name} = {value}\n" for name in NAMES for value in VALUES[:1] + VALUES[3:4]
     )
@@ -217,24 +222,28 @@ ANY = strategies.text(max_size=9)
 
 @example(user="", password="***", host="host")
 @given(user=ANY, password=ANY, host=strategies.sampled_from(["host", "[::1]:80/x?y=z", ""]))
-def test_a_value_is_shown_without_user_and_password(user: str, password: str, host: str) -> None:
-    """Whatever characters they hold, white space and marks of a URL among them."""
+def test_values_are_shown_without_user_and_password(user: str, password: str, host: str) -> None:
+    """They may contain any characters, such as white space and those of URLs."""
     for value in (f"redis://{user}:<{SECRET}>{password}@{host}", f"u{user}:{password}<{SECRET}>@h"):
         assert SECRET not in shown(value)
 
 
 @given(before=WORD, password=WORD)
-def test_a_sentence_is_told_without_user_and_password(before: str, password: str) -> None:
+def test_messages_are_shown_without_user_and_password(before: str, password: str) -> None:
     """Errors, log lines and findings go through the same function."""
     sentence = f"what {before}://{SECRET}{password}@host or {before}:{password}{SECRET}@host is"
-    for told in (mask(sentence), str(Unavailable(sentence)), Finding("ok", "x", sentence).message):
-        assert SECRET not in told
-        assert told.startswith("what ")
-        assert told.endswith("@host is")
+    for message in (
+        mask(sentence),
+        str(Unavailable(sentence)),
+        Finding("ok", "x", sentence).message,
+    ):
+        assert SECRET not in message
+        assert message.startswith("what ")
+        assert message.endswith("@host is")
 
 
 def test_a_line_that_is_logged_once_a_minute_is_masked(caplog: pytest.LogCaptureFixture) -> None:
-    """Its text may hold the name of an attribute."""
+    """Its text may contain the name of an attribute."""
     log_once_a_minute(
         logging.getLogger("beaker_dynamodb.test"), f"special key 'user:{SECRET}@host'"
     )
@@ -252,6 +261,6 @@ def test_a_line_that_is_logged_once_a_minute_is_masked(caplog: pytest.LogCapture
         "dynamodb://REGION/TABLE?option=value&...",
     ],
 )
-def test_what_holds_no_secret_is_told_as_it_is(sentence: str) -> None:
-    """A remedy must stay one that can be pasted."""
+def test_a_sentence_without_a_secret_is_not_changed(sentence: str) -> None:
+    """A command in it must still work when it is pasted."""
     assert mask(sentence) == sentence

@@ -10,11 +10,11 @@ import pytest
 
 import beaker_dynamodb
 from beaker_dynamodb.config.options import TABLE
-from beaker_dynamodb.config.sources import LEFTOVERS, configure, parse
+from beaker_dynamodb.config.sources import BEAKER_OPTIONS, configure, parse
 from beaker_dynamodb.errors import OptionError
 
-#: What SessionMiddleware, pyramid_beaker and CacheManager hand over unasked (Beaker 1.14).
-HANDED_OVER: Mapping[str, object] = {
+#: What SessionMiddleware, pyramid_beaker and CacheManager pass to every backend (Beaker 1.14).
+PASSED: Mapping[str, object] = {
     "auto": True,
     "cache_regions": {},
     "class": dict,
@@ -41,26 +41,26 @@ HANDED_OVER: Mapping[str, object] = {
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Gather the warnings that were logged."""
+    """Return the warnings that were logged."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-@pytest.mark.parametrize("name", HANDED_OVER)
-def test_what_beaker_hands_over_is_set_aside(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Beaker's own leftovers are neither options, nor errors, nor worth a line in the log."""
-    assert parse({name: HANDED_OVER[name], "table": "tab"}, "session").table == "tab"
+@pytest.mark.parametrize("name", PASSED)
+def test_beakers_own_options_are_left_out(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """They are neither options nor errors, and are not logged."""
+    assert parse({name: PASSED[name], "table": "tab"}, "session").table == "tab"
     assert warnings_of(caplog) == []
 
 
-def test_every_leftover_is_tried() -> None:
-    """The table above names each leftover that the code knows, and no other."""
-    assert {name for name in HANDED_OVER if "." not in name} == LEFTOVERS
-    assert not LEFTOVERS & {"url", *TABLE}
+def test_every_option_of_beaker_is_tried() -> None:
+    """The table above has each name of BEAKER_OPTIONS, and no other."""
+    assert {name for name in PASSED if "." not in name} == BEAKER_OPTIONS
+    assert not BEAKER_OPTIONS & {"url", *TABLE}
 
 
 URL = "dynamodb://eu-west-1/in-url"
 LAYERS: list[tuple[dict[str, object], dict[str, object], dict[str, str], str]] = [
-    # What is given, what configure() says, what the environment says.
+    # The options that are given, those of configure(), and those of the environment.
     ({}, {}, {}, "sessions"),
     ({}, {}, {"URL": "dynamodb://r/env-url"}, "env-url"),
     ({}, {}, {"URL": "dynamodb://r/env-url", "TABLE": "env"}, "env"),
@@ -83,7 +83,7 @@ LAYERS: list[tuple[dict[str, object], dict[str, object], dict[str, str], str]] =
 
 
 @pytest.mark.parametrize(("given", "defaults", "environment", "expected"), LAYERS)
-def test_the_nearest_source_wins(
+def test_later_sources_override_earlier_ones(
     given: dict[str, object],
     defaults: dict[str, Any],
     environment: dict[str, str],
@@ -102,7 +102,7 @@ def test_the_nearest_source_wins(
 def test_every_option_is_read_from_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`BEAKER_DYNAMODB_<OPTION>` is an ini string like any other: it is cast by its option."""
+    """`BEAKER_DYNAMODB_<OPTION>` is parsed as a string in an ini file is."""
     monkeypatch.setenv(f"BEAKER_DYNAMODB_{name.upper()}", "some:thing:")
     try:
         outcome = getattr(parse({}, "session"), name)
@@ -116,8 +116,8 @@ def test_every_option_is_read_from_the_environment(
     ("alias", "name"),
     [("table_name", "table"), ("region_name", "region"), ("profile_name", "profile")],
 )
-def test_boto3s_names_are_understood(alias: str, name: str) -> None:
-    """An alias is the option under another name; an error names the option."""
+def test_boto3s_names_are_aliases(alias: str, name: str) -> None:
+    """They set the same options; an error has the option's own name."""
     assert getattr(parse({alias: "xyz"}, "session"), name) == "xyz"
     with pytest.raises(OptionError, match=f"'{name}'"):
         parse({alias: 5}, "session")
@@ -139,16 +139,16 @@ def test_boto3s_names_are_understood(alias: str, name: str) -> None:
         ("touchafter", "touch_after"),
     ],
 )
-def test_a_slip_of_the_pen_is_an_error(typed: str, nearest: str) -> None:
-    """An unknown option close to one of ours names it."""
+def test_a_misspelled_option_is_an_error(typed: str, nearest: str) -> None:
+    """The error suggests the nearest option."""
     with pytest.raises(OptionError) as caught:
         parse({typed: "x"}, "session")
 
     assert str(caught.value) == f"unknown option {typed!r}; did you mean {nearest!r}?"
 
 
-def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """What is close to none of ours is ignored with one line in the log, not one a request."""
+def test_an_unknown_option_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A name that is close to none of ours is ignored; later requests do not log it again."""
     for count in range(3):
         assert parse({"something_else": count, "table": "tab"}, "session").table == "tab"
 
@@ -156,8 +156,8 @@ def test_an_unknown_option_is_one_warning(caplog: pytest.LogCaptureFixture) -> N
     assert "'something_else'" in warnings_of(caplog)[0]
 
 
-def test_a_slip_of_the_pen_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variable that was meant."""
+def test_a_misspelled_environment_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error suggests the nearest variable."""
     monkeypatch.setenv("BEAKER_DYNAMODB_TABEL", "tab")
     with pytest.raises(OptionError) as caught:
         parse({}, "session")
@@ -167,10 +167,10 @@ def test_a_slip_of_the_pen_in_the_environment_is_an_error(monkeypatch: pytest.Mo
     )
 
 
-def test_an_unknown_variable_is_one_warning(
+def test_an_unknown_environment_variable_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is close to none of ours, and the line names it."""
+    """The line has its name."""
     monkeypatch.setenv("BEAKER_DYNAMODB_SOMETHING_ELSE", "tab")
     for count in range(3):
         parse({"ttl": count + 1}, "session")
@@ -183,15 +183,15 @@ def test_an_unknown_variable_is_one_warning(
 @pytest.mark.parametrize(
     "given", [{"serializer": "json"}, {"url": "dynamodb://r/tab?serializer=json"}]
 )
-def test_a_session_serializer_is_refused(given: dict[str, object]) -> None:
-    """On a session `serializer` names Beaker's own option; a cache takes it."""
+def test_option_serializer_is_refused_for_sessions(given: dict[str, object]) -> None:
+    """It may be meant as Beaker's option `data_serializer`; a cache accepts it."""
     with pytest.raises(OptionError, match=r"session\.data_serializer"):
         parse(given, "session")
     assert parse({"serializer": "json"}, "cache").serializer == "json"
 
 
-def test_defaults_end_with_their_block() -> None:
-    """`configure()` lasts; as a context manager it restores what was set before, errors or not."""
+def test_configure_restores_defaults_at_the_end_of_a_with_block() -> None:
+    """Without a block, the defaults hold until `reset()`."""
     configure(table="lasting")
     with configure(table="inner", ttl=5):
         with configure(ttl=6):
@@ -206,8 +206,8 @@ def test_defaults_end_with_their_block() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"ttl": "x"}, {"tabel": "x"}, {"url": "dynamodb://a/b/c"}])
-def test_bad_defaults_are_refused_at_once(bad: dict[str, Any]) -> None:
-    """`configure()` raises by itself, not at the first request, and leaves what was set before."""
+def test_configure_refuses_invalid_defaults_at_once(bad: dict[str, Any]) -> None:
+    """It raises before the first request, and the defaults are as before."""
     configure(table="before")
     with pytest.raises(OptionError):
         configure(**bad)
@@ -215,8 +215,8 @@ def test_bad_defaults_are_refused_at_once(bad: dict[str, Any]) -> None:
     assert parse({}, "session").table == "before"
 
 
-def test_1_and_true_are_two_values_of_an_option() -> None:
-    """1, True, 1.0 and "1" are one key of a dict, and yet not one value."""
+def test_1_and_true_are_different_values() -> None:
+    """1, True and 1.0 are equal in Python, but only 1 is a whole number."""
     assert parse({"max_attempts": 1}, "session").max_attempts == 1
     assert parse({"max_attempts": "1"}, "session").max_attempts == 1
     for bad in (True, 1.0):

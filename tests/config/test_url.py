@@ -35,8 +35,8 @@ PLUSES = base64.b64decode("+/" * 21 + "8=")
         ("127.0.0.1:11211", {"table": "sessions"}),
     ],
 )
-def test_a_url_says_everything_in_one_line(url: str, expected: dict[str, object]) -> None:
-    """`dynamodb://REGION/TABLE?option=value`; a url of another scheme is another backend's."""
+def test_a_url_sets_several_options(url: str, expected: dict[str, object]) -> None:
+    """It is `dynamodb://REGION/TABLE?option=value`; one of another scheme sets nothing."""
     found = parse({"url": url}, "session")
 
     assert {name: getattr(found, name) for name in expected} == expected
@@ -70,10 +70,10 @@ def test_a_malformed_url_is_an_error(url: object) -> None:
 
 
 @pytest.mark.parametrize(("kind", "lines"), [("session", 1), ("cache", 0)])
-def test_a_url_of_another_backend_is_told_once_where_it_is_a_slip(
+def test_a_url_of_another_backend_is_logged_once_for_sessions(
     kind: Kind, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A session's is left over from another backend; pyramid_beaker hands a cache.url to all."""
+    """A session's url may be a mistake; pyramid_beaker passes cache.url to all caches."""
     for table in ("one", "two"):
         parse({"url": "redis://:secret@host", "table": table}, kind)
 

@@ -67,5 +67,5 @@ def count_own_calls(page: Any) -> int:
 
 def count_items(table: str) -> int:
     """Return the number of items in a table of the embedded server."""
-    client = Server(embedded.url(), Flavor.MOTO).client()
+    client = Server(embedded.get_url(), Flavor.MOTO).client()
     return client.scan(TableName=table)["Count"]

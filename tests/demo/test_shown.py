@@ -43,7 +43,7 @@ class TestWhatIsShown:
         """Each attribute is shown with its type, value and bytes, and none is left out."""
         app.get(f"/{framework}/")
         page = app.get(f"/{framework}/")
-        client = Server(embedded.url(), Flavor.MOTO).client()
+        client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         total = 0
 
@@ -63,7 +63,7 @@ class TestWhatIsShown:
     def test_the_header_is_explained(self, app: Any, table: str) -> None:
         """The eight bytes shown are those in the table, and the sizes add up."""
         page = app.get("/bottle/")
-        client = Server(embedded.url(), Flavor.MOTO).client()
+        client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         data = bytes(item["data"]["B"])
 

@@ -1,4 +1,4 @@
-"""Which client and which client a manager uses."""
+"""The client that a manager uses, and its boto3 client."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from beaker_dynamodb.dynamodb.client import Client
 
 
-def client_of(manager: Any) -> Any:
-    """Look at the client that a manager uses."""
-    return the_door(manager)._current()
+def get_boto3_client(manager: Any) -> Any:
+    """Return the boto3 client that a manager uses."""
+    return get_client(manager)._get_clients().boto3
 
 
-def the_door(manager: Any) -> Client:
-    """Look at the client that a manager uses."""
-    found: Client = manager._session.rows.table.client
-    return found
+def get_client(manager: Any) -> Client:
+    """Return the client that a manager uses."""
+    client: Client = manager._session.rows.table.client
+    return client

@@ -1,10 +1,10 @@
-"""Tables that hold somebody called Alice: as a session, and as an item."""
+"""Tables with a session or an item of a user called Alice."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.dynamodb.wire_clients import a_client, put
+from tests.dynamodb.wire_clients import create_client, put_item
 from tests.sessions import apps
 
 
@@ -20,5 +20,5 @@ def alice(dynamodb_local: str, table_name: str) -> str:
 def table(dynamodb_local: str, table_name: str) -> str:
     """Create a table with an item `alice` in it."""
     apps.make_table(dynamodb_local, table_name)
-    put(a_client(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
+    put_item(create_client(dynamodb_local, "boto3"), table_name, "alice", mark={"S": "hers"})
     return table_name

@@ -1,4 +1,4 @@
-"""A table behind a client of its own, and a row for it."""
+"""Tables with a new client, and a row to write to them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ NOW: Final = 1_900_000_000.0
 SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B")))
 
 
-def table_at(url: str, name: str, range_key: str | None = None, **more: Any) -> Table:
-    """Open a table with a client of its own."""
+def open_table(url: str, name: str, range_key: str | None = None, **more: Any) -> Table:
+    """Return a table with a new client."""
     client = Client(
         Connection(endpoint_url=url, region="us-east-1", max_attempts=1, read_timeout=20)
     )
     return Table(client, name, Layout("sess:", "id", range_key), SCHEMA, **more)
 
 
-def a_record(table: Table, rev: str = "birth.token", **more: Any) -> Record:
-    """Make a row."""
+def make_record(table: Table, rev: str = "birth.token", **more: Any) -> Record:
+    """Return a row."""
     fields = {"data": b"data", "expires": int(NOW) + 60, **more}
-    return Record(table.layout.session("alice"), rev=rev, **fields)
+    return Record(table.layout.make_session_key("alice"), rev=rev, **fields)
 
 
-def creating(url: str, name: str) -> Table:
-    """Open a table that is made where it is missing."""
-    table = table_at(url, name)
+def open_creating_table(url: str, name: str) -> Table:
+    """Return a table that is created if it is missing."""
+    table = open_table(url, name)
     make = partial(
         provision.create_on_demand, table.client, TableSpec(name, ttl_attribute="gone_at")
     )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, cast
 
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import CallFacts, DynamoDBBackendError, Refused
 from tests.servers import REGION
@@ -27,16 +27,16 @@ class Script:
 
     def __init__(self, **answers: object) -> None:
         self.answers = {name: a if isinstance(a, list) else [a] for name, a in answers.items()}
-        self.seen: set[str] = set()
+        self.known_tables: set[str] = set()
         self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
 
-    def call(self, operation: str, request: Mapping[str, Any], **_: object) -> Reply:
+    def call(self, operation: str, request: Mapping[str, Any], **_: object) -> Response:
         self.asked[operation].append(request)
         turns = self.answers[operation]
         answer = turns.pop(0) if len(turns) > 1 else turns[0]
         if isinstance(answer, DynamoDBBackendError):
             raise answer
-        return Reply(cast("Mapping[str, Any]", answer))
+        return Response(cast("Mapping[str, Any]", answer))
 
     @property
     def client(self) -> Client:

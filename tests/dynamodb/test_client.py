@@ -1,4 +1,4 @@
-"""The client that the options ask for: credentials, regions, endpoints, and who shares one."""
+"""The client of a set of options: credentials, regions, endpoints, and which managers share it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.connection import Connection
-from tests.dynamodb.clients import client_of
-from tests.dynamodb.doubles import chain, failure
-from tests.faults.kinds import aws_error
+from tests.dynamodb.clients import get_boto3_client
+from tests.dynamodb.doubles import catch_error, walk_chain
+from tests.faults.fault_kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 
@@ -41,12 +42,12 @@ def test_credentials_that_appear_later_work(
     with monkeypatch.context() as without:
         for name in missing:
             without.delenv(name)
-        errors = [failure(lambda: manager["session"]) for _ in range(2)]
+        errors = [catch_error(lambda: manager["session"]) for _ in range(2)]
 
     for error in errors:
         assert type(error) is OptionError
         assert str(error).startswith(sentence)
-        assert list(chain(error)) == [error]
+        assert list(walk_chain(error)) == [error]
     assert manager["session"] == "text"
 
 
@@ -59,73 +60,73 @@ def test_without_a_region_a_sentence_says_where_aws_looks(
     request = {"TableName": alice, "Key": {"id": {"S": "sess:alice"}}}
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    error = failure(lambda: where.call("GetItem", request))
+    error = catch_error(lambda: where.call("GetItem", request))
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
     assert type(error) is OptionError
     assert "option 'region'" in str(error)
     assert "AWS_DEFAULT_REGION" in str(error)
-    assert list(chain(error)) == [error]
+    assert list(walk_chain(error)) == [error]
     assert "Item" in where.call("GetItem", request).body
     assert manager["session"] == "text"
 
 
 @pytest.mark.parametrize(
-    ("more", "word"), [({"profile": "nobodys"}, "profile"), ({"region": "no region!"}, "region")]
+    ("more", "word"), [({"profile": "unknown"}, "profile"), ({"region": "no region!"}, "region")]
 )
-def test_what_aws_does_not_know_is_an_option_error(
+def test_an_unknown_profile_or_region_is_an_option_error(
     more: dict[str, str], word: str, dynamodb_local: str
 ) -> None:
-    """A profile that AWS's files lack, or a region that is none, names the option."""
+    """The error names the option."""
     given = {"endpoint_url": dynamodb_local, "region": "us-east-1", **more}
 
-    error = failure(lambda: Client(Connection(**given)).call("ListTables", {}))  # type: ignore[arg-type]
+    error = catch_error(lambda: Client(Connection(**given)).call("ListTables", {}))  # type: ignore[arg-type]
 
     assert type(error) is OptionError
     assert f"option '{word}'" in str(error)
-    assert list(chain(error)) == [error]
+    assert list(walk_chain(error)) == [error]
 
 
-def test_whatever_a_provider_of_credentials_raises_is_an_outage(
+def test_an_exception_of_a_credential_provider_is_an_outage(
     dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A container's agent that answers nonsense makes botocore raise KeyError: not a miss."""
-    told: dict[str, str] = {}
+    """If the agent of a container answers garbage, botocore raises KeyError: no missing session."""
+    answer: dict[str, str] = {}
 
     def agent(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(told).encode()]
+        return [json.dumps(answer).encode()]
 
     for name in CREDENTIALS:
         monkeypatch.delenv(name)
     manager = apps.manager(dynamodb_local, alice, "alice", connect_timeout="21s")
     with apps.served(agent) as url:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
-        error = failure(lambda: manager["session"])
-        told |= {"AccessKeyId": "testing", "SecretAccessKey": "testing"}
-        told |= {"Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
+        error = catch_error(lambda: manager["session"])
+        answer |= {"AccessKeyId": "testing", "SecretAccessKey": "testing"}
+        answer |= {"Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
         found = manager["session"]
 
     assert type(error) is Unavailable
     assert "KeyError" in str(error)
-    assert error.call is not None  # the client's own words, not those of a floor above
-    assert list(chain(error)) == [error]
+    assert error.call is not None  # it was raised by the client
+    assert list(walk_chain(error)) == [error]
     assert found == "text"
 
 
-def test_credentials_that_aws_refuses_are_looked_up_anew(dynamodb_local: str, alice: str) -> None:
-    """After an ExpiredToken the next call is made by a new client."""
+def test_credentials_that_aws_refuses_are_read_again(dynamodb_local: str, alice: str) -> None:
+    """After an ExpiredToken the next call creates a new boto3 client."""
     with FaultProxy(dynamodb_local) as proxy:
         manager = apps.manager(proxy.url, alice, "alice")
-        before = client_of(manager)
+        before = get_boto3_client(manager)
         proxy.next(aws_error("ExpiredTokenException"), times=None)
 
-        error = failure(lambda: manager["session"])
+        error = catch_error(lambda: manager["session"])
 
         proxy.clear()
         assert type(error) is AccessRefused
         assert manager["session"] == "text"
-        assert client_of(manager) is not before
+        assert get_boto3_client(manager) is not before
 
 
 @pytest.mark.parametrize(
@@ -138,22 +139,22 @@ def test_credentials_that_aws_refuses_are_looked_up_anew(dynamodb_local: str, al
         ({"AWS_MAX_ATTEMPTS": "5"}, {"max_attempts": "1"}, 1),
     ],
 )
-def test_our_options_win_over_awss_environment(
+def test_options_override_the_environment_of_aws(
     environment: dict[str, str],
     options: dict[str, str],
     sent: int,
     alice: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server is asked as often as the options say, whatever the machine is set to."""
+    """A request is sent as often as the options say."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with FaultProxy("http://127.0.0.1:9") as proxy:
         proxy.next(aws_error("InternalServerError", status=500), times=None)
         usual = dict.fromkeys(apps.PATIENT)  # None: not given
         manager = apps.manager(proxy.url, alice, "alice", **usual, **options)
-        error = failure(lambda: manager["session"])
-        config = client_of(manager).meta.config
+        error = catch_error(lambda: manager["session"])
+        config = get_boto3_client(manager).meta.config
 
     assert len(proxy.seen) == sent
     assert type(error) is Unavailable
@@ -163,24 +164,24 @@ def test_our_options_win_over_awss_environment(
     assert (config.connect_timeout, config.read_timeout, config.tcp_keepalive) == (1, 2, True)
 
 
-def test_aws_is_told_who_calls(alice: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each party once: what boto3 says of itself, the application's own name, and us."""
+def test_the_user_agent_names_each_party_once(alice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 and its parts, the application, and this package."""
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", "shop")
     manager = apps.manager("http://127.0.0.1:1", alice, "alice", max_attempts=1)
     sent: list[str] = []
-    client_of(manager).meta.events.register(
+    get_boto3_client(manager).meta.events.register(
         "before-send.dynamodb",
         lambda request, **_: sent.append(request.headers["User-Agent"].decode()),
     )
-    failure(lambda: manager["session"])
-    told = sent[0].split()
+    catch_error(lambda: manager["session"])
+    agents = sent[0].split()
 
-    names = [word.partition("/")[0] for word in told]
+    names = [word.partition("/")[0] for word in agents]
     assert names == ["Boto3", "Python", "Linux", "Botocore", "app", "beaker-dynamodb"]
-    assert "app/shop" in told
+    assert "app/shop" in agents
 
 
-OTHERWISE: Final[dict[str, Any]] = {
+OTHER_VALUES: Final[dict[str, Any]] = {
     "region": "eu-west-1",
     "profile": "other",
     "endpoint_url": "http://127.0.0.1:1",
@@ -197,20 +198,20 @@ OTHERWISE: Final[dict[str, Any]] = {
 
 
 def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) -> None:
-    """Managers of other tables share one client; any other connection option parts them."""
+    """Managers of different tables share one. Each other connection option makes a new one."""
     fields = {field.name for field in dataclasses.fields(Connection)}
-    usual = Connection(region="us-east-1", endpoint_url=dynamodb_local)
-    others = [dataclasses.replace(usual, **{name: value}) for name, value in OTHERWISE.items()]
+    options = Options(region="us-east-1", endpoint_url=dynamodb_local)
+    others = [dataclasses.replace(options, **{name: value}) for name, value in OTHER_VALUES.items()]
 
     one = apps.manager(dynamodb_local, alice, "alice")
     two = apps.manager(dynamodb_local, "another-table", "bob", timeout=600, ttl="1h")
     with ThreadPoolExecutor(8) as pool:
-        clients = set(pool.map(lambda _: client_of(two), range(32)))
+        clients = set(pool.map(lambda _: get_boto3_client(two), range(32)))
 
-    assert fields == OTHERWISE.keys()
-    assert client_of(one) is client_of(two)
-    assert clients == {client_of(one)}
-    assert len({id(get_client(connection)) for connection in (usual, *others)}) == len(others) + 1
+    assert fields == OTHER_VALUES.keys()
+    assert get_boto3_client(one) is get_boto3_client(two)
+    assert clients == {get_boto3_client(one)}
+    assert len({id(get_client(each)) for each in (options, *others)}) == len(others) + 1
 
 
 made: list[int] = []

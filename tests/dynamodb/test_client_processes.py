@@ -1,4 +1,4 @@
-"""One client for each process, whatever forks and whenever gevent patches."""
+"""Each process has its own client, however it forks and whenever gevent patches."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import beaker_dynamodb
-from tests.dynamodb.clients import client_of, the_door
-from tests.dynamodb.doubles import in_a_child
+from tests.dynamodb.clients import get_boto3_client, get_client
+from tests.dynamodb.doubles import run_in_child
 from tests.sessions import apps
 
 ROOT = Path(__file__).parents[2]
@@ -24,23 +24,23 @@ ROOT = Path(__file__).parents[2]
 def test_each_forked_child_has_a_client_of_its_own(
     forgotten: bool, dynamodb_local: str, alice: str
 ) -> None:
-    """Children that share a socket read each other's sessions: here none does.
+    """Children that shared a socket would read each other's sessions.
 
-    Not even through a manager that outlived a `reset()`.
+    This also holds for a manager that was created before a `reset()`.
     """
     manager = apps.manager(dynamodb_local, alice, "alice")
     if forgotten:
         beaker_dynamodb.reset()
     assert manager["session"] == "text"
-    before = client_of(manager)
+    before = get_boto3_client(manager)
 
     def child() -> tuple[bool, str]:
-        return client_of(manager) is before, manager["session"]
+        return get_boto3_client(manager) is before, manager["session"]
 
-    told = [in_a_child(child) for _ in range(2)]
+    results = [run_in_child(child) for _ in range(2)]
 
-    assert told == [(False, "text")] * 2
-    assert client_of(manager) is before
+    assert results == [(False, "text")] * 2
+    assert get_boto3_client(manager) is before
     assert manager["session"] == "text"
 
 
@@ -48,22 +48,22 @@ def test_each_forked_child_has_a_client_of_its_own(
 def test_a_child_forked_in_c_has_a_client_of_its_own(
     transport: str, dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fork by uWSGI runs none of Python's callbacks: the first call of the child notices."""
+    """A fork by uWSGI runs no callback of Python. The first call of the child notices it."""
     manager = apps.manager(dynamodb_local, alice, "alice", transport=transport)
     assert manager["session"] == "text"
-    before = client_of(manager)
+    before = get_boto3_client(manager)
     monkeypatch.setattr(os, "fork", ctypes.PyDLL(None).fork)
 
-    told = in_a_child(lambda: (manager["session"], client_of(manager) is before))
+    result = run_in_child(lambda: (manager["session"], get_boto3_client(manager) is before))
 
-    assert told == ("text", False)
-    assert client_of(manager) is before
+    assert result == ("text", False)
+    assert get_boto3_client(manager) is before
     assert manager["session"] == "text"
 
 
 @pytest.fixture
 def held() -> Iterator[Callable[[threading.Lock], None]]:
-    """Have another thread hold a lock until the test ends."""
+    """Return a function that lets another thread hold a lock until the test ends."""
     done, threads = threading.Event(), list[threading.Thread]()
 
     def hold(lock: threading.Lock) -> None:
@@ -84,14 +84,14 @@ def held() -> Iterator[Callable[[threading.Lock], None]]:
         thread.join()
 
 
-def test_a_fork_while_a_thread_makes_the_client(
+def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_its_parent_held(
     held: Callable[[threading.Lock], None], dynamodb_local: str, alice: str
 ) -> None:
-    """A child forked while another thread held the client's lock does not wait for it."""
+    """Another thread held the lock of the client when the child was forked."""
     manager = apps.manager(dynamodb_local, alice, "alice", connect_timeout="21s")
-    held(the_door(manager)._lock)
+    held(get_client(manager)._lock)
 
-    assert in_a_child(lambda: manager["session"], within=10) == "text"
+    assert run_in_child(lambda: manager["session"], within=10) == "text"
 
 
 GREENLETS = """
@@ -113,8 +113,8 @@ print(len(gevent.joinall(calls, timeout=20)), all(call.successful() for call in 
 """
 
 
-def test_greenlets_make_a_client_together_although_the_door_is_older_than_the_patching() -> None:
-    """No lock of before `patch_all()` is held while a client is made: it would stop them all."""
+def test_greenlets_can_use_a_client_that_is_older_than_the_patching() -> None:
+    """A lock from before `patch_all()`, held during creation, would stop all greenlets."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", GREENLETS],
         cwd=ROOT,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.dynamodb import embedded
-from tests.dynamodb.doubles import in_a_child
+from tests.dynamodb.doubles import run_in_child
 from tests.servers import answers
 from tests.sessions import apps
 
@@ -49,12 +49,12 @@ def test_a_session_needs_neither_account_nor_table(table_name: str) -> None:
     session = web.get("/set?user=alice").json["id"]
 
     assert web.get("/read").json == {"id": session, "new": False, "values": {"user": "alice"}}
-    assert embedded.url().startswith("http://127.0.0.1:")
+    assert embedded.get_url().startswith("http://127.0.0.1:")
 
 
 def test_the_server_is_one_a_process_and_ends() -> None:
     """All managers share it; when it is stopped nothing listens any more."""
-    first, second = embedded.url(), embedded.url()
+    first, second = embedded.get_url(), embedded.get_url()
 
     embedded.stop()
 
@@ -82,13 +82,13 @@ def test_a_forked_child_has_a_server_of_its_own(table_name: str) -> None:
     """What a child stores is its own: a second process needs DynamoDB Local."""
     manager = apps.manager("embedded", table_name, "alice")
     manager["session"] = "text"
-    here = embedded.url()
+    here = embedded.get_url()
 
     def child() -> tuple[str, str]:
         apps.manager("embedded", table_name, "bob")["session"] = "text of the child"
-        return embedded.url(), apps.manager("embedded", table_name, "bob")["session"]
+        return embedded.get_url(), apps.manager("embedded", table_name, "bob")["session"]
 
-    there, found = in_a_child(child)
+    there, found = run_in_child(child)
 
     assert there != here
     assert found == "text of the child"

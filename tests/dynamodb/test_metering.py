@@ -1,4 +1,4 @@
-"""Observers hear of every call and every save, and can disturb none."""
+"""Observers get an event for every call and every save, and cannot disturb them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pytest
 
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import metering
-from tests.dynamodb.doubles import failure
-from tests.faults.kinds import HTML, LoseRequest, aws_error
+from tests.dynamodb.doubles import catch_error
+from tests.faults.fault_kinds import HTML, LoseRequest, aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 
 
 @pytest.fixture
-def heard() -> list[metering.Event]:
-    """Observe from here on."""
+def events() -> list[metering.Event]:
+    """Observe, and return the list of events."""
     events: list[metering.Event] = []
     beaker_dynamodb.observe(events.append)
     return events
 
 
-def told(events: list[metering.Event]) -> list[tuple[object, ...]]:
-    """Say the events without their seconds."""
+def summarize(events: list[metering.Event]) -> list[tuple[object, ...]]:
+    """Return the events without their seconds."""
     return [
         (e.operation, e.read_units, e.write_units, e.outcome)
         if isinstance(e, metering.Call)
@@ -39,7 +39,7 @@ OK_READ: Final = ("GetItem", 1.0, 0.0, "ok")
 OK_WRITE: Final = ("PutItem", 0.0, 1.0, "ok")
 REFUSED: Final = ("PutItem", 0.0, 0.0, "refused")
 
-#: A request, and what is heard of it; 61 seconds pass before each.
+#: A request, and its events. 61 seconds pass before each.
 REQUESTS: Final[tuple[tuple[str, list[tuple[object, ...]]], ...]] = (
     ("/set?k=v", [OK_WRITE, ("create", "stored")]),
     ("/read", [OK_READ, OK_WRITE, ("touch", "stored")]),
@@ -49,58 +49,58 @@ REQUESTS: Final[tuple[tuple[str, list[tuple[object, ...]]], ...]] = (
 )
 
 
-def test_each_call_and_each_save_is_heard(
+def test_each_call_and_each_save_is_observed(
     dynamodb_local: str,
     table_name: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-    heard: list[metering.Event],
+    events: list[metering.Event],
 ) -> None:
-    """One event a call, with its units; one a save, with its plan and how it ended."""
-    apps.wind(monkeypatch, clock)
+    """One event for a call, with its units; one for a save, with its plan and outcome."""
+    apps.use_clock(monkeypatch, clock)
     apps.make_table(dynamodb_local, table_name)
     web = apps.at(dynamodb_local, table_name, timeout="600")
 
     for path, expected in REQUESTS:
         clock.advance(61)
-        heard.clear()
+        events.clear()
         web.get(path)
 
-        assert told(heard) == expected
-        assert all(e.seconds > 0 for e in heard if isinstance(e, metering.Call))
+        assert summarize(events) == expected
+        assert all(e.seconds > 0 for e in events if isinstance(e, metering.Call))
 
 
-def test_saves_that_lose_a_race_are_heard(
+def test_saves_that_lose_a_race_are_observed(
     dynamodb_local: str,
     table_name: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-    heard: list[metering.Event],
+    events: list[metering.Event],
 ) -> None:
-    """A merged save, a dropped touch and a save that is left out each say so."""
-    apps.wind(monkeypatch, clock)
+    """A merged save, a dropped touch and an unnecessary save have their own outcomes."""
+    apps.use_clock(monkeypatch, clock)
     apps.make_table(dynamodb_local, table_name)
     web = apps.at(dynamodb_local, table_name, timeout="600")
 
     def race(path: str) -> list[tuple[object, ...]]:
         clock.advance(61)
-        heard.clear()
+        events.clear()
         other = {apps.MEANWHILE: lambda: web.get("/set?theirs=" + str(clock()))}
         web.get(path, extra_environ=other)
-        return told(heard)
+        return summarize(events)
 
     web.get("/set?k=v")
     merged, dropped = race("/set?mine=1"), race("/read")
-    heard.clear()
+    events.clear()
     web.get("/read")
 
     won = [OK_WRITE, ("replace", "stored")]
     assert merged == [OK_READ, OK_READ, *won, REFUSED, OK_WRITE, ("replace", "merged")]
     assert dropped == [OK_READ, OK_READ, *won, REFUSED, ("touch", "dropped")]
-    assert told(heard) == [OK_READ, ("leave", "left")]
+    assert summarize(events) == [OK_READ, ("leave", "left")]
 
 
-#: What goes wrong, and how the call is heard.
+#: A fault, and the outcomes of the calls.
 OUTCOMES: Final[dict[str, tuple[Any, list[str]]]] = {
     "throttled": (aws_error("ThrottlingException"), ["throttled"]),
     "an error of the server": (aws_error("InternalServerError", status=500), ["unavailable"]),
@@ -111,35 +111,35 @@ OUTCOMES: Final[dict[str, tuple[Any, list[str]]]] = {
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
-def test_calls_that_fail_are_heard(
-    what: str, dynamodb_local: str, table_name: str, heard: list[metering.Event]
+def test_calls_that_fail_are_observed(
+    what: str, dynamodb_local: str, table_name: str, events: list[metering.Event]
 ) -> None:
-    """The outcome of a call tells a throttle from an outage."""
+    """The outcome distinguishes throttling from an outage."""
     fault, outcomes = OUTCOMES[what]
     with FaultProxy(dynamodb_local) as proxy:
         proxy.next(fault, times=None)
         manager = apps.manager(proxy.url, table_name, "alice", max_attempts="1")
-        failure(lambda: manager["session"])
+        catch_error(lambda: manager["session"])
 
-    assert told(heard) == [("GetItem", 0.0, 0.0, outcome) for outcome in outcomes]
+    assert summarize(events) == [("GetItem", 0.0, 0.0, outcome) for outcome in outcomes]
 
 
 def test_no_event_holds_an_id_or_a_key(
-    dynamodb_local: str, table_name: str, heard: list[metering.Event]
+    dynamodb_local: str, table_name: str, events: list[metering.Event]
 ) -> None:
-    """What is heard can go into any dashboard."""
+    """So events can be sent to any dashboard."""
     apps.at(dynamodb_local, table_name).get("/set?secret=word")
     session = apps.rows_of(dynamodb_local, table_name)[0]["id"]["S"].removeprefix("sess:")
 
-    assert heard
-    assert session not in repr(heard)
-    assert "secret" not in repr(heard)
+    assert events
+    assert session not in repr(events)
+    assert "secret" not in repr(events)
 
 
 def test_an_observer_that_raises_disturbs_nobody(
     dynamodb_local: str, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its error is logged by its class, and the page, and the other observers, go on."""
+    """The class of its error is logged. The page and the other observers work on."""
     events: list[metering.Event] = []
 
     def broken(event: metering.Event) -> None:
@@ -157,7 +157,7 @@ def test_an_observer_that_raises_disturbs_nobody(
     assert "secret" not in caplog.text
 
 
-def test_who_stops_observing_hears_no_more(heard: list[metering.Event]) -> None:
+def test_no_event_is_sent_after_observing_ends(events: list[metering.Event]) -> None:
     """The function that `observe` returns ends that one observation; `reset` ends all."""
     others: list[metering.Event] = []
     stop: Callable[[], None] = beaker_dynamodb.observe(others.append)
@@ -169,7 +169,7 @@ def test_who_stops_observing_hears_no_more(heard: list[metering.Event]) -> None:
     beaker_dynamodb.reset()
     metering.report(event)
 
-    assert (len(others), len(heard)) == (1, 2)
+    assert (len(others), len(events)) == (1, 2)
     assert not bool(metering.observers)
 
 

@@ -1,4 +1,4 @@
-"""What leaves the client when something goes wrong: our error, and nothing of the user's."""
+"""Errors: each failure becomes one of our classes, and none contains a user's data."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from beaker_dynamodb import (
 )
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
-from tests.dynamodb.doubles import FAULTS, chain, failure
-from tests.faults.kinds import aws_error
+from tests.dynamodb.doubles import FAULTS, catch_error, walk_chain
+from tests.faults.fault_kinds import aws_error
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 
 Raised = type[DynamoDBBackendError]
 
-#: AWS's codes, the status that they come with, and what they are to us.
+#: AWS's codes, the status of the response, and the class that they become.
 CODES: Final[tuple[tuple[str, int, Raised], ...]] = (
     ("ResourceNotFoundException", 400, TableMissing),
     ("AccessDeniedException", 400, AccessRefused),
@@ -65,30 +65,30 @@ NOBODY: Final = "http://127.0.0.1:9"
 
 @pytest.fixture
 def proxy() -> Iterator[FaultProxy]:
-    """Answer in AWS's place: nobody stands behind it."""
+    """Start a proxy that answers instead of AWS; there is no server behind it."""
     with FaultProxy(NOBODY) as proxy:
         yield proxy
 
 
-def client(url: str, **more: Any) -> Client:
-    """Make a client of one attempt."""
+def create_client(url: str, **more: Any) -> Client:
+    """Create a client that makes one attempt."""
     return Client(Connection(endpoint_url=url, **{"max_attempts": 1, "read_timeout": 20, **more}))
 
 
-def get(client: Client) -> object:
+def get_item(client: Client) -> object:
     """Read an item."""
     return client.call("GetItem", {"TableName": "sessions", "Key": {"id": {"S": "abc"}}})
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), CODES)
-def test_every_code_of_aws_has_its_error(
+def test_every_error_code_of_aws_becomes_its_class(
     code: str, status: int, kind: Raised, proxy: FaultProxy
 ) -> None:
-    """Each answer of AWS's becomes its class, with what an operator needs to know."""
+    """The error has the facts that an operator needs."""
     request = (("x-amzn-RequestId", "REQ4711"),)
     proxy.next(aws_error(code, status=status, headers=request), times=None)
 
-    error = failure(lambda: get(client(proxy.url)))
+    error = catch_error(lambda: get_item(create_client(proxy.url)))
 
     assert type(error) is kind
     assert isinstance(error, kind)
@@ -97,42 +97,42 @@ def test_every_code_of_aws_has_its_error(
     assert (facts.operation, facts.table, facts.region) == ("GetItem", "sessions", "us-east-1")
     assert (facts.code or "", facts.request_id, facts.attempts) == (code, "REQ4711", 1)
     assert "said the proxy" not in str(error)
-    assert list(chain(error)) == [error]
+    assert list(walk_chain(error)) == [error]
 
 
-def test_a_throttle_says_what_throttled(proxy: FaultProxy) -> None:
-    """AWS's reason names the limit, and the error passes it on."""
+def test_a_throttling_error_names_the_limit(proxy: FaultProxy) -> None:
+    """The message contains AWS's reason, and not the resource."""
     reasons = [{"reason": "TableReadProvisionedThroughputExceeded", "resource": "arn:secret"}]
     proxy.next(aws_error("ThrottlingException", throttlingReasons=reasons))
 
-    error = failure(lambda: get(client(proxy.url)))
+    error = catch_error(lambda: get_item(create_client(proxy.url)))
 
     assert "throttled by TableReadProvisionedThroughputExceeded" in str(error)
     assert "secret" not in str(error)
 
 
 def test_the_errors_say_what_to_do(proxy: FaultProxy) -> None:
-    """A missing table names the command, a refused right names the action."""
+    """A missing table: the command that creates it. A denied permission: the action."""
     proxy.next(aws_error("ResourceNotFoundException"))
     proxy.next(aws_error("AccessDeniedException"))
 
-    missing, refused = (failure(lambda: get(client(proxy.url))) for _ in range(2))
+    missing, refused = (catch_error(lambda: get_item(create_client(proxy.url))) for _ in range(2))
 
     assert "beaker-dynamodb table create" in str(missing)
     assert "sessions" in str(missing)
     assert "dynamodb:GetItem" in str(refused)
 
 
-def test_a_transaction_in_the_way_is_waited_for_once(proxy: FaultProxy) -> None:
-    """The SDK does not retry a TransactionConflict; the client does, once."""
+def test_a_call_that_conflicts_with_a_transaction_is_repeated_once(proxy: FaultProxy) -> None:
+    """boto3 does not retry a TransactionConflict; the client does, once."""
     proxy.next(aws_error("TransactionConflictException"), times=None)
 
-    failure(lambda: get(client(proxy.url)))
+    catch_error(lambda: get_item(create_client(proxy.url)))
 
     assert len(proxy.seen) == 2
 
 
-def test_the_errors_are_a_tree_that_beaker_cannot_mistake() -> None:
+def test_beaker_takes_no_error_for_a_missing_session() -> None:
     """All are BeakerExceptions; none is what Beaker takes for "no such session"."""
     kinds = [getattr(errors, name) for name in errors.__all__]
 
@@ -155,7 +155,7 @@ def test_no_error_and_no_log_line_holds_anything_of_the_user(
 ) -> None:
     """However a load or a save fails: no id, key or payload in text, repr, args, pickle or log.
 
-    A Conflict is made to hold theirs, but not to say it.
+    A Conflict holds the stored session, but its message does not.
     """
     apps.make_table(dynamodb_local, table_name)
     apps.manager(dynamodb_local, table_name, SECRET)["session"] = PAYLOAD
@@ -177,39 +177,39 @@ def test_no_error_and_no_log_line_holds_anything_of_the_user(
         for name, (fault, options) in FAULTS.items():
             proxy.next(fault, operation="GetItem", times=None)
             attempt(load, proxy.url, **options)
-            proxy.next(fault, operation="PutItem", times=None if name != "another's item" else 0)
+            proxy.next(fault, operation="PutItem", times=None if name != "another item" else 0)
             attempt(save, proxy.url, **options)
             proxy.clear()
         attempt(save, proxy.url, on_conflict="raise")
         attempt(save, proxy.url, max_value_size="5")
-    ours = "".join(r.getMessage() for r in caplog.records if "beaker_dyn" in r.name)
-    linked = [link for error in found for link in chain(error)]
-    told = "".join(f"{error}{error!r}{error.args!r}" for error in linked)
-    kept = "".join(repr(pickle.dumps(e)) for e in linked if not isinstance(e, Conflict))
+    logged = "".join(r.getMessage() for r in caplog.records if "beaker_dyn" in r.name)
+    linked = [link for error in found for link in walk_chain(error)]
+    texts = "".join(f"{error}{error!r}{error.args!r}" for error in linked)
+    pickles = "".join(repr(pickle.dumps(e)) for e in linked if not isinstance(e, Conflict))
 
     assert {type(error).__module__ for error in linked} == {"beaker_dynamodb.errors"}
     assert len(found) > 30
-    assert [word for word in (SECRET, PAYLOAD) if word in told + kept + ours] == []
+    assert [word for word in (SECRET, PAYLOAD) if word in texts + pickles + logged] == []
 
 
-def test_a_request_that_botocore_itself_refuses(proxy: FaultProxy) -> None:
-    """Botocore's text of a malformed request holds the value; ours does not.
+def test_a_request_that_botocore_refuses_shows_no_value(proxy: FaultProxy) -> None:
+    """Botocore's message contains the value; ours does not.
 
-    A client that the application hands over checks requests; our own leaves that to AWS.
+    Only a client of the application validates requests; ours leaves that to AWS.
     """
     request = {"TableName": "sessions", "Key": {"id": {"S": [SECRET]}}}
     given = boto3.session.Session(region_name="us-east-1").client(
         "dynamodb", endpoint_url=proxy.url
     )
 
-    error = failure(lambda: Client(Connection(client=given)).call("GetItem", request))
+    error = catch_error(lambda: Client(Connection(client=given)).call("GetItem", request))
 
     assert type(error) is Refused
     assert SECRET not in f"{error}{error!r}"
-    assert list(chain(error)) == [error]
+    assert list(walk_chain(error)) == [error]
 
 
-#: AWS's own words (DynamoDB Local has others), and what we make of them.
+#: AWS's messages (those of DynamoDB Local differ), and what our error says.
 TOLD: Final = (
     ("The provided key element does not match the schema", "its key attributes have other names"),
     (
@@ -223,15 +223,19 @@ TOLD: Final = (
 )
 
 
-@pytest.mark.parametrize(("message", "is_"), TOLD)
-def test_aws_refusal_of_a_key_says_is_and_ought(message: str, is_: str, proxy: FaultProxy) -> None:
-    """What AWS tells of the table's keys is set against what the options say."""
+@pytest.mark.parametrize(("message", "actual"), TOLD)
+def test_a_table_mismatch_says_actual_and_expected_keys(
+    message: str, actual: str, proxy: FaultProxy
+) -> None:
+    """What AWS says of the table's keys, and what the options say."""
     proxy.next(aws_error("ValidationException", message=message))
     request = {"TableName": "sessions", "Item": {"id": {"S": SECRET}}}
 
-    error = failure(
-        lambda: client(proxy.url).call("PutItem", request, describe_keys=lambda: "hash key 'id'")
+    error = catch_error(
+        lambda: create_client(proxy.url).call(
+            "PutItem", request, describe_keys=lambda: "hash key 'id'"
+        )
     )
 
     assert type(error) is TableMismatch
-    assert f"{is_}, the options say hash key 'id'" in str(error)
+    assert f"{actual}, the options say hash key 'id'" in str(error)

@@ -1,4 +1,4 @@
-"""A table whose keys are not those that the options name: the error says is and ought."""
+"""A table with other keys than the options name: the error says actual and expected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import pytest
 
 from beaker_dynamodb import TableMismatch
-from tests.dynamodb.doubles import chain, failure
+from tests.dynamodb.doubles import catch_error, walk_chain
 from tests.servers import Flavor, Server
 from tests.sessions import apps
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.literals import ScalarAttributeTypeType
 from tests.dynamodb.test_responses import SECRET
 
-#: A table's keys (name, type), and what the client is asked for there.
+#: The name and type of each key of a table.
 Keys: TypeAlias = "tuple[tuple[str, ScalarAttributeTypeType], ...]"
 SCHEMAS: Final[tuple[Keys, ...]] = (
     (("sid", "S"),),
@@ -27,10 +27,10 @@ SCHEMAS: Final[tuple[Keys, ...]] = (
 
 
 @pytest.mark.parametrize("keys", SCHEMAS, ids=lambda keys: " ".join(map(":".join, keys)))
-def test_a_table_of_another_key_schema_is_named(
+def test_a_table_with_another_key_schema_is_a_table_mismatch(
     keys: Keys, dynamodb_local: str, table_name: str
 ) -> None:
-    """A load and a save of a table whose keys have other names or types say what is wanted."""
+    """A load and a save say which keys the options name."""
     Server(dynamodb_local, Flavor.LOCAL).client().create_table(
         TableName=table_name,
         AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in keys],
@@ -42,11 +42,11 @@ def test_a_table_of_another_key_schema_is_named(
     )
     manager = apps.manager(dynamodb_local, table_name, SECRET)
 
-    load = failure(lambda: manager["session"])
-    save = failure(lambda: manager.__setitem__("session", "text"))
+    load = catch_error(lambda: manager["session"])
+    save = catch_error(lambda: manager.__setitem__("session", "text"))
 
     assert [type(load), type(save)] == [TableMismatch, TableMismatch]
     assert "the options say hash key 'id'" in str(load)
     assert "the options say hash key 'id'" in str(save)
     assert SECRET not in f"{load}{save}"
-    assert [*chain(load), *chain(save)] == [load, save]
+    assert [*walk_chain(load), *walk_chain(save)] == [load, save]

@@ -1,4 +1,4 @@
-"""A reply that is JSON, and of a shape that DynamoDB never gives: an error of ours, or harmless."""
+"""JSON responses that DynamoDB never sends: each is harmless or one of our errors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import pages
-from beaker_dynamodb.dynamodb.responses import units
-from beaker_dynamodb.dynamodb.table import Table, plain
+from beaker_dynamodb.dynamodb.responses import count_units
+from beaker_dynamodb.dynamodb.table import Table, deserialize
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.runtime import Runtime
 from tests.dynamodb.rows import SCHEMA
 from tests.dynamodb.scripted_client import Script
-from tests.faults.kinds import Rewrite
+from tests.faults.fault_kinds import Rewrite
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Site
 from tests.sessions.views import put
@@ -50,40 +50,40 @@ items = st.fixed_dictionaries(
 )
 
 
-def table_of(client: Script, range_key: str | None) -> Table:
-    """Put a table behind a client that answers what a test wrote."""
+def create_table(client: Script, range_key: str | None) -> Table:
+    """Return a table with a scripted client."""
     return Table(client.client, "sessions", Layout("sess:", "id", range_key), SCHEMA)
 
 
 @LAW
 @given(values)
-def test_what_a_call_cost_is_read_from_any_shape(value: Any) -> None:
-    """What is no number costs nothing; nothing is raised, for a page would fail over it."""
+def test_consumed_units_of_any_shape_are_counted(value: Any) -> None:
+    """What is not a number counts as 0. Nothing is raised: a page would fail."""
     for told in (value, [value], {"CapacityUnits": value}, [{"CapacityUnits": value}]):
-        assert sum(units("GetItem", {"ConsumedCapacity": told})) >= 0
+        assert sum(count_units("GetItem", {"ConsumedCapacity": told})) >= 0
 
 
 @LAW
 @given(values)
-def test_any_value_is_read(value: Any) -> None:
-    """A typed value of another shape is not None: a missing expiry would mean for ever."""
-    assert value or plain(value) is not None
+def test_a_value_of_any_shape_is_deserialized(value: Any) -> None:
+    """It does not become None: a missing expiry would mean that the row never expires."""
+    assert value or deserialize(value) is not None
 
 
 @pytest.mark.parametrize("range_key", [None, "range"])
 @LAW
 @given(items)
-def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
+def test_an_item_of_any_shape_is_a_row_or_one_of_our_errors(
     range_key: str | None, item: dict[str, Any]
 ) -> None:
-    """One that is read, one that a refused write brings, and one that a query came by."""
+    """Whether it was read, returned by a refused write, or found by a query."""
     client = Script(GetItem={"Item": item}, Query={"Items": [item]}, Scan={"Items": [item]})
-    table = table_of(client, range_key)
+    table = create_table(client, range_key)
 
     with contextlib.suppress(DynamoDBBackendError):
-        table.get(table.layout.session("a"), consistent=True)
+        table.get(table.layout.make_session_key("a"), consistent=True)
     with contextlib.suppress(DynamoDBBackendError):
-        table.record_of(table.key_of(item), item)
+        table.parse_item(table.parse_key(item), item)
     for found in (pages.query_rows(table, "sess:a"), pages.scan_rows(table, ["sess:a"])):
         with contextlib.suppress(DynamoDBBackendError):
             assert all(isinstance(row.key.hash, str) for row in found)
@@ -91,11 +91,11 @@ def test_a_row_of_any_shape_is_a_row_or_an_error_of_ours(
 
 @LAW
 @given(values.filter(lambda value: value is not None))
-def test_what_a_batch_leaves_undone_is_a_list_or_an_error_of_ours(left: Any) -> None:
-    """A batch that would be repeated for ever, or for nothing, ends."""
+def test_unprocessed_keys_of_any_shape_are_a_list_or_one_of_our_errors(left: Any) -> None:
+    """No batch is repeated forever, or without keys."""
     undone = {"UnprocessedKeys": {"sessions": left}, "UnprocessedItems": {"sessions": left}}
-    table = table_of(Script(BatchGetItem=undone, BatchWriteItem=undone), None)
-    key = table.layout.session("a")
+    table = create_table(Script(BatchGetItem=undone, BatchWriteItem=undone), None)
+    key = table.layout.make_session_key("a")
 
     with contextlib.suppress(DynamoDBBackendError):
         pages.get_many(table, [key], AT_ONCE)
@@ -103,13 +103,13 @@ def test_what_a_batch_leaves_undone_is_a_list_or_an_error_of_ours(left: Any) -> 
         pages.delete_many(table, [key], AT_ONCE)
 
 
-def test_pages_that_begin_anew_end() -> None:
-    """A broken server that names the same page for ever keeps no page of the application waiting.
+def test_pages_that_repeat_end() -> None:
+    """A server that returns the same page forever is an outage.
 
-    So does botocore with the pages that it turns itself.
+    botocore's own paginators do the same.
     """
     page = {"Items": [{"id": {"S": "sess:a"}}], "LastEvaluatedKey": {"id": {"S": "sess:a"}}}
-    table = table_of(Script(Query=page, Scan=page), None)
+    table = create_table(Script(Query=page, Scan=page), None)
 
     for pages_of in (
         pages.query_rows(table, "sess:a"),
@@ -122,10 +122,10 @@ def test_pages_that_begin_anew_end() -> None:
 
 @pytest.mark.parametrize("units", [5, "many", {"CapacityUnits": "many"}], ids=repr)
 @pytest.mark.parametrize("transport", ["boto3", "wire"])
-def test_a_save_that_is_observed_fails_over_no_figure(
+def test_a_save_succeeds_although_its_units_cannot_be_read(
     dynamodb_local: str, table_name: str, proxy: FaultProxy, transport: str, units: object
 ) -> None:
-    """The metrics of an application raise nothing of their own out of a save."""
+    """Counting units for the observers raises nothing."""
     site = Site.made(dynamodb_local, table_name)
     user = site.begun(user="ann")
     beaker_dynamodb.observe(lambda _: None)

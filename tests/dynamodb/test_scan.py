@@ -1,4 +1,4 @@
-"""The bytes that AWS bills, by AWS's rule."""
+"""The bytes that AWS bills for an item."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ CASES: list[tuple[dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("item", "size"), CASES)
 def test_an_item_is_counted_as_aws_bills_it(item: dict[str, Any], size: int) -> None:
-    """Names and texts in UTF-8, numbers by two digits, what nests with three bytes more."""
+    """Names and texts in UTF-8, a byte for two digits, three bytes for each list or map."""
     assert count_billed_bytes(item) == size

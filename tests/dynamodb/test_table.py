@@ -1,4 +1,4 @@
-"""A table behind the client: conditions, refusals that bring theirs, and a table made on demand."""
+"""A table: conditions, refused writes that return the stored row, and other errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from beaker_dynamodb import CorruptItem, Unavailable
 from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Table
 from beaker_dynamodb.item.keys import Key
-from tests.dynamodb.doubles import failure
-from tests.dynamodb.rows import NOW, a_record, creating, table_at
-from tests.faults.kinds import Rewrite, aws_error
+from tests.dynamodb.doubles import catch_error
+from tests.dynamodb.rows import NOW, make_record, open_creating_table, open_table
+from tests.faults.fault_kinds import Rewrite, aws_error
 from tests.proxy import FaultProxy
 from tests.servers import Server
 from tests.sessions import apps
@@ -21,27 +21,27 @@ from tests.sessions import apps
 
 @pytest.fixture(params=[None, "session"], ids=["hash", "hash+range"])
 def table(request: pytest.FixtureRequest, server: Server, table_name: str) -> Table:
-    """Give an empty table, in each layout and on each server; `session` is a reserved word."""
+    """Create an empty table, in each layout and on each server; `session` is a reserved word."""
     apps.make_table(server.url, table_name, request.param)
-    return table_at(server.url, table_name, request.param)
+    return open_table(server.url, table_name, request.param)
 
 
-def test_a_row_comes_back_as_it_was(table: Table) -> None:
-    """All that a row says is there again; what it does not say is not there."""
+def test_a_row_is_read_as_it_was_written(table: Table) -> None:
+    """All its attributes are there, and no others."""
     promoted = {"userId": "4711", "visits": 3, "mark": b"\x00\xff"}
-    full = a_record(table, prev=("a", "b"), name="a key", promoted=promoted)
-    bare = a_record(table, rev="birth.later", expires=None, data=b"")
+    full = make_record(table, prev=("a", "b"), name="a key", promoted=promoted)
+    bare = make_record(table, rev="birth.later", expires=None, data=b"")
 
     table.put(full, Absent(NOW))
     first = table.get(full.key, consistent=True)
     table.put(bare, At("birth.token"))
     second = table.get(full.key, consistent=False)
-    other = table.get(table.layout.session("bob"), consistent=True)
+    other = table.get(table.layout.make_session_key("bob"), consistent=True)
 
     assert (first, second, other) == (full, bare, None)
 
 
-#: What stands there, on what condition is written, and whether that holds.
+#: The stored row, the condition of the write, and whether it holds.
 CONDITIONS: Final[tuple[tuple[dict[str, Any] | None, Condition, bool], ...]] = (
     (None, Absent(NOW), True),
     (None, At("birth.token"), False),
@@ -59,105 +59,107 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any] | None, Condition, bool], ...]] = (
 )
 
 
-@pytest.mark.parametrize(("stands", "condition", "holds"), CONDITIONS)
-def test_a_write_holds_or_brings_what_stands_there(
-    stands: dict[str, Any] | None, condition: Condition, holds: bool, table: Table
+@pytest.mark.parametrize(("stored", "condition", "holds"), CONDITIONS)
+def test_a_write_is_done_or_returns_the_stored_row(
+    stored: dict[str, Any] | None, condition: Condition, holds: bool, table: Table
 ) -> None:
-    """A condition that does not hold changes nothing, and its refusal brings theirs."""
-    theirs = None if stands is None else a_record(table, **stands)
+    """If the condition does not hold, nothing is changed, and the result has the stored row."""
+    theirs = None if stored is None else make_record(table, **stored)
     if theirs is not None:
         assert table.put(theirs, Absent(NOW + 10**6)) is None
-    mine = a_record(table, rev="birth.mine")
+    ours = make_record(table, rev="birth.ours")
 
-    refusal = table.put(mine, condition)
-    found = table.get(mine.key, consistent=True)
-    deleted = table.delete(mine.key, At("birth.mine" if holds else "birth.nobodys"))
+    refusal = table.put(ours, condition)
+    found = table.get(ours.key, consistent=True)
+    deleted = table.delete(ours.key, At("birth.ours" if holds else "birth.unknown"))
 
-    assert found == (mine if holds else theirs)
+    assert found == (ours if holds else theirs)
     assert (refusal is None) is holds
     assert refusal is None or refusal.theirs == theirs
     assert (deleted is None) is holds
     assert deleted is None or deleted.theirs == theirs
-    assert table.get(mine.key, consistent=True) == (None if holds else theirs)
+    assert table.get(ours.key, consistent=True) == (None if holds else theirs)
 
 
-def _without_item(body: dict[str, Any]) -> dict[str, Any]:
+def _remove_item(body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in body.keys() - {"Item"}}
 
 
-def _anothers(body: dict[str, Any]) -> dict[str, Any]:
+def _replace_key(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "Item": {**body["Item"], "id": {"S": "sess:mallory"}}}
 
 
 @pytest.fixture
 def proxied(dynamodb_local: str, table_name: str) -> Iterator[tuple[Table, FaultProxy]]:
-    """Give a table behind a proxy, with one row in it."""
+    """Create a table with one row, and reach it through a proxy."""
     apps.make_table(dynamodb_local, table_name)
     with FaultProxy(dynamodb_local) as proxy:
-        table = table_at(proxy.url, table_name)
-        table.put(a_record(table), Absent(NOW))
+        table = open_table(proxy.url, table_name)
+        table.put(make_record(table), Absent(NOW))
         proxy.clear()
         yield table, proxy
 
 
-def test_an_emulator_that_does_not_bring_theirs_is_asked(
+def test_the_stored_row_is_read_if_an_emulator_does_not_return_it(
     proxied: tuple[Table, FaultProxy],
 ) -> None:
-    """Where a refusal says nothing of what stands there, it is read, consistently."""
+    """It is read consistently."""
     table, proxy = proxied
-    proxy.next(Rewrite(_without_item), operation="PutItem")
+    proxy.next(Rewrite(_remove_item), operation="PutItem")
 
-    refusal = table.put(a_record(table), Absent(NOW))
+    refusal = table.put(make_record(table), Absent(NOW))
 
     assert refusal is not None
-    assert refusal.theirs == a_record(table)
+    assert refusal.theirs == make_record(table)
     assert proxy.operations == ["PutItem", "GetItem"]
     assert proxy.seen[1].body["ConsistentRead"] is True
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
-def test_another_items_key_in_a_reply_is_no_answer(
+def test_a_response_with_another_item_is_an_outage(
     operation: str, proxied: tuple[Table, FaultProxy]
 ) -> None:
-    """A reply that belongs to another request is never taken for this one's."""
+    """It is the response to another request."""
     table, proxy = proxied
-    proxy.next(Rewrite(_anothers), operation=operation, times=None)
+    proxy.next(Rewrite(_replace_key), operation=operation, times=None)
 
-    read = partial(table.get, a_record(table).key, consistent=True)
-    write = partial(table.put, a_record(table), Absent(NOW))
-    error = failure(read if operation == "GetItem" else write)
+    read = partial(table.get, make_record(table).key, consistent=True)
+    write = partial(table.put, make_record(table), Absent(NOW))
+    error = catch_error(read if operation == "GetItem" else write)
 
     assert type(error) is Unavailable
     assert "mallory" not in str(error)
 
 
-def test_another_items_key_once_is_asked_again(proxied: tuple[Table, FaultProxy]) -> None:
-    """A broken reply to a read is followed by one more read."""
+def test_a_read_is_repeated_once_if_its_response_has_another_item(
+    proxied: tuple[Table, FaultProxy],
+) -> None:
+    """The second response is valid."""
     table, proxy = proxied
-    proxy.next(Rewrite(_anothers), operation="GetItem")
+    proxy.next(Rewrite(_replace_key), operation="GetItem")
 
-    assert table.get(a_record(table).key, consistent=True) == a_record(table)
+    assert table.get(make_record(table).key, consistent=True) == make_record(table)
     assert proxy.operations == ["GetItem", "GetItem"]
 
 
-def test_a_row_that_somebody_else_wrote_is_corrupt(dynamodb_local: str, table_name: str) -> None:
-    """A refusal by a row that is none of ours says so, and holds nothing of it."""
+def test_a_row_of_another_store_is_corrupt(dynamodb_local: str, table_name: str) -> None:
+    """The error of a refused write contains nothing of it."""
     apps.make_table(dynamodb_local, table_name)
-    table = table_at(dynamodb_local, table_name)
+    table = open_table(dynamodb_local, table_name)
     apps.write_row(dynamodb_local, table_name, {"id": {"S": "sess:alice"}, "x": {"S": "secret"}})
 
-    error = failure(lambda: table.put(a_record(table), Absent(NOW)))
+    error = catch_error(lambda: table.put(make_record(table), Absent(NOW)))
 
     assert type(error) is CorruptItem
     assert "secret" not in f"{error}{error!r}"
 
 
-def test_other_errors_make_no_table(proxied: tuple[Table, FaultProxy]) -> None:
-    """Only ResourceNotFound makes a table: not a refused right, not an outage."""
+def test_only_a_missing_table_is_created(proxied: tuple[Table, FaultProxy]) -> None:
+    """A denied permission or an outage creates none."""
     table, proxy = proxied
-    fresh = creating(proxy.url, table.name)
+    fresh = open_creating_table(proxy.url, table.name)
     for code in ("AccessDeniedException", "ValidationException", "InternalServerError"):
         proxy.next(aws_error(code))
-        failure(lambda: fresh.get(Key("sess:alice"), consistent=True))
+        catch_error(lambda: fresh.get(Key("sess:alice"), consistent=True))
 
     assert proxy.operations == ["GetItem"] * 3

@@ -1,4 +1,4 @@
-"""What goes wrong on the wire is boto3's, as often as the options say, and told as repeated."""
+"""Calls that fail on the wire are repeated by boto3, as often as the options allow."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Final
 import pytest
 
 from beaker_dynamodb import Unavailable
-from tests.dynamodb.doubles import elses, failure
-from tests.dynamodb.wire_clients import a_client, create, get, key, ports
+from tests.dynamodb.doubles import catch_error, replace_item_key
+from tests.dynamodb.wire_clients import (
+    create_client,
+    get_idle_ports,
+    get_item,
+    make_create_request,
+    make_key,
+)
 from tests.exchange import Exchange, Fault, Reply
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -30,7 +36,7 @@ from tests.proxy import FaultProxy
 
 
 def without_length(exchange: Exchange) -> None:
-    """Answer in chunks, so that no length is told."""
+    """Send the response in chunks, without a length."""
     reply = exchange.forward()
     chunked = Reply(200, (*reply.headers, ("Transfer-Encoding", "chunked")), b"")
     exchange.answer(chunked)
@@ -38,18 +44,18 @@ def without_length(exchange: Exchange) -> None:
     exchange.hang_up()
 
 
-#: What may happen to the wire's sending, once.
+#: What can happen to the request of the wire.
 ONCE: Final[dict[str, Fault]] = {
     "throttled": aws_error("ProvisionedThroughputExceededException"),
     "an error of the server": aws_error("InternalServerError", status=500),
     "credentials that expired": aws_error("ExpiredTokenException"),
-    "a clock that is wrong": aws_error("InvalidSignatureException"),
-    "a transaction": aws_error("TransactionConflictException"),
+    "a wrong clock": aws_error("InvalidSignatureException"),
+    "a conflict with a transaction": aws_error("TransactionConflictException"),
     "a gateway's page": Answer(b"<html>Bad gateway</html>", 502),
     "a redirect": Answer(b"", 307, headers=(("Location", "http://127.0.0.1:9/"),)),
-    "a refusal that is none": Answer(b'{"__type": "ConditionalCheckFailed"}', 400),
+    "an unknown refusal": Answer(b'{"__type": "ConditionalCheckFailed"}', 400),
     "a refusal of a list": Answer(b"[]", 400),
-    "a refusal that is no JSON": Answer(b"<html>", 400),
+    "a refusal that is not JSON": Answer(b"<html>", 400),
     "silence": Hang(applied=True),
     "a reset": ResetMidReply(),
     "a lost request": LoseRequest(),
@@ -62,31 +68,31 @@ ONCE: Final[dict[str, Fault]] = {
     "nothing": EMPTY,
     "braces": BRACES,
     "null": Answer(b"null"),
-    "another's item": Rewrite(elses),
-    "base64 that is none": Rewrite(lambda body: {**body, "Item": {"mark": {"B": "x"}}}),
-    "an item that is none": Rewrite(lambda body: {**body, "Item": ["x"]}),
+    "another item": Rewrite(replace_item_key),
+    "invalid base64": Rewrite(lambda body: {**body, "Item": {"mark": {"B": "x"}}}),
+    "an invalid item": Rewrite(lambda body: {**body, "Item": ["x"]}),
     "chunks": without_length,
 }
 
 
 @pytest.mark.parametrize("fault", ONCE.values(), ids=[*ONCE])
-def test_what_goes_wrong_once_is_boto3s(
+def test_a_call_that_fails_on_the_wire_is_repeated_by_boto3(
     proxy: FaultProxy, table: str, calls: Recorder, fault: Fault
 ) -> None:
-    """The same body is sent once more, nobody notices, and the connection is not used again."""
-    client = a_client(proxy.url, read_timeout=1.0)
-    before = get(client, table, "alice"), ports(client)
+    """The same body is sent again, the call succeeds, and the connection is not used again."""
+    client = create_client(proxy.url, read_timeout=1.0)
+    before = get_item(client, table, "alice"), get_idle_ports(client)
     proxy.clear()
     calls.clear()
     proxy.next(fault)
 
-    found = get(client, table, "alice")
-    after = ports(client)
+    found = get_item(client, table, "alice")
+    after = get_idle_ports(client)
 
-    assert found == before[0] == {**key("alice"), "mark": {"S": "hers"}}
+    assert found == before[0] == {**make_key("alice"), "mark": {"S": "hers"}}
     assert [exchange.body for exchange in proxy.seen] == [proxy.seen[0].body] * 2
     assert (len(before[1]), after) == (1, [])
-    assert get(client, table, "alice") == found
+    assert get_item(client, table, "alice") == found
     assert calls.names[-2:] == ["GetItem"] * 2
 
 
@@ -94,10 +100,12 @@ def test_what_goes_wrong_once_is_boto3s(
 def test_a_call_is_sent_as_often_as_the_options_say(
     proxy: FaultProxy, table: str, attempts: int
 ) -> None:
-    """The wire's sending is the first attempt of `max_attempts`, and counts in the error."""
+    """The request of the wire is the first of `max_attempts`, also in the error."""
     proxy.next(aws_error("InternalServerError", status=500), times=None)
 
-    error = failure(lambda: get(a_client(proxy.url, max_attempts=attempts), table, "alice"))
+    error = catch_error(
+        lambda: get_item(create_client(proxy.url, max_attempts=attempts), table, "alice")
+    )
 
     assert type(error) is Unavailable
     assert error.call is not None
@@ -113,27 +121,31 @@ APPLIED: Final[dict[str, Fault]] = {
 
 
 @pytest.mark.parametrize("fault", APPLIED.values(), ids=[*APPLIED])
-def test_a_write_that_was_applied_and_handed_over_is_told_as_repeated(
+def test_a_write_that_the_wire_may_have_applied_is_marked_as_retried(
     proxy: FaultProxy, table: str, fault: Fault
 ) -> None:
-    """A refusal that boto3 then brings, by our own row: `retried` says that it may be ours."""
+    """If boto3's attempt is refused by our own row, `retried` says that this is possible."""
     proxy.next(fault)
 
-    reply = a_client(proxy.url, read_timeout=1.0).call("PutItem", create(table, "bob"))
+    reply = create_client(proxy.url, read_timeout=1.0).call(
+        "PutItem", make_create_request(table, "bob")
+    )
 
     assert (reply.refused, reply.retried) == (True, True)
-    assert reply.body["Item"] == create(table, "bob")["Item"]
+    assert reply.body["Item"] == make_create_request(table, "bob")["Item"]
     assert proxy.seen[0].body == proxy.seen[1].body
 
 
-def test_a_dripping_reply_ends_at_the_deadline(proxy: FaultProxy, table: str) -> None:
-    """connect_timeout and read_timeout together: Unavailable, and boto3 is not held in turn."""
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_deadline(
+    proxy: FaultProxy, table: str
+) -> None:
+    """connect_timeout and read_timeout together: Unavailable, and boto3 does not repeat it."""
     proxy.next(Drip(0.05))
-    client = a_client(proxy.url, connect_timeout=0.3, read_timeout=0.3)
+    client = create_client(proxy.url, connect_timeout=0.3, read_timeout=0.3)
 
-    error = failure(lambda: get(client, table, "alice"))
+    error = catch_error(lambda: get_item(client, table, "alice"))
 
     assert type(error) is Unavailable
-    assert "ReplyTooSlow" in str(error)
+    assert "ResponseTooSlow" in str(error)
     assert proxy.operations == ["GetItem"]
-    assert ports(client) == []
+    assert get_idle_ports(client) == []

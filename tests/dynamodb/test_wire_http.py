@@ -1,4 +1,4 @@
-"""One connection of the wire: what is a whole reply, what is none, and whose time was up."""
+"""One connection of the wire: which responses it accepts, refuses, and gives up waiting for."""
 
 from __future__ import annotations
 
@@ -6,44 +6,46 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import pytest
 from botocore.httpsession import get_cert_path
 
 from beaker_dynamodb.dynamodb.wire.http import (
-    MOST_BYTES,
-    BrokenReplyError,
+    MAX_BODY,
+    Deadline,
     Endpoint,
-    Line,
-    Patience,
-    ReplyTooSlowError,
+    HTTPConnection,
+    InvalidResponseError,
+    ResponseTooSlowError,
 )
+
+Pair: TypeAlias = tuple[HTTPConnection, socket.socket]
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Line, socket.socket]]:
-    """Give a line and the server's end of it; half a second of silence is too long."""
-    ours, theirs = socket.socketpair()
-    line = Line(ours)
-    yield line, theirs
-    line.close()
-    theirs.close()
+def pair() -> Iterator[Pair]:
+    """Yield a connection and the socket of its server."""
+    client, server = socket.socketpair()
+    connection = HTTPConnection(client)
+    yield connection, server
+    connection.close()
+    server.close()
 
 
-def within(seconds: float) -> Patience:
-    """Give a call so much time, and half a second for each of its reads."""
-    return Patience(time.monotonic() + seconds, 0.5, 0.5)
+def within(seconds: float) -> Deadline:
+    """Return a deadline in so many seconds, with half a second for each read."""
+    return Deadline(time.monotonic() + seconds, 0.5, 0.5)
 
 
-def asked(ends: tuple[Line, socket.socket], reply: bytes, *, seconds: float = 5) -> object:
-    """Have the server answer this and hang up; return status, body and whether to go on."""
-    line, theirs = ends
-    theirs.sendall(reply)
-    theirs.shutdown(socket.SHUT_WR)
-    head, body = line.ask(b"question", within(seconds))
-    assert theirs.recv(100) == b"question"
-    return head.status, body, head.again
+def exchange(pair: Pair, response: bytes, *, seconds: float = 5) -> object:
+    """Send *response* and close; return the status, the body and `keep_alive` as parsed."""
+    connection, server = pair
+    server.sendall(response)
+    server.shutdown(socket.SHUT_WR)
+    head, body = connection.request(b"question", within(seconds))
+    assert server.recv(100) == b"question"
+    return head.status, body, head.keep_alive
 
 
 WHOLE: Final = {
@@ -56,95 +58,91 @@ WHOLE: Final = {
 }
 
 
-@pytest.mark.parametrize("reply", WHOLE)
-def test_a_whole_reply_is_read(ends: tuple[Line, socket.socket], reply: bytes) -> None:
-    """Its status and body, and whether the connection may serve once more."""
-    assert asked(ends, reply) == WHOLE[reply]
+@pytest.mark.parametrize("response", WHOLE)
+def test_a_whole_response_is_accepted(pair: Pair, response: bytes) -> None:
+    """Its status, its body, and whether the connection may be used again."""
+    assert exchange(pair, response) == WHOLE[response]
 
 
-NONE: Final = {
+INVALID: Final = {
     "nothing": b"",
-    "half a head": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
-    "half a body": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
-    "more than a body": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}",
-    "two replies": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" * 2,
-    "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
+    "half the headers": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+    "half the body": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+    "more than the body": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}",
+    "two responses": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" * 2,
+    "without a length": b"HTTP/1.1 200 OK\r\n\r\n{}",
     "a strange length": b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
-    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{}" % (MOST_BYTES + 1),
+    "too long a length": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{}" % (MAX_BODY + 1),
     "endless digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}",
     "chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
     "gzip": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n{}",
     "another protocol": b"220 mail.example.com ESMTP\r\nContent-Length: 2\r\n\r\n{}",
-    "no status": b"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "without a status": b"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\n{}",
 }
 
 
-@pytest.mark.parametrize("reply", NONE.values(), ids=[*NONE])
-def test_what_is_no_whole_reply_is_broken(ends: tuple[Line, socket.socket], reply: bytes) -> None:
-    """It is never taken for an answer, and never grows without bound."""
-    with pytest.raises(BrokenReplyError):
-        asked(ends, reply)
+@pytest.mark.parametrize("response", INVALID.values(), ids=[*INVALID])
+def test_anything_but_one_whole_response_is_invalid(pair: Pair, response: bytes) -> None:
+    """It is never accepted, and never read without a limit."""
+    with pytest.raises(InvalidResponseError):
+        exchange(pair, response)
 
 
-def test_a_head_without_an_end_is_not_waited_for(ends: tuple[Line, socket.socket]) -> None:
-    """Whoever sends header after header fills no memory."""
-    with pytest.raises(BrokenReplyError, match="a head without an end"):
-        asked(ends, b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
+def test_headers_without_an_end_fill_no_memory(pair: Pair) -> None:
+    """A server that sends header after header is given up after 64 KB."""
+    with pytest.raises(InvalidResponseError, match="headers without an end"):
+        exchange(pair, b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
 
 
-def test_no_step_outlasts_the_call() -> None:
-    """A step has its own time, or what is left of the call's, whichever is less."""
+def test_no_step_takes_longer_than_the_call() -> None:
+    """A step may take its own timeout or what is left of the call, whichever is less."""
     now = time.monotonic()
 
-    assert Patience(now + 60, 1, 2).left(2) == 2
-    assert Patience(now + 1, 1, 2).left(2) <= 1
+    assert Deadline(now + 60, 1, 2).limit(2) == 2
+    assert Deadline(now + 1, 1, 2).limit(2) <= 1
     with pytest.raises(TimeoutError):
-        Patience(now, 1, 2).left(2)
+        Deadline(now, 1, 2).limit(2)
 
 
-def test_silence_is_a_time_out_of_one_read(ends: tuple[Line, socket.socket]) -> None:
-    """Without a byte it is the usual time-out, whose time is that of the call or of one read."""
+def test_a_server_that_sends_nothing_is_a_timeout(pair: Pair) -> None:
+    """After the time of one read, or at the deadline of the call if that comes first."""
     for seconds in (0.01, 60.0):
         with pytest.raises(TimeoutError):
-            ends[0].ask(b"question", within(seconds))
+            pair[0].request(b"question", within(seconds))
 
 
-def test_a_reply_that_has_begun_is_too_slow_when_the_time_is_up(
-    ends: tuple[Line, socket.socket],
-) -> None:
-    """In the head or in the body; while the call has time left it is a time-out of one read."""
-    line, theirs = ends
-    theirs.sendall(b"HTTP/1.1 200 OK\r\n")
-    with pytest.raises(ReplyTooSlowError):
-        line.ask(b"question", within(0.05))
-    theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
-    with pytest.raises(ReplyTooSlowError):
-        line.ask(b"question", within(0.05))
-    theirs.sendall(b"HTTP/1.1 200 OK\r\n")
+def test_a_response_that_has_begun_is_too_slow_at_the_deadline(pair: Pair) -> None:
+    """In its headers or in its body. Before the deadline, silence is the timeout of one read."""
+    connection, server = pair
+    server.sendall(b"HTTP/1.1 200 OK\r\n")
+    with pytest.raises(ResponseTooSlowError):
+        connection.request(b"question", within(0.05))
+    server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+    with pytest.raises(ResponseTooSlowError):
+        connection.request(b"question", within(0.05))
+    server.sendall(b"HTTP/1.1 200 OK\r\n")
     with pytest.raises(TimeoutError):
-        line.ask(b"question", within(60))
+        connection.request(b"question", within(60))
 
 
-def test_a_call_without_time_is_not_sent(ends: tuple[Line, socket.socket]) -> None:
-    """Nothing reaches the server after the deadline."""
-    line, theirs = ends
-    theirs.setblocking(False)
+def test_nothing_is_sent_after_the_deadline(pair: Pair) -> None:
+    """The server receives no byte."""
+    connection, server = pair
+    server.setblocking(False)
 
     with pytest.raises(TimeoutError):
-        line.ask(b"question", within(0))
+        connection.request(b"question", within(0))
     with pytest.raises(BlockingIOError):
-        theirs.recv(1)
+        server.recv(1)
 
 
-def test_a_connection_is_quiet_until_the_server_says_something_or_leaves(
-    ends: tuple[Line, socket.socket],
-) -> None:
-    """What arrives while nobody asks is no answer to the next question."""
-    line, theirs = ends
+def test_an_idle_connection_has_pending_data_when_the_server_closes_it(pair: Pair) -> None:
+    """What arrives without a request is not the response to the next one."""
+    connection, server = pair
 
-    assert line.quiet
-    theirs.close()
-    assert not line.quiet
+    assert not connection.has_pending_data
+    server.close()
+    assert connection.has_pending_data
 
 
 ADDRESSES: Final = {
@@ -160,21 +158,21 @@ ADDRESSES: Final = {
 
 
 @pytest.mark.parametrize("url", ADDRESSES)
-def test_where_an_url_leads(url: str) -> None:
-    """The address to connect to, and the Host header."""
+def test_a_url_names_the_address_and_the_host_header(url: str) -> None:
+    """The port is in the Host header unless it is the default one."""
     endpoint = Endpoint(url, None)
 
-    assert (endpoint.address, endpoint.host) == ADDRESSES[url]
-    assert endpoint.tls is url.startswith("https")
+    assert (endpoint.address, endpoint.host_header) == ADDRESSES[url]
+    assert endpoint.is_tls is url.startswith("https")
 
 
-def test_certificates_are_checked_unless_nobody_is_to_be() -> None:
-    """Without TLS there is no context at all."""
-    checked = Endpoint("https://h", get_cert_path(True)).context()
-    anybody = Endpoint("https://h", None).context()
+def test_certificates_are_verified_unless_verification_is_switched_off() -> None:
+    """Without TLS there is no context."""
+    verified = Endpoint("https://h", get_cert_path(True)).create_ssl_context()
+    unverified = Endpoint("https://h", None).create_ssl_context()
 
-    assert checked is not None
-    assert anybody is not None
-    assert (checked.verify_mode, checked.check_hostname) == (ssl.CERT_REQUIRED, True)
-    assert (anybody.verify_mode, anybody.check_hostname) == (ssl.CERT_NONE, False)
-    assert Endpoint("http://h", None).context() is None
+    assert verified is not None
+    assert unverified is not None
+    assert (verified.verify_mode, verified.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (unverified.verify_mode, unverified.check_hostname) == (ssl.CERT_NONE, False)
+    assert Endpoint("http://h", None).create_ssl_context() is None

@@ -1,4 +1,4 @@
-"""The wire's connections between calls: kept, left in time, and never another process's."""
+"""Idle connections: they are used again in time, and never in another process."""
 
 from __future__ import annotations
 
@@ -14,181 +14,177 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
-from beaker_dynamodb.dynamodb.wire.client import MOST_REST
-from beaker_dynamodb.dynamodb.wire.http import Line, Patience
-from tests.dynamodb.doubles import in_a_child
-from tests.dynamodb.wire_clients import a_client, get, ports, wire_of
+from beaker_dynamodb.dynamodb.wire.client import MAX_IDLE_SECONDS
+from beaker_dynamodb.dynamodb.wire.http import Deadline, HTTPConnection
+from tests.dynamodb.doubles import run_in_child
+from tests.dynamodb.wire_clients import create_client, get_idle_ports, get_item, get_wire
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_connection_that_the_server_has_closed_is_left_unasked(
-    proxy: FaultProxy, table: str
-) -> None:
-    """It is seen before anything is sent: one sending, and a new connection."""
-    client = a_client(proxy.url)
-    get(client, table, "alice")
-    before = ports(client)
+def test_a_connection_that_the_server_has_closed_is_not_used(proxy: FaultProxy, table: str) -> None:
+    """This is noticed before anything is sent: one request, and a new connection."""
+    client = create_client(proxy.url)
+    get_item(client, table, "alice")
+    before = get_idle_ports(client)
     proxy.cut()
     proxy.mend()
     proxy.clear()
 
-    found = get(client, table, "alice")
+    found = get_item(client, table, "alice")
 
     assert found is not None
     assert proxy.operations == ["GetItem"]
-    assert len(ports(client)) == 1
-    assert ports(client) != before
+    assert len(get_idle_ports(client)) == 1
+    assert get_idle_ports(client) != before
 
 
-def test_a_connection_that_closes_under_a_request_is_handed_over(
+def test_a_call_whose_connection_closes_is_repeated_by_boto3(
     proxy: FaultProxy, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The good-bye was not here yet when it was looked for: boto3 asks, and nobody notices."""
-    client = a_client(proxy.url)
-    get(client, table, "alice")
+    """The end of the stream arrived too late to be noticed before: the call still succeeds."""
+    client = create_client(proxy.url)
+    get_item(client, table, "alice")
     proxy.cut()
     proxy.mend()
     proxy.clear()
-    monkeypatch.setattr(Line, "quiet", True)
+    monkeypatch.setattr(HTTPConnection, "has_pending_data", False)
 
-    assert get(client, table, "alice") is not None
+    assert get_item(client, table, "alice") is not None
     assert proxy.operations == ["GetItem"]
-    assert ports(client) == []
+    assert get_idle_ports(client) == []
 
 
-def test_a_connection_that_rested_too_long_is_not_used_again(
+def test_a_connection_that_was_idle_too_long_is_not_used_again(
     dynamodb_local: str, table: str
 ) -> None:
-    """Nor any that rests longer still; one that has just served is."""
-    client = a_client(dynamodb_local)
-    get(client, table, "alice")
-    first = ports(client)
-    get(client, table, "alice")
-    second = ports(client)
-    wire_of(client)._resting[0].rested -= MOST_REST
-    get(client, table, "alice")
+    """One that has just served a call is used again."""
+    client = create_client(dynamodb_local)
+    get_item(client, table, "alice")
+    first = get_idle_ports(client)
+    get_item(client, table, "alice")
+    second = get_idle_ports(client)
+    get_wire(client)._idle[0].idle_since -= MAX_IDLE_SECONDS
+    get_item(client, table, "alice")
 
-    assert first == second != ports(client)
-    assert len(ports(client)) == 1
-
-
-def test_what_a_burst_has_left_is_closed_in_time(dynamodb_local: str, table: str) -> None:
-    """Connections that nobody needs any more do not stay open behind the one that serves."""
-    client = a_client(dynamodb_local)
-    wire, patience = wire_of(client), Patience(time.monotonic() + 20, 10, 10)
-    lines = [wire._opened(patience) for _ in range(3)]
-    for line in lines:
-        wire._rest(line)
-    for line in lines[:2]:
-        line.rested -= MOST_REST + 1
-    get(client, table, "alice")
-
-    assert [*wire._resting] == lines[2:]
-    assert [line._socket.fileno() for line in lines[:2]] == [-1, -1]
+    assert first == second != get_idle_ports(client)
+    assert len(get_idle_ports(client)) == 1
 
 
-def test_no_more_rest_than_the_options_allow(dynamodb_local: str, table: str) -> None:
-    """What is above max_pool_connections is closed, the longest rested first."""
-    client = a_client(dynamodb_local, max_pool_connections=2)
-    wire = wire_of(client)
-    patience = Patience(time.monotonic() + 20, 10, 10)
-    lines = [wire._opened(patience) for _ in range(3)]
-    for line in lines:
-        wire._rest(line)
+def test_idle_connections_of_a_burst_are_closed_in_time(dynamodb_local: str, table: str) -> None:
+    """They do not stay open while another connection serves all calls."""
+    client = create_client(dynamodb_local)
+    wire, deadline = get_wire(client), Deadline(time.monotonic() + 20, 10, 10)
+    connections = [wire._open(deadline) for _ in range(3)]
+    for connection in connections:
+        wire._keep(connection)
+    for connection in connections[:2]:
+        connection.idle_since -= MAX_IDLE_SECONDS + 1
+    get_item(client, table, "alice")
 
-    assert [*wire._resting] == lines[1:]
-    assert lines[0]._socket.fileno() == -1
-    assert get(client, table, "alice") is not None
+    assert [*wire._idle] == connections[2:]
+    assert [connection._socket.fileno() for connection in connections[:2]] == [-1, -1]
+
+
+def test_no_more_connections_are_kept_than_allowed(dynamodb_local: str, table: str) -> None:
+    """Those above max_pool_connections are closed, the oldest first."""
+    client = create_client(dynamodb_local, max_pool_connections=2)
+    wire = get_wire(client)
+    deadline = Deadline(time.monotonic() + 20, 10, 10)
+    connections = [wire._open(deadline) for _ in range(3)]
+    for connection in connections:
+        wire._keep(connection)
+
+    assert [*wire._idle] == connections[1:]
+    assert connections[0]._socket.fileno() == -1
+    assert get_item(client, table, "alice") is not None
 
 
 def test_a_child_never_uses_its_parents_connection(dynamodb_local: str, table: str) -> None:
-    """Not through a client of the package, nor through one of its own, nor through the wire itself.
+    """Neither through a shared client, nor another one, nor through the wire itself.
 
-    The parent's connection serves on afterwards.
+    The parent can use its connection afterwards.
     """
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
     shared = manager._session.rows.table.client
-    own = a_client(dynamodb_local)
-    get(own, table, "alice")
-    wire = wire_of(own)
-    before = ports(shared) + ports(own)
+    own = create_client(dynamodb_local)
+    get_item(own, table, "alice")
+    wire = get_wire(own)
+    before = get_idle_ports(shared) + get_idle_ports(own)
 
     def child() -> tuple[object, ...]:
         request = {"TableName": table, "Key": {"id": {"S": "alice"}}}
         request["ReturnConsumedCapacity"] = "TOTAL"
-        answers = manager["session"], get(own, table, "alice"), wire.call("GetItem", request)
-        used = ports(shared) + ports(own)
-        used += [line._socket.getsockname()[1] for line in wire._resting]
+        answers = manager["session"], get_item(own, table, "alice"), wire.call("GetItem", request)
+        used = get_idle_ports(shared) + get_idle_ports(own)
+        used += [connection._socket.getsockname()[1] for connection in wire._idle]
         return len(answers), len(used), sorted({*used} & {*before})
 
-    told = in_a_child(child)
-
-    assert told == (3, 3, [])
-    assert (manager["session"], ports(shared) + ports(own)) == ("text", before)
-    assert get(own, table, "alice") is not None
-    assert ports(own) == before[1:]
+    assert run_in_child(child) == (3, 3, [])
+    assert (manager["session"], get_idle_ports(shared) + get_idle_ports(own)) == ("text", before)
+    assert get_item(own, table, "alice") is not None
+    assert get_idle_ports(own) == before[1:]
 
 
-def test_what_is_forgotten_closes_its_connections(dynamodb_local: str, table: str) -> None:
-    """After `reset()` no socket is left, and none is left to a warning of Python's."""
+def test_reset_closes_the_connections(dynamodb_local: str, table: str) -> None:
+    """No socket is left open, so Python warns of none."""
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
     client = manager._session.rows.table.client
-    line, wire = wire_of(client)._resting[0], weakref.ref(wire_of(client))
+    connection, wire = get_wire(client)._idle[0], weakref.ref(get_wire(client))
     beaker_dynamodb.reset()
     del manager, client
     gc.collect()
 
     assert wire() is None
-    assert line._socket.fileno() == -1
+    assert connection._socket.fileno() == -1
 
 
 GREENLETS = """
 import sys
-from tests.dynamodb.wire_clients import a_client, get, put, wire_of
+from tests.dynamodb.wire_clients import create_client, get_item, get_wire, put_item
 url, table = sys.argv[1:]
-client = a_client(url)
-put(client, table, "user0", mark={"N": "0"})
-early = wire_of(client)
+client = create_client(url)
+put_item(client, table, "user0", mark={"N": "0"})
+early = get_wire(client)
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from beaker_dynamodb.dynamodb.wire.http import Line, Patience
+from beaker_dynamodb.dynamodb.wire.http import Deadline, HTTPConnection
 
-ask, busy, worst = Line.ask, set(), []
+request, busy, shared = HTTPConnection.request, set(), []
 
-def watched(line, *rest):
-    if line in busy:
-        worst.append(line)
-    busy.add(line)
+def watch(connection, *rest):
+    if connection in busy:
+        shared.append(connection)
+    busy.add(connection)
     gevent.sleep(0)
     try:
-        return ask(line, *rest)
+        return request(connection, *rest)
     finally:
-        busy.discard(line)
+        busy.discard(connection)
 
-Line.ask = watched
+HTTPConnection.request = watch
 for number in range(10):
-    put(client, table, f"user{number}", mark={"N": str(number)})
+    put_item(client, table, f"user{number}", mark={"N": str(number)})
 
 def read(number):
-    return [get(client, table, f"user{number}")["mark"]["N"] for _ in range(10)]
+    return [get_item(client, table, f"user{number}")["mark"]["N"] for _ in range(10)]
 
 jobs = [gevent.spawn(read, number) for number in range(10)]
 gevent.joinall(jobs, timeout=60)
 print([job.value == [str(n)] * 10 for n, job in enumerate(jobs)] == [True] * 10)
-print(worst, wire_of(client) is early, len(early._resting) > 1)
+print(shared, get_wire(client) is early, len(early._idle) > 1)
 """
 
 
-def test_greenlets_never_share_a_connection_in_use_although_the_wire_is_older_than_the_patching(
+def test_greenlets_never_share_a_connection_even_if_the_wire_is_older_than_the_patching(
     dynamodb_local: str, table: str
 ) -> None:
-    """No thread-local is kept that all of them would share: each reads its own item, together."""
+    """All of them would share a thread-local. Each reads its own item at the same time."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", GREENLETS, dynamodb_local, table],
         cwd=ROOT,

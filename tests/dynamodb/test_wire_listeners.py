@@ -1,4 +1,4 @@
-"""Whoever listens to boto3's calls, or answers in AWS's place, is never passed by under `auto`."""
+"""Under `auto`, the wire never bypasses what listens to boto3's calls or answers them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from typing import Any, Final
 import pytest
 from moto import mock_aws
 
-from tests.dynamodb.wire_clients import a_client, get, put
+from tests.dynamodb.wire_clients import create_client, get_item, put_item
 from tests.sessions import apps
 
 ROOT = Path(__file__).parents[2]
 
-#: A process of its own: here moto is imported, and its handler would hide all others.
+#: A new process: in that of the tests moto is imported, and its handler hides all others.
 PROCESS: Final = """
 import json, sys
-from tests.dynamodb.wire_clients import a_client, get, put
+from tests.dynamodb.wire_clients import create_client, get_item, put_item
 url, table = sys.argv[1:]
-told = []
+results = []
 
-def tell(client):
-    put(client, table, "alice")
-    found = client.transport()
-    told.append([found.name, found.why])
+def record(client):
+    put_item(client, table, "alice")
+    found = client.get_transport()
+    results.append([found.name, found.reason])
 
 %s
-print(json.dumps(told))
+print(json.dumps(results))
 """
 
 
-def in_a_process(body: str, url: str, table: str, **environment: str) -> Any:
-    """Run a body there, and return what it told."""
+def run_in_process(body: str, url: str, table: str, **environment: str) -> Any:
+    """Run *body* in a new process, and return the results that it recorded."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROCESS % body, url, table],
         cwd=ROOT,
@@ -56,7 +56,7 @@ def table(dynamodb_local: str, table_name: str) -> str:
     return table_name
 
 
-#: What is done in the process, and what `auto` then says; each tells twice: before and after.
+#: A change while the client is in use, and the reason that `auto` then gives.
 LATE: Final[dict[str, tuple[str, str]]] = {
     "a handler": (
         """boto3_client.meta.events.register("before-send", lambda **_: None)""",
@@ -101,22 +101,24 @@ patch(["botocore"])
 
 
 @pytest.mark.parametrize("case", LATE.values(), ids=[*LATE])
-def test_whoever_begins_to_listen_is_minded_from_the_next_call_on(
+def test_auto_uses_boto3_from_the_next_call_after_something_begins_to_listen(
     case: tuple[str, str], dynamodb_local: str, table: str
 ) -> None:
-    """The wire carries calls until then; the client is the same one all along."""
+    """The wire makes the calls until then. The client stays the same."""
     act, why = case
-    body = f"client = a_client(url, 'auto')\ntell(client)\nboto3_client = client._current()\n{act}"
-    body += "\ntell(client)"
+    body = (
+        "client = create_client(url, 'auto')\nrecord(client)\n"
+        f"boto3_client = client._get_clients().boto3\n{act}\nrecord(client)"
+    )
 
-    before, after = in_a_process(body, dynamodb_local, table)
+    before, after = run_in_process(body, dynamodb_local, table)
 
     assert before[0] == "wire"
     assert after[0] == "boto3"
     assert why in after[1]
 
 
-#: What is done before the client is made.
+#: What is done before the client is created.
 EARLY: Final[dict[str, tuple[str, str]]] = {
     "Sentry": (
         """
@@ -135,44 +137,44 @@ sentry_sdk.init(integrations=[Boto3Integration()], default_integrations=False)
 
 
 @pytest.mark.parametrize("case", EARLY.values(), ids=[*EARLY])
-def test_whoever_listens_from_the_start_is_minded(
+def test_auto_uses_boto3_if_something_listens_from_the_start(
     case: tuple[str, str], dynamodb_local: str, table: str
 ) -> None:
-    """`auto` says boto3 and why; the same process without it says wire, above."""
+    """It gives the reason. Without it the same process uses the wire, as above."""
     act, why = case
     where = "None" if "ENDPOINT" in act else "url"
-    look = f"{act}\nclient = a_client({where}, 'auto')\n"
-    look += "found = client.transport()\ntold.append([found.name, found.why])"
+    look = f"{act}\nclient = create_client({where}, 'auto')\n"
+    look += "found = client.get_transport()\nresults.append([found.name, found.reason])"
 
-    ((name, told),) = in_a_process(look, dynamodb_local, table)
+    ((name, told),) = run_in_process(look, dynamodb_local, table)
 
     assert name == "boto3"
     assert why in told
 
 
 MOCKED: Final = """
-client = a_client(None, "auto")
-client.wire_was = client.transport().name
+client = create_client(None, "auto")
+client.wire_was = client.get_transport().name
 import moto, socket
 from moto.core import patch_client
 with moto.mock_aws():
-    patch_client(client._current())
-    client._current().create_table(
+    patch_client(client._get_clients().boto3)
+    client._get_clients().boto3.create_table(
         TableName=table, BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
     def refuse(*_):
         raise AssertionError("a byte would have left")
     socket.socket.connect = refuse
-    put(client, table, "alice", mark={"S": "hers"})
-    told.append([client.wire_was, get(client, table, "alice")["mark"]["S"]])
+    put_item(client, table, "alice", mark={"S": "hers"})
+    results.append([client.wire_was, get_item(client, table, "alice")["mark"]["S"]])
 """
 
 
 def test_under_mock_aws_no_byte_leaves_the_process(
     table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even a name is looked up: moto answers. The wire would have looked it up."""
+    """No name is even resolved: moto answers. The wire would have resolved one."""
     tried = list[object]()
 
     def refuse(*where: object, **_: object) -> None:
@@ -183,18 +185,18 @@ def test_under_mock_aws_no_byte_leaves_the_process(
         apps.make_table("https://dynamodb.us-east-1.amazonaws.com", table_name)
         monkeypatch.setattr("socket.getaddrinfo", refuse)
         monkeypatch.setattr("socket.socket.connect", refuse)
-        client = a_client(None, "auto")
-        put(client, table_name, "alice", mark={"S": "hers"})
-        found = get(client, table_name, "alice")
-        quiet = not tried
-        get(a_client(None, "wire"), table_name, "alice")
+        client = create_client(None, "auto")
+        put_item(client, table_name, "alice", mark={"S": "hers"})
+        found = get_item(client, table_name, "alice")
+        nothing_tried = not tried
+        get_item(create_client(None, "wire"), table_name, "alice")
 
     assert found["mark"] == {"S": "hers"}
-    assert (quiet, len(tried)) == (True, 1)
+    assert (nothing_tried, len(tried)) == (True, 1)
 
 
-def test_a_client_that_is_patched_late_for_mock_aws_is_minded(
+def test_auto_uses_boto3_for_a_client_that_is_patched_late_for_mock_aws(
     dynamodb_local: str, table: str
 ) -> None:
-    """The wire was chosen; from `patch_client` on moto answers, and no connection is tried."""
-    assert in_a_process(MOCKED, dynamodb_local, table) == [["wire", "hers"]]
+    """The wire was selected before. After `patch_client` moto answers, and nothing connects."""
+    assert run_in_process(MOCKED, dynamodb_local, table) == [["wire", "hers"]]

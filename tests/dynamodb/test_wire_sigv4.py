@@ -1,4 +1,4 @@
-"""The wire's signatures, compared with those of botocore's SigV4Auth byte for byte."""
+"""The wire's signatures are those of botocore's SigV4Auth, byte for byte."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beaker_dynamodb.dynamodb.wire.client import API_VERSION, CONTENT_TYPE, Signer
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
-from beaker_dynamodb.dynamodb.wire.sigv4 import CONTENT_TYPE, TARGET, Signer
 
 WORDS: Final = st.text(string.ascii_letters + string.digits + "/+=", min_size=1, max_size=40)
 #: Session tokens hold no white space; if one did, botocore would sign it trimmed.
@@ -30,11 +30,11 @@ SECONDS: Final = st.integers(0, 4_000_000_000)
 BODIES: Final = st.binary(max_size=300) | st.text(max_size=300).map(str.encode)
 
 
-def by_botocore(
+def sign_by_botocore(
     url: str, operation: str, body: bytes, keys: Credentials, region: str, now: int
 ) -> Any:
-    """Have botocore sign the same request in the same second, and return its headers."""
-    sent = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": f"{TARGET}.{operation}"}
+    """Return the headers of the same request as botocore signs it in the same second."""
+    sent = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": f"{API_VERSION}.{operation}"}
     request = AWSRequest(method="POST", url=f"{url}/", headers=sent, data=body)
     moment = dt.datetime.fromtimestamp(now, dt.timezone.utc)
     with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
@@ -42,15 +42,15 @@ def by_botocore(
     return request.headers
 
 
-def headers(text: str) -> dict[str, str]:
-    """Read header lines."""
+def parse_headers(text: str) -> dict[str, str]:
+    """Return the header lines as a dict."""
     lines = [line.partition(": ") for line in text.split("\r\n") if line]
     return {name: value for name, _, value in lines}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A request, and who sends it where and when."""
+    """A request: its credentials, address, time and body."""
 
     keys: tuple[str, str, str | None]
     host: str
@@ -73,15 +73,15 @@ class Case:
         body=BODIES,
     )
 )
-def test_a_signature_is_that_of_botocore(case: Case) -> None:
-    """Whatever the body, the keys, the host, the port and the second are."""
+def test_a_signature_equals_that_of_botocore(case: Case) -> None:
+    """For any body, credentials, host, port and second."""
     url, keys = f"{case.scheme}://{case.host}{case.port}", Credentials(*case.keys)
-    signer, token = Signer(Endpoint(url, None).host, case.region), case.keys[2]
+    signer, token = Signer(Endpoint(url, None).host_header, case.region), case.keys[2]
     frozen = keys.get_frozen_credentials()
 
     for operation in ("PutItem", "GetItem"):
-        ours = headers(signer.head(operation, case.body, frozen, case.now))
-        theirs = by_botocore(url, operation, case.body, keys, case.region, case.now)
+        ours = parse_headers(signer.sign(operation, case.body, frozen, case.now))
+        theirs = sign_by_botocore(url, operation, case.body, keys, case.region, case.now)
 
         assert ours["Authorization"] == theirs["Authorization"]
         assert ours["X-Amz-Date"] == theirs["X-Amz-Date"]
@@ -89,7 +89,7 @@ def test_a_signature_is_that_of_botocore(case: Case) -> None:
 
 
 NOON: Final = 1_700_000_000
-ROTATED: Final[tuple[tuple[tuple[str, str, str | None], int], ...]] = (
+CHANGES: Final[tuple[tuple[tuple[str, str, str | None], int], ...]] = (
     (("one", "secret", None), NOON),
     (("one", "secret", None), NOON + 5),
     (("one", "secret", None), NOON + 86_400),
@@ -100,31 +100,33 @@ ROTATED: Final[tuple[tuple[tuple[str, str, str | None], int], ...]] = (
 )
 
 
-def test_a_key_that_was_derived_serves_one_day_and_one_set_of_credentials() -> None:
-    """One signer signs on as botocore does when the day, or any of the three texts, changes."""
+def test_the_cached_signing_key_is_used_for_one_day_and_one_set_of_credentials() -> None:
+    """One signer signs as botocore does after the day or a part of the credentials has changed."""
     signer = Signer("h", "us-east-1")
     ours, theirs = [], []
-    for texts, now in ROTATED:
+    for texts, now in CHANGES:
         keys = Credentials(*texts)
-        ours.append(headers(signer.head("GetItem", b"{}", keys.get_frozen_credentials(), now)))
-        theirs.append(by_botocore("http://h", "GetItem", b"{}", keys, "us-east-1", now))
+        ours.append(
+            parse_headers(signer.sign("GetItem", b"{}", keys.get_frozen_credentials(), now))
+        )
+        theirs.append(sign_by_botocore("http://h", "GetItem", b"{}", keys, "us-east-1", now))
 
     assert [one["Authorization"] for one in ours] == [one["Authorization"] for one in theirs]
 
 
-def test_credentials_that_would_write_a_header_of_their_own_are_refused() -> None:
-    """A line's end in a key or a token never reaches the server."""
+def test_credentials_that_would_inject_a_header_are_refused() -> None:
+    """A line end in an access key or a token is never sent."""
     for texts in (("a\r\nX-Evil: 1", "s", None), ("ä", "s", None), ("a", "s", "t\x00")):
         frozen = Credentials(*texts).get_frozen_credentials()
-        with pytest.raises(ValueError, match="cannot stand in a header"):
-            Signer("h", "r").head("GetItem", b"", frozen, 0)
+        with pytest.raises(ValueError, match="characters that a header cannot"):
+            Signer("h", "r").sign("GetItem", b"", frozen, 0)
 
 
-def test_no_secret_stands_in_a_repr() -> None:
-    """Neither of the signer nor of what it keeps."""
+def test_no_repr_shows_a_secret() -> None:
+    """Neither that of the signer nor that of its cached key."""
     signer = Signer("h", "us-east-1")
     frozen = Credentials("AKIDKEY", "SECRET", "TOKEN").get_frozen_credentials()
-    signer.head("GetItem", b"", frozen, NOON)
-    shown = repr(signer) + repr(signer._derived)
+    signer.sign("GetItem", b"", frozen, NOON)
+    shown = repr(signer) + repr(signer._key)
 
     assert [word for word in ("AKIDKEY", "SECRET", "TOKEN") if word in shown] == []

@@ -1,4 +1,4 @@
-"""Ten minutes of the wire under 32 threads, with connections killed at random."""
+"""Ten minutes of the wire with 32 threads, while connections are closed at random."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.exchange import Exchange
-from tests.faults.kinds import LoseReply, LoseRequest, ResetMidReply
+from tests.faults.fault_kinds import LoseReply, LoseRequest, ResetMidReply
 from tests.proxy import FaultProxy
 from tests.sessions import apps
 
@@ -24,9 +24,8 @@ KILLS = (LoseRequest(), LoseReply(), ResetMidReply())
 
 
 def at_random(exchange: Exchange) -> None:
-    """Kill every fiftieth connection, in one way or another."""
-    luck = random.random()
-    if luck < 0.02:
+    """Fail one of 50 requests, by one of three faults."""
+    if random.random() < 0.02:
         random.choice(KILLS)(exchange)
     else:
         exchange.answer(exchange.forward())
@@ -34,7 +33,7 @@ def at_random(exchange: Exchange) -> None:
 
 @pytest.mark.long
 def test_memory_sockets_and_threads_stay_as_they_are(dynamodb_local: str, table_name: str) -> None:
-    """Nobody gets a wrong answer, hardly anybody an error, and nothing grows."""
+    """No response is wrong, hardly any call fails, and nothing grows."""
     apps.make_table(dynamodb_local, table_name)
     done = threading.Event()
     with FaultProxy(dynamodb_local) as proxy:
@@ -61,12 +60,12 @@ def test_memory_sockets_and_threads_stay_as_they_are(dynamodb_local: str, table_
         done.set()
         forgetting.join()
     assert ran.returncode == 0, ran.stderr[-2000:]
-    told = json.loads(ran.stdout)
-    print(json.dumps(told))
-    early, late = told["costs"][4], told["costs"][-2]
+    result = json.loads(ran.stdout)
+    print(json.dumps(result))
+    early, late = result["costs"][4], result["costs"][-2]
 
-    assert told["wrong"] == 0
-    assert told["errors"] <= told["calls"] / 1000
+    assert result["wrong"] == 0
+    assert result["errors"] <= result["calls"] / 1000
     assert late["memory"] < early["memory"] * 1.1 + 4096
     assert late["files"] <= 3 * THREADS + 32
-    assert (early["threads"], late["threads"], told["after"]["threads"]) == (33, 33, 1)
+    assert (early["threads"], late["threads"], result["after"]["threads"]) == (33, 33, 1)

@@ -1,4 +1,4 @@
-"""What the fault cases share: a site with a table of its own, and pauses that are not slept."""
+"""Fixtures of the fault cases: a site with an empty table, and pauses that are not slept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.sessions.overlap import Site
 
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site with a table of its own."""
+    """Create a site with an empty table."""
     return Site.made(dynamodb_local, table_name)
 
 
 @pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Gather how long botocore would sleep between its attempts; it does not."""
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list of the seconds that botocore would sleep between attempts; it does not."""
     slept: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=slept.append))
     return slept

@@ -1,6 +1,6 @@
 """What happens to a user when a process, a credential or a limit fails: cases 17 to 19, 34, 35.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pytest
 
 from beaker_dynamodb.errors import AccessRefused, OptionError, Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import LoseRequest, aws_error
-from tests.faults.sites import process
+from tests.faults.fault_kinds import LoseRequest, aws_error
+from tests.faults.sites_under_fault import use_new_client
 from tests.proxy import FaultProxy
 from tests.servers import KEY
 from tests.sessions.overlap import Site
@@ -65,8 +65,8 @@ def test_17_users_of_forked_workers_see_their_own_sessions_only(site: Site) -> N
 
 
 def test_18_sixteen_threads_share_two_connections(site: Site) -> None:
-    """Case 18: urllib3 warns of a full pool at most; every user is served."""
-    shop = process(site, max_pool_connections=2, read_timeout=10)
+    """Case 18: every user is served; urllib3 may warn of a full pool."""
+    shop = use_new_client(site, max_pool_connections=2, read_timeout=10)
     users = [site.begun(number=number) for number in range(16)]
 
     def read(number: int) -> Any:
@@ -81,8 +81,8 @@ def test_18_sixteen_threads_share_two_connections(site: Site) -> None:
 def test_19_users_are_served_as_soon_as_credentials_appear(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Case 19: OptionError while there are none; the error does not stick to the client."""
-    user, shop = site.begun(user="ann"), process(site, read_timeout=5)
+    """Case 19: OptionError without credentials; afterwards the same client works."""
+    user, shop = site.begun(user="ann"), use_new_client(site, read_timeout=5)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
 
@@ -94,8 +94,8 @@ def test_19_users_are_served_as_soon_as_credentials_appear(
     assert shop.visit(user, contents).said == {"user": "ann"}
 
 
-def test_19_a_user_stays_logged_in_when_a_provider_of_credentials_fails(site: Site) -> None:
-    """Case 19: its raw KeyError would mean "no such session"; its RuntimeError a corrupt one."""
+def test_19_a_user_stays_logged_in_when_a_credential_provider_fails(site: Site) -> None:
+    """Case 19: a raw KeyError would mean "no such session", a RuntimeError a corrupt one."""
     user = site.begun(user="ann")
     for error in (KeyError("Expiration"), RuntimeError("still expired"), TypeError("None")):
 
@@ -119,7 +119,7 @@ def test_19_a_user_stays_logged_in_when_a_provider_of_credentials_fails(site: Si
 def test_19_a_user_stays_logged_in_when_credentials_are_refused(
     site: Site, proxy: FaultProxy, code: str
 ) -> None:
-    """Case 19, in mid-life: AccessRefused on reads and writes, and served when they are good."""
+    """Case 19, while running: AccessRefused on reads and writes, until they are accepted again."""
     user, behind = site.begun(user="ann"), site.behind(proxy)
     cookie = user.cookie
 
@@ -147,7 +147,7 @@ CONFLICTS += ["RequestLimitExceeded", "LimitExceededException"]
 def test_34_a_user_notices_a_conflict_inside_dynamodb_only_if_it_never_ends(
     site: Site, proxy: FaultProxy, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Case 34: once is retried, by the SDK or by us; always is Unavailable, and nothing changed."""
+    """Case 34: once is retried, by boto3 or by us. Always is Unavailable, and nothing changes."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     user, behind = site.begun(cart=1), site.behind(proxy, max_attempts=3)
 
@@ -168,10 +168,10 @@ ONCE: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", ONCE.values(), ids=[*ONCE])
-def test_35_the_options_win_over_what_the_environment_says_of_retries(
+def test_35_the_options_override_the_retries_of_the_environment(
     site: Site, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    """Case 35: neither legacy retries nor a single attempt, nor another endpoint."""
+    """Case 35: the environment changes neither mode nor number of attempts, nor the endpoint."""
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
@@ -188,12 +188,12 @@ def test_35_the_options_win_over_what_the_environment_says_of_retries(
     assert proxy.operations == ["GetItem"] * 3
 
 
-def test_35_an_endpoint_of_the_environment_is_used_where_no_option_says_otherwise(
+def test_35_an_endpoint_of_the_environment_is_used_without_the_option(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other half of case 35: AWS's own variable works, as for every other client."""
+    """Case 35: AWS's own variable works, as for every other client."""
     user = site.begun(cart=1)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", site.url)
 
-    assert process(site, endpoint_url="").visit(user, contents).said == {"cart": 1}
+    assert use_new_client(site, endpoint_url="").visit(user, contents).said == {"cart": 1}
     assert os.environ["AWS_ENDPOINT_URL_DYNAMODB"] == site.url

@@ -1,4 +1,4 @@
-"""A row that claims four billion pieces: nothing that meets it allocates or sends that many."""
+"""A row that claims four billion chunks: nothing that meets it allocates or sends that many."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import ItemTooLarge
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, count, cut, max_chunks
-from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place
+from beaker_dynamodb.item.chunks import MAX_ROW_DATA, compute_max_chunks, count_chunks, split
+from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout, purge, sessions
 from tests.caches import tables
 from tests.instruments import Recorder
-from tests.ops import sites
+from tests.ops import example_apps
 
 #: As a manifest says it: 2^32 - 1, and what a table of small values could not hold either.
 CLAIMS = [0xFFFF_FFFF, 0x7FFF_FFFF, 10_000]
-#: What `remove` and the like may send at most: the row, and the pieces of a value of 16 MB.
-MAX_CALLS = max_chunks(16 * 1024 * 1024) + 10
+#: What `remove` and the like may send at most: the row, and the chunks of a value of 16 MB.
+MAX_CALLS = compute_max_chunks(16 * 1024 * 1024) + 10
 NOW = time.time()
 
 
 def forged(kind: int, claim: int) -> bytes:
-    """Write a manifest that claims so many pieces."""
-    head = cut(bytes((1, kind, 0, 0)) + b"x" * 100).head
-    return head[:4] + claim.to_bytes(4, "big") + head[8:]
+    """Write a manifest that claims so many chunks."""
+    manifest, _ = split(bytes((1, kind, 0, 0)) + b"x" * 100)
+    return manifest[:4] + claim.to_bytes(4, "big") + manifest[8:]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 @pytest.mark.parametrize("size", [1, 64 * 1024, 16 * 1024 * 1024])
 def test_a_claim_is_bounded_where_it_is_read(claim: int, size: int) -> None:
-    """Whoever goes by the number of pieces goes by at most one more than a value can have."""
-    assert count(forged(SESSION, claim), max_chunks(size)) <= max_chunks(size) + 1
+    """Whoever goes by the number of chunks goes by at most one more than a value can have."""
+    assert (
+        count_chunks(forged(SESSION, claim), compute_max_chunks(size))
+        <= compute_max_chunks(size) + 1
+    )
 
 
 @pytest.mark.parametrize("spare", [-50, -45, -44, -37, -36, -8, -7, -1, 0, 1])
@@ -41,16 +44,16 @@ def test_a_claim_is_bounded_where_it_is_read(claim: int, size: int) -> None:
 def test_a_value_of_the_largest_size_is_never_taken_for_a_forged_one(
     spare: int, keys: tuple[bytes, ...]
 ) -> None:
-    """What sealing adds may take one more piece: what is stored can be read again."""
-    size = 2 * MOST_IN_A_ROW + spare
-    codec = Codec(VALUE, compress=False, most=size, keys=keys, draw=bytes)
-    sealed = codec.seal(b"x" * size, Place(Key("a"), "b.t", None))
+    """What sealing adds may take one more chunk: what is stored can be read again."""
+    size = 2 * MAX_ROW_DATA + spare
+    codec = Codec(VALUE, compress=False, max_size=size, keys=keys, random_bytes=bytes)
+    sealed = codec.seal(b"x" * size, EncryptionContext(Key("a"), "b.t", None))
 
-    assert len(cut(sealed).pieces) <= max_chunks(size)
+    assert len(split(sealed)[1]) <= compute_max_chunks(size)
 
 
 def plant(table: tables.Table, kind: int, claim: int) -> None:
-    """Turn the only row of a table into a manifest that claims so many pieces."""
+    """Turn the only row of a table into a manifest that claims so many chunks."""
     (row,) = table.rows()
     table.change(row, data={"B": forged(kind, claim)})
 
@@ -90,7 +93,7 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
 ) -> None:
     """A load says that it is too large; revoke, delete and purge end, and end every session."""
     options = {"range_key": range_key} if range_key else {}
-    site = sites.Site.made(dynamodb_local, table_name, **options)
+    site = example_apps.ExampleApp.create(dynamodb_local, table_name, **options)
     for ident in ("a" * 32, "b" * 32, "c" * 32):
         site.save(ident, userId="ann")
     site.expire("gone", userId="ann")

@@ -1,6 +1,6 @@
 """What happens to a user whose id, size or request is odd: cases 25, 26, 28, 29, 32, 33.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import ItemTooLarge
 from beaker_dynamodb.item.keys import Layout
 from tests.exchange import Body
-from tests.faults.kinds import Duplicate, Rewrite
+from tests.faults.fault_kinds import Duplicate, Rewrite
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while
+from tests.sessions.views import View, contents, log_out, put, put_while, record_saves
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 def test_25_a_session_of_any_size_below_400_kb_is_kept(
     site: Site, size: int, compress: bool
 ) -> None:
-    """Case 25: incompressible text, which Beaker's base64 makes a third larger; ours does not."""
+    """Case 25: incompressible data. Beaker's base64 would add a third; it is not stored."""
     site = site.with_(compress=compress)
     user, noise = site.begun(cart=1), os.urandom(size)
 
@@ -39,8 +39,8 @@ def test_25_a_session_of_any_size_below_400_kb_is_kept(
     assert site.found(user) == {"cart": 1, "noise": noise}
 
 
-def test_25_a_session_that_grows_past_the_ceiling_keeps_what_it_was(site: Site) -> None:
-    """Case 25: ItemTooLarge says both numbers, and nothing is stored."""
+def test_25_a_session_that_grows_past_the_limit_keeps_its_old_values(site: Site) -> None:
+    """Case 25: ItemTooLarge has size and limit, and nothing is stored."""
     site = site.with_(max_value_size="64KB")
     user = site.begun(cart=1)
 
@@ -53,7 +53,7 @@ def test_25_a_session_that_grows_past_the_ceiling_keeps_what_it_was(site: Site) 
 
 
 def test_25_sixteen_threads_with_large_sessions_are_all_served(site: Site) -> None:
-    """Case 25: 380 KB each, every user another noise."""
+    """Case 25: 380 KB each, of different random bytes."""
 
     def one(number: int) -> bool:
         noise = bytes([number]) + os.urandom(380_000)
@@ -91,7 +91,7 @@ IDS: dict[str, object] = {
 
 
 def test_26_no_id_reaches_the_session_of_another(site: Site) -> None:
-    """Case 26: each is a session of its own, found again; text and bytes of one are one."""
+    """Case 26: each id has its own session. An id as text or bytes is the same."""
 
     def session(ident: object) -> Any:
         options = {"client": site.raw, "table": site.table}
@@ -109,14 +109,14 @@ def test_26_no_id_reaches_the_session_of_another(site: Site) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["beaker.session.id=", 'beaker.session.id=""'])
-def test_26_an_empty_cookie_is_nobodys_session(site: Site, cookie: str) -> None:
-    """Case 26: else all clients that send one would share a session."""
+def test_26_an_empty_cookie_has_no_session(site: Site, cookie: str) -> None:
+    """Case 26: otherwise all clients that send one would share a session."""
     site.visit(Browser(cookie), put(user="ann"))
 
     assert site.visit(Browser(cookie), contents).said == {}
     assert site.rows() == []
     row = site.row(site.begun(user="ann")) or {}
-    planted = {**row, "id": {"S": Layout("sess:").session("").hash}}
+    planted = {**row, "id": {"S": Layout("sess:").make_session_key("").hash}}
     site.raw.put_item(TableName=site.table, Item=planted)
     assert site.visit(Browser(cookie), contents).said == {}
 
@@ -124,7 +124,7 @@ def test_26_an_empty_cookie_is_nobodys_session(site: Site, cookie: str) -> None:
 def test_29_two_session_objects_of_one_id_in_one_request_both_keep_their_change(
     site: Site,
 ) -> None:
-    """Case 29: the application opens its own session once more by id. The rest: B/test_stories."""
+    """Case 29: the application opens its session again by id. The rest: B/test_stories."""
     user = site.begun(cart=1)
 
     def view(session: Any) -> None:
@@ -146,8 +146,8 @@ def test_29_two_session_objects_of_one_id_in_one_request_both_keep_their_change(
     assert site.found(user) == {"cart": 1, "a": 1, "b": 2}
 
 
-def without_item(reply: Body) -> Body:
-    """Be an emulator that does not say what stands there."""
+def remove_item(reply: Body) -> Body:
+    """Remove the stored item from a refusal, as an old emulator does."""
     return {name: value for name, value in reply.items() if name != "Item"}
 
 
@@ -155,14 +155,14 @@ def without_item(reply: Body) -> Body:
 def test_32_a_user_of_an_old_emulator_loses_nothing(
     site: Site, proxy: FaultProxy, end: str
 ) -> None:
-    """Case 32, a refusal without the item: it is read, and the outcome is the same."""
+    """Case 32: a refusal does not contain the item. It is read, and the outcome is the same."""
     user = site.begun(cart=1)
 
     def meanwhile() -> None:
         site.visit(user.also(), log_out if end == "gone" else put(coupon="x"))
 
-    proxy.next(Rewrite(without_item), operation="PutItem", times=None)
-    proxy.next(Rewrite(without_item), operation="DeleteItem")
+    proxy.next(Rewrite(remove_item), operation="PutItem", times=None)
+    proxy.next(Rewrite(remove_item), operation="DeleteItem")
     change: View = put_while(meanwhile, seen=9)
     if end == "logged out":
 
@@ -186,7 +186,7 @@ def test_33_a_user_whose_request_arrives_twice_notices_nothing(
     site: Site, proxy: FaultProxy, first: bool
 ) -> None:
     """Case 33: a login, a change and a logout are each done once."""
-    user, saves = Browser(f"beaker.session.id={'9' * 32}"), gathered_saves()
+    user, saves = Browser(f"beaker.session.id={'9' * 32}"), record_saves()
     proxy.next(Duplicate(first), times=None)
     behind = site.behind(proxy)
 
@@ -200,8 +200,8 @@ def test_33_a_user_whose_request_arrives_twice_notices_nothing(
     assert [s for s in saves if s.plan != "leave"] == [Saved(plan, "stored") for plan in plans]
 
 
-def test_28_a_login_beside_a_poll_and_a_logout_beside_a_poll_hold(site: Site) -> None:
-    """Case 28, writer against reader, all ways at once; the rest: B/test_stories*.py."""
+def test_28_a_login_and_a_logout_during_a_poll_are_kept(site: Site) -> None:
+    """Case 28: writers and readers at the same time. The rest: B/test_stories*.py."""
     user = site.begun(cart=1)
 
     def nested(session: Any) -> None:

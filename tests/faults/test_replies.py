@@ -1,6 +1,6 @@
 """What happens to a user when a request or a reply is lost or broken: cases 1, 2 and 4 to 9.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -25,7 +25,7 @@ from tests.faults.kinds import (
     Truncate,
     aws_error,
 )
-from tests.faults.sites import fails
+from tests.faults.sites_under_fault import check_unavailable
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out, put
@@ -46,7 +46,7 @@ APPLIED: dict[str, Fault] = {
 def test_1_a_login_whose_reply_is_lost_is_logged_in(
     site: Site, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """Case 1, a conditional create: saved, one row, no error."""
+    """Case 1, a conditional creation: there is one row, and no error."""
     user = Browser()
     proxy.next(fault, operation="PutItem")
 
@@ -61,7 +61,7 @@ def test_1_a_login_whose_reply_is_lost_is_logged_in(
 def test_2_a_change_or_a_logout_whose_reply_is_lost_is_done(
     site: Site, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """Case 2: the token tells an update's own row; a delete finds what it wanted."""
+    """Case 2: an update recognizes its own row by the token; a delete finds no row."""
     user = site.begun(cart=1)
     proxy.next(fault, operation="PutItem")
     proxy.next(fault, operation="DeleteItem")
@@ -79,18 +79,18 @@ def test_2_a_change_or_a_logout_whose_reply_is_lost_is_done(
 def test_4_a_user_waits_a_bounded_time_and_stays_logged_in_when_nobody_answers(
     site: Site, proxy: FaultProxy, applied: bool
 ) -> None:
-    """Case 4, hang on read and on write: as many attempts as allowed, Unavailable, the cookie."""
+    """Case 4, on reads and writes: max_attempts, then Unavailable, and the cookie is kept."""
     user = site.begun(user="ann")
     proxy.next(Hang(applied), times=None)
 
     behind = site.behind(proxy, read_timeout=1)
 
-    fails(behind, user, contents)
+    check_unavailable(behind, user, contents)
     assert proxy.operations == ["GetItem"] * 2
 
     proxy.clear()
     proxy.next(Hang(applied), operation="PutItem", times=None)
-    fails(behind, user, put(cart=1))
+    check_unavailable(behind, user, put(cart=1))
     assert proxy.operations == ["GetItem", "PutItem", "PutItem"]
     assert site.found(user) == {"user": "ann"} | ({"cart": 1} if applied else {})
 
@@ -117,7 +117,7 @@ PASSING: dict[str, Fault] = {
 def test_5_to_9_a_user_notices_nothing_when_it_happens_once(
     site: Site, proxy: FaultProxy, fault: Fault
 ) -> None:
-    """Once on a read and once on a write: retried, the page is served, the change is kept."""
+    """Once on a read and once on a write: it is retried, and the change is kept."""
     user = site.begun(cart=1)
     proxy.next(fault, operation="GetItem")
     proxy.next(fault, operation="PutItem")
@@ -130,13 +130,13 @@ def test_5_to_9_a_user_notices_nothing_when_it_happens_once(
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=[*PASSING])
 def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
-    site: Site, proxy: FaultProxy, fault: Fault, naps: list[float]
+    site: Site, proxy: FaultProxy, fault: Fault, pauses: list[float]
 ) -> None:
-    """For ever: Unavailable at load, some error of ours at save, and never "new session"."""
+    """Always: Unavailable at load, one of our errors at save, and never a new session."""
     user = site.begun(user="ann")
     proxy.next(fault, operation="GetItem", times=None)
-    fails(site.behind(proxy), user, contents)
-    fails(site.behind(proxy), user, put(cart=1))
+    check_unavailable(site.behind(proxy), user, contents)
+    check_unavailable(site.behind(proxy), user, put(cart=1))
 
     proxy.clear()
     proxy.next(fault, operation="PutItem", times=None)
@@ -145,17 +145,17 @@ def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
         site.behind(proxy).visit(user, put(cart=1))
     assert user.cookie == cookie
     assert site.found(user)["user"] == "ann"
-    assert sum(naps) < 10
+    assert sum(pauses) < 10
 
 
 def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
     site: Site, proxy: FaultProxy
 ) -> None:
-    """Case 5: the kept connection was closed in between; the retry opens another."""
+    """Case 5: the idle connection was closed; the retry opens another one."""
     behind, user = site.behind(proxy), site.begun(cart=1)
     behind.visit(user, contents)
     proxy.cut()
-    fails(behind, user, contents)
+    check_unavailable(behind, user, contents)
     proxy.mend()
 
     behind.visit(user, put(cart=2))
@@ -164,24 +164,24 @@ def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
 
 
 @pytest.mark.parametrize("burst", [1, 3])
-def test_9_a_burst_of_errors_is_outlasted(
-    site: Site, proxy: FaultProxy, naps: list[float], burst: int, carried: str
+def test_9_a_short_burst_of_errors_is_retried(
+    site: Site, proxy: FaultProxy, pauses: list[float], burst: int, carried: str
 ) -> None:
-    """Case 9: as many attempts as the option allows; boto3 does not sleep after the wire's."""
+    """Case 9: as often as the option allows. After an attempt of the wire boto3 does not sleep."""
     user = site.begun(cart=1)
     proxy.next(aws_error("InternalServerError", status=500), times=burst)
 
     site.behind(proxy, max_attempts=burst + 2).visit(user, contents)
 
     assert proxy.operations == ["GetItem"] * (burst + 1)
-    assert len(naps) == burst - (carried == "wire")
+    assert len(pauses) == burst - (carried == "wire")
 
 
 @pytest.mark.parametrize("item", [{}, {"Item": {"id": {"S": "sess:other"}}}], ids=["bare", "item"])
 def test_a_refusal_of_a_request_without_a_condition_logs_nobody_out(
     site: Site, proxy: FaultProxy, item: dict[str, Any]
 ) -> None:
-    """A load that is answered "the condition did not hold" has no answer: it is asked once more.
+    """A load whose response is "the condition did not hold" is repeated once.
 
     Where that is answered so, too, it is an outage, and the cookie stays.
     """

@@ -1,6 +1,6 @@
 """What happens to a user when a row or a clock is odd: cases 20 to 24.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import AccessRefused, UnknownFormat
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Site
-from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while, wind
+from tests.sessions.views import View, contents, log_out, put, put_while, record_saves, use_clock
 
 HOUR, YEAR = 3600, 365 * 86400
 
@@ -28,11 +28,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["an hour slow", "an hour fast"])
-def test_20_users_keep_their_changes_beside_a_server_whose_clock_is_wrong(
+def test_20_users_keep_their_changes_if_the_clock_of_a_server_is_wrong(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, skew: int
 ) -> None:
-    """Case 20: both servers find the session, merge it, and log it out for good."""
-    wind(monkeypatch, clock)
+    """Case 20: both servers find the session, merge it, and can log it out."""
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=3 * HOUR)
     user = site.begun(cart=1)
 
@@ -56,7 +56,7 @@ def test_20_users_keep_their_changes_beside_a_server_whose_clock_is_wrong(
 def test_20_a_user_stays_logged_in_when_aws_refuses_our_clock(
     site: Site, proxy: FaultProxy
 ) -> None:
-    """Case 20, InvalidSignature: AccessRefused, an honest 500; the next request is served."""
+    """Case 20, InvalidSignature: AccessRefused, and the next request is served."""
     user = site.begun(user="ann")
     behind = site.behind(proxy)
     proxy.next(aws_error("InvalidSignatureException"), times=None)
@@ -71,7 +71,7 @@ def test_20_a_user_stays_logged_in_when_aws_refuses_our_clock(
 def test_21_a_save_ends_although_the_clock_steps_back(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """Case 21: patience is measured on the monotonic clock; creation locks have their own test."""
+    """Case 21: the save is limited by the monotonic clock. Creation locks have their own test."""
     user = site.begun(cart=1)
     tokens = iter(range(1000))
 
@@ -83,7 +83,7 @@ def test_21_a_save_ends_although_the_clock_steps_back(
         site.plant(user, rev={"S": f"{birth}.rival{name}"})
         return name
 
-    wind(monkeypatch, clock, token=token)
+    use_clock(monkeypatch, clock, token=token)
 
     with pytest.raises(Exception, match="another request has changed"):
         site.visit(user, put(cart=2))
@@ -91,14 +91,14 @@ def test_21_a_save_ends_although_the_clock_steps_back(
     assert next(tokens) < 10
 
 
-def test_22_a_session_that_dynamodb_sweeps_under_a_slow_request_leaves_no_stub(site: Site) -> None:
-    """Case 22: gone between load and save; nothing is stored again. B/: rows that are not swept."""
-    user, saves = site.begun(user="ann"), gathered_saves()
+def test_22_a_session_that_ttl_deletes_during_a_request_is_not_stored_again(site: Site) -> None:
+    """Case 22: it is deleted between load and save. B/ tests expired rows that TTL has left."""
+    user, saves = site.begun(user="ann"), record_saves()
 
-    def swept() -> None:
+    def delete_by_ttl() -> None:
         site.raw.delete_item(TableName=site.table, Key={"id": {"S": f"sess:{user.id}"}})
 
-    site.visit(user, put_while(swept, cart=1))
+    site.visit(user, put_while(delete_by_ttl, cart=1))
 
     assert site.rows() == []
     assert saves == [Saved("replace", "dropped")]
@@ -124,11 +124,11 @@ EXPIRIES: dict[str, tuple[object, bool]] = {
 
 
 @pytest.mark.parametrize(("expires", "there"), EXPIRIES.values(), ids=[*EXPIRIES])
-def test_23_an_odd_expiry_never_shows_a_dead_session(
+def test_23_an_expired_session_is_not_found_whatever_its_expiry_looks_like(
     site: Site, monkeypatch: pytest.MonkeyPatch, expires: object, there: bool
 ) -> None:
-    """Case 23: a number says when; no number means never; another type is a corrupt row."""
-    wind(monkeypatch, Clock(NOW))
+    """Case 23: a number is a time, a missing one means never, another type is a corrupt row."""
+    use_clock(monkeypatch, Clock(NOW))
     user = site.begun(user="ann")
     site.plant(user, expires=expires)
 
@@ -153,10 +153,10 @@ GARBAGE: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("attributes", GARBAGE.values(), ids=[*GARBAGE])
-def test_24_a_user_whose_row_is_garbage_begins_anew(
+def test_24_a_user_whose_row_is_garbage_gets_a_new_session(
     site: Site, proxy: FaultProxy, attributes: dict[str, object]
 ) -> None:
-    """Case 24: read once more, then corrupt; it never heals, so Beaker may begin a new session."""
+    """Case 24: it is read twice. It will never be readable, so Beaker may begin a new session."""
     user = site.begun(user="ann")
     site.plant(user, **attributes)
     row = site.row(user)
@@ -168,21 +168,21 @@ def test_24_a_user_whose_row_is_garbage_begins_anew(
     assert site.row(user) == row
 
 
-def test_24_a_user_whose_row_turns_to_garbage_between_load_and_save_goes_on(site: Site) -> None:
-    """Theirs does not open: mine is put on its rev, with a warning."""
+def test_24_a_save_replaces_a_row_that_became_garbage_since_the_load(site: Site) -> None:
+    """The stored row cannot be opened: it is replaced on condition of its rev, with a warning."""
     user = site.begun(cart=1)
 
-    def spoil() -> None:
+    def garble() -> None:
         rev = (site.row(user) or {})["rev"]["S"]
         site.plant(user, data={"B": b"\x01S\x00\x00" + bytes(60)}, rev={"S": f"{rev}x"})
 
-    site.visit(user, put_while(spoil, cart=2))
+    site.visit(user, put_while(garble, cart=2))
 
     assert site.found(user) == {"cart": 2}
 
 
 def test_24_a_row_of_another_user_that_was_copied_does_not_open(site: Site) -> None:
-    """Case 24, under encryption: bound to its id, so the thief is nobody. So is an altered one."""
+    """Case 24, with encryption: a row is bound to its id and expiry."""
     site = site.with_(encryption_keys=KEY)
     ann, thief = site.begun(user="ann"), site.begun(user="thief")
     row = site.row(ann) or {}
@@ -202,7 +202,7 @@ def test_24_a_row_of_another_user_that_was_copied_does_not_open(site: Site) -> N
 def test_24_a_user_stays_logged_in_when_a_newer_release_has_written_the_row(
     site: Site, version: int, flags: int
 ) -> None:
-    """Case 24, an unknown format: an honest 500, on a read and on a write."""
+    """Case 24: an unknown format raises UnknownFormat on a read and on a write."""
     user = site.begun(user="ann")
     data = (site.row(user) or {})["data"]["B"]
     site.plant(user, data={"B": bytes((version, data[1], flags, data[3])) + data[4:]})

@@ -1,6 +1,6 @@
 """What happens to a user when a server or a worker dies: 13 to 16.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.errors import TableMissing, Unavailable
-from tests.faults.kinds import Hang
-from tests.faults.sites import process
+from tests.faults.fault_kinds import Hang
+from tests.faults.sites_under_fault import use_new_client
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 from tests.sessions.overlap import Browser, Site
@@ -27,49 +27,49 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[DynamoDBLocal]:
-    """Give a server that this test alone stops and kills; it keeps its tables in a file."""
+def own_server(tmp_path: Path) -> Iterator[DynamoDBLocal]:
+    """Start a server that the test can stop and kill. It keeps its tables in a file."""
     with DynamoDBLocal(data=tmp_path) as started:
         yield started
 
 
-def test_13_a_save_to_a_server_that_is_stopped_lands_late_and_overwrites_nothing(
-    own: DynamoDBLocal, table_name: str
+def test_13_a_save_that_is_applied_late_overwrites_nothing(
+    own_server: DynamoDBLocal, table_name: str
 ) -> None:
-    """Case 13, SIGSTOP and SIGCONT: an honest 500, then a ghost, and the newer change stands."""
-    site = Site.made(own.url, table_name)
-    user, own_client = site.begun(cart=1), process(site, read_timeout=1)
-    own_client.visit(user, contents)
+    """Case 13, SIGSTOP and SIGCONT: Unavailable, and the newer change is kept."""
+    site = Site.made(own_server.url, table_name)
+    user, new_client = site.begun(cart=1), use_new_client(site, read_timeout=1)
+    new_client.visit(user, contents)
 
     with pytest.raises(Unavailable):
-        own_client.visit(user, put_while(own.pause, cart=2, ghost=True))
-    own.resume()
+        new_client.visit(user, put_while(own_server.pause, cart=2, ghost=True))
+    own_server.resume()
     site.visit(user, put(cart=3))
 
     assert site.found(user)["cart"] == 3
 
 
 def test_14_users_stay_logged_in_when_the_server_is_killed_and_comes_back(
-    own: DynamoDBLocal, table_name: str
+    own_server: DynamoDBLocal, table_name: str
 ) -> None:
-    """Case 14, SIGKILL, with a file store: what was acknowledged is there."""
-    site = Site.made(own.url, table_name)
-    shop = process(site, max_attempts=3)
+    """Case 14, SIGKILL, with tables in a file: acknowledged changes are there."""
+    site = Site.made(own_server.url, table_name)
+    shop = use_new_client(site, max_attempts=3)
     users = [Browser() for _ in range(5)]
     for number, user in enumerate(users):
         shop.visit(user, put(number=number))
 
-    own.kill()
+    own_server.kill()
     with pytest.raises(Unavailable):
         shop.visit(users[0], contents)
-    own.start()
+    own_server.start()
 
     assert [shop.visit(user, contents).said for user in users] == [{"number": n} for n in range(5)]
 
 
 def test_15_users_are_not_logged_out_while_a_table_is_being_restored(site: Site) -> None:
-    """Case 15, deleted under load, and 14, an empty store: it is not created in its place."""
-    user, shop = site.begun(user="ann"), process(site)
+    """Cases 15 and 14: a table that was deleted while in use is not created again."""
+    user, shop = site.begun(user="ann"), use_new_client(site)
     shop.visit(user, contents)
     row = site.row(user) or {}
     cookie = user.cookie
@@ -85,11 +85,9 @@ def test_15_users_are_not_logged_out_while_a_table_is_being_restored(site: Site)
     assert shop.visit(user, contents).said == {"user": "ann"}
 
 
-def test_15_the_first_visitor_finds_a_table_that_never_existed(
-    dynamodb_local: str, table_name: str
-) -> None:
-    """Case 15: it is created at the first call, be it a read or a write."""
-    site = process(Site(dynamodb_local, table_name), read_timeout=5)
+def test_15_the_first_visit_creates_a_missing_table(dynamodb_local: str, table_name: str) -> None:
+    """Case 15: at the first call, a read or a write."""
+    site = use_new_client(Site(dynamodb_local, table_name), read_timeout=5)
 
     assert site.visit(Browser("beaker.session.id=abc"), contents).said == {}
     assert site.found(site.begun(user="ann")) == {"user": "ann"}
@@ -98,12 +96,12 @@ def test_15_the_first_visitor_finds_a_table_that_never_existed(
 def test_15_a_user_stays_logged_in_when_a_server_is_deployed_to_the_wrong_region(
     site: Site,
 ) -> None:
-    """Case 15: TableMissing, which names region and command, if it may not create one."""
+    """Case 15: TableMissing names the region, if no table may be created."""
     user = site.begun(user="ann")
-    astray = process(site, region="eu-west-3", create_table=False)
+    misplaced = use_new_client(site, region="eu-west-3", create_table=False)
 
     with pytest.raises(TableMissing, match=r"eu-west-3"):
-        astray.visit(user, contents)
+        misplaced.visit(user, contents)
 
     assert site.found(user) == {"user": "ann"}
 
@@ -119,10 +117,10 @@ Site(url, table, options).visit(Browser(cookie), put(cart=2))
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["before it was sent on", "after applied"])
-def test_16_a_worker_killed_in_a_save_leaves_a_whole_session(
+def test_16_a_worker_that_is_killed_during_a_save_leaves_a_whole_session(
     site: Site, proxy: FaultProxy, applied: bool
 ) -> None:
-    """Case 16, SIGKILL: the session is as before, or as saved; the next worker writes at once."""
+    """Case 16, SIGKILL: the session is the old or the new one, and can be saved at once."""
     user = site.begun(cart=1)
     proxy.next(Hang(applied), operation="PutItem")
     command = [sys.executable, "-c", WORKER, proxy.url, site.table, user.cookie]

@@ -10,12 +10,14 @@ from bottle import Bottle, request
 
 
 def page(verb: str) -> dict[str, Any]:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     session = request.environ["beaker.session"]
     if verb == "in":
         session["user"] = request.forms["user"]
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.forms["item"]]
+    if verb == "end":
+        session.invalidate()
     if verb == "out":
         session.delete()
         return {}
@@ -24,7 +26,7 @@ def page(verb: str) -> dict[str, Any]:
     return {"user": session.get("user"), "basket": session.get("basket", [])}
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site = Bottle()
     site.route("/<verb>", ["GET", "POST"], page)

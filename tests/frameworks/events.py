@@ -1,6 +1,6 @@
-"""What AWS hands to a Lambda function for one HTTP request, in each of its three shapes.
+"""The event of one HTTP request for a Lambda function, in AWS's three formats.
 
-The shapes are those of AWS's documents; what a WSGI adapter does not look at is there all the same.
+The events are complete, as in AWS's documents.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _headers(host: str, cookie: str | None, body: str) -> dict[str, str]:
 
 
 def rest(method: str, path: str, cookie: str | None = None, body: str = "") -> Event:
-    """Write the event of a REST API's proxy integration: format 1.0, every header twice."""
+    """Return the event of a REST API's proxy integration: format 1.0, every header twice."""
     headers = _headers(HOST, cookie, body)
     return {
         "resource": "/{proxy+}",

@@ -18,16 +18,18 @@ class Page:
         response.media = {"user": session.get("user"), "basket": session.get("basket", [])}
 
     def on_post(self, request: Request, response: Response, verb: str) -> None:
-        """Do what the path says to the session."""
+        """Change the session as the path says."""
         session = request.env["beaker.session"]
         if verb == "in":
             session["user"] = request.get_media()["user"]
         elif verb == "put":
             session["basket"] = [*session.get("basket", []), request.get_media()["item"]]
+        elif verb == "end":
+            session.invalidate()
         session.delete() if verb == "out" else session.save()
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site: Any = App()
     site.add_route("/{verb}", Page())

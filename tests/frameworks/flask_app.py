@@ -11,7 +11,7 @@ from flask.sessions import SessionInterface
 
 
 class BeakerSessions(SessionInterface):
-    """Hand Flask the session that the middleware has made; what was touched is saved."""
+    """Gives Flask the session of the middleware, and saves it if it was used."""
 
     def open_session(self, app: Flask, request: Any) -> Any:
         return request.environ["beaker.session"]
@@ -22,12 +22,14 @@ class BeakerSessions(SessionInterface):
 
 
 def page(verb: str) -> Any:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     if verb == "in":
         session["user"] = request.form["user"]
         flash("Welcome")
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.form["item"]]
+    elif verb == "end":
+        session.invalidate()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
     elif verb == "out":
         session.delete()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
         return {}
@@ -35,7 +37,7 @@ def page(verb: str) -> Any:
     return told | {"flash": get_flashed_messages()} if verb == "form" else told
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     site = Flask(__name__)
     site.session_interface = BeakerSessions()

@@ -10,15 +10,19 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.paster import get_app
 
+from beaker_dynamodb import StrictSession
+
 
 def page(request: Any) -> Any:
-    """Do what the path says to the session, and show it; Pyramid asks for the form's token."""
+    """Change the session as the path says, and return it; Pyramid checks the form's token."""
     session, verb = request.session, request.matchdict["verb"]
     if verb == "in":
         session["user"] = request.POST["user"]
         session.flash("Welcome")
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.POST["item"]]
+    elif verb == "end":
+        session.invalidate()
     elif verb == "out":
         session.delete()
         return {}
@@ -29,7 +33,18 @@ def page(request: Any) -> Any:
 
 
 def main(_: object, **settings: str) -> Any:
-    """Be what the ini file calls; nothing here names Beaker."""
+    """Return the application of the ini file; only that names Beaker."""
+    return create_app(settings)
+
+
+def strict_main(_: object, **settings: object) -> Any:
+    """Return it with a session class, which a line of text cannot name."""
+    settings["session.session_class"] = StrictSession
+    return create_app(settings)
+
+
+def create_app(settings: Mapping[str, object]) -> Any:
+    """Create the application; the ini file includes `pyramid_beaker`."""
     with Configurator(settings=settings) as config:
         config.set_default_csrf_options(require_csrf=True)
         config.add_route("page", "/{verb}")
@@ -37,9 +52,11 @@ def main(_: object, **settings: str) -> Any:
     return config.make_wsgi_app()
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Write the ini file, and load it as `pserve` would."""
-    head = ["[app:main]", f"use = call:{__name__}:main", "pyramid.includes = pyramid_beaker"]
+    settings = dict(settings)
+    main = "main" if settings.pop("session.session_class", None) is None else "strict_main"
+    head = ["[app:main]", f"use = call:{__name__}:{main}", "pyramid.includes = pyramid_beaker"]
     lines = [f"{name} = {value}" for name, value in settings.items()]
     with TemporaryDirectory() as folder:
         ini = Path(folder) / "site.ini"

@@ -1,6 +1,6 @@
-"""What a user of each framework sees: login, change, logout, and an outage that logs nobody out.
+"""Login, change, logout and an outage in each framework.
 
-The applications are as short as their frameworks let them be; what they are asked is the same.
+The applications are as short as possible, and get the same requests.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from tests.dynamodb.doubles import ONCE
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
@@ -37,8 +38,11 @@ def table(dynamodb_local: str) -> Iterator[str]:
 class Visitor:
     """A browser at one framework's site."""
 
-    def __init__(self, framework: str, url: str, table: str) -> None:
-        settings = apps.ini(url, table, **ONCE, secret="s3cret", invalidate_corrupt="true")
+    def __init__(self, framework: str, url: str, table: str, **more: object) -> None:
+        settings: dict[str, object] = {
+            **apps.ini(url, table, **ONCE, secret="s3cret", invalidate_corrupt="true"),
+            **more,
+        }
         self.module = importlib.import_module(f"tests.frameworks.{framework}_app")
         self.web = apps.browser(apps.answering_500(self.module.make(settings)))
         self.framework = framework
@@ -90,6 +94,21 @@ def test_a_user_logs_in_changes_something_and_logs_out(ada: Visitor) -> None:
     assert ada.read(extra_environ=cookie).json == STRANGER
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_after_invalidate_the_old_cookie_opens_nothing_under_strict_session(
+    dynamodb_local: str, table: str, framework: str
+) -> None:
+    """The recipe of each framework, as README has it: the class itself among the settings."""
+    strict = {"session.session_class": StrictSession}
+    ada = Visitor(framework, dynamodb_local, table, **strict)
+    ada.post("in", user="Ada")
+    old = apps.with_cookie(ada.web.cookies[apps.COOKIE])
+    ada.post("end")
+
+    assert ada.read().json == STRANGER
+    assert ada.read(extra_environ=old).json == STRANGER
+
+
 def test_no_framework_adds_a_call(ada: Visitor, calls: Recorder) -> None:
     """A read is one GetItem, a change one PutItem more, a logout one DeleteItem, under each."""
     ada.post("in", user="Ada")
@@ -107,7 +126,7 @@ def test_no_framework_adds_a_call(ada: Visitor, calls: Recorder) -> None:
 def test_an_outage_logs_nobody_out(
     ada: Visitor, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Errors meanwhile, also where the store is back between two loads; then the same login."""
+    """Pages fail meanwhile, also if it ends between two loads; then the login is the same."""
     ada.post("in", user="Ada")
     cookies, tea = dict(ada.web.cookies), {"item": "tea"} | ada.token()
     proxy.cut()
@@ -124,7 +143,7 @@ def test_an_outage_logs_nobody_out(
 
 
 def test_a_change_that_cannot_be_saved_is_an_error(ada: Visitor, proxy: FaultProxy) -> None:
-    """Nobody is told that the tea is in the basket while it is not; the login stays."""
+    """The page does not say that the tea is in the basket; the login is kept."""
     ada.post("in", user="Ada")
     form = {"item": "tea"} | ada.token()
     proxy.next(LoseRequest(), operation="PutItem", times=None)

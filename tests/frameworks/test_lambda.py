@@ -24,7 +24,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "lambda_app.py"
 
 
 def cold() -> Any:
-    """Import the example anew, as an environment of Lambda's that has just been started."""
+    """Import the example again, as a new environment of Lambda does."""
     beaker_dynamodb.reset()
     spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
     assert spec is not None
@@ -56,7 +56,7 @@ class Visitor:
 def environment(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.MonkeyPatch:
-    """Say in the environment what a function's configuration says, and make the table."""
+    """Set the environment variables of a function's configuration, and create the table."""
     apps.make_table(dynamodb_local, table_name)
     for name, value in {
         "BEAKER_DYNAMODB_TABLE": table_name,
@@ -75,7 +75,7 @@ def ada(request: pytest.FixtureRequest, environment: pytest.MonkeyPatch) -> Visi
 
 
 def test_a_user_logs_in_is_known_to_the_next_environment_and_logs_out(ada: Visitor) -> None:
-    """A login is kept over a cold start, and a cookie kept over the logout is worth nothing."""
+    """A login survives a cold start, and a copy of the cookie is invalid after the logout."""
     first = ada.ask("GET", "/")
     entered = ada.ask("POST", "/in", "user=Ada+Lovelace")
     ada.handler = cold()
@@ -91,7 +91,7 @@ def test_a_user_logs_in_is_known_to_the_next_environment_and_logs_out(ada: Visit
 
 
 def test_the_cookie_comes_back_whole(ada: Visitor) -> None:
-    """The one cookie is set in the place that the client reads, with what a browser must know."""
+    """The only cookie is set where the client reads it, with all its attributes."""
     (line,) = events.cookies_set(ada.ask("GET", "/"))
 
     assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= set(line.split("; "))

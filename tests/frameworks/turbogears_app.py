@@ -32,12 +32,18 @@ class Root(TGController):  # type: ignore[misc]  # TurboGears ships no types
         return self._told()
 
     @expose("json")
+    def end(self) -> dict[str, Any]:
+        session.invalidate()
+        session.save()
+        return self._told()
+
+    @expose("json")
     def out(self) -> dict[str, Any]:
         session.delete()
         return {}
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Configure it as an `app_cfg.py` does."""
     config = MinimalApplicationConfigurator()
     config.register(SessionConfigurationComponent)

@@ -12,12 +12,14 @@ from webob.dec import wsgify
 
 @wsgify
 def site(request: Request) -> Response:
-    """Do what the path says to the session, and show it."""
+    """Change the session as the path says, and return it."""
     session, verb = request.environ["beaker.session"], request.path_info.strip("/")
     if verb == "in":
         session["user"] = request.POST["user"]
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.POST["item"]]
+    if verb == "end":
+        session.invalidate()
     if verb == "out":
         session.delete()
         return Response(json={})
@@ -26,6 +28,6 @@ def site(request: Request) -> Response:
     return Response(json={"user": session.get("user"), "basket": session.get("basket", [])})
 
 
-def make(settings: Mapping[str, str]) -> Any:
+def make(settings: Mapping[str, object]) -> Any:
     """Put it under the middleware."""
     return SessionMiddleware(site, dict(settings))

@@ -1,4 +1,5 @@
-"""The history check: what many processes did to the same sessions at once, held against laws.
+"""The history check: many processes use the same sessions, and their history must keep five laws.
 
-`worker` does and records, `recorder` keeps, `checker` judges; only the worker knows Beaker.
+`worker` makes and records requests, `recorder` holds them, `checker` finds violations; only the
+worker uses Beaker.
 """

@@ -72,7 +72,7 @@ class _Session:
             yield from self._risen()
 
     def _phantoms(self) -> Iterator[Violation]:
-        """Whatever is read was written to this session, by an operation begun before."""
+        """A value that is read was written to this session, by an operation that started before."""
         for look in self.looks:
             for key, value in (look.seen or {}).items():
                 writer = self.writer.get((key, value))
@@ -82,9 +82,9 @@ class _Session:
                     yield Violation(PHANTOM, (writer, look), key)
 
     def _lost(self) -> Iterator[Violation]:
-        """After an acknowledged change its value is read, or one not surely older.
+        """After an acknowledged change its value is read, or one that may be newer.
 
-        Nothing at all may be read where a logout may have come after the change.
+        If a logout may have followed the change, nothing may be read.
         """
         acknowledged = [op for op in self.writes if op.acknowledged]
         for look in self.looks:
@@ -99,7 +99,7 @@ class _Session:
                     yield Violation(LOST, (writer, write, look), write.key)
 
     def _backwards(self) -> Iterator[Violation]:
-        """What a client has seen replaced it never sees again, nor anything surely older."""
+        """A client that has read a value never reads an older one afterwards."""
         for client in sorted({op.client for op in self.ops}):
             for key in self.keys:
                 yield from self._backwards_of(client, key)
@@ -133,9 +133,9 @@ class _Session:
                 yield op, op
 
     def _risen(self) -> Iterator[Violation]:
-        """What was written before an acknowledged logout is not readable after it.
+        """A value from before an acknowledged logout is not read after it.
 
-        Nor is what a page wrote that had seen such values: it looked before they were removed.
+        Nor is a value of a page that had read such values, because it started before the logout.
         """
         for logout in self.logouts:
             if not logout.acknowledged:
@@ -174,7 +174,7 @@ class _Session:
         return None if value is None else self.writer[key, value]
 
     def _may_be_logged_out(self, write: Op, look: Op) -> bool:
-        """Tell whether a logout may have come between a change and a look."""
+        """Tell whether a logout may have come between a change and a read."""
         return any(
             out.started < look.ended and not out.surely_before(write) for out in self.logouts
         )

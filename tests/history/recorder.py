@@ -21,7 +21,7 @@ Outcome = Literal["ok", "unknown"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """One operation: who did what to which session, when, and what came of it.
+    """One operation: which client did what to which session, when, and with which outcome.
 
     `seen` is what the page found in the session before it changed anything; None if the load
     failed. `moved` says that the reply named another session in its cookie.
@@ -41,17 +41,17 @@ class Op:
 
     @property
     def acknowledged(self) -> bool:
-        """Tell whether the client was told that it is done."""
+        """Tell whether the client got a successful response."""
         return self.outcome == "ok"
 
     def surely_before(self, other: Op) -> bool:
-        """Tell whether it was over, for sure, when the other began."""
+        """Tell whether it certainly ended before the other started."""
         return self.acknowledged and self.ended < other.started
 
 
 @dataclass(slots=True)
 class Entry:
-    """An operation under way: what its page has seen so far."""
+    """A running operation, and what its page has read so far."""
 
     seen: dict[str, str] | None = None
     moved: bool = False
@@ -70,7 +70,7 @@ class Recorder:
     def operation(
         self, kind: Kind, session: str, key: str = "", value: str = ""
     ) -> Iterator[Entry]:
-        """Record what the block does; an error of the expected kinds is an unknown outcome."""
+        """Record the block's operation; an expected error makes its outcome unknown."""
         entry, outcome, started = Entry(), "ok", time.monotonic_ns()
         try:
             yield entry

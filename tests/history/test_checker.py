@@ -238,8 +238,8 @@ def test_the_shortest_violation_comes_first() -> None:
     assert check([*long, short])[0].ops == (short,)
 
 
-def test_a_violation_reads_like_a_story() -> None:
-    """Who, when, what, and what was seen, one operation a line."""
+def test_a_violation_lists_its_operations() -> None:
+    """One operation a line: client, time, change, and what was read."""
     found: Violation = check(BAD["what was written is back after a logout"][1])[0]
 
     law, *lines = str(found).splitlines()

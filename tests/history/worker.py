@@ -37,7 +37,7 @@ WRITES, LOGOUTS, LATE = 0.5, 0.03, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What one process is to do; it travels as JSON in the argument."""
+    """The work of one process; it is passed as JSON in the argument."""
 
     process: int
     clients: int
@@ -54,7 +54,7 @@ class Orders:
 
     @property
     def slots(self) -> Path:
-        """The file that says which generation of sessions is the current one."""
+        """The file with the current generation of sessions."""
         return Path(self.folder) / "slots"
 
 
@@ -70,7 +70,7 @@ class Slots:
         return int.from_bytes(self._map[slot * WIDTH : (slot + 1) * WIDTH], "big")
 
     def leave(self, slot: int, generation: int) -> None:
-        """Go on to the next generation; two who leave the same one go on to the same next."""
+        """Start the next generation, unless another process has done so already."""
         after = (generation + 1).to_bytes(WIDTH, "big")
         self._map[slot * WIDTH : (slot + 1) * WIDTH] = after
 
@@ -88,7 +88,7 @@ class Client:
         self.app = SessionMiddleware(self._answer, config)
 
     def run(self, until: float) -> None:
-        """Make requests until the monotonic clock says so."""
+        """Make requests until a time of the monotonic clock."""
         path = Path(self.orders.folder) / f"{self.name}.jsonl"
         with path.open("w") as file:
             recorder = Recorder(self.name, file, (DynamoDBBackendError,))
@@ -96,7 +96,7 @@ class Client:
                 self.one(recorder)
 
     def one(self, recorder: Recorder) -> None:
-        """Make one request, chosen by luck."""
+        """Make one random request."""
         slot = self.luck.randrange(self.orders.sessions)
         generation = self.slots.generation(slot)
         if generation and self.luck.random() < LATE:

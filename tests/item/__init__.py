@@ -1,4 +1,1 @@
-"""Laws about bytes, keys, plans and merges.
-
-No server, no clock, no luck: what `beaker_dynamodb.item` may not import is not needed here.
-"""
+"""Tests of bytes, keys, decisions and merges, without a server, a clock or randomness."""

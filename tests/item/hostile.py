@@ -1,7 +1,7 @@
-"""Pickles that whoever may write the old store could plant, and a process that reads them.
+"""Pickles that an attacker could put into the source backend, and a process that reads them.
 
 `python -m tests.item.hostile` reads them all, and then random ones, under limits of memory and
-CPU time. It ends with 0 if nothing was raised.
+CPU time. Its exit code is 0 if nothing was raised.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Plain:
-    """Has no `__eq__`: `==` says that each load is another value."""
+    """An object without `__eq__`: two loads of it are not equal."""
 
     def __init__(self, **state: Any) -> None:
         self.__dict__.update(state)
@@ -112,7 +112,7 @@ def looped(*members: object) -> list[object]:
 
 
 def doubled(levels: int, end: object) -> object:
-    """Nest [a, a] so deep that there are 2 ** levels ways to the end."""
+    """Nest [a, a] so deep that there are 2 ** levels paths through it."""
     for _ in range(levels):
         end = [end, end]
     return end

@@ -1,4 +1,4 @@
-"""No value beyond the ceiling goes in, and nothing in the table makes one of it: no zlib bomb."""
+"""No value over the limit is stored, and no zlib bomb in the table is inflated."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from beaker_dynamodb.item.codec import (
     TEXT,
     VALUE,
     Codec,
-    Place,
+    EncryptionContext,
 )
 from beaker_dynamodb.item.keys import Key
 
 MB = 1024 * 1024
-PLACE = Place(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
 
 
 def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
     """Open a row; hand on the value or the error, and let anything but ours fly."""
     try:
-        return codec.open(data, PLACE)
+        return codec.open(data, CONTEXT)
     except DynamoDBBackendError as error:
         return error
 
 
 def rowed(payload: bytes, flags: int) -> bytes:
-    """Write a row by hand, as whoever can write the table may do."""
+    """Return the data of a row, as an attacker with access to the table could write it."""
     header = bytes((FORMAT, SESSION, flags, TEXT))
     return header + zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "big") + payload
 
@@ -55,8 +55,8 @@ def json_bomb(inflated: int) -> bytes:
     ids=["a row", "a row in base64", "a JSON session", "a JSON session in a compressed row"],
 )
 def test_a_zlib_bomb_in_the_table_is_refused(data: bytes) -> None:
-    """What would inflate to 64 MB is ItemTooLarge at a ceiling of 1 MB, in a few MB of memory."""
-    codec = Codec(SESSION, most=MB)
+    """64 MB are ItemTooLarge at a limit of 1 MB, and take a few MB of memory."""
+    codec = Codec(SESSION, max_size=MB)
 
     tracemalloc.start()
     try:
@@ -71,37 +71,37 @@ def test_a_zlib_bomb_in_the_table_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("spare", "opens"), [(-1, False), (0, True)])
-def test_a_json_session_opens_up_to_the_ceiling(spare: int, opens: bool) -> None:
-    """The ceiling of what Beaker will inflate is exact: at the limit it opens, above not."""
+def test_a_json_session_opens_up_to_the_limit(spare: int, opens: bool) -> None:
+    """The limit is exact: a session of that size opens, one byte more does not."""
     text = base64.b64encode(json_bomb(500_000))
-    found = outcome(Codec(SESSION, most=500_000 + spare), Codec(SESSION).seal(text, PLACE))
+    found = outcome(Codec(SESSION, max_size=500_000 + spare), Codec(SESSION).seal(text, CONTEXT))
 
     assert found == text if opens else isinstance(found, ItemTooLarge)
 
 
 @pytest.mark.parametrize("in_base64", [True, False])
 @pytest.mark.parametrize("spare", [-1, 0, 1])
-def test_what_is_stored_can_be_read_again(spare: int, in_base64: bool) -> None:
-    """The ceiling counts what Beaker inflates, for writing too: else the row never opens."""
+def test_a_value_that_can_be_stored_can_be_read(spare: int, in_base64: bool) -> None:
+    """The limit counts the inflated size for writing as well."""
     stream = json_bomb(200_000)
     text = base64.b64encode(stream) if in_base64 else base64.encodebytes(stream)
-    codec = Codec(SESSION, most=200_000 + spare)
+    codec = Codec(SESSION, max_size=200_000 + spare)
 
     if spare < 0:
         with pytest.raises(ItemTooLarge) as caught:
-            codec.seal(text, PLACE)
+            codec.seal(text, CONTEXT)
         assert caught.value.limit == 199_999 < caught.value.size
     else:
-        assert codec.open(codec.seal(text, PLACE), PLACE) == text
+        assert codec.open(codec.seal(text, CONTEXT), CONTEXT) == text
 
 
 @pytest.mark.parametrize("begins", [b"\x78", b"\x78\x9c"], ids=["a byte of it", "its header"])
-def test_a_text_that_only_looks_like_zlib_is_handed_on(begins: bytes) -> None:
-    """A payload that begins like zlib and is none goes to Beaker as it stands."""
+def test_a_text_that_only_looks_like_zlib_is_returned(begins: bytes) -> None:
+    """Beaker gets it unchanged."""
     text = base64.b64encode(begins + b"hello" * 1000)
-    codec = Codec(SESSION, most=10_000)
+    codec = Codec(SESSION, max_size=10_000)
 
-    assert codec.open(codec.seal(text, PLACE), PLACE) == text
+    assert codec.open(codec.seal(text, CONTEXT), CONTEXT) == text
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -109,15 +109,15 @@ def test_a_text_that_only_looks_like_zlib_is_handed_on(begins: bytes) -> None:
 @pytest.mark.parametrize(
     "value", [b"a" * 999, base64.b64encode(b"a" * 749)], ids=["text", "base64"]
 )
-def test_the_ceiling_is_the_same_number_for_writing_and_reading(
+def test_the_limit_is_the_same_for_writing_and_reading(
     value: bytes, kind: int, compress: bool
 ) -> None:
-    """A value of exactly `max_value_size` bytes goes in and out; one more does neither."""
-    exact, short = (Codec(kind, compress=compress, most=len(value) - less) for less in (0, 1))
-    sealed = exact.seal(value, PLACE)
+    """A value of exactly `max_value_size` bytes is written and read; one byte more is refused."""
+    exact, short = (Codec(kind, compress=compress, max_size=len(value) - less) for less in (0, 1))
+    sealed = exact.seal(value, CONTEXT)
 
-    assert exact.open(sealed, PLACE) == value
+    assert exact.open(sealed, CONTEXT) == value
     for refused, bytes_ in ((short.seal, value), (short.open, sealed)):
         with pytest.raises(ItemTooLarge) as caught:
-            refused(bytes_, PLACE)
+            refused(bytes_, CONTEXT)
         assert (caught.value.size, caught.value.limit) == (len(value), len(value) - 1)

@@ -1,78 +1,83 @@
-"""A value that is cut is joined again, whole, or not at all."""
+"""A large value is split into chunks, and joined again whole or not at all."""
 
 from __future__ import annotations
 
 import pytest
 
 from beaker_dynamodb.errors import CorruptItem
-from beaker_dynamodb.item.chunks import MOST_IN_A_ROW, count, cut, joined, room_for_data
-from beaker_dynamodb.item.codec import PIECES, SESSION, VALUE, Codec, Place
+from beaker_dynamodb.item.chunks import MAX_ROW_DATA, compute_max_data, count_chunks, join, split
+from beaker_dynamodb.item.codec import CHUNKS, SESSION, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 
-LIMIT_OF_AN_ITEM = 409_600
-PLACE = Place(Key("sess:a"), "b.t", 1000)
+ITEM_LIMIT = 409_600
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
 
 
 @pytest.mark.parametrize(
-    ("size", "pieces"),
+    ("size", "number"),
     [
         (1, 1),
-        (MOST_IN_A_ROW - 1, 1),
-        (MOST_IN_A_ROW, 1),
-        (MOST_IN_A_ROW + 1, 2),
-        (2 * MOST_IN_A_ROW, 2),
-        (2 * MOST_IN_A_ROW + 1, 3),
+        (MAX_ROW_DATA - 1, 1),
+        (MAX_ROW_DATA, 1),
+        (MAX_ROW_DATA + 1, 2),
+        (2 * MAX_ROW_DATA, 2),
+        (2 * MAX_ROW_DATA + 1, 3),
     ],
 )
 @pytest.mark.parametrize("kind", [SESSION, VALUE])
-def test_a_large_session_comes_back_from_its_pieces(kind: int, size: int, pieces: int) -> None:
-    """Cut and joined is what it was; the head says kind, flag and count, and fits in any row."""
+def test_a_large_value_is_the_same_after_split_and_join(kind: int, size: int, number: int) -> None:
+    """The manifest holds the kind, the flag and the number of chunks, in 40 bytes."""
     sealed = bytes((1, kind, 0, 0)) + b"0123456789a" * (size // 11 + 1)
     sealed = sealed[: max(size, 4)]
-    parts = cut(sealed)
+    manifest, chunks = split(sealed)
 
-    assert len(parts.pieces) == count(parts.head, 9) == pieces
-    assert max(map(len, parts.pieces)) <= MOST_IN_A_ROW
-    assert joined(parts.head, parts.pieces) == sealed
-    assert (parts.head[1], parts.head[2], len(parts.head)) == (kind, PIECES, 40)
+    assert len(chunks) == count_chunks(manifest, 9) == number
+    assert max(map(len, chunks)) <= MAX_ROW_DATA
+    assert join(manifest, chunks) == sealed
+    assert (manifest[1], manifest[2], len(manifest)) == (kind, CHUNKS, 40)
 
 
-def test_pieces_of_another_write_are_never_joined() -> None:
-    """A missing, foreign, altered or swapped piece gives None, never a wrong session."""
-    sealed = b"\x01S\0\0" + b"a" * MOST_IN_A_ROW + b"b" * MOST_IN_A_ROW
-    parts = cut(sealed)
-    first, second, third = parts.pieces
+def test_chunks_of_another_write_are_never_joined() -> None:
+    """A chunk that is missing, altered, swapped or of another value gives None."""
+    sealed = b"\x01S\0\0" + b"a" * MAX_ROW_DATA + b"b" * MAX_ROW_DATA
+    manifest, (first, second, third) = split(sealed)
 
     for spoiled in (
-        (),
-        (first, second),
-        (second, first, third),
-        (first, second, third + b"\0"),
-        (first, second, third[:-1]),
-        cut(sealed.replace(b"a", b"c")).pieces,
+        [],
+        [first, second],
+        [second, first, third],
+        [first, second, third + b"\0"],
+        [first, second, third[:-1]],
+        split(sealed.replace(b"a", b"c"))[1],
     ):
-        assert joined(parts.head, spoiled) is None
+        assert join(manifest, spoiled) is None
 
 
-def test_a_row_that_holds_its_value_is_no_head() -> None:
-    """Only a head's exact length, version and flag make a head; what the codec seals never does."""
-    head = cut(b"\x01S\0\0" + b"a" * 100).head
+def test_a_row_that_holds_its_value_is_no_manifest() -> None:
+    """A manifest has an exact length, format and flag; nothing that the codec seals has."""
+    manifest, _ = split(b"\x01S\0\0" + b"a" * 100)
 
-    assert count(head, 9) == 1
-    for data in (b"", head[:-1], head + b"\0", b"\x02" + head[1:], head[:2] + b"\x09" + head[3:]):
-        assert count(data, 9) == 0
+    assert count_chunks(manifest, 9) == 1
+    for data in (
+        b"",
+        manifest[:-1],
+        manifest + b"\0",
+        b"\x02" + manifest[1:],
+        manifest[:2] + b"\x09" + manifest[3:],
+    ):
+        assert count_chunks(data, 9) == 0
     for size in range(64):
-        assert count(Codec(SESSION).seal(b"x" * size, PLACE), 9) == 0
+        assert count_chunks(Codec(SESSION).seal(b"x" * size, CONTEXT), 9) == 0
 
 
-def test_a_head_without_its_pieces_is_corrupt() -> None:
-    """A head that reaches the codec by itself is CorruptItem: it is no value."""
+def test_a_manifest_without_its_chunks_is_corrupt() -> None:
+    """The codec does not take a manifest for a value."""
     with pytest.raises(CorruptItem):
-        Codec(SESSION).open(cut(b"\x01S\0\0abc").head, PLACE)
+        Codec(SESSION).open(split(b"\x01S\0\0abc")[0], CONTEXT)
 
 
 @pytest.mark.parametrize("others", [0, 512, 10_000, 10_240, 10_241, 100_000])
-def test_a_row_with_large_attributes_leaves_less_room(others: int) -> None:
+def test_other_attributes_leave_less_room_for_data(others: int) -> None:
     """Data and everything else together stay below DynamoDB's 400 KB."""
-    assert room_for_data(others) == min(MOST_IN_A_ROW, LIMIT_OF_AN_ITEM - others)
-    assert room_for_data(others) + others <= LIMIT_OF_AN_ITEM
+    assert compute_max_data(others) == min(MAX_ROW_DATA, ITEM_LIMIT - others)
+    assert compute_max_data(others) + others <= ITEM_LIMIT

@@ -1,4 +1,4 @@
-"""What is sealed opens as it was, as small as it gets, and rows of older releases open for ever."""
+"""A sealed value opens unchanged, compressed if that is smaller; rows of older releases open."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from beaker_dynamodb.item.codec import (
     TEXT,
     VALUE,
     Codec,
-    Place,
-    without_base64,
+    EncryptionContext,
+    undo_base64,
 )
 from beaker_dynamodb.item.keys import Key
 
@@ -31,7 +31,7 @@ LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
 MB = 1024 * 1024
 ID = "6f1ed002ab5595859014ebf0951522d9"
-PLACE = Place(Key(f"sess:{ID}"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key(f"sess:{ID}"), "b.t", 1000)
 PLAIN = Codec(SESSION)
 
 in_base64 = st.binary(max_size=200).map(base64.b64encode)
@@ -51,16 +51,16 @@ def test_a_value_is_read_as_it_was_written(
     value: bytes, kind: int, compress: bool, fast: bool
 ) -> None:
     """Open undoes seal for any bytes: base64 or not, long or short, compressed or not."""
-    sealed = Codec(kind, compress=compress, fast=fast).seal(value, PLACE)
+    sealed = Codec(kind, compress=compress, fast=fast).seal(value, CONTEXT)
 
-    assert Codec(kind, compress=compress).open(sealed, PLACE) == value
-    assert Codec(kind, compress=not compress).open(sealed, PLACE) == value
+    assert Codec(kind, compress=compress).open(sealed, CONTEXT) == value
+    assert Codec(kind, compress=not compress).open(sealed, CONTEXT) == value
 
 
 def test_what_was_compressed_fast_is_a_zlib_stream_like_any_other() -> None:
-    """Servers without ISA-L read it: the row does not say by what it was compressed."""
+    """Servers without ISA-L can read it."""
     value = b"".join(b"%d green mugs, " % number for number in range(500))
-    slow, fast = (Codec(VALUE, fast=by).seal(value, PLACE) for by in (False, True))
+    slow, fast = (Codec(VALUE, fast=by).seal(value, CONTEXT) for by in (False, True))
 
     assert slow[:4] == fast[:4] == bytes((1, VALUE, COMPRESSED, TEXT))
     assert slow != fast
@@ -71,7 +71,7 @@ def test_a_json_session_is_not_compressed_twice() -> None:
     """Beaker has done it; a session that is not compressed yet is."""
     plain = b'{"user": "ann"}' * 100
     flags = [
-        Codec(SESSION).seal(base64.b64encode(raw), PLACE)[2]
+        Codec(SESSION).seal(base64.b64encode(raw), CONTEXT)[2]
         for raw in (zlib.compress(plain, 1), plain)
     ]
 
@@ -81,15 +81,15 @@ def test_a_json_session_is_not_compressed_twice() -> None:
 @LAW
 @given(values)
 def test_base64_is_undone_only_where_it_round_trips(value: bytes) -> None:
-    """Base64 that would come back as another text is stored as it stands."""
-    raw = without_base64(value)
+    """Base64 that would be encoded differently is stored as text."""
+    raw = undo_base64(value)
 
     assert raw is None or base64.b64encode(raw) == value
-    assert without_base64(base64.b64encode(value)) == value
+    assert undo_base64(base64.b64encode(value)) == value
 
 
 def round_trip(text: bytes) -> bytes | None:
-    """Undo base64 the slow way: encode all of it again, and compare."""
+    """Undo base64 slowly: encode all of it again, and compare."""
     try:
         raw = binascii.a2b_base64(text)
     except binascii.Error:
@@ -103,20 +103,20 @@ def test_the_short_look_at_base64_misses_nothing(length: int) -> None:
     alphabet = b"AQ=\n" if length > 6 else b"AQz=/\n-"
     for letters in itertools.product(alphabet, repeat=length):
         text = bytes(letters)
-        assert without_base64(text) == round_trip(text), text
+        assert undo_base64(text) == round_trip(text), text
 
 
 def test_a_session_is_stored_raw_and_compressed_only_where_that_is_smaller() -> None:
-    """The row costs what the bytes cost: no base64, and zlib only where it helps."""
+    """No base64 is stored, and zlib only if it is smaller."""
     noise = bytes(range(256))
     long = b"\x80\x02}q\x00" + b"a" * 1000
-    noisy, short = (PLAIN.seal(base64.b64encode(raw), PLACE) for raw in (noise, long))
+    noisy, short = (PLAIN.seal(base64.b64encode(raw), CONTEXT) for raw in (noise, long))
 
     assert (noisy[2], len(noisy)) == (BASE64, 8 + len(noise))
     assert short[2] == BASE64 | COMPRESSED
     assert len(short) < 50
-    assert Codec(SESSION, compress=False).seal(base64.b64encode(long), PLACE)[2] == BASE64
-    assert Codec(VALUE).seal(base64.b64encode(noise), PLACE)[2] & BASE64 == 0
+    assert Codec(SESSION, compress=False).seal(base64.b64encode(long), CONTEXT)[2] == BASE64
+    assert Codec(VALUE).seal(base64.b64encode(noise), CONTEXT)[2] & BASE64 == 0
 
 
 LONG = base64.b64encode(b"\x80\x02}q\x00" + b"a" * 1000)
@@ -153,5 +153,5 @@ def test_rows_of_older_releases_open(kind: int, serializer: int, value: bytes, s
     """Golden bytes of format 1 open for ever, whatever this release writes."""
     data = bytes.fromhex(sealed)
 
-    assert Codec(kind, serializer).open(data, PLACE) == value
-    assert Codec(kind, serializer, compress=False).open(data, PLACE) == value
+    assert Codec(kind, serializer).open(data, CONTEXT) == value
+    assert Codec(kind, serializer, compress=False).open(data, CONTEXT) == value

@@ -22,13 +22,13 @@ from beaker_dynamodb.item.codec import (
     VALUE,
     Codec,
 )
-from tests.item.test_codec import ID, PLACE, PLAIN
+from tests.item.test_codec import CONTEXT, ID, PLAIN
 
 
 def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
     """Open a row; hand on the value or the error, and let anything but ours fly."""
     try:
-        return codec.open(data, PLACE)
+        return codec.open(data, CONTEXT)
     except DynamoDBBackendError as error:
         return error
 
@@ -57,14 +57,14 @@ SEALED = {
 @pytest.mark.parametrize("value", SEALED.values(), ids=SEALED)
 def test_a_truncated_row_is_corrupt(value: bytes) -> None:
     """Every truncation is CorruptItem, never a wrong session and never another exception."""
-    for spoiled in truncated(PLAIN.seal(value, PLACE)):
+    for spoiled in truncated(PLAIN.seal(value, CONTEXT)):
         assert isinstance(outcome(PLAIN, spoiled), CorruptItem)
 
 
 @pytest.mark.parametrize("value", SEALED.values(), ids=SEALED)
 def test_a_bit_that_flips_in_the_payload_makes_a_row_corrupt(value: bytes) -> None:
     """Every other value of every byte of the payload or its checksum is CorruptItem."""
-    sealed = PLAIN.seal(value, PLACE)
+    sealed = PLAIN.seal(value, CONTEXT)
 
     for spoiled in altered(sealed):
         if spoiled[:4] == sealed[:4]:
@@ -81,7 +81,7 @@ def test_a_bit_that_flips_in_the_payload_makes_a_row_corrupt(value: bytes) -> No
     ids=["cut", "followed by more", "garbage"],
 )
 def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes, wrong: str) -> None:
-    """Its checksum may fit all the same: it was sealed so, by whoever can write the table."""
+    """Even with a correct checksum, which an attacker could compute."""
     header = bytes((FORMAT, SESSION, COMPRESSED, TEXT))
 
     found = outcome(PLAIN, header + zlib.crc32(header + stream).to_bytes(4, "big") + stream)
@@ -93,10 +93,10 @@ def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes, wrong
 @pytest.mark.parametrize("version", [0, 2, 3, 128, 255])
 def test_a_row_of_a_newer_release_is_not_corrupt(version: int) -> None:
     """An unknown version is UnknownFormat: it must not log anybody out, and is never guessed at."""
-    sealed = bytes((version,)) + PLAIN.seal(b"hello", PLACE)[1:]
+    sealed = bytes((version,)) + PLAIN.seal(b"hello", CONTEXT)[1:]
 
     with pytest.raises(UnknownFormat) as caught:
-        PLAIN.open(sealed, PLACE)
+        PLAIN.open(sealed, CONTEXT)
 
     assert f"format {version}" in str(caught.value)
 
@@ -104,11 +104,11 @@ def test_a_row_of_a_newer_release_is_not_corrupt(version: int) -> None:
 @pytest.mark.parametrize("flag", [8, 16, 32, 64, 128])
 def test_a_row_with_flags_of_a_newer_release_is_not_corrupt(flag: int) -> None:
     """An unknown flag is UnknownFormat, beside known ones too."""
-    sealed = bytearray(PLAIN.seal(b"a" * 100, PLACE))
+    sealed = bytearray(PLAIN.seal(b"a" * 100, CONTEXT))
     sealed[2] |= flag
 
     with pytest.raises(UnknownFormat):
-        PLAIN.open(bytes(sealed), PLACE)
+        PLAIN.open(bytes(sealed), CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -124,26 +124,26 @@ def test_a_row_with_flags_of_a_newer_release_is_not_corrupt(flag: int) -> None:
 )
 def test_a_row_never_chooses_what_reads_it(written: Codec, read: Codec) -> None:
     """A row of another kind, or of another serializer, is absent: it is never opened."""
-    sealed = written.seal(b"\x80\x04K\x05.", PLACE)
+    sealed = written.seal(b"\x80\x04K\x05.", CONTEXT)
 
-    assert read.open(sealed, PLACE) is None
+    assert read.open(sealed, CONTEXT) is None
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"\x01", b"\x01S\0\0", b"\0" * 8, b"\xff" * 100, b"garbage!"]
 )
 def test_garbage_in_a_row_is_one_of_our_errors(data: bytes) -> None:
-    """What we never wrote is CorruptItem or UnknownFormat, never a crash."""
+    """It raises CorruptItem or UnknownFormat."""
     assert isinstance(outcome(PLAIN, data), (CorruptItem, UnknownFormat))
 
 
 def test_no_error_shows_an_id_or_a_payload() -> None:
-    """Text, repr and arguments of what open and seal raise hold neither the id nor the session."""
+    """The errors of open and seal hold neither, in text, repr and arguments."""
     secret = b"top-secret-word " * 20
-    sealed = PLAIN.seal(secret, PLACE)
-    broken = bytearray(Codec(SESSION, compress=False).seal(secret, PLACE))
+    sealed = PLAIN.seal(secret, CONTEXT)
+    broken = bytearray(Codec(SESSION, compress=False).seal(secret, CONTEXT))
     broken[2] |= COMPRESSED
-    small = Codec(SESSION, most=10)
+    small = Codec(SESSION, max_size=10)
     found = [
         outcome(PLAIN, data) for data in (*truncated(sealed), b"\2" + sealed[1:], bytes(broken))
     ]

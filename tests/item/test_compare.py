@@ -1,4 +1,4 @@
-"""What the bytes of two sessions tell without opening them: never a change that is missed."""
+"""Sessions are compared by their bytes, without opening them and without missing a change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beaker_dynamodb.item.envelope import _NAMES_A_CLASS, Envelope, JsonEnvelope, PickleEnvelope
-from beaker_dynamodb.item.merge import changed_keys
+from beaker_dynamodb.item.merge import find_changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)
 MOST = 1 << 20
@@ -38,7 +38,7 @@ def text(kind: str, session: dict[str, Any]) -> str:
 
 
 def differs(kind: str, known: dict[str, Any], mine: dict[str, Any]) -> bool | None:
-    """Compare two sessions by what Beaker writes of them."""
+    """Compare two sessions by the texts that Beaker writes."""
     return KINDS[kind][1].compare(text(kind, known), text(kind, mine)).changed
 
 
@@ -59,13 +59,13 @@ def test_a_session_that_was_only_read_does_not_differ(kind: str, session: dict[s
 @LAW
 @given(values, values)
 def test_no_change_is_missed(kind: str, one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Where the bytes tell nothing apart, neither does a comparison of what is inside."""
+    """If the bytes show no change, there is none in the values."""
     known, mine = {**BEAKERS, **one}, {**BEAKERS, **other, "_accessed_time": 9.75}
     envelope = KINDS[kind][1]
     opened = [envelope.open(text(kind, each)) for each in (known, mine)]
     assert opened[0] is not None
     assert opened[1] is not None
-    changed = set(changed_keys(opened[0], opened[1])) - {"_accessed_time"}
+    changed = set(find_changed_keys(opened[0], opened[1])) - {"_accessed_time"}
 
     assert differs(kind, known, mine) in ({True, None} if changed else {True, False, None})
 
@@ -93,7 +93,7 @@ def test_the_access_time_is_found_where_beaker_puts_it(kind: str, head: dict[str
 
 
 def test_a_users_text_cannot_pose_as_the_access_time() -> None:
-    """What stands behind Beaker's keys is never taken for one of them, whatever it holds."""
+    """Only Beaker's own first keys are searched for it."""
     mark = "X\x0e\x00\x00\x00_accessed_timeq\x04G"
     odd = {"note": mark + "AAAAAAAA", **BEAKERS}
     other = {"note": mark + "BBBBBBBB", **BEAKERS}
@@ -119,8 +119,8 @@ def test_what_names_a_class_is_opened(value: object) -> None:
 
 @LAW
 @given(st.lists(st.sampled_from([b"c", b"a", b"_", b".", b"1", b"\n", b"\xff", b" "])))
-def test_a_class_is_found_where_protocol_2_names_one(drawn: list[bytes]) -> None:
-    """`c`, the name of a module, a newline, and a name: wherever it stands."""
+def test_a_class_in_a_pickle_of_protocol_2_is_found(drawn: list[bytes]) -> None:
+    """It is named by `c`, a module, a newline and a name, anywhere in the pickle."""
     raw = b"".join(drawn)
 
     forwards = re.search(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]", raw)
@@ -128,8 +128,8 @@ def test_a_class_is_found_where_protocol_2_names_one(drawn: list[bytes]) -> None
 
 
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])
-def test_an_object_that_is_gone_is_a_change(value: object) -> None:
-    """What holds no class equals nothing that holds one, so nothing needs to be opened."""
+def test_a_deleted_object_is_a_change(value: object) -> None:
+    """A session without classes never equals one with a class, so none is opened."""
     known = {**BEAKERS, "a": value}
 
     assert differs("pickle", known, {**BEAKERS, "a": 1}) is True
@@ -146,7 +146,7 @@ def test_a_change_far_behind_is_seen(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_long_cookie_path_hides_no_change(kind: str) -> None:
-    """Wherever the access time comes to stand, alone it is no change, and hides none."""
+    """The position of the access time does not matter."""
     for length in range(250, 420):
         known = {**BEAKERS, "_path": "/" + "p" * length, "a": 1}
 

@@ -1,4 +1,4 @@
-"""What a save does follows from what was loaded, what stands there, and what is saved."""
+"""What a save does, by what was loaded, what is stored, and what is saved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = 1_000_000.0
 LIFETIME, TOUCH_AFTER = 1000.0, 100.0
 ROW = Record(Key("sess:a"), b"", "b.t", expires=int(NOW + LIFETIME))
 
-BASE: dict[str, Any] = {"_accessed_time": NOW - 50, "_creation_time": NOW - 500, "user": "joe"}
+VALUES: dict[str, Any] = {"_accessed_time": NOW - 50, "_creation_time": NOW - 500, "user": "joe"}
 OPAQUE = Content("opaque")
 
 
@@ -36,7 +36,7 @@ def text(**values: object) -> Content:
     return Content(repr(values), values)
 
 
-def decided(
+def decide_save(
     base: Content | None,
     stored: Record | None,
     ours: Content,
@@ -49,51 +49,51 @@ def decided(
     return decide(SaveState(base, stored, ours, envelope, NOW, lifetime, touch_after))
 
 
-KNOWN = text(**BASE)
-READ = text(**BASE | {"_accessed_time": NOW})
-CHANGED = text(**BASE | {"_accessed_time": NOW, "user": "ann"})
+BASE = text(**VALUES)
+READ = text(**VALUES | {"_accessed_time": NOW})
+CHANGED = text(**VALUES | {"_accessed_time": NOW, "user": "ann"})
 EMPTIED = text(_domain=None, _path="/")
 CLEARED = text(_accessed_time=NOW, user="ann")
 
 CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
     "a new session": (None, None, READ, Create()),
     "a new opaque session": (None, None, OPAQUE, Create()),
-    "a session that was read, and deleted by somebody since": (KNOWN, None, READ, Create()),
+    "a session that was read, and then deleted by another request": (BASE, None, READ, Create()),
     "an emptied session that was never stored": (None, None, EMPTIED, Leave()),
     "an emptied session with nothing at all in it": (None, None, text(), Leave()),
-    "an emptied session": (KNOWN, ROW, EMPTIED, Delete("b.t")),
-    "an emptied session with nothing left at all": (KNOWN, ROW, text(), Delete("b.t")),
+    "an emptied session": (BASE, ROW, EMPTIED, Delete("b.t")),
+    "an emptied session with nothing left at all": (BASE, ROW, text(), Delete("b.t")),
     "an emptied session that did not open": (OPAQUE, ROW, EMPTIED, Delete("b.t")),
-    "an emptied session of which nothing is known": (None, ROW, EMPTIED, Delete("b.t")),
-    "only a path left": (KNOWN, ROW, text(_path="/"), Delete("b.t")),
-    "only times left": (KNOWN, ROW, text(_accessed_time=NOW), Replace("b.t")),
-    "a changed key": (KNOWN, ROW, CHANGED, Replace("b.t")),
-    "a new key": (KNOWN, ROW, text(**BASE, cart=[]), Replace("b.t")),
-    "a new key that is None": (KNOWN, ROW, text(**BASE, cart=None), Replace("b.t")),
-    "a deleted key": (text(**BASE, cart=[]), ROW, READ, Replace("b.t")),
-    "1 that became True": (text(**BASE, a=1), ROW, text(**BASE, a=True), Replace("b.t")),
-    "a new creation time": (KNOWN, ROW, text(**BASE | {"_creation_time": NOW}), Replace("b.t")),
-    "cleared, and new data": (KNOWN, ROW, CLEARED, Replace("b.t")),
+    "an emptied session that was not loaded": (None, ROW, EMPTIED, Delete("b.t")),
+    "only a path left": (BASE, ROW, text(_path="/"), Delete("b.t")),
+    "only times left": (BASE, ROW, text(_accessed_time=NOW), Replace("b.t")),
+    "a changed key": (BASE, ROW, CHANGED, Replace("b.t")),
+    "a new key": (BASE, ROW, text(**VALUES, cart=[]), Replace("b.t")),
+    "a new key that is None": (BASE, ROW, text(**VALUES, cart=None), Replace("b.t")),
+    "a deleted key": (text(**VALUES, cart=[]), ROW, READ, Replace("b.t")),
+    "1 that became True": (text(**VALUES, a=1), ROW, text(**VALUES, a=True), Replace("b.t")),
+    "a new creation time": (BASE, ROW, text(**VALUES | {"_creation_time": NOW}), Replace("b.t")),
+    "cleared, and new data": (BASE, ROW, CLEARED, Replace("b.t")),
     "an opaque session": (OPAQUE, ROW, Content("opaque, changed"), Replace("b.t")),
     "an opaque session, unchanged": (OPAQUE, ROW, OPAQUE, Replace("b.t")),
-    "a session that became opaque": (KNOWN, ROW, OPAQUE, Replace("b.t")),
+    "a session that became opaque": (BASE, ROW, OPAQUE, Replace("b.t")),
     "a session that does not open any more": (OPAQUE, ROW, READ, Replace("b.t")),
-    "a row of which nothing is known": (None, ROW, READ, Replace("b.t")),
-    "only read, just stored": (KNOWN, ROW, READ, Leave()),
-    "not even read": (KNOWN, ROW, KNOWN, Leave()),
+    "a row that was not loaded": (None, ROW, READ, Replace("b.t")),
+    "only read, just stored": (BASE, ROW, READ, Leave()),
+    "not even read": (BASE, ROW, BASE, Leave()),
 }
 
 
-@pytest.mark.parametrize(("known", "stored", "mine", "expected"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("base", "stored", "ours", "expected"), CASES.values(), ids=CASES)
 def test_a_save_does_what_the_session_needs(
-    known: Content | None, stored: Record | None, mine: Content, expected: Decision
+    base: Content | None, stored: Record | None, ours: Content, expected: Decision
 ) -> None:
-    """Each state of a session leads to one plan: Leave, Touch, Delete, Create or Replace."""
-    assert decided(known, stored, mine) == expected
+    """Each state of a session leads to one decision."""
+    assert decide_save(base, stored, ours) == expected
 
 
 TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = {
-    # lifetime, expires behind now + lifetime (None: never), touch_after, accessed since
+    # lifetime, by how much expires is before now + lifetime (None: never), touch_after, accessed
     "just stored": (1000, 0, 100, 50, Leave()),
     "a moment before the edge": (1000, 99, 100, 50, Leave()),
     "at the edge": (1000, 100, 100, 50, Touch("b.t")),
@@ -112,23 +112,23 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = 
 @pytest.mark.parametrize(
     ("lifetime", "behind", "touch_after", "accessed", "expected"), TOUCHES.values(), ids=TOUCHES
 )
-@pytest.mark.parametrize("pieces", [0, 1, 2])
-def test_a_session_that_was_only_read_is_seldom_written(
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_session_that_was_only_read_is_touched_when_its_expiry_is_wrong(
     lifetime: float | None,
     behind: float | None,
     touch_after: float,
     accessed: float,
     expected: Decision,
-    pieces: int,
+    chunks: int,
 ) -> None:
-    """It is left alone until its expiry is `touch_after` behind; in pieces then written anew."""
+    """A session in chunks is then written under a new token."""
     expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
-    row = replace(ROW, expires=expires, pieces=pieces)
-    mine = text(**BASE | {"_accessed_time": BASE["_accessed_time"] + accessed})
+    row = replace(ROW, expires=expires, chunk_count=chunks)
+    ours = text(**VALUES | {"_accessed_time": VALUES["_accessed_time"] + accessed})
 
-    found = decided(KNOWN, row, mine, lifetime=lifetime, touch_after=touch_after)
+    found = decide_save(BASE, row, ours, lifetime=lifetime, touch_after=touch_after)
 
-    anew = bool(pieces) and expected == Touch("b.t")
+    anew = bool(chunks) and expected == Touch("b.t")
     assert found == (Touch("b.t", new_token=True) if anew else expected)
 
 
@@ -143,14 +143,14 @@ def test_a_session_that_was_only_read_is_seldom_written(
         (10**400, NOW, Touch("b.t")),
     ],
 )
-def test_an_access_time_that_is_none_fails_no_save(
+def test_an_access_time_that_is_no_number_does_not_break_a_save(
     before: object, after: object, expected: Decision
 ) -> None:
-    """Where nothing expires the access times decide; one that is no number counts as long ago."""
-    known, mine = (text(user="joe", _accessed_time=stamp) for stamp in (before, after))
+    """If rows never expire, the access times decide; one that is no number counts as long ago."""
+    base, ours = (text(user="joe", _accessed_time=stamp) for stamp in (before, after))
     row = replace(ROW, expires=None)
 
-    found = decided(known, row, mine, lifetime=None)
+    found = decide_save(base, row, ours, lifetime=None)
 
     assert found == expected
 
@@ -163,30 +163,30 @@ def test_an_access_time_that_is_none_fails_no_save(
         (text(_domain=None), True, False),
         (CLEARED, False, False),
         (text(_creation_time=1), False, True),
-        (KNOWN, False, True),
+        (BASE, False, True),
         (OPAQUE, False, False),
     ],
 )
-def test_a_session_is_emptied_when_only_bookkeeping_is_left(
+def test_a_session_with_only_a_domain_and_a_path_is_emptied(
     content: Content, emptied: bool, begun: bool
 ) -> None:
-    """`delete()` and `clear()` are recognized by what they leave; an opaque text tells nothing."""
+    """`delete()` and `clear()` leave these two keys; an opaque session is never emptied."""
     assert (content.is_emptied, content.has_creation_time) == (emptied, begun)
 
 
 ANEW = text(_accessed_time=NOW, _creation_time=NOW)
 
 
-class Telling:
-    """An envelope that tells the comparison that it was given, and notes what it is asked."""
+class FixedEnvelope:
+    """An envelope that returns the given comparison, and records the texts that it compares."""
 
-    def __init__(self, found: Comparison) -> None:
-        self.found, self.asked = found, list[tuple[str, str]]()
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison, self.compared = comparison, list[tuple[str, str]]()
 
     def compare(self, base: str, ours: str) -> Comparison:
-        """Note the texts."""
-        self.asked.append((base, ours))
-        return self.found
+        """Record the texts."""
+        self.compared.append((base, ours))
+        return self.comparison
 
     def open(self, text: str) -> dict[str, Any] | None:
         """Open nothing: the contents of these tests are open."""
@@ -201,35 +201,35 @@ LOGGED_IN = text(_creation_time=NOW, user="ann")
 
 
 @pytest.mark.parametrize(
-    ("known", "mine", "expected"),
+    ("base", "ours", "expected"),
     [
         (OPAQUE, ANEW, GiveUp()),
-        (KNOWN, ANEW, GiveUp()),
+        (BASE, ANEW, GiveUp()),
         (text(user="joe"), ANEW, GiveUp()),
         (OPAQUE, LOGGED_IN, Replace("b.t", unopened=True)),
-        (KNOWN, LOGGED_IN, Replace("b.t", unopened=True)),
-        (KNOWN, READ, Leave()),
-        (KNOWN, CHANGED, Replace("b.t")),
+        (BASE, LOGGED_IN, Replace("b.t", unopened=True)),
+        (BASE, READ, Leave()),
+        (BASE, CHANGED, Replace("b.t")),
         (
-            KNOWN,
-            text(_accessed_time=NOW, _creation_time=BASE["_creation_time"]),
+            BASE,
+            text(_accessed_time=NOW, _creation_time=VALUES["_creation_time"]),
             Replace("b.t"),
         ),
-        (KNOWN, CLEARED, Replace("b.t")),
+        (BASE, CLEARED, Replace("b.t")),
         (OPAQUE, CLEARED, Replace("b.t")),
         (OPAQUE, EMPTIED, Delete("b.t")),
-        (KNOWN, OPAQUE, Replace("b.t")),
+        (BASE, OPAQUE, Replace("b.t")),
         (OPAQUE, OPAQUE, Replace("b.t")),
     ],
 )
 def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
-    known: Content, mine: Content, expected: Decision
+    base: Content, ours: Content, expected: Decision
 ) -> None:
-    """Beaker begins another one over it, which shows in the creation time.
+    """Beaker begins a new session under the same id, with another creation time.
 
-    Without data that is given up, so that the stored session survives the deploy.
+    It is not saved without data, so that the stored session survives a deploy.
     """
-    found = decided(known, ROW, mine, envelope=Telling(Comparison(None, may_be_new=True)))
+    found = decide_save(base, ROW, ours, envelope=FixedEnvelope(Comparison(None, may_be_new=True)))
 
     assert found == expected
     if isinstance(found, Replace) and isinstance(expected, Replace):
@@ -242,38 +242,38 @@ def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
         (ANEW, True),
         (EMPTIED, True),
         (text(_domain=None, _path="/", _accessed_time=1, _creation_time=1), True),
-        (KNOWN, False),
+        (BASE, False),
         (OPAQUE, False),
     ],
 )
-def test_beakers_own_keys_are_no_data(content: Content, expected: bool) -> None:
-    """What a session holds beside them is what its visitor would lose."""
+def test_keys_that_beaker_sets_are_no_data(content: Content, expected: bool) -> None:
+    """Any other key is data that its user would lose."""
     assert content.is_without_data is expected
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"), [(True, Replace("b.t")), (False, Leave()), (None, Leave())]
 )
-def test_what_the_bytes_tell_is_not_looked_for_again(
+def test_values_are_compared_only_if_the_bytes_do_not_decide(
     changed: bool | None, expected: Decision
 ) -> None:
-    """They are compared once, base first; only if they cannot tell, the values are."""
-    envelope = Telling(Comparison(changed))
+    """The texts are compared once, base first."""
+    envelope = FixedEnvelope(Comparison(changed))
 
-    assert decided(KNOWN, ROW, READ, envelope=envelope) == expected
-    assert envelope.asked == [(KNOWN.text, READ.text)]
+    assert decide_save(BASE, ROW, READ, envelope=envelope) == expected
+    assert envelope.compared == [(BASE.text, READ.text)]
 
 
-@pytest.mark.parametrize("envelope", [None, Telling(Comparison(changed=False))])
+@pytest.mark.parametrize("envelope", [None, FixedEnvelope(Comparison(changed=False))])
 @pytest.mark.parametrize(
     ("stored", "ours", "expected"),
-    [(ROW, READ, Replace("b.t")), (ROW, KNOWN, Replace("b.t")), (None, READ, Create())],
+    [(ROW, READ, Replace("b.t")), (ROW, BASE, Replace("b.t")), (None, READ, Create())],
 )
 def test_a_save_after_one_that_may_have_been_applied_is_always_made(
     stored: Record | None, ours: Content, expected: Decision, envelope: Envelope | None
 ) -> None:
-    """What the failed one has written may have to be taken back, even if nothing has changed."""
-    state = SaveState(KNOWN, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_be_saved=True)
+    """What it wrote may have to be replaced, even if nothing has changed since the load."""
+    state = SaveState(BASE, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_be_saved=True)
 
     assert decide(state) == expected
 
@@ -285,15 +285,15 @@ class Point:
         self.__dict__.update(state)
 
 
-class Rewriting(Telling):
-    """Closes base's values and opens them once more, as others that have another pickle."""
+class RewritingEnvelope(FixedEnvelope):
+    """Closes base's values, and opens others instead, which have another pickle."""
 
     def __init__(self, before: dict[str, Any], after: dict[str, Any] | None) -> None:
         super().__init__(Comparison(None))
         self.before, self.after = before, after
 
     def close(self, values: dict[str, Any]) -> str:
-        """Take base's values, and no others; some cannot be pickled again."""
+        """Accept base's values only; without *after* they cannot be pickled again."""
         if values is not self.before or self.after is None:
             raise TypeError("cannot pickle")
         return "closed"
@@ -317,27 +317,29 @@ class Rewriting(Telling):
 def test_equal_objects_of_another_history_are_no_change(
     before: object, again: object, ours: object, expected: Decision
 ) -> None:
-    """An object's pickle depends on its history: in doubt base gets the same one as ours.
+    """An object's pickle depends on its history, so base is closed and opened once more.
 
-    A text needs no second look, and what cannot be pickled again counts as it is.
+    That is not done for texts, and an object that cannot be pickled again is compared as it is.
     """
-    base = {**BASE, "point": before}
-    envelope = Rewriting(base, None if again is None else {**BASE, "point": again})
-    later = Content("ours", {**BASE, "point": ours, "_accessed_time": NOW})
+    base = {**VALUES, "point": before}
+    envelope = RewritingEnvelope(base, None if again is None else {**VALUES, "point": again})
+    later = Content("ours", {**VALUES, "point": ours, "_accessed_time": NOW})
 
-    assert decided(Content("base", base), ROW, later, envelope=envelope) == expected
+    assert decide_save(Content("base", base), ROW, later, envelope=envelope) == expected
 
 
-@pytest.mark.parametrize("base", [None, OPAQUE, KNOWN])
-def test_a_session_that_beaker_has_begun_over_nothing_is_saved(base: Content | None) -> None:
-    """It has replaced nothing that this request has loaded, or what did not open."""
-    found = decided(base, None, ANEW, envelope=Telling(Comparison(None, may_be_new=True)))
+@pytest.mark.parametrize("base", [None, OPAQUE, BASE])
+def test_a_new_session_is_saved_unless_it_replaces_one_that_was_loaded(
+    base: Content | None,
+) -> None:
+    """Without a loaded session there is nothing that could be lost."""
+    found = decide_save(base, None, ANEW, envelope=FixedEnvelope(Comparison(None, may_be_new=True)))
 
     assert found == (Create() if base is None else GiveUp())
 
 
-def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
-    """What nobody looks into costs no unpickling; what was opened is kept."""
+def test_a_session_is_opened_at_first_use_and_once() -> None:
+    """A save that does not need the values does not unpickle them."""
     opened: list[str] = []
 
     class Counting(JsonEnvelope):
@@ -352,15 +354,6 @@ def test_a_session_is_opened_when_somebody_asks_and_once() -> None:
     assert (before, opened) == ([], ["closed"])
 
 
-def test_contents_are_equal_by_text_and_values() -> None:
-    """A text that was opened is another content than one that is opaque."""
-    joe = Content("joe", {"user": "joe"})
-
-    assert joe == Content("joe", {"user": "joe"})
-    for other in (Content("joe"), Content("ann", {"user": "joe"}), Content("joe", {}), "joe"):
-        assert joe != other
-
-
-def test_a_plan_shows_no_payload() -> None:
-    """Neither text nor values of a session are in its repr."""
-    assert "joe" not in repr(KNOWN)
+def test_a_repr_shows_no_data_of_a_session() -> None:
+    """Neither its text nor its values are in the repr of a content."""
+    assert "joe" not in repr(BASE)

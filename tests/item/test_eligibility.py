@@ -29,7 +29,7 @@ def policy(timeout: float | None = None, lifetime: float | None = 100) -> Import
 
 
 def expires(decision: Importable | str) -> int | str | None:
-    """Return the row's expiry, or the reason why there is none."""
+    """Return the row's expiry, or the reason why the session is not imported."""
     return decision if isinstance(decision, str) else decision.expires
 
 
@@ -92,7 +92,7 @@ def test_the_access_time_in_the_text_counts_before_the_time_of_the_write() -> No
 
 
 def test_an_importable_session_has_its_creation_time_and_promoted_keys() -> None:
-    """They are what its row needs beside the text."""
+    """The row needs them beside the text."""
     text = text_of({"_creation_time": 5.5, "user": "ann", "n": 1})
 
     assert decide_import(text, policy(), NOW) == Importable(1100, 5.5, {"user": "ann"})
@@ -108,7 +108,7 @@ def test_what_delete_leaves_is_a_logout(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("key", [5, None, True, 1.5, b"_path", ("_path",), Color.RED, "x" * 256])
 def test_a_session_with_a_key_of_any_other_kind_is_not_empty(key: object, protocol: int) -> None:
-    """No such key is kept, and yet one was there: the session would be lost in an import."""
+    """The key itself is dropped, but the session must not count as logged out."""
     text = text_of({"_path": "/", key: 1}, protocol)
 
     assert isinstance(decide_import(text, policy(), NOW), Importable)

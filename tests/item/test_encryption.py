@@ -1,4 +1,4 @@
-"""An encrypted row tells nothing, opens nowhere else, and is corrupt wherever it was altered."""
+"""An encrypted row shows no data, opens only in its own place, and only unaltered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from beaker_dynamodb.item.codec import (
     SESSION,
     VALUE,
     Codec,
-    Place,
+    EncryptionContext,
 )
 from beaker_dynamodb.item.keys import Key
 
@@ -28,7 +28,7 @@ LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
 MB = 1024 * 1024
 ID = "6f1ed002ab5595859014ebf0951522d9"
-PLACE = Place(Key(f"sess:{ID}", "#session"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key(f"sess:{ID}", "#session"), "b.t", 1000)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 NONCE = bytes(range(12))
 SECRET = base64.b64encode(b"\x80\x02}q\x00 top-secret-word " * 3)
@@ -48,12 +48,14 @@ class Dice:
 
 def codec(*keys: bytes, required: bool = True, **others: int | str | bool) -> Codec:
     """Make a codec of the sessions' table that holds *keys*."""
-    default = Codec(SESSION, table="sessions", keys=keys, plain_refused=required, draw=Dice())
+    default = Codec(
+        SESSION, table="sessions", keys=keys, require_encryption=required, random_bytes=Dice()
+    )
     return dataclasses.replace(default, **others)  # type: ignore[arg-type]
 
 
 def outcome(
-    reader: Codec, data: bytes, place: Place = PLACE
+    reader: Codec, data: bytes, place: EncryptionContext = CONTEXT
 ) -> bytes | DynamoDBBackendError | None:
     """Open a row; hand on the value or the error, and let anything but ours fly."""
     try:
@@ -73,9 +75,9 @@ def test_an_encrypted_value_is_read_as_it_was_written(
 ) -> None:
     """Open undoes seal for any bytes, and the row shows no run of eight bytes of them."""
     one = codec(OLD, kind=kind, compress=compress)
-    sealed = one.seal(value, PLACE)
+    sealed = one.seal(value, CONTEXT)
 
-    assert one.open(sealed, PLACE) == value
+    assert one.open(sealed, CONTEXT) == value
     assert sealed[2] & ENCRYPTED
     assert not any(value[at : at + 8] in sealed for at in range(len(value) - 7))
 
@@ -110,12 +112,12 @@ def test_encrypted_rows_of_older_releases_open(
     """Golden bytes of encrypted rows open for ever: key id, nonce and associated data stay."""
     reader = codec(OLD, kind=kind, serializer=serializer)
 
-    assert reader.open(bytes.fromhex(sealed), PLACE) == value
+    assert reader.open(bytes.fromhex(sealed), CONTEXT) == value
 
 
 def test_an_encrypted_row_is_laid_out_as_format_1_says() -> None:
     """Header, key id of 8 bytes, nonce of 12, ciphertext with a tag of 16, CRC over all of it."""
-    sealed = dataclasses.replace(codec(OLD), draw=lambda _: NONCE).seal(b"hello", PLACE)
+    sealed = dataclasses.replace(codec(OLD), random_bytes=lambda _: NONCE).seal(b"hello", CONTEXT)
 
     assert sealed[16:28] == NONCE
     assert len(sealed) == 8 + 8 + 12 + 5 + 16
@@ -126,10 +128,10 @@ def test_an_encrypted_row_is_laid_out_as_format_1_says() -> None:
 def test_each_seal_draws_one_nonce() -> None:
     """A nonce is drawn inside the seal, of 12 bytes, once each time, and never while reading."""
     dice = Dice()
-    writer = dataclasses.replace(codec(OLD), draw=dice)
-    rows = [writer.seal(SECRET, PLACE) for _ in range(5)]
+    writer = dataclasses.replace(codec(OLD), random_bytes=dice)
+    rows = [writer.seal(SECRET, CONTEXT) for _ in range(5)]
     drawn = list(dice.drawn)
-    found = {writer.open(row, PLACE) for row in rows}
+    found = {writer.open(row, CONTEXT) for row in rows}
 
     assert drawn == [12] * 5
     assert dice.drawn == drawn
@@ -140,7 +142,7 @@ def test_each_seal_draws_one_nonce() -> None:
 def test_a_plain_codec_draws_nothing() -> None:
     """Without keys no random byte is asked for."""
     dice = Dice()
-    dataclasses.replace(codec(), draw=dice).seal(SECRET, PLACE)
+    dataclasses.replace(codec(), random_bytes=dice).seal(SECRET, CONTEXT)
 
     assert dice.drawn == []
 
@@ -151,7 +153,7 @@ def test_every_bit_that_flips_is_refused() -> None:
     One of our errors; a row whose kind or serializer is another by its header is absent.
     """
     reader = codec(OLD)
-    sealed = reader.seal(SECRET, PLACE)
+    sealed = reader.seal(SECRET, CONTEXT)
 
     for length in range(len(sealed)):
         assert isinstance(outcome(reader, sealed[:length]), (CorruptItem, UnknownFormat))
@@ -164,14 +166,14 @@ def test_every_bit_that_flips_is_refused() -> None:
 
 
 def resummed(row: bytes) -> bytes:
-    """Make the checksum fit, as whoever alters a row on purpose does."""
+    """Correct the checksum, as an attacker would."""
     return row[:4] + zlib.crc32(row[8:], zlib.crc32(row[:4])).to_bytes(4, "big") + row[8:]
 
 
 def test_an_altered_session_is_corrupt() -> None:
     """A row altered with care, its checksum made to fit, is CorruptItem wherever it was altered."""
     reader = codec(OLD)
-    sealed = reader.seal(SECRET, PLACE)
+    sealed = reader.seal(SECRET, CONTEXT)
     behind_key_id = 16
 
     for place in range(behind_key_id, len(sealed)):
@@ -188,40 +190,40 @@ def test_an_altered_session_is_corrupt() -> None:
 @pytest.mark.parametrize(
     ("reader", "place"),
     [
-        (codec(OLD), dataclasses.replace(PLACE, key=Key("sess:other", "#session"))),
-        (codec(OLD), dataclasses.replace(PLACE, key=Key(f"sess:{ID}", "#piece:"))),
-        (codec(OLD), dataclasses.replace(PLACE, key=Key(f"sess:{ID}#session"))),
-        (codec(OLD), dataclasses.replace(PLACE, rev="b.u")),
-        (codec(OLD), dataclasses.replace(PLACE, rev="c.t")),
-        (codec(OLD), dataclasses.replace(PLACE, expires=1001)),
-        (codec(OLD), dataclasses.replace(PLACE, expires=None)),
-        (codec(OLD, table="other"), PLACE),
-        (codec(OLD, table=""), PLACE),
+        (codec(OLD), dataclasses.replace(CONTEXT, key=Key("sess:other", "#session"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#piece:"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev="b.u")),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev="c.t")),
+        (codec(OLD), dataclasses.replace(CONTEXT, expires=1001)),
+        (codec(OLD), dataclasses.replace(CONTEXT, expires=None)),
+        (codec(OLD, table="other"), CONTEXT),
+        (codec(OLD, table=""), CONTEXT),
     ],
     ids="id,range key,joined key,token,birth,expires,for ever,table,no table".split(","),
 )
-def test_a_row_copied_elsewhere_does_not_open(reader: Codec, place: Place) -> None:
+def test_a_row_copied_elsewhere_does_not_open(reader: Codec, place: EncryptionContext) -> None:
     """Bytes copied to another id, revision, expiry or table are CorruptItem."""
-    sealed = codec(OLD).seal(SECRET, PLACE)
+    sealed = codec(OLD).seal(SECRET, CONTEXT)
 
-    assert codec(OLD).open(sealed, PLACE) == SECRET
+    assert codec(OLD).open(sealed, CONTEXT) == SECRET
     assert isinstance(outcome(reader, sealed, place), CorruptItem)
 
 
 def test_a_bomb_under_our_own_key_is_refused() -> None:
     """The ceiling holds behind the encryption, too."""
     writer = codec(OLD, kind=VALUE)
-    sealed = writer.seal(b"x" * (4 * MB), PLACE)
+    sealed = writer.seal(b"x" * (4 * MB), CONTEXT)
 
-    assert isinstance(outcome(dataclasses.replace(writer, most=MB), sealed), ItemTooLarge)
+    assert isinstance(outcome(dataclasses.replace(writer, max_size=MB), sealed), ItemTooLarge)
 
 
 def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
-    """What open raises names the key only by its digest; it has no context that holds the bytes."""
-    sealed = codec(OLD).seal(SECRET, PLACE)
-    elsewhere = dataclasses.replace(PLACE, rev="x.y")
+    """Errors name the key by its digest, and have no context that holds the bytes."""
+    sealed = codec(OLD).seal(SECRET, CONTEXT)
+    elsewhere = dataclasses.replace(CONTEXT, rev="x.y")
     found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]
-    found += [outcome(codec(OLD), codec().seal(SECRET, PLACE)), outcome(codec(), sealed)]
+    found += [outcome(codec(OLD), codec().seal(SECRET, CONTEXT)), outcome(codec(), sealed)]
 
     for error in found:
         assert isinstance(error, DynamoDBBackendError)

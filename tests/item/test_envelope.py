@@ -1,4 +1,4 @@
-"""Beaker's own texts open and close as Beaker does it; whatever else there is stays opaque."""
+"""Beaker's own texts are opened and closed as Beaker does; all others are opaque."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, plain_envelope
-from beaker_dynamodb.item.merge import same
+from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, choose_envelope
+from beaker_dynamodb.item.merge import is_same
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
@@ -54,27 +54,27 @@ class Bomb:
 @LAW
 @given(sessions)
 def test_beakers_own_texts_open(values: dict[str, Any]) -> None:
-    """What Beaker's two serializers write opens, by the envelope that the text itself names."""
+    """Texts of Beaker's two serializers open, each by the envelope of its format."""
     for serializer, envelope in ((PickleSerializer(), PICKLE), (JsonSerializer(), JSON)):
         text = text_of(serializer, values)
-        found = plain_envelope(text, 16 * MB)
+        found = choose_envelope(text, 16 * MB)
 
         assert found == envelope
         assert found is not None
-        assert same(found.open(text), values)
+        assert is_same(found.open(text), values)
 
 
 @LAW
 @given(sessions)
 def test_a_merged_session_is_readable_for_beaker(values: dict[str, Any]) -> None:
-    """What an envelope closes is what Beaker writes, opens to the same again, and Beaker loads."""
+    """A closed text is the one that Beaker writes; it opens again, here and in Beaker."""
     for serializer, envelope in ((PickleSerializer(), PICKLE), (JsonSerializer(), JSON)):
         text = envelope.close(values)
 
-        assert same(envelope.open(text), values)
-        assert same(envelope.open(envelope.close(envelope.open(text) or {})), values)
+        assert is_same(envelope.open(text), values)
+        assert is_same(envelope.open(envelope.close(envelope.open(text) or {})), values)
         assert text == text_of(serializer, values)
-        assert same(serializer.loads(base64.b64decode(text)), values)
+        assert is_same(serializer.loads(base64.b64decode(text)), values)
 
 
 OPAQUE = {
@@ -95,7 +95,7 @@ OPAQUE = {
 @pytest.mark.parametrize("text", OPAQUE.values(), ids=OPAQUE)
 def test_a_session_of_no_plain_kind_is_opaque(text: str) -> None:
     """Only Beaker's exact protocol-2 header of a dict, or a zlib stream, in exact base64, opens."""
-    assert plain_envelope(text, MB) is None
+    assert choose_envelope(text, MB) is None
     assert PICKLE.open(text) is None
     assert JSON.open(text) is None
 
@@ -123,15 +123,15 @@ SPOILED = {
 def test_a_session_that_does_not_open_is_none(
     envelope: PickleEnvelope | JsonEnvelope, text: str
 ) -> None:
-    """A text that is spoiled or of another kind is None, never an exception."""
+    """A damaged text, or one of another format, gives None and no exception."""
     assert envelope.open(text) is None
 
 
 def test_a_json_application_never_unpickles(tmp_path: Path) -> None:
-    """A pickle planted in the table does not run where this process writes JSON."""
+    """A pickle planted in the table does not run if this process writes JSON."""
     planted = tmp_path / "planted"
     text = in_base64(pickle.dumps({"user": Bomb(planted)}, 2))
-    mine = plain_envelope(text_of(JsonSerializer(), SESSION), MB)
+    mine = choose_envelope(text_of(JsonSerializer(), SESSION), MB)
 
     assert mine is not None
     assert mine.open(text) is None
@@ -142,10 +142,10 @@ def test_a_json_application_never_unpickles(tmp_path: Path) -> None:
 
 
 def test_the_option_chooses_what_may_open() -> None:
-    """Under `json` a pickle is opaque, whoever wrote it; under `none` everything is."""
+    """Under `json` every pickle is opaque; under `none` every session."""
     texts = [text_of(serializer, SESSION) for serializer in (PickleSerializer(), JsonSerializer())]
     opens = {
-        option: [plain_envelope(text, MB, option) is not None for text in texts]
+        option: [choose_envelope(text, MB, option) is not None for text in texts]
         for option in ("auto", "json", "none")
     }
 
@@ -163,7 +163,7 @@ def test_a_pickle_with_another_header_is_never_loaded(tmp_path: Path, protocol: 
 
 
 def test_a_class_moved_by_a_deploy_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session whose class is gone is None, so that it can be replaced."""
+    """A session whose class cannot be imported gives None, so that it can be replaced."""
     module = types.ModuleType("moved_by_a_deploy")
     cart = type("Cart", (list,), {"__module__": "moved_by_a_deploy"})
     module.__dict__["Cart"] = cart
@@ -185,7 +185,7 @@ def test_json_keeps_nan_as_beaker_does() -> None:
 
 
 @pytest.mark.parametrize(("spare", "opens"), [(-1, False), (0, True), (1, True)])
-def test_a_json_session_opens_up_to_the_ceiling(spare: int, opens: bool) -> None:
+def test_a_json_session_opens_up_to_the_limit(spare: int, opens: bool) -> None:
     """The ceiling of an inflated JSON session is exact: at the limit it opens, above not."""
     values = {"a": "x" * 1000}
     text = JSON.close(values)
@@ -194,7 +194,7 @@ def test_a_json_session_opens_up_to_the_ceiling(spare: int, opens: bool) -> None
 
 
 def test_a_zlib_bomb_in_the_table_costs_no_memory() -> None:
-    """A JSON text that inflates to 64 MB is None at the ceiling of 1 MB, in a few MB of memory."""
+    """A JSON text of 64 MB gives None at a limit of 1 MB, and takes a few MB of memory."""
     text = in_base64(zlib.compress(b'{"a": "' + b"x" * (64 * MB) + b'"}', 9))
 
     tracemalloc.start()

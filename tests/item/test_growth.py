@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from beaker.util import PickleSerializer
 
-from beaker_dynamodb.dynamodb.responses import failure_of
+from beaker_dynamodb.dynamodb.responses import read_failure
 from beaker_dynamodb.errors import mask, shown
-from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, Place, inflates_beyond
+from beaker_dynamodb.item.codec import SESSION, VALUE, Codec, EncryptionContext, inflates_beyond
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.merge import changed_keys, same
+from beaker_dynamodb.item.merge import find_changed_keys, is_same
 from beaker_dynamodb.item.record import Schema, from_attributes, promote
 from beaker_dynamodb.ops import identity
 from tests.growth import assert_linear
 from tests.item.odd_values import Plain
 
-PLACE = Place(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
 #: What users send, or what their browsers and files hold: each searches are known to stumble over.
 TEXTS: dict[str, Callable[[int], str]] = {
     "one letter": lambda n: "c" * n,
@@ -86,22 +86,22 @@ def _cart(size: int, tags: object) -> Plain:
     "shape", ["a chain of objects", "many objects", "objects that hold one another", "sets"]
 )
 def test_comparing_objects_takes_as_long_as_they_are_large(shape: str) -> None:
-    """Where two pickles differ by the order of a set, the parts are compared, each once."""
+    """If two pickles differ by the order of a set, each part is compared once."""
     some, others = {0, 8}, {8, 0}  # of one slot: the order is that of the insertions
     assert pickle.dumps(some) != pickle.dumps(others)
 
     def make(size: int) -> Callable[[], object]:
         if shape == "a chain of objects":
-            return partial(same, _chain(size // 8, [some]), _chain(size // 8, [others]))
+            return partial(is_same, _chain(size // 8, [some]), _chain(size // 8, [others]))
         if shape == "many objects":
             return partial(
-                same,
+                is_same,
                 [Plain(a={0, 8, n}) for n in range(size)],
                 [Plain(a={8, 0, n}) for n in range(size)],
             )
         if shape == "objects that hold one another":
-            return partial(same, _cart(size, some), _cart(size, others))
-        return partial(same, [set(range(size))], [set(range(size - 1, -1, -1))])
+            return partial(is_same, _cart(size, some), _cart(size, others))
+        return partial(is_same, [set(range(size))], [set(range(size - 1, -1, -1))])
 
     assert_linear(make, 80)
 
@@ -118,7 +118,7 @@ def _members(shape: str, size: int) -> list[Plain]:
 @pytest.mark.parametrize("shape", ["a shared list", "a chain", "each refers to all"])
 @pytest.mark.parametrize("kind", ["one set", "sets that share a member", "nested"])
 def test_comparing_sets_of_objects_takes_as_long_as_they_are_large(shape: str, kind: str) -> None:
-    """A pickle of one member holds what it refers to, so not every member can have its own."""
+    """A member's pickle holds all that it refers to, so not every member is pickled."""
 
     def make_set(size: int) -> object:
         members = _members(shape, size)
@@ -128,13 +128,13 @@ def test_comparing_sets_of_objects_takes_as_long_as_they_are_large(shape: str, k
 
     def make(size: int) -> Callable[[], object]:
         size = size // 10 if shape == "a chain" else size  # a pickle goes only so deep
-        return partial(same, [{0, 8}, make_set(size)], [{8, 0}, make_set(size)])
+        return partial(is_same, [{0, 8}, make_set(size)], [{8, 0}, make_set(size)])
 
     assert_linear(make, 150)
 
 
 def test_comparing_nested_frozensets_takes_as_long_as_they_are_large() -> None:
-    """Two in each, of which one holds the same as the other: 2 ** depth ways to the end."""
+    """Two members in each, which share everything below: 2 ** depth paths."""
 
     def nested(depth: int, end: object) -> object:
         found = frozenset({end})
@@ -143,11 +143,11 @@ def test_comparing_nested_frozensets_takes_as_long_as_they_are_large() -> None:
         return found
 
     def make(size: int) -> Callable[[], object]:
-        return partial(same, [{0, 8}, nested(size, 8)], [{8, 0}, nested(size, 8)])
+        return partial(is_same, [{0, 8}, nested(size, 8)], [{8, 0}, nested(size, 8)])
 
     assert make(2)()
     assert make(20)()
-    assert not same([nested(20, 8)], [nested(20, 0)])
+    assert not is_same([nested(20, 8)], [nested(20, 0)])
     assert_linear(make, 2)
 
 
@@ -159,7 +159,7 @@ def test_changed_keys_are_found_in_one_pass(shape: str) -> None:
         text = TEXTS[shape](size)
         one = {"note": text, "list": [text, 1]} | {str(n): n for n in range(size // 10)}
         other = {"note": text + "!", "list": [text, 2]} | {str(n): n for n in range(size // 10)}
-        return lambda: changed_keys(one, other)
+        return lambda: find_changed_keys(one, other)
 
     assert_linear(make, 10_000)
 
@@ -177,7 +177,7 @@ def test_changed_keys_are_found_in_one_pass(shape: str) -> None:
 def test_counting_what_a_json_session_inflates_to_is_linear(
     filler: Callable[[int], bytes], trailer: int
 ) -> None:
-    """A row of the largest size costs its own length, also where bytes follow its stream."""
+    """A row of the largest size takes time for its own length, even with bytes after the stream."""
 
     def make(size: int) -> Callable[[], object]:
         raw = zlib.compress(filler(size)) + os.urandom(trailer * size)
@@ -191,15 +191,19 @@ def test_sealing_opening_and_keying_are_linear(shape: str) -> None:
     """Whatever a cookie, a cache's key or a value is made of."""
 
     def seal(kind: int, size: int) -> Callable[[], object]:
-        codec = Codec(kind, most=1 << 30)
+        codec = Codec(kind, max_size=1 << 30)
         value = TEXTS[shape](size).encode()
-        return lambda: codec.open(codec.seal(value, PLACE), PLACE)
+        return lambda: codec.open(codec.seal(value, CONTEXT), CONTEXT)
 
     def keys(size: int) -> Callable[[], object]:
         text, layout = TEXTS[shape](size), Layout("sess:")
 
         def run() -> None:
-            layout.session(text), layout.value(text, text), layout.sort(Key("sess:" + text))
+            (
+                layout.make_session_key(text),
+                layout.make_value_key(text, text),
+                layout.classify(Key("sess:" + text)),
+            )
             identity.list_keys("a=" + text + "!", layout)
             identity.list_keys(text, layout)
 
@@ -220,7 +224,7 @@ def test_hiding_passwords_is_linear(part: str) -> None:
 
 @pytest.mark.parametrize("shape", TEXTS)
 def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
-    """A row's own texts, and what AWS, or somebody in its place, says of a request."""
+    """Also for long attributes of the row, and long texts in an error response."""
 
     class ClientError(Exception):
         def __init__(self, text: str) -> None:
@@ -239,7 +243,7 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
         texts = [
             f"{begin}{TEXTS[shape](size)}" for begin in ("", "Missing the key ", "Type mismatch")
         ]
-        return lambda: [failure_of(ClientError(text)) for text in texts]
+        return lambda: [read_failure(ClientError(text)) for text in texts]
 
     assert_linear(row, 40_000)
     assert_linear(refusal, 40_000)

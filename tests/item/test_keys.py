@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beaker_dynamodb.config import parsers
-from beaker_dynamodb.item.keys import Key, Layout, as_text
+from beaker_dynamodb.item.keys import Key, Layout, to_text
 from beaker_dynamodb.item.record import MAX_REV
 
 LAW = settings(max_examples=200, derandomize=True, deadline=None)
@@ -80,8 +80,8 @@ HOSTILE: tuple[str, ...] = (
     "#",
     "~",
     "~" + "0" * 64,
-    HASH.namespace("").removeprefix("sess:"),
-    HASH.namespace(5),
+    HASH.encode_namespace("").removeprefix("sess:"),
+    HASH.encode_namespace(5),
     f"a#{REV}.0",
     REV,
     "None",
@@ -117,12 +117,12 @@ rows = st.tuples(
 
 def identity(value: object) -> object:
     """Say which values are one by the design: bytes are text, any other type is its repr."""
-    text = as_text(value)
+    text = to_text(value)
     return text if text is not None else (type(value).__name__, repr(value))
 
 
 def meant(row: Row) -> object:
-    """Say which row is meant, apart from what its kind has no use for."""
+    """Return the identity of a row: only the parts that count for its kind."""
     kind, namespace, key, rev, number = row
     parts: dict[str, tuple[object, ...]] = {
         "session": (),
@@ -138,15 +138,17 @@ def keyed(layout: Layout, row: Row) -> Key:
     """Key a row of any kind."""
     kind, namespace, key, rev, number = row
     if kind == "session":
-        return layout.session(namespace)
+        return layout.make_session_key(namespace)
     if kind == "moved":
-        return layout.moved(namespace)
+        return layout.make_marker_key(namespace)
     if kind == "value":
-        return layout.value(namespace, key)
+        return layout.make_value_key(namespace, key)
     if kind == "lock":
-        return layout.lock(namespace, key)
-    head = layout.session(namespace) if key is None else layout.value(namespace, key)
-    return layout.piece(head, rev, number)
+        return layout.make_lock_key(namespace, key)
+    head = (
+        layout.make_session_key(namespace) if key is None else layout.make_value_key(namespace, key)
+    )
+    return layout.make_chunk_key(head, rev, number)
 
 
 def table_of_hostile_rows() -> list[Row]:
@@ -191,16 +193,21 @@ def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> Non
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("make", [Layout.value, Layout.lock, Layout.session, Layout.moved])
+@pytest.mark.parametrize(
+    "make",
+    [Layout.make_value_key, Layout.make_lock_key, Layout.make_session_key, Layout.make_marker_key],
+)
 def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[..., Key]) -> None:
-    """The longest prefix, namespace and key, and pieces of the longest revision that is read.
+    """The longest prefix, namespace and key, and chunks of the longest revision that is read.
 
     DynamoDB takes a range key of 1,024 bytes and a hash key of 2,048.
     """
-    long = replace(layout, prefix=parsers.prefix("p" * 63 + ":"))
-    parts = ("a" * 512, "b" * 512)[: 2 if make in (Layout.value, Layout.lock) else 1]
+    long = replace(layout, prefix=parsers.parse_prefix("p" * 63 + ":"))
+    parts = ("a" * 512, "b" * 512)[
+        : 2 if make in (Layout.make_value_key, Layout.make_lock_key) else 1
+    ]
     head = make(long, *parts)
-    key = long.piece(head, "r" * MAX_REV, 2**32)
+    key = long.make_chunk_key(head, "r" * MAX_REV, 2**32)
 
     for one in (head, key):
         assert len(one.hash.encode()) <= MOST_HASH
@@ -211,23 +218,23 @@ def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[...,
 @pytest.mark.parametrize("layout", [HIDDEN, HIDDEN_RANGED], ids=["hash", "hash+range"])
 def test_whoever_reads_the_table_learns_no_id(layout: Layout, namespace: object) -> None:
     """With `hash_ids` every namespace is stored as a SHA-256, plain ones too."""
-    stored = layout.namespace(namespace)
+    stored = layout.encode_namespace(namespace)
 
     assert len(stored) == 65
     assert stored.startswith("~")
-    assert layout.session(namespace).hash == f"sess:{stored}"
+    assert layout.make_session_key(namespace).hash == f"sess:{stored}"
     assert PLAIN_ID not in stored
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_traceback_shows_no_id(layout: Layout) -> None:
     """The repr of a key holds neither the id nor its hash."""
-    key = layout.value(PLAIN_ID, "secret-key")
+    key = layout.make_value_key(PLAIN_ID, "secret-key")
 
     for said in (repr(key), str(key), f"{key}", repr((key,))):
         assert PLAIN_ID not in said
         assert "secret-key" not in said
-        assert layout.namespace(PLAIN_ID) not in said
+        assert layout.encode_namespace(PLAIN_ID) not in said
 
 
 @LAW
@@ -235,26 +242,28 @@ def test_a_traceback_shows_no_id(layout: Layout) -> None:
 def test_the_keys_of_a_cache_can_be_listed(layout: Layout, row: Row) -> None:
     """`keys()` reads a plain key back out of its row, and takes no other kind of row for one."""
     kind, namespace, key, *_ = row
-    found = layout.word_of(keyed(layout, row))
+    found = layout.parse_cache_key(keyed(layout, row))
 
     assert (found is not None) is (kind == "value")
-    assert kind != "value" or layout.is_hashed(key) or found == as_text(key)
-    assert keyed(layout, row).hash.startswith(layout.hash_of(namespace))
+    assert kind != "value" or layout.is_hashed(key) or found == to_text(key)
+    assert keyed(layout, row).hash.startswith(layout.make_hash_key(namespace))
 
 
 @LAW
 @given(layouts, rows)
 def test_a_key_tells_the_kind_of_its_row(layout: Layout, row: Row) -> None:
-    """What a key was made for is what it is taken for, whatever stands in it."""
-    assert layout.sort(keyed(layout, row)) == row[0]
+    """A key is classified as what it was made for, whatever text it holds."""
+    assert layout.classify(keyed(layout, row)) == row[0]
 
 
 @LAW
 @given(st.sampled_from([HASH, HIDDEN]), anything, rows)
-def test_a_cleared_cache_takes_no_other_along(layout: Layout, namespace: object, row: Row) -> None:
-    """What `clear()` looks for begins the values and pieces of exactly its namespace."""
+def test_clearing_a_cache_deletes_nothing_of_another_namespace(
+    layout: Layout, namespace: object, row: Row
+) -> None:
+    """The prefixes of `clear()` match values and chunks of its own namespace only."""
     kind, other, *_ = row
-    begins = keyed(layout, row).hash.startswith(layout.values_begin(namespace))
+    begins = keyed(layout, row).hash.startswith(layout.get_value_prefixes(namespace))
     is_piece_or_value = kind in {"value", "piece"}
 
     assert begins is (is_piece_or_value and identity(other) == identity(namespace))

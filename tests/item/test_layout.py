@@ -1,4 +1,4 @@
-"""Where rows stand: the key of each kind of row, in both layouts."""
+"""The key of each kind of row, in both layouts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from beaker_dynamodb.item.keys import Key, Layout, as_text
+from beaker_dynamodb.item.keys import Key, Layout, to_text
 
 PLAIN_ID = "6f1ed002ab5595859014ebf0951522d9"
 HASH = Layout("sess:")
@@ -17,23 +17,32 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (HASH.session(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
-        (HASH.moved(PLAIN_ID), Key(f"sess:{PLAIN_ID}#moved")),
-        (HASH.value("ns", "k"), Key("sess:ns:k")),
-        (HASH.value("ns", "session"), Key("sess:ns:session")),
-        (HASH.lock("ns", "k"), Key("sess:ns#lock:k")),
-        (HASH.piece(HASH.value("ns", "k"), "b.t", 7), Key("sess:ns#piece:k#b.t.7")),
-        (HASH.piece(HASH.session("ns"), "b.t", 7), Key("sess:ns#piece:#b.t.7")),
-        (RANGED.session(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
-        (RANGED.moved(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#moved")),
-        (RANGED.value("ns", "k"), Key("sess:ns", "k")),
-        (RANGED.lock("ns", "k"), Key("sess:ns", "#lock:k")),
-        (RANGED.piece(RANGED.value("ns", "k"), "b.t", 7), Key("sess:ns", "#piece:k#b.t.7")),
-        (RANGED.piece(RANGED.session("ns"), "b.t", 7), Key("sess:ns", "#piece:#b.t.7")),
+        (HASH.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
+        (HASH.make_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#moved")),
+        (HASH.make_value_key("ns", "k"), Key("sess:ns:k")),
+        (HASH.make_value_key("ns", "session"), Key("sess:ns:session")),
+        (HASH.make_lock_key("ns", "k"), Key("sess:ns#lock:k")),
+        (
+            HASH.make_chunk_key(HASH.make_value_key("ns", "k"), "b.t", 7),
+            Key("sess:ns#piece:k#b.t.7"),
+        ),
+        (HASH.make_chunk_key(HASH.make_session_key("ns"), "b.t", 7), Key("sess:ns#piece:#b.t.7")),
+        (RANGED.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
+        (RANGED.make_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#moved")),
+        (RANGED.make_value_key("ns", "k"), Key("sess:ns", "k")),
+        (RANGED.make_lock_key("ns", "k"), Key("sess:ns", "#lock:k")),
+        (
+            RANGED.make_chunk_key(RANGED.make_value_key("ns", "k"), "b.t", 7),
+            Key("sess:ns", "#piece:k#b.t.7"),
+        ),
+        (
+            RANGED.make_chunk_key(RANGED.make_session_key("ns"), "b.t", 7),
+            Key("sess:ns", "#piece:#b.t.7"),
+        ),
     ],
 )
-def test_plain_rows_stand_where_the_manual_says(found: Key, expected: Key) -> None:
-    """What is plain is used as it is, as docs/architecture.md draws it: it never moves."""
+def test_keys_are_those_of_the_manual(found: Key, expected: Key) -> None:
+    """The keys of docs/architecture.md, which never change."""
     assert found == expected
 
 
@@ -43,14 +52,14 @@ def test_bytes_and_text_are_one_key(layout: Layout, text: str) -> None:
     """`b"k"` and `"k"` name one session, one value and one lock."""
     raw = text.encode()
 
-    assert layout.session(raw) == layout.session(text)
-    assert layout.value("ns", raw) == layout.value("ns", text)
-    assert layout.lock("ns", raw) == layout.lock("ns", text)
+    assert layout.make_session_key(raw) == layout.make_session_key(text)
+    assert layout.make_value_key("ns", raw) == layout.make_value_key("ns", text)
+    assert layout.make_lock_key("ns", raw) == layout.make_lock_key("ns", text)
 
 
 def test_values_of_other_types_are_told_apart_by_type() -> None:
     """5, 5.0, "5", True and (5,) are five keys; None is one, too."""
-    found = [HASH.value("ns", key) for key in (5, 5.0, "5", True, (5,), None, "None")]
+    found = [HASH.make_value_key("ns", key) for key in (5, 5.0, "5", True, (5,), None, "None")]
 
     assert all(one != two for one, two in combinations(found, 2))
 
@@ -63,11 +72,11 @@ def test_values_of_other_types_are_told_apart_by_type() -> None:
     ],
 )
 def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashed: bool) -> None:
-    """`keys()` needs the attribute `name` exactly where the primary key does not show the key."""
-    word = HASH.value("ns", key).hash.removeprefix("sess:ns:")
+    """`keys()` needs the attribute `name` if the primary key holds only a hash."""
+    word = HASH.make_value_key("ns", key).hash.removeprefix("sess:ns:")
 
     assert HASH.is_hashed(key) is hashed
-    assert (word == as_text(key)) is not hashed
+    assert (word == to_text(key)) is not hashed
 
 
 @pytest.mark.parametrize(

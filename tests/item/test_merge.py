@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import TIMES
-from beaker_dynamodb.item.merge import changed_keys, in_doubt, merge, same
+from beaker_dynamodb.item.envelope import TIME_KEYS
+from beaker_dynamodb.item.merge import find_changed_keys, has_objects, is_same, merge
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
@@ -63,9 +63,9 @@ def sessions(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Values]:
     return st.dictionaries(st.sampled_from(KEYS), of, max_size=6)
 
 
-def apart_from_order(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Compare two sessions by `same`, key by key."""
-    return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+def is_same_session(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Compare two sessions by `is_same`, key by key."""
+    return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
 
 
 some_session = sessions(json_values) | sessions(pickle_values)
@@ -73,83 +73,83 @@ some_session = sessions(json_values) | sessions(pickle_values)
 
 @LAW
 @given(some_session, some_session)
-def test_what_i_changed_is_saved_where_nobody_else_wrote(known: Values, mine: Values) -> None:
-    """merge(k, m, k) == m: with theirs as I knew it, the result is mine, deletions included."""
-    assert apart_from_order(merge(known, mine, known), mine)
+def test_a_request_alone_saves_all_its_changes(base: Values, ours: Values) -> None:
+    """merge(base, ours, base) == ours, deletions included."""
+    assert is_same_session(merge(base, ours, base), ours)
 
 
 @LAW
 @given(some_session, some_session)
-def test_a_request_that_only_read_changes_nothing(known: Values, theirs: Values) -> None:
-    """merge(k, k, t) == t: who changed nothing leaves theirs as it is, its order too."""
-    merged = merge(known, known, theirs)
+def test_a_request_that_only_read_changes_nothing(base: Values, theirs: Values) -> None:
+    """merge(base, base, theirs) == theirs, in the same order."""
+    merged = merge(base, base, theirs)
 
-    assert apart_from_order(merged, theirs)
+    assert is_same_session(merged, theirs)
     assert list(merged) == list(theirs)
 
 
 @LAW
 @given(some_session, some_session)
-def test_two_requests_that_did_the_same_agree(known: Values, both: Values) -> None:
-    """merge(k, x, x) == x: setting or deleting twice is setting or deleting once."""
-    assert apart_from_order(merge(known, both, both), both)
+def test_two_requests_that_did_the_same_agree(base: Values, both: Values) -> None:
+    """merge(base, both, both) == both: the same change twice is the same as once."""
+    assert is_same_session(merge(base, both, both), both)
 
 
 @st.composite
 def disjoint(draw: st.DrawFn) -> tuple[Values, Values, Values]:
     """Draw a session and two others that changed different keys of it: set, replaced, deleted."""
     values = draw(st.sampled_from([json_values, pickle_values]))
-    known = draw(sessions(values))
+    base = draw(sessions(values))
     owner = {key: draw(st.sampled_from(["one", "two", "nobody"])) for key in KEYS}
-    sides: dict[str, Values] = {"one": dict(known), "two": dict(known)}
+    sides: dict[str, Values] = {"one": dict(base), "two": dict(base)}
     for key, side in owner.items():
         if side in sides and draw(st.booleans()):
             sides[side][key] = draw(values)
         elif side in sides:
             sides[side].pop(key, None)
-    return known, sides["one"], sides["two"]
+    return base, sides["one"], sides["two"]
 
 
 @LAW
 @given(disjoint())
 def test_changes_of_different_keys_are_both_kept(sides: tuple[Values, Values, Values]) -> None:
-    """Disjoint changes commute, deletions among them, and each is in the result."""
-    known, one, two = sides
-    merged = merge(known, one, two)
+    """Each change is in the result, deletions included, whichever request saves first."""
+    base, one, two = sides
+    merged = merge(base, one, two)
 
-    assert apart_from_order(merged, merge(known, two, one))
+    assert is_same_session(merged, merge(base, two, one))
     for side in (one, two):
-        for key in changed_keys(known, side):
+        for key in find_changed_keys(base, side):
             assert (key in merged) is (key in side)
-            assert key not in side or same(merged[key], side[key])
+            assert key not in side or is_same(merged[key], side[key])
 
 
 @LAW
 @given(some_session, some_session, some_session)
 def test_of_one_key_changed_twice_the_later_save_wins(
-    known: Values, mine: Values, theirs: Values
+    base: Values, ours: Values, theirs: Values
 ) -> None:
-    """Every key is mine where I changed it, and theirs where I did not."""
-    merged, changed = merge(known, mine, theirs), changed_keys(known, mine)
+    """A key that this request changed is ours, and any other is theirs."""
+    merged, changed = merge(base, ours, theirs), find_changed_keys(base, ours)
 
     for key in KEYS:
-        source = mine if key in changed else theirs
+        source = ours if key in changed else theirs
         assert (key in merged) is (key in source)
-        assert key not in source or same(merged[key], source[key])
+        assert key not in source or is_same(merged[key], source[key])
 
 
 stamps = st.integers(0, 10) | st.floats(0, 10)
-timed = st.fixed_dictionaries(dict.fromkeys(TIMES, stamps), optional={"a": scalars})
+timed = st.fixed_dictionaries(dict.fromkeys(TIME_KEYS, stamps), optional={"a": scalars})
 
 
 @LAW
 @given(timed, timed, timed)
-def test_times_only_grow(known: Values, mine: Values, theirs: Values) -> None:
+def test_times_only_grow(base: Values, ours: Values, theirs: Values) -> None:
     """No merge takes an access time or a creation time back, whichever side is older."""
-    merged = merge(known, mine, theirs)
+    merged = merge(base, ours, theirs)
 
-    for key in TIMES:
-        assert merged[key] == max(mine[key], theirs[key])
+    for key in TIME_KEYS:
+        assert merged[key] == max(ours[key], theirs[key])
 
 
 TIMED: list[tuple[Values, Values, Values, Values]] = [
@@ -164,16 +164,16 @@ TIMED: list[tuple[Values, Values, Values, Values]] = [
 ]
 
 
-@pytest.mark.parametrize(("known", "mine", "theirs", "expected"), TIMED)
-def test_a_time_that_is_none_disturbs_no_merge(
-    known: Values, mine: Values, theirs: Values, expected: Values
+@pytest.mark.parametrize(("base", "ours", "theirs", "expected"), TIMED)
+def test_a_time_that_is_no_number_does_not_break_a_merge(
+    base: Values, ours: Values, theirs: Values, expected: Values
 ) -> None:
-    """Times are compared where they are numbers; one that was deleted stays deleted."""
-    assert merge(known, mine, theirs) == expected
+    """Only numbers are compared; a time that was deleted stays deleted."""
+    assert merge(base, ours, theirs) == expected
 
 
 @pytest.mark.parametrize(
-    ("known", "mine", "expected"),
+    ("base", "ours", "expected"),
     [
         ({}, {}, ()),
         ({"a": 1}, {"a": 1}, ()),
@@ -189,14 +189,14 @@ def test_a_time_that_is_none_disturbs_no_merge(
     ],
 )
 def test_every_change_of_a_key_is_noticed(
-    known: Values, mine: Values, expected: tuple[str, ...]
+    base: Values, ours: Values, expected: tuple[str, ...]
 ) -> None:
-    """Set, replaced and deleted keys are changed; None is a value; the keys' order is none."""
-    assert changed_keys(known, mine) == expected
+    """Set, replaced and deleted keys count, and None is a value; their order does not count."""
+    assert find_changed_keys(base, ours) == expected
 
 
 @pytest.mark.parametrize(
-    ("known", "mine", "doubtful"),
+    ("base", "ours", "expected"),
     [
         ({}, {}, False),
         ({"a": [1]}, {"a": [1]}, False),
@@ -210,14 +210,16 @@ def test_every_change_of_a_key_is_noticed(
         ({"a": Plain(1)}, {"a": Plain(2)}, True),
     ],
 )
-def test_texts_and_numbers_need_no_second_look(known: Values, mine: Values, doubtful: bool) -> None:
-    """Only where an object or a container differs can the two histories be the reason."""
-    assert in_doubt(changed_keys(known, mine), known, mine) is doubtful
+def test_only_changed_objects_need_the_same_history(
+    base: Values, ours: Values, expected: bool
+) -> None:
+    """Texts and numbers are equal whatever envelopes they have been through."""
+    assert has_objects(find_changed_keys(base, ours), base, ours) is expected
 
 
-def test_a_merge_leaves_its_sides_alone() -> None:
-    """The result is a new dict: known, mine and theirs can be merged again."""
-    known, mine, theirs = {"a": 1, "b": 1}, {"b": 2}, {"a": 1, "b": 1, "c": 1}
-    merge(known, mine, theirs)
+def test_a_merge_does_not_change_its_arguments() -> None:
+    """So base, ours and theirs can be merged again after the next refusal."""
+    base, ours, theirs = {"a": 1, "b": 1}, {"b": 2}, {"a": 1, "b": 1, "c": 1}
+    merge(base, ours, theirs)
 
-    assert (known, mine, theirs) == ({"a": 1, "b": 1}, {"b": 2}, {"a": 1, "b": 1, "c": 1})
+    assert (base, ours, theirs) == ({"a": 1, "b": 1}, {"b": 2}, {"a": 1, "b": 1, "c": 1})

@@ -1,4 +1,4 @@
-"""What is written after a merge: mine on top of theirs, and never what the application cleared."""
+"""What is written after a merge: our changes in theirs, and nothing if ours was cleared."""
 
 from __future__ import annotations
 
@@ -11,74 +11,77 @@ from beaker_dynamodb.item.decide import Content, merge_contents, rebase
 from beaker_dynamodb.item.envelope import PickleEnvelope
 
 BY = PickleEnvelope()
-BEGUN = {"_creation_time": 1.0}
+TIMES = {"_creation_time": 1.0}
 
 
 def content(**values: Any) -> Content:
     """Write a session, as this process would."""
-    return Content(BY.close({**BEGUN, **values}), {**BEGUN, **values})
+    return Content(BY.close({**TIMES, **values}), {**TIMES, **values})
 
 
-KNOWN, MINE, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
-BOTH = {**BEGUN, "a": 1, "b": 2, "c": 3}
+BASE, OURS, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
+BOTH = {**TIMES, "a": 1, "b": 2, "c": 3}
 CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
 
 
 @pytest.mark.parametrize(
-    ("known", "mine", "theirs", "merged"),
+    ("base", "ours", "theirs", "merged"),
     [
-        (KNOWN, MINE, THEIRS, BOTH),
-        (None, MINE, THEIRS, BOTH),
-        (OPAQUE, MINE, THEIRS, BOTH),
-        (KNOWN, OPAQUE, THEIRS, None),
-        (KNOWN, MINE, OPAQUE, BEGUN | {"a": 1, "b": 2}),
+        (BASE, OURS, THEIRS, BOTH),
+        (None, OURS, THEIRS, BOTH),
+        (OPAQUE, OURS, THEIRS, BOTH),
+        (BASE, OPAQUE, THEIRS, None),
+        (BASE, OURS, OPAQUE, TIMES | {"a": 1, "b": 2}),
     ],
 )
 def test_a_refused_change_is_applied_to_theirs(
-    known: Content | None, mine: Content, theirs: Content, merged: dict[str, Any] | None
+    base: Content | None, ours: Content, theirs: Content, merged: dict[str, Any] | None
 ) -> None:
-    """What does not open cannot be merged: then it is mine as it is."""
-    found = merge_contents(BY, known, mine, theirs)
+    """If one of them does not open, ours is written as it is."""
+    found = merge_contents(BY, base, ours, theirs)
 
     assert found.values == merged
     assert BY.open(found.text) == merged
 
 
 def test_without_an_envelope_nothing_is_merged() -> None:
-    """The sides of an opaque session have none."""
-    assert merge_contents(None, KNOWN, MINE, THEIRS) is MINE
+    """Opaque sessions have no envelope."""
+    assert merge_contents(None, BASE, OURS, THEIRS) is OURS
 
 
 @pytest.mark.parametrize(
-    ("stands", "known", "mine", "written"),
+    ("stored", "base", "ours", "written"),
     [
-        (THEIRS, KNOWN, MINE, BOTH),
-        (THEIRS, KNOWN, CLEARED, CLEARED.values),
-        (THEIRS, KNOWN, OPAQUE, None),
-        (OPAQUE, KNOWN, MINE, MINE.values),
-        (THEIRS, OPAQUE, MINE, MINE.values),
+        (THEIRS, BASE, OURS, BOTH),
+        (THEIRS, BASE, CLEARED, CLEARED.values),
+        (THEIRS, BASE, OPAQUE, None),
+        (OPAQUE, BASE, OURS, OURS.values),
+        (THEIRS, OPAQUE, OURS, OURS.values),
     ],
 )
-def test_a_second_save_keeps_what_the_first_has_merged_in(
-    stands: Content, known: Content, mine: Content, written: dict[str, Any] | None
+def test_a_second_save_of_a_request_keeps_what_the_first_has_merged(
+    stored: Content, base: Content, ours: Content, written: dict[str, Any] | None
 ) -> None:
-    """The session object never held it, so it would look deleted; a cleared session drops it."""
-    found = rebase(BY, known, mine, stands.text)
+    """The session object does not have these keys, and has not deleted them.
+
+    A session that was cleared in between loses them.
+    """
+    found = rebase(BY, base, ours, stored.text)
 
     assert found.values == written
 
 
-def test_what_both_descend_from_tells_a_deletion_from_a_key_that_is_new() -> None:
-    """A key that ours has deleted is deleted from theirs; also by a second save of a request."""
+def test_a_deleted_key_stays_deleted_and_a_new_one_is_kept() -> None:
+    """Base tells the two apart; also in a second save of a request."""
     base, ours = content(a=1, gone=1), content(a=1)
     theirs = content(a=1, gone=1, c=3)
 
-    assert merge_contents(BY, base, ours, theirs).values == {**BEGUN, "a": 1, "c": 3}
-    assert rebase(BY, base, ours, theirs.text).values == {**BEGUN, "a": 1, "c": 3}
+    assert merge_contents(BY, base, ours, theirs).values == {**TIMES, "a": 1, "c": 3}
+    assert rebase(BY, base, ours, theirs.text).values == {**TIMES, "a": 1, "c": 3}
 
 
-def test_what_cannot_be_pickled_again_is_not_merged() -> None:
-    """An object may open and not close: then ours is written as it is."""
-    theirs = Content("theirs", {**BEGUN, "lock": threading.Lock()})
+def test_a_session_that_cannot_be_pickled_again_is_not_merged() -> None:
+    """An object may open and not close; then ours is written as it is."""
+    theirs = Content("theirs", {**TIMES, "lock": threading.Lock()})
 
-    assert merge_contents(BY, KNOWN, MINE, theirs) is MINE
+    assert merge_contents(BY, BASE, OURS, theirs) is OURS

@@ -1,4 +1,4 @@
-"""Special keys become attributes that an index can hold; what it cannot hold is left out."""
+"""Special keys become attributes, except values that an index cannot hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sub(str):
 
 
 class Refusing:
-    """Raises whatever is asked of it, in words that hold what nobody may read."""
+    """Raises on every access, with a secret in the message."""
 
     def _refuse(self, *_: object, **__: object) -> Any:
         raise LookupError("hunter2")
@@ -52,7 +52,7 @@ class RefusingDecimal(Refusing, Decimal):  # type: ignore[misc]
 
 
 class Proxy:
-    """Stands for another object that is out of reach, as those of web frameworks do."""
+    """A proxy of an object that is not available, as web frameworks have."""
 
     @property  # type: ignore[misc]  # as they do
     def __class__(self) -> Any:
@@ -60,7 +60,7 @@ class Proxy:
 
 
 class Lying(str):
-    """Says of itself that it is short."""
+    """A text that lies about its length."""
 
     __slots__ = ()
 
@@ -134,7 +134,7 @@ def test_an_index_finds_the_session_by_its_special_key(
 
 @pytest.mark.parametrize(("kind", "value"), LEFT_OUT)
 def test_a_value_that_no_index_takes_never_fails_a_save(kind: str, value: object) -> None:
-    """What cannot be an index key is left out and named; nothing is raised, the rest is kept."""
+    """It is left out and named; nothing is raised, and the others are promoted."""
     schema = Schema(special=(("key", kind), ("userId", "S"), ("absent", "S")))
 
     found, missing = promote({"key": value, "userId": "joe"}, schema)
@@ -183,8 +183,8 @@ def test_a_number_beyond_all_measure_stops_no_save(word: str) -> None:
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("zeros", [100, 6_000, 1_000_000])
-def test_a_number_of_many_digits_stops_no_save(zeros: int, sign: int) -> None:
-    """Zeros at its end are left out, and where one more digit follows them, the whole number is.
+def test_a_number_of_many_digits_does_not_break_a_save(zeros: int, sign: int) -> None:
+    """Zeros at its end are dropped; a number with too many other digits is left out.
 
     DynamoDB refuses more than 38 digits, and DynamoDB Local reads 200,000 zeros for minutes.
     """

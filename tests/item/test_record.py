@@ -43,29 +43,29 @@ records = st.builds(
 
 def as_read(record: Record, schema: Schema = SCHEMA) -> dict[str, Any]:
     """Write a record's attributes as the client reads them: every number is a Decimal."""
-    found = record.attributes(schema)
+    found = record.to_attributes(schema)
     return {n: Decimal(v) if isinstance(v, int) else v for n, v in found.items()}
 
 
 @LAW
 @given(records)
 def test_a_row_is_read_as_it_was_written(record: Record) -> None:
-    """Attributes round trip: key, data, rev, former tokens, expiry, name, promoted keys."""
+    """Key, data, revision, previous tokens, expiry, name and promoted keys are unchanged."""
     assert from_attributes(KEY, as_read(record), SCHEMA) == record
 
 
 def test_a_row_stores_only_what_it_has() -> None:
-    """What is None or empty is no attribute: an absent expiry means never, and is never 0."""
+    """None and empty values are no attributes; without an expiry a row never expires."""
     record = Record(KEY, b"data", "b.t")
 
-    assert record.attributes(SCHEMA) == {"data": b"data", "rev": "b.t"}
+    assert record.to_attributes(SCHEMA) == {"data": b"data", "rev": "b.t"}
 
 
-def test_a_row_is_stored_under_the_names_of_design_section_4() -> None:
+def test_a_row_is_stored_under_the_documented_names() -> None:
     """The attributes' names are what other releases and `doctor` read; only the TTL's varies."""
     record = Record(KEY, b"d", "b.t", ("p", "q"), 100, "clear", {"userId": "joe"})
 
-    assert record.attributes(SCHEMA) == {
+    assert record.to_attributes(SCHEMA) == {
         "data": b"d",
         "rev": "b.t",
         "prev": "p q",
@@ -92,7 +92,7 @@ def test_an_expired_session_is_absent_from_its_second_on(
     expires: int | None, now: float, live: bool
 ) -> None:
     """A row is live before `expires` and absent at exactly `expires`; without one, for ever."""
-    assert Record(KEY, b"", "b.t", expires=expires).live(now) is live
+    assert Record(KEY, b"", "b.t", expires=expires).is_live(now) is live
 
 
 GOOD: Mapping[str, object] = {
@@ -142,7 +142,7 @@ def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: ob
 
 @pytest.mark.parametrize("name", ["data", "rev"])
 def test_a_row_without_data_or_rev_is_corrupt(name: str) -> None:
-    """A row that somebody else wrote there is CorruptItem, never a KeyError."""
+    """A row of another program raises CorruptItem, never a KeyError."""
     with pytest.raises(CorruptItem):
         from_attributes(KEY, {n: v for n, v in GOOD.items() if n != name}, SCHEMA)
 
@@ -165,7 +165,7 @@ def test_a_row_whose_revisions_are_too_long_is_corrupt(name: str, letter: str) -
 
 @pytest.mark.parametrize("value", WRONG, ids=repr)
 def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None:
-    """A promoted copy is never what a session is read from: a wrong one does no harm."""
+    """Sessions are never read from promoted copies, so a wrong one does no harm."""
     found = from_attributes(KEY, {**GOOD, "userId": value}, SCHEMA)
 
     kept = isinstance(value, (str, bytes, Decimal))
@@ -173,7 +173,7 @@ def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None
 
 
 def test_a_fraction_of_a_second_lets_nobody_out_early() -> None:
-    """An expiry that is no integer (somebody else wrote it) is rounded up."""
+    """An expiry that is no integer, of another program, is rounded up."""
     assert from_attributes(KEY, {**GOOD, "ttl": Decimal("100.2")}, SCHEMA).expires == 101
 
 
@@ -182,21 +182,21 @@ def test_a_lost_reply_is_recognized_by_its_token() -> None:
     record = Record(KEY, b"", "birth.last", ("former", "older"))
 
     assert record.birth == "birth"
-    assert [record.wrote(t) for t in ("last", "former", "older")] == [True] * 3
-    assert [record.wrote(t) for t in ("birth", "birth.last", "las", "", "x")] == [False] * 5
+    assert [record.has_token(t) for t in ("last", "former", "older")] == [True] * 3
+    assert [record.has_token(t) for t in ("birth", "birth.last", "las", "", "x")] == [False] * 5
 
 
 @LAW
 @given(records)
 def test_a_row_is_never_larger_than_it_is_counted(record: Record) -> None:
     """The count of everything but the data is never too low, by AWS's rules, nor far too high."""
-    found = {**record.attributes(SCHEMA), "data": b"", "id": KEY.hash}
+    found = {**record.to_attributes(SCHEMA), "data": b"", "id": KEY.hash}
     numbers = [len(str(value)) for value in found.values() if isinstance(value, (int, Decimal))]
     texts = [v.encode() if isinstance(v, str) else v for v in found.values()]
     plain = sum(len(value) for value in texts if isinstance(value, bytes))
     actual = sum(len(name) for name in found) + plain + sum(1 + (n + 1) // 2 for n in numbers)
 
-    assert actual <= record.size_of_others(SCHEMA) <= actual + sum(numbers) + 512
+    assert actual <= record.count_other_bytes(SCHEMA) <= actual + sum(numbers) + 512
 
 
 def test_a_log_line_shows_no_payload_of_a_row() -> None:

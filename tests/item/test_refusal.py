@@ -1,4 +1,4 @@
-"""What becomes of a write that was refused: never a resurrection, never a lost change."""
+"""What follows a refused write: no deleted session comes back, and no change is lost."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from beaker_dynamodb.item.refusal import (
     AlreadyApplied,
     Next,
     RaiseConflict,
-    Refusal,
+    RefusedSave,
     Retry,
     after_refusal,
 )
 
 NOW = 1000.0
-TOKEN = "mine"
-LIVE = Record(Key("sess:a"), b"", "birth.theirs", ("former",), expires=1001)
+TOKEN = "ours"
+LIVE = Record(Key("sess:a"), b"", "birth.theirs", ("previous",), expires=1001)
 EXPIRED = replace(LIVE, expires=1000)  # at exactly now it is absent
 FOREVER = replace(LIVE, expires=None)
 
-KNOWN = Content("known", {"_creation_time": 1, "a": 1})
-MINE = Content("mine", {"_creation_time": 1, "a": 2})
+BASE = Content("base", {"_creation_time": 1, "a": 1})
+OURS = Content("ours", {"_creation_time": 1, "a": 2})
 THEIRS = Content("theirs", {"_creation_time": 1, "b": 1})
 CLEARED = Content("cleared", {"a": 2})
 OPAQUE = Content("opaque")
@@ -35,21 +35,21 @@ OPAQUE = Content("opaque")
 Refused = Create | Touch | Replace | Delete
 CREATE, TOUCH, REPLACE, DELETE = (
     Create(),
-    Touch("birth.seen"),
-    Replace("birth.seen"),
-    Delete("birth.seen"),
+    Touch("birth.old"),
+    Replace("birth.old"),
+    Delete("birth.old"),
 )
-TOUCH_ANEW = Touch("birth.seen", new_token=True)
+TOUCH_ANEW = Touch("birth.old", new_token=True)
 ALL: tuple[Refused, ...] = (CREATE, TOUCH, TOUCH_ANEW, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
 DROPPED = GiveUp()
-THEN_MINE = Retry(Replace("birth.theirs"))
+THEN_OURS = Retry(Replace("birth.theirs"))
 THEN_MERGED = Retry(Replace("birth.theirs"), merge=True)
-MINE_AS_IT_WAS_CLEARED = Retry(
+THEN_OURS_CLEARED = Retry(
     Replace("birth.theirs"), reason="it was cleared while another request changed it"
 )
-MINE_AS_IT_IS_OPAQUE = Retry(
+THEN_OURS_UNOPENED = Retry(
     Replace("birth.theirs"), reason="it cannot be opened here, so the later save wins"
 )
 
@@ -59,16 +59,18 @@ def refused(
     theirs: Record | None,
     *,
     policy: str = "merge",
-    known: Content | None = KNOWN,
-    mine: Content = MINE,
+    base: Content | None = BASE,
+    ours: Content = OURS,
     opened: Content = THEIRS,
 ) -> Next:
-    """Ask what follows."""
-    return after_refusal(Refusal(plan, TOKEN, known, mine, theirs, lambda _: opened, NOW, policy))
+    """Return what follows the refused write *plan*."""
+    return after_refusal(
+        RefusedSave(plan, TOKEN, base, ours, theirs, lambda _: opened, NOW, policy)
+    )
 
 
 def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Refused, Next]:
-    """Write one row of the table: what follows for each plan."""
+    """Return one row of the table: what follows each plan."""
     return {
         CREATE: create,
         TOUCH: touch,
@@ -83,19 +85,19 @@ DELETED_AGAIN = Retry(Delete("birth.theirs"))
 #: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
 ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
     "our own token in rev": (
-        replace(LIVE, rev="birth.mine"),
-        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), Retry(Delete("birth.mine"))),
+        replace(LIVE, rev="birth.ours"),
+        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), Retry(Delete("birth.ours"))),
     ),
     "our own token in prev": (
-        replace(LIVE, prev=("x", "mine")),
+        replace(LIVE, prev=("x", "ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), DELETED_AGAIN),
     ),
     "our own token, expired since": (
-        replace(EXPIRED, rev="birth.mine"),
+        replace(EXPIRED, rev="birth.ours"),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "our own token under another birth": (
-        replace(LIVE, rev="other.mine"),
+        replace(LIVE, rev="other.ours"),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "absent": (None, by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied())),
@@ -111,7 +113,7 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
         replace(LIVE, rev="other.theirs", data=bytes((FORMAT, TOMBSTONE))),
         by_plan(Retry(Replace("other.theirs")), DROPPED, DROPPED, AlreadyApplied()),
     ),
-    "expired": (EXPIRED, by_plan(Retry(CREATE), DROPPED, THEN_MINE, AlreadyApplied())),
+    "expired": (EXPIRED, by_plan(Retry(CREATE), DROPPED, THEN_OURS, AlreadyApplied())),
 }
 
 
@@ -121,46 +123,46 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
 def test_a_refused_write_never_resurrects_a_session(
     theirs: Record | None, expected: dict[Refused, Next], plan: Refused, policy: str
 ) -> None:
-    """The upper rows of the table of refusals hold for every plan and every `on_conflict`."""
-    for known, mine, opened in product((KNOWN, OPAQUE, None), (MINE, CLEARED), (THEIRS,)):
-        found = refused(plan, theirs, policy=policy, known=known, mine=mine, opened=opened)
+    """All lines of the table but LIVE hold for every plan and every `on_conflict`."""
+    for base, ours, opened in product((BASE, OPAQUE, None), (OURS, CLEARED), (THEIRS,)):
+        found = refused(plan, theirs, policy=policy, base=base, ours=ours, opened=opened)
         assert found == expected[plan]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("expires", [LIVE.expires, EXPIRED.expires], ids=["live", "expired"])
 @pytest.mark.parametrize(
-    ("plan", "known", "mine", "expected"),
+    ("plan", "base", "ours", "expected"),
     [
-        (REPLACE, KNOWN, MINE, RaiseConflict()),
-        (REPLACE, KNOWN, CLEARED, RaiseConflict()),
-        (REPLACE, KNOWN, OPAQUE, DROPPED),
-        (REPLACE, OPAQUE, MINE, DROPPED),
-        (REPLACE, None, MINE, DROPPED),
-        (TOUCH, KNOWN, MINE, DROPPED),
-        (TOUCH_ANEW, KNOWN, MINE, DROPPED),
-        (DELETE, KNOWN, MINE, AlreadyApplied()),
+        (REPLACE, BASE, OURS, RaiseConflict()),
+        (REPLACE, BASE, CLEARED, RaiseConflict()),
+        (REPLACE, BASE, OPAQUE, DROPPED),
+        (REPLACE, OPAQUE, OURS, DROPPED),
+        (REPLACE, None, OURS, DROPPED),
+        (TOUCH, BASE, OURS, DROPPED),
+        (TOUCH_ANEW, BASE, OURS, DROPPED),
+        (DELETE, BASE, OURS, AlreadyApplied()),
     ],
 )
-def test_a_change_that_meets_a_rotation_is_told(  # one argument a column
+def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
     plan: Refused,
-    known: Content | None,
-    mine: Content,
+    base: Content | None,
+    ours: Content,
     expected: Next,
     expires: int | None,
     policy: str,
 ) -> None:
-    """The session goes on under another id: a change is a Conflict, a mere read gives way.
+    """The session goes on under another id. A request that only read gives up.
 
-    What is opaque may have been read only, so it gives way as well.
+    An opaque session may have been read only, so its save gives up as well.
     """
     marker = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
 
-    assert refused(plan, marker, policy=policy, known=known, mine=mine) == expected
+    assert refused(plan, marker, policy=policy, base=base, ours=ours) == expected
 
 
-def test_a_new_session_takes_the_place_of_a_rotations_marker() -> None:
-    """What it says is of an older session, and nothing of this one."""
+def test_a_new_session_replaces_the_marker_of_a_rotation() -> None:
+    """The marker is about an older session with the same id."""
     marker = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
 
     assert refused(CREATE, marker) == Retry(Replace("other.theirs"))
@@ -169,96 +171,96 @@ def test_a_new_session_takes_the_place_of_a_rotations_marker() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
 @pytest.mark.parametrize("opened", [THEIRS, OPAQUE], ids=["opens", "opaque"])
-@pytest.mark.parametrize("mine", [MINE, CLEARED, OPAQUE], ids=["mine", "cleared", "opaque"])
+@pytest.mark.parametrize("ours", [OURS, CLEARED, OPAQUE], ids=["ours", "cleared", "opaque"])
 @pytest.mark.parametrize("plan", [TOUCH, TOUCH_ANEW, DELETE], ids=["Touch", "anew", "Delete"])
-def test_a_logout_wins_and_a_read_gives_way(
-    plan: Refused, mine: Content, opened: Content, row: Record, policy: str
+def test_a_logout_wins_and_a_read_gives_up(
+    plan: Refused, ours: Content, opened: Content, row: Record, policy: str
 ) -> None:
     """Over a live row a Touch is dropped, and a Delete tried again, whatever is in the row."""
     expected = DELETED_AGAIN if plan is DELETE else DROPPED
 
-    assert refused(plan, row, policy=policy, mine=mine, opened=opened) == expected
+    assert refused(plan, row, policy=policy, ours=ours, opened=opened) == expected
 
 
-#: A live row of the same birth: the plan, the three contents, and what follows by `on_conflict`.
-Sides = tuple[Refused, Content | None, Content, Content]
-OVER_A_LIVE_ROW: dict[str, tuple[Sides, tuple[Next, Next, Next]]] = {
+#: Over a live row of the same birth: the plan, the three contents, what follows by `on_conflict`.
+Contents = tuple[Refused, Content | None, Content, Content]
+OVER_A_LIVE_ROW: dict[str, tuple[Contents, tuple[Next, Next, Next]]] = {
     "a Create, both open": (
-        (CREATE, None, MINE, THEIRS),
+        (CREATE, None, OURS, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
     ),
     "a Create of a session without a creation time": (
         (CREATE, None, CLEARED, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
     ),
-    "a Create, although something was known": (
-        (CREATE, KNOWN, MINE, THEIRS),
+    "a Create, although there is a base": (
+        (CREATE, BASE, OURS, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
     ),
     "an opaque Create": (
         (CREATE, None, OPAQUE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
     "a Create over what does not open": (
-        (CREATE, None, MINE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+        (CREATE, None, OURS, OPAQUE),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
     "a Replace, all open": (
-        (REPLACE, KNOWN, MINE, THEIRS),
-        (THEN_MERGED, THEN_MINE, RaiseConflict()),
+        (REPLACE, BASE, OURS, THEIRS),
+        (THEN_MERGED, THEN_OURS, RaiseConflict()),
     ),
-    "a Replace, mine opaque": (
-        (REPLACE, KNOWN, OPAQUE, THEIRS),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+    "a Replace, ours opaque": (
+        (REPLACE, BASE, OPAQUE, THEIRS),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
     "a Replace, theirs does not open": (
-        (REPLACE, KNOWN, MINE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+        (REPLACE, BASE, OURS, OPAQUE),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
-    "a Replace, known does not open": (
-        (REPLACE, OPAQUE, MINE, THEIRS),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+    "a Replace, base does not open": (
+        (REPLACE, OPAQUE, OURS, THEIRS),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
     "a Create that met one writer, and now another": (
-        (REPLACE, None, MINE, THEIRS),
+        (REPLACE, None, OURS, THEIRS),
         (THEN_MERGED, THEN_MERGED, THEN_MERGED),
     ),
     "a Replace, all opaque": (
         (REPLACE, OPAQUE, OPAQUE, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
-    "a Replace, mine was cleared": (
-        (REPLACE, KNOWN, CLEARED, THEIRS),
-        (MINE_AS_IT_WAS_CLEARED, MINE_AS_IT_WAS_CLEARED, MINE_AS_IT_WAS_CLEARED),
+    "a Replace, ours was cleared": (
+        (REPLACE, BASE, CLEARED, THEIRS),
+        (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),
     "a Replace, both were cleared": (
-        (REPLACE, KNOWN, CLEARED, CLEARED),
-        (THEN_MERGED, THEN_MINE, RaiseConflict()),
+        (REPLACE, BASE, CLEARED, CLEARED),
+        (THEN_MERGED, THEN_OURS, RaiseConflict()),
     ),
     "a Replace, theirs was cleared": (
-        (REPLACE, KNOWN, MINE, CLEARED),
-        (THEN_MERGED, THEN_MINE, RaiseConflict()),
+        (REPLACE, BASE, OURS, CLEARED),
+        (THEN_MERGED, THEN_OURS, RaiseConflict()),
     ),
-    "a Replace, mine was cleared and theirs does not open": (
-        (REPLACE, KNOWN, CLEARED, OPAQUE),
-        (MINE_AS_IT_IS_OPAQUE, THEN_MINE, RaiseConflict()),
+    "a Replace, ours was cleared and theirs does not open": (
+        (REPLACE, BASE, CLEARED, OPAQUE),
+        (THEN_OURS_UNOPENED, THEN_OURS, RaiseConflict()),
     ),
 }
 
 
 @pytest.mark.parametrize("row", [LIVE, FOREVER], ids=["expires", "never expires"])
-@pytest.mark.parametrize(("sides", "expected"), OVER_A_LIVE_ROW.values(), ids=OVER_A_LIVE_ROW)
+@pytest.mark.parametrize(("contents", "expected"), OVER_A_LIVE_ROW.values(), ids=OVER_A_LIVE_ROW)
 def test_two_writers_meet_as_on_conflict_says(
-    sides: Sides, expected: tuple[Next, Next, Next], row: Record
+    contents: Contents, expected: tuple[Next, Next, Next], row: Record
 ) -> None:
-    """The lower rows of the table: `merge`, `overwrite` and `raise`, for Create and Replace.
+    """The table of `_resolve`: `merge`, `overwrite` and `raise`, for Create and Replace.
 
-    A Create merges with an empty `known` whatever `on_conflict` says. What does not open is
-    replaced with a word for the log, and a session that was cleared is never merged.
+    A Create merges whatever `on_conflict` says. A session that does not open is replaced, with
+    a line in the log, and a session that was cleared is never merged.
     """
-    plan, known, mine, opened = sides
+    plan, base, ours, opened = contents
     found = tuple(
-        refused(plan, row, policy=policy, known=known, mine=mine, opened=opened)
+        refused(plan, row, policy=policy, base=base, ours=ours, opened=opened)
         for policy in POLICIES
     )
 
@@ -266,15 +268,15 @@ def test_two_writers_meet_as_on_conflict_says(
 
 
 @pytest.mark.parametrize("plan", ALL, ids=lambda plan: type(plan).__name__)
-def test_theirs_is_opened_only_where_it_may_be_merged(plan: Refused) -> None:
-    """Nothing of theirs is opened for what is dropped, done, deleted or expired."""
+def test_theirs_is_opened_only_if_it_may_be_merged(plan: Refused) -> None:
+    """It is not opened if the write is given up, applied, a delete, or over an expired row."""
     opened: list[Record] = []
 
     def read(row: Record) -> Content:
         opened.append(row)
         return THEIRS
 
-    for theirs in (None, EXPIRED, replace(LIVE, rev="birth.mine"), LIVE):
-        after_refusal(Refusal(plan, TOKEN, KNOWN, MINE, theirs, read, NOW, "merge"))
+    for theirs in (None, EXPIRED, replace(LIVE, rev="birth.ours"), LIVE):
+        after_refusal(RefusedSave(plan, TOKEN, BASE, OURS, theirs, read, NOW, "merge"))
 
     assert opened == ([LIVE] if plan in {CREATE, REPLACE} else [])

@@ -1,4 +1,4 @@
-"""Encryption is switched on, keys are rotated, and nobody is logged out by it."""
+"""Switching on encryption and rotating keys logs nobody out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import secrets
 import pytest
 
 from beaker_dynamodb.errors import UnknownFormat
-from beaker_dynamodb.item.codec import ENCRYPTED, SESSION, Codec, Place
+from beaker_dynamodb.item.codec import ENCRYPTED, SESSION, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 
-PLACE = Place(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 SECRET = b"top-secret-word " * 3
 
@@ -18,39 +18,43 @@ SECRET = b"top-secret-word " * 3
 def codec(*keys: bytes, required: bool = True) -> Codec:
     """Make a codec of the sessions' table that holds *keys*."""
     return Codec(
-        SESSION, table="sessions", keys=keys, plain_refused=required, draw=secrets.token_bytes
+        SESSION,
+        table="sessions",
+        keys=keys,
+        require_encryption=required,
+        random_bytes=secrets.token_bytes,
     )
 
 
 def refusal(reader: Codec, data: bytes) -> str:
     """Say how a row is refused as one of a format that is not known here."""
     with pytest.raises(UnknownFormat) as caught:
-        reader.open(data, PLACE)
+        reader.open(data, CONTEXT)
     return str(caught.value)
 
 
 def test_keys_are_rotated_with_nobody_logged_out() -> None:
-    """Append, move to the front, remove: at each step both neighbours read what either writes."""
+    """At each step, servers before and after it read each other's rows."""
     steps = [codec(OLD), codec(OLD, NEW), codec(NEW, OLD), codec(NEW)]
 
     for former, later in ((0, 1), (1, 2), (2, 3)):
         for writer, reader in ((former, later), (later, former)):
-            assert steps[reader].open(steps[writer].seal(SECRET, PLACE), PLACE) == SECRET
-    by_first = [step.seal(SECRET, PLACE)[8:16] for step in steps]
+            assert steps[reader].open(steps[writer].seal(SECRET, CONTEXT), CONTEXT) == SECRET
+    by_first = [step.seal(SECRET, CONTEXT)[8:16] for step in steps]
     assert by_first[0] == by_first[1] != by_first[2] == by_first[3]
 
 
 @pytest.mark.parametrize("reader", [codec(NEW), codec(NEW, required=False), codec()])
-def test_a_row_under_a_key_that_we_lack_is_not_corrupt(reader: Codec) -> None:
-    """An unknown key id is UnknownFormat, under the outage rule: an old key logs nobody out."""
-    found = refusal(reader, codec(OLD).seal(SECRET, PLACE))
+def test_a_row_under_an_unknown_key_is_not_corrupt(reader: Codec) -> None:
+    """It raises UnknownFormat, so by the outage rule nobody is logged out."""
+    found = refusal(reader, codec(OLD).seal(SECRET, CONTEXT))
 
     assert "encryption_keys" in found
 
 
 def test_a_plain_row_is_refused_where_encryption_is_required() -> None:
-    """Who can write the table cannot plant a session; the refusal says which step was skipped."""
-    found = refusal(codec(OLD), codec().seal(SECRET, PLACE))
+    """So an attacker with access to the table cannot plant a session; the error names the step."""
+    found = refusal(codec(OLD), codec().seal(SECRET, CONTEXT))
 
     assert "encryption_required = false" in found
 
@@ -59,9 +63,9 @@ def test_plain_rows_open_while_encryption_is_being_switched_on() -> None:
     """With `encryption_required = false` old plain rows open, and new ones are encrypted."""
     moving = codec(OLD, required=False)
 
-    assert moving.open(codec().seal(SECRET, PLACE), PLACE) == SECRET
-    assert moving.seal(SECRET, PLACE)[2] & ENCRYPTED
-    assert codec(OLD).open(moving.seal(SECRET, PLACE), PLACE) == SECRET
+    assert moving.open(codec().seal(SECRET, CONTEXT), CONTEXT) == SECRET
+    assert moving.seal(SECRET, CONTEXT)[2] & ENCRYPTED
+    assert codec(OLD).open(moving.seal(SECRET, CONTEXT), CONTEXT) == SECRET
 
 
 def test_encryption_is_switched_on_with_nobody_logged_out() -> None:
@@ -73,6 +77,6 @@ def test_encryption_is_switched_on_with_nobody_logged_out() -> None:
 
     for former, later in ((0, 1), (1, 2)):
         for writer, reader in ((former, later), (later, former)):
-            assert steps[reader].open(steps[writer].seal(SECRET, PLACE), PLACE) == SECRET
-    assert steps[3].open(steps[2].seal(SECRET, PLACE), PLACE) == SECRET
-    assert [step.seal(SECRET, PLACE)[2] & ENCRYPTED for step in steps] == [0, 0, 2, 2]
+            assert steps[reader].open(steps[writer].seal(SECRET, CONTEXT), CONTEXT) == SECRET
+    assert steps[3].open(steps[2].seal(SECRET, CONTEXT), CONTEXT) == SECRET
+    assert [step.seal(SECRET, CONTEXT)[2] & ENCRYPTED for step in steps] == [0, 0, 2, 2]

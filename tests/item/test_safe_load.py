@@ -74,8 +74,8 @@ def text_of(values: object, protocol: int = 2) -> str:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_plain_is_read_beside_objects_of_any_class(strange: object, protocol: int) -> None:
-    """Whatever a pickle does to an object happens to a stand-in."""
+def test_plain_values_are_read_beside_objects_of_any_class(strange: object, protocol: int) -> None:
+    """Objects are replaced by a stub, whatever the pickle does to them."""
     found = load_session(
         text_of({"strange": strange, "user": "ann", "n": 5}, protocol), "auto", MOST
     )
@@ -159,7 +159,7 @@ def test_what_is_plain_is_read_as_pickle_reads_it(
 @LAW
 @given(value=SCALARS, protocol=PROTOCOLS)
 def test_a_scalar_is_read_as_pickle_reads_it(value: object, protocol: int) -> None:
-    """What Redis and dbm hold of a session is a pickled text."""
+    """Redis and dbm hold a session as a pickled text."""
     is_plain = type(value) is not bytes or protocol > 2
     assert safe_load(pickle.dumps(value, protocol)) == (value if is_plain else STUB)
 
@@ -193,7 +193,7 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
 
 
 def test_a_dict_in_itself_is_a_stub() -> None:
-    """Nothing that is read is nested, whatever the pickle says."""
+    """Nothing in the result is nested."""
     endless: dict[str, object] = {"user": "ann"}
     endless["self"] = endless
 
@@ -216,3 +216,30 @@ def test_garbage_has_no_values() -> None:
     """The outer pickle of a file, too."""
     assert safe_load(b"") is None
     assert safe_load(pickle.dumps({"session": "text"})) == {"session": "text"}
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"(lp0\ng-1\n.",
+        b"g" + b"9" * 700 + b"\n.",
+        b"(e.",
+        b"(1.",
+        bytes((0x80, 6)) + b"N.",
+    ],
+    ids=[
+        "a negative index",
+        "an index of many digits",
+        "no object",
+        "an empty stack",
+        "protocol 6",
+    ],
+)
+def test_an_opcode_that_no_pickler_writes_ends_the_reading(pickled: bytes) -> None:
+    """Nothing is read, and nothing but None comes out."""
+    assert safe_load(pickled) is None
+
+
+def test_a_stub_shows_nothing_of_what_it_replaces() -> None:
+    """Its repr may be part of an error or a log line."""
+    assert repr(STUB) == "<stub>"

@@ -1,4 +1,4 @@
-"""Whoever may write the old store cannot crash, hang or bloat the process that reads from it."""
+"""An attacker with access to the source backend cannot crash, hang or bloat the reader."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_reading_takes_time_in_proportion_to_the_size(name: str) -> None:
     "name", ["marks", "dicts that are kept", "nested dicts", "long equal keys"]
 )
 def test_reading_takes_memory_in_proportion_to_the_size(name: str) -> None:
-    """At most 64 MB, or ten times the pickle where that is more."""
+    """At most 64 MB, or ten times the size of the pickle."""
     pickled = HOSTILE[name](MAX_OPCODES)
     tracemalloc.start()
     try:

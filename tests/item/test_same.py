@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope
-from beaker_dynamodb.item.merge import changed_keys, same
+from beaker_dynamodb.item.merge import find_changed_keys, is_same
 from tests.item.odd_values import NAN, OTHERS, SAME, Plain, Text, Unpicklable
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
@@ -21,22 +21,22 @@ LOADS = 10_000
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
 def test_a_session_that_was_only_read_is_not_changed(one: object, other: object) -> None:
-    """Two loads of one value are the same, also where `==` says no, raises, or never ends."""
-    assert same(one, other)
-    assert same(other, one)
+    """Two loads of one value are the same, also if `==` is False, raises, or never returns."""
+    assert is_same(one, other)
+    assert is_same(other, one)
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
 def test_a_change_that_equality_does_not_see_is_saved(one: object, other: object) -> None:
     """Two values that differ in type, sign, order or state are not the same; nothing is raised."""
-    assert not same(one, other)
-    assert not same(other, one)
+    assert not is_same(one, other)
+    assert not is_same(other, one)
 
 
 @pytest.mark.parametrize("value", [Unpicklable(), [{"a": Unpicklable()}], lambda: 1])
 def test_what_no_pickle_takes_counts_as_changed(value: object) -> None:
     """A value that cannot be compared is written rather than lost; nothing is raised."""
-    assert not same(value, value)
+    assert not is_same(value, value)
 
 
 #: Beside a set in another order, so that the pickles of the whole say nothing.
@@ -58,16 +58,16 @@ def test_a_set_of_objects_that_was_only_read_is_not_changed(members: Callable[[]
     """Each has a pickle of its own, which names its class again: that is no sharing."""
     one, other = members(), members()
 
-    assert same([ORDERS[0], one], [ORDERS[1], other])
-    assert not same([ORDERS[0], one], [ORDERS[1], {*other, Plain()}])  # type: ignore[misc]
+    assert is_same([ORDERS[0], one], [ORDERS[1], other])
+    assert not is_same([ORDERS[0], one], [ORDERS[1], {*other, Plain()}])  # type: ignore[misc]
 
 
 def test_a_set_of_objects_that_share_too_much_counts_as_changed() -> None:
-    """To tell them apart would take quadratic time; it is written, and never lost."""
+    """Comparing them would take quadratic time, so the session is written."""
     one, other = ({Plain(all=shared) for shared in [list(range(500))] * 500} for _ in ORDERS)
 
-    assert same(one, one)
-    assert not same([ORDERS[0], one], [ORDERS[1], other])
+    assert is_same(one, one)
+    assert not is_same([ORDERS[0], one], [ORDERS[1], other])
 
 
 VALUES: dict[str, object] = {name: pair[0] for name, pair in SAME.items()} | {
@@ -85,23 +85,23 @@ VALUES: dict[str, object] = {name: pair[0] for name, pair in SAME.items()} | {
 
 
 def test_ten_thousand_loads_are_no_write() -> None:
-    """What fools `==` never turns a read into a write, however often the session is loaded.
+    """Values that `==` compares wrongly never turn a read into a write.
 
-    As in `sessions/store.py`, mine is what the session object held, closed by Beaker and opened
-    again, and known has gone the same way: the load before this one stands for it.
+    As in `sessions/store.py`, ours is what the session object held, closed by Beaker and opened
+    again. So is base, which is the load before this one.
     """
     envelope = PickleEnvelope()
     stored = envelope.close(VALUES)
     kept: collections.deque[object] = collections.deque(maxlen=7)  # so that ids differ
-    known: dict[str, Any] | None = None
+    base: dict[str, Any] | None = None
 
     for _ in range(LOADS):
         held = envelope.open(stored)
         assert held is not None
-        mine = envelope.open(envelope.close(held))
-        assert mine is not None
-        assert known is None or changed_keys(known, mine) == ()
-        known = mine
+        ours = envelope.open(envelope.close(held))
+        assert ours is not None
+        assert base is None or find_changed_keys(base, ours) == ()
+        base = ours
         kept.append(held)
 
 
@@ -126,22 +126,22 @@ pickle_values = st.recursive(
 @LAW
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=5))
 def test_no_load_of_a_json_session_is_a_write(values: dict[str, Any]) -> None:
-    """A JSON session that was only read has no changed key, however often it was loaded."""
+    """A JSON session that was only read has no changed key."""
     envelope = JsonEnvelope(1_000_000)
     text = envelope.close(values)
-    mine, known = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
+    ours, base = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
 
-    assert changed_keys(known, mine) == ()
-    assert same(known, mine)
+    assert find_changed_keys(base, ours) == ()
+    assert is_same(base, ours)
 
 
 @LAW
 @given(st.dictionaries(st.text(max_size=5), pickle_values, max_size=5))
 def test_no_load_of_a_pickled_session_is_a_write(values: dict[str, Any]) -> None:
-    """A pickled session that was only read has no changed key, sets and objects among it."""
+    """A pickled session that was only read has no changed key, even with sets and objects in it."""
     envelope = PickleEnvelope()
     text = envelope.close(values)
-    mine, known = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
+    ours, base = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
 
-    assert changed_keys(known, mine) == ()
-    assert same(known, mine)
+    assert find_changed_keys(base, ours) == ()
+    assert is_same(base, ours)

@@ -1,4 +1,4 @@
-"""Rows and values that nobody thought of: flipped headers, odd bombs, numbers of other kinds."""
+"""Unusual rows and values: flipped header bits, zlib bombs of other windows, odd numbers."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
-from beaker_dynamodb.item.codec import ENCRYPTED, SESSION, Codec, Place
+from beaker_dynamodb.item.codec import ENCRYPTED, SESSION, Codec, EncryptionContext
 from beaker_dynamodb.item.envelope import PickleEnvelope
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.merge import changed_keys
+from beaker_dynamodb.item.merge import find_changed_keys
 from beaker_dynamodb.item.record import Schema, from_attributes, promote
 
-PLACE = Place(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
 KEY = bytes(range(32))
 NONCE = bytes(12)
 
 
 def encrypting(required: bool) -> Codec:
     """Make a codec with a key, which refuses plain rows if *required*."""
-    return Codec(SESSION, keys=(KEY,), plain_refused=required, draw=lambda _: NONCE)
+    return Codec(SESSION, keys=(KEY,), require_encryption=required, random_bytes=lambda _: NONCE)
 
 
 @pytest.mark.parametrize("codec", [Codec(SESSION), encrypting(True), encrypting(False)])
@@ -35,13 +35,13 @@ def encrypting(required: bool) -> Codec:
 )
 def test_a_bit_that_flips_anywhere_is_refused(codec: Codec, value: bytes) -> None:
     """Every other value of every byte, of header too: CorruptItem or UnknownFormat."""
-    sealed = codec.seal(value, PLACE)
+    sealed = codec.seal(value, CONTEXT)
     bad = []
     for place in range(len(sealed)):
         for flip in range(1, 256):
             row = sealed[:place] + bytes((sealed[place] ^ flip,)) + sealed[place + 1 :]
             with contextlib.suppress(CorruptItem, UnknownFormat):
-                bad.append((place, flip, codec.open(row, PLACE)))
+                bad.append((place, flip, codec.open(row, CONTEXT)))
     assert bad == []
 
 
@@ -61,20 +61,20 @@ def _bomb(window: int) -> bytes:
 )
 def test_no_zlib_bomb_reaches_beaker(text: bytes) -> None:
     """Whatever Beaker's b64decode and zlib.decompress would inflate is counted first."""
-    codec = Codec(SESSION, most=1_000_000)
+    codec = Codec(SESSION, max_size=1_000_000)
     with pytest.raises(ItemTooLarge):
-        codec.open(codec.seal(text, PLACE), PLACE)
+        codec.open(codec.seal(text, CONTEXT), CONTEXT)
 
 
 def test_an_encrypted_row_without_the_extra_is_unknown_format(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server that has neither key nor `cryptography` says UnknownFormat, not ImportError."""
-    sealed = encrypting(True).seal(b"hello", PLACE)
+    """A server with neither key nor `cryptography` raises UnknownFormat, no ImportError."""
+    sealed = encrypting(True).seal(b"hello", CONTEXT)
     assert sealed[2] & ENCRYPTED
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(UnknownFormat):
-        Codec(SESSION).open(sealed, PLACE)
+        Codec(SESSION).open(sealed, CONTEXT)
 
 
 class Role(int, enum.Enum):
@@ -114,14 +114,14 @@ class Plain:
 
 
 def test_an_object_with_a_set_of_objects_is_not_changed_by_a_read() -> None:
-    """changed_keys() is () for every load of a session that was only read."""
+    """find_changed_keys() is () for every load of a session that was only read."""
     envelope = PickleEnvelope()
     text = envelope.close({"cart": Plain({Plain(n) for n in range(5)})})
     kept: list[Any] = []
     for _ in range(20):
         mine, known = (envelope.open(envelope.close(envelope.open(text) or {})) or {} for _ in "ab")
         kept += [mine, known]
-        assert changed_keys(known, mine) == ()
+        assert find_changed_keys(known, mine) == ()
 
 
 class Labeled:
@@ -134,13 +134,13 @@ class Labeled:
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_a_change_behind_objects_that_only_pickle_otherwise_is_saved(size: int) -> None:
-    """The last of several objects was changed: what was compared before it vouches for nothing."""
+    """Also if only the last of several objects was changed."""
     known, mine = [Labeled(1) for _ in range(size)], [Labeled(1) for _ in range(size)]
     for item in mine:
         item.label = "".join(reversed("aet"))
 
-    assert changed_keys({"cart": known}, {"cart": mine}) == ()
+    assert find_changed_keys({"cart": known}, {"cart": mine}) == ()
 
     mine[-1].number = 2
 
-    assert changed_keys({"cart": known}, {"cart": mine}) == ("cart",)
+    assert find_changed_keys({"cart": known}, {"cart": mine}) == ("cart",)

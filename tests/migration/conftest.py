@@ -1,4 +1,4 @@
-"""What every test of moving needs: a redis-server, and a home of each kind."""
+"""Fixtures of the migration tests: a redis-server, and a source backend of each type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def options(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Mappin
 
 @pytest.fixture
 def new(dynamodb_local: str, table_name: str) -> Site:
-    """Give the application as it is after the move, without a way back."""
+    """Return the application as it is after the migration, without `migrate_from`."""
     return Site.made(dynamodb_local, table_name)
 
 

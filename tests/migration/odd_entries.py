@@ -1,4 +1,4 @@
-"""What may stand in an old store: strategies for entries that nobody would write, and good ones."""
+"""Entries of a source backend: strategies for unusual ones, and for good ones."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def zipped(words: str) -> str:
 
 
 def jsoned(content: object) -> str:
-    """Write a session's text in JSON; what JSON lacks is written as its repr."""
+    """Return a session's text in JSON; values that JSON does not have are written as their repr."""
     try:
         return zipped(json.dumps(content, default=repr))
     except ValueError:  # an int of more digits than Python writes

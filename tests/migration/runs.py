@@ -34,5 +34,5 @@ def session_rows(new: Site) -> list[dict[str, Any]]:
 
 
 def summarize(done: list[Imported | Skipped]) -> list[str]:
-    """Say what became of each, in short."""
+    """Return a short summary of the outcomes."""
     return sorted(one.reason if isinstance(one, Skipped) else "imported" for one in done)

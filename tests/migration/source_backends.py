@@ -60,7 +60,7 @@ def create_backend(kind: str, folder: Path, redis_url: str) -> Mapping[str, str]
 
 
 def plant(kind: str, options: Mapping[str, str], ident: str, pickled: bytes) -> Path:
-    """Write a pickle where Beaker keeps a session, over what it wrote there; return the file."""
+    """Replace a session in Beaker's file by a pickle; return the file."""
     end = "cache" if kind == "file" else kind
     folder = Path(options.get("data_dir", ""), f"container_{kind}", ident[0], ident[:2])
     path = folder / f"{ident}.{end}"

@@ -1,4 +1,4 @@
-"""Whatever stands in an old store, an import says what became of it and goes on to the next."""
+"""Whatever a source backend holds, an import yields an outcome for it and continues."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def good() -> str:
 @LAW
 @given(st.one_of(anything, texts))
 def test_a_number_of_a_foreign_store_is_finite_and_bounded(value: object) -> None:
-    """Or it is none, whatever its type is."""
+    """Or it is None, for a value of any type."""
     number, stamp, life = parse_number(value), parse_timestamp(value), parse_lifetime(value)
 
     assert number is None or math.isfinite(number)
@@ -96,7 +96,7 @@ def test_a_number_of_a_foreign_store_is_finite_and_bounded(value: object) -> Non
 @LAW
 @given(st.integers(100_000_000, 20_000_000_000))
 def test_seconds_and_milliseconds_as_number_and_as_text_are_one_time(seconds: int) -> None:
-    """From 1973 to 2603; between the two stand some nine hundred years."""
+    """From 1973 to 2603."""
     same = {parse_timestamp(form(one)) for one in (seconds, seconds * 1000) for form in (int, str)}
 
     assert same == {float(seconds)}
@@ -150,7 +150,7 @@ def connect(serializer: str, timeout: float | None) -> ConnectReader:
 
 
 def decide(session: SourceSession, timeout: float | None) -> Importable | str:
-    """Decide about what a reader yielded, as an import does."""
+    """Decide about an entry that a reader has yielded, as an import does."""
     if session.error:
         return session.error
     policy = ImportPolicy(timeout, 86400 if timeout is None else timeout + 120, 10**6, Schema())
@@ -214,8 +214,8 @@ untyped = st.recursive(
 @example("abc", "N")
 @example(None, "N")
 @example({}, "N")
-def test_a_plain_value_any_shape_ends_no_import(content: object, kind: str) -> None:
-    """It is read as what its type says, or as nothing; nothing is raised."""
+def test_a_typed_value_of_any_shape_ends_no_import(content: object, kind: str) -> None:
+    """It is read as a value of its type, or as None; nothing is raised."""
     for value in (plain_value({kind: content}), plain_value(content)):
         assert value is None or isinstance(value, (str, bytes, bool, float))
     assert plain_value({}) is plain_value(None) is plain_value({"NULL": True}) is None
@@ -242,7 +242,7 @@ def test_a_plain_value_any_shape_ends_no_import(content: object, kind: str) -> N
     ],
 )
 def test_a_typed_value_is_read_as_its_type_says(typed: object, value: object) -> None:
-    """What is of another type is no value."""
+    """A value of another type is None."""
     assert plain_value(typed) == value
 
 
@@ -265,7 +265,7 @@ def test_a_typed_value_is_read_as_its_type_says(typed: object, value: object) ->
 def test_an_expiry_of_older_versions_of_connect_dynamodb_is_understood(
     expires: dict[str, Any] | None, became: int | str
 ) -> None:
-    """As a text, in milliseconds or both; what it is not is said."""
+    """As a text, in milliseconds, or both; otherwise the entry is unreadable, with the reason."""
     item: dict[str, object] = {"sess": '{"user": "ann"}'}
     if expires is not None:
         item["expires"] = plain_value(expires)
@@ -314,7 +314,7 @@ def test_any_file_is_read_or_told(
 
 
 def good_pickle() -> bytes:
-    """Write what a file or a database's column holds of the good session."""
+    """Return the good session as a file or a database's column holds it."""
     return pickle.dumps({"session": good()}, 2)
 
 
@@ -374,5 +374,5 @@ def test_any_row_of_a_database_is_read_or_told(
 
 
 def storable(value: object) -> object:
-    """Give what SQLite can bind: no text of a lone surrogate."""
+    """Return a value that SQLite can bind: no text with a lone surrogate."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -76,7 +76,7 @@ def express(dynamodb_local: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def documented(name: str) -> Any:
-    """Make what the Python of docs/migrating.md defines."""
+    """Return what the Python code of docs/migrating.md defines."""
     text = (HERE.parents[2] / "docs" / "migrating.md").read_text("utf-8")
     found: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
@@ -90,7 +90,7 @@ def sid(cookie: str) -> str:
 
 
 def run_import(new: Site, table: str, timeout: float | None = None, **more: str) -> dict[str, Any]:
-    """Move all of an Express table; say what became of each."""
+    """Import an Express table; return a summary of the outcomes."""
     given = {"table": table, "endpoint_url": new.url, "region": REGION, **more}
     options = parse({"table": new.table, "endpoint_url": new.url, "region": REGION}, "session")
     done = import_sessions(
@@ -167,7 +167,7 @@ def test_beakers_own_timeout_counts_to_the_same_end(
 def test_an_application_that_pickles_gets_pickles(
     new: Site, express: tuple[str, dict[str, str]]
 ) -> None:
-    """`serializer` says what the application's `data_serializer` is."""
+    """`serializer` must be the application's `data_serializer`."""
     table, cookies = express
     run_import(new, table, serializer="pickle")
 
@@ -206,7 +206,7 @@ def test_what_is_no_session_of_express_is_told(new: Site, dynamodb_local: str) -
 def test_a_table_is_not_moved_into_itself(
     new: Site, region: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rows would be in the way of their own copies, however its region is named."""
+    """Source and destination are the same, however the region is named."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     options = parse({"table": new.table, "endpoint_url": new.url, **region}, "session")
     source = create_reader(
@@ -220,7 +220,7 @@ def test_a_table_is_not_moved_into_itself(
 def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
     new: Site, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both use the prefix `sess:`: sessions, pieces, locks and markers of ours are no loss."""
+    """Both use the prefix `sess:`: sessions, chunks, locks and markers of ours are no loss."""
     table = f"{new.table}-both"
     both = Site.made(dynamodb_local, table)
     both.begun(user="bob")
@@ -251,7 +251,7 @@ def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
 
 
 def test_under_another_prefix_sessions_of_express_move_within_one_table(new: Site) -> None:
-    """No two of their rows have one key; what was moved is not read as Express's."""
+    """No two rows have the same key, and imported rows are not read as Express's."""
     new.raw.put_item(TableName=new.table, Item=express_item("express:ann"))
 
     for became in (Imported, Skipped):

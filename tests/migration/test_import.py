@@ -15,7 +15,7 @@ from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.migration.runs import run_import, session_rows, summarize
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, log_out, put, wind
+from tests.sessions.views import contents, log_out, put, use_clock
 
 DAY = 86400
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -40,7 +40,7 @@ def test_users_of_the_old_backend_stay_logged_in(
 def test_a_session_under_beakers_encryption_moves_as_it_is(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """It opens nowhere but in the application; the file or row says how old it is."""
+    """Only the application can open it; its age is that of the file or row."""
     keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
     user = old.with_(**keys, timeout=3600).begun(user="ann")
 
@@ -48,10 +48,10 @@ def test_a_session_under_beakers_encryption_moves_as_it_is(
     assert new.with_(**keys).found(user) == {"user": "ann"}
 
 
-def test_a_session_keeps_the_time_that_it_had_left(
+def test_a_session_keeps_its_remaining_lifetime(
     kind: str, options: Mapping[str, str], old: Site, new: Site, clock: Clock
 ) -> None:
-    """To the second of what Beaker would have given it there."""
+    """To the second, as under Beaker."""
     user = old.with_(timeout=3600).begun(user="ann")
     began = int(clock())
     clock.advance(600)
@@ -67,7 +67,7 @@ def test_a_session_keeps_the_time_that_it_had_left(
 def test_without_a_timeout_a_session_gets_what_a_save_would_give_it(
     options: Mapping[str, str], kind: str, old: Site, new: Site, clock: Clock
 ) -> None:
-    """Nobody asks how old it is; option `ttl` counts from now, and 0 is never."""
+    """Its age does not count; option `ttl` counts from now, and 0 is never."""
     old.begun(user="ann")
     runtime = Runtime(clock=clock)
 
@@ -95,7 +95,7 @@ def test_redis_own_expiry_is_kept(
         assert abs(one.expires - (clock() + seconds)) <= 2
 
 
-def test_what_is_no_live_session_is_left_and_told(
+def test_a_session_that_has_ended_is_skipped_with_the_reason(
     kind: str,
     options: Mapping[str, str],
     old: Site,
@@ -103,8 +103,8 @@ def test_what_is_no_live_session_is_left_and_told(
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
 ) -> None:
-    """Timed out, logged out: each says why, and no row is made."""
-    wind(monkeypatch, clock)
+    """Timed out or logged out: no row is written."""
+    use_clock(monkeypatch, clock)
     old = old.with_(timeout=3600)
     timed_out = old.begun(user="ann")
     clock.advance(3500)
@@ -126,7 +126,7 @@ def test_what_is_no_live_session_is_left_and_told(
 def test_a_second_run_changes_nothing(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """Nor does it overwrite what the application has written meanwhile."""
+    """It does not overwrite a change of the application either."""
     user, other = old.begun(user="ann"), old.begun(user="bob")
     run_import(kind, options, new)
     new.visit(user, put(cart=1))
@@ -187,7 +187,7 @@ def test_special_keys_are_promoted(
 def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """What is written is what the application's own options say."""
+    """Rows are written by the application's own options."""
     more = {"hash_ids": "true", "encryption_keys": KEY}
     user = old.begun(user="ann")
 
@@ -198,10 +198,10 @@ def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
     assert all(user.id not in row["id"]["S"] for row in new.rows())
 
 
-def test_an_id_stands_in_nothing_that_is_told(
+def test_no_outcome_shows_an_id(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """What is told of a session is a digest."""
+    """Outcomes hold a digest of it."""
     user = old.begun(user="ann")
 
     (found,) = create_reader(kind, options).sessions(lambda: 0.0)

@@ -1,4 +1,4 @@
-"""`import`, a logout, and `import` again: what was moved once is remembered (docs/migrating.md)."""
+"""`import`, a logout, and `import` again: imported sessions are remembered (docs/migrating.md)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from beaker_dynamodb.errors import DynamoDBBackendError, digest
 from beaker_dynamodb.item.keys import MOVED, Layout
 from beaker_dynamodb.migration.bulk import Imported
 from beaker_dynamodb.runtime import Runtime
-from tests.faults.kinds import LoseReply, aws_error
+from tests.faults.fault_kinds import LoseReply, aws_error
 from tests.instruments import Clock, Recorder
 from tests.migration.runs import run_import, summarize
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Site
-from tests.sessions.views import contents, log_out, put, wind
+from tests.sessions.views import contents, log_out, put, use_clock
 
 DAY = 86400
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -61,7 +61,7 @@ def drop_markers(site: Site) -> None:
 
 
 @pytest.mark.parametrize("more", LAYOUTS.values(), ids=LAYOUTS)
-def test_who_logged_out_on_the_new_servers_is_not_brought_back_by_the_next_import(
+def test_a_user_who_has_logged_out_stays_logged_out_after_the_next_import(
     kind: str,
     options: Mapping[str, str],
     old: Site,
@@ -69,7 +69,7 @@ def test_who_logged_out_on_the_new_servers_is_not_brought_back_by_the_next_impor
     ranged: str,
     more: dict[str, str],
 ) -> None:
-    """The old cookie opens nothing, in every layout; who did not log out stays logged in."""
+    """The old cookie opens no session, in every layout; other users stay logged in."""
     if "range_key" in more:
         new = Site(new.url, ranged, new.options)
     site = new.with_(**more)
@@ -90,10 +90,10 @@ def test_who_logged_out_on_the_new_servers_is_not_brought_back_by_the_next_impor
     assert site.found(bob) == {"user": "bob"}
 
 
-def test_a_logout_holds_also_where_the_old_servers_went_on_with_the_session(
+def test_a_logout_holds_also_if_the_old_servers_still_use_the_session(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """The text of the old backend is another one by now; the id is what counts."""
+    """The text in the source backend has changed, but the id is the same."""
     user = old.begun(user="ann")
     before, elsewhere = user.also(), user.also()
     run_import(kind, options, new)
@@ -106,7 +106,7 @@ def test_a_logout_holds_also_where_the_old_servers_went_on_with_the_session(
 
 
 @pytest.mark.parametrize("kind", ["file", "ext:database"])
-def test_a_logout_holds_hours_after_the_row_that_was_moved_would_have_ended(
+def test_a_logout_holds_hours_after_the_imported_row_would_have_expired(
     kind: str,
     options: Mapping[str, str],
     old: Site,
@@ -114,8 +114,8 @@ def test_a_logout_holds_hours_after_the_row_that_was_moved_would_have_ended(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever uses the session on both sides prolongs the row and its old copy."""
-    wind(monkeypatch, clock)
+    """Requests on both sides prolong the row and its old copy."""
+    use_clock(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
     runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
@@ -188,7 +188,7 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
 
 
 @pytest.mark.parametrize("kind", ["file", "ext:database"])
-def test_who_went_on_with_the_old_servers_is_moved_again_after_the_copy_ran_out(
+def test_a_user_of_the_old_servers_is_imported_again_after_the_copy_has_expired(
     kind: str,
     options: Mapping[str, str],
     old: Site,
@@ -196,11 +196,11 @@ def test_who_went_on_with_the_old_servers_is_moved_again_after_the_copy_ran_out(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The copy that expired stands in the table still, so nobody logged out: nobody is lost.
+    """The expired copy is still in the table, so the user has not logged out.
 
-    Once it was removed nothing tells it from a logout; and a logout after that holds again.
+    After DynamoDB has deleted it, it looks like a logout.
     """
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
     runtime = Runtime(clock=clock)
     user = old.begun(user="ann")
@@ -233,7 +233,7 @@ def test_two_imports_at_once_do_not_undo_the_logout_in_between(
     monkeypatch: pytest.MonkeyPatch,
     again: bool,
 ) -> None:
-    """A slow run has seen no marker; another moves the session, and its user logs out."""
+    """A slow run has read no marker; another imports the session, and its user logs out."""
     user = old.begun(user="ann")
     before = user.also()
     if again:  # moved once, and run out
@@ -264,9 +264,9 @@ def test_two_imports_at_once_do_not_undo_the_logout_between_a_row_and_its_marker
     monkeypatch: pytest.MonkeyPatch,
     anew: bool,
 ) -> None:
-    """A run has made the row and not yet the marker; its user logs out, and another run comes.
+    """A run has written the row but no marker; the user logs out, and another run starts.
 
-    Who has logged in once more, under the same id, stays.
+    If the user has logged in again under the same id, that session is kept.
     """
     user = old.begun(user="ann")
     before = user.also()
@@ -342,10 +342,10 @@ def test_a_write_whose_reply_is_lost_or_that_is_throttled_is_done_once(
 
 
 @pytest.mark.parametrize("kind", ["file"])
-def test_what_was_moved_on_demand_is_marked_by_an_import_while_migrate_from_is_set(
+def test_an_import_marks_sessions_that_were_migrated_on_demand(
     kind: str, options: Mapping[str, str], old: Site, new: Site, moving: Site
 ) -> None:
-    """Requests write no marker: so the import comes before `migrate_from` goes."""
+    """Requests write no markers, so an import must run before `migrate_from` is removed."""
     user = old.begun(user="ann")
     before = user.also()
     assert moving.found(user) == {"user": "ann"}
@@ -362,9 +362,9 @@ def test_what_was_moved_on_demand_is_marked_by_an_import_while_migrate_from_is_s
 def test_a_marker_costs_a_read_and_a_write_and_spares_the_next_run_its_writes(
     kind: str, options: Mapping[str, str], old: Site, new: Site, calls: Recorder
 ) -> None:
-    """What docs/migrating.md says: one read unit, one write unit, and 200 bytes of storage.
+    """As docs/migrating.md says: one read unit, one write unit, and 200 bytes of storage.
 
-    Requests pay nothing: a visit reads its own row and no other.
+    Requests pay nothing, because they read their own row only.
     """
     user = old.begun(user="ann", text="x" * 100)
     del calls[:]
@@ -390,10 +390,10 @@ def test_a_marker_costs_a_read_and_a_write_and_spares_the_next_run_its_writes(
 def test_a_row_in_the_table_that_cannot_be_read_ends_no_run(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """It is told, and the next session is moved."""
+    """It is reported, and the next session is imported."""
     corrupt, marked, fine = (old.begun(user=n) for n in range(3))
     new.plant(corrupt, what={"S": "is this"})
-    key = Layout("sess:").moved(marked.id)
+    key = Layout("sess:").make_marker_key(marked.id)
     new.raw.put_item(TableName=new.table, Item={"id": {"S": key.hash}})
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == [

@@ -1,4 +1,4 @@
-"""What `import_sessions` leaves where it is, and says so; and where it cannot begin or go on."""
+"""What `import_sessions` skips, with the reason; and what it raises."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_no_code_of_a_pickle_is_run(
 
 
 @pytest.mark.parametrize("kind", ["file", "ext:redis"])
-def test_what_is_unreadable_or_no_session_is_told_and_passed_over(
+def test_unreadable_entries_and_other_data_are_skipped_with_the_reason(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """A cache's entries, garbage and what was deleted by its key stand among sessions."""
+    """Cache entries, garbage and deleted keys among the sessions."""
     user = old.begun(user="ann")
     entries = {
         "c" * 32: pickle.dumps(("a", "cache's", "value")),
@@ -98,10 +98,10 @@ def test_a_dbm_that_is_damaged_is_told_and_passed_over(
     assert new.found(user) == {"user": "ann"}
 
 
-def test_a_session_over_the_ceiling_is_told(
+def test_a_session_over_the_limit_is_skipped(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """It is not cut, and the rest goes on."""
+    """It is not truncated, and the import continues."""
     old.begun(text="x" * 3000)
     small = old.begun(text="y")
 
@@ -111,10 +111,10 @@ def test_a_session_over_the_ceiling_is_told(
     assert new.found(small) == {"text": "y"}
 
 
-def test_a_run_that_is_stopped_is_whole_and_goes_on_later(
+def test_a_run_that_is_stopped_can_be_continued(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
-    """What was yielded stands; the writes that were under way are done or were never begun."""
+    """Yielded sessions are stored; other writes are complete or were never started."""
     users = [old.begun(user=n) for n in range(12)]
     run = import_sessions(create_reader(kind, options), where(new), workers=2)
     first = next(iter(run))
@@ -126,7 +126,7 @@ def test_a_run_that_is_stopped_is_whole_and_goes_on_later(
 
 
 def digest_of_rows(new: Site) -> set[str]:
-    """Name the sessions that stand in the table."""
+    """Return the digests of the sessions in the table."""
     return {digest(row["id"]["S"].removeprefix("sess:")) for row in session_rows(new)}
 
 
@@ -189,8 +189,8 @@ def test_an_origin_that_cannot_be_read_is_no_empty_one(
             ask()
 
 
-def test_a_database_that_is_not_there_is_not_made(new: Site, tmp_path: Path) -> None:
-    """SQLite makes an empty file of a misspelled name; a dry run writes nothing, and says it."""
+def test_a_missing_database_is_not_created(new: Site, tmp_path: Path) -> None:
+    """SQLite would create an empty file; the import raises."""
     options = {"url": f"sqlite:///{tmp_path}/misspelled.db?timeout=1"}
 
     for ask in (
@@ -202,8 +202,8 @@ def test_a_database_that_is_not_there_is_not_made(new: Site, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_database_in_memory_is_asked(new: Site) -> None:
-    """What names no file is SQLite's own matter."""
+def test_a_database_in_memory_is_read(new: Site) -> None:
+    """A name that is no path is passed to SQLite."""
     for url in ("sqlite:///:memory:", "sqlite://", "sqlite:///file::memory:?uri=true"):
         with pytest.raises(Unavailable, match="cannot be read: OperationalError"):
             run_import("ext:database", {"url": url}, new, dry_run=True)

@@ -45,7 +45,7 @@ print(moved, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 class Endless:
-    """A reader without an end, which counts what was drawn from it."""
+    """A reader without an end, which counts the sessions that were read."""
 
     drawn = 0
 
@@ -57,7 +57,7 @@ class Endless:
             yield SourceSession(f"id{self.drawn}", "opaque")
 
     def count(self) -> int | None:
-        """Nobody knows."""
+        """Return None: it is endless."""
         return None
 
 

@@ -73,8 +73,8 @@ def test_nobody_stays_logged_in_under_another_name_of_the_same_id(
     check(old, moving, alias)
 
 
-def test_an_id_in_capitals_is_another_one_where_the_database_does_not_say_so(
+def test_an_id_in_capitals_is_another_one_even_if_the_database_ignores_case(
     loose: tuple[Site, Site],
 ) -> None:
-    """MySQL's usual collations do not tell them apart."""
+    """As MySQL's usual collations do."""
     check(*loose, str.upper)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 def test_while_the_old_backend_is_down_nobody_is_logged_out(
     old: Site, moving: Site, new: Site
 ) -> None:
-    """Who was moved does not notice; who was not gets an error, and keeps the cookie."""
+    """Migrated users are served; the others get an error, and keep the cookie."""
     down = moving.with_(**{"migrate_from.url": "redis://127.0.0.1:1/0"})
     moved, waiting = old.begun(user="ann"), old.begun(user="bob")
     moving.found(moved)
@@ -73,10 +73,10 @@ def test_a_backend_that_cannot_be_made_is_named(
         ("ext:mongodb", "pymongo", "pymongo"),
     ],
 )
-def test_a_package_that_the_old_backend_needs_is_missed_by_the_first_visitor(
+def test_a_missing_package_of_the_old_backend_fails_the_first_request(
     new: Site, kind: str, backend: str, package: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has no cookie as well: a deploy that cannot move sessions is seen at once."""
+    """Also one without a cookie, so that the mistake is found at once."""
     monkeypatch.setitem(sys.modules, package, None)
     site = new.with_(**{"migrate_from": backend, "migrate_from.url": "redis://:hunter2@cache/0"})
 
@@ -85,10 +85,10 @@ def test_a_package_that_the_old_backend_needs_is_missed_by_the_first_visitor(
 
 
 @pytest.mark.parametrize("kind", ["file"])
-def test_an_old_folder_that_is_not_there_is_told_in_the_log(
+def test_a_missing_old_folder_is_logged(
     moving: Site, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beaker makes an empty one without a word, and everybody is logged out."""
+    """Beaker would create an empty one without an error, and log everybody out."""
     moving.begun(user="ann")
     (told,) = (line for line in caplog.messages if "there is no" in line)
     assert f"'{tmp_path}/container_file'" in told

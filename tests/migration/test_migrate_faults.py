@@ -11,7 +11,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
 from beaker_dynamodb.migration import source
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out
@@ -27,14 +27,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def user(old: Site) -> Browser:
-    """Give a user who logged in before the move."""
+    """Return a user who has logged in before the migration."""
     return old.begun(user="ann")
 
 
 def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
     moving: Site, user: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Removed there, and then DynamoDB fails: the row stands, the error is told."""
+    """It is removed in the source backend, then DynamoDB fails: the row is kept, the page fails."""
     call = Client.call
 
     def failing(client: Client, operation: str, *args: Any, **kw: Any) -> Any:
@@ -87,7 +87,7 @@ def _is_over(body: dict[str, Any], user: Browser) -> bool:
 def test_the_old_backend_failing_is_one_of_our_errors(
     moving: Site, user: Browser, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it raises, it must not look like a miss, nor tell an id."""
+    """Whatever it raises must not look like a miss, and no error shows an id."""
 
     def broken(_: object) -> str:
         raise KeyError(user.id)

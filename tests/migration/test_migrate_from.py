@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb import StrictSession
 from tests.instruments import Clock, Recorder
 from tests.sessions.overlap import Site
-from tests.sessions.views import contents, log_out, put, put_while, wind
+from tests.sessions.views import contents, log_out, put, put_while, use_clock
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
@@ -38,7 +38,7 @@ def test_a_user_of_the_old_backend_stays_logged_in(
 
 
 def test_a_session_under_beakers_encryption_moves_as_it_is(old: Site, moving: Site) -> None:
-    """What does not open here opens in the application."""
+    """Only the application can open it."""
     keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
     user = old.with_(**keys).begun(user="ann")
 
@@ -83,11 +83,11 @@ def test_special_keys_are_promoted_when_a_session_moves(old: Site, moving: Site)
 
 
 @pytest.mark.parametrize("age", [3000, 3599])
-def test_a_session_keeps_the_time_that_it_had_left(
+def test_a_session_keeps_its_remaining_lifetime(
     old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, age: int
 ) -> None:
     """A row whose expiry ran ahead of its access time would not be touched, and time out early."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     moving = moving.with_(timeout=3600)
     user = old.with_(timeout=3600).begun(user="ann")
     began = int(clock())
@@ -105,7 +105,7 @@ def test_a_session_that_timed_out_is_not_brought_back(
     old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Files and databases keep it; no row is made of it."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     user = old.with_(timeout=3600).begun(user="ann")
     clock.advance(3601)
 
@@ -114,7 +114,7 @@ def test_a_session_that_timed_out_is_not_brought_back(
 
 
 def test_a_session_that_was_deleted_before_the_move_stays_deleted(old: Site, moving: Site) -> None:
-    """Beaker's own delete() leaves a blank session behind; it is none."""
+    """Beaker's own delete() leaves an empty session, which is not migrated."""
     user = old.begun(user="ann")
     before = user.also()
     old.visit(user, log_out)
@@ -141,7 +141,7 @@ def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
     old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Under StrictSession the marker of a rotation lasts as long as the old session could."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     strict = moving.with_(session_class=StrictSession)
     user = old.begun(user="ann")
     before = user.also()
@@ -163,11 +163,11 @@ def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
 def test_a_tombstone_lasts_as_long_as_the_old_session_could(
     old: Site, moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """An old server may write the session once more; it stays out until it has timed out.
+    """An old server may write the session again; it is not migrated until it has timed out.
 
-    In a database it cannot: it changes a row that it has seen, and that row was deleted.
+    In a database it cannot, because it updates a row, which was deleted.
     """
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     moving, old = moving.with_(timeout=3600), old.with_(timeout=3600)
     user = old.begun(user="ann")
     stale = user.also()
@@ -210,10 +210,10 @@ def test_invalidating_leaves_nothing_under_the_old_id(old: Site, moving: Site) -
     assert old.found(before) == {}
 
 
-def test_a_user_may_begin_anew_under_the_id_of_a_deleted_session(
+def test_a_user_may_log_in_again_under_the_id_of_a_deleted_session(
     old: Site, moving: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beaker keeps an id that a cookie names; the tombstone makes way for what is new."""
+    """Beaker keeps the id in a cookie; the new session replaces the tombstone."""
     for policy in ("merge", "overwrite", "raise"):
         site = moving.with_(on_conflict=policy)
         user = old.begun(user="ann")

@@ -1,4 +1,4 @@
-"""What the old backend of `migrate_from` holds is no session's text, or cannot be asked for."""
+"""The backend of `migrate_from` holds something else than a session's text, or fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from beaker.container import FileNamespaceManager, MemoryNamespaceManager
 
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import Refusal
+from beaker_dynamodb.dynamodb.table import RefusedWrite
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out, put
@@ -53,7 +53,7 @@ def test_garbage_there_is_corrupt_as_a_row_would_be(
 
 
 def test_a_mistake_in_the_old_tables_options_is_named(new: Site, kind: str) -> None:
-    """The old backend may be a table of ours: its OptionError is told as it is."""
+    """The source backend may be a table of ours, whose OptionError is raised unchanged."""
     wrong = {"migrate_from": "ext:dynamodb", "migrate_from.table": "no such name"}
 
     with pytest.raises(OptionError, match="option 'table' has 'no such name'"):
@@ -74,7 +74,7 @@ def test_a_mistake_that_an_old_table_shows_when_it_is_asked_is_named(
 def test_an_old_backend_that_fails_while_it_is_made_is_an_outage(
     moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder on a share that is gone, say: an error, and the cookie stays."""
+    """For example a folder on a missing share: the page fails, and the cookie is kept."""
 
     def failing(*_args: Any, **_options: Any) -> None:
         raise OSError("/var/lib/secret")
@@ -87,10 +87,10 @@ def test_an_old_backend_that_fails_while_it_is_made_is_an_outage(
     assert user.cookie == NOBODY.cookie
 
 
-def test_a_session_that_somebody_else_removes_there_meanwhile_is_removed(
+def test_a_session_that_another_request_removes_there_first_is_removed(
     new: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look found it, the delete did not: it is gone, which is what was asked for."""
+    """It was found by the read and missing for the delete, which is no error."""
     delete = MemoryNamespaceManager.__delitem__
 
     def late(manager: MemoryNamespaceManager, key: str) -> None:
@@ -109,7 +109,7 @@ def test_a_session_that_somebody_else_removes_there_meanwhile_is_removed(
 def test_a_row_that_comes_and_goes_is_an_error_and_no_logout(
     moving: Site, old: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each create is refused, and each time the row is gone again: given up after three."""
+    """Each create is refused by a row that is gone afterwards; the third time raises."""
     user = old.begun(user="ann")
     cookie = user.cookie
     with monkeypatch.context() as patched:
@@ -123,12 +123,12 @@ def test_a_row_that_comes_and_goes_is_an_error_and_no_logout(
 
 
 def refusing(patched: pytest.MonkeyPatch) -> list[object]:
-    """Have each create of a moved session refused, by a row that nobody finds; gather them."""
+    """Refuse each create of a migrated session by a row that is gone afterwards; collect them."""
     tried: list[object] = []
 
-    def refused(_rows: Rows, record: object, *_more: object) -> Refusal:
+    def refused(_rows: Rows, record: object, *_more: object) -> RefusedWrite:
         tried.append(record)
-        return Refusal(None)
+        return RefusedWrite(None)
 
     patched.setattr(Rows, "write", refused)
     return tried

@@ -16,11 +16,11 @@ import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, Refusal
+from beaker_dynamodb.dynamodb.table import Absent, RefusedWrite
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.migration.source import SourceBackend
 from tests.sessions.overlap import Browser, Site, Visit
-from tests.sessions.views import contents, gathered_saves, log_out, put, put_while
+from tests.sessions.views import contents, log_out, put, put_while, record_saves
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 WITHIN = 30.0
@@ -34,7 +34,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def user(old: Site) -> Browser:
-    """Give a user who logged in before the move."""
+    """Return a user who has logged in before the migration."""
     return old.begun(user="ann")
 
 
@@ -92,10 +92,10 @@ def request_held(held: Held, ask: Callable[[], Visit]) -> Iterator[Future[Visit]
         answer.result(WITHIN)
 
 
-def test_1_a_logout_before_the_look_is_seen(
+def test_1_a_logout_before_the_read_holds(
     moving: Site, old: Site, user: Browser, before_look: Held
 ) -> None:
-    """No row; logout; look: the old text is gone by then."""
+    """The source backend is read after the logout, and has no text."""
     slow = user.also()
     with request_held(before_look, lambda: moving.visit(slow, contents)) as answer:
         moving.visit(user.also(), log_out)
@@ -121,7 +121,7 @@ def test_2_a_logout_between_look_and_create_is_not_undone(
 def test_2_a_slow_change_does_not_bring_a_logged_out_user_back(
     moving: Site, user: Browser, after_look: Held
 ) -> None:
-    """What it saves is a session of its own, in which nobody is logged in."""
+    """It saves another session, in which no user is logged in."""
     slow = user.also()
     with request_held(after_look, lambda: moving.visit(slow, put(cart=1))):
         moving.visit(user.also(), log_out)
@@ -176,7 +176,7 @@ def test_9_a_slow_request_of_a_moved_session_does_not_undo_a_logout(
     moving: Site, user: Browser
 ) -> None:
     """Its save is on condition of the row that it moved or read."""
-    saves = gathered_saves()
+    saves = record_saves()
 
     moving.visit(user.also(), put_while(lambda: moving.visit(user.also(), log_out), cart=1))
 
@@ -246,7 +246,7 @@ def test_13_a_logout_is_one_of_the_row_that_a_slow_request_makes_meanwhile(
     puts, put_one = iter(range(9)), Tombstones.put
     answers: list[Future[Visit]] = []
 
-    def put_late(*args: Any, **named: Any) -> Refusal | None:
+    def put_late(*args: Any, **named: Any) -> RefusedWrite | None:
         if next(puts) == refusals:
             after_look.go.set()
             answers[0].result(WITHIN)
@@ -285,13 +285,13 @@ def test_13_a_session_begun_anew_meanwhile_is_not_logged_out(
 
 
 @pytest.mark.parametrize("times", [2, 3])
-def test_13_a_logout_meets_rows_that_come_and_go_and_is_done_or_told(
+def test_13_a_logout_against_rows_that_come_and_go_ends_or_raises(
     moving: Site, new: Site, user: Browser, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """Three refusals by rows that are gone when they are looked at end in an error."""
-    put_one, refused = Tombstones.put, iter([Refusal(None)] * times)
+    put_one, refused = Tombstones.put, iter([RefusedWrite(None)] * times)
 
-    def put_refused(*args: Any, **named: Any) -> Refusal | None:
+    def put_refused(*args: Any, **named: Any) -> RefusedWrite | None:
         is_second = isinstance(args[2], Absent)
         return (next(refused, None) if is_second else None) or put_one(*args, **named)
 

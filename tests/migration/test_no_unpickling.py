@@ -1,4 +1,4 @@
-"""What stands in the old backend is read without unpickling it, whoever wrote it."""
+"""Sessions of a source backend are read without unpickling anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.config.options import _NEVER_UNPICKLED
+from beaker_dynamodb.config.options import _WITHOUT_UNPICKLING
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable
 from beaker_dynamodb.migration.source import _READ_FUNCTIONS, _REMOVE_FUNCTIONS, SourceBackend
@@ -50,7 +50,7 @@ def _unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def user(old: Site) -> Browser:
-    """Give a user who logged in before the move."""
+    """Return a user who has logged in before the migration."""
     return old.begun(user="ann")
 
 
@@ -84,7 +84,7 @@ def test_an_object_in_place_of_the_text_is_never_made(
 def test_an_object_beside_the_text_is_never_made(
     kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, moving: Site
 ) -> None:
-    """Files and databases keep a dict; what else stands in it is nobody's."""
+    """Files and databases hold a dict; its other values are ignored."""
     entry = {"bomb": Bomb(), "session": text_of(user="ann"), ("a", "key"): 1}
     plant(kind, options, user.id, pickle.dumps(entry))
 
@@ -105,10 +105,10 @@ def test_a_text_of_any_protocol_is_read(
     assert backend.read() == text
 
 
-def test_a_session_that_is_not_there_is_removed_without_a_word(
+def test_removing_a_missing_session_is_no_error(
     backend: SourceBackend, options: Mapping[str, str]
 ) -> None:
-    """Somebody else was faster; nothing is written for it."""
+    """Another request was faster; nothing is written."""
     backend.remove()
     backend.remove()
 
@@ -116,10 +116,10 @@ def test_a_session_that_is_not_there_is_removed_without_a_word(
 
 
 @only_files
-def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
+def test_a_pipe_instead_of_a_file_does_not_block(
     kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, new: Site
 ) -> None:
-    """Whoever may write the folder could hold each request, and the import, for ever."""
+    """An attacker with access to the folder could otherwise block each request, and the import."""
     path = plant(kind, options, user.id, b"")
     path.unlink()
     os.mkfifo(path)
@@ -147,7 +147,7 @@ def test_a_file_of_a_terabyte_is_not_read(
 def test_a_file_that_cannot_be_removed_is_an_error_and_no_logout(
     kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend
 ) -> None:
-    """Beaker's own `remove()` says nothing, and the session would live on."""
+    """Beaker's own `remove()` ignores the error, and the session would stay valid."""
     path = plant(kind, options, user.id, b"")
     path.unlink()
     path.mkdir()
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_removed_is_an_error_and_no_logout(
 def test_one_hostile_entry_does_not_end_an_import(
     kind: str, options: Mapping[str, str], user: Browser, old: Site, new: Site, name: str
 ) -> None:
-    """It is told as unreadable, and everybody else is moved; a hostile text moves as it is."""
+    """It is reported as unreadable, and the others are imported; a hostile text is copied."""
     hostile, other = HOSTILE[name](50_000), old.begun(user="bob")
     plant(kind, options, user.id, hostile)
     assert "imported" in summarize(run_import(kind, options, new))
@@ -176,9 +176,9 @@ def test_one_hostile_entry_does_not_end_an_import(
 
 
 def test_each_backend_is_read_here_or_refused() -> None:
-    """The two tables agree; what is left holds no pickles of sessions."""
+    """The two tables have the same backends; no other one holds pickles of sessions."""
     assert _READ_FUNCTIONS.keys() == _REMOVE_FUNCTIONS.keys()
-    assert _READ_FUNCTIONS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _NEVER_UNPICKLED
+    assert _READ_FUNCTIONS.keys() | {"memory", "ext:dynamodb", "dynamodb"} == _WITHOUT_UNPICKLING
 
 
 @pytest.mark.parametrize("name", ["ext:memcached", "ext:google", "ext:mongodb", "ext:of-others"])
@@ -217,8 +217,8 @@ def test_an_old_pickle_is_not_read_where_sessions_are_json(
 
 
 @only_files
-def test_sessions_that_are_json_move_under_the_option(kind: str, old: Site, moving: Site) -> None:
-    """Nothing else changes: their times and special keys are read."""
+def test_json_sessions_are_migrated_under_the_option(kind: str, old: Site, moving: Site) -> None:
+    """Their times and special keys are read as without it."""
     user = old.with_(data_serializer="json").begun(user="ann")
     site = moving.with_(data_serializer="json", envelope="json", special_keys="user:S")
 
@@ -230,7 +230,7 @@ def test_sessions_that_are_json_move_under_the_option(kind: str, old: Site, movi
 def test_a_pickle_in_the_table_is_never_opened_where_sessions_are_json(
     kind: str, new: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also where the application writes pickles against its word: they are replaced, unmerged."""
+    """Even if the application writes pickles against its options; these are replaced."""
     site = new.with_(envelope="json")
     browser = site.begun(user="ann")
     site.visit(browser, put(bomb=Bomb()))

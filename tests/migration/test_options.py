@@ -23,8 +23,8 @@ def test_the_old_backends_options_follow_a_dot() -> None:
     assert understood(parse(given, "session")) == ("ext:redis", {"url": URL, "tabel": "x"})
 
 
-def test_they_may_stand_in_the_url_and_in_configure() -> None:
-    """As any option may; what is given wins."""
+def test_they_may_be_in_the_url_and_in_configure() -> None:
+    """Like any option; arguments win."""
     url = "dynamodb://r/sessions?migrate_from=ext%3Aredis&migrate_from.url=redis%3A%2F%2Fother"
     assert understood(parse({"url": url}, "session")) == ("ext:redis", {"url": "redis://other"})
     with configure(**{"migrate_from": "file", "migrate_from.data_dir": "/srv"}):

@@ -1,4 +1,4 @@
-"""One entry that somebody planted in the old backend ends no import, and holds up no request."""
+"""A planted entry of a source backend ends no import, and blocks no request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLANTED = "e" * 32
 
 @pytest.fixture
 def user(old: Site) -> Browser:
-    """Give a user who logged in before the move."""
+    """Return a user who has logged in before the migration."""
     return old.begun(user="ann")
 
 
@@ -105,10 +105,10 @@ def test_a_dbm_of_another_kind_is_unreadable_and_the_rest_is_moved(
 
 @pytest.mark.parametrize("kind", ["dbm"])
 @pytest.mark.parametrize("end", ["", ".pag", ".dir", ".db"])
-def test_a_pipe_among_the_files_of_a_dbm_keeps_nobody_waiting(
+def test_a_pipe_among_the_files_of_a_dbm_does_not_block(
     kind: str, options: Mapping[str, str], user: Browser, new: Site, end: str
 ) -> None:
-    """The library would open it, and wait for somebody who writes."""
+    """The library would open it, and wait for a writer."""
     path = plant(kind, options, PLANTED, b"N.")
     planted = path.with_name(path.name + end)
     planted.unlink(missing_ok=True)

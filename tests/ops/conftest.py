@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import logout
-from tests.ops.sites import IDENT, Run, Site
+from tests.ops.example_apps import IDENT, ExampleApp, Run
 from tests.servers import KEY, REGION
 
 INI = """
@@ -34,21 +34,21 @@ cache.range_key = part
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no time pass between two looks at an index."""
+    """Do not wait between two queries of an index."""
     monkeypatch.setattr(logout, "PAUSE", 0)
 
 
 @pytest.fixture(params=["hash", "range"])
-def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
-    """Give an application whose table is made; in both layouts of keys."""
+def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> ExampleApp:
+    """Return an application with its table, in both layouts of keys."""
     ranged = {"range_key": "part"} if request.param == "range" else {}
-    return Site.made(dynamodb_local, table_name, compress="false", **ranged)
+    return ExampleApp.create(dynamodb_local, table_name, compress="false", **ranged)
 
 
 @pytest.fixture
-def shop(dynamodb_local: str, table_name: str) -> Site:
-    """Give an application with three live sessions of two users, and one that has expired."""
-    made = Site.made(dynamodb_local, table_name)
+def shop(dynamodb_local: str, table_name: str) -> ExampleApp:
+    """Return an application with three live sessions of two users, and an expired one."""
+    made = ExampleApp.create(dynamodb_local, table_name)
     made.save(IDENT, json=True, userId=42, visits=3, name="<Ann>")
     made.save("b" * 32, userId=42)
     made.save("c" * 32, userId=7)
@@ -57,8 +57,10 @@ def shop(dynamodb_local: str, table_name: str) -> Site:
 
 
 @pytest.fixture
-def run(shop: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on it, in this process; between two looks at an index no time passes."""
+def run(
+    shop: ExampleApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Return a function that runs a command on it in this process, without pauses."""
     monkeypatch.setattr(logout, "PAUSE", 0)
 
     def ran(*words: str) -> tuple[int, str, str]:
@@ -72,15 +74,15 @@ def run(shop: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 @pytest.fixture(name="ini")
 def ini_(dynamodb_local: str, table_name: str, tmp_path: Path) -> str:
-    """Write an application's file without a fault."""
+    """Write an application's valid ini file."""
     path = tmp_path / "production.ini"
     path.write_text(INI.format(region=REGION, table=table_name, url=dynamodb_local, key=KEY))
     return str(path)
 
 
-@pytest.fixture(name="made")
-def made_(ini: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """Make its table, too."""
+@pytest.fixture
+def ini_with_table(ini: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Create its table too."""
     assert main(["table", "create", "-c", ini, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     return ini

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import strategies as st
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.dynamodb.client import Client, Reply
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.item import codec
-from beaker_dynamodb.item.codec import Codec, Place
+from beaker_dynamodb.item.codec import Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
 
@@ -93,7 +93,7 @@ def _pickled() -> st.SearchStrategy[bytes]:
 
 def sealed(text: bytes) -> bytes:
     """Seal a session's text, as an application of those options does."""
-    return Codec(codec.SESSION).seal(text, Place(Key(""), "", None))
+    return Codec(codec.SESSION).seal(text, EncryptionContext(Key(""), "", None))
 
 
 def _sealed() -> st.SearchStrategy[bytes]:
@@ -128,7 +128,7 @@ def _values(depth: int = 3) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def rows() -> st.SearchStrategy[Item]:
-    """Rows of the prefix, ours or not, sound or not."""
+    """Rows of the prefix: ours and others, valid and damaged."""
     data = st.builds(lambda v: {"B": v}, _sealed() | _headers() | st.binary(max_size=40))
     mostly = {
         "id": st.builds(
@@ -166,7 +166,7 @@ def ordinary() -> Item:
 
 
 class OddTable:
-    """Answers every call from a few rows: filters and conditions are not looked at.
+    """Answers every call from a few rows, and ignores filters and conditions.
 
     So what a command does with a row does not rest on the filter that it sent. Only a purge is not
     shown the ordinary session, which has not expired.
@@ -263,8 +263,8 @@ def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str
     """Run a command over these rows; return its exit code, stdout, stderr and what is left."""
     table = OddTable(items)
 
-    def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Reply:
-        return Reply(table.call(operation, request))
+    def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Response:
+        return Response(table.call(operation, request))
 
     with pytest.MonkeyPatch.context() as patch, streams(encoding) as told:
         patch.setattr(Client, "call", call)

@@ -11,8 +11,8 @@ from beaker_dynamodb.ops.application import (
     Mistake,
     find_mistakes,
     find_unread,
+    list_cache_regions,
     load_application,
-    regions,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -62,12 +62,12 @@ def ini_(tmp_path: Path) -> str:
 
 
 def test_sessions_are_those_of_the_application(ini: str) -> None:
-    """What the file says is what is inspected; Beaker's own settings stand beside it."""
+    """The options are those of the file, and Beaker's own settings are kept beside them."""
     found = load_application(ini)
 
     assert (found.options.table, found.options.region) == ("mine", "eu-central-1")
     assert found.options.hash_ids
-    assert (found.kind, found.source, found.secret) == ("session", ini, "50% of it")
+    assert (found.kind, found.secret) == ("session", "50% of it")
     assert found.settings["timeout"] == "1800"
     assert found.settings["data_dir"] == f"{Path(ini).parent}/data"
 
@@ -92,7 +92,7 @@ def test_what_is_given_wins_over_the_file(ini: str) -> None:
 def test_an_operator_opens_no_pickle_of_an_application_that_writes_json(
     ini: str, given: dict[str, str], envelope: str
 ) -> None:
-    """Beaker's own setting says what the sessions are, where the option says nothing."""
+    """Beaker's own setting decides if the option is not set."""
     assert load_application(ini, given=given).options.envelope == envelope
 
 
@@ -154,7 +154,7 @@ def test_another_backend_is_not_inspected_by_mistake(
     assert words in str(caught.value)
 
 
-def test_a_file_that_is_not_switched_over_yet_can_be_told_to_be(ini: str) -> None:
+def test_an_option_selects_this_backend_before_the_file_does(ini: str) -> None:
     """The table is made before the switch."""
     assert (
         load_application(f"{ini}#plain", given={"type": "ext:dynamodb"}).options.table == "sessions"
@@ -189,8 +189,8 @@ def test_what_the_caller_typed_is_repeated_in_remedies(
     """Then a remedy can be pasted, and means the same table; a secret is three dots."""
     found = load_application(ini, given=given, cache=cache)
 
-    assert call.format(ini=ini) in found.call
-    assert found.create_command() == f"beaker-dynamodb table create {found.call}"
+    assert call.format(ini=ini) in found.arguments
+    assert found.create_command() == f"beaker-dynamodb table create {found.arguments}"
 
 
 def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> None:
@@ -198,7 +198,7 @@ def test_without_words_of_the_caller_a_remedy_is_written_from_the_options() -> N
     assert load_application().create_command() == "beaker-dynamodb table create -o table=sessions"
 
 
-def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
+def test_every_mistake_is_reported_not_only_the_first(ini: str) -> None:
     """By the name that it has in the file; contradictions are among them."""
     given = {"ttl": "soon", "hash_key": "data", "touch_after": "x", "read_capacity_units": "5"}
     found = {one.name: one.message for one in find_mistakes(ini, given=given)}
@@ -213,10 +213,10 @@ def test_every_mistake_is_told_not_only_the_first(ini: str) -> None:
     assert list(find_mistakes(ini)) == []
 
 
-def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
+def test_a_mistake_outside_the_file_is_reported_once(
     ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable stands in no file."""
+    """A variable is not in the file, so the mistake has no name."""
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "soon")
     (found,) = find_mistakes(ini)
 
@@ -224,7 +224,7 @@ def test_a_mistake_that_no_option_of_the_file_made_is_told_once(
     assert "'ttl'" in found.message
 
 
-def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: str) -> None:
+def test_a_setting_that_nothing_reads_is_reported_with_the_nearest_one(ini: str) -> None:
     """Beaker takes any name without a word, and sessions live for a month."""
     with Path(ini).open("a") as file:
         file.write("session.time_out = 60\nsession.zzzz = 1\nsession.type = ext:dynamodb\n")
@@ -235,11 +235,11 @@ def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(ini: st
 
 def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path) -> None:
     """Each region may have a table of its own; without regions there is one."""
-    assert regions(ini) == ("short",)
+    assert list_cache_regions(ini) == ("short",)
     (tmp_path / "one.ini").write_text("[app:main]\ncache.type = ext:dynamodb\n")
-    assert regions(str(tmp_path / "one.ini")) == ("default",)
+    assert list_cache_regions(str(tmp_path / "one.ini")) == ("default",)
     (tmp_path / "none.ini").write_text("[app:main]\nx = y\n")
-    assert regions(str(tmp_path / "none.ini")) == ()
+    assert list_cache_regions(str(tmp_path / "none.ini")) == ()
 
 
 @pytest.mark.parametrize("name", ["encryption_keys", "aws_secret_access_key"])

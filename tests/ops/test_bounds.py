@@ -33,7 +33,7 @@ class Hostile:
 
 
 class Deep(list[Any]):
-    """A list that tells nobody what is in it."""
+    """A list whose own methods hide its members."""
 
     def __iter__(self) -> Iterator[Any]:
         raise RuntimeError("no")
@@ -50,14 +50,14 @@ class Word(str):
     __repr__ = __str__
 
 
-def ended() -> dict[str, Any]:
+def make_deep() -> dict[str, Any]:
     """Return a dict that contains itself."""
     one: dict[str, Any] = {}
     one["self"] = [one, (one,)]
     return one
 
 
-def shared() -> list[Any]:
+def make_shared() -> list[Any]:
     """Return lists in lists that share their members: 2**900 values, written out."""
     one: list[Any] = ["x" * 1000]
     for _ in range(900):
@@ -65,7 +65,7 @@ def shared() -> list[Any]:
     return one
 
 
-def nested() -> list[Any]:
+def make_nested() -> list[Any]:
     """Return lists in lists, deeper than Python calls itself."""
     one: list[Any] = []
     for _ in range(100_000):
@@ -76,9 +76,9 @@ def nested() -> list[Any]:
 ODD = {
     "a class": Hostile(),
     "a subclass": [Deep([1]), Word("x"), {Word("y"): 1}],
-    "itself": ended(),
-    "shared": shared(),
-    "deep": nested(),
+    "itself": make_deep(),
+    "shared": make_shared(),
+    "deep": make_nested(),
     "long": ["x" * (bounds.MAX_SIZE + 5)] * 3,
     "many": [0] * 100,
     "floats": [math.nan, math.inf, -math.inf],
@@ -125,7 +125,7 @@ values = st.recursive(
 
 @given(values)
 def test_a_copy_is_written_like_what_it_is_a_copy_of(value: object) -> None:
-    """Where nothing exceeds a limit, an operator reads what the application stored."""
+    """If no limit is exceeded, the copy equals what the application stored."""
     copy = copy_bounded(value)
 
     assert repr(copy) == repr(value)

@@ -14,15 +14,17 @@ from beaker_dynamodb.ops.cli import frame
 from beaker_dynamodb.provisioning import provision
 
 
-def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def list_commands(
+    command: click.Command, *path: str
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command with its words, the group itself first."""
     yield path, command
     if isinstance(command, click.Group):
         for name, below in command.commands.items():
-            yield from commands(below, *path, name)
+            yield from list_commands(below, *path, name)
 
 
-ALL = dict(commands(cli.cli))
+ALL = dict(list_commands(cli.cli))
 
 
 # Help
@@ -64,14 +66,14 @@ def test_the_reference_is_what_help_says(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_reference_is_the_same_on_every_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is 80 columns wide, whoever prints it."""
+    """It is 80 columns wide on every terminal."""
     wide = cli.reference()
     monkeypatch.setenv("COLUMNS", "40")
 
     assert cli.reference() == wide
 
 
-def test_the_version_is_told(
+def test_the_version_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--version names the installed version; a checkout that is not installed says so."""
@@ -133,7 +135,7 @@ def test_each_of_our_errors_is_one_line_and_its_code(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A script can tell its own mistake (2) from a store that it cannot reach (3)."""
+    """A script can distinguish its own mistake (2) from a store that it cannot reach (3)."""
 
     def ensure(*_: object) -> None:
         raise error
@@ -146,7 +148,7 @@ def test_each_of_our_errors_is_one_line_and_its_code(
     assert err == f"beaker-dynamodb: {' '.join(str(error).split())}\n"
 
 
-def test_ctrl_c_is_told_from_an_answer(
+def test_ctrl_c_has_its_own_exit_code(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """130, as every shell knows it, and one line instead of a traceback."""

@@ -58,7 +58,7 @@ def test_the_options_of_an_ini_file_may_be_pasted(
 def test_machines_read_one_json_object(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--json holds all that the text holds, and nothing else stands on stdout."""
+    """--json has everything that the text has, and stdout has nothing else."""
     assert create(server.url, table_name, "--json") == 0
     told = json.loads(capsys.readouterr().out)
 
@@ -88,7 +88,7 @@ def test_progress_is_for_a_terminal_and_quiet_is_quiet(
 def test_a_table_that_differs_is_answered_with_no(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What cannot be made so is told in one line each, and the exit code is 1."""
+    """Each setting that cannot be changed has one line, and the exit code is 1."""
     create(dynamodb_local, table_name)
     capsys.readouterr()
 
@@ -102,7 +102,7 @@ def test_a_table_that_differs_is_answered_with_no(
 def test_a_note_is_not_a_no(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A table that is paid for in another way serves as well."""
+    """Another billing mode is no difference that counts."""
     create(dynamodb_local, table_name)
     units = ("-o", "read_capacity_units=5", "-o", "write_capacity_units=5")
 
@@ -149,7 +149,7 @@ def test_a_cache_has_a_policy_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
     assert "cache:*" in capsys.readouterr().out
 
 
-def test_a_store_that_nobody_answers_at_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_that_does_not_answer_exits_with_3(capsys: pytest.CaptureFixture[str]) -> None:
     """A real refused connection, not a double."""
     assert create(f"http://127.0.0.1:{free_port()}", "t-1", "-o", "max_attempts=1") == 3
     assert "did not answer" in capsys.readouterr().err

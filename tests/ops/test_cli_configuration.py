@@ -1,4 +1,4 @@
-"""What stands in the environment and in AWS's files, and cannot be used: a usage error, exit 2."""
+"""Unusable values in the environment and in AWS's files are usage errors: exit 2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.connection import Connection
-from beaker_dynamodb.dynamodb.responses import error_of, failure_of
+from beaker_dynamodb.dynamodb.responses import make_error, read_failure
 from beaker_dynamodb.errors import CallFacts, OptionError, Unavailable
 from tests.servers import free_port
 
@@ -38,7 +38,7 @@ FILES = {
 
 
 def show(*more: str) -> int:
-    """Ask for a table where nobody listens: what is tried at all ends with exit 3."""
+    """Run `table show` for an address without a server: a call that is made exits with 3."""
     where = ("region=eu-west-1", "max_attempts=1", *more)
     return main(["table", "show", *(word for one in where for word in ("-o", one))])
 
@@ -47,7 +47,7 @@ def show(*more: str) -> int:
 def test_a_variable_that_boto3_refuses_is_a_usage_error(
     wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 3 would make a script wait for a store that answers well."""
+    """With exit 3 a script would wait for a store that is available."""
     for name, value in wrong.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
     # No name under .invalid is ever resolved (RFC 6761), so nothing is asked but a proxy.
@@ -73,7 +73,7 @@ def test_a_profile_that_boto3_refuses_is_a_usage_error(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_PROFILE", "a")
 
-    assert show(f"endpoint_url={nowhere()}") == 2
+    assert show(f"endpoint_url={find_free_address()}") == 2
     assert f"code {FILES[lines]}" in capsys.readouterr().err
 
 
@@ -92,29 +92,31 @@ def test_the_doctor_does_not_call_a_mistake_an_outage(
     """It ends with 1, an error was found, and not with 3."""
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "x")
 
-    assert main(["doctor", "-o", "region=eu-west-1", "-o", f"endpoint_url={nowhere()}"]) == 1
+    assert (
+        main(["doctor", "-o", "region=eu-west-1", "-o", f"endpoint_url={find_free_address()}"]) == 1
+    )
     assert "boto3 refuses its configuration" in capsys.readouterr().out
 
 
-def test_who_asks_what_carries_a_call_is_told_of_the_mistake(
+def test_asking_for_the_transport_reports_the_mistake(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the same class of error as the call itself."""
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "x")
 
     with pytest.raises(OptionError):
-        Client(Connection(region="eu-west-1")).transport()
+        Client(Connection(region="eu-west-1")).get_transport()
 
 
-def test_a_value_error_of_a_reply_is_no_mistake_of_the_options() -> None:
-    """Once a client is made, what fails is a call: a server's garbage raises a ValueError, too."""
+def test_a_value_error_during_a_call_is_an_outage_and_not_an_option_error() -> None:
+    """A garbled response raises one, too. Before a call it means a wrong option."""
     call = CallFacts("GetItem")
-    sent, making = (failure_of(ValueError("x"), making=making) for making in (False, True))
+    sent, making = (read_failure(ValueError("x"), before_call=making) for making in (False, True))
 
-    assert type(error_of(sent, call, "")) is Unavailable
-    assert type(error_of(making, call, "")) is OptionError
+    assert type(make_error(sent, call)) is Unavailable
+    assert type(make_error(making, call)) is OptionError
 
 
-def nowhere() -> str:
-    """Name an address where nobody listens."""
+def find_free_address() -> str:
+    """Return the address of a port without a server."""
     return f"http://127.0.0.1:{free_port()}"

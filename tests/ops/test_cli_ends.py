@@ -13,13 +13,13 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.cli import wording
-from tests.ops.sites import Run, Site
+from tests.ops.example_apps import ExampleApp, Run
 from tests.provisioning.test_tables import run as table
 from tests.servers import REGION
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, BaseException], None]:
+def make_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, BaseException], None]:
     """Let a function do its work twice, and then fail."""
 
     def fail(where: object, name: str, error: BaseException) -> None:
@@ -45,13 +45,13 @@ def test_a_difference_in_a_pipe_is_one_line(
     assert f"-o table={table_name} -o endpoint_url={dynamodb_local} -o region={REGION}`" in out
 
 
-def test_where_nobody_can_type_its_name_a_table_stays(
+def test_a_table_is_not_deleted_if_its_name_cannot_be_typed(
     dynamodb_local: str,
     table_name: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A script without --yes is a wrong call, told what is missing; not an interruption."""
+    """A script without --yes is a usage error that names the option, not an interruption."""
     table("create", dynamodb_local, table_name, "--quiet")
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
@@ -80,16 +80,16 @@ ENDS = [(KeyboardInterrupt(), 130), (Unavailable("DynamoDB is down"), 3)]
 
 
 @pytest.mark.parametrize(("error", "code"), ENDS, ids=["Ctrl-C", "outage"])
-def test_a_revoke_that_ends_early_says_how_many_are_out(
+def test_an_interrupted_revoke_prints_how_many_are_logged_out(
     error: BaseException,
     code: int,
     run: Run,
-    shop: Site,
-    failing: Callable[[object, str, BaseException], None],
+    shop: ExampleApp,
+    make_fail: Callable[[object, str, BaseException], None],
 ) -> None:
     """Those are out for good; the next run takes the rest."""
     shop.save("d" * 32, userId=42)
-    failing(logout, "_remove", error)
+    make_fail(logout, "_delete_until_gone", error)
 
     ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
 
@@ -99,17 +99,17 @@ def test_a_revoke_that_ends_early_says_how_many_are_out(
 
 
 @pytest.mark.parametrize(("error", "code"), ENDS, ids=["Ctrl-C", "outage"])
-def test_a_purge_that_ends_early_says_what_it_deleted(
+def test_an_interrupted_purge_prints_what_it_deleted(
     error: BaseException,
     code: int,
     run: Run,
-    shop: Site,
-    failing: Callable[[object, str, BaseException], None],
+    shop: ExampleApp,
+    make_fail: Callable[[object, str, BaseException], None],
 ) -> None:
     """An outage on the way is no reason to say nothing of what was paid for."""
     for number in range(3):
         shop.expire(f"old{number}")
-    failing(scan, "remove_expired", error)
+    make_fail(scan, "delete_expired", error)
 
     ended, out, err = run("purge", "--segments", "1")
 
@@ -118,7 +118,7 @@ def test_a_purge_that_ends_early_says_what_it_deleted(
     assert run("purge")[1].startswith("2 rows deleted")
 
 
-def test_a_person_who_revokes_nobody_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoke_that_finds_no_session_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal there is nothing to ask; silence would look like success."""
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
 
@@ -142,7 +142,7 @@ def test_no_control_character_of_a_word_reaches_the_terminal(run: Run) -> None:
     assert err.rstrip("\n").isprintable()
 
 
-def test_a_table_whose_name_was_mistyped_stays_and_machines_are_told(
+def test_a_mistyped_name_deletes_no_table_and_json_says_so(
     dynamodb_local: str,
     table_name: str,
     capsys: pytest.CaptureFixture[str],

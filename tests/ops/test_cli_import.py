@@ -50,7 +50,7 @@ session.timeout = 3600
 def test_sessions_are_moved_and_counted(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The application's own ini file says where to, and how long a session lives."""
+    """The table and the lifetime of a session come from the application's own ini file."""
     users = [old.begun(user=n) for n in range(3)]
     command = words(site, tmp_path)
 
@@ -139,7 +139,7 @@ def test_a_table_that_cannot_be_reached_is_3(
 def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
     site: Site, old: Site, tmp_path: Path
 ) -> None:
-    """Ctrl-C: what was written stands, whole; the next run moves the rest."""
+    """After Ctrl-C each written session is complete, and the next run imports the rest."""
     first = old.begun(user="ann")
     for n in range(1500):  # the same file under other names: Beaker would take a while
         source = next((tmp_path / "old" / "container_file").rglob("*.cache"))

@@ -32,7 +32,7 @@ def test_it_runs_as_a_module() -> None:
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_click_it_says_which_extra_to_install(missing: str) -> None:
-    """Whoever installed the package for an application alone reads what to do, not a traceback."""
+    """An installation without the extra prints what to install, not a traceback."""
     done = python(
         "-c",
         f"import sys; sys.modules[{missing!r}] = None\n"
@@ -61,7 +61,7 @@ def test_another_module_that_is_missing_is_not_called_click() -> None:
 
 
 def test_an_interruption_while_it_starts_is_no_traceback() -> None:
-    """The imports take a part of a second; whoever mistyped the command ends it right then."""
+    """The imports take a fraction of a second, in which Ctrl-C is likely after a typing mistake."""
     done = python(
         "-c",
         "import sys\n"

@@ -16,7 +16,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.identity import sign
-from tests.ops.sites import DENSE, IDENT, Run, Site
+from tests.ops.example_apps import DENSE, IDENT, ExampleApp, Run
 from tests.servers import free_port
 
 
@@ -29,7 +29,7 @@ def lines(out: str) -> list[Any]:
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Answer questions as a person at a terminal would."""
 
-    def answering(answer: str) -> None:
+    def type_answer(answer: str) -> None:
         class Terminal:
             def isatty(self) -> bool:
                 return True
@@ -37,7 +37,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr("sys.stdin", Terminal())
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer)
 
-    return answering
+    return type_answer
 
 
 def test_list_shows_live_sessions(run: Run) -> None:
@@ -88,7 +88,7 @@ def test_show_shows(run: Run) -> None:
     assert (code, "expired" in out) == (1, True)
 
 
-def test_what_an_opened_pickle_calls_itself_reaches_no_terminal(run: Run, shop: Site) -> None:
+def test_what_an_opened_pickle_calls_itself_reaches_no_terminal(run: Run, shop: ExampleApp) -> None:
     """The repr of some classes, the standard library's too, is not escaped by Python."""
     wild = types.SimpleNamespace(**{"\x1b]0;owned\x07\x9b\u202e": 1})
     shop.save("d" * 32, plain=wild, nested=[{"in": wild}], text="\x1b[31m")
@@ -121,7 +121,7 @@ def test_find_finds(run: Run) -> None:
     assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
 
 
-def test_delete_deletes(run: Run, shop: Site) -> None:
+def test_delete_deletes(run: Run, shop: ExampleApp) -> None:
     """One session, once; the second time it is not there."""
     code, out, err = run("delete", IDENT)
     assert (code, err) == (0, "")
@@ -133,9 +133,9 @@ def test_delete_deletes(run: Run, shop: Site) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
 def test_a_person_is_asked(
-    answer: str, code: int, run: Run, shop: Site, on_a_terminal: Callable[[str], None]
+    answer: str, code: int, run: Run, shop: ExampleApp, on_a_terminal: Callable[[str], None]
 ) -> None:
-    """On a terminal nobody is logged out by a slip of the hand."""
+    """On a terminal the command asks before it logs out."""
     on_a_terminal(answer)
     before = shop.idents()
 
@@ -146,8 +146,8 @@ def test_a_person_is_asked(
     assert shop.idents() == ({"sess:gone"} if code == 0 else before)
 
 
-def test_a_script_says_yes(run: Run, shop: Site) -> None:
-    """Where nobody can be asked, revoke wants --yes and changes nothing without."""
+def test_a_script_says_yes(run: Run, shop: ExampleApp) -> None:
+    """Without a terminal revoke requires --yes, and else changes nothing."""
     before = shop.idents()
 
     code, out, err = run("revoke", "userId=42")
@@ -156,7 +156,7 @@ def test_a_script_says_yes(run: Run, shop: Site) -> None:
     assert shop.idents() == before
 
 
-def test_revoke_logs_out_everywhere(run: Run, shop: Site) -> None:
+def test_revoke_logs_out_everywhere(run: Run, shop: ExampleApp) -> None:
     """All but the one at hand; 1 when there is none left."""
     code, out, err = run("revoke", "userId=42", "--yes", "--except", IDENT)
     assert (code, err) == (0, "1 revoked\n")
@@ -166,7 +166,7 @@ def test_revoke_logs_out_everywhere(run: Run, shop: Site) -> None:
     assert run("revoke", "userId=42", "--yes")[0] == 1
 
 
-def test_every_session_that_is_excepted_stays(run: Run, shop: Site) -> None:
+def test_every_session_that_is_excepted_stays(run: Run, shop: ExampleApp) -> None:
     """An exception that is given twice must not mean the last one alone."""
     before = shop.idents()
     kept = ("--except", IDENT, "--except", "b" * 32)
@@ -183,7 +183,7 @@ def test_no_limit_is_larger_than_aws_takes(run: Run) -> None:
     assert (code, len(out.splitlines())) == (0, 3)
 
 
-def test_a_mistyped_exception_revokes_nobody(run: Run, shop: Site) -> None:
+def test_a_mistyped_exception_revokes_nobody(run: Run, shop: ExampleApp) -> None:
     """Else the operator would log himself out."""
     before = shop.idents()
 
@@ -216,7 +216,7 @@ def test_a_store_that_is_not_there_is_3(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One sentence, no traceback."""
-    nowhere = Site.at(f"http://127.0.0.1:{free_port()}", "sessions", max_attempts="1")
+    nowhere = ExampleApp.at(f"http://127.0.0.1:{free_port()}", "sessions", max_attempts="1")
 
     assert main(nowhere.argv("sessions", *words)) == 3
     assert capsys.readouterr().err.count("\n") == 1
@@ -231,7 +231,7 @@ def test_a_caches_options_are_a_wrong_call(
     assert "--cache" in capsys.readouterr().err
 
 
-def test_as_a_process_its_stdout_is_the_result_alone(shop: Site) -> None:
+def test_as_a_process_its_stdout_is_the_result_alone(shop: ExampleApp) -> None:
     """Piped, there is no bar, no color, no word but the answer."""
     begun = time.time()
     command = [sys.executable, "-m", "beaker_dynamodb", *shop.argv("sessions", "list", "--json")]
@@ -243,7 +243,7 @@ def test_as_a_process_its_stdout_is_the_result_alone(shop: Site) -> None:
     assert all(one["expires"] > begun for one in lines(done.stdout))
 
 
-def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, shop: Site) -> None:
+def test_texts_of_the_table_are_escaped_on_the_terminal(run: Run, shop: ExampleApp) -> None:
     """A user's name with an escape sequence in it is shown, not obeyed."""
     shop.save("d" * 32, json=True, userId="\x1b]0;owned\x07", name="\x1b[31m")
     shop.put(id={"S": "sess:\x1b[2J"})
@@ -255,7 +255,7 @@ def test_what_stands_in_the_table_does_not_reach_the_terminal_raw(run: Run, shop
 
 def test_a_pipe_that_is_closed_ends_the_command(dynamodb_local: str, table_name: str) -> None:
     """`| head -1` is no traceback, and no thread that has more keeps the process alive."""
-    site = Site.made(dynamodb_local, table_name)
+    site = ExampleApp.create(dynamodb_local, table_name)
     for number in range(45):
         site.save(f"s{number}", text=DENSE[:600_000])
     words = site.argv("sessions", "list", "--json")
@@ -274,7 +274,7 @@ def test_a_pipe_that_is_closed_ends_the_command(dynamodb_local: str, table_name:
 
 @pytest.mark.parametrize("words", [("delete", IDENT), ("revoke", "userId=42", "--scan")])
 def test_a_question_answered_with_no_is_said_to_machines_too(
-    words: tuple[str, ...], run: Run, shop: Site, on_a_terminal: Callable[[str], None]
+    words: tuple[str, ...], run: Run, shop: ExampleApp, on_a_terminal: Callable[[str], None]
 ) -> None:
     """One object, in the shape of `table delete`: a script that reads stdout always finds JSON."""
     on_a_terminal("n")
@@ -312,7 +312,7 @@ def test_only_who_asks_for_somebody_is_answered_no_by_an_empty_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A list of nothing is a good list; a session that was named and is not there is a no."""
-    empty = Site.made(dynamodb_local, table_name)
+    empty = ExampleApp.create(dynamodb_local, table_name)
 
     assert main(empty.argv("sessions", *words)) == code
     assert re.search("there (is|are) no|^no live", capsys.readouterr().err) or words[0] in {

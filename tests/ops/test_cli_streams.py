@@ -1,4 +1,4 @@
-"""The command line where a stream is closed, full, or read by nobody: in processes of its own."""
+"""The command line with closed, full and unread streams, each in its own process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.sites import Site
+from tests.ops.example_apps import ExampleApp
 
 ROOT = Path(__file__).parents[2]
 IDENTS = tuple(f"{number:032x}" for number in range(5))
 
 
-def shell(site: Site, words: str, redirections: str) -> subprocess.CompletedProcess[str]:
+def shell(site: ExampleApp, words: str, redirections: str) -> subprocess.CompletedProcess[str]:
     """Run a command under a shell; the exit code is the command's, not that of a pipe's end."""
     command = shlex.join([sys.executable, "-m", "beaker_dynamodb", *site.argv(*words.split())])
     return subprocess.run(
@@ -30,9 +30,9 @@ def shell(site: Site, words: str, redirections: str) -> subprocess.CompletedProc
 
 
 @pytest.fixture(name="site")
-def site_(dynamodb_local: str, table_name: str) -> Site:
+def site_(dynamodb_local: str, table_name: str) -> ExampleApp:
     """Five sessions of one user."""
-    site = Site.made(dynamodb_local, table_name)
+    site = ExampleApp.create(dynamodb_local, table_name)
     for ident in IDENTS:
         site.save(ident, userId=42)
     return site
@@ -40,8 +40,8 @@ def site_(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.mark.parametrize(("redirections", "code"), [("| true", 141), ("> /dev/full", 1)])
 @pytest.mark.parametrize("more", ["", "--json"])
-def test_all_are_logged_out_where_nobody_reads_who(
-    site: Site, redirections: str, code: int, more: str
+def test_all_are_logged_out_even_if_the_output_is_closed(
+    site: ExampleApp, redirections: str, code: int, more: str
 ) -> None:
     """`revoke ... | head` on the night of a theft: what is not printed is logged out all the same.
 
@@ -72,7 +72,7 @@ def test_all_are_logged_out_where_nobody_reads_who(
         "terraform",
     ],
 )
-def test_a_full_disk_is_said_in_one_line(site: Site, words: str) -> None:
+def test_a_full_disk_is_said_in_one_line(site: ExampleApp, words: str) -> None:
     """What cannot be written down is said on stderr, and the exit code is no success."""
     done = shell(site, words, "> /dev/full")
 
@@ -86,7 +86,7 @@ def test_a_full_disk_is_said_in_one_line(site: Site, words: str) -> None:
 @pytest.mark.parametrize(
     "words", ["sessions list", "sessions list --json", "sessions stats", "table show", "policy app"]
 )
-def test_a_pipe_whose_reader_has_ended_is_no_answer_of_no(site: Site, words: str) -> None:
+def test_a_pipe_whose_reader_has_ended_is_no_answer_of_no(site: ExampleApp, words: str) -> None:
     """The exit code is that of a program which SIGPIPE ended, as git's is; nothing is said."""
     done = shell(site, words, "| true")
 
@@ -107,7 +107,7 @@ def test_a_pipe_whose_reader_has_ended_is_no_answer_of_no(site: Site, words: str
 )
 @pytest.mark.parametrize("redirections", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_changes_no_answer(
-    site: Site, words: str, code: int, redirections: str
+    site: ExampleApp, words: str, code: int, redirections: str
 ) -> None:
     """Some supervisors start a process without stdin or stdout; it is as if they were empty.
 

@@ -16,10 +16,10 @@ import pytest
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.cli.drawing import Output
-from tests.ops.sites import Run, Site
+from tests.ops.example_apps import ExampleApp, Run
 
 
-def test_purge_purges(run: Run, shop: Site) -> None:
+def test_purge_purges(run: Run, shop: ExampleApp) -> None:
     """A dry run prices it, the run does it, and both say before what the reading costs."""
     code, out, err = run("purge", "--dry-run")
     assert (code, "1 row would be deleted" in out) == (0, True)
@@ -35,7 +35,7 @@ def test_purge_purges(run: Run, shop: Site) -> None:
 
 
 @pytest.mark.parametrize("rate", ["nan", "-nan", "0", "-1", "fast"])
-def test_a_rate_that_is_none_is_a_wrong_call(rate: str, run: Run, shop: Site) -> None:
+def test_a_rate_that_is_none_is_a_wrong_call(rate: str, run: Run, shop: ExampleApp) -> None:
     """A purge that was to be held must not run as fast as it goes: it would throttle the site."""
     before = shop.idents()
 
@@ -46,19 +46,19 @@ def test_a_rate_that_is_none_is_a_wrong_call(rate: str, run: Run, shop: Site) ->
 
 
 def test_an_interrupted_purge_says_how_far_it_came(
-    run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch
+    run: Run, shop: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """130, exact figures on stderr, and what is left goes with the next run."""
     for number in range(3):
         shop.expire(f"old{number}")
-    original, turns = scan.remove_expired, iter(range(9))
+    original, turns = scan.delete_expired, iter(range(9))
 
     def interrupted(*args: Any) -> Any:
         if next(turns) == 2:
             raise KeyboardInterrupt
         return original(*args)
 
-    monkeypatch.setattr(scan, "remove_expired", interrupted)
+    monkeypatch.setattr(scan, "delete_expired", interrupted)
     code, out, err = run("purge", "--segments", "1")
 
     assert (code, out) == (130, "")
@@ -67,9 +67,9 @@ def test_an_interrupted_purge_says_how_far_it_came(
 
 
 def test_an_interruption_between_two_pages_says_what_is_true(
-    run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch
+    run: Run, shop: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the bar is drawn the threads go on: they end before the figures are told."""
+    """The threads continue while the bar is drawn, and end before the figures are printed."""
     for number in range(250):
         shop.expire(f"old{number}")
     turns = iter(range(9))
@@ -102,15 +102,15 @@ def test_stats_draws(run: Run) -> None:
     assert {"label": "to 6 hours", "count": 3} in told["ages"]
 
 
-def test_the_tally_is_what_python_reads_too(shop: Site) -> None:
+def test_the_tally_is_what_python_reads_too(shop: ExampleApp) -> None:
     """What the command line can do, Python can do."""
     progress = list(purge.purge(shop.rows, time.time()))[-1]
 
     assert (progress.deleted_rows, shop.idents() & {"sess:gone"}) == (1, set())
 
 
-def test_ctrl_c_ends_a_purge_in_threads(shop: Site) -> None:
-    """The process itself: interrupted while it waits for its rate, it says where it stands."""
+def test_ctrl_c_ends_a_purge_in_threads(shop: ExampleApp) -> None:
+    """A process that is interrupted while it waits for its rate prints its progress."""
     for number in range(30):
         shop.expire(f"old{number}")
     words = shop.argv("sessions", "purge", "--rate", "1")

@@ -31,7 +31,7 @@ def test_no_command_pretends_to_reach_an_embedded_table(
 
 
 @pytest.mark.parametrize("command", ["list", "count", "stats", "find userId=1"])
-def test_a_missing_table_is_told_in_the_callers_own_words(
+def test_a_missing_table_names_the_command_with_the_callers_arguments(
     ini: str, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What it says can be pasted, and makes the table that is missing."""
@@ -46,26 +46,28 @@ def test_a_missing_table_is_told_in_the_callers_own_words(
 
 
 def test_another_table_that_is_missing_keeps_its_name(
-    made: str, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
+    ini_with_table: str, dynamodb_local: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An import's own table is there; the one that sessions come from is not."""
     where = (f"endpoint_url={dynamodb_local}", f"region={REGION}", "table=no-such-table")
     words = [word for one in where for word in ("--from-option", one)]
 
-    assert main(["import", "-c", made, "--from", "connect-dynamodb", *words]) == 3
+    assert main(["import", "-c", ini_with_table, "--from", "connect-dynamodb", *words]) == 3
     assert "no-such-table" in (err := capsys.readouterr().err)
-    assert made not in err
+    assert ini_with_table not in err
 
 
-def test_a_command_of_a_group_is_told_with_its_group(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody remembers which group a command is in."""
+def test_a_command_without_its_group_is_reported_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The message names the group that has the command."""
     assert main(["purge", "-o", "table=tab"]) == 2
     assert "did you mean 'sessions purge'?" in capsys.readouterr().err
     assert main(["zzz"]) == 2
     assert "did you mean" not in capsys.readouterr().err
 
 
-def test_a_misspelled_setting_on_the_command_line_is_told_with_the_one_that_was_meant(
+def test_a_misspelled_option_on_the_command_line_names_the_nearest_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Beaker's own, too."""
@@ -117,7 +119,7 @@ def test_a_rate_that_would_take_for_ever_is_a_usage_error(
     assert "--rate" in capsys.readouterr().err
 
 
-def test_a_store_that_speaks_no_https_is_told(ini: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_without_https_is_reported(ini: str, capsys: pytest.CaptureFixture[str]) -> None:
     """DynamoDB Local does not."""
     text = Path(ini).read_text()
     Path(ini).write_text(text.replace("endpoint_url = http:", "endpoint_url = https:"))

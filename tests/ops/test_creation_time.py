@@ -1,4 +1,4 @@
-"""What is told of a session without running anybody's code."""
+"""The creation time and serializer of a session, found without running any code of it."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def test_the_age_is_that_of_the_session_and_not_of_what_is_in_it() -> None:
         text(PickleSerializer(), {"_creation_time": 5})[:16],
     ],
 )
-def test_an_age_that_is_not_told_is_not_known(stored: str) -> None:
+def test_an_age_that_the_session_does_not_hold_is_unknown(stored: str) -> None:
     """An opaque session, one without the time, a damaged one: not known, and no error."""
     assert read_creation_time(stored, MOST) is None

@@ -11,24 +11,24 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.application import Application, load_application
-from beaker_dynamodb.ops.doctor.examine import examine, examine_store, exit_code
-from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code
+from beaker_dynamodb.ops.doctor.examine import examine, examine_store
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.runtime import REAL
 from tests.instruments import Recorder
 from tests.servers import KEY, Flavor, Server, free_port
 
 
-def ill(found: list[Finding]) -> list[tuple[str, str]]:
+def list_problems(found: list[Finding]) -> list[tuple[str, str]]:
     """Keep what is worse than a note."""
     return [(one.severity, one.check) for one in found if one.severity in {"warning", "error"}]
 
 
-def test_an_application_that_is_well_is_told_so(
-    made: str, capsys: pytest.CaptureFixture[str]
+def test_an_application_without_problems_has_only_ok_and_notes(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every matter has its line, ok or a note; the count stands on stderr; the code is 0."""
-    assert main(["doctor", "-c", made]) == 0
+    """Every topic has its line, ok or a note; the count is on stderr; the exit code is 0."""
+    assert main(["doctor", "-c", ini_with_table]) == 0
     out, err = capsys.readouterr()
 
     for matter in (
@@ -52,39 +52,43 @@ def test_an_application_that_is_well_is_told_so(
     assert err.startswith("0 errors, 0 warnings, ")
 
 
-def test_machines_read_one_object_a_line(made: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_machines_read_one_object_a_line(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same findings, with all that they hold."""
-    assert main(["doctor", "-c", made, "--json"]) == 0
+    assert main(["doctor", "-c", ini_with_table, "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert {"ok", "note"} == {one["severity"] for one in found}
     assert set(found[0]) == {"severity", "check", "message", "remedy", "unreachable"}
-    assert main(["doctor", "-c", made, "--quiet"]) == 0
+    assert main(["doctor", "-c", ini_with_table, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_nothing_stays_behind(made: str, dynamodb_local: str, table_name: str) -> None:
+def test_nothing_stays_behind(ini_with_table: str, dynamodb_local: str, table_name: str) -> None:
     """The one row that was written is gone."""
-    main(["doctor", "-c", made, "--quiet"])
+    main(["doctor", "-c", ini_with_table, "--quiet"])
     client = Server(dynamodb_local, Flavor.LOCAL).client()
 
     assert client.scan(TableName=table_name)["Count"] == 0
     client.close()
 
 
-def test_read_only_writes_nothing_that_could_take_effect(made: str, calls: Recorder) -> None:
-    """Each write stands on a condition that cannot hold, or deletes what nobody has."""
-    assert main(["doctor", "-c", made, "--read-only", "--quiet"]) == 0
+def test_read_only_writes_nothing_that_could_take_effect(
+    ini_with_table: str, calls: Recorder
+) -> None:
+    """Each write has a condition that cannot hold, or deletes a row that does not exist."""
+    assert main(["doctor", "-c", ini_with_table, "--read-only", "--quiet"]) == 0
     writes = [call for call in calls if call.operation in {"PutItem", "DeleteItem"}]
 
     assert [call.error for call in writes] == ["ConditionalCheckFailedException"] * 2
 
 
-def test_a_cache_is_looked_over_with_its_own_calls(
-    made: str, capsys: pytest.CaptureFixture[str]
+def test_a_cache_is_checked_with_its_own_calls(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It asks for all rows of a namespace, too; the cookie is none of its matters."""
-    assert main(["doctor", "-c", made, "--cache", "default", "--json"]) == 0
+    """Query is checked too, and the cookie is not."""
+    assert main(["doctor", "-c", ini_with_table, "--cache", "default", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     said = {one["check"]: one["message"] for one in found}
 
@@ -121,17 +125,19 @@ def test_a_store_that_does_not_answer_is_3_after_what_was_found(
     assert lines[-1].endswith("and option endpoint_url")
 
 
-def test_a_wrong_clock_is_found_by_the_servers_own(made: str) -> None:
+def test_a_wrong_clock_is_found_by_the_servers_own(ini_with_table: str) -> None:
     """By the header of any reply."""
     slow = dataclasses.replace(REAL, clock=lambda: REAL.clock() - 400)
 
-    assert ("error", "clock") in ill(list(examine_store(load_application(made), runtime=slow)))
+    assert ("error", "clock") in list_problems(
+        list(examine_store(load_application(ini_with_table), runtime=slow))
+    )
 
 
-def test_no_credentials_are_told_before_any_call(
+def test_missing_credentials_are_reported_before_any_call(
     ini: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And where they are looked for."""
+    """The message names the places that were searched."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     bare = Path(ini).read_text().replace(f"_key_id = {KEY}", "_key_id =")
@@ -141,41 +147,43 @@ def test_no_credentials_are_told_before_any_call(
     assert "error    credentials: none found" in capsys.readouterr().out
 
 
-def test_no_region_is_told(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_reported(ini: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error with its sentence, not as a traceback."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     app = load_application(ini)
-    bare = Application(dataclasses.replace(app.options, region=None), "session", {}, "")
+    bare = Application(dataclasses.replace(app.options, region=None), "session", {})
     found = list(examine_store(bare))
 
     assert "no AWS region is set" in found[-1].message
     assert exit_code(iter(found)) == 1
 
 
-def test_a_misspelled_variable_is_an_error(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a newcomer types, and nobody reads; it is no mistake of the file's."""
+def test_a_misspelled_variable_is_an_error(
+    ini_with_table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is reported, and the file is not."""
     monkeypatch.setenv("BEAKER_DYNAMODB_TABEL", "x")
     sources.forget()
 
-    assert ill(list(examine(made))) == [("error", "environment")]
+    assert list_problems(list(examine(ini_with_table))) == [("error", "environment")]
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL", "x")
     monkeypatch.delenv("BEAKER_DYNAMODB_TABEL")
     sources.forget()
-    assert ill(list(examine(made))) == [("error", "options")]
+    assert list_problems(list(examine(ini_with_table))) == [("error", "options")]
 
 
-def test_a_misspelled_address_is_an_error(made: str) -> None:
+def test_a_misspelled_address_is_an_error(ini_with_table: str) -> None:
     """Another backend's is set aside; this one is meant for us."""
-    app = load_application(made)
+    app = load_application(ini_with_table)
     wrong = dataclasses.replace(app, settings={**app.settings, "url": "dynamo://x/y"})
 
-    assert ill(list(examine_store(wrong, environ={}))) == [("error", "url")]
+    assert list_problems(list(examine_store(wrong, environ={}))) == [("error", "url")]
 
 
-def test_a_table_of_other_keys_is_looked_at_no_further(made: str, calls: Recorder) -> None:
+def test_a_table_of_other_keys_ends_the_checks(ini_with_table: str, calls: Recorder) -> None:
     """Every call would say the same in other words."""
-    found = list(examine_store(load_application(made, given={"hash_key": "sid"})))
+    found = list(examine_store(load_application(ini_with_table, given={"hash_key": "sid"})))
 
-    assert ("error", "key schema") in ill(found)
+    assert ("error", "key schema") in list_problems(found)
     assert calls.names == ["DescribeTable", "DescribeTimeToLive"]
     assert provision.describe is not None

@@ -1,199 +1,423 @@
-"""What the doctor's checks decide: each with facts in which it finds something, and others."""
+"""The doctor's checks of a configuration: each with facts on which it reports, and others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from beaker_dynamodb.config.sources import Kind, parse
-from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.doctor import beakers, settings
-from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.ops.doctor import settings
+from beaker_dynamodb.ops.doctor.check import Check, Finding, find
+from beaker_dynamodb.ops.doctor.settings import Package, Settings, Source, UnknownName
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 FAR = {"region": "eu-central-1"}
 
 
-def told(given: dict[str, Any], kind: Kind = "session", **beaker: Any) -> Application:
-    """Make an application out of our options and Beaker's settings."""
-    return Application(parse({**FAR, **given}, kind), kind, {**given, **beaker}, "app.ini")
+def make_settings(
+    options: dict[str, Any], kind: Kind = "session", url: str = "", **beaker: Any
+) -> Settings:
+    """Return facts that consist of our options and of Beaker's settings."""
+    parsed = parse({**FAR, **options}, kind)
+    return Settings(parsed, beaker, f"{kind}.", kind == "cache", url, has_pyramid=False)
 
 
-def lines(found: Iterator[Finding]) -> list[str]:
-    """Write what is not well, as severity and matter."""
-    return [f"{one.severity} {one.check}" for one in found if one.severity != "ok"]
+def list_problems(findings: Iterable[Finding]) -> list[str]:
+    """Return severity and topic of each finding that is not ok."""
+    return [f"{one.severity} {one.check}" for one in findings if one.severity != "ok"]
 
 
-# Options: the check, what it finds in, what it does not find in
+def list_checks(facts: Settings) -> tuple[Check[Settings], ...]:
+    """Return the checks that the doctor walks for these settings."""
+    first = settings.CACHE if facts.is_cache else settings.SESSION
+    return (*settings.URLS, *first, *settings.OPTIONS)
 
-OPTIONS: tuple[tuple[settings.Check, Application, str, Application], ...] = (
-    (settings.touches, told({"touch_after": "0"}), "note touch_after", told({})),
+
+SIGNED: dict[str, Any] = {"secret": "s" * 32}
+FLAGS: dict[str, Any] = {"secure": "true", "httponly": "true"}
+
+#: What is reported, part of its message, settings with the problem, and similar ones without it.
+CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
     (
-        settings.touches,
-        told({"touch_after": "10m"}, timeout="3600"),
+        "ok url",
+        "is dynamodb://",
+        make_settings({}, url="DynamoDB://eu-central-1/sessions"),
+        make_settings({}, url="dynamodb:eu-central-1/sessions"),
+    ),
+    (
+        "error url",
+        "begins with 'dynamo://'",
+        make_settings({}, url="dynamo://eu-central-1/sessions"),
+        make_settings({}, url="dynamodb://eu-central-1/sessions"),
+    ),
+    (
+        "error url",
+        "begins with 'dynamodb:', expected 'dynamodb://'",
+        make_settings({}, url="dynamodb:eu-central-1/sessions"),
+        make_settings({}),
+    ),
+    (
+        "error url",
+        "begins with 'dyanmodb://'",
+        make_settings({}, url="dyanmodb://eu-central-1/sessions"),
+        make_settings({}, url="redis://127.0.0.1/0"),
+    ),
+    (
+        "note url",
+        "belongs to another backend",
+        make_settings({}, url="redis://127.0.0.1/0"),
+        make_settings({}),
+    ),
+    (
         "note touch_after",
-        told({"touch_after": "5m"}, timeout="3600"),
+        "also writes it",
+        make_settings({"touch_after": "0"}),
+        make_settings({}),
     ),
-    (settings.lifetimes, told({"ttl": "0"}), "warning ttl", told({}, timeout="600")),
-    (settings.lifetimes, told({}), "note timeout", told({}, "cache")),
-    (settings.waiting, told({"read_timeout": "20"}), "warning time-outs", told({})),
-    (settings.waiting, told({"max_attempts": "9"}), "warning time-outs", told({})),
-    (settings.waiting, told({"lock_wait": "30s"}, "cache"), "warning lock_wait", told({}, "cache")),
     (
-        settings.waiting,
-        told({"lock_lease": "25s"}, "cache"),
+        "note touch_after",
+        "600 s is more than a tenth of the timeout (3600 s), so 360 s is used",
+        make_settings({"touch_after": "10m"}, timeout="3600"),
+        make_settings({"touch_after": "5m"}, timeout="3600"),
+    ),
+    ("warning ttl", "are kept forever", make_settings({"ttl": "0"}), make_settings({})),
+    (
+        "note timeout",
+        "they expire 30 days after the last write",
+        make_settings({}),
+        make_settings({}, timeout="600"),
+    ),
+    ("note timeout", "no timeout", make_settings({}), make_settings({}, "cache")),
+    ("note timeout", "no timeout", make_settings({}), make_settings({"ttl": "0"})),
+    (
+        "warning time-outs",
+        "takes up to 66 s (3 attempts)",
+        make_settings({"read_timeout": "20"}),
+        make_settings({}),
+    ),
+    (
+        "warning time-outs",
+        "(9 attempts)",
+        make_settings({"max_attempts": "9"}),
+        make_settings({}),
+    ),
+    (
+        "warning lock_wait",
+        "waits up to 30 s",
+        make_settings({"lock_wait": "30s"}, "cache"),
+        make_settings({}, "cache"),
+    ),
+    (
         "note lock_lease",
-        told({"lock_lease": "25s"}),
+        "waiting ones give up",
+        make_settings({"lock_lease": "25s"}, "cache"),
+        make_settings({"lock_lease": "25s"}),
     ),
     (
-        settings.places,
-        told({"endpoint_url": "embedded"}),
         "warning endpoint_url",
-        told({"endpoint_url": "https://vpce.example.org"}),
+        "in the memory of one process",
+        make_settings({"endpoint_url": "embedded"}),
+        make_settings({"endpoint_url": "https://vpce.example.org"}),
     ),
     (
-        settings.places,
-        told({"endpoint_url": "http://localhost:8000"}),
         "note endpoint_url",
-        told({}),
+        "on this machine",
+        make_settings({"endpoint_url": "http://localhost:8000"}),
+        make_settings({"endpoint_url": "embedded"}),
     ),
-    (settings.places, told({"endpoint_url": "http://db.lan"}), "warning endpoint_url", told({})),
     (
-        settings.places,
-        told({"aws_access_key_id": "a", "aws_secret_access_key": "b"}),
+        "warning endpoint_url",
+        "without TLS",
+        make_settings({"endpoint_url": "http://db.lan"}),
+        make_settings({"endpoint_url": "http://localhost:8000"}),
+    ),
+    (
         "warning credentials",
-        told({}),
+        "an AWS key is in the configuration",
+        make_settings({"aws_access_key_id": "a", "aws_secret_access_key": "b"}),
+        make_settings({}),
     ),
-    (settings.conflicts, told({"on_conflict": "overwrite"}), "note on_conflict", told({})),
-    (settings.conflicts, told({"envelope": "none"}), "note envelope", told({})),
     (
-        settings.conflicts,
-        told({"consistent_read": "false"}),
+        "note on_conflict",
+        "the later save wins",
+        make_settings({"on_conflict": "overwrite"}),
+        make_settings({}),
+    ),
+    ("note envelope", "never merged", make_settings({"envelope": "none"}), make_settings({})),
+    (
         "note consistent_read",
-        told({}, "cache"),
+        "before the redirect",
+        make_settings({"consistent_read": "false"}),
+        make_settings({}, "cache"),
     ),
     (
-        settings.encryption,
-        told({"encryption_keys": KEY, "special_keys": "userId"}),
         "note special_keys",
-        told({"special_keys": "userId"}),
+        "userId: readable in the table",
+        make_settings({"encryption_keys": KEY, "special_keys": "userId"}),
+        make_settings({"special_keys": "userId"}),
     ),
     (
-        settings.encryption,
-        told({"encryption_keys": f"plain {KEY}"}),
         "warning encryption_keys",
-        told({"encryption_keys": KEY}),
+        "`plain` comes first",
+        make_settings({"encryption_keys": f"plain {KEY}"}),
+        make_settings({"encryption_keys": KEY}),
     ),
     (
-        settings.encryption,
-        told({"encryption_keys": KEY, "encryption_required": "false"}),
         "warning encryption_required",
-        told({"encryption_keys": KEY}),
+        "rows without encryption are read too",
+        make_settings({"encryption_keys": KEY, "encryption_required": "false"}),
+        make_settings({"encryption_keys": KEY}),
     ),
     (
-        settings.moving,
-        told({"migrate_from": "file", "migrate_from.data_dir": "data"}),
         "note migrate_from",
-        told({}),
+        "still looked for in the old store",
+        make_settings({"migrate_from": "file", "migrate_from.data_dir": "data"}),
+        make_settings({}),
     ),
+    ("ok cookie", "the cookie is signed", make_settings({}, **SIGNED), make_settings({})),
     (
-        beakers.cookie_is_signed,
-        told({"prefix": "shop:"}),
         "warning cookie",
-        told({}, secret="s" * 16),
+        "is not signed",
+        make_settings({"prefix": "shop:"}),
+        make_settings({}, secret="s" * 16),
     ),
     (
-        beakers.cookie_is_signed,
-        told({}, secret="replace me"),
         "warning cookie",
-        told({}, secret="5" * 32),
+        "the secret has 10 characters",
+        make_settings({}, secret="replace me"),
+        make_settings({}, **SIGNED),
+    ),
+    # Worse than either alone: the default prefix without a signature.
+    (
+        "warning prefix",
+        "accept each other's sessions",
+        make_settings({}),
+        make_settings({}, **SIGNED),
     ),
     (
-        beakers.cookie_has_flags,
-        told({}, httponly="true"),
+        "warning prefix",
+        "accept each other's sessions",
+        make_settings({}),
+        make_settings({"prefix": "shop:"}),
+    ),
+    (
         "warning cookie",
-        told({}, httponly="true", secure="true"),
+        "over plain http",
+        make_settings({}, httponly="true"),
+        make_settings({}, **FLAGS),
     ),
     (
-        beakers.cookie_has_flags,
-        told({}, secure="true"),
         "warning cookie",
-        told({"endpoint_url": "embedded"}, httponly="yes"),
+        "over plain http",
+        make_settings({}, secure="no"),
+        make_settings({"endpoint_url": "embedded"}),
     ),
     (
-        beakers.cookie_has_flags,
-        told({}, secure="true", httponly="true", samesite="None"),
         "warning cookie",
-        told({}, secure="true", httponly="true", samesite="Strict"),
+        "JavaScript can read it",
+        make_settings({}, secure="true"),
+        make_settings({}, httponly="yes"),
     ),
     (
-        beakers.access_times,
-        told({}, save_accessed_time="false", timeout="600"),
+        "warning cookie",
+        "samesite none",
+        make_settings({}, **FLAGS, samesite="None"),
+        make_settings({}, **FLAGS, samesite="Strict"),
+    ),
+    (
         "error save_accessed_time",
-        told({}, save_accessed_time="true", timeout="600"),
+        "contradicts session.timeout",
+        make_settings({}, save_accessed_time="false", timeout="600"),
+        make_settings({}, save_accessed_time="true", timeout="600"),
     ),
     (
-        beakers.access_times,
-        told({}, save_accessed_time="false"),
         "note save_accessed_time",
-        told({}),
-    ),
-    (beakers.sessions_open, told({}, encrypt_key="k"), "warning encrypt_key", told({})),
-    (
-        beakers.opaque_logout,
-        told({"migrate_from": "ext:redis"}, encrypt_key="k"),
-        "warning migrate_from",
-        told({"migrate_from": "ext:redis"}),
+        "touch_after has no effect",
+        make_settings({}, save_accessed_time="false"),
+        make_settings({}),
     ),
     (
-        beakers.opaque_logout,
-        told({"migrate_from": "file"}, encrypt_key="k"),
-        "warning migrate_from",
-        told({"migrate_from": "none"}, encrypt_key="k"),
+        "warning encrypt_key",
+        "makes sessions opaque",
+        make_settings({}, encrypt_key="k"),
+        make_settings({}),
     ),
-    (beakers.pickles, told({}), "note serializer", told({}, data_serializer="json")),
-    (beakers.pickles, told({}, "cache"), "note serializer", told({"serializer": "json"}, "cache")),
-    (beakers.pickles, told({}), "note serializer", told({"encryption_keys": KEY})),
-    (beakers.session_class, told({}, session_class="a.b:C"), "error session_class", told({})),
-    (beakers.auto, told({}, auto="true"), "note auto", told({}, auto="false")),
+    (
+        "warning migrate_from",
+        "its old copy stays in ext:redis",
+        make_settings({"migrate_from": "ext:redis"}, encrypt_key="k"),
+        make_settings({"migrate_from": "ext:redis"}),
+    ),
+    (
+        "warning migrate_from",
+        "its old copy stays in file",
+        make_settings({"migrate_from": "file"}, encrypt_key="k"),
+        make_settings({"migrate_from": "none"}, encrypt_key="k"),
+    ),
+    (
+        "note serializer",
+        "can run code here",
+        make_settings({}),
+        make_settings({}, data_serializer="json"),
+    ),
+    (
+        "note serializer",
+        "can run code here",
+        make_settings({}, "cache"),
+        make_settings({"serializer": "json"}, "cache"),
+    ),
+    (
+        "note serializer",
+        "can run code here",
+        make_settings({}),
+        make_settings({"encryption_keys": KEY}),
+    ),
+    (
+        "error session_class",
+        "expects a class here",
+        make_settings({}, session_class="a.b:C"),
+        make_settings({}, session_class=dict),
+    ),
+    (
+        "note auto",
+        "including robots",
+        make_settings({}, auto="true"),
+        make_settings({}, auto="false"),
+    ),
+    (
+        "note invalidate_corrupt",
+        "does not read 'false' in an ini file as off",
+        make_settings({}, invalidate_corrupt="false"),
+        make_settings({}, invalidate_corrupt="true"),
+    ),
+    (
+        "note invalidate_corrupt",
+        "off by default under pyramid_beaker",
+        Settings(parse(FAR, "session"), {}, has_pyramid=True),
+        make_settings({}),
+    ),
+    (
+        "note invalidate_corrupt",
+        "off by default under pyramid_beaker",
+        Settings(parse(FAR, "session"), {}, has_pyramid=True),
+        Settings(parse(FAR, "session"), {"invalidate_corrupt": "true"}, has_pyramid=True),
+    ),
 )
 
 
-@pytest.mark.parametrize(("check", "ill", "line", "well"), OPTIONS)
-def test_an_option_that_hurts_is_found(
-    check: settings.Check, ill: Application, line: str, well: Application
+def find_message(facts: Settings, part: str) -> list[Finding]:
+    """Return the findings whose message has this part."""
+    return [one for one in find(list_checks(facts), facts) if part in one.message]
+
+
+@pytest.mark.parametrize(("line", "part", "bad", "good"), CASES)
+def test_a_setting_with_a_problem_is_reported_with_its_remedy(
+    line: str, part: str, bad: Settings, good: Settings
 ) -> None:
-    """Each check finds one thing in the one, with its remedy, and nothing in the other."""
-    found = list(check(ill))
+    """The settings with the problem have the finding once, and the similar ones do not."""
+    (found,) = find_message(bad, part)
 
-    assert lines(iter(found)) == [line]
-    assert lines(check(well)) == []
-    assert all(one.remedy for one in found if one.check != "special_keys")
-
-
-def test_every_check_of_the_options_has_its_cases() -> None:
-    """One that is added is tried."""
-    assert {*settings.CHECKS, *beakers.CHECKS} == {check for check, *_ in OPTIONS}
+    assert f"{found.severity} {found.check}" == line
+    assert found.remedy or found.severity == "ok" or found.check == "special_keys"
+    assert find_message(good, part) == []
 
 
-def test_two_applications_on_one_table_are_kept_apart_by_something() -> None:
-    """The default prefix without a signature is worse than either alone."""
-    assert lines(beakers.cookie_is_signed(told({}))) == ["warning cookie", "warning prefix"]
+def test_every_check_of_settings_has_a_case() -> None:
+    """A check that is added without a case in this file fails here."""
+    tables = (settings.URLS, settings.SESSION, settings.CACHE, settings.OPTIONS)
+    reported = {
+        check
+        for _, part, bad, _ in CASES
+        for check in list_checks(bad)
+        if any(part in one.message for one in find([check], bad))
+    }
+
+    assert reported == {check for table in tables for check in table}
 
 
 @pytest.mark.parametrize(
-    ("given", "pyramid", "line"),
+    ("name", "near"),
     [
-        ({}, True, ["note invalidate_corrupt"]),
-        ({}, False, []),
-        ({"invalidate_corrupt": "true"}, True, []),
-        ({"invalidate_corrupt": "false"}, True, ["note invalidate_corrupt"]),
+        ("BEAKER_DYNAMODB_TABEL", "BEAKER_DYNAMODB_TABLE"),
+        ("BEAKER_DYNAMO_TABLE", "BEAKER_DYNAMODB_TABLE"),
+        ("beaker_dynamodb_region", "BEAKER_DYNAMODB_REGION"),
     ],
 )
-def test_a_session_that_cannot_be_read_must_not_be_an_error_for_ever(
-    given: dict[str, Any], pyramid: bool, line: list[str]
+def test_a_misspelled_variable_is_reported_with_the_right_name(name: str, near: str) -> None:
+    """Nothing reads it, and nothing else says so."""
+    unknown = settings.find_unknown_variables([name, "BEAKER_DYNAMODB_URL", "PATH"])
+    (found,) = find(settings.VARIABLES, *unknown)
+
+    assert (found.severity, found.remedy) == ("error", f"export {near}=..., unset {name}")
+
+
+def test_a_variable_that_resembles_none_is_to_be_unset() -> None:
+    """There is no name near it to offer."""
+    unknown = settings.find_unknown_variables(["BEAKER_DYNAMODB_ZZZZZZZZZZZZZZZZ"])
+    (found,) = find(settings.VARIABLES, *unknown)
+
+    assert found.remedy == "unset BEAKER_DYNAMODB_ZZZZZZZZZZZZZZZZ"
+
+
+@pytest.mark.parametrize(
+    ("near", "severity", "remedy"),
+    [
+        ("session.timeout", "error", "rename it"),
+        (None, "warning", "remove session.time_out"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_reported(
+    near: str | None, severity: str, remedy: str
 ) -> None:
-    """pyramid_beaker's default is off; an ini file's `false` is on."""
-    assert lines(beakers.corrupt(told({}, **given), pyramid=pyramid)) == line
+    """It is an error if it resembles a known one, and else a warning."""
+    (found,) = find(settings.UNREAD, UnknownName("session.time_out", near))
+
+    assert (found.severity, found.remedy) == (severity, remedy)
+
+
+def test_a_library_that_is_too_old_is_reported() -> None:
+    """The oldest versions are those that setup.py names."""
+    new = (Package("Beaker", "1.14.0"), Package("boto3", "1.34.0"))
+    old = (Package("Beaker", "1.13.0"), Package("boto3", "1.33.2"))
+
+    assert list_problems(find(settings.PACKAGES, *new)) == []
+    assert [one.check for one in find(settings.VERSIONS, new)] == ["versions"]
+    assert list_problems(find(settings.PACKAGES, *old)) == ["error versions"] * 2
+    assert list(find(settings.VERSIONS, old)) == []
+    assert "is missing" in next(find(settings.PACKAGES, Package("Beaker", ""))).message
+    required = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
+    for name, version in settings.OLDEST.items():
+        assert f'"{name.lower()}>={".".join(map(str, version))}"' in required
+
+
+def test_the_class_of_another_package_is_reported() -> None:
+    """If two packages claim one name, chance decides which of them Beaker takes."""
+    (found,) = find(settings.BACKENDS, "dynamodb_beaker.DynamoDBManager")
+
+    assert (found.severity, found.check) == ("error", "backend")
+    assert found.message.endswith("under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager")
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "has_remedy"),
+    [
+        (Source("file", "answers"), [], False),
+        (Source("file", "missing", "/old"), ["error migrate_from"], True),
+        (Source("file", "empty", "/old"), ["warning migrate_from"], True),
+        (Source("file", "skipped"), ["note migrate_from"], False),
+        (Source("ext:redis", "failed", error=Unavailable("no")), ["error migrate_from"], True),
+        (Source("file", "failed", error=OptionError("no")), ["error migrate_from"], False),
+    ],
+)
+def test_an_old_backend_that_cannot_be_read_is_reported(
+    source: Source, lines: list[str], has_remedy: bool
+) -> None:
+    """Every state has exactly one finding."""
+    (found,) = find(settings.SOURCES, source)
+
+    assert list_problems([found]) == lines
+    assert bool(found.remedy) == has_remedy

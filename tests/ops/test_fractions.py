@@ -8,7 +8,7 @@ from beaker_dynamodb import DynamoDBNamespaceManager
 from beaker_dynamodb.ops import purge, sessions
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock
-from tests.ops.sites import Site
+from tests.ops.example_apps import ExampleApp
 
 
 def at(clock: Clock) -> type[DynamoDBNamespaceManager]:
@@ -23,7 +23,7 @@ def at(clock: Clock) -> type[DynamoDBNamespaceManager]:
 @pytest.mark.parametrize("saved", [0.0, 0.001, 0.5, 0.999])
 @pytest.mark.parametrize("left", [0.999, 0.5, 0.001, 0.0, -0.001, -0.5, -0.999])
 def test_load_list_find_count_and_purge_agree_on_what_has_expired(
-    site: Site, clock: Clock, saved: float, left: float
+    site: ExampleApp, clock: Clock, saved: float, left: float
 ) -> None:
     """Saved at any part of a second, asked at any other: live for all, or expired for all."""
     clock.advance(saved)

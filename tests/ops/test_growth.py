@@ -33,26 +33,26 @@ SHAPES: dict[str, Callable[[int], str]] = {
 }
 
 
-def found_in(path: Path, lines: str) -> list[Mistake]:
+def list_mistakes(path: Path, lines: str) -> list[Mistake]:
     """Write a file of an application and return its mistakes."""
     path.write_text(f"[app:main]\nsession.type = ext:dynamodb\n{lines}")
     return list(find_mistakes(str(path)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_file_of_many_wrong_lines_is_looked_over_in_one_pass(shape: str, tmp_path: Path) -> None:
-    """Thousands of wrong lines are told in seconds, each with its own sentence."""
+def test_a_file_of_many_wrong_lines_is_checked_in_one_pass(shape: str, tmp_path: Path) -> None:
+    """Thousands of wrong lines are reported in seconds, each with its own message."""
 
     def make(size: int) -> Callable[[], object]:
         lines = SHAPES[shape](size)
-        return lambda: found_in(tmp_path / "app.ini", lines)
+        return lambda: list_mistakes(tmp_path / "app.ini", lines)
 
     assert_linear(make, 100)
 
 
-def test_wrong_lines_of_every_kind_are_told_together(tmp_path: Path) -> None:
+def test_wrong_lines_of_every_kind_are_reported_together(tmp_path: Path) -> None:
     """What is wrong alone, what contradicts another option, and what Beaker refuses."""
-    found = found_in(
+    found = list_mistakes(
         tmp_path / "app.ini",
         "session.max_value_sizes1 = x\n"
         "session.max_value_sizes2 = x\n"

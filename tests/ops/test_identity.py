@@ -38,14 +38,14 @@ def test_a_pasted_cookie_or_id_finds_its_session(
     word: str, secret: str | None, layout: Layout
 ) -> None:
     """Signed or not, quoted or not: the session's row is among those that are tried."""
-    assert layout.session(IDENT) in list_keys(word, layout, secret)
+    assert layout.make_session_key(IDENT) in list_keys(word, layout, secret)
 
 
 @pytest.mark.parametrize("layout", [PLAIN, HASHED, RANGED])
 @pytest.mark.parametrize("ident", [IDENT, HOSTILE, "é", "x" * 600])
 def test_what_a_list_shows_can_be_pasted(ident: str, layout: Layout) -> None:
     """The id in a list, and the row's hash key, name the same row: hashed ones, too."""
-    key = layout.session(ident)
+    key = layout.make_session_key(ident)
 
     assert list_keys(format_id(key, layout), layout)[0] == key
     assert list_keys(key.hash, layout) == (key,)
@@ -73,13 +73,13 @@ def test_what_is_no_session_is_refused(word: str) -> None:
 
 
 SORTS = [
-    (PLAIN.session(IDENT), "session"),
-    (PLAIN.session(HOSTILE), "session"),
-    (PLAIN.moved(HOSTILE), "moved"),
-    (PLAIN.value(IDENT, "a#b:c"), "value"),
-    (PLAIN.lock(IDENT, "a:b"), "lock"),
-    (PLAIN.piece(PLAIN.session(IDENT), "b.t", 0), "piece"),
-    (PLAIN.piece(PLAIN.value(IDENT, "k"), "b.t", 0), "piece"),
+    (PLAIN.make_session_key(IDENT), "session"),
+    (PLAIN.make_session_key(HOSTILE), "session"),
+    (PLAIN.make_marker_key(HOSTILE), "moved"),
+    (PLAIN.make_value_key(IDENT, "a#b:c"), "value"),
+    (PLAIN.make_lock_key(IDENT, "a:b"), "lock"),
+    (PLAIN.make_chunk_key(PLAIN.make_session_key(IDENT), "b.t", 0), "piece"),
+    (PLAIN.make_chunk_key(PLAIN.make_value_key(IDENT, "k"), "b.t", 0), "piece"),
     (Key("other:a"), "other"),
     (Key("sess:a#session"), "other"),
     (Key("sess:a#what"), "other"),
@@ -88,25 +88,25 @@ SORTS = [
 
 @pytest.mark.parametrize(("key", "sort"), SORTS)
 def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
-    """Without a range key, the first colon or hash in it tells."""
-    assert PLAIN.sort(key) == sort
+    """Without a range key, the first colon or hash sign decides."""
+    assert PLAIN.classify(key) == sort
 
 
 @pytest.mark.parametrize(
     ("key", "sort"),
     [
-        (RANGED.session(HOSTILE), "session"),
-        (RANGED.moved(HOSTILE), "moved"),
-        (RANGED.value(IDENT, "a#b:c"), "value"),
-        (RANGED.lock(IDENT, "a:b"), "lock"),
-        (RANGED.piece(RANGED.session(IDENT), "b.t", 0), "piece"),
+        (RANGED.make_session_key(HOSTILE), "session"),
+        (RANGED.make_marker_key(HOSTILE), "moved"),
+        (RANGED.make_value_key(IDENT, "a#b:c"), "value"),
+        (RANGED.make_lock_key(IDENT, "a:b"), "lock"),
+        (RANGED.make_chunk_key(RANGED.make_session_key(IDENT), "b.t", 0), "piece"),
         (Key("other:a", "#session"), "other"),
         (Key("sess:a", "#what"), "other"),
     ],
 )
 def test_a_range_key_tells_what_its_row_is(key: Key, sort: str) -> None:
-    """With a range key, that tells."""
-    assert RANGED.sort(key) == sort
+    """With a range key, that decides."""
+    assert RANGED.classify(key) == sort
 
 
 def test_a_word_that_is_no_key_is_a_wrong_call() -> None:

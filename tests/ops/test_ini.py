@@ -1,4 +1,4 @@
-"""Which section of an ini file is the application's, and what is said where none can be."""
+"""Which section of an ini file is the application's, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops.ini import section, settings
+from beaker_dynamodb.ops.ini import read_section, read_settings
 
 WANTED = ("session.type", "beaker.session.type")
 PIPELINE = """
@@ -28,15 +28,15 @@ use = egg:site
 """
 
 
-def said(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
+def read(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
     """Read settings, without what every file says of itself."""
-    found = settings(str(config), wanted)
+    found = read_settings(str(config), wanted)
     return {name: found[name] for name in found if name not in {"here", "__file__"}}
 
 
 @pytest.fixture(name="ini")
 def ini_(tmp_path: Path) -> Path:
-    """A file whose sessions stand in a filter, as README shows it."""
+    """Write a file whose sessions are in a filter, as README shows it."""
     path = tmp_path / "app.ini"
     path.write_text(PIPELINE)
     return path
@@ -44,17 +44,17 @@ def ini_(tmp_path: Path) -> Path:
 
 def test_the_section_that_sets_it_is_found_without_its_name(ini: Path) -> None:
     """A pipeline's main section holds the order of its parts alone."""
-    assert said(ini) == {"session.type": "ext:dynamodb"}
-    assert section(str(ini))["pipeline"] == "session site"
+    assert read(ini) == {"session.type": "ext:dynamodb"}
+    assert read_section(str(ini))["pipeline"] == "session site"
 
 
 def test_without_a_main_section_the_one_that_sets_it_is_enough(ini: Path) -> None:
     """A server's main section is no application's."""
     ini.write_text(PIPELINE.replace("[pipeline:main]", "[pipeline:all]"))
-    assert said(ini) == {"session.type": "ext:dynamodb"}
+    assert read(ini) == {"session.type": "ext:dynamodb"}
 
     with pytest.raises(OptionError, match="no section 'main'; it has server:main, pipeline:all"):
-        settings(str(ini), ("cache.type",))
+        read_settings(str(ini), ("cache.type",))
 
 
 def test_where_two_sections_set_it_one_must_be_named(ini: Path) -> None:
@@ -62,13 +62,13 @@ def test_where_two_sections_set_it_one_must_be_named(ini: Path) -> None:
     ini.write_text(PIPELINE + "beaker.session.type = file\n")
 
     with pytest.raises(OptionError, match=r"in filter:session, app:site; name one: .*#filter:ses"):
-        settings(str(ini), WANTED)
-    assert said(f"{ini}#site") == {"beaker.session.type": "file"}
+        read_settings(str(ini), WANTED)
+    assert read(f"{ini}#site") == {"beaker.session.type": "file"}
 
 
 def test_where_none_sets_it_main_is_what_there_is(ini: Path) -> None:
-    """It can be told by -o type=ext:dynamodb, before the switch."""
-    assert said(ini, ("cache.type",)) == {"pipeline": "session site"}
+    """So -o type=ext:dynamodb works before the file is changed."""
+    assert read(ini, ("cache.type",)) == {"pipeline": "session site"}
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_a_file_that_cannot_be_read_is_named(
         path.write_bytes(content)
 
     with pytest.raises(OptionError, match=rf"bad\.ini' cannot be read: {words}"):
-        section(str(path))
+        read_section(str(path))
 
 
 def test_in_a_folder_that_is_gone_the_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shell stands on in a release that a deploy has removed."""
+    """A shell may still be in the folder of a release that was removed."""
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()
 
     with pytest.raises(OptionError, match=r"'production\.ini' cannot be read: No such file"):
-        section("production.ini")
+        read_section("production.ini")
 
 
 BASE = """
@@ -138,7 +138,7 @@ def test_a_file_says_what_pastedeploy_reads(tmp_path: Path, name: str) -> None:
     (tmp_path / "base.ini").write_text(BASE)
     (tmp_path / "top.ini").write_text(TOP)
     theirs = loadcontext(FILTER, "config:top.ini", name=name, relative_to=str(tmp_path)).config()
-    ours = section(f"{tmp_path / 'top.ini'}#{name}")
+    ours = read_section(f"{tmp_path / 'top.ini'}#{name}")
 
     assert sessions(ours) == sessions(theirs)
     assert len(sessions(ours)) >= 6
@@ -154,7 +154,7 @@ def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
     path = tmp_path / "round.ini"
     path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
 
-    assert section(str(path))["session.table"] == "t"
+    assert read_section(str(path))["session.table"] == "t"
 
 
 def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None:
@@ -162,4 +162,4 @@ def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None
     ini.write_text("[app:main]\nuse = config:other\0.ini\n")
 
     with pytest.raises(OptionError, match=r"other.x00.ini' cannot be read: this is not a valid"):
-        settings(str(ini), WANTED)
+        read_settings(str(ini), WANTED)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.__main__ import main
-from tests.ops.sites import DENSE, IDENT, Site
+from tests.ops.example_apps import DENSE, IDENT, ExampleApp
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
 TYPES = {dict: "object", list: "array", bool: "boolean", str: "string", type(None): "null"}
@@ -21,7 +21,7 @@ Shape = dict[str, list[str]]
 ROW = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \|", re.MULTILINE)
 
 
-def shapes() -> Iterator[tuple[str, Shape]]:
+def read_shapes() -> Iterator[tuple[str, Shape]]:
     """Read the tables of the page; what `table create` adds comes after a second heading row."""
     for section in PAGE.split("\n## ")[1:]:
         heading, _, text = section.partition("\n")
@@ -31,7 +31,7 @@ def shapes() -> Iterator[tuple[str, Shape]]:
             yield command, {key: types.split(" or ") for key, types in ROW.findall(rows)}
 
 
-SHAPES = dict(shapes())
+SHAPES = dict(read_shapes())
 
 
 def compare(command: str, value: Any, level: str = "") -> set[str]:
@@ -47,7 +47,7 @@ def compare(command: str, value: Any, level: str = "") -> set[str]:
             continue
         assert TYPES.get(type(one), "number") in shape[key], key
         if f"{key}_at" in shape:
-            assert value[f"{name}_at"] == iso(one)
+            assert value[f"{name}_at"] == to_iso(one)
         if isinstance(one, dict) and any(other.startswith(f"{key}.") for other in shape):
             met |= compare(command, one, f"{key}.")
         for item in one if isinstance(one, list) else ():
@@ -55,7 +55,7 @@ def compare(command: str, value: Any, level: str = "") -> set[str]:
     return met
 
 
-def iso(seconds: float | None) -> str | None:
+def to_iso(seconds: float | None) -> str | None:
     """Write a time as the page says."""
     if seconds is None:
         return None
@@ -63,7 +63,7 @@ def iso(seconds: float | None) -> str | None:
 
 
 @pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
+def run_json(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
     """Run a command with --json, and read what it prints: one object, or one a line."""
 
     def run(*argv: str) -> list[Any]:
@@ -95,12 +95,12 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
     ],
 )
 def test_a_command_prints_what_the_page_says(
-    command: str, calls: list[list[str]], shop: Site, printed: Callable[..., list[Any]]
+    command: str, calls: list[list[str]], shop: ExampleApp, run_json: Callable[..., list[Any]]
 ) -> None:
     """Each key, none besides, and each of its type; over all calls no documented key is missing."""
     shop.save("d" * 32, json=True, text=DENSE)
     shop.put(id={"S": "sess:bad"}, data={"S": "x"})
-    objects = [one for call in calls for one in printed(*shop.argv(*command.split(), *call))]
+    objects = [one for call in calls for one in run_json(*shop.argv(*command.split(), *call))]
 
     assert len(objects) >= len(calls)
     met = set().union(*(compare(command, one) for one in objects))
@@ -108,12 +108,12 @@ def test_a_command_prints_what_the_page_says(
 
 
 def test_a_table_with_a_range_key_prints_what_the_page_says(
-    dynamodb_local: str, table_name: str, printed: Callable[..., list[Any]]
+    dynamodb_local: str, table_name: str, run_json: Callable[..., list[Any]]
 ) -> None:
-    """As it prints it where there is none."""
-    site = Site.at(dynamodb_local, table_name, range_key="part")
+    """It is printed without an error."""
+    site = ExampleApp.at(dynamodb_local, table_name, range_key="part")
 
-    (made,) = printed(*site.argv("table", "create"))
+    (made,) = run_json(*site.argv("table", "create"))
 
     assert compare("table create", made) > {"range_key.name", "range_key.type", "indexes[].name"}
     assert (made["new"], made["matches"]) == (True, True)
@@ -124,12 +124,12 @@ def test_a_table_with_a_range_key_prints_what_the_page_says(
     [("sessions show", ["nobody"]), ("sessions delete", ["nobody"]), ("sessions show", ["theirs"])],
 )
 def test_no_is_answered_in_one_shape(
-    command: str, words: list[str], shop: Site, printed: Callable[..., list[Any]]
+    command: str, words: list[str], shop: ExampleApp, run_json: Callable[..., list[Any]]
 ) -> None:
     """For a session that does not exist, and for a row of another store."""
     shop.put(id={"S": "sess:theirs"})
 
-    (answer,) = printed(*shop.argv(*command.split(), *words))
+    (answer,) = run_json(*shop.argv(*command.split(), *words))
 
     assert compare("no", answer) == {"done", "message"}
     assert answer["done"] is False
@@ -137,24 +137,24 @@ def test_no_is_answered_in_one_shape(
 
 @pytest.mark.parametrize("command", ["show", "delete"])
 def test_a_missing_table_is_answered_in_the_same_shape(
-    command: str, dynamodb_local: str, table_name: str, printed: Callable[..., list[Any]]
+    command: str, dynamodb_local: str, table_name: str, run_json: Callable[..., list[Any]]
 ) -> None:
     """It names the command that creates it."""
-    site = Site.at(dynamodb_local, table_name)
+    site = ExampleApp.at(dynamodb_local, table_name)
     more = ["--yes"] if command == "delete" else []
 
-    (answer,) = printed(*site.argv("table", command, *more))
+    (answer,) = run_json(*site.argv("table", command, *more))
 
     assert compare("no", answer) == {"done", "message"}
 
 
 def test_an_import_prints_what_the_page_says(
-    shop: Site, tmp_path: Path, printed: Callable[..., list[Any]]
+    shop: ExampleApp, tmp_path: Path, run_json: Callable[..., list[Any]]
 ) -> None:
     """Also of a backend without sessions."""
     where = ["--from", "file", "--from-option", f"data_dir={tmp_path}"]
     (tmp_path / "container_file").mkdir()
 
-    (counted,) = printed(*shop.argv("import", *where, "-o", "timeout=3600"))
+    (counted,) = run_json(*shop.argv("import", *where, "-o", "timeout=3600"))
 
     assert compare("import", counted) == set(SHAPES["import"])

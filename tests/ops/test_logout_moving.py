@@ -15,13 +15,13 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.ops import sessions
 from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
-from tests.ops.sites import Site
+from tests.ops.example_apps import ExampleApp
 
 
 @pytest.fixture(name="moving")
-def moving_(dynamodb_local: str, table_name: str, tmp_path: Path) -> Site:
-    """Give a site whose two sessions of one user stand in files, and were moved in already."""
-    site = Site.made(
+def moving_(dynamodb_local: str, table_name: str, tmp_path: Path) -> ExampleApp:
+    """Return an application with two sessions of one user, both in files and moved in already."""
+    site = ExampleApp.create(
         dynamodb_local,
         table_name,
         migrate_from="file",
@@ -39,22 +39,22 @@ def moving_(dynamodb_local: str, table_name: str, tmp_path: Path) -> Site:
     return site
 
 
-def still_there(site: Site) -> list[str]:
-    """Ask as requests do, which look into the files where there is no row."""
+def list_readable(site: ExampleApp) -> list[str]:
+    """Return the sessions that a request can read, from a row or from the files."""
     return [ident for ident in ("one", "two") if "session" in site.manager(ident)]
 
 
-def test_what_is_deleted_or_revoked_is_not_moved_in_again(moving: Site) -> None:
-    """A tombstone stands in the row's place; without one the next request would log in again."""
-    assert still_there(moving) == ["one", "two"]
+def test_what_is_deleted_or_revoked_is_not_moved_in_again(moving: ExampleApp) -> None:
+    """A tombstone replaces the row; without one the next request would log in again."""
+    assert list_readable(moving) == ["one", "two"]
 
     assert main(moving.argv("sessions", "delete", "one")) == 0
-    assert still_there(moving) == ["two"]
+    assert list_readable(moving) == ["two"]
     assert main(moving.argv("sessions", "revoke", "userId=42", "--yes")) == 0
-    assert still_there(moving) == []
+    assert list_readable(moving) == []
 
 
-def test_a_tombstone_is_no_session(moving: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tombstone_is_no_session(moving: ExampleApp, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not listed, counted, shown, or deleted once more."""
     main(moving.argv("sessions", "delete", "one"))
     capsys.readouterr()
@@ -68,7 +68,7 @@ def test_a_tombstone_is_no_session(moving: Site, capsys: pytest.CaptureFixture[s
 
 
 def test_the_operator_may_put_tombstones_only_while_sessions_are_moved(
-    moving: Site, calls: Recorder
+    moving: ExampleApp, calls: Recorder
 ) -> None:
     """At any other time his role can plant nothing."""
     plain = {n: v for n, v in moving.options.items() if not n.startswith("migrate_from")}

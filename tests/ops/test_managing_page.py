@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.ops import cli
-from tests.ops.sites import Site
+from tests.ops.example_apps import ExampleApp
 
 PAGE = (Path(__file__).parents[2] / "docs" / "managing-sessions.md").read_text("utf-8")
 
 
 def test_its_python_runs(
-    shop: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shop: ExampleApp,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Copied into a file beside an application's ini file, it logs out and purges."""
     settings = "".join(f"session.{name} = {value}\n" for name, value in shop.options.items())

@@ -20,7 +20,7 @@ from beaker_dynamodb.ops import purge
 from beaker_dynamodb.ops.logout import find_row, revoke
 from beaker_dynamodb.ops.sessions import count_sessions, find_sessions, list_sessions
 from beaker_dynamodb.ops.stats import stats
-from tests.ops.sites import IDENT, Site
+from tests.ops.example_apps import IDENT, ExampleApp
 
 DAY = 86400
 
@@ -44,25 +44,25 @@ class Two:
 
 
 @pytest.fixture(params=[{}, {"range_key": "part"}], ids=["hash", "hash+range"])
-def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
+def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> ExampleApp:
     """Give an application whose two sessions were imported an hour ago."""
-    site = Site.made(dynamodb_local, table_name, index_special_keys="true", **request.param)
+    site = ExampleApp.create(dynamodb_local, table_name, index_special_keys="true", **request.param)
     done = list(import_sessions(Two(time.time()), parse(site.options, "session"), timeout=3600))
     assert [type(one) for one in done] == [Imported, Imported]
     return site
 
 
-def sorts(rows: Rows) -> list[str]:
+def list_sorts(rows: Rows) -> list[str]:
     """Name the kind of each row of the table."""
     pages = scan.scan(rows.table, scan.ScanQuery("rows"))
     return sorted(row.sort for page in pages for row in page.rows)
 
 
-def test_a_marker_is_no_session(site: Site) -> None:
+def test_a_marker_is_no_session(site: ExampleApp) -> None:
     """It is not listed, not counted, not found by a user's name, and not logged out."""
     rows, now = site.rows, time.time()
 
-    assert sorts(rows) == ["moved", "moved", "session", "session"]
+    assert list_sorts(rows) == ["moved", "moved", "session", "session"]
     for state in ("live", "all"):
         assert len(list(list_sessions(rows, now, state=state))) == 2
     assert list(count_sessions(rows, now))[-1].live == 2
@@ -75,28 +75,28 @@ def test_a_marker_is_no_session(site: Site) -> None:
     assert seen is not None
     assert seen.sort == "session"
     assert len(list(revoke(rows, "userId=42", now, scan=True))) == 2
-    assert sorts(rows) == ["moved", "moved"]
+    assert list_sorts(rows) == ["moved", "moved"]
     assert find_row(rows, IDENT) is None
 
 
-def test_a_marker_is_in_the_sums(site: Site) -> None:
+def test_a_marker_is_in_the_sums(site: ExampleApp) -> None:
     """Its bytes are paid for, so they are counted; beside the sessions, not among them."""
     last = list(stats(site.rows, time.time()))[-1]
 
     assert (last.rows, last.live, last.markers, last.unreadable) == (4, 2, 2, 0)
 
 
-def test_a_marker_goes_when_it_has_expired(site: Site) -> None:
+def test_a_marker_goes_when_it_has_expired(site: ExampleApp) -> None:
     """A purge removes it a month after the import, not with its session."""
     rows, now = site.rows, time.time()
     (early,) = list(purge.purge(rows, now + 29 * DAY))[-1:]
-    assert (early.deleted_rows, sorts(rows)) == (2, ["moved", "moved"])
+    assert (early.deleted_rows, list_sorts(rows)) == (2, ["moved", "moved"])
 
     (late,) = list(purge.purge(rows, now + 31 * DAY))[-1:]
-    assert (late.deleted_rows, sorts(rows)) == (2, [])
+    assert (late.deleted_rows, list_sorts(rows)) == (2, [])
 
 
-def test_a_cache_that_is_cleared_leaves_markers_alone(site: Site) -> None:
+def test_a_cache_that_is_cleared_leaves_markers_alone(site: ExampleApp) -> None:
     """Even one under the prefix of the sessions, and under the name of a session."""
     options = {n: v for n, v in site.options.items() if "special" not in n}
     cache = DynamoDBNamespaceManager(IDENT, **options, prefix="sess:", type="ext:dynamodb")
@@ -105,4 +105,4 @@ def test_a_cache_that_is_cleared_leaves_markers_alone(site: Site) -> None:
 
     cache.remove()
 
-    assert sorts(site.rows) == ["moved", "moved", "session", "session"]
+    assert list_sorts(site.rows) == ["moved", "moved", "session", "session"]

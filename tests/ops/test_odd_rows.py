@@ -1,4 +1,4 @@
-"""No row, whatever is in it, stops a command: it is told, and the next one follows."""
+"""No row, whatever it holds, stops a command: it is described, and the next one follows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.ops.identity import MAX_KEY
+from tests.ops.example_apps import ExampleApp
 from tests.ops.odd_rows import NUMBERS, ORDINARY, Item, command, ordinary, rows, sealed
-from tests.ops.sites import Site
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 ENCODINGS = st.sampled_from(("ascii", "cp1252", "utf-8"))
 
 
-def strictly(text: str) -> Any:
+def parse_strictly(text: str) -> Any:
     """Parse JSON as its standard has it: no NaN, no Infinity, no half of a surrogate pair."""
 
     def refuse(word: str) -> Any:
@@ -58,12 +58,12 @@ def run(
 def test_the_session_behind_odd_rows_is_reached(
     words: str, odd: list[Item], encoding: str, as_json: bool
 ) -> None:
-    """Each row is one line at most, the sound one is among them, and revoke deletes it."""
+    """Each row is one line at most, the valid one is among them, and revoke deletes it."""
     code, out, _, deleted = run(odd, encoding, words, as_json=as_json)
 
     assert code == 0
     if as_json:
-        assert ORDINARY in [one["id"] for one in map(strictly, out.splitlines())]
+        assert ORDINARY in [one["id"] for one in map(parse_strictly, out.splitlines())]
     else:
         assert ORDINARY in out
         assert len(out.splitlines()) <= len(odd) + 1
@@ -79,7 +79,7 @@ def test_odd_rows_are_counted(words: str, odd: list[Item], encoding: str, as_jso
 
     assert code == 0
     if as_json:
-        strictly(out)
+        parse_strictly(out)
     else:
         assert " live" in out
 
@@ -90,13 +90,13 @@ def test_odd_rows_are_counted(words: str, odd: list[Item], encoding: str, as_jso
 def test_odd_rows_do_not_stop_a_purge(
     how: str, odd: list[Item], encoding: str, as_json: bool
 ) -> None:
-    """Whatever expiry they have; a dry run deletes none, and what is not ours stays."""
+    """Whatever their expiry is. A dry run deletes none, and rows of other stores are kept."""
     code, out, _, deleted = run(odd, encoding, f"purge --segments 1 {how}", as_json=as_json)
     ours = {item["id"]["S"] for item in odd if item.keys() & {"rev", "data"}}
 
     assert code == 0
     if as_json:
-        strictly(out)
+        parse_strictly(out)
     assert set(deleted) <= (set() if how else ours)
 
 
@@ -112,10 +112,10 @@ def test_an_odd_row_can_be_shown_and_deleted(
     code, out, _, _ = command([odd], encoding, *words.split(), *how, "--", key)
 
     event(f"exit code {code}")
-    session = Layout("sess:").sort(Key(key)) == "session" and len(key.encode()) <= MAX_KEY
+    session = Layout("sess:").classify(Key(key)) == "session" and len(key.encode()) <= MAX_KEY
     assert code in ({0, 1} if session else {2})
     if as_json and out:
-        strictly(out)
+        parse_strictly(out)
 
 
 REAL: list[dict[str, Any]] = [
@@ -146,7 +146,9 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
     migrate: str, dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In a real table: each is listed, found, shown and counted; revoke leaves none behind."""
-    site = Site.made(dynamodb_local, table_name, **({"migrate_from": migrate} if migrate else {}))
+    site = ExampleApp.create(
+        dynamodb_local, table_name, **({"migrate_from": migrate} if migrate else {})
+    )
     site.save(ORDINARY, userId=42)
     for number, row in enumerate(REAL):
         sound = {"data": {"B": sealed(b"text")}, "rev": {"S": "b.t"}, "userId": {"S": "42"}}
@@ -155,7 +157,7 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
 
     def ran(*words: str) -> list[Any]:
         assert main(site.argv("sessions", *words, "--json")) == 0
-        return [strictly(line) for line in capsys.readouterr().out.splitlines()]
+        return [parse_strictly(line) for line in capsys.readouterr().out.splitlines()]
 
     for words in (("list",), ("find", "userId=42"), ("find", "--scan", "userId=42")):
         assert {one["id"] for one in ran(*words)} == live
@@ -165,7 +167,7 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
             out = capsys.readouterr().out
             assert name in out
     assert main(site.argv("sessions", "stats", "--json")) == 0
-    assert strictly(capsys.readouterr().out)["live"] == f"{len(live)}"
+    assert parse_strictly(capsys.readouterr().out)["live"] == f"{len(live)}"
     assert {one["id"] for one in ran("revoke", "userId=42", "--yes")} == live
     assert main(site.argv("sessions", "find", "userId=42")) == 1
 
@@ -197,7 +199,7 @@ def test_any_value_on_the_command_line_is_searched_for_or_a_wrong_call(
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 @pytest.mark.parametrize("words", ["stats", "list", "show odd", "show odd --json", "find userId=é"])
 def test_every_character_is_printed_or_escaped(words: str, encoding: str) -> None:
-    """Ours, a bar's above all, and a row's: no encoding of the terminal stops a command."""
+    """No encoding of the terminal stops a command, for bars and for texts of a row."""
     text = base64.b64encode(zlib.compress('{"name": "Zoë █ \\ud800"}'.encode()))
     odd: Item = {
         "id": {"S": "sess:odd"},
@@ -232,13 +234,13 @@ def test_a_process_with_a_small_encoding_prints_its_help_and_its_refusals(encodi
         assert b"Traceback" not in done.stderr
 
 
-def test_a_table_of_other_keys_is_told_and_no_traceback(
+def test_a_table_of_other_keys_is_an_error_without_traceback(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A range key that the options name and the table lacks is a difference of the tables."""
-    site = Site.made(dynamodb_local, table_name)
+    """A range key that only the options have is an error about the table."""
+    site = ExampleApp.create(dynamodb_local, table_name)
     site.expire("a")
     for words in ("stats", "purge --dry-run"):
-        ranged = Site({**site.options, "range_key": "part"})
+        ranged = ExampleApp({**site.options, "range_key": "part"})
         assert main(ranged.argv("sessions", *words.split())) == 3
         assert "key schema is not that of the options" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A table of other keys than the options say: every command says so, and none says "nobody"."""
+"""A table of other keys than the options: every command says so, and none finds no session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import cli
-from tests.ops.sites import IDENT, Site
+from tests.ops.example_apps import IDENT, ExampleApp
 
 COMMANDS = (
     ("list",),
@@ -25,7 +25,7 @@ COMMANDS = (
 )
 
 
-def test_every_command_on_sessions_is_looked_at() -> None:
+def test_every_command_on_sessions_has_a_case() -> None:
     """One that is new is entered above."""
     group = cli.cli.commands["sessions"]
     assert {words[0] for words in COMMANDS} == set(getattr(group, "commands", {}))
@@ -46,10 +46,10 @@ def test_of_a_table_of_other_keys_no_command_tells_a_number(
 
     "0 live", or "nobody has userId=42", would be believed, and somebody stays logged in.
     """
-    made = Site.made(dynamodb_local, table_name, range_key="part")
+    made = ExampleApp.create(dynamodb_local, table_name, range_key="part")
     made.save(IDENT, userId=42)
     made.put(id={"S": "sess:cached"}, part={"S": "key"}, data={"B": b"x"}, rev={"S": "a.b"})
-    site = Site.at(dynamodb_local, table_name, **({"range_key": "part"} | other))
+    site = ExampleApp.at(dynamodb_local, table_name, **({"range_key": "part"} | other))
 
     code = main(site.argv("sessions", *words))
     out, err = capsys.readouterr()

@@ -14,15 +14,15 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout, purge, sessions, stats
 from beaker_dynamodb.ops.cli import wording
 from tests.instruments import Recorder
-from tests.ops.sites import IDENT, LARGE, Run, Site
+from tests.ops.example_apps import IDENT, LARGE, ExampleApp, Run
 from tests.servers import Flavor, Server
 
-#: As connect-dynamodb 3.0.5 writes them; the special key stands there by chance.
+#: As connect-dynamodb 3.0.5 writes them; the special key is there by chance.
 THEIRS = {"type": {"S": "connect-session"}, "sess": {"S": '{"cookie":{}}'}, "userId": {"S": "42"}}
 
 
 @pytest.fixture(name="shared")
-def shared_(shop: Site) -> Site:
+def shared_(shop: ExampleApp) -> ExampleApp:
     """Give the shop's table, with two live rows of Express and three that have expired."""
     later, before = (str(int(time.time()) + by) for by in (3600, -3600))
     for name, expires in (("e1", later), ("e2", later), *((f"x{n}", before) for n in range(3))):
@@ -30,15 +30,15 @@ def shared_(shop: Site) -> Site:
     return shop
 
 
-def theirs(site: Site) -> list[dict[str, Any]]:
-    """Read the other store's rows as they stand."""
+def theirs(site: ExampleApp) -> list[dict[str, Any]]:
+    """Return the other store's rows."""
     client = Server(site.options["endpoint_url"], Flavor.LOCAL).client()
     items = client.scan(TableName=site.options["table"])["Items"]
     return sorted((i for i in items if "sess" in i), key=lambda item: str(item["id"]))
 
 
-def test_no_command_touches_another_stores_rows(shared: Site, run: Run) -> None:
-    """After all commands they stand there, attribute for attribute."""
+def test_no_command_touches_another_stores_rows(shared: ExampleApp, run: Run) -> None:
+    """After all commands they are unchanged, attribute for attribute."""
     before = theirs(shared)
 
     for words in (
@@ -53,7 +53,7 @@ def test_no_command_touches_another_stores_rows(shared: Site, run: Run) -> None:
     assert shared.idents() == {"sess:" + "c" * 32, *(item["id"]["S"] for item in before)}
 
 
-def test_a_count_counts_them_apart(shared: Site, run: Run) -> None:
+def test_a_count_counts_them_apart(shared: ExampleApp, run: Run) -> None:
     """They are no sessions, live or expired."""
     assert run("count") == (0, "3 live, 1 expired, 5 rows of another store\n", "")
     told = json.loads(run("count", "--json")[1])
@@ -61,7 +61,7 @@ def test_a_count_counts_them_apart(shared: Site, run: Run) -> None:
     assert (told["live"], told["expired"], told["other_rows"], told["scanned_rows"]) == (3, 1, 5, 9)
 
 
-def test_a_list_leaves_them_out_and_says_so(shared: Site, run: Run) -> None:
+def test_a_list_leaves_them_out_and_says_so(shared: ExampleApp, run: Run) -> None:
     """On stderr, so that each line of the result is a session."""
     code, out, err = run("list", "--expired", "--json")
 
@@ -72,8 +72,8 @@ def test_a_list_leaves_them_out_and_says_so(shared: Site, run: Run) -> None:
     assert run("list")[2] == "2 rows of another store left out\n"
 
 
-def test_figures_leave_them_out(shared: Site, run: Run) -> None:
-    """Their bytes are not ours, and they are not unreadable."""
+def test_figures_leave_them_out(shared: ExampleApp, run: Run) -> None:
+    """They count neither as our bytes nor as unreadable."""
     told = json.loads(run("stats", "--json")[1])
 
     assert (told["live"], told["expired"], told["unreadable"], told["rows"]) == (3, 1, 0, 4)
@@ -81,8 +81,8 @@ def test_figures_leave_them_out(shared: Site, run: Run) -> None:
     assert "\n5 rows of another store\n" in run("stats")[1]
 
 
-def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
-    """What has expired of theirs is left alone, in a dry run, too."""
+def test_a_purge_counts_them_apart(shared: ExampleApp, run: Run) -> None:
+    """Expired rows of another store are not deleted, and not counted in a dry run."""
     assert "1 row would be deleted" in (out := run("purge", "--dry-run")[1])
     assert ", 3 rows of another store not touched; " in out
     told = json.loads(run("purge", "--json")[1])
@@ -97,7 +97,9 @@ def test_a_purge_counts_them_apart(shared: Site, run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "delete"])
-def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -> None:
+def test_a_row_of_another_store_is_reported_and_kept(
+    shared: ExampleApp, run: Run, command: str
+) -> None:
     """The answer is no; nothing of the row is shown."""
     for word in ("e1", "sess:e1", "x1"):
         code, out, err = run(command, word)
@@ -110,11 +112,11 @@ def test_one_of_theirs_is_named_and_left(shared: Site, run: Run, command: str) -
     assert (code, "nothing was revoked" in err) == (2, True)
 
 
-def test_python_cannot_delete_one_of_theirs_either(shared: Site) -> None:
-    """What is sought is said to be theirs, and a delete of it does nothing."""
+def test_python_cannot_delete_one_of_theirs_either(shared: ExampleApp) -> None:
+    """The row is marked as another store's, and a delete of it does nothing."""
     seen = logout.find_row(shared.rows, "e1")
     assert seen is not None
-    assert (seen.ours, seen.record) == (False, None)
+    assert (seen.is_own, seen.record) == (False, None)
 
     assert logout.delete(shared.rows, seen, time.time()).error == scan.ANOTHER_STORE
     assert "sess:e1" in shared.idents()
@@ -130,7 +132,7 @@ DAMAGED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("row", DAMAGED)
-def test_a_damaged_row_of_ours_is_ours(row: dict[str, Any], shop: Site, run: Run) -> None:
+def test_a_damaged_row_of_ours_is_ours(row: dict[str, Any], shop: ExampleApp, run: Run) -> None:
     """It is listed as unreadable, found by its special key, and revoke deletes it."""
     shop.put(id={"S": "sess:bad"}, userId={"S": "13"}, **row)
 
@@ -147,10 +149,10 @@ def test_every_kind_of_row_that_we_write_is_ours(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sessions, pieces, tombstones, cache entries and creation locks."""
-    site = Site.made(dynamodb_local, table_name, compress="false")
+    site = ExampleApp.create(dynamodb_local, table_name, compress="false")
     site.save("large", text=LARGE)
     of = site.rows
-    of.table.replace(of.tombstone(of.layout.session("dead"), "birth.token", None))
+    of.table.replace(of.make_tombstone(of.layout.make_session_key("dead"), "birth.token", None))
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = type(site.manager("x"))("ns", **options, prefix="sess:")
     cache.set_value("key", 1, expiretime=60)
@@ -160,13 +162,13 @@ def test_every_kind_of_row_that_we_write_is_ours(
         pages = list(scan.scan(of.table, scan.ScanQuery("rows", whole=whole)))
         rows = [row for page in pages for row in page.rows]
         assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
-        assert all(row.ours for row in rows)
+        assert all(row.is_own for row in rows)
 
 
 def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
-    shop: Site, monkeypatch: pytest.MonkeyPatch
+    shop: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every delete is conditional: by revision, or on the row still being one of ours."""
+    """Every delete is conditional: on the revision, or on the row being ours."""
     shop.put(id={"S": "sess:bad"}, rev={"S": "birth.token"})
     seen = [logout.find_row(shop.rows, word) for word in (IDENT, "bad")]
     for word in (IDENT, "bad"):
@@ -180,23 +182,23 @@ def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
 
 
 def test_an_expired_row_that_becomes_theirs_is_spared(
-    shop: Site, monkeypatch: pytest.MonkeyPatch
+    shop: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where its expiry stays the same."""
-    original = scan.remove_expired
+    """Even if its expiry stays the same."""
+    original = scan.delete_expired
 
     def theirs_now(table: Table, key: Key, expires: Any) -> Any:
         shop.put(id={"S": key.hash}, expires={"N": str(expires)}, **THEIRS)
         return original(table, key, expires)
 
-    monkeypatch.setattr(scan, "remove_expired", theirs_now)
+    monkeypatch.setattr(scan, "delete_expired", theirs_now)
     (*_, done) = purge.purge(shop.rows, time.time())
 
     assert (done.deleted_rows, done.changed_rows) == (0, 1)
     assert "sess:gone" in shop.idents()
 
 
-def test_a_scan_moves_no_payload_for_them(shared: Site, calls: Recorder) -> None:
+def test_a_scan_moves_no_payload_for_them(shared: ExampleApp, calls: Recorder) -> None:
     """Key, expiry and rev alone come over the wire, in one scan."""
     of = shared.rows
     calls.clear()

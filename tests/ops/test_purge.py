@@ -1,4 +1,4 @@
-"""Purging: only what has expired, only ours, at a rate, in threads, and stopped at any moment."""
+"""Purging: only our expired rows, at a rate, in threads, and stopped at any moment."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from beaker_dynamodb.ops.parallel import Bucket, run_parallel
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
-from tests.ops.sites import LARGE, Site
+from tests.ops.example_apps import LARGE, ExampleApp
 
 LATER = 10.0
 DAY = 86400
 
 
-def purged(site: Site, after: float = LATER, **how: Any) -> purge.Progress:
+def run_purge(site: ExampleApp, after: float = LATER, **how: Any) -> purge.Progress:
     """Purge to the end."""
     return list(purge.purge(site.rows, time.time() + after, **how))[-1]
 
 
-def fill(site: Site) -> None:
+def fill(site: ExampleApp) -> None:
     """Save what stays and what goes: live ones, expired ones, large ones, and another prefix's."""
     site.save("live", userId=42)
     site.save("long", text=LARGE)
     for number in range(7):
         site.save(f"gone{number}", timeout=1, userId=number)
     site.save("large", timeout=1, text=LARGE)
-    Site({**site.options, "prefix": "other:"}).save("gone", timeout=1)
+    ExampleApp({**site.options, "prefix": "other:"}).save("gone", timeout=1)
 
 
 @pytest.mark.parametrize("segments", [1, 3])
-def test_what_has_expired_goes_and_nothing_else(segments: int, site: Site) -> None:
+def test_what_has_expired_goes_and_nothing_else(segments: int, site: ExampleApp) -> None:
     """Expired sessions with their pieces; live ones, and other applications' rows, stay."""
     fill(site)
     before = site.idents()
 
-    done = purged(site, segments=segments)
+    done = run_purge(site, segments=segments)
     left = site.idents()
 
     gone = {ident.partition("#")[0] for ident in before - left}
@@ -58,15 +58,15 @@ def test_what_has_expired_goes_and_nothing_else(segments: int, site: Site) -> No
     assert done.write_units > done.deleted_rows
 
 
-def test_a_dry_run_deletes_nothing_and_names_the_price(site: Site) -> None:
+def test_a_dry_run_deletes_nothing_and_names_the_price(site: ExampleApp) -> None:
     """What it says beforehand is what the purge then costs, indexes included."""
     fill(site)
     before = site.idents()
-    extent, cost = purge.scan_cost(site.rows)
+    extent, cost = purge.estimate_scan(site.rows)
 
-    dry = purged(site, dry_run=True)
+    dry = run_purge(site, dry_run=True)
     assert site.idents() == before
-    done = purged(site)
+    done = run_purge(site)
 
     assert (dry.expired_rows, dry.deleted_rows, dry.write_units) == (done.deleted_rows, 0, 0)
     assert dry.estimated_write_units == done.write_units
@@ -75,44 +75,44 @@ def test_a_dry_run_deletes_nothing_and_names_the_price(site: Site) -> None:
 
 
 def test_a_session_that_is_touched_meanwhile_stays(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The delete is conditional on the expiry that was seen."""
+    """The delete is conditional on the expiry that was read."""
     site.save("back", timeout=1)
     site.save("gone", timeout=1)
-    original = scan.remove_expired
+    original = scan.delete_expired
 
     def touched(table: Any, key: Key, expires: Decimal) -> Any:
         if key == site.key("back"):
             site.save("back")
         return original(table, key, expires)
 
-    monkeypatch.setattr(scan, "remove_expired", touched)
+    monkeypatch.setattr(scan, "delete_expired", touched)
 
-    done = purged(site)
+    done = run_purge(site)
 
     assert (done.deleted_rows, done.changed_rows) == (1, 1)
     assert site.idents() == {"sess:back"}
 
 
-def test_pieces_of_a_lost_write_go_when_their_head_would_have(site: Site) -> None:
+def test_pieces_of_a_lost_write_go_when_their_head_would_have(site: ExampleApp) -> None:
     """A writer that died left pieces without a head; they are found by their own expiry."""
     manager = site.save("large", timeout=1, text=LARGE)
     rows, key = site.rows, site.key("large")
     rows.table.drop(key)
     assert manager is not None
 
-    early, late = purged(site, after=-5), purged(site)
+    early, late = run_purge(site, after=-5), run_purge(site)
 
     assert (early.deleted_rows, late.deleted_rows > 1) == (0, True)
     assert site.idents() == set()
 
 
-def test_a_creation_lock_is_left_a_minute_for_clocks_that_differ(
+def test_a_creation_lock_is_kept_for_a_minute_after_its_expiry(
     dynamodb_local: str, table_name: str
 ) -> None:
     """A cache under the same prefix: its locks go late, its expired values at once."""
-    site = Site.made(dynamodb_local, table_name)
+    site = ExampleApp.create(dynamodb_local, table_name)
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = DynamoDBNamespaceManager("ns", **options, prefix="sess:", stale_for="0")
     lock = cache.get_creation_lock("key")
@@ -120,37 +120,37 @@ def test_a_creation_lock_is_left_a_minute_for_clocks_that_differ(
     cache.set_value("value", 1, expiretime=1)
     cache.set_value("stays", 1, expiretime=3600)
 
-    assert purged(site, after=30).deleted_rows == 1
+    assert run_purge(site, after=30).deleted_rows == 1
     assert site.idents() == {"sess:ns#lock:key", "sess:ns:stays"}
-    assert purged(site, after=30 + 60).deleted_rows == 1
+    assert run_purge(site, after=30 + 60).deleted_rows == 1
     assert site.idents() == {"sess:ns:stays"}
 
 
 def test_rows_of_no_form_of_ours_stay(dynamodb_local: str, table_name: str) -> None:
-    """A row under our prefix that we cannot have written is not ours to delete."""
-    site = Site.made(dynamodb_local, table_name)
+    """A row under our prefix that this package cannot have written is kept."""
+    site = ExampleApp.create(dynamodb_local, table_name)
     site.save("a")
     rev = {"S": "birth.token"}
     site.put(id={"S": "sess:b#strange"}, rev=rev, expires={"N": "1"})
     site.put(id={"S": "sess:typed"}, rev=rev, expires={"S": "1"})
     site.put(id={"S": "sess:half"}, rev=rev, expires={"N": "1.5"})
 
-    assert purged(site).deleted_rows == 1
+    assert run_purge(site).deleted_rows == 1
     assert site.idents() == {"sess:a", "sess:b#strange", "sess:typed"}
 
 
-def test_a_purge_reads_keys_and_expiries_alone(site: Site, calls: Recorder) -> None:
+def test_a_purge_reads_keys_and_expiries_alone(site: ExampleApp, calls: Recorder) -> None:
     """No payload comes over the wire, and live rows do not come at all."""
     site.save("live")
     site.save("gone", timeout=1)
     calls.clear()
-    purged(site)
+    run_purge(site)
 
     assert calls.names == ["DescribeTable", "Scan", "DeleteItem"]
     assert "data" not in calls[1].request["ExpressionAttributeNames"].values()
 
 
-def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Site) -> None:
+def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: ExampleApp) -> None:
     """What the tally says was deleted is gone, and nothing more; the next run does the rest."""
     for number in range(150):
         site.save(f"gone{number}", timeout=1)
@@ -164,7 +164,7 @@ def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Site) -
 
     assert threading.active_count() < 20
     assert len(site.idents()) == 150 - tally.progress.deleted_rows
-    purged(site)
+    run_purge(site)
     assert site.idents() == set()
 
 
@@ -183,7 +183,7 @@ def test_a_rate_spreads_the_units_over_time() -> None:
     assert Bucket(None, Runtime()).spend(1e9) == 0
 
 
-def test_a_slow_purge_takes_the_time_that_its_units_ask_for(site: Site) -> None:
+def test_a_slow_purge_takes_the_time_that_its_units_ask_for(site: ExampleApp) -> None:
     """Units that DynamoDB reports, at a rate, are seconds; no test waits for them."""
     for number in range(5):
         site.save(f"gone{number}", timeout=1)

@@ -13,26 +13,26 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError, TableMissing
 from beaker_dynamodb.ops import sessions
 from tests.instruments import Recorder
-from tests.ops.sites import LARGE, SPECIAL, Site
+from tests.ops.example_apps import LARGE, SPECIAL, ExampleApp
 from tests.servers import Server
 
 
-def settled(site: Site) -> sessions.Count:
+def count_all(site: ExampleApp) -> sessions.Count:
     """Count to the end."""
     return list(sessions.count_sessions(site.rows, time.time()))[-1]
 
 
-def listed(site: Site, **how: Any) -> dict[str, sessions.Session]:
+def list_ids(site: ExampleApp, **how: Any) -> dict[str, sessions.Session]:
     """List by id."""
     return {one.id: one for one in sessions.list_sessions(site.rows, time.time(), **how)}
 
 
-def found(site: Site, word: str, **how: Any) -> set[str]:
+def find_ids(site: ExampleApp, word: str, **how: Any) -> set[str]:
     """Find by a special key."""
     return {one.id for one in sessions.find_sessions(site.rows, word, time.time(), **how)}
 
 
-def test_a_list_says_what_a_row_says(site: Site) -> None:
+def test_a_list_says_what_a_row_says(site: ExampleApp) -> None:
     """Id, expiry, age, bytes, special keys, pieces: of every live session, and of no other row."""
     site.save("plain", userId=42, visits=3, token=b"\0\1")
     site.save("json", json=True, userId="é")
@@ -53,7 +53,7 @@ def test_a_list_says_what_a_row_says(site: Site) -> None:
     assert all(3600 < (one.expires or 0) - now < 3730 for one in rows.values())
 
 
-def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
+def test_expired_sessions_are_listed_if_asked_for(site: ExampleApp) -> None:
     """What has expired is absent, until an operator asks."""
     site.save("live")
     site.save("gone", timeout=1)
@@ -68,7 +68,7 @@ def test_expired_sessions_are_listed_if_asked_for(site: Site) -> None:
 
 
 @pytest.mark.parametrize("segments", [1, 4])
-def test_a_table_read_in_segments_is_read_once(segments: int, site: Site) -> None:
+def test_a_table_read_in_segments_is_read_once(segments: int, site: ExampleApp) -> None:
     """However many threads read, each session is listed once and counted once."""
     for number in range(12):
         site.save(f"s{number}")
@@ -81,29 +81,29 @@ def test_a_table_read_in_segments_is_read_once(segments: int, site: Site) -> Non
     assert (count.live, count.scanned_rows) == (12, 12)
 
 
-def test_a_limit_ends_the_reading(site: Site, calls: Recorder) -> None:
+def test_a_limit_stops_the_scan(site: ExampleApp, calls: Recorder) -> None:
     """A look at a few sessions does not pay for a page of a megabyte."""
     for number in range(5):
         site.save(f"s{number}")
     calls.clear()
 
-    assert len(listed(site, limit=2)) == 2
+    assert len(list_ids(site, limit=2)) == 2
     assert [call.request.get("Limit") for call in calls if call.operation == "Scan"] == [100]
 
 
-def test_another_prefix_is_not_ours(site: Site) -> None:
+def test_another_prefix_is_not_ours(site: ExampleApp) -> None:
     """Two applications in one table see their own sessions only, by scan and by index."""
-    other = Site({**site.options, "prefix": "other:"})
+    other = ExampleApp({**site.options, "prefix": "other:"})
     site.save("mine", userId=42)
     other.save("theirs", userId=42)
 
-    assert set(listed(site)) == {"mine"}
-    assert settled(site).live == 1
-    assert found(site, "userId=42") == {"mine"}
-    assert found(other, "userId=42", scan=True) == {"theirs"}
+    assert set(list_ids(site)) == {"mine"}
+    assert count_all(site).live == 1
+    assert find_ids(site, "userId=42") == {"mine"}
+    assert find_ids(other, "userId=42", scan=True) == {"theirs"}
 
 
-def test_a_count_asks_for_keys_and_expiries_alone(site: Site, calls: Recorder) -> None:
+def test_a_count_asks_for_keys_and_expiries_alone(site: ExampleApp, calls: Recorder) -> None:
     """Counting moves no payload over the wire."""
     site.save("a")
     site.save("b", timeout=1)
@@ -132,7 +132,7 @@ def test_a_count_asks_for_keys_and_expiries_alone(site: Site, calls: Recorder) -
     ],
 )
 def test_sessions_are_found_by_a_special_key(
-    word: str, ids: set[str], scan: bool, site: Site
+    word: str, ids: set[str], scan: bool, site: ExampleApp
 ) -> None:
     """Typed as the options say, by the index or by a scan, and expired ones never."""
     site.save("a", userId=42, visits=3)
@@ -146,18 +146,18 @@ def test_sessions_are_found_by_a_special_key(
     assert rows == ids
 
 
-def test_a_row_that_the_index_still_shows_is_looked_at(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+def test_a_row_that_an_index_still_shows_is_read_again(
+    site: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An index is late: what it shows is believed only after a consistent read."""
     site.save("now", userId=7)
     site.save("gone", userId=42)
     late = [site.key("now"), site.key("gone"), site.key("never was")]
     del site.manager("gone")["session"]
-    monkeypatch.setattr("beaker_dynamodb.dynamodb.scan.by_index", lambda *_: iter([tuple(late)]))
+    monkeypatch.setattr("beaker_dynamodb.dynamodb.scan.query_index", lambda *_: iter([tuple(late)]))
 
-    assert found(site, "userId=42") == set()
-    assert found(site, "userId=7") == {"now"}
+    assert find_ids(site, "userId=42") == set()
+    assert find_ids(site, "userId=7") == {"now"}
 
 
 @pytest.mark.parametrize(
@@ -183,19 +183,19 @@ def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
 
 def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:
     """A table that was made without the index is searched only if the operator pays for it."""
-    site = Site.made(dynamodb_local, table_name, index_special_keys="false")
+    site = ExampleApp.create(dynamodb_local, table_name, index_special_keys="false")
     site.save("a", userId=42)
 
     with pytest.raises(OptionError, match="--scan"):
-        found(site, "userId=42")
-    assert found(site, "userId=42", scan=True) == {"a"}
+        find_ids(site, "userId=42")
+    assert find_ids(site, "userId=42", scan=True) == {"a"}
 
 
 def test_an_operator_never_makes_a_table(server: Server, table_name: str) -> None:
-    """A mistyped table is told, not created."""
-    site = Site.at(server.url, table_name, special_keys=SPECIAL)
+    """A mistyped table name is an error, and no table is created."""
+    site = ExampleApp.at(server.url, table_name, special_keys=SPECIAL)
 
-    for look in (listed, settled, lambda one: found(one, "userId=42")):
+    for look in (list_ids, count_all, lambda one: find_ids(one, "userId=42")):
         with pytest.raises(TableMissing):
             look(site)
     assert table_name not in server.client().list_tables()["TableNames"]
@@ -203,13 +203,13 @@ def test_an_operator_never_makes_a_table(server: Server, table_name: str) -> Non
 
 def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_name: str) -> None:
     """One bad row hides none behind it."""
-    site = Site.made(dynamodb_local, table_name)
+    site = ExampleApp.create(dynamodb_local, table_name)
     site.save("good")
     site.put(id={"S": "sess:empty"}, rev={"S": "a.b"})
     site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})
     site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"S": "a.b"})
 
-    wrong = {name: one.error for name, one in listed(site).items()}
+    wrong = {name: one.error for name, one in list_ids(site).items()}
 
     assert wrong == {
         "good": "",
@@ -217,4 +217,4 @@ def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_n
         "typed": "an attribute is missing or of another type",
         "bytes": "the data is shorter than its header",
     }
-    assert settled(site).live == 4
+    assert count_all(site).live == 4

@@ -10,30 +10,30 @@ import pytest
 
 from beaker_dynamodb.ops import prices, stats
 from tests.instruments import Recorder
-from tests.ops.sites import LARGE, Site
+from tests.ops.example_apps import LARGE, ExampleApp
 
 
-def settled(site: Site, after: float = 5.0, **how: int) -> stats.Stats:
+def read_stats(site: ExampleApp, after: float = 5.0, **how: int) -> stats.Stats:
     """Read to the end."""
     luck = random.Random(1)
     return list(stats.stats(site.rows, time.time() + after, generator=luck, **how))[-1]
 
 
-def having(bars: Iterable[stats.Bar]) -> dict[str, int]:
+def list_filled_bars(bars: Iterable[stats.Bar]) -> dict[str, int]:
     """Leave the empty bars out."""
     return {bar.label: bar.count for bar in bars if bar.count}
 
 
-def test_every_row_is_counted_once(site: Site) -> None:
+def test_every_row_is_counted_once(site: ExampleApp) -> None:
     """Live and expired, pieces, sizes, expiries and ages; other prefixes not at all."""
     site.save("day", timeout=20 * 3600)
     site.save("hour", timeout=1800, text="x" * 3000)
     site.save("gone", timeout=1)
     site.save("large", text=LARGE, timeout=40 * 86400)
     site.manager("opaque", timeout=10 * 86400)["session"] = "Zm9vYmFyYmF6"
-    Site({**site.options, "prefix": "other:"}).save("theirs")
+    ExampleApp({**site.options, "prefix": "other:"}).save("theirs")
 
-    found = settled(site)
+    found = read_stats(site)
 
     assert (found.live, found.expired, found.unreadable) == (4, 1, 0)
     assert (found.cache_values, found.locks, found.share) == (0, 0, 1)
@@ -41,37 +41,37 @@ def test_every_row_is_counted_once(site: Site) -> None:
     assert found.rows == 5 + found.chunks
     assert found.scanned_rows == found.rows + 1
     assert found.size > 900_000
-    assert having(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in chunks": 1}
-    assert having(found.expiries) == {
+    assert list_filled_bars(found.sizes) == {"to 512 B": 2, "to 4 KB": 1, "in chunks": 1}
+    assert list_filled_bars(found.expiries) == {
         "to 1 hour": 1,
         "to 1 day": 1,
         "to 30 days": 1,
         "to 90 days": 1,
     }
-    assert having(found.ages) == {"to 6 hours": 2, "unknown": 2}
+    assert list_filled_bars(found.ages) == {"to 6 hours": 2, "unknown": 2}
     assert found.read_units > 900_000 / 4096 / 2
     assert found.dollars_per_month == pytest.approx(
         (found.size + 100 * found.rows) / 2**30 * prices.STORAGE
     )
 
 
-def test_a_session_that_never_expires_and_one_that_nobody_can_read(
+def test_a_session_without_expiry_and_an_unreadable_one(
     dynamodb_local: str, table_name: str
 ) -> None:
     """Both are counted as what they are."""
-    site = Site.made(dynamodb_local, table_name, ttl="0")
+    site = ExampleApp.create(dynamodb_local, table_name, ttl="0")
     site.manager("for ever", timeout=None)["session"] = "Zm9vYmFyYmF6"
     site.put(id={"S": "sess:bad"}, rev={"S": "a.b"})
 
-    found = settled(site)
+    found = read_stats(site)
 
     assert (found.live, found.unreadable) == (2, 1)
-    assert having(found.expiries) == {"never": 2}
+    assert list_filled_bars(found.expiries) == {"never": 2}
 
 
-def test_an_empty_table_has_figures_too(site: Site) -> None:
+def test_an_empty_table_has_figures_too(site: ExampleApp) -> None:
     """Nothing is counted, and nothing is divided by nothing."""
-    for found in (settled(site), settled(site, sample=10)):
+    for found in (read_stats(site), read_stats(site, sample=10)):
         assert (found.live, found.rows, found.dollars_per_month) == (0, 0, 0)
 
 
@@ -79,13 +79,13 @@ def test_a_sample_reads_a_part_and_says_which(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
     """Whole segments at random, until enough rows are read; the storage is scaled up."""
-    site = Site.made(dynamodb_local, table_name)
+    site = ExampleApp.create(dynamodb_local, table_name)
     client_rows = 1000
     site.save("made")
     put(site, client_rows)
     calls.clear()
 
-    whole, part = settled(site), settled(site, sample=200)
+    whole, part = read_stats(site), read_stats(site, sample=200)
 
     assert whole.live == client_rows + 1
     assert 200 <= part.scanned_rows < 500
@@ -95,7 +95,7 @@ def test_a_sample_reads_a_part_and_says_which(
     assert all(call.request.get("TotalSegments") in {None, 10} for call in calls)
 
 
-def put(site: Site, rows: int) -> None:
+def put(site: ExampleApp, rows: int) -> None:
     """Write many rows alike, in batches."""
     of = site.rows
     text = site.manager("made")["session"]

@@ -1,1 +1,1 @@
-"""An application under a real gunicorn, and the load that looks for somebody else's session."""
+"""An application under a real gunicorn, and a load that looks for sessions of other users."""

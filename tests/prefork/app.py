@@ -1,7 +1,7 @@
-"""The application that gunicorn preloads: each page counts, and returns what its session holds.
+"""The application that gunicorn preloads: each page counts, and returns its session.
 
-`PREFORK` in the environment says how, as JSON: Beaker's options, whether the parent uses its
-client before the fork, and whether what keeps processes apart is taken out.
+`PREFORK` in the environment configures it, as JSON: Beaker's options, whether the parent uses its
+client before the fork, and whether the protection against shared clients is removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BEFORE_THE_FORK = 8
 
 
 def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Note who comes, count, and show the whole session."""
+    """Store the client's name, count, and return the session."""
     session = environ["beaker.session"]
     client = environ["QUERY_STRING"]
     if client:
@@ -35,10 +35,10 @@ def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def share_clients_across_processes() -> None:
-    """Take the process id out of a client's key, at each look and after a fork alike.
+    """Remove the protection against clients that are shared by processes.
 
-    The guard that a reply is for the key that was asked for is taken out too: it would turn
-    somebody else's session into an error.
+    The check that a response is for the requested key is removed, too, because it would turn
+    another user's session into an error.
     """
     from beaker_dynamodb.dynamodb import client as clients
     from beaker_dynamodb.dynamodb import table
@@ -50,13 +50,13 @@ def share_clients_across_processes() -> None:
             renew(client)
 
     def believed(self: Any, key: Any, item: Any) -> Any:
-        claimed = {**item, **self.wire_key(key)}
+        claimed = {**item, **self.format_key(key)}
         return parse(self, key, claimed)
 
     parse: Callable[[Any, Any, Any], Any] = table.Table._parse
     for owner, name, replaced in (
         (clients.Client, "renew", once),
-        (clients, "broken", lambda *facts: None),
+        (clients, "validate_response", lambda *facts: None),
         (table.Table, "_parse", believed),
     ):
         if not hasattr(owner, name):

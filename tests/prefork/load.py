@@ -1,7 +1,7 @@
-"""The load: clients with a session each, from a process of their own; it prints what it found.
+"""The load: clients with a session each, in a process of their own; it prints what it found.
 
-Each client knows what its session must hold: its own name alone, and one page more than before.
-A page that failed may have been counted, or may not.
+Each client checks its session: only its own name, and one page more than before. A page that failed
+may have been counted or not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 @dataclass(slots=True)
 class Found:
-    """What was met: `crossed` is a page with a stranger's name, `lost` one with a wrong count."""
+    """What was found: `crossed` pages have another client's name, `lost` ones a wrong count."""
 
     requests: int = 0
     errors: int = 0
@@ -27,7 +27,7 @@ class Found:
     examples: list[str] = field(default_factory=list)
 
     def add(self, other: Found) -> None:
-        """Take in what another one met."""
+        """Add what another client found."""
         self.requests += other.requests
         self.errors += other.errors
         self.crossed += other.crossed
@@ -84,7 +84,7 @@ class Client:
 
 
 def load(port: int, clients: int, requests: int) -> Found:
-    """Let the clients loose, and gather what they found."""
+    """Run the clients, and collect what they found."""
     all_of_them = [Client(f"c{number:02}", port) for number in range(clients)]
     pages = -(-requests // clients)  # so many at least
     threads = [threading.Thread(target=one.run, args=(pages,)) for one in all_of_them]

@@ -1,4 +1,4 @@
-"""A call that finds no table makes it, once, if it may; one that was deleted does not come back."""
+"""A call that finds no table creates it, once, if it may; a deleted table is not recreated."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from beaker_dynamodb import TableMissing
 from beaker_dynamodb.dynamodb.table import Absent
 from beaker_dynamodb.item.keys import Key
-from tests.dynamodb.doubles import failure
-from tests.dynamodb.rows import NOW, a_record, creating
+from tests.dynamodb.doubles import catch_error
+from tests.dynamodb.rows import NOW, make_record, open_creating_table
 from tests.instruments import Recorder
 from tests.proxy import FaultProxy
 from tests.servers import Server
@@ -19,25 +19,25 @@ from tests.sessions import apps
 from tests.sessions.views import Between
 
 
-def test_a_table_is_made_where_a_call_finds_none(
+def test_the_first_call_creates_a_missing_table(
     server: Server, table_name: str, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first call makes the table, with TTL on, and says so; no later one asks for it."""
-    table = creating(server.url, table_name)
+    """It is created with TTL enabled, which is logged; later calls do not check for it."""
+    table = open_creating_table(server.url, table_name)
 
     found = table.get(Key("sess:alice"), consistent=True)
-    made = calls.names
+    first = calls.names
     calls.clear()
-    table.put(a_record(table), Absent(NOW))
+    table.put(make_record(table), Absent(NOW))
 
     client = server.client()
     expiry = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
     billing = client.describe_table(TableName=table_name)["Table"]["BillingModeSummary"]
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert found is None
-    assert made[:2] == ["GetItem", "CreateTable"]
-    assert made[-1] == "GetItem"
-    assert "UpdateTimeToLive" in made
+    assert first[:2] == ["GetItem", "CreateTable"]
+    assert first[-1] == "GetItem"
+    assert "UpdateTimeToLive" in first
     assert calls.names[:1] == ["PutItem"]
     assert expiry.get("AttributeName") == "gone_at"
     assert billing["BillingMode"] == "PAY_PER_REQUEST"
@@ -45,51 +45,51 @@ def test_a_table_is_made_where_a_call_finds_none(
 
 
 @pytest.mark.parametrize("calls_before", [1, 2])
-def test_a_table_that_was_deleted_does_not_come_back(
+def test_a_table_deleted_while_the_process_runs_is_not_recreated(
     calls_before: int, server: Server, table_name: str
 ) -> None:
-    """A table deleted for a restore is not made anew, and empty, by a process that had seen it."""
-    table = creating(server.url, table_name)
+    """If it was deleted for a restore, an empty table of its name would be in the way."""
+    table = open_creating_table(server.url, table_name)
     for _ in range(calls_before):
         table.get(Key("sess:alice"), consistent=True)
     server.client().delete_table(TableName=table_name)
 
-    error = failure(lambda: table.get(Key("sess:alice"), consistent=True))
+    error = catch_error(lambda: table.get(Key("sess:alice"), consistent=True))
 
     assert type(error) is TableMissing
 
 
-def test_a_thread_that_is_told_late_of_a_missing_table_goes_on(
+def test_a_late_response_that_the_table_is_missing_fails_nothing(
     proxy: FaultProxy, table_name: str
 ) -> None:
-    """Its call left before there was a table; when "no such table" comes, another has made it."""
-    table = creating(proxy.url, table_name)
-    bob = replace(a_record(table), key=Key("sess:bob"))
+    """The call was sent before another thread created the table, and answered after."""
+    table = open_creating_table(proxy.url, table_name)
+    bob = replace(make_record(table), key=Key("sess:bob"))
     proxy.next(Between(lambda: table.put(bob, Absent(NOW))), operation="PutItem")
 
-    assert table.put(a_record(table), Absent(NOW)) is None
+    assert table.put(make_record(table), Absent(NOW)) is None
     assert table.get(Key("sess:alice"), consistent=True) is not None
     assert table.get(Key("sess:bob"), consistent=True) is not None
 
 
-def test_two_workers_make_one_table(dynamodb_local: str, table_name: str) -> None:
-    """Threads that find no table at the same time all succeed."""
+def test_threads_that_all_find_no_table_succeed(dynamodb_local: str, table_name: str) -> None:
+    """Four threads create the table at the same time; each then writes its row."""
     together = threading.Barrier(4)
     found: list[object] = []
 
     def work(number: int) -> None:
-        table = creating(dynamodb_local, table_name)
-        make = table.create
-        record = replace(a_record(table), key=Key(f"sess:{number}"))
+        table = open_creating_table(dynamodb_local, table_name)
+        create = table.create
+        record = replace(make_record(table), key=Key(f"sess:{number}"))
 
         def when_all_have_found_none() -> None:
             together.wait(20)
-            assert make is not None
-            make()
+            assert create is not None
+            create()
 
         try:
             found.append(replace(table, create=when_all_have_found_none).put(record, Absent(NOW)))
-        except Exception as error:  # noqa: BLE001  # told below
+        except Exception as error:  # noqa: BLE001  # compared below
             found.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
@@ -102,13 +102,13 @@ def test_two_workers_make_one_table(dynamodb_local: str, table_name: str) -> Non
     assert len(apps.rows_of(dynamodb_local, table_name)) == 4
 
 
-def test_without_create_table_the_error_names_the_command(
+def test_with_create_table_false_the_error_names_the_command(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
-    """Under `create_table = false` a missing table is an error that says what to run."""
+    """A missing table is an error with the command that creates it."""
     manager = apps.manager(dynamodb_local, table_name, "alice", create_table="false")
 
-    for error in (failure(lambda: manager["session"]),) * 2:
+    for error in (catch_error(lambda: manager["session"]),) * 2:
         assert type(error) is TableMissing
         assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
         assert "its ini file (-c)" in str(error)  # without them it would be another table

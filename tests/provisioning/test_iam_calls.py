@@ -1,4 +1,4 @@
-"""The policies, compared with the calls that an application and an operator really make."""
+"""The policies, compared with the calls that applications and operators really make."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
-from tests.ops.sites import LARGE, Site
+from tests.ops.example_apps import LARGE, ExampleApp
 
 
-def a_session_lives(options: dict[str, str]) -> None:
-    """Begin a session, read it, change it, make it large and small again, and log it out."""
+def use_a_session(options: dict[str, str]) -> None:
+    """Create a session, read it, change it, make it large and small again, and delete it."""
     manager = DynamoDBNamespaceManager("session", digest_filenames=False, **options)
     for text in ("text", LARGE, LARGE + "!"):
         manager["session"] = text
@@ -22,7 +22,7 @@ def a_session_lives(options: dict[str, str]) -> None:
     del manager["session"]
 
 
-def a_cache_lives(options: dict[str, str]) -> None:
+def use_a_cache(options: dict[str, str]) -> None:
     """Fill a cache under its lock, read it, replace a large value, remove one, and clear it."""
     manager = DynamoDBNamespaceManager("cache", **options)
     lock = manager.get_creation_lock("key")
@@ -38,13 +38,13 @@ def a_cache_lives(options: dict[str, str]) -> None:
         manager.remove()
 
 
-LIVES = {"session": a_session_lives, "cache": a_cache_lives}
+USES = {"session": use_a_session, "cache": use_a_cache}
 
 
 @pytest.mark.parametrize("kind", ["session", "cache"])
 @pytest.mark.parametrize("range_key", ["", "part"], ids=["hash", "range"])
 @pytest.mark.parametrize("create_table", ["true", "false"])
-def test_an_application_may_do_what_it_does_and_no_more(
+def test_an_applications_policy_allows_its_calls_and_no_more(
     kind: Kind,
     range_key: str,
     create_table: str,
@@ -52,25 +52,25 @@ def test_an_application_may_do_what_it_does_and_no_more(
     table_name: str,
     calls: Recorder,
 ) -> None:
-    """The policy's actions hold every operation that was sent; what it grants beyond is named."""
+    """Every operation that was sent is allowed; an action that is not needed is named here."""
     options = {"endpoint_url": dynamodb_local, "table": table_name, "compress": "false"}
     options |= {"range_key": range_key} if range_key else {}
     if create_table == "false":
-        DynamoDBNamespaceManager("x", **options).keys() if range_key else a_cache_lives(options)
+        DynamoDBNamespaceManager("x", **options).keys() if range_key else use_a_cache(options)
         calls.clear()
     options["create_table"] = create_table
-    LIVES[kind](options)
+    USES[kind](options)
 
     granted = iam.actions("app", parse(options, kind))
 
     assert set(calls.names) <= granted
     # A session with a range key needs no Query: it is for clear() and keys() of a cache.
-    spare = {"Query"} if kind == "session" else set()
-    assert granted - set(calls.names) <= spare
+    unused = {"Query"} if kind == "session" else set()
+    assert granted - set(calls.names) <= unused
 
 
-def an_operator_works(site: Site) -> None:
-    """Show the table; run every command on sessions once, on small ones and one in pieces."""
+def run_operator_commands(site: ExampleApp) -> None:
+    """Show the table; run every command on sessions once, on small ones and one in chunks."""
     for words in (
         ["list"],
         ["count"],
@@ -86,19 +86,19 @@ def an_operator_works(site: Site) -> None:
 
 @pytest.mark.parametrize("range_key", ["", "part"], ids=["hash", "range"])
 @pytest.mark.parametrize("special_keys", ["", "userId:S"], ids=["no index", "index"])
-def test_an_operator_may_do_what_he_does_and_no_more(
+def test_an_operators_policy_allows_the_commands_and_no_more(
     range_key: str, special_keys: str, dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
-    """The operator's policy is what the commands on sessions call, and no operation besides."""
+    """It allows exactly the operations that the commands on sessions and tables send."""
     more = {"range_key": range_key, "special_keys": special_keys, "compress": "false"}
-    site = Site.at(dynamodb_local, table_name)
-    site = Site({n: v for n, v in (site.options | more).items() if v})
-    site.make()
+    site = ExampleApp.at(dynamodb_local, table_name)
+    site = ExampleApp({n: v for n, v in (site.options | more).items() if v})
+    site.create_table()
     site.save("small", userId=42)
     site.save("large", text=LARGE)
     site.expire("gone")
     calls.clear()
-    an_operator_works(site)
+    run_operator_commands(site)
 
     granted = iam.actions("operator", parse(site.options, "session"))
 

@@ -1,4 +1,4 @@
-"""Making a table when AWS refuses, is slow, or knows no TTL: answers that no server here gives."""
+"""Creating a table if AWS refuses, is slow or has no TTL: responses that no test server gives."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from beaker_dynamodb.errors import (
     Unavailable,
 )
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.description import Expiry
-from beaker_dynamodb.provisioning.diff import differences
+from beaker_dynamodb.provisioning.description import Expiry, compare
 from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec
+from beaker_dynamodb.runtime import Runtime
 from tests.dynamodb.scripted_client import (
     CREATE,
     DESCRIBE,
@@ -38,23 +38,23 @@ LOGGER = "beaker_dynamodb.provisioning.provision"
 
 MISSING = refused("ResourceNotFoundException", TableMissing)
 DENIED = refused("AccessDeniedException", AccessRefused)
-OURS = TableSpec("sessions")
+SPEC = TableSpec("sessions")
 OFF = ttl("DISABLED")
 ON = ttl("ENABLED", "expires")
 
 
-def patience(clock: Clock, ceiling: float = 30.0) -> provision.Patience:
-    """Wait by a clock that only the test winds."""
-    return provision.Patience(ceiling, clock.sleep, clock.monotonic)
+def waiter(clock: Clock, timeout: float = 30.0) -> provision.Waiter:
+    """Return a waiter by a clock that only the test moves."""
+    return provision.Waiter(timeout, Runtime(sleep=clock.sleep, monotonic=clock.monotonic))
 
 
 # For a request
 
 
-def test_a_table_that_a_request_creates_is_named_in_the_log(
+def test_a_table_that_a_request_creates_is_logged(
     server: Server, table_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One WARNING with table, region and account: a wrong region must not go unnoticed."""
+    """One warning names table, region and account, so that a wrong region is noticed."""
     found = provision.create_on_demand(way(server.url), TableSpec(table_name))
     provision.create_on_demand(way(server.url), TableSpec(table_name))
 
@@ -67,26 +67,26 @@ def test_a_table_that_a_request_creates_is_named_in_the_log(
 
 @pytest.mark.parametrize("refusal", [DENIED, refused("ThrottlingException", Unavailable)])
 @pytest.mark.parametrize("step", [TTL, SWITCH])
-def test_a_request_does_not_fail_because_ttl_is_refused(
+def test_a_request_does_not_fail_if_ttl_is_refused(
     refusal: DynamoDBBackendError, step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The table stands, and an expired row counts as absent: the log says what is left to do."""
+    """Expired rows are read as absent without TTL; the log names the command that enables it."""
     script = Script(**{CREATE: {}, DESCRIBE: told(), TTL: OFF, SWITCH: refusal, step: refusal})
-    found = provision.create_on_demand(script.client, OURS)
+    found = provision.create_on_demand(script.client, SPEC)
 
     assert found.created
-    assert not found.expiry.works
+    assert not found.expiry.is_enabled
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "beaker-dynamodb table create -o table=sessions -o region=eu-central-1" in caplog.text
 
 
-@pytest.mark.parametrize("make", [provision.ensure, provision.create_on_demand])
-def test_a_role_that_may_not_create_names_the_command_that_does(make: Any) -> None:
-    """`TableMissing` brings the whole command, with every option that is not the default."""
+@pytest.mark.parametrize("create", [provision.ensure, provision.create_on_demand])
+def test_if_creating_is_refused_the_error_names_the_command(create: Any) -> None:
+    """`TableMissing` has the whole command, with every option that is not the default."""
     script = Script(**{DESCRIBE: MISSING, CREATE: DENIED})
-    ought = TableSpec("sessions", range_key="rk", indexes=(Index("u-index", "u", "S"),))
+    expected = TableSpec("sessions", range_key="rk", indexes=(Index("u-index", "u", "S"),))
     with pytest.raises(TableMissing) as caught:
-        make(script.client, ought)
+        create(script.client, expected)
 
     assert (
         "`beaker-dynamodb table create -o table=sessions -o range_key=rk -o special_keys=u:S"
@@ -95,23 +95,23 @@ def test_a_role_that_may_not_create_names_the_command_that_does(make: Any) -> No
     assert caught.value.call == DENIED.call
 
 
-def test_another_refusal_of_createtable_is_not_taken_for_success() -> None:
-    """Only "in use" says that another worker was faster."""
+def test_another_refusal_of_createtable_is_raised() -> None:
+    """Only ResourceInUseException means that another worker was faster."""
     script = Script(**{DESCRIBE: MISSING, CREATE: refused("ValidationException")})
 
     with pytest.raises(Refused):
-        provision.ensure(script.client, OURS)
+        provision.ensure(script.client, SPEC)
 
 
-# Waiting
+# Waiting for the table
 
 
-def test_a_table_that_takes_its_time_is_waited_for(clock: Clock) -> None:
-    """Missing still (AWS says so right after CreateTable), creating, active: then TTL."""
+def test_a_slow_table_is_waited_for(clock: Clock) -> None:
+    """After CreateTable the table may still be missing, then it is creating, then active."""
     creating = [MISSING, MISSING, told("CREATING"), told("CREATING"), told()]
     script = Script(**{DESCRIBE: creating, CREATE: {}, TTL: OFF, SWITCH: {}})
     began = clock.monotonic()
-    found = provision.ensure(script.client, OURS, patience(clock))
+    found = provision.ensure(script.client, SPEC, waiter(clock))
 
     assert (found.created, found.status, found.expiry) == (
         *(True, "active"),
@@ -121,40 +121,40 @@ def test_a_table_that_takes_its_time_is_waited_for(clock: Clock) -> None:
     assert len(script.asked[SWITCH]) == 1
 
 
-@pytest.mark.parametrize("make", [provision.ensure, provision.create_on_demand])
-def test_a_table_that_never_serves_is_given_up_at_the_ceiling(clock: Clock, make: Any) -> None:
-    """The caller is told within the time it has, and what to do about the TTL afterwards."""
+@pytest.mark.parametrize("create", [provision.ensure, provision.create_on_demand])
+def test_waiting_for_a_table_ends_after_the_timeout(clock: Clock, create: Any) -> None:
+    """The error names the command that enables TTL afterwards."""
     script = Script(**{DESCRIBE: told("CREATING"), CREATE: refused("ResourceInUseException")})
     began = clock.monotonic()
     with pytest.raises(Unavailable, match=r"still creating after 30 s.*table create"):
-        make(script.client, OURS, patience(clock))
+        create(script.client, SPEC, waiter(clock))
 
     assert 28.0 <= clock.monotonic() - began <= 30.0
     assert len(script.asked[DESCRIBE]) < 25
 
 
 def test_a_table_that_is_being_deleted_is_not_waited_for(clock: Clock) -> None:
-    """It will never serve, and a table deleted for a restore must not come back empty."""
+    """If it is deleted for a restore, it must not be created anew, and empty."""
     script = Script(**{DESCRIBE: told("DELETING"), CREATE: refused("ResourceInUseException")})
 
     with pytest.raises(TableMissing, match="being deleted"):
-        provision.ensure(script.client, OURS, patience(clock))
+        provision.ensure(script.client, SPEC, waiter(clock))
     assert CREATE not in script.asked
 
 
-def test_a_table_whose_index_is_being_added_serves(clock: Clock) -> None:
-    """UPDATING may last for hours, and is no reason to wait."""
+def test_a_table_whose_index_is_being_built_is_not_waited_for(clock: Clock) -> None:
+    """It serves requests while its status is UPDATING, which may last for hours."""
     script = Script(**{DESCRIBE: told("UPDATING"), TTL: ON})
 
-    assert provision.ensure(script.client, OURS, patience(clock)).status == "updating"
+    assert provision.ensure(script.client, SPEC, waiter(clock)).status == "updating"
 
 
-def test_a_gevent_that_patched_late_is_slept_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default sleep is looked up when it is needed, not when we are imported."""
+def test_time_sleep_is_looked_up_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gevent may replace it after this package was imported."""
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     script = Script(**{DESCRIBE: [MISSING, told("CREATING"), told()], CREATE: {}, TTL: ON})
-    provision.ensure(script.client, OURS)
+    provision.ensure(script.client, SPEC)
 
     assert slept == [0.1]
 
@@ -163,57 +163,59 @@ def test_a_gevent_that_patched_late_is_slept_with(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceInUseException"])
-def test_ttl_that_another_worker_switched_on_meanwhile_is_success(code: str) -> None:
-    """Off when asked, on when tried: what counts is how it stands afterwards."""
+def test_ttl_that_another_worker_enabled_meanwhile_is_success(code: str) -> None:
+    """Enabling is refused then, and what counts is the state after that."""
     script = Script(**{DESCRIBE: told(), TTL: [OFF, ON], SWITCH: refused(code)})
 
-    assert differences(provision.ensure(script.client, OURS), OURS) == ()
+    assert compare(provision.ensure(script.client, SPEC), SPEC) == ()
 
 
-def test_ttl_that_aws_will_not_change_now_is_a_difference() -> None:
-    """Changed within the hour, AWS refuses: the operator is told that it is off."""
+def test_ttl_that_aws_refuses_to_enable_is_a_difference() -> None:
+    """AWS refuses a second change within an hour; the operator reads that TTL is off."""
     script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: refused("ValidationException")})
-    found = provision.ensure(script.client, OURS)
+    found = provision.ensure(script.client, SPEC)
 
-    assert [difference.severity for difference in differences(found, OURS)] == ["warning"]
+    assert [difference.severity for difference in compare(found, SPEC)] == ["warning"]
 
 
 @pytest.mark.parametrize("status", ["ENABLED", "ENABLING", "DISABLING"])
-def test_ttl_that_is_under_way_is_left_alone(status: str) -> None:
-    """AWS refuses a second change within the hour, so none is asked for."""
+def test_ttl_that_is_enabled_or_changing_is_left_alone(status: str) -> None:
+    """AWS would refuse a second change within an hour."""
     script = Script(**{DESCRIBE: told(), TTL: ttl(status, "expires")})
 
-    assert provision.ensure(script.client, OURS).expiry == Expiry("expires", status.lower())
+    assert provision.ensure(script.client, SPEC).expiry == Expiry("expires", status.lower())
 
 
 @pytest.mark.parametrize("step", [TTL, SWITCH])
-def test_an_emulator_without_ttl_serves_all_the_same(step: str) -> None:
-    """What an emulator lacks is a note, not a failure."""
-    lacking = refused("UnknownOperationException")
-    script = Script(**{DESCRIBE: MISSING, CREATE: {}, TTL: OFF, SWITCH: lacking} | {step: lacking})
+def test_an_emulator_without_ttl_gives_a_note(step: str) -> None:
+    """A feature that the server does not support is not a failure."""
+    unsupported = refused("UnknownOperationException")
+    script = Script(
+        **{DESCRIBE: MISSING, CREATE: {}, TTL: OFF, SWITCH: unsupported} | {step: unsupported}
+    )
     script.answers[DESCRIBE] = [MISSING, told()]
-    found = provision.ensure(script.client, OURS)
+    found = provision.ensure(script.client, SPEC)
 
-    assert [difference.severity for difference in differences(found, OURS)] == ["note"]
+    assert [difference.severity for difference in compare(found, SPEC)] == ["note"]
 
 
-def test_a_refused_right_to_ttl_stops_the_operator() -> None:
-    """`table create` without the right to switch TTL on has not done what it was asked for."""
+def test_table_create_fails_if_the_role_may_not_enable_ttl() -> None:
+    """An operator must not take a table without TTL for complete."""
     script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: DENIED})
 
     with pytest.raises(AccessRefused):
-        provision.ensure(script.client, OURS)
+        provision.ensure(script.client, SPEC)
 
 
 @pytest.mark.parametrize("answers", [{DESCRIBE: {}}, {DESCRIBE: told(), TTL: {}}])
-def test_a_broken_reply_is_an_outage_and_no_table_at_all(answers: Mapping[str, Any]) -> None:
-    """A truncated 200 reaches us as {}: a KeyError would be "no such session" to Beaker."""
+def test_a_truncated_response_is_unavailable(answers: Mapping[str, Any]) -> None:
+    """Botocore returns {} for it; a KeyError would mean "no such session" to Beaker."""
     with pytest.raises(Unavailable, match="response is invalid"):
-        provision.ensure(Script(**answers).client, OURS)
+        provision.ensure(Script(**answers).client, SPEC)
 
 
-def test_what_is_there_already_is_described_by_its_types(clock: Clock) -> None:
-    """The keys' names and types come from the reply, not from what was asked for."""
+def test_an_existing_table_is_described_by_the_response(clock: Clock) -> None:
+    """The names and types of its keys are those of the response, not of the options."""
     script = Script(**{DESCRIBE: told(key="customer"), TTL: OFF})
     found = provision.describe(script.client, "sessions")
 

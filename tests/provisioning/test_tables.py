@@ -1,4 +1,4 @@
-"""What operators do with the table: created and equipped, shown, compared, deleted."""
+"""The commands on the table: create and update it, show, check and delete it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import tables
-from beaker_dynamodb.provisioning.features import Features
-from beaker_dynamodb.provisioning.spec import TableSpec, table_spec
+from beaker_dynamodb.provisioning.spec import Features, TableSpec, table_spec
 from tests.instruments import Recorder
 from tests.servers import REGION, Flavor, Server, free_port
 
@@ -29,35 +28,35 @@ def run(command: str, url: str, table: str, *more: str) -> int:
 
 
 def options(url: str, table: str, **given: Any) -> Options:
-    """Make the options that `run` gives."""
+    """Return the options that `run` passes."""
     return Options(table=table, endpoint_url=url, region=REGION, **given)
 
 
-def test_a_table_gets_all_that_was_asked_for(
+def test_a_new_table_has_every_feature_asked_for(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At once when it is created; what a server lacks is said, and is not a no."""
+    """A feature that the server does not support is reported, and the exit code is still 0."""
     assert run("create", server.url, table_name, *EVERYTHING, "--json") == 0
     out, err = capsys.readouterr()
-    told = json.loads(out)
+    printed = json.loads(out)
     assert run("create", server.url, table_name, "--no-deletion-protection") == 0
 
-    assert told["deletion_protection"] is True
+    assert printed["deletion_protection"] is True
     if server.flavor is Flavor.MOTO:
-        assert told["point_in_time_recovery"] is True
-        assert [one["severity"] for one in told["differences"]] == ["note"]  # no ceilings there
-        assert told["tags"] == {"stage": "test", "team": "web"}
+        assert printed["point_in_time_recovery"] is True
+        assert [one["severity"] for one in printed["differences"]] == ["note"]  # moto has no limits
+        assert printed["tags"] == {"stage": "test", "team": "web"}
     else:
-        assert (told["max_read_units"], told["max_write_units"]) == (40, 10)
-        assert told["point_in_time_recovery"] is told["tags"] is None
+        assert (printed["max_read_units"], printed["max_write_units"]) == (40, 10)
+        assert printed["point_in_time_recovery"] is printed["tags"] is None
         assert "tags: not supported by this server; skipped" in err
         assert "point-in-time recovery: not supported by this server; skipped" in err
 
 
-def test_a_table_that_exists_gets_what_it_lacks(
+def test_an_existing_table_gets_what_it_misses(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Indexes one at a time, protection, recovery, ceilings, tags; a second run has no step."""
+    """Indexes, one at a time, and features are added; a second run has no steps."""
     assert run("create", server.url, table_name) == 0
     keys = ("-o", "special_keys=userId:S visits:N")
     capsys.readouterr()
@@ -76,17 +75,17 @@ def test_a_table_that_exists_gets_what_it_lacks(
 def test_an_index_of_a_provisioned_table_is_provisioned(
     dynamodb_local: str, table_name: str
 ) -> None:
-    """It gets the units that the table has."""
+    """It has the same units as the table."""
     units = ("-o", "read_capacity_units=2", "-o", "write_capacity_units=3")
 
     assert run("create", dynamodb_local, table_name, *units) == 0
     assert run("create", dynamodb_local, table_name, *units, "-o", "special_keys=u") == 0
 
 
-def test_the_range_key_has_a_short_way(
+def test_range_key_has_a_flag_of_its_own(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--range-key is -o range_key=, for create and for check."""
+    """--range-key is short for -o range_key=, in create and check."""
     assert run("create", dynamodb_local, table_name, "--range-key", "part") == 0
     assert run("check", dynamodb_local, table_name, "--range-key", "part") == 0
     capsys.readouterr()
@@ -101,10 +100,10 @@ def test_the_range_key_has_a_short_way(
         ("t" * 256, "its length is 256"),
     ],
 )
-def test_a_name_that_aws_refuses_is_refused_before_any_call(
+def test_an_invalid_table_name_is_refused_before_any_call(
     name: str, words: str, capsys: pytest.CaptureFixture[str], calls: Recorder
 ) -> None:
-    """With the reason, and what is expected."""
+    """The message says why, and what is expected."""
     assert run("create", "http://127.0.0.1:1", name) == 2
     err = capsys.readouterr().err
 
@@ -116,32 +115,34 @@ def test_a_name_that_aws_refuses_is_refused_before_any_call(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"most_reads": 0}, "a limit of 0 units"),
+        ({"max_read_units": 0}, "a limit of 0 units"),
         ({"tags": (("", "x"),)}, "expected a name of 1 to 128"),
         ({"tags": (("x", "y" * 257),)}, "a value of up to 256"),
     ],
 )
-def test_a_feature_that_aws_refuses_is_refused_before_the_table_is_made(
+def test_an_invalid_feature_is_refused_before_the_table_is_created(
     given: dict[str, Any], words: str
 ) -> None:
-    """Half a table is worse than none."""
+    """AWS would refuse it only after the table was created."""
     with pytest.raises(OptionError, match=words):
         Features(**given)
 
 
-def test_a_ceiling_is_for_an_on_demand_table() -> None:
-    """Provisioned units are a ceiling already."""
+def test_a_limit_of_units_is_refused_for_a_provisioned_table() -> None:
+    """Its provisioned units are its limit."""
     provisioned = Options(read_capacity_units=1, write_capacity_units=1)
 
     with pytest.raises(OptionError, match="on-demand"):
-        table_spec(provisioned, Features(most_reads=5))
+        table_spec(provisioned, Features(max_read_units=5))
 
 
-def test_the_command_in_a_sentence_carries_the_features() -> None:
-    """What an error tells to run makes the same table."""
-    asked = Features((("a", "b c"),), recovery=True, protection=False, key="alias/k", most_writes=3)
+def test_the_command_in_messages_has_the_features() -> None:
+    """The command in an error message creates the same table."""
+    features = Features(
+        (("a", "b c"),), recovery=True, protection=False, kms_key="alias/k", max_write_units=3
+    )
 
-    assert TableSpec("sessions", features=asked).command() == (
+    assert TableSpec("sessions", features=features).command() == (
         "beaker-dynamodb table create -o table=sessions --tag 'a=b c' --point-in-time-recovery"
         " --no-deletion-protection --kms-key alias/k --max-write-units 3"
     )
@@ -150,10 +151,10 @@ def test_the_command_in_a_sentence_carries_the_features() -> None:
 # check
 
 
-def test_check_answers_by_its_exit_code(
+def test_the_exit_code_of_check(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """0 as asked, 1 if it differs or is missing, with the remedy; 3 if nobody answers."""
+    """0 if the table matches, 1 if it differs or is missing, 3 if no server answers."""
     assert run("check", dynamodb_local, table_name, "--json") == 1
     missing = json.loads(capsys.readouterr().out)
     run("create", dynamodb_local, table_name, "--quiet")
@@ -161,8 +162,8 @@ def test_check_answers_by_its_exit_code(
     good = capsys.readouterr().out
     assert run("check", dynamodb_local, table_name, "-o", "special_keys=u") == 1
     differs = capsys.readouterr().out
-    nobody = f"http://127.0.0.1:{free_port()}"
-    assert run("check", nobody, table_name, "-o", "max_attempts=1") == 3
+    closed = f"http://127.0.0.1:{free_port()}"
+    assert run("check", closed, table_name, "-o", "max_attempts=1") == 3
 
     assert missing["differences"][0]["setting"] == "table"
     assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["expected"]
@@ -174,15 +175,15 @@ def test_check_answers_by_its_exit_code(
 # show
 
 
-def test_show_tells_all_that_is_known(
+def test_show_prints_every_setting(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In lines and in JSON; the region is the client's, whatever an emulator writes."""
+    """The region is the client's, whatever ARN an emulator writes."""
     run("create", server.url, table_name, "--quiet", "-o", "special_keys=u")
     assert run("show", server.url, table_name) == 0
     lines = capsys.readouterr().out
     assert run("show", server.url, table_name, "--json") == 0
-    told_ = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
 
     assert lines.startswith(f"exists: table '{table_name}', region {REGION}, account ")
     for line in (
@@ -193,14 +194,14 @@ def test_show_tells_all_that_is_known(
         "  at rest   encrypted by a key of AWS's own\n",
     ):
         assert line in lines
-    assert told_["region"] == REGION
-    assert told_["ttl"] == {"attribute": "expires", "status": "enabled"}
+    assert printed["region"] == REGION
+    assert printed["ttl"] == {"attribute": "expires", "status": "enabled"}
 
 
-def test_a_table_that_is_not_there_is_a_no(
+def test_showing_or_deleting_a_missing_table_exits_with_1(
     dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 1 and the command that creates it there, on stderr; machines get their answer."""
+    """Stderr has the command that creates it; with --json stdout has a result."""
     assert run("show", dynamodb_local, table_name) == 1
     out, err = capsys.readouterr()
     assert run("show", dynamodb_local, table_name, "--json") == 1
@@ -214,10 +215,10 @@ def test_a_table_that_is_not_there_is_a_no(
 
 
 @pytest.mark.parametrize("name", ["[/x]", "[bold]x", ":warning:", "\x1b[31mred\x07"])
-def test_a_key_of_any_name_is_drawn_as_it_is(
+def test_a_key_name_is_printed_as_it_is(
     server: Server, table_name: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What rich takes for a command in a table's own words is none: nothing fails, or is lost."""
+    """Neither rich's markup nor an escape sequence in it has any effect."""
     server.client().create_table(
         TableName=table_name,
         KeySchema=[{"AttributeName": name, "KeyType": "HASH"}],
@@ -234,13 +235,13 @@ def test_a_key_of_any_name_is_drawn_as_it_is(
 # delete
 
 
-def test_a_table_is_deleted_when_its_name_is_typed_again(
+def test_a_table_is_deleted_if_its_name_is_typed(
     server: Server,
     table_name: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another word deletes nothing; --yes asks nothing; a table that is gone is a no."""
+    """Any other text deletes nothing; --yes does not ask; a missing table exits with 1."""
     run("create", server.url, table_name, "--quiet")
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "yes")
     assert run("delete", server.url, table_name) == 1
@@ -252,10 +253,10 @@ def test_a_table_is_deleted_when_its_name_is_typed_again(
     assert "there is no table" in capsys.readouterr().err
 
 
-def test_a_protected_table_stays(
+def test_a_protected_table_is_not_deleted(
     server: Server, table_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The sentence says the command that switches the protection off; then it can be deleted."""
+    """The message has the command that turns the protection off; after it, delete works."""
     run("create", server.url, table_name, "--quiet", "--deletion-protection")
     assert run("delete", server.url, table_name, "--yes") == 1
     err = capsys.readouterr().err

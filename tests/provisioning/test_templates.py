@@ -17,7 +17,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning import templates
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Features
 from tests.instruments import Recorder
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -40,7 +40,7 @@ CASES = {"plain": PLAIN, "rich": RICH, "provisioned": PROVISIONED}
 COMMANDS = {"cloudformation": "json", "terraform": "tf"}
 
 
-def printed(command: str, case: str, capsys: pytest.CaptureFixture[str]) -> str:
+def print_template(command: str, case: str, capsys: pytest.CaptureFixture[str]) -> str:
     """Print a template by its command."""
     assert main([command, *CASES[case]]) == 0
     out, err = capsys.readouterr()
@@ -50,42 +50,44 @@ def printed(command: str, case: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_template_is_the_one_that_was_looked_at(
+def test_a_template_is_the_golden_file(
     command: str, case: str, capsys: pytest.CaptureFixture[str], calls: Recorder
 ) -> None:
-    """The text is compared with a file of the repository; no call is made."""
+    """Printing it makes no call."""
     golden = GOLDEN / f"{case}.{COMMANDS[command]}"
 
-    assert printed(command, case, capsys) == golden.read_text("utf-8")
+    assert print_template(command, case, capsys) == golden.read_text("utf-8")
     assert calls == []
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_aws_linter_accepts_the_template(case: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """cfn-lint knows each property of a table, and what goes together."""
-    text = printed("cloudformation", case, capsys)
-    spoiled = text.replace('"KeySchema"', '"KeyScheme"')
+    """cfn-lint checks the properties against AWS's own schemas."""
+    text = print_template("cloudformation", case, capsys)
+    misspelled = text.replace('"KeySchema"', '"KeyScheme"')
     config = cfnlint.config.ManualArgs(regions=["eu-central-1"])
 
     assert cfnlint.api.lint(text, config=config) == []
-    assert cfnlint.api.lint(spoiled, config=config) != []
+    assert cfnlint.api.lint(misspelled, config=config) != []
 
 
-def test_the_table_survives_its_stack(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stack that is deleted, or a resource that is replaced, leaves the sessions."""
-    table = json.loads(printed("cloudformation", "plain", capsys))["Resources"]["BeakerTable"]
+def test_the_table_outlives_its_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    """Deleting the stack or replacing the resource keeps the sessions."""
+    table = json.loads(print_template("cloudformation", "plain", capsys))["Resources"][
+        "BeakerTable"
+    ]
 
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_terraform_would_lay_it_out_the_same(
+def test_terraform_fmt_changes_nothing(
     case: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """`terraform fmt -check`, where there is a terraform."""
+    """Skipped if terraform is not installed."""
     if (program := shutil.which("terraform")) is None:
         pytest.skip("terraform is not installed")
-    (tmp_path / "table.tf").write_text(printed("terraform", case, capsys), "utf-8")
+    (tmp_path / "table.tf").write_text(print_template("terraform", case, capsys), "utf-8")
     done = subprocess.run(
         [program, "fmt", "-check", "-diff", "table.tf"],
         cwd=tmp_path,
@@ -97,9 +99,9 @@ def test_terraform_would_lay_it_out_the_same(
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_a_parser_reads_the_resource(capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands in it is what was asked for; a text that looks like a template is a text."""
-    read = hcl2.loads(printed("terraform", "rich", capsys))
+def test_an_hcl_parser_reads_the_resource(capsys: pytest.CaptureFixture[str]) -> None:
+    """It reads the values that were asked for; a text that looks like a template is escaped."""
+    read = hcl2.loads(print_template("terraform", "rich", capsys))
     found = cast("dict[str, Any]", read["resource"][0])
     ((kind, named),) = found.items()
     ((name, table),) = ((n, t) for n, t in named.items() if not n.startswith("__"))
@@ -114,7 +116,7 @@ def test_a_parser_reads_the_resource(capsys: pytest.CaptureFixture[str]) -> None
     assert "$${x}" in str(table["tags"])
 
 
-def test_terraform_wants_a_key_by_its_arn() -> None:
-    """An alias would be refused only by the plan."""
+def test_terraform_requires_the_arn_of_a_kms_key() -> None:
+    """An alias would be refused only when the plan is made."""
     with pytest.raises(OptionError, match="requires the ARN"):
-        templates.to_terraform(Options(), Features(key="alias/mine"))
+        templates.to_terraform(Options(), Features(kms_key="alias/mine"))

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 
 from tests.exchange import Fault
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,

@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tests.faults.kinds import Hang
+from tests.faults.fault_kinds import Hang
 from tests.proxy import FaultProxy
 from tests.selftests.bench import KEY, OLD, Bench, a_client
 from tests.servers import Flavor, Server

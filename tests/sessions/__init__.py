@@ -1,4 +1,4 @@
-"""What an application under Beaker's own middleware sees.
+"""Sessions as an application sees them, under Beaker's own middleware.
 
-Sessions, caches, the call budget, faults and outages are looked at through Beaker, never past it.
+The contract, the call budget, concurrent requests, faults and outages are tested through Beaker.
 """

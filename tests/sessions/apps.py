@@ -1,7 +1,7 @@
-"""A small application that does what its path says, and the browsers that ask it.
+"""A small application that does what its path says, and the browsers that send it requests.
 
-It stands under Beaker's own middleware and knows nothing of DynamoDB. What a test must hand in or
-do in the middle of a request comes through the WSGI environment, never through a global.
+It runs under Beaker's own middleware, without any knowledge of DynamoDB. A test passes values, and
+functions to call in the middle of a request, in the WSGI environment, never in a global.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ VERBS: Mapping[str, Callable[[Any, Mapping[str, str]], object]] = {
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Do what the path says, and answer what is in the session then, as JSON."""
+    """Do what the path says, and return the session's values as JSON."""
     verb = environ["PATH_INFO"].strip("/")
     session = environ["beaker.session"]
     asked = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
@@ -100,7 +100,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 def answering_500(app: Wsgi) -> Wsgi:
-    """Answer 500 and the error's class, as every server does where an application raises."""
+    """Return 500 and the error's class, as a server does if an application raises."""
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
@@ -114,7 +114,7 @@ def answering_500(app: Wsgi) -> Wsgi:
 
 
 def ini(url: str, table: str, **more: str) -> dict[str, str]:
-    """Write the lines of an ini file: where the table is, and what else was asked for."""
+    """Return the settings of an ini file: the table's, and *options*."""
     lines = {"type": "ext:dynamodb", "endpoint_url": url, "region": REGION, "table": table}
     lines |= PATIENT | more
     return {f"session.{name}": value for name, value in lines.items()}
@@ -155,7 +155,7 @@ def cookie_sent(response: Any) -> str | None:
 
 
 def manager(url: str, table: str, namespace: object, **given: object) -> DynamoDBNamespaceManager:
-    """Make a session's manager in the way that Beaker does."""
+    """Create a session's manager as Beaker does."""
     where = {"endpoint_url": url, "region": REGION, "table": table}
     told = {**where, **PATIENT, **given}
     return DynamoDBNamespaceManager(namespace, data_dir=None, digest_filenames=False, **told)
@@ -173,16 +173,16 @@ def make_table(url: str, table: str, range_key: str | None = None) -> None:
 
 
 def rows_of(url: str, table: str) -> list[dict[str, Any]]:
-    """Read all that stands in a small table, as AWS types it."""
+    """Read all rows of a small table, as AWS types them."""
     return list(Server(url, Flavor.LOCAL).client().scan(TableName=table)["Items"])
 
 
 def write_row(url: str, table: str, row: Mapping[str, Any]) -> None:
-    """Put a row past the package, as somebody else would."""
+    """Put a row by a plain client, as another program would."""
     Server(url, Flavor.LOCAL).client().put_item(TableName=table, Item=dict(row))
 
 
-def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def use_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Have the package and Beaker read the time from *clock*."""
     runtime = dataclasses.replace(
         DynamoDBNamespaceManager.runtime,
@@ -229,7 +229,7 @@ class Visitor:
         return next((cookie.value for cookie in self.jar if cookie.name == COOKIE), None)
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Ask for a page: the status, and what was told if all went well."""
+        """Request a page; return the status, and the JSON of a 200."""
         try:
             with self._opener.open(self.url + path, timeout=120) as response:
                 return int(response.status), json.loads(response.read())

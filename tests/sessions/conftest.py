@@ -1,4 +1,4 @@
-"""The browser of somebody who is logged in, by a way to the table that a test may break."""
+"""The browser of a logged-in user, over a proxy that a test may break."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ IMPATIENT: Mapping[str, object] = {"connect_timeout": 3, "read_timeout": 3, "max
 
 
 def is_rotated(item: Mapping[str, Any]) -> bool:
-    """Tell whether a row only says that its session has got another id."""
+    """Tell whether a row is the marker of a rotation."""
     data = item.get("data", {}).get("B", b"")
     return bytes(data[:2]) == bytes((FORMAT, ROTATED))
 
@@ -52,7 +52,7 @@ class Browser:
 
 @dataclass(frozen=True)
 class Visit:
-    """What came of a request: what the view returned, and the Set-Cookie headers."""
+    """The result of a request: what the view returned, and the Set-Cookie headers."""
 
     said: Any
     cookies: tuple[str, ...] = ()
@@ -128,16 +128,16 @@ class Site:
         return browser
 
     def found(self, browser: Browser) -> dict[str, Any]:
-        """Return what a request with this cookie finds in its session, Beaker's own set aside."""
+        """Return the session of a request with this cookie, without Beaker's own keys."""
         found: dict[str, Any] = self.visit(browser.also(), contents).said
         return found
 
     def row(self, browser: Browser) -> dict[str, Any] | None:
-        """Return the row as it stands in the table, past Beaker and past us."""
+        """Return the row as it is stored, by a plain client."""
         return self.row_of(browser.id)
 
     def row_of(self, session: str) -> dict[str, Any] | None:
-        """Return the row of a session id; None where only a rotation's marker stands."""
+        """Return the row of a session id; None if it is only the marker of a rotation."""
         key = {"id": {"S": f"sess:{session}"}}
         found = self.raw.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         item = dict(found.get("Item", {}))

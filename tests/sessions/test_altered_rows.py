@@ -1,6 +1,6 @@
-"""The table of docs/security.md: what each kind of alteration of a row costs its user.
+"""The table of docs/security.md: what an altered row does to its user.
 
-Each kind is tried by all its members, and the table names each kind with what comes of it.
+All alterations of each kind are tried, and the table names each kind with its outcome.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Alteration = Callable[[Row], Mapping[str, object]]
 
 
 def sealed(data: bytes) -> bytes:
-    """Write the checksum that fits, as whoever knows the format can."""
+    """Correct the checksum, as an attacker who knows the format can."""
     fixed, payload = data[:CHECKSUM], data[KEY_ID:]
     return fixed + zlib.crc32(payload, zlib.crc32(fixed)).to_bytes(4, "big") + payload
 
@@ -75,7 +75,7 @@ def to(**attributes: object) -> Alteration:
     return lambda _: attributes
 
 
-UNKNOWN_FLAGS = [1 << bit for bit in range(8) if 1 << bit > codec.PIECES]
+UNKNOWN_FLAGS = [1 << bit for bit in range(8) if 1 << bit > codec.CHUNKS]
 KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "ciphertext, nonce or tag": (
         NEW_LOGIN,
@@ -102,7 +102,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
         NEW_LOGIN,
         [flipped(FLAGS, flag, again=True) for flag in (codec.COMPRESSED, codec.BASE64)],
     ),
-    "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.PIECES)),
+    "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.CHUNKS)),
     "data, revision or expiry: missing, another one, or of another type": (
         NEW_LOGIN,
         [
@@ -127,7 +127,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "format": (ERROR, [one for version in (0, 2, 255) for one in both(byte, FORMAT, version)]),
     "flags that no release writes": (
         ERROR,
-        [one for flag in [*UNKNOWN_FLAGS, codec.PIECES] for one in both(flipped, FLAGS, flag)],
+        [one for flag in [*UNKNOWN_FLAGS, codec.CHUNKS] for one in both(flipped, FLAGS, flag)],
     ),
     "id of the encryption key, with a new checksum": (ERROR, [flipped(KEY_ID, again=True)]),
     "flag of encryption removed, or a row without encryption": (
@@ -143,13 +143,13 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
 
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site as the page says."""
+    """Return a site as the page describes it."""
     options = {"encryption_keys": KEY, "invalidate_corrupt": True, "data_serializer": "json"}
     return Site.made(dynamodb_local, table_name, **options)
 
 
 def outcome(site: Site, user: Browser, before: str) -> str:
-    """Visit twice, reading and writing, and say what it costs the user."""
+    """Make two requests, reading and writing, and return what happens to the user."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -191,7 +191,7 @@ def test_an_altered_row_costs_its_user_what_the_page_says(name: str, site: Site)
 def test_an_error_page_ends_when_the_row_is_repaired_deleted_or_expires(
     name: str, site: Site
 ) -> None:
-    """Nobody was logged out by it who need not be."""
+    """Then the user is still logged in, if the row is."""
     for alter in alterations(site, name):
         user = site.begun(user="ann")
         row = site.row(user) or {}

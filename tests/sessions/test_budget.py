@@ -1,4 +1,4 @@
-"""The call budget of docs/architecture.md, for sessions: what a request costs, and not one more."""
+"""The calls that each operation of a session makes, and no more."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE = 5000
 
 @dataclass(frozen=True)
 class Visit:
-    """A browser, the clock, and what a row of the budget needs of both."""
+    """A browser and the clock, with the steps of the budget's rows."""
 
     web: Any
     clock: Clock
@@ -34,7 +34,7 @@ class Visit:
 
 
 def both_change(visit: Visit) -> None:
-    """Have a second request change another key while the first one is under way."""
+    """Let a second request change another key during the first one."""
     visit.get("/set?mine=1", meanwhile=lambda: visit.get("/set?theirs=2"))
 
 
@@ -55,7 +55,7 @@ def ask(path: str) -> Callable[[Visit], None]:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the budget: what happens, to whom, and the calls with their units."""
+    """A row of the budget: an operation, its preparation, and its calls with their units."""
 
     what: str
     act: Callable[[Visit], None]
@@ -123,7 +123,7 @@ BUDGET = (
 
 
 @pytest.mark.parametrize("row", BUDGET, ids=lambda row: row.what)
-def test_nothing_costs_a_call_more_than_the_budget_says(
+def test_an_operation_makes_exactly_the_calls_of_its_budget(
     row: Row,
     dynamodb_local: str,
     table_name: str,
@@ -131,12 +131,11 @@ def test_nothing_costs_a_call_more_than_the_budget_says(
     calls: Recorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each thing that an application does makes the calls of its row, at their units, no other.
+    """Each operation makes the calls of its row, at their units, and no others.
 
-    Each row is the first use of a process: whatever the first client of a process would have to
-    ask for would stand among the calls.
+    Each is the first one of a process, so a call that only a first client makes would show.
     """
-    apps.wind(monkeypatch, clock)
+    apps.use_clock(monkeypatch, clock)
     apps.make_table(dynamodb_local, table_name, row.options.get("range_key"))
     options = {"timeout": TIMEOUT, **row.options}
     given = {name: value for name, value in options.items() if value}
@@ -157,7 +156,7 @@ def test_the_second_of_two_changes_keeps_the_first(
     dynamodb_local: str, table_name: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The five calls of two requests at once buy this: both find both changes afterwards."""
-    apps.wind(monkeypatch, clock)
+    apps.use_clock(monkeypatch, clock)
     web = apps.at(dynamodb_local, table_name, timeout=TIMEOUT)
     visit = Visit(web, clock)
     visit.get("/set?k=v")

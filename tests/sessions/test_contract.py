@@ -1,4 +1,4 @@
-"""What Beaker may expect of a session's manager, whatever the layout, serializer and options."""
+"""The contract of a session's manager, with every layout, serializer and option."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def the_row(url: str, table: str) -> dict[str, Any]:
 def test_a_session_comes_back_as_it_was(
     case: dict[str, str], server: Server, table_name: str
 ) -> None:
-    """What a visitor's session holds is the same at the next request, on whatever options."""
+    """The next request has the same values, with all options."""
     values = PLAIN if "data_serializer" in case else PICKLED
     apps.make_table(server.url, table_name, case.get("range_key"))
     web = apps.at(server.url, table_name, timeout="600", **case)
@@ -114,7 +114,7 @@ def test_a_session_of_310_000_characters_fits_into_one_item(
 def test_a_row_is_smaller_than_beakers_text(
     text: str, serializer: str, compress: str, moto_url: str, table_name: str
 ) -> None:
-    """The row holds raw bytes in place of base64, and zlib's only where they are fewer."""
+    """The row holds raw bytes instead of base64, and zlib only if that is smaller."""
     web = apps.at(moto_url, table_name, data_serializer=serializer, compress=compress)
     session = web.get("/put", extra_environ={apps.VALUE: {"text": text}}).json["id"]
     beakers = apps.manager(moto_url, table_name, session)["session"]
@@ -145,7 +145,7 @@ def test_a_row_expires_when_the_session_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`expires` is now + Beaker's timeout + its 120 s, rounded up; else `ttl`; or it is absent."""
-    apps.wind(monkeypatch, clock)
+    apps.use_clock(monkeypatch, clock)
     clock.advance(0.25)
 
     apps.at(server.url, table_name, **options).get("/set?k=v")
@@ -154,11 +154,11 @@ def test_a_row_expires_when_the_session_does(
     assert the_row(server.url, table_name).get("expires") == expires
 
 
-def test_an_expired_session_is_absent_although_its_row_stands(
+def test_an_expired_session_is_absent_although_its_row_is_stored(
     server: Server, table_name: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB deletes days late; whoever comes before is a stranger, and a save begins anew."""
-    apps.wind(monkeypatch, clock)
+    """DynamoDB deletes rows days late; a save before that creates a new session."""
+    apps.use_clock(monkeypatch, clock)
     web = apps.at(server.url, table_name, ttl="100s")
     session = web.get("/set?user=alice").json["id"]
     before = the_row(server.url, table_name)
@@ -208,7 +208,7 @@ def test_auto_saves_what_was_only_set(server: Server, table_name: str) -> None:
 
 
 def test_a_manager_serves_one_key(server: Server, table_name: str) -> None:
-    """`session` is the only key there is; KeyError says that there is no such session."""
+    """`session` is the only key; a KeyError means that there is no such session."""
     manager = apps.manager(server.url, table_name, "abc")
 
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""Whatever a cookie says, it reaches the row of its own session and no other row of any kind."""
+"""No cookie reaches any row but that of its own session."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_no_id_that_an_application_hands_over_reaches_another_session(
 
 
 def test_an_id_cannot_name_the_row_of_a_hashed_one(dynamodb_local: str, table_name: str) -> None:
-    """Whoever reads the table, and sends what he reads as his cookie, finds nothing."""
+    """A hash that was read in the table and is sent as a cookie finds no session."""
     apps.make_table(dynamodb_local, table_name)
     web = apps.at(dynamodb_local, table_name, hash_ids="true")
     victim = web.get("/set?user=alice").json["id"]
@@ -180,16 +180,16 @@ def _through_the_manager(url: str, table: str) -> list[object]:
 
 
 @pytest.mark.parametrize("way", [_through_the_middleware, _through_the_manager])
-def test_the_empty_id_is_nobodys_session(
+def test_the_empty_id_has_no_session(
     way: Callable[[str, str], list[object]],
     dynamodb_local: str,
     table_name: str,
     calls: Recorder,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What a client with an empty cookie writes is not kept, and the log says so once.
+    """A save under the empty id stores nothing, and is logged once.
 
-    Else all clients that send an empty cookie would share a session.
+    Otherwise all clients that send an empty cookie would share a session.
     """
     apps.make_table(dynamodb_local, table_name)
     calls.clear()

@@ -1,7 +1,7 @@
-"""An outage logs nobody out: Beaker's default options, and every way in which a load can fail.
+"""An outage logs nobody out: with Beaker's default options, and all failures of a load.
 
-Where the store comes back between Beaker's two loads, Beaker alone would begin a fresh session
-and send its cookie. That moment is made here on purpose, not waited for.
+If DynamoDB answers again between Beaker's two loads, Beaker alone would begin a new session and
+send its cookie. The tests produce that moment.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tests.dynamodb.doubles import (
     FAULTS,
     ONCE,
     Maker,
-    a_conflict,
-    a_corrupt_row,
-    a_failed_cache,
-    a_failed_load,
-    a_failed_save,
-    a_page,
-    a_page_of_a_page,
-    failure,
+    catch_error,
+    fail_cache,
+    fail_load,
+    fail_on_conflict,
+    fail_on_corrupt_row,
+    fail_page,
+    fail_page_twice,
+    fail_save,
     raise_from,
 )
-from tests.faults.kinds import LoseRequest
+from tests.faults.fault_kinds import LoseRequest
 from tests.proxy import FaultProxy
 from tests.servers import DynamoDBLocal
 from tests.sessions import apps
@@ -39,7 +39,7 @@ from tests.sessions.conftest import ALICE
 
 
 def heal_between_the_loads(monkeypatch: pytest.MonkeyPatch, heal: Callable[[], object]) -> None:
-    """Bring the store back when one load has failed, and before Beaker loads in its place."""
+    """Call *heal* between the load that fails and the one of Beaker's `invalidate()`."""
     begin_anew = Session.invalidate
 
     def invalidate(session: Session) -> None:
@@ -57,7 +57,7 @@ def of(session: str) -> Callable[[dict[str, Any]], bool]:
 def test_a_killed_server_logs_nobody_out(
     tmp_path: Path, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB is killed and comes back: errors meanwhile, and then the same logged-in session."""
+    """Pages fail until it is started again, and have the same session afterwards."""
     with DynamoDBLocal(data=tmp_path) as dynamodb:
         apps.make_table(dynamodb.url, table_name)
         lines = apps.ini(dynamodb.url, table_name)
@@ -78,10 +78,10 @@ def test_a_killed_server_logs_nobody_out(
     assert (status, after) == (200, {"id": cookie, "new": False, "values": ALICE})
 
 
-def test_a_store_that_is_cut_off_logs_nobody_out(
+def test_a_broken_network_logs_nobody_out(
     proxy: FaultProxy, web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The network is gone and comes back: errors meanwhile, and then the same session."""
+    """Pages fail while it is broken, and have the same session afterwards."""
     cookies = dict(web.cookies)
     proxy.cut()
 
@@ -97,7 +97,7 @@ def test_a_store_that_is_cut_off_logs_nobody_out(
 def test_without_the_rule_the_cookie_would_be_replaced(
     proxy: FaultProxy, web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same outage, the rule taken out: the user is logged out for good."""
+    """The same outage without the rule: the user is logged out for good."""
     cookies = dict(web.cookies)
     monkeypatch.setattr(outage, "refuse_in_place_of_another", lambda load: None)
     proxy.cut()
@@ -139,7 +139,7 @@ def test_pyramid_keeps_the_session_over_an_outage(
 def test_a_load_that_fails_is_an_error_and_no_new_session(
     fault: str, dynamodb_local: str, proxy: FaultProxy, table: str
 ) -> None:
-    """Whatever goes wrong with one load: 500, no cookie, and the session is there afterwards."""
+    """Whatever the fault: 500, no cookie, and the session is still stored."""
     breaks, options = FAULTS[fault]
     steady = apps.at(dynamodb_local, table)
     session = steady.get("/set?user=alice").json["id"]
@@ -154,23 +154,23 @@ def test_a_load_that_fails_is_an_error_and_no_new_session(
 
 #: What is being handled, what it is, and whether the load of another session is refused then.
 HANDLED: tuple[tuple[Maker, type[Exception], bool], ...] = (
-    (a_failed_load, Unavailable, True),
-    (a_page, RuntimeError, True),
-    (a_page_of_a_page, RuntimeError, True),
-    (a_failed_save, Unavailable, False),
-    (a_failed_cache, Unavailable, False),
-    (a_corrupt_row, CorruptItem, False),
-    (a_conflict, Conflict, False),
+    (fail_load, Unavailable, True),
+    (fail_page, RuntimeError, True),
+    (fail_page_twice, RuntimeError, True),
+    (fail_save, Unavailable, False),
+    (fail_cache, Unavailable, False),
+    (fail_on_corrupt_row, CorruptItem, False),
+    (fail_on_conflict, Conflict, False),
 )
 
 
 @pytest.mark.parametrize(("make", "kind", "refused"), HANDLED)
-def test_what_counts_as_a_session_in_place_of_another(
+def test_which_loads_are_refused_after_a_failed_one(
     make: Maker, kind: type[Exception], refused: bool, proxy: FaultProxy, table: str
 ) -> None:
-    """While a failed load is handled, another id on that table is refused; the same is not.
+    """While the error of a load is handled, another id of the same table is refused.
 
-    Nor is another table, nor anything while something else is handled.
+    The same id is not, nor is another table, nor any load while another error is handled.
     """
     apps.manager(proxy.url, table, "alice")["session"] = "text"
     handled = make(proxy, table)
@@ -180,7 +180,7 @@ def test_what_counts_as_a_session_in_place_of_another(
         try:
             raise handled
         except kind:
-            return failure(lambda: manager["session"])
+            return catch_error(lambda: manager["session"])
 
     proxy.clear()
     other = load("bob")
@@ -203,8 +203,8 @@ def test_an_error_page_that_wants_the_users_name(
 
     def shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         try:
-            failure(lambda: environ["beaker.session"]["user"])
-            raise_from(failure(lambda: environ["beaker.session"]["user"]))
+            catch_error(lambda: environ["beaker.session"]["user"])
+            raise_from(catch_error(lambda: environ["beaker.session"]["user"]))
         except RuntimeError:
             name = environ["beaker.session"].get("user", "stranger")
         start_response("200 OK", [("Content-Type", "text/plain")])

@@ -1,6 +1,6 @@
-"""How often a page asks before it gives up: what docs/deploying.md multiplies by the time-outs.
+"""How many attempts a page makes before it fails; docs/deploying.md multiplies them by time-outs.
 
-Attempts are counted, not timed. A load that failed is not repeated by Beaker's second load.
+Attempts are counted, not timed. Beaker's second load makes none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.kinds import Hang
+from tests.faults.fault_kinds import Hang
 from tests.proxy import FaultProxy
 from tests.servers import Flavor, Server
 from tests.sessions import apps

@@ -1,4 +1,4 @@
-"""Rows that this release cannot read: nobody is logged out by a newer one, nothing is unpickled."""
+"""Rows that this release cannot read: no user is logged out by a newer release's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.dynamodb.doubles import (
     FOREIGN,
     GARBAGE,
     Bomb,
+    change_row,
     exploded,
-    spoil,
 )
 from tests.proxy import FaultProxy
 from tests.sessions import apps
@@ -27,7 +27,7 @@ def test_a_row_of_a_later_release_logs_nobody_out(
     change: str, proxy: FaultProxy, web: Any, table: str
 ) -> None:
     """While a deploy rolls, a row that only the new release can read begins no new session."""
-    row = spoil(proxy.url, table, web.cookies[apps.COOKIE], FOREIGN[change])
+    row = change_row(proxy.url, table, web.cookies[apps.COOKIE], FOREIGN[change])
 
     answer = web.get("/read", status=500)
     apps.write_row(proxy.url, table, row)
@@ -41,7 +41,7 @@ def test_a_row_of_a_later_release_logs_nobody_out(
 def test_a_garbage_row_is_replaced_and_never_unpickled(
     change: str, proxy: FaultProxy, table: str
 ) -> None:
-    """A row that never heals becomes a fresh session; one of another kind is none at all."""
+    """A corrupt row is replaced by a new session; a row of another kind counts as missing."""
     session = uuid.uuid4().hex
     web, cookie = apps.at(proxy.url, table), apps.with_cookie(session)
     text = base64.b64encode(pickle.dumps(Bomb(), 2)).decode()
@@ -50,7 +50,7 @@ def test_a_garbage_row_is_replaced_and_never_unpickled(
     web.get("/read", extra_environ=cookie, status="*")
     armed = exploded.copy()
     exploded.clear()
-    spoil(proxy.url, table, session, GARBAGE.get(change, ANOTHER_KIND))
+    change_row(proxy.url, table, session, GARBAGE.get(change, ANOTHER_KIND))
 
     answer = web.get("/read", extra_environ=cookie)
 

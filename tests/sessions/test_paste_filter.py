@@ -1,4 +1,4 @@
-"""`use = egg:beaker-dynamodb`: what the filter refuses. That it serves, tests/sessions shows."""
+"""`use = egg:beaker-dynamodb`: what the filter refuses; other tests show that it serves."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import beaker_dynamodb
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError
 from tests.exchange import Body, Fault
-from tests.faults.kinds import (
+from tests.faults.fault_kinds import (
     BRACES,
     EMPTY,
     HTML,
@@ -34,7 +34,7 @@ from tests.faults.kinds import (
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, log_out, put, put_while, wind
+from tests.sessions.views import contents, log_out, put, put_while, use_clock
 
 SECRET = "correct-horse-battery-staple"
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -44,13 +44,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning
 
 @dataclass
 class Ear:
-    """All that could be read by somebody who has no business with it."""
+    """Collects all log lines, warnings and errors."""
 
     caplog: pytest.LogCaptureFixture
     heard: list[str] = field(default_factory=list)
 
     def attempt(self, site: Site, user: Browser, view: Any) -> None:
-        """Make a request, and keep all that its error says, down to the first cause."""
+        """Make a request, and collect the texts of its error and of all causes."""
         try:
             site.visit(user.also(), view)
         except DynamoDBBackendError as error:
@@ -58,7 +58,7 @@ class Ear:
             self.heard += [text for one in _chain(error) for text in _texts(one)]
 
     def everything(self) -> str:
-        """Return what was heard, and what our loggers wrote."""
+        """Return all collected texts, and the log."""
         ours = [r for r in self.caplog.records if r.name.startswith("beaker_dynamodb")]
         lines = [f"{r.getMessage()} {r.msg} {r.args!r} {r.exc_text} {r.exc_info}" for r in ours]
         return "\n".join([*self.heard, *lines])
@@ -92,12 +92,12 @@ def ear(caplog: pytest.LogCaptureFixture) -> Ear:
 
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
-    """Give a site whose sessions stand in clear, so that a leak can be seen."""
+    """Return a site with unencrypted sessions, so that a leak can be found."""
     return Site.made(dynamodb_local, table_name, compress=False, data_serializer="json")
 
 
 def clean(text: str, *, site: Site, user: Browser) -> None:
-    """Insist that neither the id, nor the secret word, nor the row's bytes are in the text."""
+    """Assert that neither the id, nor the secret, nor the row's bytes are in the text."""
     stored = (site.row(user) or {}).get("data", {}).get("B", b"")[16:40]
     for leak in (ID, SECRET, "sess:", KEY, repr(stored)[2:-1] or ID):
         assert leak not in text
@@ -146,8 +146,8 @@ def test_no_fault_writes_an_id_or_a_payload_into_a_log_or_an_error(
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
 ) -> None:
-    """The secret word, the id and the row's bytes are in no record, text, argument or chain."""
-    wind(monkeypatch, clock)
+    """The secret, the id and the row's bytes are in no log record, error or chained error."""
+    use_clock(monkeypatch, clock)
     user = Browser(f"beaker.session.id={ID}")
     site.visit(user, put(word=SECRET))
 
@@ -234,8 +234,8 @@ def test_what_cannot_be_saved_is_not_quoted(site: Site, ear: Ear) -> None:
     clean(text, site=site, user=user)
 
 
-def test_what_a_debugger_shows_of_our_values_hides_ids_and_payloads(site: Site) -> None:
-    """Records, keys, contents and options: their reprs stand in tracebacks with locals."""
+def test_the_reprs_of_our_values_hide_ids_and_payloads(site: Site) -> None:
+    """Error trackers show the local variables of each frame."""
     from beaker_dynamodb.manager import DynamoDBNamespaceManager
 
     user = Browser(f"beaker.session.id={ID}")

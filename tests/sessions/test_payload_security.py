@@ -1,6 +1,6 @@
-"""Whatever stands in the table: nothing is unpickled by an application that chose JSON.
+"""Planted rows: an application that chose JSON unpickles nothing, and inflates no zlib bomb.
 
-And a bomb is counted before it is inflated. Rows are made by hand here, byte by byte.
+The rows are made byte by byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, put, put_while, read_while, wind
+from tests.sessions.views import contents, put, put_while, read_while, use_clock
 
 KEY = base64.b64encode(b"k" * 32).decode()
 SITES: dict[str, dict[str, object]] = {
@@ -55,7 +55,7 @@ class Mine:
 
 
 def telling(unpickled: list[object]) -> type[pickle.Unpickler]:
-    """Make an unpickler that tells of its use; a class, for what derives from it at its import."""
+    """Return an unpickler that records its use; it is a class because others derive from it."""
 
     class Telling(pickle.Unpickler):
         def load(self) -> None:
@@ -67,13 +67,13 @@ def telling(unpickled: list[object]) -> type[pickle.Unpickler]:
 def sealed(
     payload: bytes, *, version: int = 1, kind: str = "S", flags: int = 0, serializer: int = 0
 ) -> bytes:
-    """Make what a row holds, by hand: format, kind, flags, serializer, CRC-32 of all, payload."""
+    """Return a row's data: format, kind, flags, serializer, CRC-32 of all, payload."""
     head = bytes((version, ord(kind), flags, serializer))
     return head + struct.pack(">I", zlib.crc32(head + payload)) + payload
 
 
 #: Flags of format 1.
-COMPRESSED, ENCRYPTED, BASE64, PIECES = 1, 2, 4, 8
+COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
 
 PLANTED: dict[str, Callable[[bytes], bytes]] = {
     "as Beaker writes a pickle": lambda mine: sealed(mine, flags=BASE64),
@@ -85,7 +85,7 @@ PLANTED: dict[str, Callable[[bytes], bytes]] = {
     "said to be a cache value": lambda mine: sealed(mine, kind="V", flags=BASE64),
     "said to be pickled": lambda mine: sealed(mine, flags=BASE64, serializer=1),
     "a pickled cache value": lambda mine: sealed(mine, kind="V", serializer=1),
-    "said to be in pieces": lambda mine: sealed(mine, flags=BASE64 | PIECES),
+    "flagged as chunks": lambda mine: sealed(mine, flags=BASE64 | CHUNKS),
     "said to be encrypted": lambda mine: sealed(mine, flags=BASE64 | ENCRYPTED),
     "of an older format": lambda mine: sealed(mine, flags=BASE64, version=0),
     "of a newer format": lambda mine: sealed(mine, flags=BASE64, version=2),
@@ -107,7 +107,7 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
     monkeypatch.setattr(pickle, "Unpickler", telling(unpickled))
     site = site.with_(touch_after="1s", timeout=600)
     clock = Clock()
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
 
     def other_rev(user: Browser) -> dict[str, dict[str, str]]:
         return {"rev": {"S": (site.row(user) or {})["rev"]["S"] + "x"}}
@@ -155,7 +155,7 @@ def test_the_mine_goes_off_where_pickle_was_chosen(
 def test_a_pickle_planted_in_an_encrypted_table_never_reaches_beaker(
     dynamodb_local: str, table_name: str, tmp_path: Path
 ) -> None:
-    """Our own encryption authenticates: who can write the table can plant nothing."""
+    """Our own encryption authenticates each row."""
     site = Site.made(dynamodb_local, table_name, encryption_keys=KEY)
     mark = tmp_path / "unpickled"
     mine = pickle.dumps({"user": "ann", "mine": Mine(mark)}, 2)
@@ -228,7 +228,7 @@ def test_a_bomb_in_the_table_is_refused_before_it_takes_the_memory(
 def test_a_json_session_that_grew_too_large_is_refused_and_the_old_one_goes_on(
     dynamodb_local: str, table_name: str, strict: bool
 ) -> None:
-    """Its text is small, but not what Beaker makes of it: ItemTooLarge, and nothing is stored."""
+    """The inflated size counts: ItemTooLarge, and nothing is stored."""
     session_class = {"session_class": StrictSession} if strict else {}
     site = Site.made(
         dynamodb_local,

@@ -1,6 +1,6 @@
-"""Two requests of one session at once: what each user finds afterwards (docs/consistency.md).
+"""Two concurrent requests of one session, and what the user finds afterwards (docs/consistency.md).
 
-The second request runs whole between the first one's load and its save.
+The whole second request runs between the load and the save of the first.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tests.sessions.overlap import Site
 from tests.sessions.views import (
     change_while,
     contents,
-    gathered_saves,
     put,
     put_while,
     read_while,
-    wind,
+    record_saves,
+    use_clock,
 )
 
 WRITERS = 6
@@ -36,14 +36,14 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.fixture
 def saves() -> list[Saved]:
-    """Gather what the meter says of saves."""
-    return gathered_saves()
+    """Collect the meter's reports of saves."""
+    return record_saves()
 
 
 def test_two_requests_that_change_different_keys_are_both_kept(
     site: Site, saves: list[Saved]
 ) -> None:
-    """What I changed is applied to theirs; the rest is theirs. The save is told as merged."""
+    """Both changes are stored, and the save is reported as merged."""
     user = site.begun(cart=1)
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="spring")), seen=9))
@@ -119,7 +119,7 @@ def test_a_slow_page_that_only_read_overwrites_nothing(
     site: Site, saves: list[Saved], monkeypatch: pytest.MonkeyPatch, clock: Clock, later: float
 ) -> None:
     """The reader's copy is older than the row; it is left, or its touch is refused and dropped."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=7200)
     user = site.begun(cart=1)
     clock.advance(later)
@@ -134,7 +134,7 @@ def test_a_slow_page_that_only_read_overwrites_nothing(
 def test_saving_twice_after_a_merge_deletes_nothing_that_was_merged_in(
     site: Site, calls: Recorder
 ) -> None:
-    """Every error middleware calls start_response twice; the session object lacks their key."""
+    """An error middleware calls start_response twice; the session object does not have the key."""
     user = site.begun(cart=1)
 
     def twice(session: Any) -> Iterator[None]:
@@ -173,7 +173,7 @@ def test_a_second_save_that_changes_nothing_writes_nothing(site: Site, calls: Re
 
 
 def test_merging_keeps_the_promoted_attributes_right(site: Site) -> None:
-    """An attribute follows the merged session: set there, kept here; removed here, gone."""
+    """The attributes are those of the merged session."""
     site = site.with_(special_keys="userId:S, visits:N")
     user = site.begun(visits=1)
 

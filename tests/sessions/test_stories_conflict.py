@@ -1,4 +1,4 @@
-"""A save that another request overtook, by option on_conflict, and what clear() means then."""
+"""A save after another request's, by option on_conflict and after clear()."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.sessions.views import (
     change_while,
     put,
     put_while,
-    wind,
+    use_clock,
 )
 
 
@@ -28,7 +28,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 def test_a_session_cleared_with_a_flash_message_keeps_nothing_of_the_other_writer(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """clear() means everything: the flash message alone is left, and the log says so."""
+    """Only the flash message is left, and the log says so."""
     user = site.begun(user="ann", cart=1)
 
     def farewell(session: Any) -> None:
@@ -43,7 +43,7 @@ def test_a_session_cleared_with_a_flash_message_keeps_nothing_of_the_other_write
 
 
 def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) -> None:
-    """The other way round: the slow request brings its own change and no more."""
+    """The slow request adds its own change only."""
     user = site.begun(user="ann", cart=1)
 
     def farewell(session: Any) -> None:
@@ -108,7 +108,7 @@ def test_two_logins_of_one_new_id_are_merged(site: Site) -> None:
 def test_a_save_that_always_loses_ends_in_a_conflict_after_three_seconds(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """Somebody writes before each try. It pauses up to 0.1 s between tries, and gives up at 3 s."""
+    """Another request writes before each attempt. It pauses up to 0.1 s, and gives up after 3 s."""
     user = site.begun(cart=1)
     tokens = iter(range(10_000))
 
@@ -121,8 +121,8 @@ def test_a_save_that_always_loses_ends_in_a_conflict_after_three_seconds(
 
     started = clock.monotonic()
     pauses: list[float] = []
-    luck = {"token": overtaken, "random": lambda: 0.5, "sleep": pauses.append}
-    wind(monkeypatch, clock, **luck)
+    randomness = {"token": overtaken, "random": lambda: 0.5, "sleep": pauses.append}
+    use_clock(monkeypatch, clock, **randomness)
 
     with pytest.raises(Conflict):
         site.visit(user, put(seen=9))

@@ -1,4 +1,4 @@
-"""Logout and time-out beside another request: what is gone stays gone (docs/consistency.md)."""
+"""Logout and time-out during another request: no session comes back (docs/consistency.md)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
-from beaker_dynamodb.item.record import birth
+from beaker_dynamodb.item.record import get_birth
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
+from tests.sessions.views import (
+    contents,
+    log_out,
+    put,
+    put_while,
+    read_while,
+    record_saves,
+    use_clock,
+)
 
 
 @pytest.fixture
@@ -22,17 +30,17 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.fixture
 def saves() -> list[Saved]:
-    """Gather what the meter says of saves."""
-    return gathered_saves()
+    """Collect the meter's reports of saves."""
+    return record_saves()
 
 
 def birth_of(site: Site, user: Browser) -> str:
-    """Read the birth of the row that stands."""
-    return birth((site.row(user) or {})["rev"]["S"])
+    """Return the birth of the stored row."""
+    return get_birth((site.row(user) or {})["rev"]["S"])
 
 
 def test_a_logout_removes_the_row_at_once(site: Site) -> None:
-    """delete() leaves nothing in the table, and the former cookie finds nobody."""
+    """delete() leaves nothing in the table, and the old cookie finds no session."""
     user = site.begun(user="ann")
     before = user.also()
 
@@ -45,7 +53,7 @@ def test_a_logout_removes_the_row_at_once(site: Site) -> None:
 def test_a_session_deleted_while_a_slow_request_changes_it_does_not_come_back(
     site: Site, saves: list[Saved]
 ) -> None:
-    """The slow request's page is served, its write is dropped, and the meter says so."""
+    """The slow request's page is served; its write is dropped, and reported as dropped."""
     user = site.begun(user="ann")
 
     site.visit(user, put_while(lambda: site.visit(user.also(), log_out), cart=1))
@@ -58,7 +66,7 @@ def test_a_session_deleted_while_a_slow_page_reads_it_does_not_come_back(
     site: Site, saves: list[Saved], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Not by a touch that is due, either."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=7200)
     user = site.begun(user="ann")
     clock.advance(3000)
@@ -70,7 +78,7 @@ def test_a_session_deleted_while_a_slow_page_reads_it_does_not_come_back(
 
 
 def test_a_deleted_session_stays_deleted_when_the_slow_request_saves_twice(site: Site) -> None:
-    """An error middleware calls start_response again: what was dropped is dropped again."""
+    """An error middleware calls start_response again, and that save is dropped as well."""
     user = site.begun(user="ann")
 
     def twice(session: Any) -> Iterator[None]:
@@ -87,8 +95,8 @@ def test_a_deleted_session_stays_deleted_when_the_slow_request_saves_twice(site:
     assert site.rows() == []
 
 
-def test_a_slow_login_does_not_move_into_a_session_begun_anew(site: Site) -> None:
-    """Deleted, and begun again under the same id by somebody else: another birth, hands off."""
+def test_a_slow_login_is_not_saved_to_a_new_session_of_the_same_id(site: Site) -> None:
+    """The session was deleted and another one created: it has another birth."""
     visitor = site.begun(cart=1)
     first = birth_of(site, visitor)
 
@@ -103,8 +111,8 @@ def test_a_slow_login_does_not_move_into_a_session_begun_anew(site: Site) -> Non
     assert birth_of(site, visitor) != first
 
 
-def test_a_slow_logout_leaves_a_session_begun_anew_alone(site: Site) -> None:
-    """What it wanted to delete is gone already; the new birth is not its business."""
+def test_a_slow_logout_does_not_delete_a_new_session_of_the_same_id(site: Site) -> None:
+    """The session that it deletes is already deleted; the new one has another birth."""
     user = site.begun(user="ann")
 
     def logout_late(session: Any) -> None:

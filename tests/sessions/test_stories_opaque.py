@@ -13,11 +13,19 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
-from tests.faults.kinds import LoseReply
+from tests.faults.fault_kinds import LoseReply
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, gathered_saves, log_out, put, put_while, read_while, wind
+from tests.sessions.views import (
+    contents,
+    log_out,
+    put,
+    put_while,
+    read_while,
+    record_saves,
+    use_clock,
+)
 
 
 class Reversed:
@@ -54,8 +62,8 @@ def strict(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str)
 
 @pytest.fixture
 def saves() -> list[Saved]:
-    """Gather what the meter says of saves."""
-    return gathered_saves()
+    """Collect the meter's reports of saves."""
+    return record_saves()
 
 
 def test_of_two_requests_that_change_an_opaque_session_the_later_save_wins(
@@ -70,10 +78,8 @@ def test_of_two_requests_that_change_an_opaque_session_the_later_save_wins(
     assert site.found(user) == {"cart": 1, "seen": 9}
 
 
-def test_an_opaque_session_is_told_in_the_log_once(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One line for a process, naming the two cures; one more a minute for what was replaced."""
+def test_an_opaque_session_is_logged_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """One line per process names the two solutions; replacements are logged once a minute."""
     for _ in range(3):
         user = site.begun(cart=1)
         other = partial(site.visit, user.also(), put(coupon="x"))
@@ -130,7 +136,7 @@ def test_a_lost_reply_of_an_opaque_session_is_a_success(site: Site, dynamodb_loc
 
 
 def test_an_opaque_replace_keeps_the_promoted_attributes_of_its_base(site: Site) -> None:
-    """Else "log out everywhere" by an index of users would miss the session."""
+    """Otherwise "log out everywhere" by an index of users would miss the session."""
     site = site.with_(special_keys="userId")
     user = site.begun(userId="ann")
     site.plant(user, userId={"S": "ann"})
@@ -141,7 +147,7 @@ def test_an_opaque_replace_keeps_the_promoted_attributes_of_its_base(site: Site)
 
 
 def test_an_opaque_session_is_created_once(site: Site) -> None:
-    """Two first saves under one id: the second finds the first and goes on top of it."""
+    """Of two first saves under one id, the second replaces the first."""
     user = Browser(f"beaker.session.id={'e' * 32}")
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
@@ -153,7 +159,7 @@ def test_an_opaque_session_is_created_once(site: Site) -> None:
 def test_a_strict_json_session_is_merged_unless_the_option_says_otherwise(
     dynamodb_local: str, table_name: str, saves: list[Saved], envelope: str, merges: bool
 ) -> None:
-    """StrictSession takes pickles out of what may be opened, and adds nothing."""
+    """StrictSession forbids pickles, and changes nothing else about option envelope."""
     options = {"session_class": StrictSession, "data_serializer": "json", "envelope": envelope}
     site = Site.made(dynamodb_local, table_name, **options)
     user = site.begun(cart=1)
@@ -166,7 +172,7 @@ def test_a_strict_json_session_is_merged_unless_the_option_says_otherwise(
 def test_under_strict_sessions_an_encrypted_session_is_merged(
     strict: Site, saves: list[Saved], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The session's own decrypt and encrypt are the envelope; nothing is said in the log."""
+    """It is opened and closed by the session itself; nothing is logged."""
     user = strict.begun(cart=1)
 
     strict.visit(user, put_while(lambda: strict.visit(user.also(), put(coupon="x")), seen=9))
@@ -179,8 +185,8 @@ def test_under_strict_sessions_an_encrypted_session_is_merged(
 def test_under_strict_sessions_an_encrypted_session_is_touched_not_rewritten(
     strict: Site, saves: list[Saved], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """A fresh nonce makes each text another; what is in it decides."""
-    wind(monkeypatch, clock)
+    """Its values are compared, because each nonce makes another text."""
+    use_clock(monkeypatch, clock)
     site = strict.with_(timeout=600)
     user = site.begun(cart=1)
     rev = (site.row(user) or {})["rev"]
@@ -195,7 +201,7 @@ def test_under_strict_sessions_an_encrypted_session_is_touched_not_rewritten(
 
 
 def test_under_strict_sessions_a_slow_reader_undoes_no_encrypted_change(strict: Site) -> None:
-    """It does without: that is what the log line warns of."""
+    """Without StrictSession it does, as the log line warns."""
     user = strict.begun(cart=1)
 
     strict.visit(user, read_while(lambda: strict.visit(user.also(), put(cart=2))))
@@ -204,7 +210,7 @@ def test_under_strict_sessions_a_slow_reader_undoes_no_encrypted_change(strict: 
 
 
 def test_under_strict_sessions_an_encrypted_session_is_logged_out(strict: Site) -> None:
-    """The row goes at once, and a slower request does not bring it back."""
+    """The row is deleted at once, and a slower request does not bring it back."""
     user = strict.begun(user="ann")
 
     def late(session: Any) -> Iterator[None]:
@@ -237,10 +243,10 @@ def test_under_strict_sessions_special_keys_are_promoted_out_of_an_encrypted_ses
     ids=["too long for an index", "as long as a row", "of another type", "a number"],
 )
 @pytest.mark.parametrize("strict", [False, True], ids=["", "StrictSession"])
-def test_a_save_does_not_carry_an_attribute_along_that_no_index_takes(
+def test_a_save_drops_an_attribute_that_no_index_accepts(
     site: Site, forged: dict[str, object], strict: bool
 ) -> None:
-    """Whoever writes the table can put it there; it would fail each save from then on."""
+    """An attacker can put it into the row; otherwise each later save would fail."""
     own = {"session_class": StrictSession} if strict else {}
     site = site.with_(special_keys="userId:S,role:S", **own)
     user = site.begun(cart=1)
@@ -263,8 +269,8 @@ def test_a_visitor_who_only_reads_does_not_time_out_by_a_forged_attribute(
     clock: Clock,
     long: str,
 ) -> None:
-    """A touch writes the row once more, and leaves out what no save would have written."""
-    wind(monkeypatch, clock)
+    """A touch writes the row without it."""
+    use_clock(monkeypatch, clock)
     site = Site.made(dynamodb_local, table_name, timeout=600, special_keys="userId:S")
     user = site.begun(cart=1)
     site.plant(user, **{long: {"S": "a" * 409_000}})

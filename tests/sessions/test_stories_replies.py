@@ -1,4 +1,4 @@
-"""Replies that are lost, and writes that land late: conditions tell whose they are."""
+"""Lost replies and late writes: each write is recognized by its token."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
+from tests.faults.fault_kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
 from tests.instruments import Clock, nothing
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import (
     change_while,
     contents,
-    gathered_saves,
     log_out,
     put,
     put_while,
-    wind,
+    record_saves,
+    use_clock,
 )
 
 
@@ -36,14 +36,14 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.fixture
 def saves() -> list[Saved]:
-    """Gather what the meter says of saves."""
-    return gathered_saves()
+    """Collect the meter's reports of saves."""
+    return record_saves()
 
 
 def test_a_lost_reply_with_another_writer_in_between_is_a_success(
     site: Site, proxy: FaultProxy, saves: list[Saved]
 ) -> None:
-    """Our token stands in theirs' prev: ours was applied, and is not written again."""
+    """Our token is in the `prev` of their row: ours was applied, and is not written again."""
     user = site.begun(cart=1)
 
     def rival() -> None:
@@ -81,7 +81,7 @@ def test_a_lost_reply_is_known_again_below_four_later_writes(
 def test_saving_again_after_a_lost_reply_keeps_the_change_that_came_on_top(
     site: Site, proxy: FaultProxy
 ) -> None:
-    """The second start_response puts its change onto the row that stands, not onto our own."""
+    """The second start_response merges its change into the stored row, not into our own."""
     user = site.begun(cart=1)
 
     def rival() -> None:
@@ -104,7 +104,7 @@ def test_saving_again_after_a_lost_reply_keeps_the_change_that_came_on_top(
 def test_a_save_whose_replies_are_all_lost_is_no_conflict_with_itself(
     site: Site, proxy: FaultProxy, policy: str
 ) -> None:
-    """The page fails, its error page saves again, and finds only its own row in the way."""
+    """The page fails; its error page saves again, and is refused only by its own row."""
     user = site.begun(cart=1)
     proxy.next(LoseReply(), operation="PutItem", times=2)
     failed: list[str] = []
@@ -136,13 +136,13 @@ def clear(session: Any) -> None:
 
 
 def clear_and_go_on(session: Any) -> None:
-    """Empty the session, and begin with something else."""
+    """Clear the session, and set something else."""
     session.clear()
     session["theme"] = "blue"
 
 
 def take_back(session: Any) -> None:
-    """Undo what the save before has changed, and nothing else."""
+    """Undo the changes of the previous save, and nothing else."""
     del session["user"]
 
 
@@ -161,7 +161,7 @@ SECOND_THOUGHTS: dict[str, tuple[Any, dict[str, object], dict[str, object]]] = {
 @pytest.mark.parametrize("begun", [False, True], ids=["first save", "later save"])
 @pytest.mark.parametrize("beside", [False, True], ids=["", "another request beside"])
 @pytest.mark.parametrize("session_class", [Session, StrictSession])
-def test_what_an_error_page_takes_away_after_a_save_that_was_lost_is_gone(
+def test_an_error_page_can_undo_a_save_whose_reply_was_lost(
     site: Site,
     proxy: FaultProxy,
     *,
@@ -171,7 +171,7 @@ def test_what_an_error_page_takes_away_after_a_save_that_was_lost_is_gone(
     beside: bool,
     session_class: type[Session],
 ) -> None:
-    """The lost save stands or does not; what came of it is what the page saved last."""
+    """Whether that save was applied or not, the last save of the page is stored."""
     site = site.with_(session_class=session_class)
     user = site.begun(cart=1) if begun else Browser()
     act, first, later = SECOND_THOUGHTS[thought]
@@ -283,8 +283,8 @@ def test_a_page_that_only_read_is_served_although_its_touch_fails(
     clock: Clock,
     fault: Fault,
 ) -> None:
-    """A touch that fails in any way is dropped and counted, and the session is as it was."""
-    wind(monkeypatch, clock)
+    """The touch is dropped and reported, and the session is unchanged."""
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(user="ann")
     clock.advance(61)
@@ -298,7 +298,7 @@ def test_a_page_that_only_read_is_served_although_its_touch_fails(
 
 
 def test_a_touch_between_load_and_save_is_no_conflict(site: Site, proxy: FaultProxy) -> None:
-    """A touch keeps the rev: a change under way beside it is stored at the first try."""
+    """A touch keeps the revision, so a concurrent change is stored at the first attempt."""
     user = site.begun(cart=1)
     row = site.row(user) or {}
 
@@ -312,7 +312,7 @@ def test_a_touch_between_load_and_save_is_no_conflict(site: Site, proxy: FaultPr
 
 
 def test_a_lost_delete_reply_is_a_logout(site: Site, proxy: FaultProxy) -> None:
-    """The retry finds nothing: that is what was wanted."""
+    """The retry finds no row, as after a delete."""
     user = site.begun(user="ann")
     proxy.next(LoseReply(), operation="DeleteItem")
 

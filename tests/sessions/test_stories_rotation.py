@@ -12,7 +12,16 @@ from beaker_dynamodb.errors import Conflict, UnknownFormat
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import Between, View, contents, log_out, put, put_while, read_while, wind
+from tests.sessions.views import (
+    Between,
+    View,
+    contents,
+    log_out,
+    put,
+    put_while,
+    read_while,
+    use_clock,
+)
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ def login_while(step: Any) -> Any:
 
 
 def test_a_login_moves_to_a_fresh_id_and_leaves_no_row_behind(site: Site) -> None:
-    """The former cookie is worth nothing, and the session keeps what it held."""
+    """The old cookie finds no session, and the new one has all values."""
     user = site.begun(cart=1)
     before = user.also()
 
@@ -121,7 +130,7 @@ def test_a_login_saved_twice_keeps_what_was_merged_into_the_new_row(site: Site) 
 def test_a_logout_under_strict_sessions_is_not_undone_by_a_slower_request(
     site: Site, end: str
 ) -> None:
-    """The row is gone at once, and the slow request's change is dropped."""
+    """The row is deleted at once, and the slow request's change is dropped."""
     user = site.begun(user="ann")
     before = user.also()
 
@@ -170,8 +179,8 @@ def test_an_id_that_nobody_stored_gets_a_fresh_one_with_the_first_save(site: Sit
 def test_a_timed_out_session_is_removed_from_the_table(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """By the request that finds it, before DynamoDB would; that request begins anew."""
-    wind(monkeypatch, clock)
+    """The request that finds it deletes it, and begins a new session."""
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(user="ann")
     clock.advance(601)
@@ -181,11 +190,11 @@ def test_a_timed_out_session_is_removed_from_the_table(
 
 
 @pytest.mark.parametrize("page", [put(cart=1), contents], ids=["changed", "touched"])
-def test_a_timed_out_session_that_somebody_has_just_written_is_not_removed(
+def test_a_timed_out_session_that_was_just_saved_is_not_removed(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock, page: View
 ) -> None:
-    """On condition of rev and expiry as seen: the write came between the look and the removal."""
-    wind(monkeypatch, clock)
+    """The delete is conditional on the revision and expiry that were read."""
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(user="ann")
     clock.advance(601)
@@ -203,7 +212,7 @@ def test_a_page_that_only_reads_touches_under_strict_sessions_too(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """The row's expiry moves on, under the same rev, and a reader beside it is served."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(user="ann")
     before = site.row(user) or {}

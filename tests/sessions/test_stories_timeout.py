@@ -9,10 +9,10 @@ from itertools import count
 
 import pytest
 
-from beaker_dynamodb.item.record import birth
+from beaker_dynamodb.item.record import get_birth
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import put, put_while, wind
+from tests.sessions.views import put, put_while, use_clock
 
 
 @pytest.fixture
@@ -22,15 +22,15 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 
 def birth_of(site: Site, user: Browser) -> str:
-    """Read the birth of the row that stands."""
-    return birth((site.row(user) or {})["rev"]["S"])
+    """Return the birth of the stored row."""
+    return get_birth((site.row(user) or {})["rev"]["S"])
 
 
 def test_a_timed_out_session_is_absent_although_its_row_stands(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """DynamoDB deletes days late; a save over the old row is a new birth and merges nothing."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(user="ann", cart=1)
     first = birth_of(site, user)
@@ -46,8 +46,8 @@ def test_a_timed_out_session_is_absent_although_its_row_stands(
 def test_a_session_that_times_out_under_a_slow_request_is_replaced_not_merged(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """Refused by a row that has expired meanwhile: mine goes over it, theirs stays dead."""
-    wind(monkeypatch, clock)
+    """The save is refused by a row that has expired meanwhile, and replaces it without a merge."""
+    use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
     user = site.begun(cart=1)
 
@@ -71,7 +71,7 @@ def test_a_timed_out_login_does_not_live_again_in_a_new_session(
         clock.advance(lapse.pop() if lapse else 0.0)
         return f"token{next(tokens)}"
 
-    wind(monkeypatch, clock, token=token)
+    use_clock(monkeypatch, clock, token=token)
 
     def meanwhile() -> None:
         lapse.clear()
@@ -99,7 +99,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> type:
 def test_a_row_whose_class_a_deploy_has_moved_is_replaced_with_a_warning(
     site: Site, deployed: type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The newer process writes a class that this one lacks: mine wins, the user goes on."""
+    """A newer process has stored a class that this one cannot import; the later save wins."""
     user = site.begun(cart=1)
 
     def meanwhile() -> None:

@@ -1,4 +1,4 @@
-"""StrictSession over our backend: what logs out leaves nothing, and an old id opens nothing."""
+"""StrictSession with our backend: a logout leaves no row, and an old id opens no session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from tests.sessions.visits import Browser, Site, shown
+from tests.sessions.requests import Browser, Site, shown
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.fixture
 def ann(site: Site) -> Browser:
-    """Give the browser of somebody who is logged in."""
+    """Return the browser of a logged-in user."""
     return logged_in(site)
 
 
@@ -32,7 +32,7 @@ def logged_in(site: Site) -> Browser:
 
 class TestLogout:
     def test_delete_removes_the_row_at_once(self, site: Site, ann: Browser) -> None:
-        """The row is gone before the page has ended, not when it is saved."""
+        """The row is deleted before the page ends, not when it is saved."""
         visit = ann.begin()
         visit.session.delete()
 
@@ -44,7 +44,7 @@ class TestLogout:
     def test_a_slower_request_does_not_undo_a_logout(
         self, site: Site, ann: Browser, wrote: bool
     ) -> None:
-        """A request that was under way when the session was deleted saves nothing."""
+        """A request that runs while the session is deleted saves nothing."""
         slow = ann.begin()
         slow.session["cart"] = 1
         if wrote:
@@ -65,7 +65,7 @@ class TestLogout:
         assert site.rows() == {}
 
     def test_delete_twice_and_a_save_are_one_logout(self, site: Site, ann: Browser) -> None:
-        """What is deleted stays so, however often the page says it."""
+        """The session stays deleted."""
         with ann.visit() as session:
             session.delete()
             session.delete()
@@ -88,12 +88,12 @@ class TestLogout:
 
 
 def invalidate(session: Any) -> None:
-    """Begin anew."""
+    """Begin a new session."""
     session.invalidate()
 
 
 def regenerate(session: Any) -> None:
-    """Rotate the id, and leave the rest to the end of the request."""
+    """Rotate the id; the end of the request deletes the old row."""
     session.regenerate_id()
 
 
@@ -105,10 +105,10 @@ def regenerate_and_save(session: Any) -> None:
 
 class TestTheOldCookie:
     @pytest.mark.parametrize("leave", [invalidate, regenerate, regenerate_and_save])
-    def test_the_old_cookie_is_worth_nothing(
+    def test_the_old_cookie_opens_no_session(
         self, site: Site, ann: Browser, leave: Callable[[Any], None]
     ) -> None:
-        """Who has kept the cookie from before finds no session, and its row is gone."""
+        """A copy of the old cookie finds no session, and its row is deleted."""
         old = Browser(site, ann.cookie)
         before = ann.id
         with ann.visit() as session:
@@ -120,7 +120,7 @@ class TestTheOldCookie:
     def test_invalidate_gives_an_empty_session_under_a_fresh_id(
         self, site: Site, ann: Browser
     ) -> None:
-        """The page goes on with a new session; what it saves there is all there is."""
+        """The page continues with a new session, which holds only what it saves then."""
         before = ann.id
         with ann.visit() as session:
             session.invalidate()
@@ -174,7 +174,7 @@ class TestTheOldCookie:
         assert ann.read() == {"user": "ann", "role": "admin"}
 
     def test_login_from_nothing_regenerates_without_a_row_before(self, site: Site) -> None:
-        """An anonymous visitor who logs in has one row, under the id that was sent."""
+        """An anonymous user who logs in has one row, under the id that was sent."""
         browser = Browser(site)
         with browser.visit() as session:
             session["user"] = "bob"
@@ -183,8 +183,8 @@ class TestTheOldCookie:
 
         assert list(site.rows()) == [browser.id]
 
-    def test_a_change_beside_regenerate_id_goes_along(self, site: Site, ann: Browser) -> None:
-        """What another request saved under the old id meanwhile is under the new one."""
+    def test_a_concurrent_change_is_kept_by_regenerate_id(self, site: Site, ann: Browser) -> None:
+        """A change that another request saves under the old id is found under the new one."""
         login, beside = ann.begin(), ann.begin()
         assert login.session["user"] == "ann"
         beside.session["cart"] = 1
@@ -241,7 +241,7 @@ class TestWithoutCookies:
         assert again.get("user") is None
 
     def test_a_session_that_is_emptied_is_deleted(self, site: Site, session: StrictSession) -> None:
-        """Saving nothing at all is a logout."""
+        """Saving a session without keys is a logout."""
         session.clear()
         session.save()
 

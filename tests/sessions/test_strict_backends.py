@@ -16,7 +16,7 @@ from webtest import TestApp
 
 from beaker_dynamodb import StrictSession
 from tests.instruments import Recorder
-from tests.sessions.visits import KEY, Browser, Site
+from tests.sessions.requests import KEY, Browser, Site
 
 
 class Sorted:
@@ -82,7 +82,7 @@ class TestSessionsThatWeCannotOpen:
     def test_a_session_that_is_only_read_costs_no_write(
         self, ann: Browser, calls: Recorder
     ) -> None:
-        """The text is another at each save, but what is in it is not."""
+        """Each save has another text, but the same values."""
         for _ in range(3):
             ann.read()
 
@@ -107,7 +107,7 @@ def backend(kind: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 class TestOverBeakersOwnBackends:
-    """What a backend can delete, StrictSession deletes there."""
+    """StrictSession deletes rows in Beaker's own backends, too."""
 
     @pytest.fixture
     def site(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
@@ -126,8 +126,8 @@ class TestOverBeakersOwnBackends:
         return ann
 
     @pytest.mark.parametrize("leave", ["clear", "delete", "invalidate", "regenerate_id"])
-    def test_the_old_cookie_is_worth_nothing(self, ann: Browser, leave: str) -> None:
-        """After each way out, the id from before opens no session."""
+    def test_the_old_cookie_opens_no_session(self, ann: Browser, leave: str) -> None:
+        """After delete, invalidate and regenerate_id, the old id opens no session."""
         old = Browser(ann.site, ann.cookie)
         with ann.visit() as session:
             getattr(session, leave)()
@@ -145,7 +145,7 @@ class TestOverBeakersOwnBackends:
         assert ann.id != before
         assert ann.read() == {"user": "ann"}
 
-    def test_an_id_that_nobody_stored_is_replaced(self, ann: Browser) -> None:
+    def test_an_id_without_a_row_is_replaced(self, ann: Browser) -> None:
         """A planted cookie is not adopted."""
         victim = Browser(ann.site, f"{KEY}=planted")
         victim.write(user="victim")
@@ -155,7 +155,7 @@ class TestOverBeakersOwnBackends:
 
 
 def browse(request: Any) -> Response:
-    """Do what the path says to the session, and show who is logged in."""
+    """Change the session as the path says, and return the user's name."""
     session = request.session
     match request.matchdict["do"]:
         case "login":

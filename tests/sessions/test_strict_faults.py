@@ -1,4 +1,4 @@
-"""StrictSession while DynamoDB fails: nobody is logged out by it, and no old id stays open."""
+"""StrictSession while DynamoDB fails: no user is logged out, and no old id stays valid."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import Unavailable, UnknownFormat
-from tests.faults.kinds import HTML, LoseReply, aws_error
+from tests.faults.fault_kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
-from tests.sessions.visits import Browser, Site, Visit, puts_marker
+from tests.sessions.requests import Browser, Site, Visit, puts_marker
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")
 FAILING = aws_error("InternalServerError", status=500)
@@ -17,13 +17,13 @@ FAILING = aws_error("InternalServerError", status=500)
 
 @pytest.fixture
 def site(proxy: FaultProxy, table_name: str) -> Site:
-    """Give an application of one attempt: what goes wrong once is not put right by the SDK."""
+    """Return an application with one attempt, so that the SDK repairs no fault."""
     return Site(proxy.url, table_name, max_attempts=1)
 
 
 @pytest.fixture
 def ann(site: Site, proxy: FaultProxy) -> Browser:
-    """Give the browser of somebody who is logged in."""
+    """Return the browser of a logged-in user."""
     browser = Browser(site)
     browser.write(user="ann")
     proxy.clear()
@@ -142,7 +142,7 @@ class TestALoginHalfDone:
     def test_no_cookie_goes_out_before_its_session_is_stored(
         self, proxy: FaultProxy, table_name: str, fault: Any, then: str
     ) -> None:
-        """Without an access time nothing is saved at the end: the old cookie goes on, or a save."""
+        """Without an access time no save follows: the old cookie is valid until the next one."""
         site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=False)
         ann = Browser(site)
         ann.write(user="ann")
@@ -165,7 +165,7 @@ class TestALoginHalfDone:
     def test_regenerate_id_again_after_a_failure_leaves_one_row(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
-        """The page tries again after the second write has failed: the first row goes as well."""
+        """The page tries again after the second write has failed; the first row goes as well."""
         visit = ann.begin()
         proxy.next(THROTTLED, where=puts_marker)
         with pytest.raises(Unavailable):
@@ -177,10 +177,10 @@ class TestALoginHalfDone:
         assert list(site.rows()) == [ann.id]
         assert ann.read() == {"user": "ann"}
 
-    def test_a_logout_takes_along_the_row_that_a_failed_rotation_left(
+    def test_a_logout_deletes_the_row_that_a_failed_rotation_left(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
-        """The old cookie, which somebody may have kept, opens nothing after it."""
+        """A copy of the old cookie opens no session after it."""
         old, visit = Browser(site, ann.cookie), ann.begin()
         proxy.next(THROTTLED, where=puts_marker)
         with pytest.raises(Unavailable):
@@ -196,7 +196,7 @@ class TestALoginHalfDone:
     def test_a_marker_whose_reply_is_lost_is_no_logout(
         self, proxy: FaultProxy, table_name: str
     ) -> None:
-        """The SDK sends it again and finds our own marker: nobody has logged out."""
+        """The SDK sends it again and is refused by our own marker; that is no logout."""
         site = Site(proxy.url, table_name)
         ann = Browser(site)
         ann.write(user="ann")
@@ -223,10 +223,10 @@ class TestALoginHalfDone:
 
 
 class TestALogoutThatFailed:
-    def test_it_is_an_error_and_the_row_goes_at_the_second_attempt(
+    def test_it_is_an_error_and_the_second_attempt_deletes_the_row(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
-        """Nobody is told "logged out" while the row stands; the error page removes it."""
+        """The page does not say "logged out" before that; the error page deletes the row."""
         visit = ann.begin()
         proxy.next(THROTTLED, operation="DeleteItem")
         with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""StrictSession's ids and rows: who gets one, whose is not adopted, and what a time-out removes."""
+"""StrictSession's ids and rows: when one is created, replaced, and deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beaker_dynamodb.runtime import Runtime
 from tests.exchange import Exchange
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
-from tests.sessions.visits import KEY, Browser, Site, shown
+from tests.sessions.requests import KEY, Browser, Site, shown
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ class TestTimeOut:
     def test_a_time_out_removes_the_row(
         self, clock: Clock, dynamodb_local: str, table_name: str
     ) -> None:
-        """Who comes too late finds an empty session, and the old row is gone."""
+        """The next request has an empty session, and the old row is deleted."""
         site = Site(dynamodb_local, table_name, timeout=600)
         ann = logged_in(site)
         old = ann.id
@@ -52,10 +52,10 @@ class TestTimeOut:
         assert old not in site.rows()
 
     @pytest.mark.parametrize("wrote", [False, True], ids=["touched", "changed"])
-    def test_a_time_out_leaves_a_row_that_somebody_has_written_since(
+    def test_a_time_out_does_not_delete_a_row_that_was_just_saved(
         self, clock: Clock, dynamodb_local: str, table_name: str, wrote: bool
     ) -> None:
-        """A request under way writes between the look and the delete: the row stays."""
+        """Another request writes between the load and the delete: the row is kept."""
         site = Site(dynamodb_local, table_name, timeout=600, touch_after=0)
         ann = logged_in(site)
         slow = ann.begin()
@@ -78,8 +78,8 @@ class TestTimeOut:
 
 
 class TestFixation:
-    def test_an_id_that_nobody_stored_is_replaced(self, site: Site) -> None:
-        """Whoever plants a cookie does not learn the id that the victim logs in under."""
+    def test_an_id_without_a_row_is_replaced(self, site: Site) -> None:
+        """An attacker who plants a cookie does not know the id under which the victim logs in."""
         victim = Browser(site, f"{KEY}=planted")
         victim.write(user="victim")
 
@@ -88,7 +88,7 @@ class TestFixation:
         assert victim.id in site.rows()
 
     def test_a_fresh_id_is_sent_only_with_a_save(self, site: Site) -> None:
-        """A poll with a dead cookie sends none: it would overwrite that of a login under way."""
+        """A poll with an old cookie gets none: it could overwrite that of a concurrent login."""
         ann = logged_in(site)
         poll = Browser(site, ann.cookie)
         login, slow_poll = ann.begin(), poll.begin()
@@ -117,7 +117,7 @@ class TestFixation:
 def test_an_anonymous_visitor_is_not_stored(
     dynamodb_local: str, table_name: str, auto: bool, calls: Recorder
 ) -> None:
-    """Who only looks costs nothing: no row, no call, no cookie; under auto=true neither."""
+    """Reading costs no row, no call and no cookie, also with auto=true."""
     visit = Browser(Site(dynamodb_local, table_name, auto=auto)).begin()
     visit.session.get("user")
 
@@ -130,7 +130,7 @@ def nothing_before(_session: Any) -> None:
 
 
 def invalidate(session: Any) -> None:
-    """Begin anew."""
+    """Begin a new session."""
     assert session.get("user") == "ann"
     session.invalidate()
 
@@ -157,7 +157,7 @@ def clear(session: Any) -> None:
 def test_a_logout_after_a_page_loads_what_it_has_saved_leaves_no_row(
     site: Site, before: Callable[[Any], None], leave: Callable[[Any], None]
 ) -> None:
-    """The session is not a new one any more: its row stands, under its id."""
+    """The session is not new any more, because its row is stored."""
     user = Browser(site)
     if before is not nothing_before:
         user.write(user="ann")

@@ -1,7 +1,7 @@
-"""A request that is under way while a login moves its session to a fresh id.
+"""A request that runs while a login moves its session to a new id.
 
-Its change must not follow: a request from before a login would write into the session after it.
-But it must not be lost without a word either.
+Its change must not follow, because a request from before a login must not write into the session
+after it. But it must not be lost without an error either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 from beaker_dynamodb import Conflict, DynamoDBNamespaceManager, logs
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.dynamodb.table import Refusal
+from beaker_dynamodb.dynamodb.table import RefusedWrite
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.ops import logout, purge, sessions
 from beaker_dynamodb.ops.sessions import open_rows
@@ -21,7 +21,7 @@ from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import rotation
 from beaker_dynamodb.sessions.store import SessionStore
 from tests.instruments import Clock, Recorder
-from tests.sessions.visits import Browser, Site, is_rotated
+from tests.sessions.requests import Browser, Site, is_rotated
 
 MINUTE = 60
 
@@ -34,7 +34,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 @pytest.fixture
 def ann(site: Site) -> Browser:
-    """Give the browser of a visitor who has a cart."""
+    """Return the browser of a user with a cart."""
     browser = Browser(site)
     browser.write(cart=1)
     return browser
@@ -75,7 +75,7 @@ def test_a_writer_that_a_login_overtakes_is_told(
 
 
 def test_a_writer_that_is_faster_than_the_login_keeps_its_change(site: Site, ann: Browser) -> None:
-    """A cart must survive a login: what was saved before the old row went moves along."""
+    """A cart survives a login: a change that is saved before the old row is replaced is merged."""
     login, fast = ann.begin(), Browser(site, ann.cookie)
     assert login.session["cart"] == 1
     fast.write(coupon="spring")
@@ -107,8 +107,8 @@ def test_whoever_changes_nothing_is_not_disturbed(
     assert ann.read() == {"cart": 1, "user": "ann"}
 
 
-def test_an_opaque_session_gives_way_without_an_error(dynamodb_local: str, table_name: str) -> None:
-    """Where nothing is opened nobody can tell a reader from a writer."""
+def test_an_opaque_session_gives_up_without_an_error(dynamodb_local: str, table_name: str) -> None:
+    """An opaque session may have been read only."""
     site = Site(dynamodb_local, table_name, envelope="none")
     ann = Browser(site)
     ann.write(cart=1)
@@ -142,7 +142,7 @@ def test_the_marker_lives_a_minute_and_is_absent_for_every_load(
 def test_a_rotation_costs_the_write_units_of_a_delete(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
-    """The marker is smaller than the row that it replaces, so that row is what is billed."""
+    """AWS bills the larger of the marker and the row that it replaces."""
     site = Site(dynamodb_local, table_name, compress=False)
     ann = Browser(site)
     ann.write(big="x" * 2500)
@@ -214,7 +214,7 @@ def written_before_each_marker(
     written: list[int] = []
     put_marker = rotation.put_marker
 
-    def put_late(old: SessionStore, row: Record) -> Refusal | None:
+    def put_late(old: SessionStore, row: Record) -> RefusedWrite | None:
         if len(written) < times:
             written.append(len(written))
             tab.write(last=len(written))
@@ -225,10 +225,10 @@ def written_before_each_marker(
         yield written
 
 
-def test_a_login_beside_a_writer_without_a_pause_ends_within_seconds(
+def test_a_login_against_a_permanent_writer_ends_within_seconds(
     site: Site, ann: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It raises Conflict after three, with pauses; the old cookie goes on, or it is repeated."""
+    """It raises Conflict after three seconds; the old cookie is valid, and it can be repeated."""
     runtime = Runtime(clock, clock.monotonic, clock.sleep, lambda: 0.9)
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     started, before, tab = clock.monotonic(), ann.id, Browser(site, ann.cookie)
@@ -281,14 +281,14 @@ UNMERGED: dict[str, tuple[dict[str, object], bool, str]] = {
 
 
 @pytest.mark.parametrize("kind", UNMERGED)
-def test_a_change_that_cannot_follow_a_login_is_told_in_the_log_once_a_minute(
+def test_a_change_that_cannot_be_merged_at_a_login_is_logged_once_a_minute(
     dynamodb_local: str,
     table_name: str,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    """The login goes on without it, as a save over a change that does not merge."""
+    """The login continues without it, like a save over such a change."""
     options, clears, words = UNMERGED[kind]
     site = Site(dynamodb_local, table_name, **options)
     ann = Browser(site)
@@ -310,10 +310,10 @@ def test_a_change_that_cannot_follow_a_login_is_told_in_the_log_once_a_minute(
     assert list(site.rows()) == [ann.id]
 
 
-def test_a_row_that_is_spoiled_while_a_login_moves_it_does_not_stop_the_login(
+def test_a_row_that_is_damaged_during_a_login_does_not_stop_the_login(
     site: Site, ann: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is as one that does not open: what the visitor had goes on under the fresh id."""
+    """It counts as opaque: the loaded session continues under the new id."""
     visit = ann.begin()
     assert visit.session["cart"] == 1
     visit.session.regenerate_id()

@@ -16,9 +16,9 @@ from beaker.session import Session
 
 from beaker_dynamodb import StrictSession, Unavailable
 from tests.exchange import Fault
-from tests.faults.kinds import Answer, LoseReply, LoseRequest
+from tests.faults.fault_kinds import Answer, LoseReply, LoseRequest
 from tests.proxy import FaultProxy
-from tests.sessions.visits import Browser, Site, Visit, puts_marker
+from tests.sessions.requests import Browser, Site, Visit, puts_marker
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def site(proxy: FaultProxy, table_name: str) -> Site:
 
 @pytest.fixture
 def ann(site: Site, proxy: FaultProxy) -> Browser:
-    """Give the browser of somebody who is logged in."""
+    """Return the browser of a logged-in user."""
     browser = Browser(site)
     browser.write(user="ann", cart=1)
     proxy.clear()
@@ -37,7 +37,7 @@ def ann(site: Site, proxy: FaultProxy) -> Browser:
 
 
 def login(session: Any) -> None:
-    """Log in once more, as a careful application does: under a fresh id."""
+    """Log in under a new id, as a careful application does."""
     assert session["user"] == "ann"
     session.regenerate_id()
     session["role"] = "admin"
@@ -55,7 +55,7 @@ LOGIN = ("GetItem", "PutItem", "PutItem", "PutItem")
 def test_a_call_that_fails_in_a_login_logs_nobody_out(
     site: Site, ann: Browser, proxy: FaultProxy, failing: int, fault: Fault
 ) -> None:
-    """The page fails, and no cookie goes out; the one that the browser has is still a login."""
+    """The page fails without a cookie, and the old cookie is still logged in."""
     old, visit = ann.cookie, ann.begin()
     proxy.next(fault, where=the(failing))
 
@@ -85,7 +85,7 @@ def whole(visit: Visit, view: Callable[[Any], None]) -> None:
 def test_a_gateways_page_in_place_of_the_markers_reply_is_no_logout(
     site: Site, ann: Browser, proxy: FaultProxy
 ) -> None:
-    """It was applied; it is sent once more, and finds itself."""
+    """The put was applied; it is sent again, and is refused by its own marker."""
     proxy.next(Answer(b"<html>403</html>", 403, applied=True), where=puts_marker)
     with ann.visit() as session:
         login(session)
@@ -94,10 +94,10 @@ def test_a_gateways_page_in_place_of_the_markers_reply_is_no_logout(
     assert ann.read() == {"user": "ann", "cart": 1, "role": "admin"}
 
 
-def test_a_page_that_fails_after_a_login_leaves_the_old_cookie_good(
+def test_a_page_that_fails_after_a_login_leaves_the_old_cookie_valid(
     site: Site, ann: Browser
 ) -> None:
-    """No response, no new cookie: the visitor is where he was."""
+    """The response with the new cookie was never sent."""
     visit = ann.begin()
     login(visit.session)
 
@@ -120,7 +120,7 @@ def test_the_old_row_goes_at_once_where_beaker_saves_no_more(
 
 
 def test_of_two_logins_at_once_both_are_logged_in(site: Site, ann: Browser) -> None:
-    """A double click: the second finds the old row gone, and keeps what it set after it."""
+    """A double click: the second request finds the old row replaced, and keeps what it set."""
     first, second = Browser(site, ann.cookie), Browser(site, ann.cookie)
     visits = [(browser, browser.begin()) for browser in (first, second)]
     for _, visit in visits:
@@ -137,7 +137,7 @@ def test_of_two_logins_at_once_both_are_logged_in(site: Site, ann: Browser) -> N
 def test_a_change_beside_a_request_that_rotates_twice_is_kept(
     proxy: FaultProxy, table_name: str, atime: bool
 ) -> None:
-    """What was merged into the second row comes along into the third."""
+    """A change that was merged into the second row is in the third as well."""
     site = Site(proxy.url, table_name, save_accessed_time=atime)
     ann = Browser(site)
     ann.write(user="ann")
@@ -175,7 +175,7 @@ def test_what_an_earlier_save_merged_in_moves_to_the_fresh_id(site: Site, ann: B
 def test_a_rotation_beside_a_logout_brings_nothing_back_whatever_call_fails(
     proxy: FaultProxy, table_name: str, failing: int, fault: Fault, saves: bool, atime: bool
 ) -> None:
-    """The error page tries again, and goes on with what this page itself has set, at most."""
+    """The error page tries again, and has at most the values that the page itself has set."""
     site = Site(proxy.url, table_name, max_attempts=1, save_accessed_time=atime)
     ann = Browser(site)
     ann.write(user="ann", cart=1)
@@ -203,10 +203,10 @@ def test_a_rotation_beside_a_logout_brings_nothing_back_whatever_call_fails(
 
 @pytest.mark.parametrize("order", ["clear", "regenerate_id"], ids=["cleared", "moved"])
 @pytest.mark.parametrize("merged", [False, True], ids=["beside", "merged in before"])
-def test_a_session_that_a_login_clears_takes_over_nothing(
+def test_a_session_that_a_login_clears_stays_empty(
     site: Site, ann: Browser, order: str, merged: bool
 ) -> None:
-    """What somebody else changed meanwhile was of the session before, as in any cleared one."""
+    """A concurrent change belongs to the session before clear()."""
     visit = ann.begin()
     visit.session["role"] = "admin"
     Browser(site, ann.cookie).write(secret="ann's")
@@ -223,10 +223,10 @@ def test_a_session_that_a_login_clears_takes_over_nothing(
 
 
 @pytest.mark.parametrize("session_class", [Session, StrictSession])
-def test_a_failed_logout_is_never_told_as_one(
+def test_a_failed_logout_is_never_reported_as_done(
     proxy: FaultProxy, table_name: str, session_class: type[Session]
 ) -> None:
-    """Where the answer goes out, the old cookie opens nothing."""
+    """If the response is sent, the old cookie opens no session."""
     site = Site(proxy.url, table_name, max_attempts=1, session_class=session_class)
     for failing in range(3):
         ann = Browser(site)

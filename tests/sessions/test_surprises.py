@@ -1,4 +1,4 @@
-"""What nobody foresaw, on the side of the requests: an honest error, never a lost session."""
+"""Unexpected faults in a request: an error, and never a lost session."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager, OptionError, Unavailable
 from beaker_dynamodb.dynamodb.rows import Rows
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
-from tests.sessions import overlap, visits
-from tests.sessions.views import contents, wind
+from tests.sessions import overlap, requests
+from tests.sessions.views import contents, use_clock
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")
 
@@ -23,7 +23,7 @@ THROTTLED = aws_error("ProvisionedThroughputExceededException")
 def test_a_mistake_of_ours_logs_nobody_out(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
-    """Beaker takes the first three for "no such session"; none of them shows what it was about."""
+    """Beaker takes the first three for "no such session"; no error shows an id."""
     site = overlap.Site.made(dynamodb_local, table_name)
     user = site.begun(cart=1)
     cookie = user.cookie
@@ -49,11 +49,11 @@ def test_a_mistake_of_ours_logs_nobody_out(
 def test_a_session_that_timed_out_is_over_though_its_row_cannot_be_deleted(
     proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """The page goes on with a new session, and the old row is left to its expiry."""
-    wind(monkeypatch, clock)
+    """The page continues with a new session, and the old row expires."""
+    use_clock(monkeypatch, clock)
     options = {"max_attempts": 1, "timeout": 600, "invalidate_corrupt": False}
-    site = visits.Site(proxy.url, table_name, **options)
-    ann = visits.Browser(site)
+    site = requests.Site(proxy.url, table_name, **options)
+    ann = requests.Browser(site)
     ann.write(user="ann")
     old = ann.cookie
     clock.step(601)
@@ -64,17 +64,17 @@ def test_a_session_that_timed_out_is_over_though_its_row_cannot_be_deleted(
     ann.write(user="ann again")
     proxy.clear()
     assert ann.read() == {"user": "ann again"}
-    assert visits.Browser(site, old).read() == {}
+    assert requests.Browser(site, old).read() == {}
 
 
 def test_a_large_change_is_kept_while_the_id_rotates(dynamodb_local: str, table_name: str) -> None:
     """Another tab writes more than one row holds into the old session: it comes along, whole."""
-    site = visits.Site(dynamodb_local, table_name)
-    ann = visits.Browser(site)
+    site = requests.Site(dynamodb_local, table_name)
+    ann = requests.Browser(site)
     ann.write(user="ann")
     rotating, noise = ann.begin(), os.urandom(500_000)
     rotating.session["seen"] = 1
-    visits.Browser(site, ann.cookie).write(noise=noise)
+    requests.Browser(site, ann.cookie).write(noise=noise)
     rotating.session.regenerate_id()
     ann.end(rotating)
 
@@ -91,7 +91,7 @@ def test_a_large_change_is_kept_while_the_id_rotates(dynamodb_local: str, table_
     ],
     ids=["timeout", "client", "factory"],
 )
-def test_what_cannot_be_meant_is_said(given: dict[str, Any], told: str) -> None:
-    """OptionError names the option and what was given."""
+def test_a_wrong_use_of_the_manager_is_an_option_error(given: dict[str, Any], told: str) -> None:
+    """The message names the option or key, and the given value."""
     with pytest.raises(OptionError, match=told):
         DynamoDBNamespaceManager("a", digest_filenames=True, **given)["session"]

@@ -1,6 +1,6 @@
-"""The rows of the table in docs/security.md: what an attacker can do, and what closes it.
+"""The table in docs/security.md: what an attacker can do, and which option prevents it.
 
-Each row is tried twice: open, so that the test can fail, and closed by the option that it names.
+Each attack is tried twice: without the option, where it succeeds, and with it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def make_(dynamodb_local: str, table_name: str) -> Any:
 
 
 def stolen_row(site: Site, user: Browser) -> dict[str, dict[str, Any]]:
-    """Read a user's row, as somebody who can read the table."""
+    """Read a user's row, as an attacker with access to the table."""
     row = site.row(user)
     assert row is not None
     return row
 
 
 def reached(site: Site, browser: Browser) -> dict[str, Any]:
-    """See what a browser finds in its session; nothing, if the site refuses the row."""
+    """Return what a browser finds in its session; nothing, if the site refuses the row."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -53,7 +53,7 @@ def reached(site: Site, browser: Browser) -> dict[str, Any]:
 def test_a_reader_of_the_table_reads_sessions_unless_they_are_encrypted(
     make: Any, options: dict[str, object], readable: bool
 ) -> None:
-    """A JSON session stands in its row, packed at most; encrypted it does not."""
+    """The row of a JSON session holds its text, compressed at most, unless it is encrypted."""
     site = make(data_serializer="json", compress=False, **options)
     row = stolen_row(site, site.begun(card="4111"))
     data = row["data"]["B"][8:]
@@ -76,7 +76,7 @@ def test_special_keys_stand_in_clear_though_the_rest_is_encrypted(make: Any) -> 
 def test_a_key_of_the_table_is_a_cookie_unless_cookies_are_signed_or_ids_hashed(
     make: Any, options: dict[str, object], works: bool
 ) -> None:
-    """The id that stands in the table is all that an unsigned cookie holds."""
+    """An unsigned cookie holds nothing but the id, which is in the table."""
     site = make(**options)
     user = site.begun(user="ann")
     (row,) = rows(site)
@@ -137,7 +137,7 @@ def test_a_writer_of_the_table_keeps_a_login_alive_unless_rows_are_encrypted(
 
 
 def test_an_old_row_put_back_into_its_place_opens(make: Any) -> None:
-    """What the page says stays open: encryption does not stop a rollback."""
+    """Encryption does not prevent a rollback, as the page says."""
     site = make(encryption_keys=KEY)
     user = site.begun(role="admin")
     before = stolen_row(site, user)

@@ -1,4 +1,4 @@
-"""A session that is only read: kept alive, and hardly ever written (docs/consistency.md)."""
+"""A session that is only read is kept alive by few writes (docs/consistency.md)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from beaker.session import Session
 
 from beaker_dynamodb import OptionError, StrictSession
-from tests.faults.kinds import aws_error
+from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, put, read_while, wind
+from tests.sessions.views import contents, put, read_while, use_clock
 
 Log = pytest.LogCaptureFixture
 
@@ -29,7 +29,7 @@ def site(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> Site:
     """Give a site that lives by the test's clock, with a table of its own."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     return Site.made(dynamodb_local, table_name)
 
 
@@ -102,7 +102,7 @@ def test_a_touch_comes_after_a_tenth_of_the_timeout_at_the_latest(
 
 
 def test_an_idle_timeout_comes_a_tenth_early_at_most(site: Site, clock: Clock) -> None:
-    """What was read within touch_after is not written, so Beaker counts from the last touch."""
+    """Reads within touch_after are not saved, so Beaker counts from the last touch."""
     site = site.with_(timeout=600)
     read_early, read_late = site.begun(user="ann"), site.begun(user="bob")
 
@@ -129,7 +129,7 @@ def test_a_session_that_nobody_reads_times_out(site: Site, clock: Clock) -> None
 def test_a_site_without_a_timeout_keeps_its_sessions_for_thirty_days(
     site: Site, clock: Clock
 ) -> None:
-    """Option ttl is the lifetime where Beaker gives none; a reader moves it on once an hour."""
+    """Option ttl is the lifetime if Beaker has no timeout; reads prolong it once an hour."""
     user = site.begun(user="ann")
 
     assert expires(site, user) == clock() + 30 * DAY
@@ -165,7 +165,7 @@ def test_sessions_without_a_ttl_never_expire_and_are_touched_once_an_hour(
 def test_a_changed_ttl_reaches_a_session_with_its_next_page(
     site: Site, clock: Clock, before: str, after: str
 ) -> None:
-    """A row without an expiry stands only where ttl = 0: the next reader sees to that."""
+    """The next read gives a row without an expiry one, and removes it under ttl = 0."""
     user = site.with_(ttl=before).begun(user="ann")
 
     clock.advance(1)
@@ -176,10 +176,10 @@ def test_a_changed_ttl_reaches_a_session_with_its_next_page(
 
 
 @pytest.mark.parametrize("session_class", [Session, StrictSession])
-def test_a_timeout_made_shorter_logs_out_nobody_who_is_there(
+def test_a_shorter_timeout_logs_out_no_active_user(
     site: Site, clock: Clock, session_class: type[Session]
 ) -> None:
-    """Rows that were to expire much later are touched like others: who reads, stays."""
+    """Rows that expire much later are touched as well, so readers stay logged in."""
     site = site.with_(session_class=session_class)
     user, idle = (site.with_(timeout=30 * DAY).begun(user="ann") for _ in range(2))
     site = site.with_(timeout=600)
@@ -205,10 +205,8 @@ def test_a_site_that_saves_no_access_time_never_touches(
     assert calls.names == ["GetItem"]
 
 
-def test_a_key_that_is_required_from_now_on_logs_out_nobody_who_reads(
-    site: Site, clock: Clock
-) -> None:
-    """Who only reads changes no key: his session, begun before the option, is touched."""
+def test_a_newly_required_key_logs_out_no_reader(site: Site, clock: Clock) -> None:
+    """A session from before the option is touched without the key."""
     user = site.with_(timeout=600).begun(cart=1)
     site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
 
@@ -223,10 +221,10 @@ def test_a_key_that_is_required_from_now_on_logs_out_nobody_who_reads(
     ("fault", "told"),
     [("AccessDeniedException", True), ("ProvisionedThroughputExceededException", False)],
 )
-def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
+def test_a_touch_that_always_fails_is_logged(
     site: Site, clock: Clock, proxy: FaultProxy, caplog: Log, fault: str, told: bool
 ) -> None:
-    """The page goes on in any case; an outage ends, a missing right logs readers out."""
+    """The page is served. An outage ends by itself, but a missing right would time readers out."""
     site = site.with_(timeout=600).behind(proxy)
     user = site.begun(user="ann")
     proxy.next(aws_error(fault), operation="PutItem", times=None)
@@ -241,10 +239,10 @@ def test_a_touch_that_is_refused_for_good_is_told_in_the_log(
 
 @pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
 @pytest.mark.parametrize("beside", ["a change", "a login", "a logout"])
-def test_who_only_reads_a_large_session_gives_way_to_everybody(
+def test_a_touch_of_a_large_session_gives_up_for_any_other_write(
     site: Site, clock: Clock, policy: str, beside: str
 ) -> None:
-    """Its pieces are written anew for an access time, but never in place of what came between."""
+    """Its chunks are written again for an access time, but never over a newer value."""
     site = site.with_(timeout=600, session_class=StrictSession, on_conflict=policy)
     user = site.begun(large=LARGE)
     clock.advance(60)
@@ -268,7 +266,7 @@ def test_who_only_reads_a_large_session_gives_way_to_everybody(
 def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_key(
     site: Site, clock: Clock, proxy: FaultProxy
 ) -> None:
-    """A page that only read never fails over a touch, of however many pieces it is."""
+    """The page is served, however many chunks the touch would write."""
     user = site.with_(timeout=600).begun(large=LARGE)
     clock.advance(60)
     site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)

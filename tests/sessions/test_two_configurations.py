@@ -19,7 +19,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import UnknownFormat
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import contents, put, put_while, wind
+from tests.sessions.views import contents, put, put_while, use_clock
 
 TIMEOUT = 600
 OLD, NEW = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -59,7 +59,7 @@ def site(
     clock: Clock,
 ) -> Site:
     """Give a site that lives by the test's clock, with a table of its own."""
-    wind(monkeypatch, clock)
+    use_clock(monkeypatch, clock)
     strict = {"session_class": StrictSession} if request.param else {}
     return Site.made(dynamodb_local, table_name, timeout=TIMEOUT, **strict)
 
@@ -73,7 +73,7 @@ def configured(site: Site, config: Config) -> Site:
 def test_nobody_is_logged_out_while_a_configuration_changes(
     site: Site, clock: Clock, walk: Sequence[Config]
 ) -> None:
-    """At each step, whoever began wherever is served by both sides, and both keep changes."""
+    """At each step, both servers serve a session that either has created or changed."""
     users: list[Browser] = []
     idle: Browser | None = None
     for before, after in pairwise(walk):
@@ -95,7 +95,7 @@ def test_nobody_is_logged_out_while_a_configuration_changes(
 
 
 def _overlap(one: Site, other: Site, user: Browser, count: int) -> None:
-    """Have two servers change one session at once, and both find what both have done."""
+    """Let two servers change one session concurrently; both find both changes."""
     cookie, name = user.cookie, other.found(user)["user"]
 
     def meanwhile() -> None:
@@ -151,7 +151,7 @@ def test_a_step_taken_too_early_logs_nobody_out(site: Site, writes: Config, read
 def test_a_row_that_cannot_be_read_at_a_conflict_is_not_overwritten(
     site: Site, writes: Config, reads: Config
 ) -> None:
-    """The other side's row came in between: an honest 500 again, and theirs stands."""
+    """The other server's row was stored in between: the page fails, and that row is kept."""
     right, wrong = configured(site, writes), configured(site, reads)
     user = wrong.begun(cart=1)
     other = right.begun(user="ann")
@@ -174,7 +174,7 @@ def test_a_row_that_cannot_be_read_at_a_conflict_is_not_overwritten(
 def test_a_skipped_step_of_encryption_is_named_in_the_log_or_the_error(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The refusal of a plain row says which step of the manual was skipped."""
+    """The error about an unencrypted row names the skipped step of the manual."""
     user = site.begun(user="ann")
     caplog.set_level(logging.WARNING)
 
@@ -185,7 +185,7 @@ def test_a_skipped_step_of_encryption_is_named_in_the_log_or_the_error(
 
 
 def test_a_special_key_is_kept_by_new_servers_and_dropped_by_old_ones(site: Site) -> None:
-    """What docs/changing.md says of the time while old servers run; the session has it always."""
+    """As docs/changing.md says for a rolling deploy; the session itself always has the key."""
     old, new = site, site.with_(special_keys="user:S")
     user = old.begun(user="ann")
     assert "user" not in (site.row(user) or {})

@@ -16,7 +16,7 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from tests.sessions.overlap import Browser, Site
-from tests.sessions.views import View, contents, gathered_saves, log_out, put, put_while
+from tests.sessions.views import View, contents, log_out, put, put_while, record_saves
 
 
 class Basket:
@@ -54,7 +54,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 
 
 def saved(session: dict[str, object]) -> None:
-    """Save what was loaded, unchanged."""
+    """Save the loaded session unchanged."""
     contents(session)
     session.save()  # type: ignore[attr-defined]
 
@@ -79,10 +79,10 @@ def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
     options: dict[str, object],
     user: str,
 ) -> None:
-    """The row is not written, whatever the page does but for storing data; one warning says so."""
+    """The row is written only if the page stores data; one warning is logged."""
     site = site.with_(**options)
     browser = site.begun(user=user, basket=Basket())
-    before, saves = site.row(browser), gathered_saves()
+    before, saves = site.row(browser), record_saves()
 
     with deploy(error):
         for _ in range(3):
@@ -98,10 +98,10 @@ def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError])
-def test_a_visitor_who_logs_in_again_during_a_deploy_goes_on_with_that(
+def test_a_user_who_logs_in_again_during_a_deploy_has_that_session(
     site: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
 ) -> None:
-    """What is saved with data in it replaces the row under the same id, with a warning."""
+    """A session with data replaces the row under the same id, with a warning."""
     browser = site.begun(user="ann", basket=Basket())
 
     with deploy(error):
@@ -114,7 +114,7 @@ def test_a_visitor_who_logs_in_again_during_a_deploy_goes_on_with_that(
 
 
 def test_a_class_that_fails_once_costs_nobody_a_session(site: Site) -> None:
-    """The load fails and the save could open it: that the session began anew shows in its time."""
+    """The load fails, and the save could open it: the new session has another creation time."""
     browser = site.begun(user="ann", basket=Basket())
 
     def view(session: dict[str, object]) -> None:
@@ -157,8 +157,8 @@ def test_a_logout_during_a_deploy_is_one(site: Site, error: type[Exception]) -> 
     assert site.found(browser) == {}
 
 
-def test_a_session_whose_last_key_goes_is_saved(site: Site) -> None:
-    """One that opens is written also where nothing but Beaker's own keys are left."""
+def test_a_session_whose_last_key_is_deleted_is_saved(site: Site) -> None:
+    """Also if only Beaker's own keys are left, because it could be opened."""
     browser = site.begun(user="ann")
 
     def view(session: dict[str, object]) -> None:
@@ -182,7 +182,7 @@ class Shelf:
 
 
 def clear_shelf(session: Any) -> None:
-    """Take out what Beaker could not save, and set something else."""
+    """Remove the value that cannot be saved, and set something else."""
     del session["shelf"]
     session["seen"] = {9}
     session.save()
@@ -223,7 +223,7 @@ class TestStrictSession:
     def test_a_fresh_id_is_taken_and_the_old_row_is_left(
         self, strict: Site, visit: View, error: type[Exception]
     ) -> None:
-        """Who logs in again has a session of his own; the old one opens again after the deploy."""
+        """A user who logs in again has another session; the old one opens after the deploy."""
         browser = strict.begun(user="ann", basket=Basket())
         before, other = strict.row(browser), browser.also()
 
@@ -250,10 +250,10 @@ class TestStrictSession:
         assert strict.found(Browser(browser.cookie)) == {}
 
     @pytest.mark.parametrize("error", ERRORS)
-    def test_nobody_is_sent_a_cookie_and_the_log_says_so_once(
+    def test_no_cookie_is_sent_and_it_is_logged_once(
         self, strict: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
     ) -> None:
-        """Any error of any class: a visitor who only reads is back when the deploy is over."""
+        """Whatever the class raises: a user who only reads is logged in again after the deploy."""
         browser = strict.begun(user="ann", basket=Basket())
         caplog.clear()
 

@@ -1,4 +1,4 @@
-"""What a page does with its session, and what a test measures and winds while it does so."""
+"""Views that use a session, and helpers that set the clock and collect the meter's reports."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Between:
         exchange.answer(reply)
 
 
-def gathered_saves() -> list[Saved]:
-    """Return a list that the meter fills from now on with what it tells of saves."""
+def record_saves() -> list[Saved]:
+    """Return a list to which the meter appends each report of a save from now on."""
     events: list[Saved] = []
 
     def keep(event: object) -> None:
@@ -93,12 +93,12 @@ def gathered_saves() -> list[Saved]:
     return events
 
 
-# Time and luck
+# Time and randomness
 
 
-def wind(monkeypatch: pytest.MonkeyPatch, clock: Clock, **luck: Any) -> None:
-    """Have Beaker and the package live by *clock*; `luck`: other parts of the surroundings."""
-    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **luck}
+def use_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock, **more: Any) -> None:
+    """Make Beaker and the package use *clock*; *more* are other fields of the runtime."""
+    runtime = {"clock": clock, "monotonic": clock.monotonic, "sleep": clock.sleep, **more}
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(**runtime))
     ticking = SimpleNamespace(time=clock, strftime=time.strftime)
     monkeypatch.setattr("beaker.session.time", ticking)

@@ -1,12 +1,13 @@
-"""The wire: a lean way for the calls that most requests make, as long as all goes well.
+"""The lean client: signs, sends and reads GetItem, PutItem and DeleteItem itself.
 
-It signs, sends and reads GetItem, PutItem and DeleteItem itself. It knows a 200 that proves
-itself whole, and a condition that did not hold. All else closes the connection and is handed
-over to the boto3 client, which retries, refreshes and raises: nothing of that is done here.
+It returns only a 200 whose body is whole and valid, and a condition that did not hold. In every
+other case it closes the connection and returns `Fallback`: the caller repeats the call by boto3,
+which retries, refreshes credentials and raises. None of that is done here.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from binascii import a2b_base64, b2a_base64, crc32
@@ -14,188 +15,282 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from beaker_dynamodb.dynamodb.connection import Connection, package_agent
-from beaker_dynamodb.dynamodb.responses import CONDITION_FAILED, Failure, broken
-from beaker_dynamodb.dynamodb.wire.http import Endpoint, Head, Line, Patience, ReplyTooSlowError
-from beaker_dynamodb.dynamodb.wire.sigv4 import Frozen, Signer
-from beaker_dynamodb.dynamodb.wire.transport import HandOver
+from beaker_dynamodb.dynamodb.responses import CONDITION_FAILED, Failure, validate_response
+from beaker_dynamodb.dynamodb.wire.http import (
+    Deadline,
+    Endpoint,
+    HTTPConnection,
+    ResponseHead,
+    ResponseTooSlowError,
+)
+from beaker_dynamodb.dynamodb.wire.transport import Fallback
 
 if TYPE_CHECKING:
     import ssl
 
-#: A connection that rested longer is not used again, in seconds. AWS publishes no figure for
-#: DynamoDB; its storage service hangs up after 20.
-MOST_REST: Final = 15.0
-_OK, _REFUSED = 200, 400
+#: Seconds for which an idle connection may be used again. AWS publishes no figure for DynamoDB;
+#: S3 closes idle connections after 20.
+MAX_IDLE_SECONDS: Final = 15.0
+CONTENT_TYPE: Final = "application/x-amz-json-1.0"
+#: The API version, which precedes an operation's name in the header x-amz-target.
+API_VERSION: Final = "DynamoDB_20120810"
+_SERVICE: Final = "dynamodb"
+_OK, _BAD_REQUEST = 200, 400
 
 
-Answer: TypeAlias = Mapping[str, Any] | Failure | HandOver
+class FrozenCredentials(Protocol):
+    """Credentials at one moment, as botocore's `get_frozen_credentials()` returns them."""
+
+    @property
+    def access_key(self) -> str | None:
+        """The id of the access key."""
+
+    @property
+    def secret_key(self) -> str | None:
+        """The secret access key."""
+
+    @property
+    def token(self) -> str | None:
+        """The session token; None for permanent credentials."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
-    """What the client hands over: where to, who asks, and how long it may take (seconds)."""
+class WireConfig:
+    """What the wire needs to know. Timeouts are in seconds."""
 
     endpoint: Endpoint
     region: str
-    agent: str
+    user_agent: str
     connect_timeout: float
     read_timeout: float
-    most_resting: int
-    credentials: Callable[[], Frozen] = field(repr=False)
+    max_idle: int
+    get_credentials: Callable[[], FrozenCredentials] = field(repr=False)
 
 
-def terminal(
-    connection: Connection, client: Any, certificates: str | None, credentials: Callable[[], Frozen]
-) -> Terminal:
-    """Take over what boto3's *client* has found out; *certificates* as in `Endpoint`."""
-    return Terminal(
-        Endpoint(client.meta.endpoint_url, certificates),
-        client.meta.region_name,
-        f"{package_agent()} md/wire",
-        connection.connect_timeout,
-        connection.read_timeout,
-        connection.max_pool_connections,
-        credentials,
-    )
+class WireClient:
+    """A client of one endpoint for one process; `Client` creates another one after a fork.
 
-
-class Wire:
-    """Connections to one endpoint, of this process; in a fork each child has its own.
-
-    A connection in use stands nowhere but in its call: neither two threads nor two greenlets
-    can have one, and no thread-local is made that gevent's patching might come too late for.
+    A connection in use is referenced by its call only, so two threads or greenlets cannot share
+    one. No thread-local is used: gevent's patching might come too late for it.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._resting: deque[Line] = deque()
-        self._terminal = terminal
-        self._signer = Signer(terminal.endpoint.host, terminal.region)
+    def __init__(self, config: WireConfig) -> None:
+        self._idle: deque[HTTPConnection] = deque()
+        self._config = config
+        self._signer = Signer(config.endpoint.host_header, config.region)
         self._context: ssl.SSLContext | None = None
-        self._constant = (
-            f"POST / HTTP/1.1\r\nUser-Agent: {terminal.agent}\r\nAccept-Encoding: identity\r\n"
+        self._first_lines = (
+            f"POST / HTTP/1.1\r\nUser-Agent: {config.user_agent}\r\nAccept-Encoding: identity\r\n"
         )
 
-    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
-        """Make one call: a whole reply, a refused condition, or over to boto3.
+    def call(self, operation: str, request: Mapping[str, Any]) -> Result:
+        """Make one call; return its response, a failure, or `Fallback` if boto3 must make it.
 
-        A reply that still drips when its time is up (`connect_timeout` and `read_timeout`
-        together) is a `Failure`: boto3, whose time-outs are of single reads, would be held.
+        The only failures are a condition that did not hold, an answer to a condition that was not
+        asked, and a response that is still arriving when `connect_timeout` and `read_timeout`
+        together are over. The last is not left to boto3, whose timeouts apply to single reads: a
+        server that sends byte by byte would hold it up in turn.
         """
         try:
-            body = _ENCODE(request).encode()
-            frozen = self._terminal.credentials()
-            head = self._signer.head(operation, body, frozen, time.time())
-            message = f"{self._constant}{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        except Exception:  # noqa: BLE001  # providers raise anything; boto3 says what is wrong
-            return HandOver.UNTRIED
-        connect, read = self._terminal.connect_timeout, self._terminal.read_timeout
-        patience = Patience(time.monotonic() + connect + read, connect, read)
-        line: Line | None = None
+            body = _encode(request).encode()
+            credentials = self._config.get_credentials()
+            signed = self._signer.sign(operation, body, credentials, time.time())
+            head = f"{self._first_lines}{signed}Content-Length: {len(body)}\r\n\r\n"
+            message = head.encode() + body
+        except Exception:  # noqa: BLE001  # providers raise anything; boto3 will say what is wrong
+            return Fallback.NOT_SENT
+        connect, read = self._config.connect_timeout, self._config.read_timeout
+        deadline = Deadline(time.monotonic() + connect + read, connect, read)
+        connection: HTTPConnection | None = None
         try:
-            line = self._taken() or self._opened(patience)
-            told, content = line.ask(message, patience)
-            answer = _read(operation, request, told, content)
-            if told.again and answer and not isinstance(answer, HandOver):
-                self._rest(line)
-                line = None
-        except ReplyTooSlowError:
-            return Failure("ReplyTooSlow")
+            connection = self._pop_usable() or self._open(deadline)
+            response, content = connection.request(message, deadline)
+            result = _parse_response(operation, request, response, content)
+            if response.keep_alive and result and not isinstance(result, Fallback):
+                self._keep(connection)
+                connection = None
+        except ResponseTooSlowError:
+            return Failure("ResponseTooSlow")
         except (OSError, ValueError):
-            return HandOver.TRIED
+            return Fallback.MAYBE_SENT
         else:
-            return answer
+            return result
         finally:
-            if line is not None:
-                line.close()
+            if connection is not None:
+                connection.close()
 
     def __del__(self) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close what rests; what is in use is closed by its call, or rests once more."""
-        while line := self._popped():
-            line.close()
+        """Close the idle connections. One in use is closed by its call, or becomes idle later."""
+        while connection := self._pop():
+            connection.close()
 
-    def _popped(self) -> Line | None:
+    def _pop(self) -> HTTPConnection | None:
         try:
-            return self._resting.pop()
+            return self._idle.pop()
         except IndexError:
             return None
 
-    def _taken(self) -> Line | None:
-        """Take the connection that rested last, if it can still be used; close those that cannot.
+    def _pop_usable(self) -> HTTPConnection | None:
+        """Return the connection that became idle last; close those that cannot be used again.
 
-        One that the server has closed is left before anything is sent, so nothing is sent twice.
+        Whether the server has closed it is checked before anything is sent, so that a request is
+        not sent twice.
         """
-        oldest = time.monotonic() - MOST_REST
-        while line := self._popped():
-            if line.rested > oldest and line.quiet:
-                return line
-            line.close()
+        oldest = time.monotonic() - MAX_IDLE_SECONDS
+        while connection := self._pop():
+            if connection.idle_since > oldest and not connection.has_pending_data:
+                return connection
+            connection.close()
         return None
 
-    def _opened(self, patience: Patience) -> Line:
-        endpoint = self._terminal.endpoint
-        if endpoint.tls and self._context is None:
-            self._context = endpoint.context()
-        return Line.opened(endpoint.address, self._context, patience)
+    def _open(self, deadline: Deadline) -> HTTPConnection:
+        endpoint = self._config.endpoint
+        if endpoint.is_tls and self._context is None:
+            self._context = endpoint.create_ssl_context()
+        return HTTPConnection.open(endpoint.address, self._context, deadline)
 
-    def _rest(self, line: Line) -> None:
-        """Let a connection rest, and close what is too many or rested too long: the oldest."""
-        line.rested = now = time.monotonic()
-        resting = self._resting
-        resting.append(line)
-        with suppress(IndexError):  # others may take them meanwhile
-            while len(resting) > self._terminal.most_resting or resting[0].rested < now - MOST_REST:
-                resting.popleft().close()
+    def _keep(self, connection: HTTPConnection) -> None:
+        """Keep a connection for the next call; close the oldest if too many or too long idle."""
+        connection.idle_since = now = time.monotonic()
+        idle = self._idle
+        idle.append(connection)
+        with suppress(IndexError):  # other threads may take them meanwhile
+            while len(idle) > self._config.max_idle or idle[0].idle_since < now - MAX_IDLE_SECONDS:
+                idle.popleft().close()
 
 
-def _base64(value: object) -> str:
+#: The response, or why there is none.
+Result: TypeAlias = Mapping[str, Any] | Failure | Fallback
+
+
+def _encode_bytes(value: object) -> str:
     if not isinstance(value, bytes):
         raise TypeError
     return b2a_base64(value, newline=False).decode()
 
 
-_ENCODE: Final = json.JSONEncoder(default=_base64, separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(default=_encode_bytes, separators=(",", ":")).encode
 
 
-def _read(operation: str, request: Mapping[str, Any], head: Head, content: bytes) -> Answer:
-    """Say what a reply is: whole, a condition that did not hold, or nothing for the wire.
+def _parse_response(
+    operation: str, request: Mapping[str, Any], head: ResponseHead, content: bytes
+) -> Result:
+    """Return the body of a 200 or a refused condition; `Fallback` for anything else.
 
-    A 200 that cannot be trusted is empty, as botocore's would be: the client asks once more.
+    The body of a 200 that cannot be trusted is empty, as botocore's would be: `Client.call` then
+    repeats the call.
     """
-    if head.status not in {_OK, _REFUSED}:
-        return HandOver.TRIED
+    if head.status not in {_OK, _BAD_REQUEST}:
+        return Fallback.MAYBE_SENT
     checksum = head.headers.get(b"x-amz-crc32")
     if checksum is not None and checksum != b"%d" % crc32(content):
-        return HandOver.TRIED
+        return Fallback.MAYBE_SENT
     try:
         body = json.loads(content)
         for name in ("Item", "Attributes"):
             for value in body.get(name, {}).values():
-                _decode(value)
+                _decode_bytes(value)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return {} if head.status == _OK else HandOver.TRIED
+        return {} if head.status == _OK else Fallback.MAYBE_SENT
     if head.status == _OK:
-        return {} if broken(operation, request, body) else body
+        return {} if validate_response(operation, request, body) else body
+    return _parse_error(request, body)
+
+
+def _parse_error(request: Mapping[str, Any], body: Mapping[str, Any]) -> Failure | Fallback:
     if str(body.get("__type")).rpartition("#")[2] != CONDITION_FAILED:
-        return HandOver.TRIED
-    return Failure(CONDITION_FAILED, head.status, attempts=1, item=body.get("Item"))
+        return Fallback.MAYBE_SENT
+    if "ConditionExpression" not in request:  # as in `read_failure`
+        return Failure(str(_BAD_REQUEST), _BAD_REQUEST, attempts=1, is_retryable=True)
+    return Failure(CONDITION_FAILED, _BAD_REQUEST, attempts=1, item=body.get("Item"))
 
 
-def _decode(value: dict[str, Any]) -> None:
-    """Turn base64 into bytes where a value is binary, in place, as boto3 gives it."""
+def _decode_bytes(value: dict[str, Any]) -> None:
+    """Replace the base64 of binary values by bytes, in place, as boto3 returns them."""
     for kind, content in value.items():
         if kind == "B":
             value[kind] = a2b_base64(content)
         elif kind == "BS":
-            value[kind] = [a2b_base64(one) for one in content]
-        elif kind == "L":
-            for one in content:
-                _decode(one)
-        elif kind == "M":
-            for one in content.values():
-                _decode(one)
+            value[kind] = [a2b_base64(member) for member in content]
+        elif kind in {"L", "M"}:
+            for member in content.values() if kind == "M" else content:
+                _decode_bytes(member)
+
+
+@dataclass(frozen=True, slots=True)
+class _SigningKey:
+    """What is the same for all signatures of one day and one set of credentials."""
+
+    day: str
+    credentials: tuple[str | None, str | None, str | None] = field(repr=False)
+    key: bytes = field(repr=False)
+    scope: str = field(repr=False)
+    token: str | None = field(repr=False)
+    authorization: str = field(repr=False)
+
+
+class Signer:
+    """Signs POST requests to one host and region with Signature Version 4.
+
+    It has no state but the last derived key. Source: AWS, "Create a signed AWS API request".
+    """
+
+    __slots__ = ("_host", "_key", "_region")
+
+    def __init__(self, host: str, region: str) -> None:
+        """Args: *host* is the Host header."""
+        self._host, self._region = host, region
+        self._key: _SigningKey | None = None
+
+    def sign(self, operation: str, body: bytes, credentials: FrozenCredentials, now: float) -> str:
+        """Return the headers of a signed request, each with its line end.
+
+        Args: *operation* is AWS's name, *now* is in epoch seconds.
+        Raises: ValueError, if the credentials contain what a header cannot.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        key = self._get_key(stamp[:8], credentials)
+        host, target = self._host, f"{API_VERSION}.{operation}"
+        if key.token is None:
+            signed_token = token = ""
+            names = "content-type;host;x-amz-date;x-amz-target"
+        else:
+            signed_token = f"x-amz-security-token:{key.token}\n"
+            token = f"X-Amz-Security-Token: {key.token}\r\n"
+            names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
+        canonical = (
+            f"POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{stamp}\n"
+            f"{signed_token}x-amz-target:{target}\n\n{names}\n{sha256(body).hexdigest()}"
+        )
+        digest = sha256(canonical.encode()).hexdigest()
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{key.scope}\n{digest}"
+        signature = hmac.digest(key.key, text.encode(), "sha256").hex()
+        return (
+            f"Host: {host}\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Date: {stamp}\r\n"
+            f"X-Amz-Target: {target}\r\n{token}Authorization: {key.authorization}"
+            f" SignedHeaders={names}, Signature={signature}\r\n"
+        )
+
+    def _get_key(self, day: str, frozen: FrozenCredentials) -> _SigningKey:
+        """Return the key for this day and these credentials; two threads may both derive it."""
+        key = self._key
+        credentials = (frozen.access_key, frozen.secret_key, frozen.token)
+        if key is not None and key.day == day and key.credentials == credentials:
+            return key
+        token = " ".join(frozen.token.split()) if frozen.token else None
+        sent = f"{frozen.access_key}{token or ''}"
+        if not (frozen.access_key and frozen.secret_key and sent.isascii() and sent.isprintable()):
+            raise ValueError("the credentials contain characters that a header cannot")
+        derived = f"AWS4{frozen.secret_key}".encode()
+        for part in (day, self._region, _SERVICE, "aws4_request"):
+            derived = hmac.digest(derived, part.encode(), "sha256")
+        scope = f"{day}/{self._region}/{_SERVICE}/aws4_request"
+        authorization = f"AWS4-HMAC-SHA256 Credential={frozen.access_key}/{scope},"
+        self._key = _SigningKey(day, credentials, derived, scope, token, authorization)
+        return self._key

@@ -1,7 +1,7 @@
-"""One keep-alive connection of the wire: bytes out, one whole HTTP reply in, before a deadline.
+"""One keep-alive connection: sends a request and reads one whole response before a deadline.
 
-It knows HTTP/1.1 as DynamoDB speaks it, and no more: a reply with a Content-Length. Whatever
-else arrives is broken. Nothing is made at import, for gevent may patch sockets after it.
+It knows HTTP/1.1 only as far as DynamoDB uses it: a response with a Content-Length. Anything else
+is an InvalidResponseError. Nothing is created at import: gevent may patch sockets after that.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from urllib.parse import urlsplit
 
 from beaker_dynamodb.errors import masked_repr
 
-#: A GetItem's 400 KB, six bytes of JSON for each byte at worst, and room to spare.
-MOST_BYTES: Final = 4 * 1024 * 1024
-#: What a head may be, in bytes; DynamoDB's is about 300.
-_MOST_HEAD: Final = 64 * 1024
-_CHUNK: Final = 64 * 1024
-#: How much too early a time-out may strike, in seconds.
-_GRAIN: Final = 0.01
+#: Bytes of a body: a GetItem's 400 KB, at worst six bytes of JSON for each, and a reserve.
+MAX_BODY: Final = 4 * 1024 * 1024
+#: Bytes of a status line and headers; DynamoDB sends about 300.
+_MAX_HEAD: Final = 64 * 1024
+_MAX_RECEIVED: Final = 64 * 1024
+#: Seconds by which a socket's timeout may fire too early.
+_TIMEOUT_TOLERANCE: Final = 0.01
 
 
-class BrokenReplyError(ValueError):
-    """What arrived is no whole reply."""
+class InvalidResponseError(ValueError):
+    """What was received is not one whole response."""
 
 
-class ReplyTooSlowError(Exception):
-    """The call's time was up while its reply was still arriving."""
+class ResponseTooSlowError(Exception):
+    """The deadline of the call passed while its response was still arriving."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
-    """Where a line leads: an URL of a host and nothing else, and which certificates count.
+    """A URL without a path, and the certificates that are trusted there.
 
-    `certificates`: the file of those that are trusted; None trusts anybody.
+    `certificates` is the path of a file of trusted certificates; None trusts any server.
     """
 
     url: str
@@ -46,33 +46,33 @@ class Endpoint:
     __repr__ = masked_repr
 
     @property
-    def tls(self) -> bool:
-        """Tell whether it speaks TLS."""
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
         return urlsplit(self.url).scheme == "https"
 
     @property
     def address(self) -> tuple[str, int]:
-        """Name the host and the port to connect to."""
+        """The host and the port to connect to."""
         parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or (443 if self.tls else 80)
+        return parts.hostname or "", parts.port or (443 if self.is_tls else 80)
 
     @property
-    def host(self) -> str:
-        """Write the Host header; the port stands in it where it is not the usual one."""
+    def host_header(self) -> str:
+        """The Host header, which names the port unless it is the default one."""
         name, port = self.address
         name = f"[{name}]" if ":" in name else name
-        return name if port == (443 if self.tls else 80) else f"{name}:{port}"
+        return name if port == (443 if self.is_tls else 80) else f"{name}:{port}"
 
-    def context(self) -> ssl.SSLContext | None:
-        """Make the TLS context that botocore would use; None without TLS.
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        """Create the TLS context that botocore would use; None without TLS.
 
-        Raises: OSError, where there is no such file, or no certificate in it; so for a folder.
+        Raises: OSError, if `certificates` is a folder, does not exist or holds no certificate.
         """
-        if not self.tls:
+        if not self.is_tls:
             return None
         context = ssl.create_default_context(cafile=self.certificates)
-        # From Python 3.13 on the default takes an intermediate's certificate for an authority's,
-        # and refuses authorities that botocore trusts.
+        # Since Python 3.13 the default treats an intermediate certificate as an authority's, and
+        # refuses authorities that botocore trusts.
         context.verify_flags = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_flags
         if self.certificates is None:
             context.check_hostname = False
@@ -81,53 +81,56 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a call may take: until then in all, by the monotonic clock, and for each step.
+class Deadline:
+    """When a call must end, and how long each of its steps may take.
 
-    `connect` and `read` are seconds: for one connection or handshake, and one read or write.
+    `at` is a time of the monotonic clock. The timeouts are in seconds: `connect_timeout` for a
+    connection and for a handshake, `read_timeout` for each single send or receive.
     """
 
-    until: float
-    connect: float
-    read: float
+    at: float
+    connect_timeout: float
+    read_timeout: float
 
-    def left(self, most: float) -> float:
-        """Say how many seconds a step of at most *most* has.
+    def limit(self, timeout: float) -> float:
+        """Return *timeout* in seconds, or what is left of the call if that is less.
 
-        Raises: TimeoutError, if the time is up.
+        Raises: TimeoutError, if the deadline has passed.
         """
-        left = self.until - time.monotonic()
+        left = self.at - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return min(most, left)
+        return min(timeout, left)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """A reply without its body: the status, and what the wire reads of the headers."""
+class ResponseHead:
+    """A response without its body. The names in `headers` are in lower case."""
 
     status: int
     headers: dict[bytes, bytes]
-    again: bool
+    keep_alive: bool
 
     @property
-    def length(self) -> int:
-        """Say how long the body is, in bytes.
+    def content_length(self) -> int:
+        """The length of the body in bytes.
 
-        Raises: BrokenReplyError, if it is not told, too long, or written in another way.
+        Raises: InvalidResponseError, if it is missing, above `MAX_BODY`, or if the body is
+        transferred in another way than as it is.
         """
-        told = self.headers.get(b"content-length", b"")
-        if not told.isdigit() or self.headers.keys() & {b"transfer-encoding", b"content-encoding"}:
-            raise BrokenReplyError("no plain length")
-        if len(told) > len(str(MOST_BYTES)) or int(told) > MOST_BYTES:
-            raise BrokenReplyError("too long")
-        return int(told)
+        value = self.headers.get(b"content-length", b"")
+        if not value.isdigit() or self.headers.keys() & {b"transfer-encoding", b"content-encoding"}:
+            raise InvalidResponseError("no plain length")
+        # The digits are counted first: int() takes quadratic time for a long number.
+        if len(value) > len(str(MAX_BODY)) or int(value) > MAX_BODY:
+            raise InvalidResponseError("too long")
+        return int(value)
 
 
-class Line:
-    """A connection. Whoever has it has it alone, from `Wire`'s free list until it is put back."""
+class HTTPConnection:
+    """A connection that serves one call at a time. `WireClient` keeps those that are idle."""
 
-    __slots__ = ("_poll", "_socket", "rested")
+    __slots__ = ("_poll", "_socket", "idle_since")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -135,23 +138,23 @@ class Line:
         if hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(connected, select.POLLIN)
-        #: Since when it rests, by the monotonic clock.
-        self.rested = 0.0
+        #: A time of the monotonic clock.
+        self.idle_since: float = 0.0
 
     @classmethod
-    def opened(
-        cls, address: tuple[str, int], context: ssl.SSLContext | None, patience: Patience
-    ) -> Line:
-        """Connect, and shake hands where there is TLS.
+    def open(
+        cls, address: tuple[str, int], context: ssl.SSLContext | None, deadline: Deadline
+    ) -> HTTPConnection:
+        """Connect to *address*, and do the TLS handshake if there is a *context*.
 
-        Raises: OSError; a certificate that does not fit is one, too.
+        Raises: OSError, also for a certificate that is not trusted.
         """
-        connected = socket.create_connection(address, patience.connect)
+        connected = socket.create_connection(address, deadline.connect_timeout)
         try:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if context is not None:
-                connected.settimeout(patience.left(patience.connect))
+                connected.settimeout(deadline.limit(deadline.connect_timeout))
                 connected = context.wrap_socket(connected, server_hostname=address[0])
             return cls(connected)
         except BaseException:
@@ -159,67 +162,77 @@ class Line:
             raise
 
     @property
-    def quiet(self) -> bool:
-        """Tell whether nothing arrived while it rested: what does is the server's good-bye."""
-        return self._poll is None or not self._poll.poll(0)
+    def has_pending_data(self) -> bool:
+        """Whether something arrived that no request asked for, such as the end of the stream.
 
-    def ask(self, message: bytes, patience: Patience) -> tuple[Head, bytes]:
-        """Send a request and read its reply.
-
-        Raises: BrokenReplyError, OSError; ReplyTooSlowError, if the time is up and a part of
-        the reply is there.
+        An idle connection with pending data must not be used again: the server has closed it, or
+        the next request would read a response that is not its own. Without `select.poll` this
+        cannot be found out cheaply; then a closed connection fails when it is used.
         """
-        rest = memoryview(message)
-        while rest:
-            self._socket.settimeout(patience.left(patience.read))
-            rest = rest[self._socket.send(rest) :]
+        return self._poll is not None and bool(self._poll.poll(0))
+
+    def request(self, message: bytes, deadline: Deadline) -> tuple[ResponseHead, bytes]:
+        """Send *message* and read the response: its head and its whole body.
+
+        Raises: InvalidResponseError; OSError, which TimeoutError is; ResponseTooSlowError, if the
+        deadline passes after a part of the response has arrived.
+        """
+        unsent = memoryview(message)
+        while unsent:
+            self._socket.settimeout(deadline.limit(deadline.read_timeout))
+            unsent = unsent[self._socket.send(unsent) :]
         data = bytearray()
         try:
             end = -1
             while end < 0:
-                if len(data) > _MOST_HEAD:
-                    raise BrokenReplyError("a head without an end")
-                looked_at = max(0, len(data) - 3)
-                data += self._more(patience)
-                end = data.find(b"\r\n\r\n", looked_at)
-            head, parts = _head_of(bytes(data[:end])), [bytes(data[end + 4 :])]
-            missing = head.length - len(parts[0])
+                if len(data) > _MAX_HEAD:
+                    raise InvalidResponseError("headers without an end")
+                # The separator may have been received in two parts.
+                searched = max(0, len(data) - 3)
+                data += self._receive(deadline)
+                end = data.find(b"\r\n\r\n", searched)
+            head, chunks = _parse_head(bytes(data[:end])), [bytes(data[end + 4 :])]
+            missing = head.content_length - len(chunks[0])
             while missing > 0:
-                parts.append(self._more(patience))
-                missing -= len(parts[-1])
+                chunks.append(self._receive(deadline))
+                missing -= len(chunks[-1])
         except TimeoutError:
-            if data and time.monotonic() > patience.until - _GRAIN:
-                raise ReplyTooSlowError from None
+            if data and time.monotonic() > deadline.at - _TIMEOUT_TOLERANCE:
+                raise ResponseTooSlowError from None
             raise
         if missing:
-            raise BrokenReplyError("more than one reply")
-        return head, parts[0] if len(parts) == 1 else b"".join(parts)
+            raise InvalidResponseError("more than one response")
+        return head, chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _more(self, patience: Patience) -> bytes:
-        self._socket.settimeout(patience.left(patience.read))
-        some = self._socket.recv(_CHUNK)
-        if not some:
-            raise BrokenReplyError("closed in mid-reply")
-        return some
+    def _receive(self, deadline: Deadline) -> bytes:
+        self._socket.settimeout(deadline.limit(deadline.read_timeout))
+        received = self._socket.recv(_MAX_RECEIVED)
+        if not received:
+            raise InvalidResponseError("closed before the response was whole")
+        return received
 
     def close(self) -> None:
-        """Close it without a word: in a forked child the parent's connection stays as it is."""
+        """Close the socket without a TLS goodbye.
+
+        A forked child closes its copies of the parent's connections; these must stay usable for
+        the parent.
+        """
         self._socket.close()
 
 
-def _head_of(data: bytes) -> Head:
-    """Read a status line and headers; HTTP/1.0 closes, unless it says otherwise.
+def _parse_head(data: bytes) -> ResponseHead:
+    """Parse a status line and headers. HTTP/1.0 closes the connection unless it says otherwise.
 
-    Raises: BrokenReplyError.
+    Raises: InvalidResponseError.
     """
     first, *lines = data.split(b"\r\n")
     version, _, status = first.partition(b" ")
     if not version.startswith(b"HTTP/1.") or not status[:3].isdigit():
-        raise BrokenReplyError("no HTTP")
+        raise InvalidResponseError("not HTTP/1")
     headers = {}
     for line in lines:
         name, _, value = line.partition(b":")
         headers[name.lower()] = value.strip()
-    told = headers.get(b"connection", b"").lower()
-    again = told == b"keep-alive" or (version == b"HTTP/1.1" and told != b"close")
-    return Head(int(status[:3]), headers, again)
+    option = headers.get(b"connection", b"").lower()
+    keep_alive = option == b"keep-alive" or (version == b"HTTP/1.1" and option != b"close")
+    return ResponseHead(int(status[:3]), headers, keep_alive)

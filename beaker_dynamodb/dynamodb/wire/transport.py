@@ -1,8 +1,26 @@
-"""What carries a call: boto3, or the wire. Looked at once, decided purely, checked at every call.
+"""The choice between the two transports: boto3, and the wire (our own HTTP connections).
 
-The wire calls no event handler and none of botocore's methods. So whoever listens there sees
-nothing of it, and whoever answers there (moto does) is not asked. `auto` minds, `wire` does not.
-No botocore is imported: a client is looked at as it is, and one of another build is left alone.
+Option `transport` has three values:
+
+* `boto3`: every call is made by boto3.
+* `wire`: GetItem, PutItem and DeleteItem are made by the wire. It is an OptionError if the wire
+  cannot work here (`find_obstacles`).
+* `auto`: these calls are made by the wire, unless it cannot work, or it would bypass something
+  that the application relies on (`find_bypassed`). Then boto3 makes them.
+
+Why `auto` looks for what would be bypassed: an application can change what boto3 does in two ways.
+It registers handlers at the events of a client (moto answers calls that way, and so do many
+tracers), or it replaces methods of botocore's classes (OpenTelemetry, X-Ray, Datadog and Sentry do
+that). The wire calls neither handlers nor methods. So under `mock_aws` it would talk to AWS, and a
+tracer would not see it. An explicit `wire` accepts this, `auto` must not.
+
+When it looks: handlers and wrappers come and go while the process runs, so looking once is not
+enough, and searching all events at every call is too slow. `TransportSelector` compares, at every
+call, a few objects by identity that are other objects after such a change, and searches only then.
+
+How it looks: at private attributes of botocore, for there are no public ones. If one is missing,
+this is another version of botocore, nothing is known about it, and boto3 is used. botocore is not
+imported here; the client is examined as it is.
 """
 
 from __future__ import annotations
@@ -17,20 +35,19 @@ from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.errors import OptionError, shown
 
 BOTO3, WIRE, AUTO = "boto3", "wire", "auto"
 
-#: What the wire serves; everything else is boto3's.
-SERVED: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})
-#: Where a handler of somebody else's may sit, in the life of a call.
+#: The operations of the wire; boto3 makes all others.
+WIRE_OPERATIONS: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})
+#: The events of a call at which an application can register a handler.
 _EVENTS: Final = (
     "provide-client-params before-parameter-build before-endpoint-resolution before-call"
     " request-created choose-signer before-sign before-send response-received before-parse"
     " needs-retry after-call after-call-error"
 ).split()
-#: What instruments wrap: methods of the client, or of what it holds under that name.
+#: The methods that tracers replace: the attribute of the client that has it ("" is the client).
 _METHODS: Final = (
     ("", "_make_api_call"),
     ("", "get_item"),
@@ -42,60 +59,55 @@ _SDK: Final = ("botocore.", "boto3.")
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """What carries a call, `boto3` or `wire`, and why."""
+    """What makes a call, `boto3` or `wire`, and the reason."""
 
     name: str
-    why: str
+    reason: str
 
 
-class HandOver(enum.Enum):
-    """The wire's way did not go well: the same call is boto3's. `TRIED`: it may stand already."""
-
-    UNTRIED = "untried"
-    TRIED = "tried"
+DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was found out about a client and its surroundings.
+class Fallback(enum.Enum):
+    """boto3 must make this call. `MAYBE_SENT`: the wire may have sent it, and it may be applied."""
 
-    `obstacles`: why the wire cannot work at all. `blind`: what it would pass by.
+    NOT_SENT = "not sent"
+    MAYBE_SENT = "maybe sent"
+
+
+def select_transport(
+    option: str, obstacles: tuple[str, ...] = (), bypassed: tuple[str, ...] = ()
+) -> Transport:
+    """Decide what makes a call.
+
+    Args:
+        option: the value of option `transport`.
+        obstacles: why the wire cannot work at all, as `find_obstacles` returns it.
+        bypassed: what the wire would bypass, as `find_bypassed` returns it. An explicit `wire`
+            ignores it.
+
+    Raises: OptionError, if option `transport` is wire and there is an obstacle.
     """
-
-    obstacles: tuple[str, ...] = ()
-    blind: tuple[str, ...] = ()
-
-
-def chosen(wanted: str, facts: Facts) -> Transport:
-    """Decide what carries a call.
-
-    Args: *wanted* is the option `transport`.
-    Raises: OptionError, if the wire is insisted upon where it cannot work.
-    """
-    if wanted == BOTO3:
-        return Transport(BOTO3, "option transport = boto3")
-    if wanted == WIRE:
-        if facts.obstacles:
+    if option == BOTO3:
+        return DEFAULT
+    if option == WIRE:
+        if obstacles:
             raise OptionError(
-                f"option transport = wire cannot be used here: {facts.obstacles[0]};"
+                f"option transport = wire cannot be used here: {obstacles[0]};"
                 " transport = auto uses boto3 then"
             )
         return Transport(WIRE, "option transport = wire")
-    reasons = facts.obstacles + facts.blind
-    if reasons:
+    if reasons := obstacles + bypassed:
         return Transport(BOTO3, reasons[0])
     return Transport(WIRE, "nothing listens to boto3's calls, and nothing prevents it")
 
 
-def obstacles(connection: Connection, client: Any) -> tuple[str, ...]:
-    """Find why the wire cannot work at all for *client*, which these options made."""
-    if connection.client is not None:
-        return ("option 'client' provides a client of its own",)
-    return tuple(_obstacles(connection, client))
+def find_obstacles(client: Any, max_attempts: int) -> Iterator[str]:
+    """Yield why the wire cannot work at all with the configuration of a boto3 client.
 
-
-def _obstacles(connection: Connection, client: Any) -> Iterator[str]:
-    if connection.max_attempts == 1:
+    Args: *max_attempts*, of one call, the first included.
+    """
+    if max_attempts == 1:
         yield "max_attempts = 1 leaves boto3 no attempt after one of the wire's"
     url, config = client.meta.endpoint_url, client.meta.config
     if urlsplit(url).path.strip("/"):
@@ -105,28 +117,27 @@ def _obstacles(connection: Connection, client: Any) -> Iterator[str]:
     if getattr(config, "account_id_endpoint_mode", None) == "required":
         yield "the account's own endpoint is required (account_id_endpoint_mode)"
     try:
-        session = client._endpoint.http_session  # noqa: SLF001  # botocore tells it nowhere else
-        proxied = session._proxy_config.proxy_url_for(url)  # noqa: SLF001  # likewise
-        certificates = trusted(client)
+        session = client._endpoint.http_session  # noqa: SLF001  # there is no public attribute
+        has_proxy = session._proxy_config.proxy_url_for(url)  # noqa: SLF001  # likewise
+        certificates = get_certificates(client)
     except AttributeError:
         yield "this version of botocore does not expose its proxy and certificates"
     else:
-        if proxied:
+        if has_proxy:
             yield "a proxy is configured for the endpoint"
-        yield from _unreadable(url, certificates)
+        if isinstance(certificates, str):
+            yield from _find_unreadable(url, certificates)
 
 
-def _unreadable(url: str, certificates: Any) -> Iterator[str]:
-    """Find why botocore could not read the certificates that it was told to trust.
+def _find_unreadable(url: str, certificates: str) -> Iterator[str]:
+    """Yield why botocore could not read the file of certificates that it was configured with.
 
-    It says so at its first call only; and a folder of certificates is none of its.
+    botocore itself says so only at its first call. Unlike OpenSSL it takes no folder.
     """
-    if not isinstance(certificates, str):
-        return
     from beaker_dynamodb.dynamodb.wire.http import Endpoint  # with ssl: after gevent's patching
 
     try:
-        Endpoint(url, certificates).context()
+        Endpoint(url, certificates).create_ssl_context()
     except OSError as error:
         folder = Path(certificates).is_dir()
         why = "it is a folder, not a file" if folder else (error.strerror or type(error).__name__)
@@ -136,92 +147,84 @@ def _unreadable(url: str, certificates: Any) -> Iterator[str]:
         )
 
 
-def blind(client: Any) -> tuple[str, ...]:
-    """Find what the wire would pass by for *client*, as it is now."""
+def find_bypassed(client: Any) -> tuple[str, ...]:
+    """Return what the wire would bypass: replaced methods, handlers, and special endpoints."""
     try:
-        return tuple(_blind(client))
+        return tuple(_find_bypassed(client))
     except AttributeError:
         return ("this version of botocore does not expose who listens to its calls",)
 
 
-def _blind(client: Any) -> Iterator[str]:
+def _find_bypassed(client: Any) -> Iterator[str]:
     for owner, name in _METHODS:
-        method = getattr(type(_at(client, owner)), name)
-        # A wrapper may claim to be what it wraps, but not to be a plain function of botocore's.
+        method = getattr(type(getattr(client, owner) if owner else client), name)
+        # A wrapper may copy the name and module of what it wraps (functools.wraps), but not its
+        # globals, which a function shares with the module that defines it.
         if type(method) is not FunctionType or not method.__globals__["__name__"].startswith(_SDK):
             yield f"{name} of botocore is instrumented"
-    handlers = _emitter(client)._handlers  # noqa: SLF001  # as above
-    for event in (f"{event}.dynamodb.{served}" for event in _EVENTS for served in sorted(SERVED)):
-        for handler in handlers.prefix_search(event):
-            module = getattr(handler, "__module__", None) or "somebody"
-            if not f"{module}.".startswith(_SDK):
-                yield f"a handler of {module} listens to {event.partition('.')[0]}"
+    handlers = _get_emitter(client)._handlers  # noqa: SLF001  # there is no public attribute
+    for event in _EVENTS:
+        for operation in sorted(WIRE_OPERATIONS):
+            for handler in handlers.prefix_search(f"{event}.dynamodb.{operation}"):
+                module = getattr(handler, "__module__", None) or "somebody"
+                if not f"{module}.".startswith(_SDK):
+                    yield f"a handler of {module} listens to {event}"
     if getattr(client.meta.config, "use_fips_endpoint", None):
         yield "a FIPS endpoint is configured"
     if getattr(client.meta.config, "use_dualstack_endpoint", None):
         yield "a dual-stack endpoint is configured"
 
 
-def _emitter(client: Any) -> Any:
-    return client.meta.events._emitter  # noqa: SLF001  # as above
+def _get_emitter(client: Any) -> Any:
+    return client.meta.events._emitter  # noqa: SLF001  # there is no public attribute
 
 
-def _at(client: Any, owner: str) -> Any:
-    return getattr(client, owner) if owner else client
+class TransportSelector:
+    """Selects the transport of each call under `transport = auto`, if there is no obstacle.
 
+    A call must not pay for a search through all handlers. So `select` first takes a fingerprint of
+    the client: the objects that are replaced whenever a handler or a method is.
 
-class Switch:
-    """Which of two carries the next call; under `auto` it looks at every call, for next to nothing.
+    * botocore's emitter caches the handlers of each event, and begins a new dict whenever a
+      handler is registered or removed (`HierarchicalEmitter._lookup_cache`).
+    * A method that is wrapped is another function object in its class.
 
-    botocore's emitter begins a new cache when a handler comes or goes, and a method that is
-    wrapped is another object. Only then the client is looked at anew.
+    If each object is identical to the one of the call before, the result is too. The fingerprint
+    holds references to these objects, so none can be freed and its address reused.
     """
 
-    __slots__ = ("_client", "_obstacles", "_seen", "_transport", "_wanted")
+    __slots__ = ("_client", "_fingerprint", "_transport")
 
-    def __init__(self, connection: Connection, client: Any) -> None:
-        self._wanted = connection.transport
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._obstacles = () if self._wanted == BOTO3 else obstacles(connection, client)
-        self._seen: tuple[Any, ...] = ()
-        self._transport = chosen(self._wanted, Facts(self._obstacles))
+        self._fingerprint: tuple[Any, ...] = ()
+        self._transport = Transport(AUTO, "")
 
-    @property
-    def boto3_alone(self) -> bool:
-        """Tell whether the wire will never carry a call."""
-        return self._wanted == BOTO3 or bool(self._obstacles)
-
-    def transport(self) -> Transport:
-        """Say what carries a call now, and why."""
-        if self._wanted == AUTO and not self._obstacles:
-            now = _looks(self._client)
-            if len(now) != len(self._seen) or not all(map(is_, now, self._seen)):
-                self._transport = chosen(AUTO, Facts(blind=blind(self._client)))
-                self._seen = now
+    def select(self) -> Transport:
+        """Return what makes a call now, and the reason."""
+        now = _take_fingerprint(self._client)
+        if len(now) != len(self._fingerprint) or not all(map(is_, now, self._fingerprint)):
+            # The fingerprint was taken before the search: a change in between is noticed by the
+            # next call.
+            self._transport = select_transport(AUTO, bypassed=find_bypassed(self._client))
+            self._fingerprint = now
         return self._transport
 
 
-def _looks(client: Any) -> tuple[Any, ...]:
+def _take_fingerprint(client: Any) -> tuple[Any, ...]:
     try:
         kind, endpoint = type(client), type(client._endpoint)  # noqa: SLF001  # as above
-        cache = _emitter(client)._lookup_cache  # noqa: SLF001  # as above
-        looks = (cache, kind._make_api_call, kind.get_item, endpoint.make_request, endpoint._send)  # noqa: SLF001  # as above
+        cache = _get_emitter(client)._lookup_cache  # noqa: SLF001  # as above
+        objects = (cache, kind._make_api_call, kind.get_item, endpoint.make_request, endpoint._send)  # noqa: SLF001  # as above
     except AttributeError:
-        return (object(),)  # unlike any other: it is looked at in earnest every time
-    return looks
+        return (object(),)  # equal to no other, so that every call searches
+    return objects
 
 
-def trusted(client: Any) -> Any:
-    """Read which certificates *client* trusts: True for botocore's own, a path, False for any."""
-    told = client._endpoint.http_session._verify  # noqa: SLF001  # as above
-    return os.path.expanduser(told) if isinstance(told, str) else told  # noqa: PTH111  # as urllib3
+def get_certificates(client: Any) -> Any:
+    """Return which certificates a boto3 client trusts.
 
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A client, and the `Wire`; `spare` has an attempt less, for what that has tried already."""
-
-    client: Any
-    switch: Switch
-    spare: Any = None
-    wire: Any = None
+    True means botocore's own, a text is the path of a file, and False means any certificate.
+    """
+    verify = client._endpoint.http_session._verify  # noqa: SLF001  # there is no public attribute
+    return os.path.expanduser(verify) if isinstance(verify, str) else verify  # noqa: PTH111  # as urllib3

@@ -19,7 +19,6 @@ from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import MB, Options
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
@@ -70,7 +69,7 @@ class Location:
         Raises: whatever the client raises.
         """
         options = self.options
-        client = get_client(Connection.of(options))
+        client = get_client(options)
         table = Table(client, options.table, Layout(options.prefix, options.hash_key), Schema())
         request: dict[str, Any] = {
             "FilterExpression": "begins_with(#k, :b)",
@@ -86,8 +85,8 @@ def _find_region(options: Options) -> str | None:
     """Return the region; if no option names it, the one of AWS's own settings."""
     if options.region is not None:
         return options.region
-    client = get_client(Connection.of(options))
-    client.transport()  # the client knows its region only after it has made boto3's client
+    client = get_client(options)
+    client.get_transport()  # the client knows its region only after it has made boto3's client
     return client.region
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable, shown
+from beaker_dynamodb.errors import OptionError, Unavailable, raise_clean, shown
 from beaker_dynamodb.migration.readers.reader import (
     Clock,
     SessionReader,
@@ -37,23 +37,19 @@ class DatabaseReader:
         try:
             import sqlalchemy
         except ImportError:
-            sqlalchemy = None  # type: ignore[assignment]  # raised below, outside of this context
-        if sqlalchemy is None:
-            raise OptionError(
-                "sessions from ext:database need SQLAlchemy:"
-                " pip install 'beaker-dynamodb[migration]'"
+            raise_clean(
+                OptionError(
+                    "sessions from ext:database need SQLAlchemy:"
+                    " pip install 'beaker-dynamodb[migration]'"
+                )
             )
         self._sa, self._host = sqlalchemy, get_host(url)
         self._file = get_data_path("ext:database", {"url": url})
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
-            error_name = ""
         except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
-            error_name = type(error).__name__
-        if error_name:
-            raise OptionError(
-                f"option 'url' of ext:database does not name a database ({error_name})"
-            )
+            wrong = f"does not name a database ({type(error).__name__})"
+            raise_clean(OptionError(f"option 'url' of ext:database {wrong}"))
         column, types = sqlalchemy.column, sqlalchemy.types
         self._table = sqlalchemy.table(
             table,
@@ -122,11 +118,11 @@ class DatabaseReader:
             with self._engine.connect() as connection:
                 return run(connection)
         except self._sa.exc.SQLAlchemyError as error:
-            error_name = type(error).__name__
+            at = f" at {self._host}" if self._host else ""
+            name = type(error).__name__
+            raise_clean(Unavailable(f"the database{at} cannot be read: {name}"))
         finally:
             self._engine.dispose()
-        at = f" at {self._host}" if self._host else ""
-        raise Unavailable(f"the database{at} cannot be read: {error_name}")
 
 
 def _read_row(row: tuple[object, object, Any]) -> SourceSession:

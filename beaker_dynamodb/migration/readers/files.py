@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable, shown
+from beaker_dynamodb.errors import OptionError, Unavailable, raise_clean, shown
 from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.migration.readers.reader import (
     NO_SESSION,
@@ -63,9 +63,8 @@ class FileReader:
             yield from self._walk(self.folder, _LEVELS)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-        else:
-            return
-        raise Unavailable(f"the folder {shown(str(self.folder))} cannot be read: {reason}")
+            folder = shown(str(self.folder))
+            raise_clean(Unavailable(f"the folder {folder} cannot be read: {reason}"))
 
     def _walk(self, folder: Path, levels: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:

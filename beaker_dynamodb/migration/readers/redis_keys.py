@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.errors import OptionError, Unavailable, raise_clean
 from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.migration.readers.reader import (
     Clock,
@@ -41,17 +41,13 @@ class RedisReader:
         try:
             import redis
         except ImportError:
-            redis = None  # type: ignore[assignment]  # raised below, outside of this context
-        if redis is None:
-            raise OptionError(
-                "sessions from ext:redis need redis: pip install 'beaker-dynamodb[migration]'"
-            )
+            package = "redis: pip install 'beaker-dynamodb[migration]'"
+            raise_clean(OptionError(f"sessions from ext:redis need {package}"))
         try:
             self._client: Any = redis.Redis.from_url(url)
         except ValueError:
-            self._client = None
-        if self._client is None:
-            raise OptionError("option 'url' of ext:redis is expected as redis://HOST:PORT/DB")
+            expected = "is expected as redis://HOST:PORT/DB"
+            raise_clean(OptionError(f"option 'url' of ext:redis {expected}"))
         self._host = get_host(url)
         self._error: type[Exception] = redis.RedisError
 
@@ -100,9 +96,8 @@ class RedisReader:
         try:
             return run()
         except self._error as error:
-            error_name = type(error).__name__
-        at = f" at {self._host}" if self._host else ""
-        raise Unavailable(f"redis{at} cannot be read: {error_name}")
+            at = f" at {self._host}" if self._host else ""
+            raise_clean(Unavailable(f"redis{at} cannot be read: {type(error).__name__}"))
 
 
 def _parse_id(key: bytes) -> str:

@@ -14,11 +14,17 @@ from typing import Any, Final
 import click
 
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.errors import OptionError, TableMissing, say_table_missing, shown
+from beaker_dynamodb.errors import (
+    OptionError,
+    TableMissing,
+    raise_clean,
+    say_table_missing,
+    shown,
+)
 from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.cli.drawing import Output
 
-#: Seconds. The control plane is slow, and a second attempt may find what the first one created.
+#: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
 
 _EMBEDDED: Final = (
@@ -29,24 +35,24 @@ _EMBEDDED: Final = (
 Command = Callable[..., Any]
 
 
-def pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
-    """Read a repeated NAME=VALUE; a name that is given twice is a usage error."""
-    found = dict(word.partition("=")[::2] for word in words if "=" in word.lstrip("= "))
-    wrong = [word for word in words if "=" not in word.lstrip("= ")]
-    if wrong:
-        raise click.BadParameter(f"{shown(wrong[0])} is not NAME=VALUE")
-    if len(found) < len(words):
-        names = [word.partition("=")[0] for word in words]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise click.BadParameter(f"{shown(twice)} is given twice")
+def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    """Parse a repeated NAME=VALUE; a name that is given twice is a usage error."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name.strip() or not equals:
+            raise click.BadParameter(f"{shown(word)} is not NAME=VALUE")
+        if name in found:
+            raise click.BadParameter(f"{shown(name)} is given twice")
+        found[name] = value
     return found
 
 
-given = click.option(
+given: Callable[[Command], Command] = click.option(
     *("-o", "--option", "given"),
     multiple=True,
     metavar="NAME=VALUE",
-    callback=pairs,
+    callback=parse_pairs,
     help="An option as in the application's ini file: table=sessions. Repeatable.",
 )
 _config = click.option(
@@ -70,30 +76,30 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
 
 
-def with_words(command: Command) -> Command:
-    """Give a command -c, -o and --cache: `config`, `given` and `cache`, as they were typed."""
+def with_selection(command: Command) -> Command:
+    """Give a command -c, -o and --cache: `config`, `given` and `cache`, not interpreted."""
     return _config(given(_cache(command)))
 
 
 def with_application(command: Command) -> Command:
     """Give a command -c, -o and --cache, and pass it the `Application` that they select."""
 
-    @with_words
+    @with_selection
     @functools.wraps(command)
-    def asked(
+    def wrapper(
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
     ) -> Any:
-        found = load_application(config, given=given, cache=cache)
-        return command(*args, application=found, **kwargs)
+        application = load_application(config, given=given, cache=cache)
+        return command(*args, application=application, **kwargs)
 
-    return asked
+    return wrapper
 
 
 def with_table(command: Command) -> Command:
-    """Do as `with_application`, for a command on a table that this process must reach."""
+    """Do what `with_application` does, for a command that makes calls to the table."""
 
     @functools.wraps(command)
-    def reached(*args: Any, application: Application, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, application: Application, **kwargs: Any) -> Any:
         if embedded.is_elsewhere(application.options.endpoint_url):
             raise OptionError(_EMBEDDED)
         table = application.options.table
@@ -103,26 +109,27 @@ def with_table(command: Command) -> Command:
             call = error.call
             if call is not None and call.table != table:  # one that sessions are imported from
                 raise
-        # Raised again, to name the caller's own ini file; the library knows the table's name only.
-        raise TableMissing(say_table_missing(table, application.create_command()), call=call)
+            # The command that creates it names the caller's ini file, which only this layer knows.
+            message = say_table_missing(table, application.create_command())
+            raise_clean(TableMissing(message, call=call))
 
-    return with_application(reached)
+    return with_application(wrapper)
 
 
 def with_output(command: Command) -> Command:
-    """Give a command --json and --quiet, and pass it the `Output` that obeys them."""
+    """Give a command --json and --quiet, and pass it an `Output` that follows them."""
 
     @_as_json
     @_quiet
     @functools.wraps(command)
-    def answered(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
 
-    return answered
+    return wrapper
 
 
 def with_long_timeout(application: Application) -> Application:
-    """Give the control plane the time that it needs."""
+    """Return the application with a time-out that is long enough for changes of the table."""
     options = application.options
     longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
     return dataclasses.replace(application, options=longer)

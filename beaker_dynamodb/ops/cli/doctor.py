@@ -6,24 +6,24 @@ Findings are printed as they are found, each with its remedy below it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import click
 
-from beaker_dynamodb.ops.cli.arguments import with_output, with_words
+from beaker_dynamodb.ops.cli.arguments import with_output, with_selection
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import escape, format_count
-from beaker_dynamodb.ops.doctor.examine import examine, exit_code
-from beaker_dynamodb.ops.doctor.finding import Finding
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code
+from beaker_dynamodb.ops.doctor.examine import examine
 
 _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 _MARGIN: Final = 9
 
 
 @click.command(epilog=example("doctor -c production.ini", "doctor -c production.ini --read-only"))
-@with_words
+@with_selection
 @click.option(
     "--read-only",
     is_flag=True,
@@ -46,28 +46,22 @@ def doctor(
     the store cannot be reached. The caches of a file are checked one region at a time, with
     --cache.
     """
-    seen: list[Finding] = []
-
-    def kept() -> Iterator[Finding]:
-        for finding in examine(config, given=given, cache=cache, read_only=read_only):
-            seen.append(finding)
-            yield finding
-
-    output.stream(kept(), _line)
-    count = Counter(finding.severity for finding in seen)
+    findings: list[Finding] = []
+    for finding in examine(config, given=given, cache=cache, read_only=read_only):
+        findings.append(finding)
+        output.stream([finding], _format)
+    count = Counter(finding.severity for finding in findings)
     result = (format_count(count[word], word) for word in ("error", "warning", "note"))
     output.remark(f"{', '.join(result)}, {count['ok']} ok")
-    return exit_code(iter(seen))
+    return exit_code(findings)
 
 
-def _line(finding: Finding) -> str:
+def _format(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
-    # It may hold names and values of an ini file, which must not control the terminal.
+    # Names and values of an ini file must not control the terminal.
     text = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
-    if not finding.remedy:
-        return text
-    arrow = "->".rjust(_MARGIN - 1)
-    return f"{text}\n{arrow} {escape(finding.remedy)}"
+    remedy = f"\n{'->':>{_MARGIN - 1}} {escape(finding.remedy)}" if finding.remedy else ""
+    return text + remedy
 
 
 COMMANDS = (doctor,)

@@ -30,7 +30,7 @@ from rich.status import Status
 
 from beaker_dynamodb.ops.cli.wording import escape, to_json
 
-#: Columns of what is not a terminal.
+#: Columns of a file or a pipe.
 _UNFOLDED: Final = 1000
 #: What bars are drawn with, and what replaces it if an encoding does not have it.
 _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
@@ -39,7 +39,7 @@ _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
 @contextmanager
 def printable() -> Iterator[None]:
     """Open all missing streams, and write what an encoding does not have as an escape."""
-    with _opened():
+    with _open_missing():
         streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, io.TextIOWrapper)]
         before = [stream.errors for stream in streams]
         try:
@@ -53,8 +53,8 @@ def printable() -> Iterator[None]:
 
 
 @contextmanager
-def _opened() -> Iterator[None]:
-    """Open the null device for a stream that the process was started without (`<&-`, `>&-`).
+def _open_missing() -> Iterator[None]:
+    """Open the null device in place of a stream that the process started without (`<&-`, `>&-`).
 
     Python has None in its place, and click would then write an error to stdout.
     """
@@ -88,7 +88,7 @@ def draw_bar(length: int) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command puts what it found."""
+    """The output of a command, by --json and --quiet."""
 
     as_json: bool = False
     quiet: bool = False
@@ -99,9 +99,9 @@ class Output:
             echo(_json(result, indent=2) if self.as_json else "\n".join(map(escape, lines)))
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
-        """Print one line a result as it comes, JSON or `line(result)`; return how many.
+        """Print each result as it comes, as JSON or as `line(result)`; return their number.
 
-        A line may be styled, so *line* itself escapes what is not its own.
+        A line may be styled, so *line* must escape the texts that it holds.
         """
         number = 0
         for one in each:
@@ -117,15 +117,15 @@ class Output:
         if self.as_json:
             echo(_json(result, indent=2))
             return
-        # Texts of the table are printed too: rich must not interpret brackets and colons in them.
+        # Texts of the table are printed too, so rich must not interpret brackets and colons.
         console = Console(highlight=False, markup=False, emoji=False)
-        if not console.is_terminal:  # a folded line can be neither searched for nor pasted
+        if not console.is_terminal:  # a folded line could be neither searched nor pasted
             console.width = _UNFOLDED
         for drawing in drawings:
             console.print(drawing)
 
     def refuse(self, message: str) -> None:
-        """Answer no: a message on stderr, and with --json an object on stdout."""
+        """Print why the answer is no: on stderr, and with --json also as an object on stdout."""
         if self.as_json:
             self.answer({"done": False, "message": message}, ())
         self.remark(message)
@@ -136,7 +136,7 @@ class Output:
             echo(escape(message), err=True)
 
     def waiting(self, what: str) -> Status:
-        """Show on a terminal what the command waits for."""
+        """Return a context that shows, on a terminal, what the command waits for."""
         return Console(stderr=True, quiet=self.quiet).status(what, spinner="line")  # ASCII
 
     @contextmanager
@@ -160,14 +160,14 @@ class Output:
             task = bar.add_task(what, total=total, rate="")
             done = bar.tasks[0]
 
-            def move(number: float = 1) -> None:
+            def advance(number: float = 1) -> None:
                 rate = f"{done.speed:,.0f}/s" if done.speed else ""
                 bar.update(task, advance=number, rate=rate)
 
             try:
-                yield move
+                yield advance
             except KeyboardInterrupt:
-                bar.stop()  # else the text follows the bar, which is then drawn once more
+                bar.stop()  # else the bar would be drawn once more, after the text
                 echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
 

@@ -6,24 +6,27 @@ a short form of -o range_key=.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from beaker_dynamodb.config.options import MAX_CAPACITY
-from beaker_dynamodb.ops.cli.arguments import pairs
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.ops.cli.arguments import parse_pairs
+from beaker_dynamodb.provisioning.spec import Features
 
 Command = Callable[..., Any]
+#: The fields of `Features` that are options below; `tags` are --tag.
+_FIELDS: Final = tuple(f.name for f in dataclasses.fields(Features) if f.name != "tags")
 _OPTIONS = (
     click.option(
         "--tag",
         "tags",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=pairs,
+        callback=parse_pairs,
         help="A tag of the table. Repeatable.",
     ),
     click.option(
@@ -40,19 +43,19 @@ _OPTIONS = (
     ),
     click.option(
         "--kms-key",
-        "key",
+        "kms_key",
         metavar="KEY",
         help="Encrypt at rest with this key: an id, an ARN or an alias.",
     ),
     click.option(
         "--max-read-units",
-        "most_reads",
+        "max_read_units",
         type=click.IntRange(1, MAX_CAPACITY),
         help="Throttle an on-demand table above so many read units a second.",
     ),
     click.option(
         "--max-write-units",
-        "most_writes",
+        "max_write_units",
         type=click.IntRange(1, MAX_CAPACITY),
         help="Throttle an on-demand table above so many write units a second.",
     ),
@@ -60,27 +63,17 @@ _OPTIONS = (
 
 
 def with_features(command: Command) -> Command:
-    """Give a command the options of `Features`, and hand it those."""
+    """Give a command the options of `Features`, and pass it a `Features`."""
 
     @functools.wraps(command)
-    def asked(  # noqa: PLR0913  # one argument a flag
-        *args: Any,
-        tags: dict[str, str],
-        recovery: bool | None,
-        protection: bool | None,
-        key: str | None,
-        most_reads: int | None,
-        most_writes: int | None,
-        **kwargs: Any,
-    ) -> Any:
-        features = Features(
-            tuple(sorted(tags.items())), recovery, protection, key, most_reads, most_writes
-        )
+    def wrapper(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        others = {name: kwargs.pop(name) for name in _FIELDS}
+        features = Features(tuple(sorted(tags.items())), **others)
         return command(*args, features=features, **kwargs)
 
     for option in reversed(_OPTIONS):
-        asked = option(asked)
-    return asked
+        wrapper = option(wrapper)
+    return wrapper
 
 
 def with_range_key(command: Command) -> Command:
@@ -88,10 +81,10 @@ def with_range_key(command: Command) -> Command:
 
     @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
     @functools.wraps(command)
-    def asked(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
         if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
             raise click.UsageError("--range-key and -o range_key are the same; give one of them")
         more = {"range_key": range_key} if range_key else {}
         return command(*args, given={**given, **more}, **kwargs)
 
-    return asked
+    return wrapper

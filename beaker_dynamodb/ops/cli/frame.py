@@ -1,4 +1,4 @@
-"""The root of the command line, and how every command fails: one line on stderr and a code.
+"""Run a command. If it fails, print one line on stderr and return an exit code.
 
 Exit codes: 0; 1, the answer is no; 2, usage error; 3, the store cannot be reached; 130,
 interrupted; 141, the reader of a pipe has ended (`| head`). A traceback is a defect.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -20,6 +20,7 @@ from beaker_dynamodb.errors import (
     TableError,
     Unavailable,
     mask,
+    raise_clean,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
 from beaker_dynamodb.ops.cli.wording import escape
@@ -38,12 +39,11 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            groups = [name for name, one in self.commands.items() if args[0] in _below(one)]
-            if not groups:
-                raise
-        raise click.UsageError(
-            f"No such command {args[0]!r}; did you mean '{groups[0]} {args[0]}'?", ctx
-        )
+            for name, group in self.commands.items():
+                if isinstance(group, click.Group) and args[0] in group.commands:
+                    message = f"No such command {args[0]!r}; did you mean '{name} {args[0]}'?"
+                    raise_clean(click.UsageError(message, ctx))
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the named command."""
@@ -51,14 +51,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except DynamoDBBackendError as error:
             complain(str(error))
-            ctx.exit(_code(error))
+            ctx.exit(_get_exit_code(error))
 
 
-def _below(command: click.Command) -> Collection[str]:
-    return command.commands if isinstance(command, click.Group) else ()
-
-
-def _code(error: DynamoDBBackendError) -> int:
+def _get_exit_code(error: DynamoDBBackendError) -> int:
     if isinstance(error, OptionError):
         return USAGE_ERROR
     # All other errors are about one row, which exists and cannot be read or changed.
@@ -77,14 +73,14 @@ def _run(argv: Sequence[str] | None) -> int:
     except click.ClickException as error:
         output = io.StringIO()
         error.show(output)
-        # It repeats words of the command line, and one of them may be a URL with a password.
+        # It repeats parts of the command line, which may have a URL with a password.
         for line in mask(output.getvalue()).split("\n")[:-1]:
             echo(escape(line), err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")
         return INTERRUPTED
-    except OSError as error:  # stdout takes no more: the disk behind it is full
+    except OSError as error:  # stdout cannot be written: its disk is full
         complain(f"the output cannot be written: {error.strerror or type(error).__name__}")
         return NO
     except SystemExit as error:
@@ -95,11 +91,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def reference() -> str:
-    """Print every command's own --help as Markdown, for README."""
-    return "\n".join(f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in _helps(cli, NAME))
+    """Return every command's own --help as Markdown, for README."""
+    return "\n".join(
+        f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in _list_helps(cli, NAME)
+    )
 
 
-def _helps(
+def _list_helps(
     command: click.Command, name: str, above: click.Context | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yield the full name and the help of a command, and of those below it, 80 columns wide."""
@@ -109,16 +107,16 @@ def _helps(
     )
     yield context.command_path, command.get_help(context)
     for below, one in sorted(getattr(command, "commands", {}).items()):
-        yield from _helps(one, below, context)
+        yield from _list_helps(one, below, context)
 
 
 def complain(sentence: str) -> None:
-    """Print one line on stderr; control characters are escaped."""
+    """Print one line on stderr, with control characters escaped."""
     echo(f"{NAME}: {escape(' '.join(sentence.split()))}", err=True)
 
 
 def example(*commands: str) -> str:
-    """Return the end of a command's help: examples that can be copied."""
+    """Return the end of a command's help, with examples that can be copied."""
     lines = "".join(f"\n  {NAME} {command}" for command in commands)
     return f"\b\nExample:{lines}"  # click leaves lines after a backspace as they are
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 import click
 
 from beaker_dynamodb.config import parsers
-from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import pairs, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import parse_pairs, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 
@@ -35,7 +35,7 @@ _IMPORTED = "imported"
     "source_options",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=pairs,
+    callback=parse_pairs,
     help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
@@ -90,13 +90,13 @@ def _format_lines(imported: int, skipped: Mapping[str, int], *, dry_run: bool) -
 
 
 def _parse_timeout(application: Application) -> float | None:
-    """Return Beaker's own timeout, in seconds; None if there is none."""
+    """Return Beaker's own timeout, in seconds; None if it is not set."""
     given = application.settings.get("timeout")
     try:
-        return None if given in {None, ""} else parsers.some_seconds(given)
+        return None if given in {None, ""} else parsers.parse_positive_seconds(given)
     except parsers.BadValue as error:
         message = f"Beaker's option 'timeout' is {given!r}; expected {error}"
-    raise OptionError(message)
+        raise_clean(OptionError(message))
 
 
 COMMANDS = (import_,)

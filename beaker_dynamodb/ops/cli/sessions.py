@@ -1,6 +1,6 @@
 """The commands on sessions: list, count, show, find, delete, revoke.
 
-Those that log out ask a person first; a script must give --yes if many may be logged out.
+Delete and revoke ask first, on a terminal; a script that revokes must give --yes.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def list_(
     rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
     found = sessions.list_sessions(
-        rows, now, state=state, limit=limit, segments=segments, others=others.append
+        rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
     )
-    with _bar(rows, output, "sessions", limit) as move:
-        if not _stream(output, _moving(found, move), now):
+    with _bar(rows, output, "sessions", limit) as advance:
+        if not _stream(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
         output.remark(f"{wording.format_other_rows(sum(others))} left out")
@@ -94,9 +94,9 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     prefix are counted separately.
     """
     rows, total = get_rows(application, segments), sessions.Count()
-    with output.progress("rows", _rows_expected(rows, output)) as move:
+    with output.progress("rows", _rows_expected(rows, output)) as advance:
         for now in sessions.count_sessions(rows, REAL.clock(), segments=segments):
-            move(now.scanned_rows - total.scanned_rows)
+            advance(now.scanned_rows - total.scanned_rows)
             total = now
     result = {name: getattr(total, name) for name in sessions.Count.__slots__}
     others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
@@ -123,24 +123,24 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
         return NO
     found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
     output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
-    return 0 if row.live(now) else NO
+    return 0 if row.is_live(now) else NO
 
 
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
-@click.argument("word", metavar="NAME=VALUE")
+@click.argument("query", metavar="NAME=VALUE")
 @with_table
 @with_output
 @_SCAN
-def find(word: str, application: Application, output: Output, *, scan: bool) -> int:
+def find(query: str, application: Application, output: Output, *, scan: bool) -> int:
     """Find live sessions by a special key.
 
     What was written within the last second may be missing, because an index is updated with that
     delay. A value of type B is given in base64. The exit code is 1 if there is none.
     """
     rows, now = get_rows(application), REAL.clock()
-    if _stream(output, sessions.find_sessions(rows, word, now, scan=scan), now):
+    if _stream(output, sessions.find_sessions(rows, query, now, scan=scan), now):
         return 0
-    output.remark(wording.not_found_message(word))
+    output.remark(wording.not_found_message(query))
     return NO
 
 
@@ -166,13 +166,14 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
         if not click.confirm("Log it out?", err=True):
             output.refuse("nothing was deleted")
             return NO
-    was = logout.delete(rows, row, now)
-    output.answer(wording.session_to_json(was), [f"deleted  {wording.describe_session(was, now)}"])
+    session = logout.delete(rows, row, now)
+    line = f"deleted  {wording.describe_session(session, now)}"
+    output.answer(wording.session_to_json(session), [line])
     return 0
 
 
 @sessions_group.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
-@click.argument("word", metavar="NAME=VALUE")
+@click.argument("query", metavar="NAME=VALUE")
 @with_table
 @with_output
 @_SCAN
@@ -181,7 +182,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     "--except", "kept", multiple=True, metavar="ID", help="Do not delete this session. Repeatable."
 )
 def revoke(  # noqa: PLR0913  # one argument an option
-    word: str,
+    query: str,
     application: Application,
     output: Output,
     *,
@@ -196,40 +197,40 @@ def revoke(  # noqa: PLR0913  # one argument an option
     a script must give --yes. The exit code is 1 if there was none, or the answer was no.
     """
     rows, now = get_rows(application), REAL.clock()
-    keep = _kept(rows, kept, application.secret)
+    keep = _find_kept(rows, kept, application.secret)
     if not yes:
         if not sys.stdin.isatty():
             raise OptionError("revoke may log many out: without a terminal it requires --yes")
         idents = {identity.format_id(key, rows.layout) for key in keep}
-        found = sessions.find_sessions(rows, word, now, scan=scan)
+        found = sessions.find_sessions(rows, query, now, scan=scan)
         number = sum(one.id not in idents for one in found)
         if not number:
-            output.remark(wording.not_found_message(word))
+            output.remark(wording.not_found_message(query))
             return NO
         if not click.confirm(f"Log {number} session(s) out?", err=True):
             output.refuse("nothing was revoked")
             return NO
-    gone = _stream(output, logout.revoke(rows, word, now, scan=scan, keep=keep), now, "revoked  ")
-    output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(word))
+    gone = _stream(output, logout.revoke(rows, query, now, scan=scan, keep=keep), now, "revoked  ")
+    output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(query))
     return 0 if gone else NO
 
 
 def _find_row(
     rows: Rows, ident: str, application: Application, output: Output
 ) -> ScannedRow | None:
-    """Find a session's row; None, with an answer, if there is none or it is another store's."""
+    """Return a session's row; None, after a message, if it does not exist or is another store's."""
     row = logout.find_row(rows, ident, application.secret)
-    if row is not None and row.ours:
+    if row is not None and row.is_own:
         return row
-    # Nothing of another store's row is shown: it may hold secrets.
+    # A row of another store may hold secrets, so none of it is shown.
     output.refuse(wording.NOT_FOUND if row is None else wording.OTHER_STORE)
     return None
 
 
-def _kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
-    """Find the sessions of --except; a mistyped one would log its owner out."""
+def _find_kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
+    """Return the keys of the sessions of --except. A mistyped id is an error."""
     found = [logout.find_row(rows, word, secret) for word in words]
-    if any(row is None or not row.ours for row in found):
+    if any(row is None or not row.is_own for row in found):
         raise OptionError("a session of --except does not exist; nothing was revoked")
     return frozenset(row.key for row in found if row is not None)
 
@@ -275,7 +276,7 @@ def _bar(rows: Rows, output: Output, what: str, limit: int | None) -> AbstractCo
     return output.progress(what, limit or _rows_expected(rows, output))
 
 
-def _moving(found: Iterator[sessions.Session], move: Any) -> Iterator[sessions.Session]:
+def _advance(found: Iterator[sessions.Session], advance: Any) -> Iterator[sessions.Session]:
     for one in found:
-        move(1)
+        advance(1)
         yield one

@@ -1,6 +1,6 @@
 """The commands on sessions that read the whole table: purge and stats.
 
-They print what they will cost before they start, and how far they came if they are interrupted.
+A purge prints its cost before it starts, and its progress if it is interrupted.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _COUNT = 9
 COMMANDS: tuple[click.Command, ...] = ()
 
 
-def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
-    """Refuse NaN, which click's range accepts: it would be no limit at all."""
+def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
+    """Refuse NaN, which click's range accepts although it limits nothing."""
     if rate is not None and math.isnan(rate):
         raise click.BadParameter("it is not a number")
     return rate
@@ -46,7 +46,7 @@ def _a_number(_: click.Context, __: click.Parameter, rate: float | None) -> floa
     "--rate",
     type=click.FloatRange(min=_MIN_RATE),
     metavar="UNITS",
-    callback=_a_number,
+    callback=_validate_rate,
     help="Limit of capacity units a second, read and write together.",
 )
 @click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
@@ -61,40 +61,43 @@ def purge_(
     interrupted, it can be run again.
     """
     rows, tally = get_rows(application, segments), purge.Tally()
-    table, cost = purge.scan_cost(rows)
+    table, cost = purge.estimate_scan(rows)
     output.remark(
         f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
     )
     scanned_rows = 0
-    work = purge.purge(
+    purging = purge.purge(
         rows, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally
     )
     try:
-        with output.progress("rows", table.rows) as move:
-            for now in work:
-                move(now.scanned_rows - scanned_rows)
+        with output.progress("rows", table.rows) as advance:
+            for now in purging:
+                advance(now.scanned_rows - scanned_rows)
                 scanned_rows = now.scanned_rows
     except (KeyboardInterrupt, DynamoDBBackendError):
-        work.close()  # every thread finishes its current call
-        output.remark(f"so far: {_line(tally.progress, dry_run=dry_run)}; run it again to continue")
+        purging.close()  # every thread finishes its current call
+        output.remark(
+            f"so far: {_format(tally.progress, dry_run=dry_run)}; run it again to continue"
+        )
         raise
     done = tally.progress
     result = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
-    output.answer(result, [_line(done, dry_run=dry_run)])
+    output.answer(result, [_format(done, dry_run=dry_run)])
     return 0
 
 
-def _line(done: purge.Progress, *, dry_run: bool) -> str:
-    others = (
-        f", {wording.format_other_rows(done.other_rows)} not touched" if done.other_rows else ""
-    )
+def _format(progress: purge.Progress, *, dry_run: bool) -> str:
+    others = wording.format_other_rows(progress.other_rows)
+    others = f", {others} not touched" if others else ""
     if dry_run:
-        rows, size = wording.format_count(done.expired_rows, "row"), wording.format_size(done.size)
-        cost = wording.format_cost(done.cost)
+        rows = wording.format_count(progress.expired_rows, "row")
+        size, cost = wording.format_size(progress.size), wording.format_cost(progress.cost)
         return f"{rows} would be deleted ({size}){others}; including this scan, {cost}"
-    spared = f", {done.changed_rows:,} written meanwhile and kept" if done.changed_rows else ""
-    deleted = f"{wording.format_count(done.deleted_rows, 'row')} deleted{spared}{others}"
-    return f"{deleted}; {wording.format_cost(done.cost)}"
+    kept = (
+        f", {progress.changed_rows:,} written meanwhile and kept" if progress.changed_rows else ""
+    )
+    deleted = f"{wording.format_count(progress.deleted_rows, 'row')} deleted{kept}{others}"
+    return f"{deleted}; {wording.format_cost(progress.cost)}"
 
 
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
@@ -110,18 +113,18 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     counted separately.
     """
     rows = get_rows(application, segments)
-    expected = purge.scan_cost(rows)[0].rows
+    expected = purge.estimate_scan(rows)[0].rows
     last: stats.Stats | None = None
-    with output.progress("rows", min(expected, sample or expected)) as move:
+    with output.progress("rows", min(expected, sample or expected)) as advance:
         for now in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
-            move(now.scanned_rows - (last.scanned_rows if last else 0))
+            advance(now.scanned_rows - (last.scanned_rows if last else 0))
             last = now
     if last is not None:
-        output.draw(dataclasses.asdict(last), *_drawn(last))
+        output.draw(dataclasses.asdict(last), *_draw(last))
     return 0
 
 
-def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
+def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
     sampled = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
     others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
     words = (
@@ -140,13 +143,13 @@ def _drawn(found: stats.Stats) -> tuple[Text | Table, ...]:
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
     """Draw bars, the longest at full width; empty ones at both ends are omitted."""
-    most = max(one.count for one in bars) or 1
-    having = [number for number, one in enumerate(bars) if one.count] or [0]
-    drawn = Table(title=title, title_justify="left", show_header=False, box=None)
-    drawn.add_column(min_width=_LABEL)  # so that all bars begin in one column
-    drawn.add_column(min_width=_COUNT, justify="right")
-    drawn.add_column(min_width=_WIDTH)
-    for one in bars[having[0] : having[-1] + 1]:
-        length = -(-one.count * _WIDTH // most)  # something is never drawn as nothing
-        drawn.add_row(one.label, f"{one.count:,}", draw_bar(length))
-    return drawn
+    longest = max(one.count for one in bars) or 1
+    filled = [number for number, one in enumerate(bars) if one.count] or [0]
+    drawing = Table(title=title, title_justify="left", show_header=False, box=None)
+    drawing.add_column(min_width=_LABEL)  # so that all bars begin in one column
+    drawing.add_column(min_width=_COUNT, justify="right")
+    drawing.add_column(min_width=_WIDTH)
+    for one in bars[filled[0] : filled[-1] + 1]:
+        length = -(-one.count * _WIDTH // longest)  # rounded up: a bar is never empty
+        drawing.add_row(one.label, f"{one.count:,}", draw_bar(length))
+    return drawing

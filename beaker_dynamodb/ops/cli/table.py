@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from beaker_dynamodb.errors import OptionError, say_table_missing
+from beaker_dynamodb.errors import OptionError, raise_clean, say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
@@ -28,13 +28,14 @@ from beaker_dynamodb.ops.cli.wording import escape, format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
-    encrypted_by,
-    in_a_word,
-    limited_to,
-    paid_for,
+    Difference,
+    format_capacity,
+    format_encryption,
+    format_limits,
+    format_switch,
+    is_match,
 )
-from beaker_dynamodb.provisioning.diff import Difference
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Features
 
 _COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -67,20 +68,20 @@ def create(application: Application, features: Features, output: Output) -> int:
     """
     options = with_long_timeout(application).options
     with output.waiting(f"table {options.table}: until it is active") as status:
-        made = tables.create(options, features, status.update)
-    for step in made.steps:
+        created = tables.create(options, features, status.update)
+    for step in created.steps:
         output.remark(str(step))
+    matches = is_match(created.differences)
     result = {
-        **wording.table_to_json(made.table),
-        "new": made.table.created,
-        "matches": made.holds,
-        "steps": [{"setting": one.setting, "supported": not one.lacking} for one in made.steps],
-        "differences": wording.differences_to_json(made.differences),
+        **wording.table_to_json(created.table),
+        "new": created.table.created,
+        "matches": matches,
+        "steps": [dataclasses.asdict(step) for step in created.steps],
+        "differences": wording.differences_to_json(created.differences),
     }
-    done = "created" if made.table.created else "exists"
-    lines = (*_lines(made.table, done), *map(str, made.differences))
-    output.answer(result, lines)
-    return 0 if made.holds else NO
+    done = "created" if created.table.created else "exists"
+    output.answer(result, (*_describe(created.table, done), *map(str, created.differences)))
+    return 0 if matches else NO
 
 
 @table.command(epilog=example("table show -c production.ini --json"))
@@ -94,9 +95,11 @@ def show(application: Application, output: Output) -> int:
     with output.waiting(f"table {application.options.table}"):
         found = tables.show(with_long_timeout(application).options)
     if found is None:
-        output.refuse(_missing(application))
+        output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
-    output.answer(wording.table_to_json(found), (*_lines(found, "exists"), *_more(found)))
+    output.answer(
+        wording.table_to_json(found), (*_describe(found, "exists"), *_describe_more(found))
+    )
     return 0
 
 
@@ -111,18 +114,19 @@ def check(application: Application, features: Features, output: Output) -> int:
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        asked = with_long_timeout(application).options
-        found = tables.check(asked, features, creates=application.create_command(features))
+        options = with_long_timeout(application).options
+        command = application.create_command(features)
+        found = tables.check(options, features, create_command=command)
     result = {
         "table": application.options.table,
-        "matches": found.holds,
-        "differences": wording.differences_to_json(found.differences),
+        "matches": is_match(found),
+        "differences": wording.differences_to_json(found),
     }
-    if not found.differences:
+    if not found:
         output.answer(result, [f"table {application.options.table!r} matches the options"])
     else:
-        output.draw(result, _drawn(application.options.table, found.differences))
-    return 0 if found.holds else NO
+        output.draw(result, _draw(application.options.table, found))
+    return 0 if is_match(found) else NO
 
 
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
@@ -136,14 +140,14 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     there is no table.
     """
     name = application.options.table
-    asked = f"Every row of table {name!r} will be deleted. Type its name"
-    if not yes and _typed(asked) != name:
+    question = f"Every row of table {name!r} will be deleted. Type its name"
+    if not yes and _ask_name(question) != name:
         output.refuse("that is not the table's name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
-        unlocks = application.create_command(tables.UNLOCKED)
+        unprotect = application.create_command(tables.UNPROTECTED)
         ended = tables.delete(
-            with_long_timeout(application).options, status.update, unlocks=unlocks
+            with_long_timeout(application).options, status.update, unprotect_command=unprotect
         )
     if not ended.done:
         output.refuse(ended.message)
@@ -152,49 +156,51 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     return 0
 
 
-def _typed(asked: str) -> str:
-    """Ask for a name. Without a terminal that is a usage error, not an interruption."""
+def _ask_name(question: str) -> str:
+    """Ask for the table's name. Without a terminal this is a usage error."""
     try:
-        return str(click.prompt(asked, err=True))
+        return str(click.prompt(question, err=True))
     except click.Abort:
         if sys.stdin.isatty():
             raise
-    click.echo(err=True)  # the question is on the line
-    raise OptionError("the table's name was not typed: without a terminal, give --yes")
+        click.echo(err=True)  # ends the line of the question
+        message = "the table's name was not typed: without a terminal, give --yes"
+        raise_clean(OptionError(message))
 
 
-def _missing(application: Application) -> str:
-    return say_table_missing(application.options.table, application.create_command())
-
-
-def _lines(is_: Description, done: str) -> Iterator[str]:
+def _describe(actual: Description, result: str) -> Iterator[str]:
     """Describe a table in lines for people."""
-    account = f", account {is_.account}" if is_.account else ""
-    yield f"{done}: table {is_.table!r}, region {is_.region}{account} ({is_.status})"
-    yield f"  keys      {is_.schema()}"
-    yield f"  TTL       {is_.expiry}"
-    yield f"  capacity  {paid_for(is_.capacity)}"
-    for index in is_.indexes:
-        built = ", being built" if index.name in is_.building else ""
+    account = f", account {actual.account}" if actual.account else ""
+    yield f"{result}: table {actual.table!r}, region {actual.region}{account} ({actual.status})"
+    yield f"  keys      {actual.schema()}"
+    yield f"  TTL       {actual.expiry}"
+    yield f"  capacity  {format_capacity(actual.capacity)}"
+    for index in actual.indexes:
+        built = ", being built" if index.name in actual.building else ""
         yield f"  index     {index.name!r} of {index.attribute!r} ({index.projection}{built})"
 
 
-def _more(is_: Description) -> Iterator[str]:
-    """Describe what `table create` does not print."""
-    yield f"  limit     {limited_to(is_.ceilings)}"
-    yield f"  contents  {format_count(is_.rows, 'row')}, {is_.size:,} bytes (up to six hours ago)"
-    yield f"  deletion  protection {in_a_word(is_.protection)}"
-    yield f"  backups   point-in-time recovery {in_a_word(is_.recovery)}"
-    yield f"  at rest   encrypted {encrypted_by(is_.key)}"
-    tags = "unknown" if is_.tags is None else ", ".join(f"{n}={v}" for n, v in is_.tags) or "none"
+def _describe_more(actual: Description) -> Iterator[str]:
+    """Describe the settings that `table create` does not print."""
+    yield f"  limit     {format_limits(actual.limits)}"
+    rows = format_count(actual.rows, "row")
+    yield f"  contents  {rows}, {actual.size:,} bytes (up to six hours ago)"
+    yield f"  deletion  protection {format_switch(actual.protection)}"
+    yield f"  backups   point-in-time recovery {format_switch(actual.recovery)}"
+    yield f"  at rest   encrypted {format_encryption(actual.kms_key)}"
+    tags = (
+        "unknown"
+        if actual.tags is None
+        else ", ".join(f"{n}={v}" for n, v in actual.tags) or "none"
+    )
     yield f"  tags      {tags}"
 
 
-def _drawn(name: str, found: tuple[Difference, ...]) -> Table:
-    drawn = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
+def _draw(name: str, found: tuple[Difference, ...]) -> Table:
+    drawing = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "setting", "actual", "expected"):
-        drawn.add_column(heading, overflow="fold")
+        drawing.add_column(heading, overflow="fold")
     for one in found:
         severity = Text(one.severity, style=_COLORS[one.severity])
-        drawn.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
-    return drawn
+        drawing.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
+    return drawing

@@ -15,7 +15,7 @@ from beaker_dynamodb.ops.cli.arguments import with_application
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.provisioning import iam, templates
-from beaker_dynamodb.provisioning.features import Features
+from beaker_dynamodb.provisioning.spec import Features
 
 
 @click.command(epilog=example("policy app -c production.ini > app.json"))

@@ -1,7 +1,6 @@
-"""How sessions, tables, durations, sizes and costs are written, for people and as JSON. Pure.
+"""Write sessions, tables, durations, sizes and costs for people and as JSON. Pure.
 
-docs/json.md documents the JSON. Any text of a table may come from anybody: none of it reaches a
-terminal unescaped.
+docs/json.md documents the JSON. A text of a table may be hostile, and is always escaped.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from typing import Any, Final
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspection
 from beaker_dynamodb.ops.sessions import Session
-from beaker_dynamodb.provisioning.description import Description
-from beaker_dynamodb.provisioning.diff import Difference
+from beaker_dynamodb.provisioning.description import Description, Difference
 
 NOT_FOUND: Final = "there is no such session"
 OTHER_STORE: Final = (
@@ -82,7 +80,7 @@ def escape(text: str) -> str:
 
 
 def not_found_message(query: str) -> str:
-    """Say that no session was found, and which sessions cannot be found by a special key.
+    """Return the message that no session was found, and which sessions cannot be found.
 
     Without the second sentence, a logout everywhere would look complete when it is not.
     """
@@ -95,10 +93,10 @@ def not_found_message(query: str) -> str:
 
 def describe_session(session: Session, now: float) -> str:
     """Write a session as one line."""
-    return "  ".join([escape(session.id), *_facts(session, now)])
+    return "  ".join([escape(session.id), *_describe_facts(session, now)])
 
 
-def _facts(session: Session, now: float) -> Iterator[str]:
+def _describe_facts(session: Session, now: float) -> Iterator[str]:
     if session.expires is None:
         yield "never expires"
     elif session.live:
@@ -108,13 +106,15 @@ def _facts(session: Session, now: float) -> Iterator[str]:
     if session.created is not None:
         yield f"created {format_duration(now - session.created)} ago"
     yield format_size(session.size) + (f" and {session.chunks} chunks" if session.chunks else "")
-    yield from (f"{escape(name)}={_value(value)}" for name, value in session.special_keys.items())
+    yield from (
+        f"{escape(name)}={_format_value(value)}" for name, value in session.special_keys.items()
+    )
     if session.error:
         yield f"cannot be read: {escape(session.error)}"
 
 
 def session_to_json(session: Session) -> dict[str, Any]:
-    """Write a session for machines; each time in epoch seconds, and beside it in ISO 8601."""
+    """Convert a session to JSON; each time is in epoch seconds, and beside it in ISO 8601."""
     written: dict[str, Any] = {}
     for name in Session.__slots__:
         value = getattr(session, name)
@@ -125,8 +125,8 @@ def session_to_json(session: Session) -> dict[str, Any]:
 
 
 def table_to_json(table: Description) -> dict[str, Any]:
-    """Write a table for machines; its settings have the names of the options and flags."""
-    capacity, limits = table.capacity or (None, None), table.ceilings or (None, None)
+    """Convert a table to JSON; its settings have the names of the options and flags."""
+    capacity, limits = table.capacity or (None, None), table.limits or (None, None)
     return {
         "table": table.table,
         "region": table.region,
@@ -151,7 +151,7 @@ def table_to_json(table: Description) -> dict[str, Any]:
         "max_write_units": limits[1],
         "deletion_protection": table.protection,
         "point_in_time_recovery": table.recovery,
-        "kms_key": table.key,
+        "kms_key": table.kms_key,
         "tags": None if table.tags is None else dict(table.tags),
         "rows": table.rows,
         "size": table.size,
@@ -163,15 +163,15 @@ def _key_to_json(attribute: str, kind: str, name: str = "name") -> dict[str, str
 
 
 def differences_to_json(differences: tuple[Difference, ...]) -> list[dict[str, Any]]:
-    """Write what differs between a table and the options, for machines."""
+    """Convert the differences between a table and the options to JSON."""
     return [dataclasses.asdict(one) for one in differences]
 
 
 def to_json(value: object) -> object:
-    """Write a value as JSON has it; what JSON cannot hold, as text.
+    """Convert a value to plain JSON values; what JSON does not have becomes a text.
 
-    JSON has no NaN and no infinity, and half of a surrogate pair is no text to most that read it.
-    Numbers and depth are bounded already: a row's values when it was described.
+    JSON has no NaN and no infinity, and most parsers refuse half of a surrogate pair. Numbers and
+    depth are limited already, by `ops/bounds.py`.
     """
     if isinstance(value, Mapping):
         return {_text(str(name)): to_json(one) for name, one in value.items()}
@@ -190,7 +190,7 @@ def _text(text: str) -> str:
 
 
 def inspection_to_json(found: Inspection) -> dict[str, Any]:
-    """Write an inspected session for machines."""
+    """Convert an inspected session to JSON."""
     written = {name: to_json(getattr(found, name)) for name in Inspection.__slots__[1:]}
     return {"session": session_to_json(found.session), **written}
 
@@ -198,18 +198,18 @@ def inspection_to_json(found: Inspection) -> dict[str, Any]:
 def describe_inspection(found: Inspection, now: float) -> Iterator[str]:
     """Write an inspected session as lines for people."""
     yield describe_session(found.session, now)
-    kept = [found.serializer]
-    kept += ["compressed"] if found.compressed else []
-    kept += ["encrypted"] if found.encrypted else []
+    storage = [found.serializer]
+    storage += ["compressed"] if found.compressed else []
+    storage += ["encrypted"] if found.encrypted else []
     sizes = f"{format_size(found.stored_size)} stored, {format_size(found.text_size)} of text"
-    yield f"  {', '.join(kept)}: {sizes}"
+    yield f"  {', '.join(storage)}: {sizes}"
     for name, value in (found.values or {}).items():
-        yield f"  {escape(str(name))} = {escape(repr(value))}"  # some classes' repr is as it is
+        yield f"  {escape(str(name))} = {escape(repr(value))}"  # a repr may hold any characters
     if found.reason:
         yield f"  not shown: {escape(found.reason)}"
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return escape(str(value))

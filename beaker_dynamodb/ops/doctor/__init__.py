@@ -1,4 +1,12 @@
-"""The checks of `doctor`, a file for each topic: pure decisions, facts in and findings out.
+"""The command `doctor`: facts in, findings out. Each check is one row of a table.
 
-No check makes a call or reads the clock; `examine.py` gathers the facts.
+To add a check, add a row to the table that has its facts, and a case to the table's test:
+
+    Check("warning", "ttl", lambda f: f.options.ttl == 0, "rows are kept forever", "ttl = 30d")
+
+that is severity, topic, when it applies, message, remedy; all but the condition may be texts or
+functions of the facts `f`. `settings.py` has the tables for what the configuration alone shows,
+`store.py` those for credentials, table and calls. A check that needs a fact that is not there adds
+a field to the class of its facts, which `examine.py` fills in: that file makes all calls, and
+decides in which order the tables are walked. Conditions make no call and read no clock.
 """

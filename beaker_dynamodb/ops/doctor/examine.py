@@ -1,7 +1,7 @@
-"""Examine an application's store, from the options to a row that is written and read.
+"""Gather the facts of an application's store, and walk the tables of checks with them.
 
-The facts are gathered here; the other modules of this folder decide what they mean. Each finding
-is yielded as it is found. Only a row of its own is changed, and no table is created.
+All I/O of the doctor is here. Each finding is yielded as it is found, and what would only fail
+for the same reason again is not checked. Only a row of its own is changed; no table is created.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import dataclasses
 import importlib.util
 import os
 import platform
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.config.sources import ENVIRONMENT
-from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.diagnostics import (
     PermissionCheck,
     check_permissions,
@@ -25,8 +25,11 @@ from beaker_dynamodb.dynamodb.diagnostics import (
     list_regions,
     read_server_clock,
 )
-from beaker_dynamodb.dynamodb.rows import Rows, rows
+from beaker_dynamodb.dynamodb.rows import Rows, build_rows
+from beaker_dynamodb.dynamodb.table import Never
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.migration.source import (
     CREATED_BY_READING,
     SourceBackend,
@@ -37,18 +40,21 @@ from beaker_dynamodb.ops.application import (
     Application,
     find_mistakes,
     find_unread,
+    get_prefix,
+    list_cache_regions,
     load_application,
-    regions,
-    settings_prefix,
 )
-from beaker_dynamodb.ops.doctor import beakers, credentials, names, settings, table
-from beaker_dynamodb.ops.doctor.finding import Finding
-from beaker_dynamodb.ops.doctor.round_trip import draw_key, make_round_trip
+from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
+from beaker_dynamodb.ops.doctor import settings, store
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
+_VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
+#: Seconds after which the doctor's row expires, if it cannot be deleted.
+_LIFETIME: Final = 300
 
 
 def examine(
@@ -63,29 +69,29 @@ def examine(
     Args: as of `load_application` and `examine_store`.
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
-    wrong = tuple(find_mistakes(config, given=given, cache=cache))
-    yield from names.versions(_installed())
-    yield from names.backend(_found_by_beaker())
-    misspelled = tuple(names.environment(os.environ))
-    yield from misspelled
-    # A mistake without a name comes from the environment; its variable has just been reported.
-    lines = (one for one in wrong if one.name or not misspelled)
-    yield from names.mistakes(lines, config or "the command line")
-    yield from names.unread(find_unread(config, given=given, cache=cache), settings_prefix(cache))
+    mistakes = tuple(find_mistakes(config, given=given, cache=cache))
+    packages = _list_packages()
+    yield from find(settings.VERSIONS, packages)
+    yield from find(settings.PACKAGES, *packages)
+    yield from find(settings.BACKENDS, _find_backend())
+    variables = tuple(settings.find_unknown_variables(os.environ))
+    yield from find(settings.VARIABLES, *variables)
+    for one in mistakes:
+        in_file = one.name and not one.name.startswith("-o ")
+        place = f"{one.name} in {config or 'the command line'}" if in_file else one.name
+        # A mistake without a name comes from the environment; its variable has been reported.
+        if one.name or not variables:
+            yield from find(settings.MISTAKES, (one.message, place))
+    begin = get_prefix(cache)
+    for name, near in find_unread(config, given=given, cache=cache):
+        unread = settings.UnknownName(begin + name, near and begin + near)
+        yield from find(settings.UNREAD, unread)
     if config is not None and cache is None:
-        yield from _caches(config)
-    if not wrong:
+        yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
+    if not mistakes:
         yield from examine_store(
             load_application(config, given=given, cache=cache), read_only=read_only
         )
-
-
-def _caches(config: str) -> Iterator[Finding]:
-    """Name the file's caches, which are checked one at a time."""
-    try:
-        yield from names.caches(regions(config), config)
-    except OptionError as error:
-        yield Finding("error", "caches", str(error))
 
 
 def examine_store(
@@ -101,138 +107,178 @@ def examine_store(
 
     Args: *read_only* leaves out the round trip, and with it every write that takes effect.
     """
-    yield from _told(application, environ)
-    yield from _check_source(application, runtime, read_only=read_only)
+    facts = gather_settings(application, environ)
+    yield from find(settings.URLS, facts)
+    yield from find(settings.CACHE if facts.is_cache else settings.SESSION, facts)
+    yield from find(settings.OPTIONS, facts)
+    if application.options.migrate_from:
+        yield from find(settings.SOURCES, _read_source(application, runtime, read_only=read_only))
     if embedded.is_elsewhere(application.options.endpoint_url):
-        yield from table.embedded(embedded.missing())
+        yield from find(store.EMBEDDED, embedded.explain_missing_extra())
         return
     options = dataclasses.replace(application.options, create_table=False)
     try:
-        mine = rows(options, application.kind, runtime)
-        for finding in _reached(application, mine.table.client, runtime):
-            yield finding
-            if finding.severity == "error":  # without credentials every call would say it again
-                return
-        yield from _found(application, mine, runtime, read_only=read_only)
+        opened = build_rows(options, application.kind, runtime)
+        client = opened.table.client
+        identity = get_identity(client)
+        access = store.Credentials(identity, runtime.clock(), facts.is_local)
+        found = tuple(find(store.CREDENTIALS, access))
+        yield from found
+        if exit_code(found):
+            return
+        known, endpoint = list_regions(client), options.endpoint_url
+        target = store.Destination(identity, client.get_transport(), known, endpoint)
+        yield from find(store.DESTINATION, target)
+        yield from _examine_table(application, opened, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
-        yield table.failed("store", error)
+        yield from find(store.failures("store"), store.RoundTrip(error=error))
 
 
-def exit_code(findings: Iterator[Finding]) -> int:
-    """Return the exit code: 0; 1 if an error was found; 3 if the store was not reached."""
-    code = 0
-    for finding in findings:
-        if finding.unreachable:
-            return 3
-        code = max(code, int(finding.severity == "error"))
-    return code
+def gather_settings(application: Application, environ: Mapping[str, str]) -> settings.Settings:
+    """Return the facts of a valid configuration, without a call."""
+    return settings.Settings(
+        application.options,
+        application.settings,
+        application.begin,
+        application.kind == "cache",
+        application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
+        importlib.util.find_spec("pyramid_beaker") is not None,
+    )
 
 
-def _told(application: Application, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Check the configuration, without a call."""
-    url = application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL")
-    yield from names.url(url)
-    if application.kind == "session":
-        for beakers_ in beakers.CHECKS:
-            yield from beakers_(application)
-        pyramid = importlib.util.find_spec("pyramid_beaker") is not None
-        yield from beakers.corrupt(application, pyramid=pyramid)
-    else:
-        yield from beakers.pickles(application)
-    for check in settings.CHECKS:
-        yield from check(application)
-
-
-def _check_source(
-    application: Application, runtime: Runtime, *, read_only: bool
+def _examine_table(
+    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
-    """Read a session that does not exist from the source backend."""
-    name = application.options.migrate_from
-    if name is None:
-        return
-    given = application.options.migrate_from_options
+    """Yield what is found about the table, and go on to its rows if its keys are as expected."""
+    try:
+        actual = provision.describe(opened.table.client, application.options.table)
+    except AccessRefused as error:
+        refused = store.RefusedTable(application, error)
+        yield from find(store.REFUSED_TABLE, refused)
+        if not refused.is_role:
+            clocks = store.Clocks(read_server_clock(error), runtime.clock())
+            yield from find(store.CLOCKS, clocks)
+            return
+    else:
+        if actual is None:
+            yield from find(store.MISSING_TABLE, application)
+            return
+        expected = table_spec(application.options)
+        table = store.FoundTable(actual, expected, application.create_command())
+        yield from find(store.FOUND_TABLE, table)
+        yield from find(store.DIFFERENCES, *((one, table) for one in table.differences))
+        yield from find(store.SAFETY, table)
+        if not table.matches("key"):
+            return
+    yield from _examine_rows(application, opened, runtime, read_only=read_only)
+
+
+def _examine_rows(
+    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
+) -> Iterator[Finding]:
+    """Yield which calls are allowed, and what a round trip finds if all of them are."""
+    name = f"doctor-{runtime.token()}"
+    is_cache, layout = application.kind == "cache", opened.layout
+    key = layout.make_value_key(name, "doctor") if is_cache else layout.make_session_key(name)
+    with_query = is_cache and application.options.range_key is not None
+    calls: list[PermissionCheck] = []
+    for call in check_permissions(opened.table, key, with_query=with_query):
+        calls.append(call)
+        if isinstance(call.error, Unavailable):
+            break
+    server = next((call.clock for call in calls if call.clock is not None), None)
+    yield from find(store.CLOCKS, store.Clocks(server, runtime.clock()))
+    arguments = application.arguments or "with the options that the doctor got"
+    comma = "" if application.arguments else ","
+    policy = f"beaker-dynamodb policy app{comma} {arguments}"
+    needed = (store.Permission(call.operation, call.error, policy) for call in calls)
+    found = tuple(find(store.PERMISSIONS, *needed))
+    yield from found
+    yield from find(store.ALLOWED, tuple(call.operation for call in calls if call.error is None))
+    if not read_only and not exit_code(found):
+        yield from find(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
+
+
+def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip:
+    """Write, read, compare and delete one row as the application would, whatever fails.
+
+    If its deletion fails too, the row expires within minutes.
+    """
+    calls, message = list[metering.Call](), ""
+    error: DynamoDBBackendError | None = None
+
+    def record_call(event: metering.Event) -> None:
+        if isinstance(event, metering.Call):
+            calls.append(event)
+
+    stop = metering.observe(record_call)
+    try:
+        now, token = runtime.clock(), runtime.token()
+        record = Record(key, b"", f"{token}.{token}", expires=int(now) + _LIFETIME)
+        try:
+            opened.write(record, _VALUE, Never(), None)
+            row = opened.read(key, consistent=True, now=now)
+            if row is None or row.value != _VALUE:
+                message = "the row that was read differs from the one that was written"
+        finally:
+            opened.drop(key)
+    except DynamoDBBackendError as failure:
+        error = failure
+    finally:
+        stop()
+    return store.RoundTrip(
+        tuple(call.seconds for call in calls),
+        sum(call.read_units for call in calls),
+        sum(call.write_units for call in calls),
+        message,
+        error,
+    )
+
+
+def _read_source(application: Application, runtime: Runtime, *, read_only: bool) -> settings.Source:
+    """Read a session that does not exist from the backend of `migrate_from`."""
+    name, given = str(application.options.migrate_from), application.options.migrate_from_options
     try:
         validate_source(name, dict(given))
-        path = get_data_path(name, dict(given))
-        if path is not None and not Path(path).exists():
-            yield settings.no_place(path)
-        elif name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
-            yield settings.nothing_moved(path)
-        elif read_only and name in CREATED_BY_READING:
-            yield Finding("note", "migrate_from", f"{name} was not checked: that would write there")
-        else:
-            SourceBackend(name, given, runtime.token(), None).read()
-            yield Finding("ok", "migrate_from", f"{name} answers")
+        path = get_data_path(name, dict(given)) or ""
+        if path and not Path(path).exists():
+            return settings.Source(name, "missing", path)
+        if name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
+            return settings.Source(name, "empty", path)
+        if read_only and name in CREATED_BY_READING:
+            return settings.Source(name, "skipped")
+        SourceBackend(name, given, runtime.token(), None).read()
     except DynamoDBBackendError as error:
-        yield settings.unmoved(error)
+        return settings.Source(name, "failed", error=error)
+    return settings.Source(name, "answers")
 
 
-def _reached(application: Application, client: Client, runtime: Runtime) -> Iterator[Finding]:
-    """Check the credentials, and where the calls go."""
-    who = get_identity(client)
-    local = settings.is_local(application.options)
-    yield from credentials.credentials(who, runtime.clock(), local=local)
-    yield from credentials.place(who, list_regions(client), own=application.options.endpoint_url)
-    yield from credentials.transport(client.transport())
-
-
-def _found(
-    application: Application, mine: Rows, runtime: Runtime, *, read_only: bool
-) -> Iterator[Finding]:
-    """Check the table, and what may be done with it."""
-    ought = table_spec(application.options)
+def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
     try:
-        is_ = provision.describe(mine.table.client, application.options.table)
-    except AccessRefused as error:
-        refused = list(table.undescribed(application, error))
-        yield from refused
-        if exit_code(iter(refused)):  # the key, or the clock
-            yield from credentials.clock(read_server_clock(error), runtime.clock())
-            return
-    else:
-        if is_ is None:
-            yield from table.missing(application, application.create_command())
-            return
-        yield from table.shape(is_, ought, application.create_command())
-        yield from table.safety(is_, application.create_command())
-        if is_.schema() != ought.ought():
-            return  # all further checks would fail for the same reason
-    key = draw_key(mine, application.kind, runtime)
-    with_query = application.options.range_key is not None and application.kind == "cache"
-    made: list[PermissionCheck] = []
-    for check in check_permissions(mine.table, key, with_query=with_query):
-        made.append(check)
-        if isinstance(check.error, Unavailable):
-            break
-    clock = next((check.clock for check in made if check.clock is not None), None)
-    yield from credentials.clock(clock, runtime.clock())
-    findings = list(table.permissions(_policy(application), made))
-    yield from findings
-    if not read_only and exit_code(iter(findings)) == 0:
-        yield from table.round_trip(make_round_trip(mine, key, runtime))
+        for name in list_cache_regions(config):
+            title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
+            words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
+            yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")
+    except OptionError as error:
+        yield settings.CacheRegion(error=str(error))
 
 
-def _policy(application: Application) -> str:
-    """Return the command that prints the application's policy."""
-    if application.call:
-        return f"beaker-dynamodb policy app {application.call}"
-    return "beaker-dynamodb policy app, with the options that the doctor got"
-
-
-def _found_by_beaker() -> str:
+def _find_backend() -> str:
     """Return the name of the class that Beaker itself finds for ext:dynamodb, or ""."""
     from beaker.cache import clsmap
 
     try:
         found = clsmap["ext:dynamodb"]
-    except Exception:  # noqa: BLE001  # KeyError, or whatever its way to entry points raises
+    except Exception:  # noqa: BLE001  # KeyError, or whatever the look-up of entry points raises
         return ""
     return f"{found.__module__}.{found.__qualname__}"
 
 
-def _installed() -> Mapping[str, str]:
-    """Return the installed packages with their versions."""
-    there = {
+def _list_packages() -> tuple[settings.Package, ...]:
+    """Return Python and the packages of interest with their versions."""
+    found = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }
-    return {"Python": platform.python_version(), **there}
+    versions = {"Python": platform.python_version(), **found}
+    versions |= {name: "" for name in settings.OLDEST if name not in found}
+    return tuple(settings.Package(name, version) for name, version in versions.items())

@@ -1,4 +1,4 @@
-"""An application whose sessions the operators' tests look after: it saves, and tampers."""
+"""An application for the operators' tests, which saves sessions and damages rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers import REGION, Flavor, Server
 
 #: Of printable characters that hardly compress: with `compress = false` over 400 KB.
 LARGE = "".join(map(chr, range(33, 127))) * 10_000
-#: Over 400 KB also where Beaker compresses it, as its JSON serializer does.
+#: Over 400 KB even after Beaker's JSON serializer has compressed it.
 DENSE = random.Random(1).randbytes(500_000).hex()
 IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
 #: Runs a command; returns its exit code, stdout and stderr.
@@ -31,37 +31,37 @@ SPECIAL = "userId:S,visits:N,token:B"
 
 
 class Earlier(DynamoDBNamespaceManager):
-    """A request of half a day ago."""
+    """The manager of a request half a day ago."""
 
     runtime = Runtime(clock=lambda: time.time() - 43_200)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One application's sessions, by the options that it was told."""
+class ExampleApp:
+    """One application's sessions, by its options."""
 
     options: dict[str, str]
 
     @classmethod
-    def at(cls, url: str, table: str, **more: str) -> Site:
-        """Make one at a server; `more` are options."""
-        told = {"endpoint_url": url, "table": table, "region": REGION, "special_keys": SPECIAL}
-        return cls(told | more)
+    def at(cls, url: str, table: str, **more: str) -> ExampleApp:
+        """Return one at a server; `more` are options."""
+        options = {"endpoint_url": url, "table": table, "region": REGION, "special_keys": SPECIAL}
+        return cls(options | more)
 
     @classmethod
-    def made(cls, url: str, table: str, **more: str) -> Site:
-        """Make one whose table is made, too; see `make`."""
-        site = cls.at(url, table, **more)
-        site.make()
-        return site
+    def create(cls, url: str, table: str, **more: str) -> ExampleApp:
+        """Return one, and create its table."""
+        app = cls.at(url, table, **more)
+        app.create_table()
+        return app
 
-    def make(self) -> None:
-        """Make the table, without TTL: DynamoDB Local deletes what has expired every 10 seconds."""
-        ought = table_spec(parse(self.options, "session"))
-        self.rows.table.client.call("CreateTable", ought.to_create_request())
+    def create_table(self) -> None:
+        """Create the table, without TTL: DynamoDB Local deletes expired rows every 10 seconds."""
+        expected = table_spec(parse(self.options, "session"))
+        self.rows.table.client.call("CreateTable", expected.to_create_request())
 
     def manager(self, ident: str, timeout: float | None = 3720) -> DynamoDBNamespaceManager:
-        """Make what a request has."""
+        """Return the manager that a request has."""
         return DynamoDBNamespaceManager(
             ident, timeout=timeout, digest_filenames=False, **self.options
         )
@@ -99,7 +99,7 @@ class Site:
 
     def key(self, ident: str) -> Key:
         """Key a session's row."""
-        return self.rows.layout.session(ident)
+        return self.rows.layout.make_session_key(ident)
 
     def put(self, **item: dict[str, Any]) -> None:
         """Write a row as it is, behind the application's back."""

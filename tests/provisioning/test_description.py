@@ -1,4 +1,4 @@
-"""The table that ought to be, the table that is, and the gap: pure, without a server."""
+"""The expected table as requests and commands, and its differences from the actual one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.provisioning.description import Description, Expiry
-from beaker_dynamodb.provisioning.diff import Difference, Severity, differences
+from beaker_dynamodb.provisioning.description import (
+    Description,
+    Difference,
+    Expiry,
+    Severity,
+    compare,
+)
 from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, index_name, table_spec
 
 PLAIN = TableSpec("sessions")
@@ -25,29 +30,29 @@ RICH = TableSpec(
 )
 
 
-def drawn(**given: object) -> TableSpec:
-    """Draw what a session's options ask for."""
+def spec_of(**given: object) -> TableSpec:
+    """Return the table that a session's options ask for."""
     return table_spec(sources.parse(given, "session"))
 
 
-def standing(ought: TableSpec) -> Description:
-    """Describe the table that is exactly as it ought to be."""
+def describe(expected: TableSpec) -> Description:
+    """Describe a table that is exactly as expected."""
     return Description(
-        ought.table,
+        expected.table,
         "eu-central-1",
         "123456789012",
         "active",
-        Attribute(ought.hash_key),
-        Attribute(ought.range_key) if ought.range_key else None,
-        Expiry(ought.ttl_attribute, "enabled"),
-        ought.indexes,
-        ought.capacity,
+        Attribute(expected.hash_key),
+        Attribute(expected.range_key) if expected.range_key else None,
+        Expiry(expected.ttl_attribute, "enabled"),
+        expected.indexes,
+        expected.capacity,
     )
 
 
-def test_the_defaults_give_one_key_and_no_bill_for_idle_hours() -> None:
-    """Without options: a String hash key alone, on-demand, no index."""
-    assert drawn().to_create_request() == {
+def test_by_default_the_table_is_on_demand_with_a_hash_key_only() -> None:
+    """Without options it has a String hash key, no range key and no index."""
+    assert spec_of().to_create_request() == {
         "TableName": "sessions",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -55,10 +60,10 @@ def test_the_defaults_give_one_key_and_no_bill_for_idle_hours() -> None:
     }
 
 
-def test_every_option_of_the_table_reaches_its_request() -> None:
-    """Names, range key, indexes and capacity: all that CreateTable can be told, it is told."""
+def test_every_option_about_the_table_is_in_the_create_request() -> None:
+    """Names, range key, indexes and capacity are all that CreateTable takes of the options."""
     units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 7}
-    found = drawn(
+    found = spec_of(
         table="t-1",
         hash_key="sid",
         range_key="kind",
@@ -93,13 +98,13 @@ def test_every_option_of_the_table_reaches_its_request() -> None:
     }
 
 
-def test_special_keys_are_not_indexed_where_nobody_asked_for_it() -> None:
-    """`index_special_keys = false` keeps the attributes, and pays for no index."""
-    assert drawn(special_keys="userId:S", index_special_keys="false").indexes == ()
+def test_special_keys_have_no_index_with_index_special_keys_false() -> None:
+    """The attributes are stored, but no index has to be paid for."""
+    assert spec_of(special_keys="userId:S", index_special_keys="false").indexes == ()
 
 
-def test_an_index_keeps_a_readable_name_that_aws_accepts() -> None:
-    """A plain attribute is readable in its index; a hostile one is accepted, and no other's."""
+def test_an_index_has_a_unique_name_that_aws_accepts() -> None:
+    """The name is readable for a plain attribute, and valid and unique for any other."""
     hostile = ["user id", "user/id", "user_id", "ü", "x" * 255, "x" * 254, "/", "", "a\nb"]
     names = [index_name(attribute) for attribute in hostile]
 
@@ -115,10 +120,10 @@ def test_an_index_keeps_a_readable_name_that_aws_accepts() -> None:
         (RICH, "hash key 'sid' (String) and range key 'kind' (String)"),
     ],
 )
-def test_a_key_schema_is_said_in_words(found: TableSpec, words: str) -> None:
-    """What ought to be and what is are said alike, so that an operator can compare them."""
-    assert found.ought() == words
-    assert standing(found).schema() == words
+def test_a_key_schema_is_formatted_in_words(found: TableSpec, words: str) -> None:
+    """The actual and the expected schema read alike, so that an operator can compare them."""
+    assert found.schema() == words
+    assert describe(found).schema() == words
 
 
 @pytest.mark.parametrize(
@@ -130,15 +135,15 @@ def test_a_key_schema_is_said_in_words(found: TableSpec, words: str) -> None:
         TableSpec("sessions", endpoint_url="http://127.0.0.1:8000", profile="my site"),
     ],
 )
-def test_the_command_that_is_named_makes_this_very_table(found: TableSpec) -> None:
-    """Pasted into a shell and parsed, it draws the same blueprint, in the same place."""
+def test_the_command_in_messages_creates_the_same_table(found: TableSpec) -> None:
+    """Parsed by a shell, it gives the same options, endpoint and profile included."""
     words = shlex.split(found.command("eu-central-1"))
     given = dict(word.split("=", 1) for word in words[4::2])
 
     assert words[:3] == ["beaker-dynamodb", "table", "create"]
     assert set(words[3::2]) == {"-o"}
     assert given.pop("region") == "eu-central-1"
-    assert drawn(**given) == dataclasses.replace(
+    assert spec_of(**given) == dataclasses.replace(
         found, indexes=tuple(Index(index_name(i.attribute), *_rest(i)) for i in found.indexes)
     )
 
@@ -147,16 +152,16 @@ def _rest(index: Index) -> tuple[str, str]:
     return index.attribute, index.kind
 
 
-@pytest.mark.parametrize("ought", [PLAIN, RICH])
+@pytest.mark.parametrize("expected", [PLAIN, RICH])
 @pytest.mark.parametrize("status", ["enabled", "enabling"])
-def test_a_table_as_asked_for_differs_in_nothing(ought: TableSpec, status: str) -> None:
-    """No false alarm, not even in the hour that AWS takes to switch TTL on."""
-    is_ = dataclasses.replace(standing(ought), expiry=Expiry(ought.ttl_attribute, status))
+def test_a_table_as_expected_has_no_differences(expected: TableSpec, status: str) -> None:
+    """Not even during the hour that AWS takes to enable TTL."""
+    actual = dataclasses.replace(describe(expected), expiry=Expiry(expected.ttl_attribute, status))
 
-    assert differences(is_, ought) == ()
+    assert compare(actual, expected) == ()
 
 
-GAPS: tuple[tuple[dict[str, Any], str, str, str, Severity], ...] = (
+DIFFERENCES: tuple[tuple[dict[str, Any], str, str, str, Severity], ...] = (
     (
         {"hash_key": Attribute("id")},
         *("key schema", "hash key 'id' (String) and range key 'kind' (String)"),
@@ -199,37 +204,37 @@ GAPS: tuple[tuple[dict[str, Any], str, str, str, Severity], ...] = (
 )
 
 
-@pytest.mark.parametrize(("changed", "matter", "was", "ought", "severity"), GAPS)
-def test_an_operator_is_told_what_differs_and_how_bad_it_is(
-    changed: dict[str, Any], matter: str, was: str, ought: str, severity: Severity
+@pytest.mark.parametrize(("changed", "setting", "was", "expected", "severity"), DIFFERENCES)
+def test_a_difference_has_both_values_and_a_severity(
+    changed: dict[str, Any], setting: str, was: str, expected: str, severity: Severity
 ) -> None:
-    """One thing that differs is one difference, with what is, what ought to be, and how bad."""
-    is_ = dataclasses.replace(standing(RICH), **changed)
+    """Each setting that differs gives one difference."""
+    actual = dataclasses.replace(describe(RICH), **changed)
 
-    assert differences(is_, RICH) == (Difference(matter, was, ought, severity),)
+    assert compare(actual, RICH) == (Difference(setting, was, expected, severity),)
 
 
-def test_an_index_of_another_name_serves_as_well() -> None:
-    """An index is known by its attribute: one made by hand under another name is no difference."""
+def test_an_index_of_another_name_is_no_difference() -> None:
+    """Indexes are compared by attribute, as one created by hand may have any name."""
     other = (Index("by-user", "userId", "S"), Index("v", "visits", "N"), Index("x", "mail", "S"))
 
-    assert differences(dataclasses.replace(standing(RICH), indexes=other), RICH) == ()
+    assert compare(dataclasses.replace(describe(RICH), indexes=other), RICH) == ()
 
 
 def test_the_worst_difference_comes_first() -> None:
-    """Whoever reads only the first line reads the one that breaks sessions."""
+    """An operator who reads only the first line reads what breaks sessions."""
     wrong = (RICH.indexes[0], Index("visits-index", "visits", "S"))
-    is_ = dataclasses.replace(
-        standing(RICH), capacity=None, indexes=wrong, expiry=Expiry(None, "disabled")
+    actual = dataclasses.replace(
+        describe(RICH), capacity=None, indexes=wrong, expiry=Expiry(None, "disabled")
     )
-    found = [(difference.severity, difference.setting) for difference in differences(is_, RICH)]
+    found = [(difference.severity, difference.setting) for difference in compare(actual, RICH)]
 
     assert found == [("error", "index of 'visits'"), ("warning", "TTL"), ("note", "capacity")]
 
 
-def test_a_table_that_was_always_provisioned_is_read_as_such() -> None:
-    """AWS gives such a table no summary of its billing, and no list of its indexes."""
-    told = {
+def test_a_table_that_was_never_on_demand_is_read_as_provisioned() -> None:
+    """DescribeTable has neither a billing summary nor a list of indexes for such a table."""
+    response = {
         "TableName": "old",
         "TableStatus": "ACTIVE",
         "TableArn": "arn:aws-cn:dynamodb:cn-north-1:123456789012:table/old",
@@ -237,7 +242,7 @@ def test_a_table_that_was_always_provisioned_is_read_as_such() -> None:
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4},
     }
-    found = Description.of(told, Expiry(None, "disabled"))
+    found = Description.from_response(response, Expiry(None, "disabled"))
 
     assert found.capacity == (3, 4)
     assert (found.region, found.account, found.indexes) == ("cn-north-1", "123456789012", ())

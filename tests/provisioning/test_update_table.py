@@ -1,4 +1,4 @@
-"""The steps of `table create`, on a table that is slow, refused or somebody else's; differences."""
+"""The steps of `table create` on an existing table, by scripted responses; differing features."""
 
 from __future__ import annotations
 
@@ -9,70 +9,75 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import Refused, TableMissing, Unavailable
-from beaker_dynamodb.provisioning import update
-from beaker_dynamodb.provisioning.description import Description, Expiry
-from beaker_dynamodb.provisioning.diff import differences
-from beaker_dynamodb.provisioning.features import Features
-from beaker_dynamodb.provisioning.provision import Patience
-from beaker_dynamodb.provisioning.spec import Index, TableSpec
+from beaker_dynamodb.provisioning import tables
+from beaker_dynamodb.provisioning.description import Description, Expiry, compare
+from beaker_dynamodb.provisioning.provision import Waiter
+from beaker_dynamodb.provisioning.spec import Features, Index, TableSpec
+from beaker_dynamodb.runtime import Runtime
 from tests.dynamodb.scripted_client import Script, refused, told
 from tests.instruments import Clock
 
-IS = Description.of(told()["Table"], Expiry("expires", "enabled"))
+ACTUAL = Description.from_response(told()["Table"], Expiry("expires", "enabled"))
 INDEXED = TableSpec("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))
 
 
-def equip(script: Script, ought: TableSpec, is_: Description = IS) -> tuple[list[str], list[str]]:
-    """Equip a table by a hand-wound clock; return the steps and what was told meanwhile."""
+def waiter(clock: Clock) -> Waiter:
+    """Return a waiter of 100 seconds by the test clock."""
+    return Waiter(100, Runtime(sleep=clock.sleep, monotonic=clock.monotonic))
+
+
+def update(
+    script: Script, expected: TableSpec, actual: Description = ACTUAL
+) -> tuple[list[str], list[str]]:
+    """Update a table by a test clock; return the steps, and what was told meanwhile."""
     clock, said = Clock(), list[str]()
-    patience = Patience(100, clock.sleep, clock.monotonic)
-    steps = update.equip(script.client, ought, is_, said.append, patience)
+    steps = tables.update_table(script.client, expected, ACTUAL, said.append, waiter(clock))
     return [str(step) for step in steps], said
 
 
-def test_the_next_index_waits_until_the_one_before_is_active() -> None:
-    """AWS takes one at a time; whoever waits is told what for."""
+def test_indexes_are_added_one_after_the_other() -> None:
+    """AWS builds one at a time; the operator reads what is waited for."""
     filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
     script = Script(DescribeTable=[told(), filling, filling, told()], UpdateTable={})
-    steps, said = equip(script, INDEXED)
+    steps, said = update(script, INDEXED)
 
     assert steps == ["index 'u-index': done", "index 'v-index': done"]
     assert said == ["index 'u-index': the index is being built"] * 2
     assert len(script.asked["UpdateTable"]) == 2
 
 
-def test_a_change_by_somebody_else_is_waited_for() -> None:
-    """Two operators at once: both succeed."""
+def test_another_operators_change_is_waited_for() -> None:
+    """Two operators at once both succeed."""
     script = Script(
         DescribeTable=[told(), told("UPDATING"), told()],
         UpdateTable=[refused("ResourceInUseException"), {}],
     )
-    steps, said = equip(script, TableSpec("sessions", features=Features(protection=True)))
+    steps, said = update(script, TableSpec("sessions", features=Features(protection=True)))
 
     assert steps == ["deletion protection: done"]
     assert said == ["deletion protection: the table is being changed"]
 
 
-def test_recovery_is_asked_for_until_a_new_table_takes_it() -> None:
-    """Right after its creation AWS refuses for a few seconds."""
+def test_recovery_is_retried_until_a_new_table_accepts_it() -> None:
+    """AWS refuses it for a few seconds after the table was created."""
     script = Script(
         DescribeContinuousBackups={},
         UpdateContinuousBackups=[refused("ContinuousBackupsUnavailableException"), {}],
     )
 
-    steps, _ = equip(script, TableSpec("sessions", features=Features(recovery=True)))
+    steps, _ = update(script, TableSpec("sessions", features=Features(recovery=True)))
 
     assert steps == ["point-in-time recovery: done"]
 
 
-def test_a_table_of_another_schema_is_left_alone() -> None:
-    """It may be another application's."""
-    assert equip(Script(), TableSpec("sessions", "other", indexes=INDEXED.indexes)) == ([], [])
+def test_a_table_of_another_schema_is_not_changed() -> None:
+    """It may belong to another application."""
+    assert update(Script(), TableSpec("sessions", "other", indexes=INDEXED.indexes)) == ([], [])
 
 
-def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
-    """Only "I do not know that operation" is a gap of an emulator."""
-    for ought, answers in (
+def test_an_unexpected_refusal_is_raised() -> None:
+    """Only UnknownOperationException means that a server does not support the operation."""
+    for expected, answers in (
         (INDEXED, {"DescribeTable": told(), "UpdateTable": refused("ValidationException")}),
         (
             TableSpec("sessions", features=Features(recovery=True)),
@@ -84,66 +89,65 @@ def test_a_refusal_that_nobody_expects_is_not_swallowed() -> None:
         ),
     ):
         with pytest.raises(Refused):
-            equip(Script(**answers), ought)
+            update(Script(**answers), expected)
 
 
-def test_a_server_that_knows_no_change_of_tables_is_no_failure() -> None:
-    """It says so, and the next step follows."""
+def test_a_change_that_the_server_does_not_support_is_skipped() -> None:
+    """The step says so, and the next one follows."""
     script = Script(DescribeTable=told(), UpdateTable=refused("UnknownOperationException"))
-    both = Features(protection=True, most_reads=5)
+    both = Features(protection=True, max_read_units=5)
 
-    assert equip(script, TableSpec("sessions", features=both))[0] == [
+    assert update(script, TableSpec("sessions", features=both))[0] == [
         "deletion protection: not supported by this server; skipped",
         "limit of units: not supported by this server; skipped",
     ]
 
 
-def test_a_change_that_is_refused_for_ever_ends() -> None:
-    """Within the patience, with AWS's own refusal."""
+def test_a_change_that_is_always_refused_ends_after_the_timeout() -> None:
+    """AWS's last refusal is raised."""
     script = Script(DescribeTable=told(), UpdateTable=refused("ResourceInUseException"))
 
     with pytest.raises(Refused):
-        equip(script, TableSpec("sessions", features=Features(protection=True)))
+        update(script, TableSpec("sessions", features=Features(protection=True)))
 
 
-def test_a_table_that_vanishes_or_never_settles_ends_the_wait() -> None:
-    """Somebody deletes it meanwhile, or an index is built for longer than anybody waits."""
+def test_the_wait_ends_if_the_table_is_deleted_or_never_active() -> None:
+    """Another operator deletes it, or building an index takes longer than the timeout."""
     gone = refused("ResourceNotFoundException", TableMissing)
     with pytest.raises(TableMissing, match="deleted meanwhile"):
-        equip(Script(DescribeTable=[told("UPDATING"), gone], UpdateTable={}), INDEXED)
+        update(Script(DescribeTable=[told("UPDATING"), gone], UpdateTable={}), INDEXED)
 
     filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
     with pytest.raises(Unavailable, match="index 'u-index': the table is still being changed"):
-        equip(Script(DescribeTable=filling, UpdateTable={}), INDEXED)
+        update(Script(DescribeTable=filling, UpdateTable={}), INDEXED)
 
 
-def test_a_deletion_is_waited_for_and_not_for_ever() -> None:
-    """AWS takes its time with a large table; who waits is told, and is not held for ever."""
+def test_a_deletion_is_waited_for_until_the_timeout() -> None:
+    """Deleting a large table takes AWS a while; the operator reads that."""
     gone = refused("ResourceNotFoundException", TableMissing)
     for answers, ends in (([told("DELETING")] * 2 + [gone], True), ([told("DELETING")], False)):
         clock, said = Clock(), list[str]()
         script = Script(DeleteTable={}, DescribeTable=answers)
-        patience = Patience(100, clock.sleep, clock.monotonic)
 
         with nullcontext() if ends else pytest.raises(Unavailable, match="still being deleted"):
-            update.remove(script.client, "sessions", said.append, patience)
+            tables.delete_table(script.client, "sessions", said.append, waiter(clock))
 
         assert set(said) == {"table sessions: being deleted"}
         assert len(said) == 2 or not ends
 
 
 def test_tags_are_read_to_the_last_page() -> None:
-    """A tag on the second page is not set once more."""
+    """A tag on the second page is not set again."""
     pages = [
         {"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"},
         {"Tags": [{"Key": "b", "Value": "2"}]},
     ]
     script = Script(ListTagsOfResource=pages)
 
-    assert equip(script, TableSpec("s", features=Features(tags=(("b", "2"),))))[0] == []
+    assert update(script, TableSpec("s", features=Features(tags=(("b", "2"),))))[0] == []
 
 
-# What differs
+# Differing features
 
 
 @pytest.mark.parametrize(
@@ -160,30 +164,30 @@ def test_tags_are_read_to_the_last_page() -> None:
             "note: point-in-time recovery is unknown, expected on",
         ),
         (
-            {"key": None},
-            Features(key="alias/k"),
+            {"kms_key": None},
+            Features(kms_key="alias/k"),
             "warning: encryption is by a key of AWS's own, expected by alias/k",
         ),
         (
-            {"key": None, "created": True},
-            Features(key="alias/k"),
+            {"kms_key": None, "created": True},
+            Features(kms_key="alias/k"),
             "note: encryption is by a key of AWS's own, expected by alias/k",
         ),
         (
-            {"ceilings": (5, None)},
-            Features(most_reads=7),
+            {"limits": (5, None)},
+            Features(max_read_units=7),
             "warning: limit of units is 5 read units a second, expected 7 read units a second",
         ),
         ({"tags": None}, Features(tags=(("a", "b"),)), "note: tags is unknown, expected a=b"),
         ({"tags": ()}, Features(tags=(("a", "b"),)), "warning: tags is missing, expected a=b"),
-        ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="ab"), ""),
-        ({"key": "arn:aws:kms:x:1:key/ab"}, Features(key="alias/k"), ""),
+        ({"kms_key": "arn:aws:kms:x:1:key/ab"}, Features(kms_key="ab"), ""),
+        ({"kms_key": "arn:aws:kms:x:1:key/ab"}, Features(kms_key="alias/k"), ""),
         ({"recovery": False}, Features(), ""),
     ],
 )
-def test_a_feature_that_differs_is_told(found: dict[str, Any], asked: Features, line: str) -> None:
-    """What was not asked for is no difference; what an emulator ignores is a note."""
-    ought = TableSpec("sessions", features=asked)
-    is_ = dataclasses.replace(IS, **found)
+def test_a_feature_that_differs(found: dict[str, Any], asked: Features, line: str) -> None:
+    """A feature that was not asked for is not compared; one that an emulator ignores is a note."""
+    expected = TableSpec("sessions", features=asked)
+    actual = dataclasses.replace(ACTUAL, **found)
 
-    assert "\n".join(map(str, differences(is_, ought))) == line
+    assert "\n".join(map(str, compare(actual, expected))) == line

@@ -1,4 +1,4 @@
-"""What the fault cases do with a site: visit it as another process, and be failed honestly."""
+"""Sites as another process runs them, and the check of how an outage must end."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import View
 
 
-def process(site: Site, **options: object) -> Site:
-    """Give the site a client of its own, as every process has one."""
+def use_new_client(site: Site, **options: object) -> Site:
+    """Return the site with a new client, as another process has it."""
     shared = {name: value for name, value in site.options.items() if name != "client"}
     quick = {"endpoint_url": site.url, "read_timeout": 3, "max_attempts": 1}
     return Site(site.url, site.table, {**shared, **quick, **options})
 
 
-def fails(site: Site, user: Browser, view: View) -> None:
-    """Insist on an honest 500 that leaves the cookie as it is, for it may be another tab's."""
+def check_unavailable(site: Site, user: Browser, view: View) -> None:
+    """Check that a visit raises Unavailable and does not change the cookie."""
     cookie = user.cookie
     with pytest.raises(Unavailable):
         site.visit(user, view)

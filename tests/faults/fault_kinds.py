@@ -1,6 +1,6 @@
-"""What a test breaks with. A fault takes one `Exchange` and says what becomes of it.
+"""Faults: functions of one `Exchange` that decide what happens to the request and response.
 
-No socket, no thread and no server here: only what is to happen, and when.
+There is no socket, thread or server here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.instruments import nothing
 
 @dataclass(frozen=True, slots=True)
 class LoseRequest:
-    """The request never arrives: the connection closes."""
+    """The request does not arrive, and the connection is closed."""
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.hang_up()
@@ -26,7 +26,7 @@ class LoseRequest:
 
 @dataclass(frozen=True, slots=True)
 class LoseReply:
-    """The request is applied, `then` somebody else acts, and the connection closes."""
+    """The request is applied, `then` is called, and the connection is closed without a reply."""
 
     then: Callable[[], object] = nothing
 
@@ -38,7 +38,7 @@ class LoseReply:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """No reply comes, and the connection stays open; the request is `applied` or never is."""
+    """No reply is sent, and the connection stays open; the request may be `applied`."""
 
     applied: bool
 
@@ -50,7 +50,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """All goes well, but late; not `applied` at first, it is a ghost if the client gave up."""
+    """The reply is late. The request is `applied` at once, or late, even if the client gave up."""
 
     seconds: float
     applied: bool = False
@@ -63,7 +63,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The request waits for a gate that the test opens, and then goes on as if nothing were."""
+    """The request waits until the test opens the gate, and is then answered normally."""
 
     gate: Event
 
@@ -75,7 +75,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class ResetMidReply:
-    """Half of the body comes, then a RST."""
+    """Half of the body is sent, then the connection is reset."""
 
     def __call__(self, exchange: Exchange) -> None:
         reply = exchange.forward()
@@ -85,9 +85,9 @@ class ResetMidReply:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Half of the body comes; `crc`: with the checksum of all; `honest`: the length is of half.
+    """Half of the body is sent. `crc`: with the checksum of the whole. `honest`: with its length.
 
-    Only after a length that was a lie does the connection close.
+    Otherwise the length is that of the whole, and the connection is closed.
     """
 
     crc: bool
@@ -104,9 +104,9 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class FlipBit:
-    """One bit of a value's text is wrong, in JSON still valid; `crc`: the checksum fits it.
+    """One bit of a value is flipped in JSON that stays valid. `crc`: the checksum is adapted.
 
-    The value is that of the item's `attribute` (S, N or B); without one, the reply's last text.
+    The value is that of the item's `attribute` (S, N or B), or the last text of the reply.
     """
 
     crc: bool
@@ -117,7 +117,7 @@ class FlipBit:
         name = re.escape(self.attribute or "").encode()
         tagged = rb'"%s":\{"[SNB]":"([^"\\]+)"' % name if self.attribute else rb':"([^"\\]+)"'
         start, end = [found.span(1) for found in re.finditer(tagged, reply.body)][-1]
-        # From the middle on: the last letter of base64 may hold bits that nobody reads.
+        # From the middle on: the last letter of base64 may contain unused bits.
         places = (*range((start + end) // 2, end), *range(start, end))
         at = next(i for i in places if reply.body[i] ^ 1 in _BASE64)
         spoiled = reply.body[:at] + bytes([reply.body[at] ^ 1]) + reply.body[at + 1 :]
@@ -130,7 +130,7 @@ _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Something else answers; the request is `applied` or never arrives."""
+    """Another response is sent; the request may be `applied`."""
 
     body: bytes
     status: int = 200
@@ -151,7 +151,7 @@ def aws_error(
     applied: bool = False,
     **members: Any,
 ) -> Answer:
-    """Return any error of AWS's; `members` join the body, such as `ThrottlingReasons=[...]`."""
+    """Return an error of AWS. `members` are added to the body: `ThrottlingReasons=[...]`."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": f"{code}, said the proxy", **members}).encode()
     fitting = Reply(status, (("Content-Type", "application/x-amz-json-1.0"),), b"").altered(body)
@@ -165,7 +165,7 @@ BRACES = Answer(b"{}")
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """The body comes one byte at a time, each after an `interval` of seconds."""
+    """The body is sent byte by byte, each after `interval` seconds."""
 
     interval: float
 
@@ -179,7 +179,7 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The same bytes arrive twice; the client gets the second reply, or the `first`."""
+    """The request is applied twice; the client gets the second reply, or the `first`."""
 
     first: bool = False
 
@@ -190,7 +190,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The reply is `change`d on its way, with a checksum that fits."""
+    """The body is replaced by `change(body)`, with the right checksum."""
 
     change: Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -201,9 +201,9 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An eventually consistent GetItem sees the item as it was before its last change.
+    """An eventually consistent GetItem returns the item as it was before its last change.
 
-    It can only know what was read through the proxy before. A consistent read sees the present.
+    Only states that were read through the proxy are known. A consistent read is not changed.
     """
 
     def __call__(self, exchange: Exchange) -> None:

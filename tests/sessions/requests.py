@@ -1,7 +1,7 @@
-"""Requests under Beaker's real middleware, each open as long as a test wants it to be.
+"""Requests under Beaker's real middleware, each open as long as a test needs it.
 
-Two visits that overlap are two open requests of one browser: no threads, no luck. A page's
-error is raised where the visit ends or touches the session, as a server would see it.
+Two concurrent requests are two open ones of one browser, without threads or chance. A page's error
+is raised when the request ends or uses the session, as a server would see it.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class Site:
         return visit
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return the rows of sessions as AWS tells them, by the session's id; no markers."""
+        """Return the rows of sessions as AWS types them, by the session's id, without markers."""
         found = self.items().items()
         return {one: item for one, item in found if not is_rotated(item["data"]["B"])}
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """Return all rows of the table as AWS tells them, by the session's id."""
+        """Return all rows of the table as AWS types them, by the session's id."""
         client = self.server.client()
         with contextlib.closing(client):
             try:
@@ -82,17 +82,17 @@ class Site:
 
 
 def is_rotated(data: bytes) -> bool:
-    """Tell whether a row only says that its session has got another id."""
+    """Tell whether a row is the marker of a rotation."""
     return data[:2] == bytes((FORMAT, ROTATED))
 
 
 def puts_marker(body: dict[str, Any]) -> bool:
-    """Tell whether a request puts such a row in the place of a session's."""
+    """Tell whether a request puts such a marker over a session's row."""
     return is_rotated(b64decode(body.get("Item", {}).get("data", {}).get("B", "")))
 
 
 class Visit:
-    """One request: its session, and what is sent to the browser when it ends."""
+    """One request: its session, and the response when it ends."""
 
     def __init__(self) -> None:
         self.environ: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class Visit:
 
     @property
     def session(self) -> Any:
-        """What the page works on: `environ["beaker.session"]`."""
+        """The session of the request: `environ["beaker.session"]`."""
         return self.environ["beaker.session"]
 
     def send(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
@@ -115,7 +115,7 @@ class Visit:
 
 
 class Browser:
-    """Somebody's browser: it keeps the cookie that it was sent last, and drops a dead one."""
+    """A browser: it keeps the last cookie that it was sent, and drops an expired one."""
 
     def __init__(self, site: Site, cookie: str | None = None) -> None:
         self.site = site
@@ -139,13 +139,13 @@ class Browser:
 
     @contextlib.contextmanager
     def visit(self) -> Iterator[Any]:
-        """Make one whole request; what the page does to its session stands in the block."""
+        """Make one whole request; the block is the page."""
         visit = self.begin()
         yield visit.session
         self.end(visit)
 
     def read(self) -> dict[str, Any]:
-        """Return what a page sees in the session, Beaker's own keys apart."""
+        """Return the session of a page, without Beaker's own keys."""
         with self.visit() as session:
             return shown(session)
 

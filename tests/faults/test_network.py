@@ -1,6 +1,6 @@
-"""What happens to a user when the way is slow, throttled or closed: cases 7, and 10 to 12.
+"""What happens to a user when the network is slow, throttled or closed: cases 7, 10 to 12.
 
-The table of all cases stands in tests/faults/__init__.py.
+tests/faults/__init__.py lists all cases.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.errors import Unavailable
-from tests.faults.kinds import Drip, FlipBit, aws_error
-from tests.faults.sites import fails
+from tests.faults.fault_kinds import Drip, FlipBit, aws_error
+from tests.faults.sites_under_fault import check_unavailable
 from tests.proxy import FaultProxy
 from tests.servers import free_port
 from tests.sessions.overlap import Site
@@ -22,10 +22,10 @@ from tests.sessions.views import contents, put
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 
 
-def test_7_a_value_that_is_garbled_with_a_fitting_checksum_is_never_served(
+def test_7_a_garbled_value_with_a_valid_checksum_is_never_served(
     site: Site, proxy: FaultProxy
 ) -> None:
-    """Case 7: our own checksum finds it. Once: read again. For ever: corrupt, and nothing of it."""
+    """Case 7: our own checksum finds it. Once: it is read again. Always: the row is corrupt."""
     user = site.begun(user="ann")
     garbled, key = FlipBit(crc=True, attribute="data"), f"sess:{user.id}"
 
@@ -37,7 +37,7 @@ def test_7_a_value_that_is_garbled_with_a_fitting_checksum_is_never_served(
     assert site.found(user) == {"user": "ann"}
 
 
-#: AWS's code, and how it writes the member that says which limit it was.
+#: AWS's code, and the member of its body that names the limit.
 THROTTLED = {
     "ProvisionedThroughputExceededException": "ThrottlingReasons",
     "ThrottlingException": "throttlingReasons",
@@ -50,11 +50,11 @@ THROTTLED = {
 def test_10_a_throttled_user_waits_a_bounded_time_and_stays_logged_in(
     site: Site,
     proxy: FaultProxy,
-    naps: list[float],
+    pauses: list[float],
     code: str,
     headers: tuple[tuple[str, str], ...],
 ) -> None:
-    """Case 10: once is outlasted; for ever is Unavailable, and the error says which limit."""
+    """Case 10: once is retried; always is Unavailable, and the error names the limit."""
     user, reason = site.begun(user="ann"), "TableReadKeyRangeThroughputExceeded"
     why: dict[str, Any] = {THROTTLED[code]: [{"reason": reason, "resource": "the table"}]}
     throttled = aws_error(code, headers=headers, **why)
@@ -68,13 +68,13 @@ def test_10_a_throttled_user_waits_a_bounded_time_and_stays_logged_in(
         behind.visit(user, contents)
 
     assert len(proxy.seen) == 2 + 3
-    assert max(naps) <= 6
+    assert max(pauses) <= 6
     proxy.clear()
     assert site.found(user) == {"user": "ann"}
 
 
-def test_11_a_dripping_reply_is_served_in_the_end(site: Site, proxy: FaultProxy) -> None:
-    """Case 11, the documented bound: read_timeout is of one socket read, so a drip is borne."""
+def test_11_a_response_that_arrives_byte_by_byte_is_served(site: Site, proxy: FaultProxy) -> None:
+    """Case 11: as documented, read_timeout applies to one read of the socket."""
     user = site.begun(user="ann")
     proxy.next(Drip(0.0002))
 
@@ -83,21 +83,21 @@ def test_11_a_dripping_reply_is_served_in_the_end(site: Site, proxy: FaultProxy)
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """Give a port whose backlog is full: connections to it are neither taken nor refused."""
-    with socket.socket() as deaf, socket.socket() as one, socket.socket() as two:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
+    """Return a URL whose port neither accepts nor refuses connections: its backlog is full."""
+    with socket.socket() as listener, socket.socket() as one, socket.socket() as two:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
         for fill in (one, two):
             fill.setblocking(False)
-            fill.connect_ex(deaf.getsockname())
-        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
+            fill.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("way", ["a black hole", "a refused port", "no such host", "not TLS"])
+@pytest.mark.parametrize("kind", ["a black hole", "a refused port", "no such host", "not TLS"])
 def test_12_a_user_stays_logged_in_when_no_connection_can_be_made(
-    site: Site, black_hole: str, way: str
+    site: Site, black_hole: str, kind: str
 ) -> None:
-    """Case 12: Unavailable, and the session is there when the way is mended."""
+    """Case 12: Unavailable, and the session is there when the network works again."""
     urls = {
         "a black hole": black_hole,
         "a refused port": f"http://127.0.0.1:{free_port()}",
@@ -107,9 +107,9 @@ def test_12_a_user_stays_logged_in_when_no_connection_can_be_made(
     user, own = site.begun(user="ann"), {**site.options}
     del own["client"]
     quick: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.5, "max_attempts": 1}
-    broken = Site(urls[way], site.table, {**own, "endpoint_url": urls[way], **quick})
+    unreachable = Site(urls[kind], site.table, {**own, "endpoint_url": urls[kind], **quick})
 
-    fails(broken, user, contents)
-    fails(broken, user, put(cart=1))
+    check_unavailable(unreachable, user, contents)
+    check_unavailable(unreachable, user, put(cart=1))
 
     assert site.found(user) == {"user": "ann"}

@@ -1,0 +1,326 @@
+"""What the doctor checks at the store: credentials, clock, the table, permissions, a round trip.
+
+The tables are walked by `examine.py` in the order of this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.dynamodb.diagnostics import Identity
+from beaker_dynamodb.dynamodb.wire.transport import Transport
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    DynamoDBBackendError,
+    Unavailable,
+    say_table_missing,
+)
+from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.doctor.check import Check
+from beaker_dynamodb.provisioning.description import (
+    Description,
+    Difference,
+    compare,
+    format_capacity,
+)
+from beaker_dynamodb.provisioning.spec import TableSpec
+
+#: Seconds: AWS refuses signatures that are older; a tenth of that shows a clock that drifts.
+_REFUSED: Final = 300.0
+_DRIFTING: Final = 30.0
+#: botocore renews temporary credentials this long before their end (botocore/credentials.py).
+_RENEWED: Final = 600.0
+#: Seconds. A call within one region takes a few milliseconds; a slower one slows every page.
+_SLOW: Final = 0.1
+#: What botocore calls the sources that people write keys into.
+_SOURCES: Final = {
+    "explicit": "in the options",
+    "env": "in the environment",
+    "shared-credentials-file": "in AWS's credentials file",
+    "config-file": "in AWS's config file",
+}
+_LASTING: Final = frozenset({*_SOURCES, "boto-config"})
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The credentials that were found; `now` is in epoch seconds."""
+
+    identity: Identity
+    now: float
+    is_local: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where they were found, in words."""
+        provider = self.identity.provider
+        return f"found {_SOURCES.get(provider, f'by provider {provider}')}"
+
+    @property
+    def left(self) -> float:
+        """Seconds until they expire; infinity if they do not, or do not say when."""
+        return math.inf if self.identity.expires is None else self.identity.expires - self.now
+
+    @property
+    def is_lasting_key(self) -> bool:
+        """Whether they are a long-lived key of AWS."""
+        is_key = self.identity.provider in _LASTING and not self.is_local
+        return is_key and self.left == math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where calls go: `regions` are those that boto3 knows, `endpoint` is a configured one."""
+
+    identity: Identity
+    transport: Transport
+    regions: Collection[str] = ()
+    endpoint: str | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether boto3 does not know the region."""
+        is_known = not self.regions or self.identity.region in self.regions
+        return self.endpoint is None and not is_known
+
+    @property
+    def near(self) -> str | None:
+        """The region that is probably meant."""
+        return find_nearest(self.identity.region, self.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The server's time, None if it did not send one, and ours: epoch seconds."""
+
+    server: float | None
+    own: float
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which our clock is ahead of the server's."""
+        return self.own - (self.own if self.server is None else self.server)
+
+    def __str__(self) -> str:
+        """Return the difference in words."""
+        return f"{abs(self.ahead):.0f} s {'ahead of' if self.ahead > 0 else 'behind'} the server's"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTable:
+    """AWS's refusal to describe the table."""
+
+    application: Application
+    error: AccessRefused
+
+    @property
+    def is_role(self) -> bool:
+        """Whether the role is the reason, and not the key or the clock."""
+        return self.error.call is None or self.error.call.code == "AccessDeniedException"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """The actual and the expected table; `command` creates it."""
+
+    actual: Description
+    expected: TableSpec
+    command: str
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Return the differences, the worst first."""
+        return compare(self.actual, self.expected)
+
+    def matches(self, setting: str) -> bool:
+        """Return whether nothing differs in a setting, such as "TTL" or any "index"."""
+        return all(one.setting.partition(" ")[0] != setting for one in self.differences)
+
+    @property
+    def contents(self) -> str:
+        """The number of rows and their size."""
+        rows = f"{self.actual.rows:,} row{'' if self.actual.rows == 1 else 's'}"
+        return f"{rows} and {self.actual.size:,} bytes, up to six hours ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One operation that the application needs; `policy` is the command that prints its policy."""
+
+    operation: str
+    error: DynamoDBBackendError | None
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """A row written, read and deleted: seconds of each call, units of all, and what failed."""
+
+    seconds: tuple[float, ...] = ()
+    read_units: float = 0
+    write_units: float = 0
+    message: str = ""
+    error: DynamoDBBackendError | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether one of the calls was slow."""
+        return max(self.seconds, default=0) >= _SLOW
+
+    def __str__(self) -> str:
+        """Return times and units in words."""
+        calls = zip(("write", "read", "delete"), self.seconds, strict=False)
+        times = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in calls)
+        return f"{times}; units: {self.write_units:g} write, {self.read_units:g} read"
+
+
+# A row of a table is read as one: the formatter would break it at every comma.
+# fmt: off
+
+
+def failures(topic: str, *handled: type[Exception]) -> tuple[Check[Any], ...]:
+    """Return the checks of facts that have an `error`, except those that another row handles.
+
+    Only an outage needs a remedy: the other messages hold their own.
+    """
+    return (
+        Check("error", topic, lambda f: isinstance(f.error, Unavailable), lambda f: str(f.error),
+              "if AWS has an outage, wait: nobody is logged out; else check the network, a proxy,"
+              " and option endpoint_url", unreachable=True),
+        Check("error", topic,
+              lambda f: f.error is not None and not isinstance(f.error, (Unavailable, *handled)),
+              lambda f: str(f.error)),
+    )
+
+
+#: A table in the memory of the application's own process; of the message about a missing extra.
+EMBEDDED: Final[tuple[Check[str], ...]] = (
+    Check("error", "table", lambda f: f, lambda f: f),
+    Check("note", "table", lambda f: not f,
+          "exists only inside the application's own process, and cannot be checked from here",
+          "DynamoDB Local, for a table that both can reach"),
+)
+
+CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
+    Check("error", "credentials", lambda f: not f.identity.provider,
+          "none found: neither in the options, the environment, AWS's files, nor from a role",
+          "attach a role; or export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=..."),
+    Check("error", "credentials", lambda f: f.left <= 0,
+          lambda f: f"the credentials of {f.identity.provider} have expired, and were not renewed",
+          "aws sso login, or check the role of the machine"),
+    Check("warning", "credentials", lambda f: 0 < f.left < _RENEWED,
+          lambda f: f"{f.source}, valid for {f.left / 60:,.0f} minutes: they should have been"
+          " renewed by now", "check the credential provider"),
+    Check("ok", "credentials", lambda f: _RENEWED <= f.left < math.inf,
+          lambda f: f"{f.source}, valid for {f.left / 60:,.0f} minutes, then renewed"),
+    Check("note", "credentials", lambda f: f.is_lasting_key,
+          lambda f: f"{f.source}: a long-lived key; with a role you need none",
+          "attach a role, and remove the key"),
+    Check("ok", "credentials",
+          lambda f: f.identity.provider and f.left == math.inf and not f.is_lasting_key,
+          lambda f: f.source),
+)
+
+DESTINATION: Final[tuple[Check[Destination], ...]] = (
+    Check("warning", "region", lambda f: f.is_unknown and f.near,
+          lambda f: f"boto3 does not know {f.identity.region!r}; did you mean {f.near!r}?",
+          lambda f: f"region = {f.near}"),
+    Check("warning", "region", lambda f: f.is_unknown and not f.near,
+          lambda f: f"boto3 does not know {f.identity.region!r}",
+          "pip install -U boto3, if the region is new"),
+    Check("ok", "region", lambda f: not f.is_unknown, lambda f: f.identity.region),
+    Check("ok", "endpoint", bool, lambda f: f.identity.endpoint),
+    Check("ok", "transport", bool, lambda f: f"{f.transport.name}: {f.transport.reason}"),
+)
+
+MISSING_TABLE: Final[tuple[Check[Application], ...]] = (
+    Check("error", "table", lambda f: f.options.create_table,
+          lambda f: f"{say_table_missing(f.options.table)}; the first request creates it, if its"
+          " role may", lambda f: f.create_command()),
+    Check("error", "table", lambda f: not f.options.create_table,
+          lambda f: f"{say_table_missing(f.options.table)}; no request creates it",
+          lambda f: f.create_command()),
+)
+
+REFUSED_TABLE: Final[tuple[Check[RefusedTable], ...]] = (
+    Check("error", "credentials", lambda f: not f.is_role, lambda f: str(f.error),
+          "check the key and the clock"),
+    Check("warning", "create_table", lambda f: f.is_role and f.application.options.create_table,
+          "is true, but this role may not describe a table, so it cannot create one",
+          lambda f: f"{f.application.kind}.create_table = false"),
+    Check("note", "table", lambda f: f.is_role and not f.application.options.create_table,
+          "this role may not describe it (it need not): keys, TTL and indexes were not checked",
+          "run `beaker-dynamodb table check` with an operator's role"),
+)
+
+FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
+    Check("ok", "table", lambda f: f.matches("status"),
+          lambda f: f"{f.actual.table!r}"
+          + (f", account {f.actual.account}" if f.actual.account else "")
+          + f": {f.actual.status}; {f.contents}"),
+    Check("ok", "keys", lambda f: f.matches("key"), lambda f: f.actual.schema()),
+    Check("ok", "TTL", lambda f: f.matches("TTL"), lambda f: str(f.actual.expiry)),
+    Check("ok", "capacity", lambda f: f.matches("capacity"),
+          lambda f: format_capacity(f.actual.capacity)),
+    Check("ok", "indexes", lambda f: f.expected.indexes and f.matches("index"),
+          lambda f: ", ".join(index.name for index in f.actual.indexes)),
+)
+
+#: Of each difference and the table that it was found in.
+DIFFERENCES: Final[tuple[Check[tuple[Difference, FoundTable]], ...]] = (
+    Check(lambda f: f[0].severity, lambda f: f[0].setting, bool,
+          lambda f: f"is {f[0].actual}, expected {f[0].expected}", lambda f: _find_remedy(*f)),
+)
+
+SAFETY: Final[tuple[Check[FoundTable], ...]] = (
+    Check("note", "protection", lambda f: not f.actual.protection,
+          "off: whoever has the permission can delete the table in one call",
+          lambda f: f"{f.command} --deletion-protection"),
+    Check("note", "backups", lambda f: f.actual.recovery,
+          "point-in-time recovery keeps sessions for 35 days after users deleted them",
+          lambda f: f"{f.command} --no-point-in-time-recovery"),
+)
+
+#: A wrong clock makes AWS refuse, and makes sessions expire early or late.
+CLOCKS: Final[tuple[Check[Clocks], ...]] = (
+    Check("note", "clock", lambda f: f.server is None, "the server did not send its time"),
+    Check("error", "clock", lambda f: abs(f.ahead) >= _REFUSED,
+          lambda f: f"{f}: AWS refuses such calls", "timedatectl set-ntp true"),
+    Check("warning", "clock", lambda f: _DRIFTING <= abs(f.ahead) < _REFUSED,
+          lambda f: f"{f}: sessions expire too early or too late by that",
+          "timedatectl set-ntp true"),
+    Check("ok", "clock", lambda f: f.server is not None and abs(f.ahead) < _DRIFTING,
+          "agrees with the server's, to about a second"),
+)
+
+PERMISSIONS: Final[tuple[Check[Permission], ...]] = (
+    Check("error", "permissions", lambda f: isinstance(f.error, AccessRefused),
+          lambda f: f"the application needs dynamodb:{f.operation}, which AWS refuses",
+          lambda f: f.policy),
+    *failures("permissions", AccessRefused),
+)
+
+#: Of the names of the operations that are allowed.
+ALLOWED: Final[tuple[Check[tuple[str, ...]], ...]] = (Check("ok", "permissions", bool, ", ".join),)
+
+ROUND_TRIPS: Final[tuple[Check[RoundTrip], ...]] = (
+    *failures("round trip"),
+    Check("error", "round trip", lambda f: not f.error and f.message, lambda f: f.message),
+    Check("note", "round trip", lambda f: not f.error and not f.message and f.is_slow, str,
+          "run the application in the table's region; give its network a VPC endpoint"),
+    Check("ok", "round trip", lambda f: not f.error and not f.message and not f.is_slow, str),
+)
+# fmt: on
+
+
+def _find_remedy(difference: Difference, table: FoundTable) -> str:
+    if difference.setting == "key schema":
+        return "another table, or the names of its keys: hash_key = ..., range_key = ..."
+    if difference.setting == "TTL" and table.actual.expiry.attribute:
+        attribute = table.actual.expiry.attribute
+        return f"ttl_attribute = {attribute}, or aws dynamodb update-time-to-live"
+    return table.command

@@ -1,0 +1,309 @@
+"""The doctor on configurations: wrong options, unread settings, caches, source backends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import beaker.cache
+import pytest
+from beaker.container import MemoryNamespaceManager
+
+from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.dynamodb.client import get_client
+from beaker_dynamodb.dynamodb.diagnostics import list_regions
+from tests.migration.source_backends import redis_server
+from tests.servers import KEY, free_port
+
+Findings = list[tuple[str, str, str]]
+
+
+def run_doctor(
+    capsys: pytest.CaptureFixture[str], *words: str, code: int, topic: str = ""
+) -> Findings:
+    """Run the doctor; return severity, message and remedy of the findings of a topic."""
+    capsys.readouterr()
+    assert main(["doctor", *words, "--json"]) == code
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    results = [(one["severity"], one["message"], one["remedy"]) for one in found]
+    return [one for one, raw in zip(results, found, strict=True) if topic in {"", raw["check"]}]
+
+
+def test_each_wrong_option_is_a_finding_with_its_line(
+    ini: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All are reported at once, so one deployment corrects them."""
+    with Path(ini).open("a") as file:
+        file.write(
+            "session.ttl = soon\nsession.tabel = x\nsession.time_out = 5\ncache.lock = nobody\n"
+        )
+    found = run_doctor(capsys, "-c", ini, code=1, topic="options")
+
+    assert [(severity, remedy) for severity, _, remedy in found] == [
+        ("error", f"session.tabel in {ini}"),
+        ("error", f"session.ttl in {ini}"),
+        ("error", "rename it"),
+    ]
+    (cache,) = run_doctor(capsys, "-c", ini, "--cache", "default", code=1, topic="options")
+    assert cache[2] == f"cache.lock in {ini}"
+
+
+def test_a_misspelled_setting_of_beakers_is_an_error(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker ignores it silently, and the sessions would live for a month."""
+    with Path(ini_with_table).open("a") as file:
+        file.write("session.time_out = 60\nsession.zzzz = 1\n")
+
+    assert [
+        one[:2] for one in run_doctor(capsys, "-c", ini_with_table, code=1, topic="options")
+    ] == [
+        ("error", "session.time_out is not read by anything; did you mean session.timeout?"),
+        ("warning", "session.zzzz is not read by anything"),
+    ]
+
+
+def test_what_beaker_refuses_when_it_starts_is_an_error(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker's times are plain seconds; with `1h` the application would not start."""
+    text = Path(ini_with_table).read_text()
+    Path(ini_with_table).write_text(
+        text.replace("timeout = 3600", "timeout = 1h\nsession.secure = perhaps")
+    )
+
+    assert [
+        one[1:] for one in run_doctor(capsys, "-c", ini_with_table, code=1, topic="options")
+    ] == [
+        (
+            "Beaker refuses it at start-up: Session timeout must be an integer.",
+            f"session.timeout in {ini_with_table}",
+        ),
+        (
+            "Beaker refuses it at start-up: Session secure must be a boolean.",
+            f"session.secure in {ini_with_table}",
+        ),
+    ]
+
+
+def test_caches_that_beaker_refuses_are_no_traceback(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sessions are checked nevertheless."""
+    with Path(ini_with_table).open("a") as file:
+        file.write("cache.expire = soon\n")
+
+    (found,) = run_doctor(capsys, "-c", ini_with_table, code=1, topic="caches")
+    assert "Beaker refuses the cache settings: expire must be" in found[1]
+    assert run_doctor(capsys, "-c", ini_with_table, code=1, topic="round trip")
+    assert main(["table", "show", "-c", ini_with_table, "--cache", "default"]) == 2
+    assert "expire must be" in capsys.readouterr().err
+
+
+def test_caches_that_were_not_asked_for_are_named(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The finding has the command that checks them, and that command works."""
+    (found,) = run_doctor(capsys, "-c", ini_with_table, code=0, topic="caches")
+    command = f"doctor -c {ini_with_table} --cache default"
+
+    assert found == ("note", "the caches of the file: not checked", f"beaker-dynamodb {command}")
+    assert run_doctor(capsys, *command.split()[1:], code=0, topic="caches") == []
+
+
+def test_a_remedy_names_the_line_that_is_read(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A region inherits little from the global lines, and a typed option is not in the file."""
+    with Path(ini_with_table).open("a") as file:
+        lines = "cache.regions = short\ncache.short.lock_lease = 60\ncache.short."
+        file.write(f"{lines}endpoint_url = http://127.0.0.1:1\ncache.short.max_attempts = 1\n")
+    found = run_doctor(capsys, "-c", ini_with_table, "--cache", "short", code=3)
+    remedies = [remedy for *_, remedy in found]
+
+    assert "cache.short.serializer = json, or cache.short.encryption_keys" in remedies
+    assert "cache.short.lock_wait = 65s" in remedies
+    typed = run_doctor(capsys, "-c", ini_with_table, "-o", "ttl=soon", code=1, topic="options")
+    assert [remedy for *_, remedy in typed] == ["-o ttl"]
+
+
+def test_an_embedded_table_is_out_of_reach(
+    ini: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is a note; a missing extra is an error. In the process itself the table is checked."""
+    embedded.stop()
+    words = ("-c", ini, "-o", "endpoint_url=embedded")
+
+    assert "own process" in run_doctor(capsys, *words, code=0, topic="table")[0][1]
+    monkeypatch.setattr(embedded, "_MODULES", ("no_such_package",))
+    assert "extra 'embedded'" in run_doctor(capsys, *words, code=1, topic="table")[0][1]
+    monkeypatch.undo()
+    embedded.get_url()
+    assert "does not exist" in run_doctor(capsys, *words, code=1, topic="table")[0][1]
+    embedded.stop()
+
+
+def test_missing_credentials_are_one_error(
+    ini: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every further call would fail for the same reason."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    bare = Path(ini).read_text().replace(f"_key_id = {KEY}", "_key_id =")
+    Path(ini).write_text(bare.replace(f"secret_access_key = {KEY}", "secret_access_key ="))
+
+    found = run_doctor(capsys, "-c", ini, code=1)
+    assert [message for severity, message, _ in found if severity == "error"] == [
+        "none found: neither in the options, the environment, AWS's files, nor from a role"
+    ]
+
+
+def test_a_missing_extra_is_reported(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The findings before it are printed too."""
+    monkeypatch.setitem(sys.modules, "isal", None)
+    found = run_doctor(capsys, "-c", ini_with_table, "-o", "compress=fast", code=1)
+
+    assert "beaker-dynamodb[fast]" in found[-1][1]
+    assert found[0][0] == "ok"
+
+
+@pytest.mark.parametrize(("region", "meant"), [("eu-centrall-1", "eu-central-1"), ("q", None)])
+def test_a_region_that_does_not_exist_is_no_outage(
+    ini: str, region: str, meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The finding says so before the call that cannot be answered."""
+    text = Path(ini).read_text()
+    elsewhere = [line for line in text.splitlines() if "endpoint_url" not in line]
+    Path(ini).write_text("\n".join(elsewhere).replace("us-east-1", region))
+    fast = ("-o", "connect_timeout=0.2", "-o", "max_attempts=1")
+
+    (found,) = run_doctor(capsys, "-c", ini, *fast, code=3, topic="region")
+    assert (found[0], f"did you mean {meant!r}" in found[1]) == ("warning", meant is not None)
+
+
+def test_the_list_regions_every_partition_are_known() -> None:
+    """Those of China and the US government included."""
+    known = list_regions(get_client(Options(region="eu-central-1")))
+
+    assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
+
+
+def test_the_store_that_sessions_are_moved_from_is_tried(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The doctor reads a session that does not exist."""
+    moving = ("-c", ini_with_table, "-o", "migrate_from=ext:redis", "-o")
+    with redis_server() as url:
+        found = run_doctor(capsys, *moving, f"migrate_from.url={url}", code=0, topic="migrate_from")
+    down = f"migrate_from.url=redis://127.0.0.1:{(port := free_port())}/0"
+    missed = run_doctor(capsys, *moving, down, code=1, topic="migrate_from")
+
+    assert ("ok", "ext:redis answers", "") in found
+    assert any(
+        f"at 127.0.0.1:{port} failed" in message and "start it" in do for _, message, do in missed
+    )
+    wrong = run_doctor(
+        capsys, "-c", ini_with_table, "-o", "migrate_from=file", code=1, topic="migrate_from"
+    )
+    assert any("needs migrate_from.data_dir" in message and not do for _, message, do in wrong)
+
+
+def test_an_old_folder_that_is_misspelled_is_not_made(
+    ini_with_table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker would create an empty folder, and all users would be logged out."""
+    moving = (
+        "-c",
+        ini_with_table,
+        "-o",
+        "migrate_from=file",
+        "-o",
+        f"migrate_from.data_dir={tmp_path}/old",
+    )
+    missed = run_doctor(capsys, *moving, code=1, topic="migrate_from")
+
+    assert missed[-1][1].startswith(f"there is no '{tmp_path}/old/container_file'")
+    assert not (tmp_path / "old").exists()
+    (tmp_path / "old" / "container_file" / "a").mkdir(parents=True)
+    empty = run_doctor(capsys, *moving, code=0, topic="migrate_from")
+    message = f"there is no session in '{tmp_path}/old/container_file': is it the folder of"
+    assert empty[-1][:2] == ("warning", f"{message} the old application?")
+    (tmp_path / "old" / "container_file" / "a" / "s.cache").touch()
+    assert ("ok", "file answers", "") in run_doctor(capsys, *moving, code=0, topic="migrate_from")
+
+
+@pytest.mark.parametrize(
+    ("backend", "option"),
+    [("file", "file_dir={}"), ("dbm", "dbm_dir={}"), ("ext:database", "url=sqlite:///{}/x.db")],
+)
+def test_read_only_writes_nothing_into_the_old_store(
+    ini_with_table: str,
+    tmp_path: Path,
+    backend: str,
+    option: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Beaker creates folders, files or a table even when it only reads."""
+    (home := tmp_path / "home").mkdir()
+    (home / "x.db").touch()
+    where = f"migrate_from.{option.format(home)}"
+    words = ("-o", f"migrate_from={backend}", "-o", where, "-o", f"migrate_from.lock_dir={home}")
+    found = run_doctor(
+        capsys, "-c", ini_with_table, "--read-only", *words, code=0, topic="migrate_from"
+    )
+
+    assert "was not checked" in found[-1][1]
+    assert [one.name for one in home.iterdir()] == ["x.db"]
+    assert (home / "x.db").stat().st_size == 0
+    assert run_doctor(capsys, "-c", ini_with_table, *words, code=0, topic="migrate_from")[-1][
+        1
+    ].endswith("answers")
+    assert (home / "x.db").stat().st_size or len(list(home.iterdir())) > 1
+
+
+class PluginsWithoutEntryPoints(dict[str, object]):
+    """A stand-in for `beaker.cache.clsmap` that finds no entry points."""
+
+    def __missing__(self, name: str) -> object:
+        """Fail as Beaker 1.13 does without pkg_resources."""
+        raise KeyError(name)
+
+
+def make_plugins() -> object:
+    """Return Beaker's own mapping before its first lookup."""
+    return beaker.cache._backends({})
+
+
+@pytest.mark.parametrize("lookup", [PluginsWithoutEntryPoints, make_plugins])
+def test_a_beaker_that_does_not_find_the_backend_is_an_error(
+    lookup: Callable[[], object],
+    ini_with_table: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every request would fail with KeyError, although all else is right."""
+    monkeypatch.setattr(beaker.cache, "clsmap", lookup())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    ((severity, message, remedy),) = run_doctor(
+        capsys, "-c", ini_with_table, code=1, topic="backend"
+    )
+
+    assert severity == "error"
+    assert "Beaker does not find ext:dynamodb" in message
+    assert remedy == "pip install -U 'Beaker>=1.14' beaker-dynamodb"
+
+
+def test_a_beaker_that_finds_another_class_is_an_error(
+    ini_with_table: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The class is named, so that its package can be found."""
+    monkeypatch.setattr(beaker.cache, "clsmap", {"ext:dynamodb": MemoryNamespaceManager})
+    ((_, message, _),) = run_doctor(capsys, "-c", ini_with_table, code=1, topic="backend")
+
+    assert message.endswith("ext:dynamodb: beaker.container.MemoryNamespaceManager")
