@@ -265,7 +265,9 @@ def parse_endpoint(value: object) -> str:
             " requests cannot carry; or embedded"
         )
     address = value.strip()
-    if address.lower() != _EMBEDDED and not _has_valid_host(address):
+    if address.lower() == _EMBEDDED:
+        return _EMBEDDED
+    if not _has_valid_host(address):
         raise BadValue(
             "an address such as http://127.0.0.1:8000: a host of letters, digits, '-' and '.', or"
             " an IPv6 address in brackets, and a port of at most 65535, if any"
@@ -327,11 +329,11 @@ def parse_aes_keys(value: object) -> tuple[bytes, ...]:
         " may be the word plain"
     )
     words = value.replace(",", " ").split() if isinstance(value, str) else value
-    if words == [_NONE]:
-        return ()
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
-    plain = [b""] if words and (words[0] == "plain" or words[0] == b"") else []
+    if [str(word).lower() for word in words] == [_NONE]:
+        return ()
+    plain = [b""] if words and (words[0] == b"" or str(words[0]).lower() == "plain") else []
     try:
         keys = [
             word if isinstance(word, bytes) else base64.b64decode(word, validate=True)

@@ -75,12 +75,10 @@ class Response:
     """A response of DynamoDB.
 
     `refused`: the condition did not hold, and `body["Item"]`, if there, is what is stored.
-    `retried`: the request was sent more than once, so an earlier one may have been applied.
     """
 
     body: Mapping[str, Any] = field(repr=False)
     refused: bool = False
-    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +144,7 @@ class Client:
                     _report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     body = {"Item": answer.item} if answer.item else {}
-                    retried = is_repeated or (answer.attempts or 1) > 1
-                    return Response(body, refused=True, retried=retried)
+                    return Response(body, refused=True)
                 if is_repeated or not answer.is_retryable:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
                     raise make_error(answer, facts, describe_keys)
@@ -166,8 +163,7 @@ class Client:
         """Send one request, by the wire or by boto3, and return the response or what failed.
 
         The wire makes the first attempt only. If it may have sent the request, boto3 has one
-        attempt less and the answer says so: then `max_attempts` holds, and a write that is refused
-        by its own first attempt is recognized.
+        attempt less, so that `max_attempts` holds, and an error counts the wire's attempt too.
         """
         was_sent, clients = False, None
         try:

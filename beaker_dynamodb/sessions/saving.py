@@ -169,7 +169,7 @@ class Saver:
         It was applied, then. A key that it wrote and ours does not have was deleted by this
         request; compared with the old base it would look like a change of another request.
         """
-        if theirs is None or isinstance(write, Delete):
+        if theirs is None:
             return write, state
         tokens = (get_token(theirs.rev), *theirs.prev)
         base = next((self._uncertain[one] for one in tokens if one in self._uncertain), None)

@@ -86,6 +86,7 @@ TABLE_OF_CASES: dict[str, Case] = {
         None,
         [
             (" embedded ", "embedded"),
+            ("Embedded", "embedded"),
             *(
                 (url, url)
                 for url in (
@@ -177,7 +178,9 @@ TABLE_OF_CASES: dict[str, Case] = {
             ([KEY_TEXT, OTHER_KEY], (KEY, OTHER_KEY)),
             ((KEY,), (KEY,)),
             ("none", ()),
+            ("None", ()),
             (f"plain {KEY_TEXT}", (b"", KEY)),
+            (f"Plain {KEY_TEXT}", (b"", KEY)),
             ([b"", KEY], (b"", KEY)),
         ],
         [
