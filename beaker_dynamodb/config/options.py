@@ -161,7 +161,7 @@ class Options:
     touch_after: float | None = _option(
         None,
         parse_seconds,
-        "how far the expiry may fall behind before a session that was only read is written",
+        "by how much the expiry may be wrong before a session that was only read is written",
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
@@ -280,7 +280,7 @@ class Options:
     __repr__ = masked_repr
 
     def touch_interval(self, lifetime: float | None) -> float:
-        """Return the seconds by which a row's expiry may be behind before a mere read writes it.
+        """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
 
         Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
         """

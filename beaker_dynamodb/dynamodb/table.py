@@ -1,7 +1,8 @@
 """One table: Records in, Records out. Rows are converted to AWS's types and back here.
 
 It decides nothing about a session, and no exception but ours passes through. A condition that does
-not hold is a result, not an exception: it contains the stored row, from the same round trip.
+not hold is a result, not an exception: it contains the stored row, from the same round trip. If
+there is none, that takes one more read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The loop that carries out a save, until a write is applied or given up.
 
 Each write is conditional on the row that was seen last. What follows a refused one is decided in
-`item/refusal.py`, by values alone; nothing is decided here.
+`item/refusal.py`, by values alone. Decided here are only the time limit, and that an uncertain
+write of this request is no conflict.
 """
 
 from __future__ import annotations
