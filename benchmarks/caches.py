@@ -96,7 +96,7 @@ def stored(cache: Cache, redis_url: str) -> int:
     """Return the bytes of the entry's value in the store."""
     if "dynamodb" in type(cache.namespace).__module__:
         rows = cache.namespace._store.rows  # noqa: SLF001  # to read the row itself
-        key = rows.layout.value(cache.namespace.namespace, "hit")
+        key = rows.layout.make_value_key(cache.namespace.namespace, "hit")
         return len(rows.table.get(key, consistent=True).data)
     client: Any = redis.Redis.from_url(redis_url)
     sizes = [client.strlen(key) for key in client.keys("*") if key.endswith(b":hit")]
