@@ -43,14 +43,14 @@ AWS_WORDS = frozenset(
 AWS_PLACES = ("dynamodb/", "provisioning/", "migration/readers/connect.py")
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 PUBLIC = frozenset(
-    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession configure reset observe"
-    " __version__".split()
+    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession check configure reset observe"
+    " with_cache_defaults __version__".split()
 )
 #: What `import beaker_dynamodb` must not load.
 LATE = (
     "boto3 botocore click rich moto pytest cryptography isal beaker_dynamodb.ops"
     " beaker_dynamodb.testing beaker_dynamodb.factory beaker_dynamodb.config"
-    " beaker_dynamodb.dynamodb".split()
+    " beaker_dynamodb.dynamodb beaker_dynamodb.settings".split()
 )
 
 #: A check takes a file's place, such as "item/keys.py", and its text; it yields the breaches.
@@ -289,7 +289,7 @@ def test_a_request_loads_nothing_for_operators() -> None:
 
 
 def test_the_public_names_are_what_the_package_offers() -> None:
-    """The package offers the manager, the session class, three verbs, its errors and no more."""
+    """The package offers the manager, the session class, five verbs, its errors and no more."""
     words = python(
         "import beaker_dynamodb as face\n"
         "from beaker_dynamodb import errors\n"

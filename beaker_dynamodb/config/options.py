@@ -277,6 +277,9 @@ class Options:
         "when DynamoDB is down, caches are `bypass`ed, or `raise`",
     )
 
+    #: Where each option is set, as a message says it; "" for its own line or argument.
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
     __repr__ = masked_repr
 
     def touch_interval(self, lifetime: float | None) -> float:

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beaker_dynamodb.config import sources
+from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import OptionError, shown
-from beaker_dynamodb.ops import beaker_settings, ini
+from beaker_dynamodb.ops import ini
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
+from beaker_dynamodb.settings import beaker_settings, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,6 @@ class Application:
         return " ".join(("beaker-dynamodb table create", self.arguments, *features.to_flags()))
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """An invalid option: its name in the file ("" if no single option is wrong), and a message."""
-
-    name: str
-    message: str
-
-
 def load_application(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Application:
@@ -71,7 +64,7 @@ def load_application(
     kind = _get_kind(cache)
     settings = _read_settings(config, given or {}, cache)
     arguments = _format_arguments(config, given or {}, cache)
-    options = _parse(settings, kind)
+    options = sources.parse(beaker_settings.remove_beakers(settings, kind), kind)
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # Sessions are JSON by Beaker's own setting, so no command opens a pickle.
         options = dataclasses.replace(options, envelope="json")
@@ -80,7 +73,7 @@ def load_application(
 
 def find_mistakes(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
-) -> Iterator[Mistake]:
+) -> Iterator[check.Mistake]:
     """Yield every invalid option; `load_application()` raises at the first one.
 
     Args: as of `load_application()`.
@@ -88,39 +81,9 @@ def find_mistakes(
     """
     kind, settings = _get_kind(cache), _read_settings(config, given or {}, cache)
     begin, typed = get_prefix(cache), _remove_prefixes(given or {}, kind)
-
-    def full_name(name: str) -> str:
-        return f"-o {name}" if name in typed else f"{begin}{name}"
-
-    beakers = beaker_settings.list_names(kind)
-    options, alone = sources.split_refused({n: v for n, v in settings.items() if n not in beakers})
-    yield from (Mistake(full_name(name), message) for name, message in alone.items())
-    # Two options may contradict each other, or a variable of the environment may be wrong. So each
-    # option is left out in turn: the one without which the message changes is the culprit.
-    while message := _find_error(options, kind):
-        culprit = next(
-            (n for n in options if _find_error(_leave_out(options, n), kind) != message), None
-        )
-        yield Mistake("" if culprit is None else full_name(culprit), message)
-        if culprit is None:  # an environment variable, a default of the process
-            return
-        options = _leave_out(options, culprit)
-    if kind == "session":
-        for name, value in settings.items():
-            if message := beaker_settings.find_refusal(name, value):
-                yield Mistake(f"{begin}{name}", f"Beaker refuses it at start-up: {message}")
-
-
-def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != left_out}
-
-
-def _find_error(settings: Mapping[str, Any], kind: sources.Kind) -> str:
-    try:
-        _parse(settings, kind)
-    except OptionError as error:
-        return str(error)
-    return ""
+    return check.find_mistakes(
+        settings, kind, lambda name: f"-o {name}" if name in typed else f"{begin}{name}"
+    )
 
 
 def list_cache_regions(config: str) -> tuple[str, ...]:
@@ -137,9 +100,9 @@ def find_unread(
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
-    known = {*beaker_settings.list_names(_get_kind(cache)), *sources.BEAKER_OPTIONS}
+    known = {*beaker_settings.list_names(_get_kind(cache)), *names.BEAKER_OPTIONS}
     for name in _read_settings(config, given or {}, cache):
-        if name not in known and not sources.is_known(name, or_near=True):
+        if name not in known and not names.is_known(name, or_near=True):
             yield name, find_nearest(name, known)
 
 
@@ -170,11 +133,6 @@ def _read_settings(
         _require_own_type({**settings, **plain}, kind, config)
     _require_known(plain, kind)
     return settings | plain
-
-
-def _parse(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
-    beakers = beaker_settings.list_names(kind)
-    return sources.parse({n: value for n, value in settings.items() if n not in beakers}, kind)
 
 
 def _format_arguments(config: str | None, given: Mapping[str, str], cache: str | None) -> str:
@@ -216,7 +174,7 @@ def _remove_prefixes(given: Mapping[str, str], kind: sources.Kind) -> dict[str, 
     """Remove the prefix from names that have one; the other kind's prefix is an error."""
     plain: dict[str, str] = {}
     for name, value in given.items():
-        own = sources.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
+        own = names.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
         if own in plain:
             raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
         plain[own] = value
@@ -231,9 +189,9 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
 
     Raises: OptionError, naming the nearest option.
     """
-    names = beaker_settings.list_names(kind)
+    beakers = beaker_settings.list_names(kind)
     for name in given:
-        if name not in names and not sources.is_known(name):
-            near = find_nearest(name, names)
+        if name not in beakers and not names.is_known(name):
+            near = find_nearest(name, beakers)
             hint = f"did you mean {near!r}?" if near else "README lists all options"
             raise OptionError(f"unknown option {shown(name)}; {hint}")

@@ -44,12 +44,12 @@ from beaker_dynamodb.ops.application import (
     list_cache_regions,
     load_application,
 )
-from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
 from beaker_dynamodb.ops.doctor import settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
+from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
