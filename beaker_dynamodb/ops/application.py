@@ -68,7 +68,7 @@ def load_application(
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # Sessions are JSON by Beaker's own setting, so no command opens a pickle.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, arguments, get_prefix(cache))
+    return Application(options, kind, settings, arguments, get_prefix(cache, config))
 
 
 def find_mistakes(
@@ -80,7 +80,7 @@ def find_mistakes(
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
     kind, settings = _get_kind(cache), _read_settings(config, given or {}, cache)
-    begin, typed = get_prefix(cache), _remove_prefixes(given or {}, kind)
+    begin, typed = get_prefix(cache, config), _remove_prefixes(given or {}, kind)
     return check.find_mistakes(
         settings, kind, lambda name: f"-o {name}" if name in typed else f"{begin}{name}"
     )
@@ -88,8 +88,8 @@ def find_mistakes(
 
 def list_cache_regions(config: str) -> tuple[str, ...]:
     """Return the names of an ini file's cache regions that use this backend."""
-    settings = ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
-    return beaker_settings.list_regions(settings)
+    types = beaker_settings.TYPE_SETTINGS
+    return beaker_settings.list_regions(ini.read_settings(config, types["cache"], types["session"]))
 
 
 def find_unread(
@@ -106,11 +106,19 @@ def find_unread(
             yield name, find_nearest(name, known)
 
 
-def get_prefix(cache: str | None) -> str:
-    """Return the prefix of each setting in the file: of the sessions, or of a cache region."""
-    if cache is None:
-        return "session."
-    return "cache." if cache == beaker_settings.DEFAULT_REGION else f"cache.{cache}."
+def get_prefix(cache: str | None, config: str | None = None) -> str:
+    """Return the prefix of each setting in the file: of the sessions, or of a cache region.
+
+    Beaker also takes each name with `beaker.` in front. That is returned if the file has no other.
+    """
+    prefix = f"cache.{cache}." if cache else "session."
+    if cache == beaker_settings.DEFAULT_REGION:
+        prefix = "cache."
+    types = beaker_settings.TYPE_SETTINGS[_get_kind(cache)]
+    names = list(ini.read_settings(config, types)) if config else []
+    has_short = any(name.startswith(prefix) for name in names)
+    has_long = any(name.startswith(f"beaker.{prefix}") for name in names)
+    return f"beaker.{prefix}" if has_long and not has_short else prefix
 
 
 def _get_kind(cache: str | None) -> sources.Kind:

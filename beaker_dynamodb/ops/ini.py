@@ -20,33 +20,45 @@ _KINDS: Final = ("app", "filter", "filter-app", "composite", "pipeline")
 _MAX_USES: Final = 10
 
 
-def read_settings(config: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the section that *config* names, or else the one that sets one of *names*.
+def read_settings(config: str, *names: Sequence[str]) -> dict[str, str]:
+    """Return the settings of the section that `find_section` finds; args and errors are its own."""
+    path, _, _ = config.partition("#")
+    return read_section(f"{path}#{find_section(config, *names)}")
+
+
+def find_section(config: str, *names: Sequence[str]) -> str:
+    """Return the full name of the section that *config* names, or that sets one of *names*.
 
     `main` is preferred. A filter of a pipeline may set it instead: `[filter:session]`.
 
-    Args: *config* is `file.ini` or `file.ini#section`.
+    Args:
+        config: `file.ini` or `file.ini#section`.
+        names: if no section sets one of the first, one that sets one of the second, and so on.
+
     Raises: OptionError, if there is no such file or section, or several could be meant.
     """
     path, _, name = config.partition("#")
-    if name:
-        return read_section(config)
     parser = _parse(Path(path))
+    if name:
+        return _find_section(parser, name, path)
     has_main = any(parser.has_section(full) for full in _list_full_names(_MAIN))
     main = read_section(path) if has_main else {}
-    if not main.keys().isdisjoint(names):
-        return main
-    others = [one for one in parser.sections() if not _read(parser, one).keys().isdisjoint(names)]
-    if len(others) > 1:
-        found = ", ".join(others)
-        raise OptionError(f"{path!r} sets {names[0]} in {found}; name one: {path}#{others[0]}")
-    if others or not has_main:
-        return read_section(f"{path}#{others[0]}" if others else path)
-    return main
+    for group in names:
+        if not main.keys().isdisjoint(group):
+            break
+        others = [s for s in parser.sections() if not _read(parser, s).keys().isdisjoint(group)]
+        if len(others) > 1:
+            found = ", ".join(others)
+            raise OptionError(f"{path!r} sets {group[0]} in {found}; name one: {path}#{others[0]}")
+        if others:
+            return others[0]
+    return _find_section(parser, _MAIN, path)
 
 
 def read_section(config: str) -> dict[str, str]:
     """Return one section, `main` if none is named, and what it builds upon by `use`.
+
+    A `use` that names no section, but the code of an application or a filter, is in the result.
 
     Raises: OptionError, if there is no such file or section.
     """
@@ -62,7 +74,7 @@ def read_section(config: str) -> dict[str, str]:
         elif base and ":" not in base:
             name = base
         else:
-            break
+            return found | ({"use": base} if base else {})
     return found
 
 

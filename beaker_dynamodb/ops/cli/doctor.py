@@ -60,8 +60,10 @@ def _format(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
     # Names and values of an ini file must not control the terminal.
     text = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
-    remedy = f"\n{'->':>{_MARGIN - 1}} {escape(finding.remedy)}" if finding.remedy else ""
-    return text + remedy
+    lines = [f"{'->':>{_MARGIN - 1}} {escape(line)}" for line in finding.remedy.splitlines()]
+    if finding.logs_out:
+        lines.append(f"{'':{_MARGIN}}(this logs out {escape(finding.logs_out)})")
+    return "\n".join((text, *lines))
 
 
 COMMANDS = (doctor,)

@@ -36,6 +36,7 @@ from beaker_dynamodb.migration.source import (
     get_data_path,
     validate_source,
 )
+from beaker_dynamodb.ops import ini
 from beaker_dynamodb.ops.application import (
     Application,
     find_mistakes,
@@ -45,11 +46,12 @@ from beaker_dynamodb.ops.application import (
     load_application,
 )
 from beaker_dynamodb.ops.doctor import settings, store
-from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
+from beaker_dynamodb.ops.doctor.session import SESSION
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
-from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION
+from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
@@ -82,7 +84,7 @@ def examine(
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
             yield from find(settings.MISTAKES, (one.message, place))
-    begin = get_prefix(cache)
+    begin = get_prefix(cache, config)
     for name, near in find_unread(config, given=given, cache=cache):
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
@@ -90,13 +92,14 @@ def examine(
         yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
     if not mistakes:
         yield from examine_store(
-            load_application(config, given=given, cache=cache), read_only=read_only
+            load_application(config, given=given, cache=cache), config=config, read_only=read_only
         )
 
 
 def examine_store(
     application: Application,
     *,
+    config: str | None = None,
     read_only: bool = False,
     environ: Mapping[str, str] = os.environ,
     runtime: Runtime = REAL,
@@ -105,12 +108,12 @@ def examine_store(
 
     Run it as the application: under its credentials, its environment and its ini file.
 
-    Args: *read_only* leaves out the round trip, and with it every write that takes effect.
+    Args: *config* is that file; *read_only* leaves out the round trip, and with it every write
+    that takes effect.
     """
-    facts = gather_settings(application, environ)
-    yield from find(settings.URLS, facts)
-    yield from find(settings.CACHE if facts.is_cache else settings.SESSION, facts)
-    yield from find(settings.OPTIONS, facts)
+    facts = gather_settings(application, config, environ, runtime)
+    in_settings = _examine_settings(facts)
+    yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
         yield from find(settings.SOURCES, _read_source(application, runtime, read_only=read_only))
     if embedded.is_elsewhere(application.options.endpoint_url):
@@ -127,22 +130,40 @@ def examine_store(
         if exit_code(found):
             return
         known, endpoint = list_regions(client), options.endpoint_url
-        target = store.Destination(identity, client.get_transport(), known, endpoint)
+        begin = application.begin
+        target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
         yield from find(store.DESTINATION, target)
         yield from _examine_table(application, opened, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         yield from find(store.failures("store"), store.RoundTrip(error=error))
 
 
-def gather_settings(application: Application, environ: Mapping[str, str]) -> settings.Settings:
+def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
+    yield from find(settings.URLS, facts)
+    yield from find(settings.CACHE if facts.is_cache else SESSION, facts)
+    yield from find(settings.OPTIONS, facts)
+
+
+def gather_settings(
+    application: Application, config: str | None, environ: Mapping[str, str], runtime: Runtime
+) -> settings.Settings:
     """Return the facts of a valid configuration, without a call."""
+    section, lines = "", dict[str, str]()
+    if config is not None:
+        section = ini.find_section(config, TYPE_SETTINGS["session"])
+        lines = ini.read_section(f"{config.partition('#')[0]}#{section}")
+    has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
+    framework = settings.find_framework(section, lines, has_pyramid=has_pyramid)
     return settings.Settings(
         application.options,
         application.settings,
         application.begin,
         application.kind == "cache",
         application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
-        importlib.util.find_spec("pyramid_beaker") is not None,
+        runtime.secret(),
+        framework,
+        settings.RECIPES[framework],
+        settings.is_own_filter(lines),
     )
 
 
@@ -164,7 +185,8 @@ def _examine_table(
             yield from find(store.MISSING_TABLE, application)
             return
         expected = table_spec(application.options)
-        table = store.FoundTable(actual, expected, application.create_command())
+        command = application.create_command()
+        table = store.FoundTable(actual, expected, command, application.begin)
         yield from find(store.FOUND_TABLE, table)
         yield from find(store.DIFFERENCES, *((one, table) for one in table.differences))
         yield from find(store.SAFETY, table)
@@ -188,9 +210,7 @@ def _examine_rows(
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
     yield from find(store.CLOCKS, store.Clocks(server, runtime.clock()))
-    arguments = application.arguments or "with the options that the doctor got"
-    comma = "" if application.arguments else ","
-    policy = f"beaker-dynamodb policy app{comma} {arguments}"
+    policy = f"beaker-dynamodb policy app {application.arguments}".strip()
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(find(store.PERMISSIONS, *needed))
     yield from found
