@@ -116,7 +116,7 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
         measure(rows.table)  # raises for a table of other keys
-        pages = table_scan.scan(rows.table, query, max_rows=limit)
+        pages = table_scan.scan(rows.table, query, wanted=limit)
     for page in pages:
         on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
