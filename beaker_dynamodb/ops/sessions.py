@@ -171,8 +171,8 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         known = ", ".join(kinds) or "none"
         raise OptionError(
             f"{name!r} is not one of the special keys (they are: {known}). Only special keys can be"
-            f" searched for: special_keys = {name}:S; a session has the attribute from its next"
-            " save on"
+            f" searched for, by --scan too: special_keys = {name}:S; a session has the attribute"
+            " from its next save on"
         )
     value: object = text
     try:

@@ -125,6 +125,17 @@ def test_find_finds(run: Run) -> None:
     assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
 
 
+def test_a_scan_says_that_it_is_for_special_keys(run: Run) -> None:
+    """`find name=Ann --scan` is refused: a session's other values are not searched through."""
+    code, out, err = run("find", "name=Ann", "--scan")
+
+    assert (code, out) == (2, "")
+    assert "Only special keys can be searched for, by --scan too" in err
+    for words in (("find",), ("revoke",)):
+        text = " ".join(run(*words, "--help")[1].split())
+        assert "--scan Read the whole table, for a special key without an index." in text
+
+
 def test_delete_deletes(run: Run, shop: ExampleApp) -> None:
     """One session, once; the second time it is not there."""
     code, out, err = run("delete", IDENT)

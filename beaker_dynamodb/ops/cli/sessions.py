@@ -25,7 +25,9 @@ from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-_SCAN = click.option("--scan", is_flag=True, help="Read the whole table, if there is no index.")
+_SCAN = click.option(
+    "--scan", is_flag=True, help="Read the whole table, for a special key without an index."
+)
 
 
 @click.group(
