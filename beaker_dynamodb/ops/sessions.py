@@ -116,7 +116,7 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
         measure(rows.table)  # raises for a table of other keys
-        pages = table_scan.scan(rows.table, query, max_rows=limit)
+        pages = table_scan.scan(rows.table, query, wanted=limit)
     for page in pages:
         on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
@@ -171,8 +171,8 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         known = ", ".join(kinds) or "none"
         raise OptionError(
             f"{name!r} is not one of the special keys (they are: {known}). Only special keys can be"
-            f" searched for: special_keys = {name}:S; a session has the attribute from its next"
-            " save on"
+            f" searched for, by --scan too: special_keys = {name}:S; a session has the attribute"
+            " from its next save on"
         )
     value: object = text
     try:

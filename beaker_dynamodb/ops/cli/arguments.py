@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
@@ -58,6 +59,7 @@ given: Callable[[Command], Command] = click.option(
 _config = click.option(
     *("-c", "--config", "config"),
     metavar="FILE[#SECTION]",
+    shell_complete=lambda *_: [CompletionItem("", type="file")],  # the shell completes names
     help="The application's ini file. Default section: main, or the one that sets the type.",
 )
 _cache = click.option(
