@@ -143,6 +143,7 @@ def gather_settings(application: Application, environ: Mapping[str, str]) -> set
         application.kind == "cache",
         application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
         importlib.util.find_spec("pyramid_beaker") is not None,
+        environ,
     )
 
 

@@ -6,7 +6,7 @@ The tables are walked by `examine.py` in the order of this file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.config.options import TABLE, Options
@@ -88,6 +88,7 @@ class Settings:
     """An application's settings: our options, and `beaker`, its own settings beside them.
 
     `begin` is the prefix of a setting in the file; `url` is "" if there is none.
+    `environ` is the environment.
     """
 
     options: Options
@@ -96,6 +97,7 @@ class Settings:
     is_cache: bool = False
     url: str = ""
     has_pyramid: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -324,6 +326,15 @@ OPTIONS: Final[tuple[Check[Settings], ...]] = (
     Check("warning", "endpoint_url",
           lambda f: not f.is_local and (f.options.endpoint_url or "").startswith("http://"),
           "sessions are sent without TLS", lambda f: f"{f.begin}endpoint_url = https://..."),
+    Check("warning", "region",
+          lambda f: not f.options.region and f.environ.get("AWS_REGION")
+          and f.environ.get("AWS_REGION") != f.environ.get("AWS_DEFAULT_REGION"),
+          lambda f: f"AWS_REGION is {shown(f.environ['AWS_REGION'])}, and boto3 does not read it",
+          lambda f: f"{f.begin}region = {f.environ['AWS_REGION']}, or export AWS_DEFAULT_REGION"),
+    Check("note", "table",
+          lambda f: f.beaker.get("table_name") and not f.beaker.get("table"),
+          lambda f: f"table_name, which is also an option of ext:database, names the table:"
+          f" {shown(f.options.table)}", lambda f: f"{f.begin}table = {f.options.table}"),
     Check("warning", "credentials", lambda f: f.options.aws_secret_access_key and not f.is_local,
           "an AWS key is in the configuration; with a role you need none",
           lambda f: f"remove {f.begin}aws_secret_access_key, and attach a role"),
