@@ -119,9 +119,7 @@ def test_configure_names_itself() -> None:
         (
             {},
             {"AWS_REGION": "eu-west-1"},
-            "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a region in"
-            " AWS's files (~/.aws/config); boto3 does not read AWS_REGION, which is set to"
-            " 'eu-west-1'",
+            "(~/.aws/config); boto3 does not read AWS_REGION, which is set to 'eu-west-1'",
         ),
         ({}, {"AWS_DEFAULT_REGION": ""}, "AWS_DEFAULT_REGION (empty)"),
         ({}, {"AWS_STS_REGIONAL_ENDPOINTS": "x"}, "AWS_STS_REGIONAL_ENDPOINTS in the environment"),

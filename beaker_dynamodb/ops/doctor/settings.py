@@ -14,6 +14,7 @@ from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
 from beaker_dynamodb.ops.doctor.check import Check
+from beaker_dynamodb.settings.beaker_settings import UnreadLine
 
 #: The oldest versions that the tests run with; setup.py requires the same.
 OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
@@ -201,6 +202,11 @@ UNREAD: Final[tuple[Check[UnknownName], ...]] = (
           lambda f: f"{f.name} is not read by anything; did you mean {f.near}?", "rename it"),
     Check("warning", "options", lambda f: not f.near, lambda f: f"{f.name} is not read by anything",
           lambda f: f"remove {f.name}"),
+)
+
+#: Beaker hands down the type of the caches to their regions, and no option of a backend.
+CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
+    Check("error", "caches", bool, lambda f: f"cache.{f.option} is {f}", lambda f: f.remedy),
 )
 
 #: Caches are not checked with the sessions: each region may have a table of its own.
