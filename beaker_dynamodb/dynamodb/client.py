@@ -21,11 +21,14 @@ from urllib.parse import urlsplit
 from beaker_dynamodb import runtime
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import import_object
+from beaker_dynamodb.config.sources import add_places
 from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.connection import (
     Connection,
     build_user_agent,
+    describe_places,
     get_package_agent,
+    validate_endpoint,
 )
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
@@ -147,7 +150,7 @@ class Client:
                     return Response(body, refused=True)
                 if is_repeated or not answer.is_retryable:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
-                    raise make_error(answer, facts, describe_keys)
+                    raise make_error(answer, facts, describe_keys, self._describe_places)
                 continue
             defect = validate_response(operation, request, answer) if is_data else None
             if metering.observers:
@@ -208,7 +211,8 @@ class Client:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
             failure = read_failure(error, before_call=True)
-            raise_clean(make_error(failure, CallFacts("CreateClient", None, self.region)))
+            facts = CallFacts("CreateClient", None, self.region)
+            raise_clean(make_error(failure, facts, describe_places=self._describe_places))
 
     def _get_clients(self) -> Clients:
         if runtime.process_id != os.getpid():
@@ -225,14 +229,19 @@ class Client:
 
     def _create_clients(self) -> Clients:
         given, option = self.connection.client, self.connection.transport
-        if given is None:
-            return _create_clients(self.connection)
-        client = _resolve_client(given, self._process_id)
-        if option == BOTO3:
-            return Clients(client)
-        return Clients(
-            client, select_transport(option, ("option 'client' provides a client of its own",))
-        )
+        try:
+            if given is None:
+                return _create_clients(self.connection)
+            client = _resolve_client(given, self._process_id)
+            if option == BOTO3:
+                return Clients(client)
+            obstacle = "option 'client' provides a client of its own"
+            return Clients(client, select_transport(option, (obstacle,)))
+        except OptionError as error:
+            raise_clean(OptionError(add_places(str(error), self.connection.places)))
+
+    def _describe_places(self) -> Mapping[str, str]:
+        return describe_places(self.connection, os.environ)
 
 
 def _report(
@@ -254,6 +263,7 @@ def _create_clients(connection: Connection) -> Clients:
     """Create low-level boto3 clients from a new session, and the wire if it may make calls."""
     import botocore.config
 
+    validate_endpoint(connection, os.environ)
     local = embedded.get_url() if connection.endpoint_url == embedded.EMBEDDED else None
     session, user_agent = _create_session(connection, is_embedded=bool(local))
 

@@ -92,6 +92,29 @@ def list_cache_regions(config: str) -> tuple[str, ...]:
     return beaker_settings.list_regions(ini.read_settings(config, types["cache"], types["session"]))
 
 
+def find_unread_cache_lines(
+    config: str | None, cache: str | None
+) -> Iterator[beaker_settings.UnreadLine]:
+    """Yield the cache options of an ini file that no region reads, of one region or of all.
+
+    What is wrong with the file itself is reported by the other functions.
+    """
+    try:
+        settings = (
+            {}
+            if config is None
+            else ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
+        )
+        found = tuple(beaker_settings.find_unread_lines(settings))
+    except OptionError:
+        return
+    for line in found:
+        if cache is None:
+            yield line
+        elif cache in line.regions:
+            yield dataclasses.replace(line, regions=(cache,))
+
+
 def find_unread(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Iterator[tuple[str, str | None]]:

@@ -5,6 +5,7 @@ Takes an application's settings, with the names of an ini file, and returns them
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -52,11 +53,11 @@ class UnreadLine:
         return f"not read by the cache {which}: Beaker hands down the type, not this option"
 
     @property
-    def remedies(self) -> tuple[str, ...]:
+    def remedy(self) -> str:
         """The line to write for each region; a secret is three dots."""
-        is_secret = self.option == "url" or TABLE[self.option].secret
+        is_secret = self.option != "url" and TABLE[self.option].secret
         value = "..." if is_secret else self.value
-        return tuple(f"cache.{region}.{self.option} = {value}" for region in self.regions)
+        return ", ".join(f"cache.{region}.{self.option} = {value}" for region in self.regions)
 
 
 def remove_beakers(settings: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
@@ -139,12 +140,13 @@ def has_own_cache(settings: Mapping[str, Any]) -> bool:
 
 
 def find_unread_lines(
-    settings: Mapping[str, Any], *, with_url: bool = True
+    settings: Mapping[str, Any], *, with_url: bool = False
 ) -> Iterator[UnreadLine]:
     """Yield the options of no region that regions of this backend neither read nor set.
 
     Beaker hands down its own settings, and no option of a backend (beaker/util.py:375); the caches
-    of no region read them. pyramid_beaker hands down the url too: then *with_url* is False.
+    of no region read them. pyramid_beaker hands down the url too: where it is installed, a url is
+    yielded only *with_url*.
 
     Raises: OptionError, if Beaker refuses the settings.
     """
@@ -156,9 +158,10 @@ def find_unread_lines(
         for name, region in regions.items()
         if _is_own(region)
     }
+    has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
     for option, value in sources.select_options(shared).items():
         lacking = tuple(region for region, names in own.items() if option not in names)
-        if lacking and (with_url or option != "url"):
+        if lacking and (option != "url" or with_url or not has_pyramid):
             yield UnreadLine(option, value, lacking)
 
 

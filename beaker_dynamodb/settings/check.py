@@ -7,7 +7,6 @@ be an error of the first visitor who logs in. `check()` is for an application's 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ def with_cache_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises: OptionError, if Beaker refuses the cache settings.
     """
     result = dict(settings)
-    for line in beaker_settings.find_unread_lines(settings):
+    for line in beaker_settings.find_unread_lines(settings, with_url=True):
         result |= {f"cache.{region}.{line.option}": line.value for region in line.regions}
     return result
 
@@ -107,9 +106,8 @@ def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _find_all_of_one(settings, shared, "cache", "cache.")
     for name, region in regions.items():
         yield from _find_all_of_one(settings, region, "cache", f"cache.{name}.")
-    has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
-    for line in beaker_settings.find_unread_lines(settings, with_url=not has_pyramid):
-        yield Mistake(f"cache.{line.option}", f"{line}; write {' and '.join(line.remedies)}")
+    for line in beaker_settings.find_unread_lines(settings):
+        yield Mistake(f"cache.{line.option}", f"{line}; write {line.remedy}")
 
 
 def _find_all_of_one(

@@ -165,8 +165,8 @@ def test_missing_credentials_are_one_error(
     found = run_doctor(capsys, "-c", ini, code=1)
     assert [message for severity, message, _ in found if severity == "error"] == [
         (
-            "none found: neither in the options, the environment, AWS's files, nor from a role; attach"
-            " a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "none found: neither in the options, the environment, AWS's files, nor from a role;"
+            " attach a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ def make_settings(
     return Settings(
         parsed, beaker, f"{kind}.", kind == "cache", url, SECRET, framework, "R", is_strict
     )
+
+
+def in_environment(options: dict[str, Any], **environ: str) -> Settings:
+    """Return facts that consist of our options and of variables of the environment."""
+    return dataclasses.replace(make_settings(options), environ=environ)
 
 
 def list_problems(findings: Iterable[Finding]) -> list[str]:
@@ -134,6 +140,24 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
         "without TLS",
         make_settings({"endpoint_url": "http://db.lan"}),
         make_settings({"endpoint_url": "http://localhost:8000"}),
+    ),
+    (
+        "warning region",
+        "AWS_REGION is 'eu-west-1', and boto3 does not read it",
+        in_environment({"region": None}, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="us-east-1"),
+        in_environment({}, AWS_REGION="eu-west-1"),
+    ),
+    (
+        "warning region",
+        "boto3 does not read it",
+        in_environment({"region": None}, AWS_REGION="eu-west-1"),
+        in_environment({"region": None}, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1"),
+    ),
+    (
+        "note table",
+        "table_name, which is also an option of ext:database, names the table: 'db_session'",
+        make_settings({"table": "db_session"}, table_name="db_session"),
+        make_settings({"table": "mine"}, table_name="db_session", table="mine"),
     ),
     (
         "warning credentials",

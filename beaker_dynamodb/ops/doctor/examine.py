@@ -41,6 +41,7 @@ from beaker_dynamodb.ops.application import (
     Application,
     find_mistakes,
     find_unread,
+    find_unread_cache_lines,
     get_prefix,
     list_cache_regions,
     load_application,
@@ -88,6 +89,7 @@ def examine(
     for name, near in find_unread(config, given=given, cache=cache):
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
+    yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
         yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
     if not mistakes:
@@ -164,6 +166,7 @@ def gather_settings(
         framework,
         settings.RECIPES[framework],
         settings.is_own_filter(lines),
+        environ,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.config.options import TABLE, Options
@@ -15,7 +15,7 @@ from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
 from beaker_dynamodb.ops.doctor.check import Check
-from beaker_dynamodb.settings.beaker_settings import SECRETS, list_names
+from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
 
 #: The oldest versions that the tests run with; setup.py requires the same.
 OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
@@ -124,7 +124,7 @@ class Settings:
 
     `begin` is the prefix of a setting in the file; `url` is "" if there is none. `new_secret` is
     drawn for this run. `recipe` is the line that makes StrictSession the session class; `is_strict`
-    says whether the file does that already.
+    says whether the file does that already. `environ` is the environment.
     """
 
     options: Options
@@ -136,6 +136,7 @@ class Settings:
     framework: Framework = "other"
     recipe: str = ""
     is_strict: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -279,6 +280,11 @@ UNREAD: Final[tuple[Check[UnknownName], ...]] = (
           lambda f: f"remove {f.name}"),
 )
 
+#: Beaker hands down the type of the caches to their regions, and no option of a backend.
+CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
+    Check("error", "caches", bool, lambda f: f"cache.{f.option} is {f}", lambda f: f.remedy),
+)
+
 #: Caches are not checked with the sessions: each region may have a table of its own.
 CACHE_REGIONS: Final[tuple[Check[CacheRegion], ...]] = (
     Check("error", "caches", lambda f: f.error, lambda f: f.error),
@@ -338,6 +344,15 @@ OPTIONS: Final[tuple[Check[Settings], ...]] = (
           lambda f: not f.is_local and (f.options.endpoint_url or "").startswith("http://"),
           "sessions are sent without TLS",
           lambda f: f"{f.begin}endpoint_url = https{(f.options.endpoint_url or '')[4:]}"),
+    Check("warning", "region",
+          lambda f: not f.options.region and f.environ.get("AWS_REGION")
+          and f.environ.get("AWS_REGION") != f.environ.get("AWS_DEFAULT_REGION"),
+          lambda f: f"AWS_REGION is {shown(f.environ['AWS_REGION'])}, and boto3 does not read it",
+          lambda f: f"{f.begin}region = {f.environ['AWS_REGION']}"),
+    Check("note", "table",
+          lambda f: f.beaker.get("table_name") and not f.beaker.get("table"),
+          lambda f: f"table_name, which is also an option of ext:database, names the table:"
+          f" {shown(f.options.table)}", lambda f: f"{f.begin}table = {f.options.table}"),
     Check("warning", "credentials", lambda f: f.options.aws_secret_access_key and not f.is_local,
           "an AWS key is in the configuration; attach a role, and then remove the key",
           lambda f: "\n".join(f"remove {f.begin}{name}" for name in _KEYS if name in f.beaker)),
