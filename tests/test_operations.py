@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb import errors
+from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops import cli
+from beaker_dynamodb.provisioning import iam
+from tests.documents import DOCUMENTS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -83,10 +87,54 @@ def find_warnings() -> Iterator[tuple[str, str]]:
                     yield from ((logger, text) for text in find_beginnings(message, constants))
 
 
+#: The dimensions of each metric of a table (AWS: "DynamoDB metrics and dimensions"). The metrics of
+#: a capacity have a second set, with the index.
+DIMENSIONS = {
+    "ConditionalCheckFailedRequests": {"TableName"},
+    "ConsumedReadCapacityUnits": {"TableName", "GlobalSecondaryIndexName"},
+    "ConsumedWriteCapacityUnits": {"TableName", "GlobalSecondaryIndexName"},
+    "ReadThrottleEvents": {"TableName", "GlobalSecondaryIndexName"},
+    "SuccessfulRequestLatency": {"TableName", "Operation"},
+    "SystemErrors": {"TableName", "Operation"},
+    "ThrottledRequests": {"TableName", "Operation"},
+    "TimeToLiveDeletedItemCount": {"TableName"},
+    "UserErrors": set[str](),
+    "WriteThrottleEvents": {"TableName", "GlobalSecondaryIndexName"},
+}
+ALARMS = {
+    metric: set(re.findall(r"`(\w+)`", dimensions))
+    for metrics, dimensions, *_ in read_table("## What to alarm on")
+    for metric in re.findall(r"`(\w+)`", metrics)
+}
 #: Logger and beginning of each log line in the page's table.
 DOCUMENTED = {
     (row[0].strip("`"), row[1].strip("`")) for row in read_table("In the application's own log")
 }
+
+
+def test_an_alarm_has_the_dimensions_that_its_metric_has() -> None:
+    """With others CloudWatch finds no metric, and the alarm never fires."""
+    assert {metric: DIMENSIONS[metric] for metric in ALARMS} == ALARMS
+
+
+def test_the_command_for_an_alarm_names_the_dimensions_and_operations() -> None:
+    """One alarm for each operation that the application's own policy allows."""
+    (script,) = re.findall(r"```sh\n(for operation .*?)```", PAGE, re.DOTALL)
+    (metric,) = re.findall(r"--metric-name (\w+)", script)
+    (operations,) = re.findall(r"for operation in (.+); do", script)
+    policy = iam.policy("app", sources.parse({"region": "eu-central-1"}, "session"))
+    allowed = re.findall(r'"dynamodb:(\w+Item)"', json.dumps(policy))
+
+    assert set(re.findall(r"Name=(\w+),", script)) == DIMENSIONS[metric]
+    assert set(operations.split()) == set(allowed)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_page_names_a_metric_without_an_alarm(document: Path) -> None:
+    """One set for all pages."""
+    text = document.read_text("utf-8")
+
+    assert {metric for metric in DIMENSIONS if f"`{metric}`" in text} <= ALARMS.keys()
 
 
 def test_the_page_says_what_to_do_about_each_error() -> None:
