@@ -90,9 +90,8 @@ def stats(
 ) -> Iterator[Stats]:
     """Read the table, or *sample* rows of it, and yield the figures after each page.
 
-    A sample consists of random segments, the last of which is cut where the sample is complete.
-    What fraction of it that is, is estimated from DynamoDB's own row count, which is up to six
-    hours old.
+    A sample consists of random segments, the last of which is cut where the sample is complete. Its
+    share of the table is estimated from DynamoDB's own row count, which is up to six hours old.
 
     Args:
         now: epoch seconds.
@@ -111,8 +110,7 @@ def stats(
     expected = measure(rows.table).rows
     rows_of_one = min(_ROWS_OF_A_SEGMENT, max(1, sample // _SPREAD))
     total = min(_MAX_SEGMENTS, max(1, expected // rows_of_one))
-    # Some segments have fewer rows than expected, or none.
-    drawn = min(total, 4 * sample // rows_of_one + _SPREAD)
+    drawn = min(total, 4 * sample // rows_of_one + _SPREAD)  # some have fewer rows, or none
     chosen = (generator or random.SystemRandom()).sample(range(total), drawn)
     for number, segment in enumerate(chosen):
         before = totals.count["scanned_rows"]

@@ -47,7 +47,7 @@ def test_every_example_names_a_command_and_options_that_exist() -> None:
     """An example that does not parse is worse than none."""
     for command in ALL.values():
         _, _, example = (command.epilog or "").rpartition(f"{cli.NAME} ")
-        words = example.partition(" > ")[0].split()
+        words = example.partition(" > ")[0].replace("\\\n", " ").split()
         path = next(p for p in sorted(ALL, key=len, reverse=True) if tuple(words[: len(p)]) == p)
 
         ALL[path].make_context(path[-1], words[len(path) :])
