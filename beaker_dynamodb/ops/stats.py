@@ -108,10 +108,7 @@ def stats(
             yield totals.stats(1)
         return
     expected = measure(rows.table).rows
-    rows_of_one = min(_ROWS_OF_A_SEGMENT, max(1, sample // _SPREAD))
-    total = min(_MAX_SEGMENTS, max(1, expected // rows_of_one))
-    drawn = min(total, 4 * sample // rows_of_one + _SPREAD)  # some have fewer rows, or none
-    chosen = (generator or random.SystemRandom()).sample(range(total), drawn)
+    total, chosen = _draw_segments(expected, sample, generator or random.SystemRandom())
     for number, segment in enumerate(chosen):
         before = totals.count["scanned_rows"]
         if before >= sample:
@@ -120,6 +117,18 @@ def stats(
             totals.add(page)
             read = totals.count["scanned_rows"] - before
             yield totals.stats(_estimate_share(number, total, page, read, expected))
+
+
+def _draw_segments(expected: int, sample: int, generator: random.Random) -> tuple[int, list[int]]:
+    """Return into how many segments the table is divided, and random numbers of enough of them.
+
+    Args: *expected* is the number of the table's rows, *sample* of those to be read.
+    """
+    rows_of_one = min(_ROWS_OF_A_SEGMENT, max(1, sample // _SPREAD))
+    total = min(_MAX_SEGMENTS, max(1, expected // rows_of_one))
+    # Some segments have fewer rows than expected, or none.
+    drawn = min(total, 4 * sample // rows_of_one + _SPREAD)
+    return total, generator.sample(range(total), drawn)
 
 
 def _estimate_share(
