@@ -241,10 +241,7 @@ def make_error(  # noqa: PLR0911  # one for each of our errors
     if failure.names & _BUGS:
         return Refused("botocore refuses the request before it is sent", call=call)
     if not status:
-        address = f" at {failure.address}" if failure.address else ""
-        hint = next((_HINTS[name] for name in _HINTS if name in failure.names), code)
-        hint = hint.format_map(describe_places())
-        return Unavailable(f"DynamoDB did not answer{address}: {hint}", call=call)
+        return Unavailable(_explain_no_response(failure, describe_places()), call=call)
     if failure.schema:
         expected = describe_keys() if describe_keys else ""
         return TableMismatch(
@@ -262,6 +259,12 @@ def make_error(  # noqa: PLR0911  # one for each of our errors
     if kind is Unavailable or code.isdigit() or status >= _SERVER_ERROR:
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
+
+
+def _explain_no_response(failure: Failure, places: Mapping[str, str]) -> str:
+    address = f" at {failure.address}" if failure.address else ""
+    hints = (_HINTS[name].format_map(places) for name in _HINTS if name in failure.names)
+    return f"DynamoDB did not answer{address}: {next(hints, failure.code)}"
 
 
 def _explain_missing_table(call: CallFacts) -> str:
