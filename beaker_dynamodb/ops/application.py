@@ -129,18 +129,20 @@ def find_unread(
             yield name, find_nearest(name, known)
 
 
-def get_prefix(cache: str | None, config: str | None = None) -> str:
+def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> str:
     """Return the prefix of each setting in the file: of the sessions, or of a cache region.
 
     Beaker also takes each name with `beaker.` in front. That is returned if the file has no other.
+
+    Args: *name* of one setting, if the prefix of that one is asked for.
     """
     prefix = f"cache.{cache}." if cache else "session."
     if cache == beaker_settings.DEFAULT_REGION:
         prefix = "cache."
     types = beaker_settings.TYPE_SETTINGS[_get_kind(cache)]
     names = list(ini.read_settings(config, types)) if config else []
-    has_short = any(name.startswith(prefix) for name in names)
-    has_long = any(name.startswith(f"beaker.{prefix}") for name in names)
+    has_short = any(full.startswith(prefix + name) for full in names)
+    has_long = any(full.startswith(f"beaker.{prefix}{name}") for full in names)
     return f"beaker.{prefix}" if has_long and not has_short else prefix
 
 

@@ -81,18 +81,13 @@ def test_what_beaker_refuses_when_it_starts_is_an_error(
     Path(ini_with_table).write_text(
         text.replace("timeout = 3600", "timeout = 1h\nsession.secure = perhaps")
     )
+    refused = f"{ini_with_table}: Beaker refuses it at start-up: Session"
 
     assert [
         one[1] for one in run_doctor(capsys, "-c", ini_with_table, code=1, topic="options")
     ] == [
-        (
-            f"session.timeout in {ini_with_table}: Beaker refuses it at start-up: Session timeout"
-            " must be an integer."
-        ),
-        (
-            f"session.secure in {ini_with_table}: Beaker refuses it at start-up: Session secure"
-            " must be a boolean."
-        ),
+        f"session.timeout in {refused} timeout must be an integer.",
+        f"session.secure in {refused} secure must be a boolean.",
     ]
 
 
@@ -163,12 +158,8 @@ def test_missing_credentials_are_one_error(
     Path(ini).write_text(bare.replace(f"secret_access_key = {KEY}", "secret_access_key ="))
 
     found = run_doctor(capsys, "-c", ini, code=1)
-    assert [message for severity, message, _ in found if severity == "error"] == [
-        (
-            "none found: neither in the options, the environment, AWS's files, nor from a role;"
-            " attach a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
-    ]
+    (message,) = [message for severity, message, _ in found if severity == "error"]
+    assert message.startswith("none found: neither in the options, the environment, AWS's files,")
 
 
 def test_a_missing_extra_is_reported(

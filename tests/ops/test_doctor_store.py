@@ -149,7 +149,7 @@ def test_a_wrong_clock_is_reported(server: float | None, lines: list[str]) -> No
         ),
         ({"expiry": Expiry(None, "disabled")}, ["warning TTL"], "beaker-dynamodb table create"),
         ({"expiry": Expiry("x", "enabled")}, ["warning TTL"], "ttl_attribute = x"),
-        ({"capacity": (1, 1)}, ["note capacity"], "beaker-dynamodb table create"),
+        ({"capacity": (1, 1)}, ["note capacity"], "session.read_capacity_units = 1"),
         ({"indexes": ()}, ["warning index of 'u'"], "beaker-dynamodb table create"),
     ],
 )

@@ -85,8 +85,8 @@ def examine(
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
             yield from find(settings.MISTAKES, (one.message, place))
-    begin = get_prefix(cache, config)
     for name, near in find_unread(config, given=given, cache=cache):
+        begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
     yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
@@ -192,9 +192,9 @@ def _examine_table(
         table = store.FoundTable(actual, expected, command, application.begin)
         yield from find(store.FOUND_TABLE, table)
         yield from find(store.DIFFERENCES, *((one, table) for one in table.differences))
-        yield from find(store.SAFETY, table)
-        if not table.matches("key"):
+        if not table.matches("key"):  # it may be another application's
             return
+        yield from find(store.SAFETY, table)
     yield from _examine_rows(application, opened, runtime, read_only=read_only)
 
 

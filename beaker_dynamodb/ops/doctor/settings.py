@@ -322,7 +322,9 @@ OPTIONS: Final[tuple[Check[Settings], ...]] = (
           lambda f: f.options.ttl and not f.is_cache and not f.has_timeout,
           lambda f: "sessions have no timeout; they expire"
           f" {f.options.ttl / 86400:g} days after the last write",
-          lambda f: f"{f.begin}timeout = 3600", logs_out="visitors who were away for an hour"),
+          lambda f: f"{f.begin}timeout = 3600"
+          + (f"\n{f.begin}save_accessed_time = true" if f.is_off("save_accessed_time") else ""),
+          logs_out="visitors who were away for an hour"),
     Check("warning", "time-outs", lambda f: f.longest_call >= _GUNICORN,
           lambda f: f"a call that DynamoDB does not answer takes up to {f.longest_call:g} s"
           f" ({f.options.max_attempts} attempts); gunicorn kills a worker after {_GUNICORN:g} s",

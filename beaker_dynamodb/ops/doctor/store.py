@@ -329,6 +329,11 @@ def _find_remedy(difference: Difference, table: FoundTable) -> str:
         return _find_key_options(table)
     if difference.setting == "TTL" and table.actual.expiry.attribute:
         return f"{table.begin}ttl_attribute = {table.actual.expiry.attribute}"
+    if difference.setting == "capacity":  # no command of ours changes it
+        names = (f"{table.begin}read_capacity_units", f"{table.begin}write_capacity_units")
+        units = table.actual.capacity
+        lines = [f"{name} = {unit}" for name, unit in zip(names, units or (), strict=False)]
+        return "\n".join(lines or (f"remove {name}" for name in names))
     return table.command
 
 
