@@ -103,7 +103,9 @@ def test_a_slip_of_the_pen_is_refused(name: str) -> None:
         ("", None),
     ],
 )
-def test_up_to_two_letters_are_a_slip_and_one_in_a_short_name(typed: str, meant: str | None) -> None:
+def test_up_to_two_letters_are_a_slip_and_one_in_a_short_name(
+    typed: str, meant: str | None
+) -> None:
     """More than that is another name."""
     assert find_misspelled(typed, NAMES) == meant
 

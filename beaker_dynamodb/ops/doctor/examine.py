@@ -38,6 +38,7 @@ from beaker_dynamodb.migration.source import (
 )
 from beaker_dynamodb.ops.application import (
     Application,
+    find_global_settings,
     find_mistakes,
     find_unread,
     find_unread_cache_lines,
@@ -87,6 +88,7 @@ def examine(
     for name, near in find_unread(config, given=given, cache=cache):
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
+    yield from find(settings.GLOBAL, find_global_settings(config, cache))
     yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
         yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
