@@ -27,6 +27,7 @@ from beaker_dynamodb.dynamodb.connection import (
     Connection,
     build_user_agent,
     describe_places,
+    get_credentials,
     get_package_agent,
     validate_endpoint,
 )
@@ -289,7 +290,7 @@ def _create_clients(connection: Connection) -> Clients:
     if transport.name == BOTO3:
         return Clients(client, transport)
     selector = TransportSelector(client) if option == AUTO else None
-    credentials = session.get_credentials()
+    credentials = get_credentials(client)
     if credentials is None:  # boto3's call will say so, and the next call creates new clients
         return Clients(client, transport, selector)
     wire = _create_wire(connection, client, credentials.get_frozen_credentials)

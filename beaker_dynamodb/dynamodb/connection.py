@@ -111,6 +111,15 @@ def validate_endpoint(connection: Connection, environ: Mapping[str, str]) -> Non
             )
 
 
+def get_credentials(client: Any) -> Any:
+    """Return the credentials that a boto3 client found when it was created; None without any.
+
+    Its session would search for them once more, if there are none: seconds, for which a page waits.
+    """
+    # There is no public attribute; without this one the wire is not used.
+    return getattr(getattr(client, "_request_signer", None), "_credentials", None)
+
+
 def build_user_agent(session: Any) -> str:
     """Build the user agent of a botocore session, and leave the session nothing to add to it.
 

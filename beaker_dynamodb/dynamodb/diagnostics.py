@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from beaker_dynamodb.dynamodb.client import Client, Clients
+from beaker_dynamodb.dynamodb.connection import get_credentials
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr
 from beaker_dynamodb.item.keys import Key
@@ -47,8 +48,7 @@ def get_identity(client: Client) -> Identity:
 
 def _read_identity(clients: Clients) -> Identity:
     meta = clients.boto3.meta
-    signer = getattr(clients.boto3, "_request_signer", None)
-    credentials = getattr(signer, "_credentials", None)
+    credentials = get_credentials(clients.boto3)
     if credentials is None:
         return Identity(meta.region_name, meta.endpoint_url)
     credentials.get_frozen_credentials()  # refreshes what is due, or says why it cannot

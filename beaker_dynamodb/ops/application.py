@@ -48,6 +48,25 @@ class Application:
         return " ".join(("beaker-dynamodb table create", self.arguments, *features.to_flags()))
 
 
+@dataclass(frozen=True, slots=True)
+class GlobalSettings:
+    """Settings of the sessions or caches that are not the section's own.
+
+    `names` are set by `[DEFAULT]` or a `set` line, `lost` by `[DEFAULT]` and by the section.
+    """
+
+    names: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say which frameworks have them."""
+        return (
+            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so Pyramid's settings do not have"
+            " it, and Beaker uses memory without a type; TurboGears, appconfig() and"
+            " egg:beaker-dynamodb have it"
+        )
+
+
 def load_application(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
 ) -> Application:
@@ -90,6 +109,25 @@ def list_cache_regions(config: str) -> tuple[str, ...]:
     """Return the names of an ini file's cache regions that use this backend."""
     types = beaker_settings.TYPE_SETTINGS
     return beaker_settings.list_regions(ini.read_settings(config, types["cache"], types["session"]))
+
+
+def find_global_settings(config: str | None, cache: str | None) -> GlobalSettings:
+    """Return the settings that PasteDeploy passes as `global_config`, apart from the others.
+
+    What is wrong with the file itself is reported by the other functions.
+    """
+    kind = _get_kind(cache)
+    try:
+        section = (
+            ini.Section({}, {})
+            if config is None
+            else ini.find_section(config, beaker_settings.TYPE_SETTINGS[kind])
+        )
+    except OptionError:
+        return GlobalSettings()
+    prefixes = (f"{kind}.", f"beaker.{kind}.")
+    names = (n for n in section.shared if n.startswith(prefixes) and n not in section.local)
+    return GlobalSettings(tuple(names), tuple(n for n in section.lost if n.startswith(prefixes)))
 
 
 def find_unread_cache_lines(

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+from botocore.credentials import CredentialResolver
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
 from beaker_dynamodb.config.options import Options
@@ -49,6 +50,32 @@ def test_credentials_that_appear_later_work(
         assert str(error).startswith(sentence)
         assert list(walk_chain(error)) == [error]
     assert manager["session"] == "text"
+
+
+@pytest.mark.parametrize("transport", ["boto3", "auto", "wire"])
+def test_credentials_are_searched_for_once_a_call(
+    transport: str, dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are none, a search waits two seconds for the machine's metadata service."""
+    searches = []
+    search = CredentialResolver.load_credentials
+
+    def record_search(self: CredentialResolver) -> Any:
+        searches.append(transport)
+        return search(self)
+
+    monkeypatch.setattr(CredentialResolver, "load_credentials", record_search)
+    manager = apps.manager(
+        dynamodb_local, alice, "alice", transport=transport, connect_timeout="23s"
+    )
+    with monkeypatch.context() as without:
+        for name in CREDENTIALS:
+            without.delenv(name)
+        catch_error(lambda: manager["session"])
+        assert searches == [transport]
+
+    assert manager["session"] == "text"
+    assert searches == [transport] * 2
 
 
 def test_without_a_region_a_sentence_says_where_aws_looks(

@@ -308,3 +308,32 @@ def test_a_beaker_that_finds_another_class_is_an_error(
     ((_, message, _),) = run_doctor(capsys, "-c", ini_with_table, code=1, topic="backend")
 
     assert "ext:dynamodb: beaker.container.MemoryNamespaceManager;" in message
+
+
+def test_what_only_some_frameworks_get_is_reported(
+    ini_with_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under Pyramid the sessions would be in memory, and every command would speak of a table."""
+    path = Path(ini_with_table)
+    text = path.read_text()
+    path.write_text(
+        text.replace("session.type = ext:dynamodb\n", "session.key = mine\n").replace(
+            "[app:main]",
+            "[DEFAULT]\nsession.type = ext:dynamodb\nsession.key = theirs\n[app:main]",
+        )
+    )
+    warning, error = run_doctor(capsys, "-c", ini_with_table, code=1, topic="[DEFAULT]")
+
+    assert warning[0] == "warning"
+    assert warning[1].startswith("session.type, session.key: set by [DEFAULT] or `set`, so Pyramid")
+    assert error[:2] == (
+        "error",
+        "session.key: PasteDeploy drops the section's own line, as [DEFAULT] has one, too",
+    )
+    for words in (["table", "check"], ["policy", "app"], ["sessions", "list"]):
+        assert main([*words, "-c", ini_with_table]) == 0
+        assert "note: session.type, session.key: set by [DEFAULT]" in capsys.readouterr().err
+    path.write_text(text)
+    assert run_doctor(capsys, "-c", ini_with_table, code=0, topic="[DEFAULT]") == []
+    assert main(["policy", "app", "-c", ini_with_table]) == 0
+    assert capsys.readouterr().err == ""

@@ -22,8 +22,13 @@ from beaker_dynamodb.errors import (
     say_table_missing,
     shown,
 )
-from beaker_dynamodb.ops.application import Application, load_application
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.application import (
+    Application,
+    find_global_settings,
+    load_application,
+)
+from beaker_dynamodb.ops.cli.drawing import Output, echo
+from beaker_dynamodb.ops.cli.wording import escape
 
 #: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
@@ -92,6 +97,9 @@ def with_application(command: Command) -> Command:
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
     ) -> Any:
         application = load_application(config, given=given, cache=cache)
+        shared = find_global_settings(config, cache)
+        if shared.names:
+            echo(escape(f"note: {shared}"), err=True)
         return command(*args, application=application, **kwargs)
 
     return wrapper

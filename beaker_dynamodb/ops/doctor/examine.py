@@ -39,6 +39,7 @@ from beaker_dynamodb.migration.source import (
 from beaker_dynamodb.ops import ini
 from beaker_dynamodb.ops.application import (
     Application,
+    find_global_settings,
     find_mistakes,
     find_unread,
     find_unread_cache_lines,
@@ -89,6 +90,7 @@ def examine(
         begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
+    yield from find(settings.GLOBAL, find_global_settings(config, cache))
     yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
         yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
@@ -150,12 +152,12 @@ def gather_settings(
     application: Application, config: str | None, environ: Mapping[str, str], runtime: Runtime
 ) -> settings.Settings:
     """Return the facts of a valid configuration, without a call."""
-    section, lines = "", dict[str, str]()
+    section = ini.Section({}, {})
     if config is not None:
         section = ini.find_section(config, TYPE_SETTINGS["session"])
-        lines = ini.read_section(f"{config.partition('#')[0]}#{section}")
+    lines = {**section.settings, "use": section.use}
     has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
-    framework = settings.find_framework(section, lines, has_pyramid=has_pyramid)
+    framework = settings.find_framework(section.name, lines, has_pyramid=has_pyramid)
     return settings.Settings(
         application.options,
         application.settings,

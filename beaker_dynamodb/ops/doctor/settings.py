@@ -14,6 +14,7 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
+from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
 
@@ -278,6 +279,13 @@ UNREAD: Final[tuple[Check[UnknownName], ...]] = (
           lambda f: f"rename {f.name} to {f.near}"),
     Check("warning", "options", lambda f: not f.near, lambda f: f"{f.name} is not read by anything",
           lambda f: f"remove {f.name}"),
+)
+
+GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
+    Check("warning", "[DEFAULT]", lambda f: f.names, str, "move the lines into the section itself"),
+    Check("error", "[DEFAULT]", lambda f: f.lost,
+          lambda f: f"{', '.join(f.lost)}: PasteDeploy drops the section's own line, as [DEFAULT]"
+          " has one, too", "remove the line from [DEFAULT]"),
 )
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
