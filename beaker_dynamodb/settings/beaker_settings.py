@@ -53,11 +53,11 @@ class UnreadLine:
         return f"not read by the cache {which}: Beaker hands down the type, not this option"
 
     @property
-    def remedy(self) -> str:
+    def lines(self) -> tuple[str, ...]:
         """The line to write for each region; a secret is three dots."""
         is_secret = self.option != "url" and TABLE[self.option].secret
         value = "..." if is_secret else self.value
-        return ", ".join(f"cache.{region}.{self.option} = {value}" for region in self.regions)
+        return tuple(f"cache.{region}.{self.option} = {value}" for region in self.regions)
 
 
 def remove_beakers(settings: Mapping[str, Any], kind: Kind) -> dict[str, Any]:

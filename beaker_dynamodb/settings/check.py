@@ -107,7 +107,7 @@ def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
     for name, region in regions.items():
         yield from _find_all_of_one(settings, region, "cache", f"cache.{name}.")
     for line in beaker_settings.find_unread_lines(settings):
-        yield Mistake(f"cache.{line.option}", f"{line}; write {line.remedy}")
+        yield Mistake(f"cache.{line.option}", f"{line}; write {', '.join(line.lines)}")
 
 
 def _find_all_of_one(

@@ -328,7 +328,8 @@ def test_what_only_some_frameworks_get_is_reported(
     assert warning[1].startswith("session.type, session.key: set by [DEFAULT] or `set`, so Pyramid")
     assert error[:2] == (
         "error",
-        "session.key: PasteDeploy drops the section's own line, as [DEFAULT] has one, too",
+        "session.key: PasteDeploy drops the section's own line, as [DEFAULT] has one, too; remove"
+        " that",
     )
     for words in (["table", "check"], ["policy", "app"], ["sessions", "list"]):
         assert main([*words, "-c", ini_with_table]) == 0

@@ -19,7 +19,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.ops.doctor import examine, session, settings, store
+from beaker_dynamodb.ops.doctor import examine, packages, session, settings, store
 from beaker_dynamodb.ops.doctor.check import Check, Finding, find
 from beaker_dynamodb.ops.doctor.settings import RECIPES
 from tests.ops.test_doctor_faults import make_calls_fail, make_refusal
@@ -199,6 +199,14 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...]]] = {
         (),
     ),
     "caches": (make_settings(), CACHE),
+    "lines that no region reads": (
+        make_settings("cache.regions = short", "cache.short.expire = 60"),
+        (),
+    ),
+    "option of another backend": (
+        lambda _, site: site.paste(f"session.table_name = {site.table}"),
+        (),
+    ),
     "slow caches": (prepare_caches, CACHE),
     "lease": (make_settings("cache.lock_lease = 22"), CACHE),
     "cache table": (prepare_no_table, CACHE),
@@ -357,7 +365,7 @@ def test_every_remedy_is_tried(
 
     tables = [
         table
-        for module in (settings, session, store)
+        for module in (packages, settings, session, store)
         for name, table in vars(module).items()
         if re.fullmatch("[A-Z_]+", name)
         and isinstance(table, tuple)

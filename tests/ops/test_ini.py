@@ -51,7 +51,7 @@ def test_the_section_that_sets_it_is_found_without_its_name(ini: Path) -> None:
 def test_without_a_main_section_the_one_that_sets_it_is_enough(ini: Path) -> None:
     """A server's main section is no application's."""
     ini.write_text(PIPELINE.replace("[pipeline:main]", "[pipeline:all]"))
-    assert read(ini) == {"session.type": "ext:dynamodb", "use": "egg:beaker-dynamodb"}
+    assert read(ini) == {"session.type": "ext:dynamodb"}
 
     with pytest.raises(OptionError, match="no section 'main'; it has server:main, pipeline:all"):
         read_settings(str(ini), ("cache.type",))
@@ -63,7 +63,7 @@ def test_where_two_sections_set_it_one_must_be_named(ini: Path) -> None:
 
     with pytest.raises(OptionError, match=r"in filter:session, app:site; name one: .*#filter:ses"):
         read_settings(str(ini), WANTED)
-    assert read(f"{ini}#site") == {"beaker.session.type": "file", "use": "egg:site"}
+    assert read(f"{ini}#site") == {"beaker.session.type": "file"}
 
 
 def test_where_none_sets_it_main_is_what_there_is(ini: Path) -> None:

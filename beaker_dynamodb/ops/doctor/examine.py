@@ -47,7 +47,7 @@ from beaker_dynamodb.ops.application import (
     list_cache_regions,
     load_application,
 )
-from beaker_dynamodb.ops.doctor import settings, store
+from beaker_dynamodb.ops.doctor import packages, settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
 from beaker_dynamodb.ops.doctor.session import SESSION
 from beaker_dynamodb.provisioning import provision
@@ -74,10 +74,10 @@ def examine(
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
     mistakes = tuple(find_mistakes(config, given=given, cache=cache))
-    packages = _list_packages()
-    yield from find(settings.VERSIONS, packages)
-    yield from find(settings.PACKAGES, *packages)
-    yield from find(settings.BACKENDS, _find_backend())
+    installed = _list_packages()
+    yield from find(packages.VERSIONS, installed)
+    yield from find(packages.PACKAGES, *installed)
+    yield from find(packages.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from find(settings.VARIABLES, *variables)
     for one in mistakes:
@@ -299,11 +299,11 @@ def _find_backend() -> str:
     return f"{found.__module__}.{found.__qualname__}"
 
 
-def _list_packages() -> tuple[settings.Package, ...]:
+def _list_packages() -> tuple[packages.Package, ...]:
     """Return Python and the packages of interest with their versions."""
     found = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }
     versions = {"Python": platform.python_version(), **found}
-    versions |= {name: "" for name in settings.OLDEST if name not in found}
-    return tuple(settings.Package(name, version) for name, version in versions.items())
+    versions |= {name: "" for name in packages.OLDEST if name not in found}
+    return tuple(packages.Package(name, version) for name, version in versions.items())

@@ -1,4 +1,4 @@
-"""What the doctor checks without a call: versions, names, and our options.
+"""What the doctor checks without a call: names, and our options.
 
 The tables are walked by `examine.py` in the order of this file.
 """
@@ -18,10 +18,6 @@ from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
 
-#: The oldest versions that the tests run with; setup.py requires the same.
-OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
-#: The class that Beaker must find under the name `ext:dynamodb`.
-BACKEND: Final = "beaker_dynamodb.manager.DynamoDBNamespaceManager"
 #: Seconds after which gunicorn kills a worker that is silent (gunicorn: settings, "timeout").
 _GUNICORN: Final = 30.0
 #: The longest that botocore waits between attempts of one call (standard mode, per attempt).
@@ -37,26 +33,6 @@ _VARIABLES: Final = tuple(
     ENVIRONMENT + name.upper()
     for name in (*TABLE, *(row.alias for row in TABLE.values() if row.alias), "url")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A package and its version, "" if it is not installed."""
-
-    name: str
-    version: str
-
-    @property
-    def oldest(self) -> str:
-        """The oldest version that is supported, "" for any."""
-        return ".".join(map(str, OLDEST.get(self.name, ())))
-
-    @property
-    def is_old(self) -> bool:
-        """Whether it is older than that, or not installed."""
-        parts = (self.version or "0").split(".")[:2]
-        numbers = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)
-        return numbers < OLDEST.get(self.name, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,29 +212,6 @@ def _format_number(number: float) -> str:
 # A row of a table is read as one: the formatter would break it at every comma.
 # fmt: off
 
-VERSIONS: Final[tuple[Check[tuple[Package, ...]], ...]] = (
-    Check("ok", "versions", lambda f: not any(package.is_old for package in f),
-          lambda f: ", ".join(f"{package.name} {package.version}" for package in f)),
-)
-
-PACKAGES: Final[tuple[Check[Package], ...]] = (
-    Check("error", "versions", lambda f: f.is_old,
-          lambda f: f"{f.name} {f.version or 'is missing'}: this package needs {f.oldest} or later",
-          lambda f: f"pip install '{f.name}>={f.oldest}'"),
-)
-
-#: Of the full name of the class that Beaker finds, or "".
-BACKENDS: Final[tuple[Check[str], ...]] = (
-    Check("ok", "backend", lambda f: f == BACKEND, "Beaker finds ext:dynamodb"),
-    Check("error", "backend", lambda f: f not in {BACKEND, ""},
-          lambda f: f"Beaker finds a class of another package under the name ext:dynamodb: {f};"
-          " uninstall that package"),
-    Check("error", "backend", lambda f: not f,
-          "Beaker does not find ext:dynamodb, and raises KeyError at the first session: Beaker is"
-          " older than 1.14, or this package is on the path but not installed",
-          "pip install -U 'Beaker>=1.14' beaker-dynamodb"),
-)
-
 VARIABLES: Final[tuple[Check[UnknownName], ...]] = (
     Check("error", "environment", lambda f: f.near,
           lambda f: f"{f.name} is not read; did you mean {f.near}?",
@@ -282,15 +235,17 @@ UNREAD: Final[tuple[Check[UnknownName], ...]] = (
 )
 
 GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
-    Check("warning", "[DEFAULT]", lambda f: f.names, str, "move the lines into the section itself"),
+    Check("warning", "[DEFAULT]", lambda f: f.names,
+          lambda f: f"{f}; move the lines into the section itself"),
     Check("error", "[DEFAULT]", lambda f: f.lost,
           lambda f: f"{', '.join(f.lost)}: PasteDeploy drops the section's own line, as [DEFAULT]"
-          " has one, too", "remove the line from [DEFAULT]"),
+          " has one, too; remove that"),
 )
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
 CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
-    Check("error", "caches", bool, lambda f: f"cache.{f.option} is {f}", lambda f: f.remedy),
+    Check("error", "caches", bool, lambda f: f"cache.{f.option} is {f}",
+          lambda f: "\n".join(f.lines)),
 )
 
 #: Caches are not checked with the sessions: each region may have a table of its own.
