@@ -59,7 +59,7 @@ SCREENS: Mapping[str, Screen] = {
     ),
     "check": Screen(
         "table check -c production.ini --deletion-protection",
-        "Two differences between the table and the options, in columns",
+        "Two differences between the table and the options, a line each",
         1,
     ),
     "stats": Screen(

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.cli.wording import EXPIRES_LATER, fold
 from tests.ops.example_apps import IDENT, ExampleApp
 
@@ -85,7 +84,7 @@ def test_rows_of_sessions_are_aligned(shop: ExampleApp) -> None:
     assert re.fullmatch(r"SESSION +EXPIRES +AGE +SPECIAL KEYS", heading)
     assert {row.partition(" ")[0] for row in rows} >= {IDENT, "b" * 32, "c" * 32}
     (row,) = (row for row in rows if row.startswith("b" * 32))
-    assert row[start:].startswith(("1h 1m", "1h 2m"))
+    assert re.match(r"1h [12]m ", row[start:])
     assert row[heading.index("AGE") :].startswith("1h 0m")
     assert row[heading.index("SPECIAL KEYS") :] == "userId=42"
     place = rows.index(long)
@@ -175,8 +174,3 @@ def test_a_line_continues_below_its_text(
     monkeypatch.setattr("beaker_dynamodb.ops.cli.wording._MIN_COLUMNS", 4)
 
     assert fold(line, 20 if "keys" not in line else 18) == folded
-
-
-def test_help_fits_80_columns() -> None:
-    """Examples too, which click does not fold: they are there to be copied."""
-    assert [line for line in cli.reference().splitlines() if len(line) > COLUMNS] == []
