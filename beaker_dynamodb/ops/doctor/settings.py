@@ -210,6 +210,8 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
     Check("error", "[DEFAULT]", lambda f: f.lost,
           lambda f: f"{', '.join(f.lost)}: PasteDeploy drops the section's own line, as [DEFAULT]"
           " has one, too", "remove the line from [DEFAULT]"),
+    Check("note", "beaker.session", lambda f: f.prefixed, "TurboGears, which is installed here, reads"
+          " session.* only; Pyramid and Beaker's middleware read both", "write session.NAME = ..."),
 )
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
