@@ -53,7 +53,8 @@ def use_pyramid(_: Settings, local: Settings) -> Stores:
     with Configurator(settings=dict(local)) as config:
         config.include("pyramid_beaker")
     factory = config.registry.queryUtility(ISessionFactory)
-    return {"session": describe_store(factory._options, "session"), **describe_regions()}  # there is no public attribute
+    session = describe_store(factory._options, "session")
+    return {"session": session, **describe_regions()}
 
 
 def use_turbogears(shared: Settings, local: Settings) -> Stores:

@@ -210,7 +210,7 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
     Check("error", "[DEFAULT]", lambda f: f.lost,
           lambda f: f"{', '.join(f.lost)}: PasteDeploy drops the section's own line, as [DEFAULT]"
           " has one, too", "remove the line from [DEFAULT]"),
-    Check("note", "beaker.session", lambda f: f.prefixed, "TurboGears, which is installed here, reads"
+    Check("note", "beaker.session", lambda f: f.prefixed, "TurboGears, which is installed, reads"
           " session.* only; Pyramid and Beaker's middleware read both", "write session.NAME = ..."),
 )
 
