@@ -7,6 +7,7 @@ Beaker's own settings beside them.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,10 +54,12 @@ class GlobalSettings:
     """Settings of the sessions or caches that are not the section's own.
 
     `names` are set by `[DEFAULT]` or a `set` line, `lost` by `[DEFAULT]` and by the section.
+    `prefixed` are sessions' settings that TurboGears, which is installed, does not read.
     """
 
     names: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    prefixed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say which frameworks have them."""
@@ -127,7 +130,10 @@ def find_global_settings(config: str | None, cache: str | None) -> GlobalSetting
         return GlobalSettings()
     prefixes = (f"{kind}.", f"beaker.{kind}.")
     names = (n for n in section.shared if n.startswith(prefixes) and n not in section.local)
-    return GlobalSettings(tuple(names), tuple(n for n in section.lost if n.startswith(prefixes)))
+    lost = (n for n in sorted(section.lost) if n.startswith(prefixes))
+    has_turbogears = importlib.util.find_spec("tg") is not None and kind == "session"
+    prefixed = (n for n in section.settings if n.startswith(prefixes[1]) and has_turbogears)
+    return GlobalSettings(tuple(names), tuple(lost), tuple(prefixed))
 
 
 def find_unread_cache_lines(

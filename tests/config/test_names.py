@@ -91,7 +91,7 @@ def test_a_slip_of_the_pen_is_refused(name: str) -> None:
         ("look", "lock"),
         ("clock", "lock"),
         ("block_", None),
-        ("tabe", "table"),
+        ("tables", "table"),
         ("tbale", "table"),
         ("cables", "table"),
         ("cabins", None),

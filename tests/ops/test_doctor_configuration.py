@@ -326,10 +326,9 @@ def test_what_only_some_frameworks_get_is_reported(
 
     assert warning[0] == "warning"
     assert warning[1].startswith("session.type, session.key: set by [DEFAULT] or `set`, so Pyramid")
-    assert error[:2] == (
-        "error",
-        "session.key: PasteDeploy drops the section's own line, as [DEFAULT] has one, too; remove"
-        " that",
+    assert error[0] == "error"
+    assert error[1].startswith(
+        "session.key: PasteDeploy drops the section's own line, as [DEFAULT]"
     )
     for words in (["table", "check"], ["policy", "app"], ["sessions", "list"]):
         assert main([*words, "-c", ini_with_table]) == 0

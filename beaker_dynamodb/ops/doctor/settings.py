@@ -240,6 +240,8 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
     Check("error", "[DEFAULT]", lambda f: f.lost,
           lambda f: f"{', '.join(f.lost)}: PasteDeploy drops the section's own line, as [DEFAULT]"
           " has one, too; remove that"),
+    Check("note", "beaker.session", lambda f: f.prefixed, "TurboGears, which is installed, reads"
+          " session.* only, without beaker.; Pyramid and Beaker's middleware read both"),
 )
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
