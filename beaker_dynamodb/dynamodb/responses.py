@@ -66,11 +66,13 @@ _CREDENTIAL_SOURCES: Final = (
 _SETTINGS: Final = (
     "check the options, AWS_... and HTTPS_PROXY in the environment, and AWS's files (~/.aws/config)"
 )
+#: The code of an error because no region is set.
+NO_REGION: Final = "NoRegionError"
 #: The sentence for each class of botocore that means a missing or wrong option.
 _OPTION_ERRORS: Final = {
     "NoCredentialsError": f"no AWS credentials were found; {_CREDENTIAL_SOURCES}",
     "PartialCredentialsError": f"the AWS credentials are incomplete; {_CREDENTIAL_SOURCES}",
-    "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
+    NO_REGION: "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
     " region in AWS's files (~/.aws/config)",
     "ProfileNotFound": "option 'profile' names a profile that is not in AWS's files",
     "InvalidRegionError": "option 'region' is not the name of a region",
