@@ -51,6 +51,8 @@ _COMMENT_REFUSED = (
 _COMMENT = re.compile(r"(?:^|\s)[#;]")
 
 _URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
+#: What is logged of a url that belongs to another backend. It may stay; or it is a mistake.
+FOREIGN_URL: Final = "option 'url' is not of the form dynamodb://REGION/TABLE; it is ignored"
 _SCHEME = "dynamodb"
 _URL_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 #: A region of AWS. If a `url` has no table, its host must be one: it may be meant as the table.
@@ -155,7 +157,7 @@ def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> 
     if url is not None:
         found = _parse_url(url)
         if found is None and kind == "session":  # pyramid_beaker passes a cache.url to all caches
-            _ignore("option 'url' is not of the form dynamodb://REGION/TABLE; it is ignored")
+            _ignore(FOREIGN_URL)
         in_url, _ = _normalize(found or {})
         if "url" in in_url:
             raise OptionError("option 'url' cannot contain another 'url'")

@@ -74,12 +74,14 @@ _PLACES: Final[Mapping[str, str]] = {
     "variables": "AWS_... and HTTPS_PROXY",
     "not_read": "",
 }
+#: The code of an error because no region is set.
+NO_REGION: Final = "NoRegionError"
 #: The sentence for each class of botocore that means a missing or wrong option. In braces is where
 #: a value comes from, as `connection.describe_places` returns it.
 _OPTION_ERRORS: Final = {
     "NoCredentialsError": f"no AWS credentials were found; {_CREDENTIAL_SOURCES}",
     "PartialCredentialsError": f"the AWS credentials are incomplete; {_CREDENTIAL_SOURCES}",
-    "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
+    NO_REGION: "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
     " region in AWS's files (~/.aws/config){not_read}",
     "ProfileNotFound": "{profile} names a profile that is not in AWS's files",
     "InvalidRegionError": "{region} is not the name of a region",

@@ -16,7 +16,8 @@ from typing import Any
 from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.dynamodb.responses import NO_REGION
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
 from beaker_dynamodb.ops import ini
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 from beaker_dynamodb.settings import beaker_settings, check
@@ -188,6 +189,16 @@ def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> 
     has_short = any(full.startswith(prefix + name) for full in names)
     has_long = any(full.startswith(f"beaker.{prefix}{name}") for full in names)
     return f"beaker.{prefix}" if has_long and not has_short else prefix
+
+
+def suggest_file(error: DynamoDBBackendError) -> DynamoDBBackendError:
+    """Return the error of a command without options: one that a forgotten file causes names -c."""
+    is_typical = isinstance(error, TableMissing) or (error.call and error.call.code == NO_REGION)
+    if not is_typical:
+        return error
+    longer = type(error)(f"{error}; -c FILE reads the options from the application's ini file")
+    longer.call = error.call
+    return longer
 
 
 def _get_kind(cache: str | None) -> sources.Kind:

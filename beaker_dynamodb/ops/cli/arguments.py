@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+from beaker_dynamodb.config import sources
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -26,6 +29,7 @@ from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
     load_application,
+    suggest_file,
 )
 from beaker_dynamodb.ops.cli.drawing import Output, echo
 from beaker_dynamodb.ops.cli.wording import escape
@@ -54,7 +58,7 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
     return found
 
 
-given: Callable[[Command], Command] = click.option(
+_given: Callable[[Command], Command] = click.option(
     *("-o", "--option", "given"),
     multiple=True,
     metavar="NAME=VALUE",
@@ -83,9 +87,35 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
 
 
+@contextmanager
+def silence(log: logging.Logger, beginning: str = "") -> Iterator[None]:
+    """Omit the lines of a log that have this beginning, until the end of the block."""
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(beginning)
+
+    log.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_kept)
+
+
 def with_selection(command: Command) -> Command:
     """Give a command -c, -o and --cache: `config`, `given` and `cache`, not interpreted."""
-    return _config(given(_cache(command)))
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, config: str | None, given: dict[str, str], **kwargs: Any) -> Any:
+        try:
+            # An operator's commands need not repeat at each call what the application logs.
+            with silence(sources.log, sources.FOREIGN_URL):
+                return command(*args, config=config, given=given, **kwargs)
+        except (OptionError, TableMissing) as error:
+            if config or given:
+                raise
+            raise_clean(suggest_file(error))
+
+    return _config(_given(_cache(wrapper)))
 
 
 def with_application(command: Command) -> Command:

@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from beaker_dynamodb.ops.cli.arguments import with_output, with_selection
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.ops.cli.arguments import silence, with_output, with_selection
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import escape, format_count
@@ -47,9 +48,10 @@ def doctor(
     --cache.
     """
     findings: list[Finding] = []
-    for finding in examine(config, given=given, cache=cache, read_only=read_only):
-        findings.append(finding)
-        output.stream([finding], _format)
+    with silence(sources.log):  # what it would log of ignored options is among the findings
+        for finding in examine(config, given=given, cache=cache, read_only=read_only):
+            findings.append(finding)
+            output.stream([finding], _format)
     count = Counter(finding.severity for finding in findings)
     result = (format_count(count[word], word) for word in ("error", "warning", "note"))
     output.remark(f"{', '.join(result)}, {count['ok']} ok")

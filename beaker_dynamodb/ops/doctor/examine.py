@@ -46,6 +46,7 @@ from beaker_dynamodb.ops.application import (
     get_prefix,
     list_cache_regions,
     load_application,
+    suggest_file,
 )
 from beaker_dynamodb.ops.doctor import packages, settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
@@ -80,6 +81,7 @@ def examine(
     yield from find(packages.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from find(settings.VARIABLES, *variables)
+    yield from find(settings.FILES, config or " ".join(given or ()))
     for one in mistakes:
         in_file = one.name and not one.name.startswith("-o ")
         place = f"{one.name} in {config or 'the command line'}" if in_file else one.name
@@ -139,7 +141,8 @@ def examine_store(
         yield from find(store.DESTINATION, target)
         yield from _examine_table(application, opened, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
-        yield from find(store.failures("store"), store.RoundTrip(error=error))
+        failure = error if application.settings else suggest_file(error)
+        yield from find(store.failures("store"), store.RoundTrip(error=failure))
 
 
 def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:

@@ -220,6 +220,13 @@ VARIABLES: Final[tuple[Check[UnknownName], ...]] = (
           lambda f: f"unset {f.name}"),
 )
 
+#: Of what the command line names: an ini file, or single options; "" for neither.
+FILES: Final[tuple[Check[str], ...]] = (
+    Check("note", "options", lambda f: not f,
+          "no ini file was given (-c FILE), so only the environment is checked, not the"
+          " application's own settings"),
+)
+
 #: Of a message about an invalid option, and where that option is set, "" if that is unknown.
 MISTAKES: Final[tuple[Check[tuple[str, str]], ...]] = (
     Check("error", "options", bool, lambda f: ": ".join(filter(None, (f[1], f[0])))),

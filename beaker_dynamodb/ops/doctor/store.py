@@ -242,7 +242,7 @@ DESTINATION: Final[tuple[Check[Destination], ...]] = (
 )
 
 MISSING_TABLE: Final[tuple[Check[Application], ...]] = (
-    Check("error", "table", lambda f: f.options.create_table,
+    Check("note", "table", lambda f: f.options.create_table,
           lambda f: f"{say_table_missing(f.options.table)}; the first request creates it, if its"
           " role may", lambda f: f.create_command()),
     Check("error", "table", lambda f: not f.options.create_table,
