@@ -222,7 +222,7 @@ def _normalize(
             continue
         name = given.removeprefix(prefix).lower() if prefix else given
         if name in NAMES or name == "url" or name.startswith(SOURCE_PREFIX):
-            own = resolve_alias(name)
+            own = NAMES.get(name, name)
             if own == name or own not in options:  # the own name overrides an alias
                 options[own], names[own] = value, given
         else:
