@@ -135,8 +135,7 @@ def examine_store(
         yield from found
         if exit_code(found):
             return
-        known, endpoint = list_regions(client), options.endpoint_url
-        begin = application.begin
+        known, endpoint, begin = list_regions(client), options.endpoint_url, application.begin
         target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
         yield from find(store.DESTINATION, target)
         yield from _examine_table(application, opened, runtime, read_only=read_only)
