@@ -116,7 +116,7 @@ def test_a_region_that_boto3_does_not_know_is_reported(
 
     assert list_problems(found) == lines
     assert found[0].remedy.startswith(remedy)
-    assert [one.check for one in found] == ["region", "endpoint", "transport"]
+    assert [one.check for one in found] == ["region", "transport"]
     assert found[-1].message == "wire: no handler was added"
 
 

@@ -24,6 +24,7 @@ from beaker_dynamodb.dynamodb.diagnostics import (
     get_identity,
     list_regions,
     read_server_clock,
+    record_addresses,
 )
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import Never
@@ -131,14 +132,18 @@ def examine_store(
         client = opened.table.client
         identity = get_identity(client)
         access = store.Credentials(identity, runtime.clock(), facts.is_local)
-        found = tuple(find(store.CREDENTIALS, access))
-        yield from found
-        if exit_code(found):
+        usable = tuple(find(store.CREDENTIALS, access))
+        yield from usable
+        if exit_code(usable):
             return
         known, endpoint, begin = list_regions(client), options.endpoint_url, application.begin
         target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
         yield from find(store.DESTINATION, target)
-        yield from _examine_table(application, opened, runtime, read_only=read_only)
+        with record_addresses(client) as addresses:
+            found = _examine_table(application, opened, runtime, read_only=read_only)
+            yield from _report_addresses(found, addresses)
+        if not addresses:  # a client of option `client`, or one whose calls a test answers
+            yield from find(store.ENDPOINTS, identity.endpoint)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
         yield from find(store.failures("store"), store.RoundTrip(error=failure))
@@ -172,6 +177,19 @@ def gather_settings(
         settings.is_own_filter(lines),
         environ,
     )
+
+
+def _report_addresses(found: Iterator[Finding], addresses: list[str]) -> Iterator[Finding]:
+    """Yield findings, and before the next one each address that was used for the first time."""
+    reported = 0
+    try:
+        for finding in found:
+            yield from find(store.ENDPOINTS, *addresses[reported:])
+            reported = len(addresses)
+            yield finding
+    except DynamoDBBackendError:
+        yield from find(store.ENDPOINTS, *addresses[reported:])
+        raise
 
 
 def _examine_table(

@@ -34,7 +34,7 @@ _PLACEHOLDER_WORD: Final = re.compile(
 #: A text for another program to replace: <...>, [...], {...}, %(...)s, $(...).
 _PLACEHOLDER_FORM: Final = re.compile(
     r"<[\w .:,'-]+>|\[[\w .:,'-]+\]"
-    r"|.*(\{ ?[a-z_]{4,} ?\}|\{ ?[A-Z_]{4,} ?\}|%\([a-z_.]{4,}\)s|\$\([a-z].*\)).*"
+    r"|.*(\{ ?[a-z_]{8,} ?\}|\{ ?[A-Z_]{8,} ?\}|%\([a-z_.]{4,}\)s|\$\([a-z]{4,} .*\)).*"
 )
 _LONG: Final = 2 * 365 * 86400
 _SAMESITE: Final = frozenset({"lax", "strict", "none"})

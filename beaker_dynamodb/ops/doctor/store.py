@@ -237,9 +237,11 @@ DESTINATION: Final[tuple[Check[Destination], ...]] = (
           lambda f: f"boto3 does not know {f.identity.region!r}; if it is new, a newer boto3 does",
           "pip install -U boto3"),
     Check("ok", "region", lambda f: not f.is_unknown, lambda f: f.identity.region),
-    Check("ok", "endpoint", bool, lambda f: f.identity.endpoint),
     Check("ok", "transport", bool, lambda f: f"{f.transport.name}: {f.transport.reason}"),
 )
+
+#: Of an address that a call was sent to. Firewalls are opened by it.
+ENDPOINTS: Final[tuple[Check[str], ...]] = (Check("ok", "endpoint", bool, str),)
 
 MISSING_TABLE: Final[tuple[Check[Application], ...]] = (
     Check("note", "table", lambda f: f.options.create_table,
