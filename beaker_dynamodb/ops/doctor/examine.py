@@ -129,24 +129,35 @@ def examine_store(
     options = dataclasses.replace(application.options, create_table=False)
     try:
         opened = build_rows(options, application.kind, runtime)
-        client = opened.table.client
-        identity = get_identity(client)
+        identity = get_identity(opened.table.client)
         access = store.Credentials(identity, runtime.clock(), facts.is_local)
         usable = tuple(find(store.CREDENTIALS, access))
         yield from usable
-        if exit_code(usable):
-            return
-        known, endpoint, begin = list_regions(client), options.endpoint_url, application.begin
-        target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
-        yield from find(store.DESTINATION, target)
-        with record_addresses(client) as addresses:
-            found = _examine_table(application, opened, runtime, read_only=read_only)
-            yield from _report_addresses(found, addresses)
-        if not addresses:  # a client of option `client`, or one whose calls a test answers
-            yield from find(store.ENDPOINTS, identity.endpoint)
+        if not exit_code(usable):
+            yield from _examine_calls(application, opened, identity, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
         yield from find(store.failures("store"), store.RoundTrip(error=failure))
+
+
+def _examine_calls(
+    application: Application,
+    opened: Rows,
+    identity: Identity,
+    runtime: Runtime,
+    *,
+    read_only: bool,
+) -> Iterator[Finding]:
+    """Yield what is found of the endpoint, and by the calls that are made to it."""
+    client, begin = opened.table.client, application.begin
+    known, endpoint = list_regions(client), application.options.endpoint_url
+    target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
+    yield from find(store.DESTINATION, target)
+    with record_addresses(client) as addresses:
+        found = _examine_table(application, opened, runtime, read_only=read_only)
+        yield from _report_addresses(found, addresses)
+    if not addresses:  # a client of option `client`, or one whose calls a test answers
+        yield from find(store.ENDPOINTS, identity.endpoint)
 
 
 def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
