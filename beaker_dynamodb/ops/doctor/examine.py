@@ -19,6 +19,7 @@ from typing import Final
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.diagnostics import (
+    Identity,
     PermissionCheck,
     check_permissions,
     get_identity,
