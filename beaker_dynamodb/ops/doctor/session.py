@@ -29,7 +29,8 @@ _PUBLISHED: Final = frozenset(
 #: What templates, documents and tutorials write where a secret belongs, in lower case.
 _PLACEHOLDER_WORD: Final = re.compile(
     r"secret|seekri+t|seekreet|passw(or)?d|passphrase|change_?me|replace_?me|placeholder"
-    r"|\b(change|replace|insert|generated?|example|openssl|urandom|todo|fixme|your|random)\b"
+    r"|(^|[ _-])(change|replace|insert|generated?|example|openssl|urandom|todo|fixme|your|random)"
+    r"([ _-]|$)"
 )
 #: A text for another program to replace: <...>, [...], {...}, %(...)s, $(...).
 _PLACEHOLDER_FORM: Final = re.compile(
