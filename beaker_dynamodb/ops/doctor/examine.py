@@ -122,28 +122,34 @@ def examine_store(
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from find(store.EMBEDDED, embedded.explain_missing_extra())
         return
-    options = dataclasses.replace(application.options, create_table=False)
     try:
-        opened = build_rows(options, application.kind, runtime)
-        client = opened.table.client
-        identity = get_identity(client)
-        access = store.Credentials(identity, runtime.clock(), facts.is_local)
-        usable = tuple(find(store.CREDENTIALS, access))
-        yield from usable
-        if exit_code(usable):
-            return
-        known, endpoint = list_regions(client), options.endpoint_url
-        begin = application.begin
-        target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
-        yield from find(store.DESTINATION, target)
-        with record_addresses(client) as addresses:
-            found = _examine_table(application, opened, runtime, read_only=read_only)
-            yield from _report_addresses(found, addresses)
-        if not addresses:  # a client of option `client`, or one whose calls a test answers
-            yield from find(store.ENDPOINTS, identity.endpoint)
+        yield from _examine_connection(application, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
         yield from find(store.failures("store"), store.RoundTrip(error=failure))
+
+
+def _examine_connection(
+    application: Application, runtime: Runtime, *, read_only: bool
+) -> Iterator[Finding]:
+    """Yield what is found about credentials and destination, and go on to the table."""
+    options = dataclasses.replace(application.options, create_table=False)
+    opened = build_rows(options, application.kind, runtime)
+    client = opened.table.client
+    identity = get_identity(client)
+    is_local = settings.is_local(options.endpoint_url)
+    usable = tuple(find(store.CREDENTIALS, store.Credentials(identity, runtime.clock(), is_local)))
+    yield from usable
+    if exit_code(usable):
+        return
+    known, transport = list_regions(client), client.get_transport()
+    target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
+    yield from find(store.DESTINATION, target)
+    with record_addresses(client) as addresses:
+        found = _examine_table(application, opened, runtime, read_only=read_only)
+        yield from _report_addresses(found, addresses)
+    if not addresses:  # a client of option `client`, or one whose calls a test answers
+        yield from find(store.ENDPOINTS, identity.endpoint)
 
 
 def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:

@@ -99,6 +99,11 @@ _OWN_FILTERS: Final = ("egg:beaker-dynamodb", "egg:beaker_dynamodb")
 _FILTERS: Final = (*_OWN_FILTERS, "egg:Beaker")
 
 
+def is_local(endpoint: str | None) -> bool:
+    """Return whether an endpoint is one for development."""
+    return any(host in (endpoint or "") for host in _LOCAL)
+
+
 def find_framework(section: str, values: Mapping[str, str], *, has_pyramid: bool) -> Framework:
     """Return what hands the settings of a section to Beaker.
 
@@ -140,7 +145,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the store is one for development."""
-        return any(host in (self.options.endpoint_url or "") for host in _LOCAL)
+        return is_local(self.options.endpoint_url)
 
     @property
     def scheme(self) -> str:
