@@ -50,7 +50,7 @@ from beaker_dynamodb.ops.application import (
 from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
 from beaker_dynamodb.ops.doctor import settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
-from beaker_dynamodb.ops.doctor.session import SESSION
+from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -167,7 +167,7 @@ def gather_settings(
         section = ini.find_section(config, TYPE_SETTINGS["session"])
         lines = ini.read_section(f"{config.partition('#')[0]}#{section}")
     has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
-    framework = settings.find_framework(section, lines, has_pyramid=has_pyramid)
+    framework = find_framework(section, lines, has_pyramid=has_pyramid)
     return settings.Settings(
         application.options,
         application.settings,
@@ -176,8 +176,8 @@ def gather_settings(
         application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
         runtime.secret(),
         framework,
-        settings.RECIPES[framework],
-        settings.is_own_filter(lines),
+        RECIPES[framework],
+        is_own_filter(lines),
     )
 
 
