@@ -279,7 +279,9 @@ def make_choice_parser(*words: str) -> Parser[str]:
     def parse(value: object) -> str:
         word = str(value).strip().lower()
         if word not in words:
-            raise BadValue(" or ".join(words))
+            near = find_nearest(word, words)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise BadValue(f"{' or '.join(words)}{hint}")
         return word
 
     return parse

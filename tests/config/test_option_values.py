@@ -283,3 +283,11 @@ def test_botocore_accepts_every_endpoint_that_is_accepted_here(text: str) -> Non
     assert given is not None
     assert utils.is_valid_uri(given)
     urlsplit(given).port  # noqa: B018  # raises where it is no port
+
+
+def test_a_misspelled_word_is_answered_by_the_right_one() -> None:
+    """As a misspelled name is."""
+    with pytest.raises(OptionError, match=r"auto or json or none; did you mean 'json'\?"):
+        parse({"envelope": "jsn"}, "session")
+    with pytest.raises(OptionError, match=r"auto or json or none$"):
+        parse({"envelope": "pickled"}, "session")

@@ -10,7 +10,7 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.paster import get_app
 
-from beaker_dynamodb.ops.doctor.settings import RECIPES
+from beaker_dynamodb.ops.doctor.session import RECIPES
 
 
 def page(request: Any) -> Any:

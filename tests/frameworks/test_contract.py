@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from beaker_dynamodb.ops.doctor.settings import RECIPES
+from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.dynamodb.doubles import ONCE
 from tests.faults.fault_kinds import LoseRequest
 from tests.instruments import Recorder

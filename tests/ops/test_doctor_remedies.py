@@ -21,7 +21,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.doctor import examine, packages, session, settings, store
 from beaker_dynamodb.ops.doctor.check import Check, Finding, find
-from beaker_dynamodb.ops.doctor.settings import RECIPES
+from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.ops.test_doctor_faults import make_calls_fail, make_refusal
 from tests.ops.test_doctor_settings import SECRET
 from tests.servers import Flavor, Server

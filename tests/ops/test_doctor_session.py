@@ -13,8 +13,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.doctor.check import Finding
 from beaker_dynamodb.ops.doctor.examine import examine_store, gather_settings
-from beaker_dynamodb.ops.doctor.session import find_weakness
-from beaker_dynamodb.ops.doctor.settings import RECIPES, find_framework
+from beaker_dynamodb.ops.doctor.session import RECIPES, find_framework, find_weakness
 from beaker_dynamodb.runtime import REAL
 from tests.ops.test_doctor_settings import SECRET
 

@@ -15,7 +15,7 @@ from pyramid_beaker import BeakerSessionFactoryConfig
 from webtest import TestApp
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.ops.doctor.settings import RECIPES
+from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.instruments import Recorder
 from tests.sessions.requests import KEY, Browser, Site
 

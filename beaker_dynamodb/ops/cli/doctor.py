@@ -42,8 +42,9 @@ def doctor(
     """Check options, credentials, clock, table, permissions; write and read a row.
 
     Run it as the application, on its machine and under its role. Each finding is ok, a note, a
-    warning or an error, with its remedy; every invalid option is named. It creates no table, and
-    changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
+    warning or an error; every invalid option is named. A remedy can be pasted as it is. One that
+    logs people out says so, and is not printed while migrate_from is set. It creates no table,
+    and changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
     the store cannot be reached. The caches of a file are checked one region at a time, with
     --cache.
     """

@@ -19,7 +19,6 @@ from typing import Final
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.diagnostics import (
-    Identity,
     PermissionCheck,
     check_permissions,
     get_identity,
@@ -52,7 +51,7 @@ from beaker_dynamodb.ops.application import (
 )
 from beaker_dynamodb.ops.doctor import packages, settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
-from beaker_dynamodb.ops.doctor.session import SESSION
+from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -127,32 +126,28 @@ def examine_store(
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from find(store.EMBEDDED, embedded.explain_missing_extra())
         return
-    options = dataclasses.replace(application.options, create_table=False)
     try:
-        opened = build_rows(options, application.kind, runtime)
-        identity = get_identity(opened.table.client)
-        access = store.Credentials(identity, runtime.clock(), facts.is_local)
-        usable = tuple(find(store.CREDENTIALS, access))
-        yield from usable
-        if not exit_code(usable):
-            yield from _examine_calls(application, opened, identity, runtime, read_only=read_only)
+        yield from _examine_connection(application, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
         yield from find(store.failures("store"), store.RoundTrip(error=failure))
 
 
-def _examine_calls(
-    application: Application,
-    opened: Rows,
-    identity: Identity,
-    runtime: Runtime,
-    *,
-    read_only: bool,
+def _examine_connection(
+    application: Application, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
-    """Yield what is found of the endpoint, and by the calls that are made to it."""
-    client, begin = opened.table.client, application.begin
-    known, endpoint = list_regions(client), application.options.endpoint_url
-    target = store.Destination(identity, client.get_transport(), known, endpoint, begin)
+    """Yield what is found about credentials and destination, and go on to the table."""
+    options = dataclasses.replace(application.options, create_table=False)
+    opened = build_rows(options, application.kind, runtime)
+    client = opened.table.client
+    identity = get_identity(client)
+    is_local = settings.is_local(options.endpoint_url)
+    usable = tuple(find(store.CREDENTIALS, store.Credentials(identity, runtime.clock(), is_local)))
+    yield from usable
+    if exit_code(usable):
+        return
+    known, transport = list_regions(client), client.get_transport()
+    target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
     yield from find(store.DESTINATION, target)
     with record_addresses(client) as addresses:
         found = _examine_table(application, opened, runtime, read_only=read_only)
@@ -176,7 +171,7 @@ def gather_settings(
         section = ini.find_section(config, TYPE_SETTINGS["session"])
     lines = {**section.settings, "use": section.use}
     has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
-    framework = settings.find_framework(section.name, lines, has_pyramid=has_pyramid)
+    framework = find_framework(section.name, lines, has_pyramid=has_pyramid)
     return settings.Settings(
         application.options,
         application.settings,
@@ -185,8 +180,8 @@ def gather_settings(
         application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
         runtime.secret(),
         framework,
-        settings.RECIPES[framework],
-        settings.is_own_filter(lines),
+        RECIPES[framework],
+        is_own_filter(lines),
         environ,
     )
 

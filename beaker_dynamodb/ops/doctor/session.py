@@ -6,14 +6,14 @@ The table is walked by `examine.py`, with the facts of `settings.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import shown
 from beaker_dynamodb.ops.doctor.check import Check
-from beaker_dynamodb.ops.doctor.settings import Settings
+from beaker_dynamodb.ops.doctor.settings import Framework, Settings
 
 #: A secret of fewer characters can be guessed, whatever they are.
 _MIN_SECRET: Final = 16
@@ -29,7 +29,8 @@ _PUBLISHED: Final = frozenset(
 #: What templates, documents and tutorials write where a secret belongs, in lower case.
 _PLACEHOLDER_WORD: Final = re.compile(
     r"secret|seekri+t|seekreet|passw(or)?d|passphrase|change_?me|replace_?me|placeholder"
-    r"|\b(change|replace|insert|generated?|example|openssl|urandom|todo|fixme|your|random)\b"
+    r"|(^|[ _-])(change|replace|insert|generated?|example|openssl|urandom|todo|fixme|your|random)"
+    r"([ _-]|$)"
 )
 #: A text for another program to replace: <...>, [...], {...}, %(...)s, $(...).
 _PLACEHOLDER_FORM: Final = re.compile(
@@ -42,6 +43,38 @@ _SAMESITE: Final = frozenset({"lax", "strict", "none"})
 _FATAL_COMMENTS: Final = frozenset(
     {"key", "cookie_domain", "cookie_path", "data_serializer", "crypto_type"}
 )
+
+
+#: The line that makes StrictSession the session class. Under another framework it has no effect.
+RECIPES: Final[Mapping[Framework, str]] = {
+    "pyramid": 'from beaker_dynamodb import StrictSession; settings["session.session_class"]'
+    " = StrictSession  # before Configurator(settings=settings)",
+    "paste": "use = egg:beaker-dynamodb",
+    "other": 'from beaker_dynamodb import StrictSession; config["session.session_class"]'
+    " = StrictSession",
+}
+#: PasteDeploy's names of our filter, and of Beaker's.
+_OWN_FILTERS: Final = ("egg:beaker-dynamodb", "egg:beaker_dynamodb")
+_FILTERS: Final = (*_OWN_FILTERS, "egg:Beaker")
+
+
+def find_framework(section: str, values: Mapping[str, str], *, has_pyramid: bool) -> Framework:
+    """Return what hands the settings of a section to Beaker.
+
+    Args: *section* is its full name, "filter:session"; *values* are its lines, `use` included;
+    *has_pyramid*, whether pyramid_beaker is installed.
+    """
+    used = values.get("use", "").partition("#")[0]
+    if used in _FILTERS or section.startswith("filter"):
+        return "paste"
+    is_included = "pyramid_beaker" in values.get("pyramid.includes", "").split()
+    is_application = bool(used) or "paste.app_factory" in values
+    return "pyramid" if is_included or (has_pyramid and is_application) else "other"
+
+
+def is_own_filter(values: Mapping[str, str]) -> bool:
+    """Return whether a section uses our filter, which makes StrictSession the session class."""
+    return values.get("use", "").partition("#")[0] in _OWN_FILTERS
 
 
 def find_weakness(secret: str) -> str:

@@ -64,35 +64,11 @@ class Source:
 
 #: What hands the settings to Beaker: pyramid_beaker, a filter section of PasteDeploy, or code.
 Framework = Literal["pyramid", "paste", "other"]
-RECIPES: Final[Mapping[Framework, str]] = {
-    "pyramid": 'from beaker_dynamodb import StrictSession; settings["session.session_class"]'
-    " = StrictSession  # before Configurator(settings=settings)",
-    "paste": "use = egg:beaker-dynamodb",
-    "other": 'from beaker_dynamodb import StrictSession; config["session.session_class"]'
-    " = StrictSession",
-}
-#: PasteDeploy's names of our filter, and of Beaker's.
-_OWN_FILTERS: Final = ("egg:beaker-dynamodb", "egg:beaker_dynamodb")
-_FILTERS: Final = (*_OWN_FILTERS, "egg:Beaker")
 
 
-def find_framework(section: str, values: Mapping[str, str], *, has_pyramid: bool) -> Framework:
-    """Return what hands the settings of a section to Beaker.
-
-    Args: *section* is its full name, "filter:session"; *values* are its lines, `use` included;
-    *has_pyramid*, whether pyramid_beaker is installed.
-    """
-    used = values.get("use", "").partition("#")[0]
-    if used in _FILTERS or section.startswith("filter"):
-        return "paste"
-    is_included = "pyramid_beaker" in values.get("pyramid.includes", "").split()
-    is_application = bool(used) or "paste.app_factory" in values
-    return "pyramid" if is_included or (has_pyramid and is_application) else "other"
-
-
-def is_own_filter(values: Mapping[str, str]) -> bool:
-    """Return whether a section uses our filter, which makes StrictSession the session class."""
-    return values.get("use", "").partition("#")[0] in _OWN_FILTERS
+def is_local(endpoint: str | None) -> bool:
+    """Return whether an endpoint is one for development."""
+    return any(host in (endpoint or "") for host in _LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +94,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the store is one for development."""
-        return any(host in (self.options.endpoint_url or "") for host in _LOCAL)
+        return is_local(self.options.endpoint_url)
 
     @property
     def scheme(self) -> str:
