@@ -319,3 +319,25 @@ def test_a_lost_delete_reply_is_a_logout(site: Site, proxy: FaultProxy) -> None:
     site.behind(proxy).visit(user, change_while(nothing, log_out))
 
     assert site.rows() == []
+
+
+def test_a_clear_after_a_first_save_whose_reply_was_lost_is_a_clear(
+    site: Site, proxy: FaultProxy
+) -> None:
+    """What the first save has stored does not come back in the second, of the same request."""
+    user = Browser()
+    proxy.next(LoseReply(), operation="PutItem")
+
+    def clear_after_an_error(session: Any) -> Iterator[None]:
+        session["user"] = "ann"
+        session.save()
+        with pytest.raises(Unavailable):
+            yield
+        session.clear()
+        session["notice"] = "welcome"
+        session.save()
+        yield
+
+    site.behind(proxy, max_attempts=1).visit(user, clear_after_an_error)
+
+    assert site.found(user) == {"notice": "welcome"}
