@@ -162,16 +162,16 @@ def find_unread_cache_lines(
 
 def find_unread(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting that neither Beaker nor this package reads, and the nearest known one.
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each setting that neither Beaker nor this package reads, its place, the nearest name.
 
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
     known = {*beaker_settings.list_names(_get_kind(cache)), *names.BEAKER_OPTIONS}
-    for name in _read_settings(config, given or {}, cache):
+    for name, value in _read_settings(config, given or {}, cache).items():
         if name not in known and not names.is_known(name, or_near=True):
-            yield name, find_nearest(name, known)
+            yield name, sources.say_place(value), find_nearest(name, known)
 
 
 def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> str:

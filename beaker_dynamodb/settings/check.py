@@ -89,7 +89,8 @@ def find_mistakes(
     if kind == "session":
         for name, value in settings.items():
             if message := beaker_settings.find_refusal(name, value):
-                yield Mistake(get_full_name(name), f"Beaker refuses it at start-up: {message}")
+                line = sources.say_place(value).removeprefix(" in ") or "it"
+                yield Mistake(get_full_name(name), f"Beaker refuses {line} at start-up: {message}")
 
 
 def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
