@@ -13,7 +13,7 @@ from typing import Any
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import find_misspelled
+from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.migration.source import validate_source
@@ -35,8 +35,8 @@ class Mistake:
 def check(settings: Mapping[str, Any]) -> None:
     """Check the settings of an application's sessions and caches; call it when it starts.
 
-    It makes no call and does not import boto3. Sessions and caches of other backends are not
-    checked.
+    It makes no call, and imports nothing but the modules of dotted paths, so boto3 only if one of
+    these does. Sessions and caches of other backends are not checked.
 
     Args: *settings* as a framework has them, with the names of an ini file: `session.table`,
     `beaker.session.table`, `cache.short.url`. Other settings may be among them.
@@ -141,6 +141,8 @@ def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[M
 
 
 def _require(options: Options, kind: sources.Kind) -> None:
+    if isinstance(options.client, str):  # a factory is not called: it may use the network
+        import_object(options.client, "client")
     if options.migrate_from is not None:
         validate_source(options.migrate_from, dict(options.migrate_from_options))
     build_rows(options, kind)

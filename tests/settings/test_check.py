@@ -29,6 +29,11 @@ def list_mistakes(settings: dict[str, Any]) -> list[str]:
     return []
 
 
+def fail_to_make_client() -> None:
+    """Be a factory that needs the network."""
+    raise AssertionError("a check called the factory of option 'client'")
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -143,9 +148,22 @@ def test_a_secret_is_not_in_the_error() -> None:
 
 def test_a_check_makes_no_call(calls: Recorder) -> None:
     """An application starts while DynamoDB is down, and without credentials."""
-    check({**OURS, "cache.type": "ext:dynamodb", "session.client": "myapp.aws:make_client"})
+    path = f"{__name__}:fail_to_make_client"
+    check({**OURS, "cache.type": "ext:dynamodb", "session.client": path})
 
     assert calls.names == []
+
+
+@pytest.mark.parametrize("option", ["session.client", "cache.client", "cache.serializer"])
+@pytest.mark.parametrize(
+    "path", ["no_such_package.aws:make", f"{__name__}:no_such_name", "no_such_name"]
+)
+def test_a_dotted_path_that_leads_nowhere_is_a_mistake(option: str, path: str) -> None:
+    """The application imports it at its first request, which would fail."""
+    name = option.partition(".")[2]
+    (found,) = list_mistakes({option.replace(name, "type"): "ext:dynamodb", option: path})
+
+    assert f"option '{name}' has '{path}'; expected " in found
 
 
 def test_a_check_does_not_import_boto3() -> None:
