@@ -18,9 +18,8 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
-from beaker_dynamodb.ops import ini
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
-from beaker_dynamodb.settings import beaker_settings, check
+from beaker_dynamodb.settings import beaker_settings, check, ini
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.migration.source import validate_source
-from beaker_dynamodb.settings import beaker_settings
+from beaker_dynamodb.settings import beaker_settings, ini
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def check(settings: Mapping[str, Any]) -> None:
     Raises: OptionError, which names all mistakes.
     """
     # The environment is read for the sessions and for each cache: its mistakes are found each time.
-    mistakes = tuple(dict.fromkeys(_find_all(settings)))
+    mistakes = tuple(dict.fromkeys(_find_all(ini.find_places(settings))))
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "".join(f"\n  {mistake}" for mistake in mistakes)
@@ -108,7 +108,9 @@ def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
     for name, region in regions.items():
         yield from _find_all_of_one(settings, region, "cache", f"cache.{name}.")
     for line in beaker_settings.find_unread_lines(settings):
-        yield Mistake(f"cache.{line.option}", f"{line}; write {', '.join(line.lines)}")
+        place = sources.say_place(line.value).removeprefix(" in ")
+        unread = f"{place} is {line}" if place else str(line)
+        yield Mistake(f"cache.{line.option}", f"{unread}; write {', '.join(line.lines)}")
 
 
 def _find_all_of_one(
@@ -125,7 +127,10 @@ def _find_all_of_one(
         if near and (name := get_full_name("type")).removeprefix("beaker.") in {
             known.removeprefix("beaker.") for known in settings
         }:
-            yield Mistake(name, f"Beaker has no backend {shown(backend)}; did you mean {near!r}?")
+            place = sources.say_place(backend)
+            yield Mistake(
+                name, f"Beaker has no backend {shown(backend)}{place}; did you mean {near!r}?"
+            )
         return
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))
     yield from mistakes or _find_missing(selected, kind)

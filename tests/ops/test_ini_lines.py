@@ -13,7 +13,7 @@ from beaker_dynamodb.config.sources import PlacedText
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.application import load_application
 from beaker_dynamodb.ops.doctor.examine import examine
-from beaker_dynamodb.ops.ini import find_section
+from beaker_dynamodb.settings.ini import find_section
 
 NAMES = st.sampled_from(("session.a", "session.B", "session.c", "cache.d", "cache.e"))
 SECTIONS = st.sampled_from(("DEFAULT", "app:main", "app:other"))

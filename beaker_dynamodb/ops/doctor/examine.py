@@ -37,7 +37,6 @@ from beaker_dynamodb.migration.source import (
     get_data_path,
     validate_source,
 )
-from beaker_dynamodb.ops import ini
 from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
@@ -55,6 +54,7 @@ from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework,
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
+from beaker_dynamodb.settings import ini
 from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")

@@ -168,6 +168,31 @@ class _Parser(configparser.ConfigParser):
         return found
 
 
+def find_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the settings whose texts know the line of the file that set them.
+
+    The file is the setting `__file__`, which PasteDeploy gives to filters and TurboGears, but not
+    to Pyramid's applications. It does not give the section, so a text stays as it is if several
+    lines, or none, set it.
+    """
+    result = dict(settings)
+    path = settings.get("__file__")
+    try:
+        parser = _parse(Path(path if isinstance(path, str) else ""))
+    except OptionError:
+        return result
+    for name, value in settings.items():
+        places = {
+            found.place
+            for section, option in parser.lines
+            if option.removeprefix("set ").strip() == name
+            and (found := _get(parser, section, option)) == value
+        }
+        if len(places) == 1:
+            result[name] = PlacedText(value, *places)
+    return result
+
+
 def _parse(path: Path) -> _Parser:
     """Parse a file as PasteDeploy does: names keep their case, `here` is the file's folder."""
     try:
