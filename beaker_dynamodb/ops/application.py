@@ -64,9 +64,9 @@ class GlobalSettings:
     def __str__(self) -> str:
         """Say which frameworks have them."""
         return (
-            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so Pyramid's settings do not have"
-            " it, and Beaker uses memory without a type; TurboGears, appconfig() and"
-            " egg:beaker-dynamodb have it"
+            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so not among Pyramid's settings,"
+            " and without a type Beaker uses memory; TurboGears, appconfig() and"
+            " egg:beaker-dynamodb read it"
         )
 
 
