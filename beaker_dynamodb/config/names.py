@@ -44,7 +44,7 @@ def resolve_alias(name: str) -> str:
     return NAMES.get(name, name)
 
 
-def is_known(name: str, *, or_near: bool = False) -> bool:
+def is_known(name: str, *, or_near: bool = False, place: str = "") -> bool:
     """Return whether a name is one of our options, or one that Beaker passes to every backend.
 
     Raises: OptionError, if it is close to one of ours; with *or_near*, return True instead.
@@ -54,7 +54,7 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
     if name.startswith(SOURCE_PREFIX):
         return True
     try:
-        refuse_misspelled(name, NAMES)
+        refuse_misspelled(name, NAMES, place)
     except OptionError:
         if or_near:
             return True
@@ -62,12 +62,15 @@ def is_known(name: str, *, or_near: bool = False) -> bool:
     return False
 
 
-def refuse_misspelled(name: str, names: Iterable[str]) -> None:
-    """Refuse a name that is a misspelling of one of *names*, or what others call one of them."""
+def refuse_misspelled(name: str, names: Iterable[str], place: str = "") -> None:
+    """Refuse a name that is a misspelling of one of *names*, or what others call one of them.
+
+    Args: *place* says where it is set, as " in line 7 of production.ini".
+    """
     if name in FOREIGN_OPTIONS:
         return
     near = _SYNONYMS.get(name) or find_misspelled(name, names)
     if name.startswith(_SOURCE_OPTION):
         near = SOURCE_PREFIX + name.removeprefix(_SOURCE_OPTION)
     if near:
-        raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
+        raise OptionError(f"unknown option {shown(name)}{place}; did you mean {near!r}?")

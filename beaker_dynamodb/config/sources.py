@@ -32,7 +32,7 @@ from beaker_dynamodb.errors import OptionError, raise_clean, shown
 from beaker_dynamodb.runtime import on_reset
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack  # Python 3.10 has none of its own
+    from typing_extensions import Self, Unpack  # Python 3.10 has none of its own
 
     from beaker_dynamodb.config.option_types import OptionValues
 
@@ -62,6 +62,24 @@ _defaults: dict[str, object] = {}
 _warned: set[str] = set()
 #: How often the defaults have changed.
 generation: int = 0
+
+
+class PlacedText(str):
+    """A text of an ini file that knows where it is set: `place` is "line 7 of production.ini"."""
+
+    __slots__ = ("place",)
+    place: str
+
+    def __new__(cls, text: str, place: str) -> Self:
+        """Return *text* with its place."""
+        self = super().__new__(cls, text)
+        self.place = place
+        return self
+
+
+def say_place(value: object) -> str:
+    """Return " in line 7 of production.ini" for a text of an ini file, else ""."""
+    return f" in {value.place}" if isinstance(value, PlacedText) else ""
 
 
 def parse(given: Mapping[str, object], kind: Kind) -> Options:
@@ -136,7 +154,8 @@ def _read_environment() -> dict[str, object]:
 class _Source:
     """The options of one source by their own names, and what a message says of where each is set.
 
-    A place follows the option's name: " set by configure()". It is "" for an option's own line.
+    A place follows the option's name: " set by configure()", " in line 7 of production.ini". It is
+    "" for an option whose line is not known.
     """
 
     values: dict[str, object]
@@ -150,7 +169,7 @@ def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> 
     """
     prefix = place if place == ENVIRONMENT else ""
     options, names = _normalize(layer, prefix)
-    places = dict.fromkeys(options, f" set by {place}" if place else "")
+    places = {n: f" set by {place}" if place else say_place(v) for n, v in options.items()}
     if prefix:
         places = {name: f" set by environment variable {names[name]}" for name in options}
     url = options.pop("url", None)
@@ -226,7 +245,7 @@ def _normalize(
             if own == name or own not in options:  # the own name overrides an alias
                 options[own], names[own] = value, given
         else:
-            refuse_misspelled(name, NAMES)
+            refuse_misspelled(name, NAMES, say_place(value))
             others.append(shown(name))
     if others:
         _ignore(f"not options of beaker_dynamodb, and ignored: {', '.join(others)}")
@@ -281,10 +300,10 @@ def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[
         if value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES):
             continue
         try:
-            if is_known(name):
+            if is_known(name, place=say_place(value)):
                 options[name] = value
             if name.startswith(SOURCE_PREFIX):
-                _parse_value(name, value)
+                _parse_value(name, value, say_place(value))
         except OptionError as error:
             options.pop(name, None)
             messages[name] = str(error)

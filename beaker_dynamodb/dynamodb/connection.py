@@ -15,7 +15,7 @@ from beaker_dynamodb.config.parsers import BadValue, parse_endpoint
 from beaker_dynamodb.errors import OptionError, masked_repr, raise_clean, shown
 
 #: The least number of attempts of one call that an operator's command makes: it meets throttling
-#: for longer than a page can wait, and nothing repeats it later. 10 take up to a minute.
+#: for longer than a page can wait, and nothing repeats it later. 10 take a minute, at most two.
 OPERATOR_ATTEMPTS: Final = 10
 
 

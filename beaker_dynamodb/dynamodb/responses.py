@@ -47,6 +47,8 @@ THROTTLED: Final = frozenset(
     "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
     " LimitExceededException".split()
 )
+_THROTTLED: Final = "the table's or the account's capacity is exceeded"
+_NOT_SERVED: Final = "DynamoDB could not serve the call"
 #: After these a new boto3 client is created: what the old one knows of credentials is stale.
 STALE_CREDENTIALS: Final = frozenset(
     "ExpiredTokenException UnrecognizedClientException InvalidSignatureException"
@@ -259,7 +261,7 @@ def make_error(  # noqa: PLR0911  # one for each of our errors
     if kind is AccessRefused:
         return AccessRefused(f"AWS refuses the action dynamodb:{call.operation}", call=call)
     if kind is Unavailable or code.isdigit() or status >= _SERVER_ERROR:
-        return Unavailable("DynamoDB could not serve the call", call=call)
+        return Unavailable(_THROTTLED if code in THROTTLED else _NOT_SERVED, call=call)
     return Refused("DynamoDB refuses the call", call=call)
 
 

@@ -18,9 +18,8 @@ from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
-from beaker_dynamodb.ops import ini
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
-from beaker_dynamodb.settings import beaker_settings, check
+from beaker_dynamodb.settings import beaker_settings, check, ini
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,9 @@ class GlobalSettings:
     def __str__(self) -> str:
         """Say which frameworks have them."""
         return (
-            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so Pyramid's settings do not have"
-            " it, and Beaker uses memory without a type; TurboGears, appconfig() and"
-            " egg:beaker-dynamodb have it"
+            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so not among Pyramid's settings,"
+            " and without a type Beaker uses memory; TurboGears, appconfig() and"
+            " egg:beaker-dynamodb read it"
         )
 
 
@@ -162,16 +161,16 @@ def find_unread_cache_lines(
 
 def find_unread(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting that neither Beaker nor this package reads, and the nearest known one.
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each setting that neither Beaker nor this package reads, its place, the nearest name.
 
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
     known = {*beaker_settings.list_names(_get_kind(cache)), *names.BEAKER_OPTIONS}
-    for name in _read_settings(config, given or {}, cache):
+    for name, value in _read_settings(config, given or {}, cache).items():
         if name not in known and not names.is_known(name, or_near=True):
-            yield name, find_nearest(name, known)
+            yield name, sources.say_place(value), find_nearest(name, known)
 
 
 def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> str:

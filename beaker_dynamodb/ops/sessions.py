@@ -169,10 +169,10 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
     if not equals or not name or not text:
         raise OptionError("expected NAME=VALUE, such as userId=42")
     if name not in kinds:
-        known = ", ".join(kinds) or "none"
+        known = f"they are: {', '.join(kinds)}" if kinds else "there are none"
         near = find_nearest(name, kinds)
         raise OptionError(
-            f"{name!r} is not one of the special keys (they are: {known})"
+            f"{name!r} is not one of the special keys ({known})"
             + (
                 f"; did you mean {near!r}?"
                 if near

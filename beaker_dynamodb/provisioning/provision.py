@@ -165,8 +165,8 @@ def create_missing_table(client: Client, options: Options) -> None:
             else "boto3's own"
         )
         log.warning(
-            "no option sets the table, so %r in region %s (%s) was created; a cache region reads"
-            " cache.REGION.table or its url, not cache.table",
+            "no option sets the table, so %r in region %s (%s) was created; if it is for caches,"
+            " their region reads cache.REGION.table or its url, not cache.table",
             *(actual.table, actual.region, origin),
         )
 

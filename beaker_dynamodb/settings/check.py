@@ -13,11 +13,11 @@ from typing import Any
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import find_misspelled
+from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, shown
 from beaker_dynamodb.migration.source import validate_source
-from beaker_dynamodb.settings import beaker_settings
+from beaker_dynamodb.settings import beaker_settings, ini
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class Mistake:
 def check(settings: Mapping[str, Any]) -> None:
     """Check the settings of an application's sessions and caches; call it when it starts.
 
-    It makes no call and does not import boto3. Sessions and caches of other backends are not
-    checked.
+    It makes no call, and imports nothing but the modules of dotted paths, so boto3 only if one of
+    these does. Sessions and caches of other backends are not checked.
 
     Args: *settings* as a framework has them, with the names of an ini file: `session.table`,
     `beaker.session.table`, `cache.short.url`. Other settings may be among them.
     Raises: OptionError, which names all mistakes.
     """
     # The environment is read for the sessions and for each cache: its mistakes are found each time.
-    mistakes = tuple(dict.fromkeys(_find_all(settings)))
+    mistakes = tuple(dict.fromkeys(_find_all(ini.find_places(settings))))
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "".join(f"\n  {mistake}" for mistake in mistakes)
@@ -89,7 +89,8 @@ def find_mistakes(
     if kind == "session":
         for name, value in settings.items():
             if message := beaker_settings.find_refusal(name, value):
-                yield Mistake(get_full_name(name), f"Beaker refuses it at start-up: {message}")
+                line = sources.say_place(value).removeprefix(" in ") or "it"
+                yield Mistake(get_full_name(name), f"Beaker refuses {line} at start-up: {message}")
 
 
 def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -107,7 +108,9 @@ def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
     for name, region in regions.items():
         yield from _find_all_of_one(settings, region, "cache", f"cache.{name}.")
     for line in beaker_settings.find_unread_lines(settings):
-        yield Mistake(f"cache.{line.option}", f"{line}; write {', '.join(line.lines)}")
+        place = sources.say_place(line.value).removeprefix(" in ")
+        unread = f"{place} is {line}" if place else str(line)
+        yield Mistake(f"cache.{line.option}", f"{unread}; write {', '.join(line.lines)}")
 
 
 def _find_all_of_one(
@@ -124,7 +127,10 @@ def _find_all_of_one(
         if near and (name := get_full_name("type")).removeprefix("beaker.") in {
             known.removeprefix("beaker.") for known in settings
         }:
-            yield Mistake(name, f"Beaker has no backend {shown(backend)}; did you mean {near!r}?")
+            place = sources.say_place(backend)
+            yield Mistake(
+                name, f"Beaker has no backend {shown(backend)}{place}; did you mean {near!r}?"
+            )
         return
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))
     yield from mistakes or _find_missing(selected, kind)
@@ -140,6 +146,8 @@ def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[M
 
 
 def _require(options: Options, kind: sources.Kind) -> None:
+    if isinstance(options.client, str):  # a factory is not called: it may use the network
+        import_object(options.client, "client")
     if options.migrate_from is not None:
         validate_source(options.migrate_from, dict(options.migrate_from_options))
     build_rows(options, kind)

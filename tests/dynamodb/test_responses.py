@@ -108,6 +108,7 @@ def test_a_throttling_error_names_the_limit(proxy: FaultProxy) -> None:
     error = catch_error(lambda: get_item(create_client(proxy.url)))
 
     assert "throttled by TableReadProvisionedThroughputExceeded" in str(error)
+    assert str(error).startswith("the table's or the account's capacity is exceeded (")
     assert "secret" not in str(error)
 
 

@@ -44,6 +44,15 @@ def test_every_command_explains_itself_with_an_example(
     assert err == ""
 
 
+def test_a_group_shows_each_command_in_a_whole_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Click would cut one that is longer than the line, and end it with dots."""
+    for path, command in ALL.items():
+        if isinstance(command, click.Group):
+            main([*path, "--help"])
+
+    assert "...\n" not in capsys.readouterr().out.replace("[ARGS]...\n", "")
+
+
 def test_every_example_names_a_command_and_options_that_exist() -> None:
     """An example that does not parse is worse than none."""
     for command in ALL.values():

@@ -69,7 +69,9 @@ def test_lines_break_between_words(shop: ExampleApp, words: str) -> None:
 
     _, written = run_on_terminal(command_of(shop, words))
 
-    assert [line for line in read_screen(written) if len(line) > COLUMNS] == []
+    # A remedy that is no command is one line, so that it can be pasted.
+    lines = [line for line in read_screen(written) if not re.match(r" +-> (?!beaker-)", line)]
+    assert [line for line in lines if len(line) > COLUMNS] == []
 
 
 def test_rows_of_sessions_are_aligned(shop: ExampleApp) -> None:
@@ -157,6 +159,7 @@ def test_a_pipe_that_is_closed_ends_a_bar_too(shop: ExampleApp, tmp_path: Path) 
         ("many words of a sentence here", "many words of a\nsentence here"),
         ("x" * 30 + " y", "x" * 30 + "\ny"),
         ("he ran `a b c` often, and", "he ran `a b c`\noften, and"),
+        ("-> session.secret = 0123456789", "-> session.secret = 0123456789"),
         (
             "-> beaker-dynamodb doctor -c a.ini",
             "-> beaker-dynamodb \\\n   doctor -c a.ini",

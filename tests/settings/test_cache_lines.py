@@ -237,7 +237,7 @@ def test_a_table_that_no_option_names_is_in_the_log(
     (line,) = [r.getMessage() for r in caplog.records if "no option sets" in r.getMessage()]
     assert line == (
         f"no option sets the table, so 'sessions' in region {REGION} (boto3's own) was created;"
-        " a cache region reads cache.REGION.table or its url, not cache.table"
+        " if it is for caches, their region reads cache.REGION.table or its url, not cache.table"
     )
 
 

@@ -29,6 +29,11 @@ def list_mistakes(settings: dict[str, Any]) -> list[str]:
     return []
 
 
+def fail_to_make_client() -> None:
+    """Be a factory that needs the network."""
+    raise AssertionError("a check called the factory of option 'client'")
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -143,9 +148,22 @@ def test_a_secret_is_not_in_the_error() -> None:
 
 def test_a_check_makes_no_call(calls: Recorder) -> None:
     """An application starts while DynamoDB is down, and without credentials."""
-    check({**OURS, "cache.type": "ext:dynamodb", "session.client": "myapp.aws:make_client"})
+    path = f"{__name__}:fail_to_make_client"
+    check({**OURS, "cache.type": "ext:dynamodb", "session.client": path})
 
     assert calls.names == []
+
+
+@pytest.mark.parametrize("option", ["session.client", "cache.client", "cache.serializer"])
+@pytest.mark.parametrize(
+    "path", ["no_such_package.aws:make", f"{__name__}:no_such_name", "no_such_name"]
+)
+def test_a_dotted_path_that_leads_nowhere_is_a_mistake(option: str, path: str) -> None:
+    """The application imports it at its first request, which would fail."""
+    name = option.partition(".")[2]
+    (found,) = list_mistakes({option.replace(name, "type"): "ext:dynamodb", option: path})
+
+    assert f"option '{name}' has '{path}'; expected " in found
 
 
 def test_a_check_does_not_import_boto3() -> None:
@@ -167,5 +185,33 @@ def test_a_paste_filter_with_a_mistake_does_not_start(tmp_path: Path) -> None:
         "session.tabel = x\nsession.ttl = soon\n"
     )
 
-    with pytest.raises(OptionError, match="there are 2 mistakes:"):
+    with pytest.raises(OptionError, match="there are 2 mistakes:") as caught:
         loadfilter(f"config:{ini}")
+    assert f"unknown option 'tabel' in line 4 of {ini}" in str(caught.value)
+    assert f"option 'ttl' in line 5 of {ini} has 'soon'" in str(caught.value)
+
+
+def test_a_line_is_named_only_if_no_other_can_be_meant(tmp_path: Path) -> None:
+    """The settings do not tell their section."""
+    path = tmp_path / "site.ini"
+    path.write_text(
+        "[DEFAULT]\nsession.lock_wait = %(wait)s\nwait = long\n[app:a]\nsession.ttl = soon\n"
+        "[app:b]\nsession.ttl = soon\nset session.touch_after = late\n"
+    )
+    values = {"ttl": "soon", "lock_wait": "long", "touch_after": "late", "read_timeout": "x"}
+    settings = {**OURS, "__file__": str(path), **{f"session.{n}": values[n] for n in values}}
+
+    assert [one.split(" has ")[0] for one in list_mistakes(settings)] == [
+        "session.ttl: option 'ttl'",
+        f"session.lock_wait: option 'lock_wait' in line 2 of {path}",
+        f"session.touch_after: option 'touch_after' in line 8 of {path}",
+        "session.read_timeout: option 'read_timeout'",
+    ]
+
+
+@pytest.mark.parametrize("file", ["", "/no/such/file.ini", "x\0", None, 7])
+def test_a_file_that_cannot_be_read_changes_nothing(file: object) -> None:
+    """An application may have been started from anything."""
+    (found,) = list_mistakes({**OURS, "__file__": file, "session.ttl": "soon"})
+
+    assert found.startswith("session.ttl: option 'ttl' has 'soon'")

@@ -39,14 +39,14 @@ def doctor(
     cache: str | None,
     read_only: bool,
 ) -> int:
-    """Check options, credentials, clock, table, permissions; write and read a row.
+    """Check options, credentials, table and permissions.
 
-    Run it as the application, on its machine and under its role. Each finding is ok, a note, a
-    warning or an error; every invalid option is named. A remedy can be pasted as it is. One that
-    logs people out says so, and is not printed while migrate_from is set. It creates no table,
-    and changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
-    the store cannot be reached. The caches of a file are checked one region at a time, with
-    --cache.
+    It also checks the clock, and writes and reads a row. Run it as the application, on its machine
+    and under its role. Each finding is ok, a note, a warning or an error; every invalid option is
+    named. A remedy can be pasted as it is. One that logs people out says so, and is not printed
+    while migrate_from is set. It creates no table, and changes no row but one of its own. Exit 1 if
+    there is an error (warnings do not count), 3 if the store cannot be reached. The caches of a
+    file are checked one region at a time, with --cache.
     """
     findings: list[Finding] = []
     with silence(sources.log):  # what it would log of ignored options is among the findings

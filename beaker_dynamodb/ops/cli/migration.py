@@ -69,7 +69,7 @@ def import_(
     *,
     dry_run: bool,
 ) -> int:
-    """Import the live sessions of another backend into the table.
+    """Import another backend's live sessions into the table.
 
     Ids and expiry stay the same, and no existing row is overwritten. Run it while the application
     runs, and again until nothing is left to import. The application's session.timeout is read from

@@ -35,7 +35,7 @@ _SCAN = click.option(
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
 def sessions_group() -> None:
-    """Manage the sessions: list, count, show, find, log out, purge.
+    """Manage sessions: list, count, show, find, log out, purge.
 
     ID is a cookie's value (signed or not), a session's id, or its row's hash key. The secret of
     signed cookies comes from the ini file (-c), or -o secret=...; without it the signature is
@@ -64,7 +64,7 @@ def get_rows(application: Application, connections: int = 1) -> Rows:
 def list_(
     application: Application, output: Output, *, expired: bool, limit: int | None, segments: int
 ) -> int:
-    """List live sessions: id, time until the row expires, age, special keys.
+    """List live sessions with expiry, age and special keys.
 
     A row expires 120 seconds after its session, because Beaker adds them to session.timeout. The
     age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled for
@@ -112,7 +112,7 @@ def count(application: Application, output: Output, *, segments: int) -> int:
 @with_output
 @click.option("--unpickle", is_flag=True, help="Open pickles. This can run code that is in them.")
 def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
-    """Show one session: its row, how it is stored, and its values.
+    """Show one session: its row, its encoding, its values.
 
     Large and encrypted sessions are opened too. A row that cannot be read is described. The exit
     code is 1 if there is no such session, it has expired, or it belongs to another store.
@@ -153,10 +153,10 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
 @with_output
 @_YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
-    """Log one session out: delete its row, even if a request saves to it meanwhile.
+    """Log one session out, even if a request saves to it.
 
-    On a terminal it shows the session and asks. The exit code is 1 if there is no such session,
-    or the answer was no. A row of another store is not deleted.
+    It deletes the session's row. On a terminal it shows the session and asks. The exit code is 1
+    if there is no such session, or the answer was no. A row of another store is not deleted.
     """
     rows, now = get_rows(application), REAL.clock()
     row = _find_row(rows, ident, application, output)
@@ -191,7 +191,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
     yes: bool,
     kept: tuple[str, ...],
 ) -> int:
-    """Log out everywhere: delete every live session with a special key's value.
+    """Log out every live session with a special key's value.
 
     An index is updated with a delay of about a second, so it is queried again until it shows
     none; a login after that is not revoked. On a terminal it prints how many there are and asks;

@@ -53,7 +53,7 @@ def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) ->
 def purge_(
     application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
 ) -> int:
-    """Delete expired rows of the prefix: sessions, chunks, locks, import markers.
+    """Delete expired rows: sessions, chunks, locks, markers.
 
     DynamoDB's TTL does the same within days, free of charge; a purge is for tables without TTL,
     and if you cannot wait. It deletes no session that is touched meanwhile, no row of another
@@ -106,7 +106,7 @@ def _format(progress: purge.Progress, *, dry_run: bool) -> str:
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Read N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
-    """Show ages, sizes and expiries of the sessions, and the price of their storage.
+    """Show ages, sizes, expiries and the price of storage.
 
     The age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled
     for it. It reads the whole table once, or N rows of it. Rows of another store are counted

@@ -24,7 +24,7 @@ from beaker_dynamodb.provisioning.spec import Features
 @with_features
 @click.option("--account", default="*", show_default=True, help="AWS account, 12 digits.")
 def policy(role: str, application: Application, features: Features, account: str) -> int:
-    """Print the smallest sufficient IAM policy of a role, as JSON.
+    """Print a role's smallest sufficient IAM policy, in JSON.
 
     app serves requests, deploy creates the table, operator manages it. An application that
     stores sessions and caches needs two policies, one of them printed with --cache. Give deploy

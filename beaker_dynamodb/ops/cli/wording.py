@@ -105,14 +105,15 @@ def fold(text: str, width: int, indent: int | None = None) -> str:
     """Break the lines of a text between words where they exceed a terminal's width.
 
     A line continues below what follows its label, or after *indent* columns. A command of ours is
-    continued as a shell expects it, so that it can be pasted. A word that is longer than a line is
-    not broken: the terminal then does so, and it can still be copied as one.
+    continued as a shell expects it, so that it can be pasted. Any other remedy, which follows an
+    arrow, is not broken: a line of Python or of an ini file would not be the same line. Nor is a
+    word that is longer than a line. The terminal breaks these, and they can be copied as one.
     """
     return "\n".join(_fold_line(line, width, indent) for line in text.split("\n"))
 
 
 def _fold_line(line: str, width: int, indent: int | None) -> str:
-    if _measure(line) <= width:
+    if _measure(line) <= width or (_is_remedy(line) and not _is_command(line)):
         return line
     label = _LABEL.match(click.unstyle(line))
     hanging = len(label[0]) if label and indent is None else indent or 0
@@ -131,7 +132,7 @@ def _fold_line(line: str, width: int, indent: int | None) -> str:
 
 def _split(line: str, room: int) -> Iterator[tuple[str, str, str]]:
     """Yield the spaces before each word, the word, and what a line ends with that breaks there."""
-    is_command = click.unstyle(line).lstrip(" ->").startswith(_COMMAND)
+    is_command = _is_command(line)
     for space, word in (_ARGUMENT if is_command else _WORD).findall(line):
         if not word.startswith(f"`{_COMMAND}") or _measure(word) <= room:
             yield space, word, _CONTINUED if is_command else ""
@@ -139,6 +140,14 @@ def _split(line: str, room: int) -> Iterator[tuple[str, str, str]]:
         (_, first), *others = _ARGUMENT.findall(word)
         yield space, first, ""
         yield from ((*one, _CONTINUED) for one in others)
+
+
+def _is_remedy(line: str) -> bool:
+    return click.unstyle(line).lstrip().startswith("-> ")
+
+
+def _is_command(line: str) -> bool:
+    return click.unstyle(line).lstrip(" ->").startswith(_COMMAND)
 
 
 def _measure(text: str) -> int:

@@ -37,7 +37,6 @@ from beaker_dynamodb.migration.source import (
     get_data_path,
     validate_source,
 )
-from beaker_dynamodb.ops import ini
 from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
@@ -55,6 +54,7 @@ from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework,
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
+from beaker_dynamodb.settings import ini
 from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
@@ -84,14 +84,12 @@ def examine(
     yield from find(settings.VARIABLES, *variables)
     yield from find(settings.FILES, config or " ".join(given or ()))
     for one in mistakes:
-        in_file = one.name and not one.name.startswith("-o ")
-        place = f"{one.name} in {config or 'the command line'}" if in_file else one.name
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
-            yield from find(settings.MISTAKES, (one.message, place))
-    for name, near in find_unread(config, given=given, cache=cache):
+            yield from find(settings.MISTAKES, (one.message, one.name))
+    for name, place, near in find_unread(config, given=given, cache=cache):
         begin = get_prefix(cache, config, name)
-        unread = settings.UnknownName(begin + name, near and begin + near)
+        unread = settings.UnknownName(begin + name, near and begin + near, place)
         yield from find(settings.UNREAD, unread)
     yield from find(settings.GLOBAL, find_global_settings(config, cache))
     yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
-from beaker_dynamodb.config.sources import ENVIRONMENT
+from beaker_dynamodb.config.sources import ENVIRONMENT, say_place
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
 from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
@@ -37,10 +37,11 @@ _VARIABLES: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class UnknownName:
-    """A name that nothing reads, and the known name nearest to it, if any."""
+    """A name that nothing reads, the nearest known one, and its place, " in line 7 of x.ini"."""
 
     name: str
     near: str | None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ FILES: Final[tuple[Check[str], ...]] = (
           " application's own settings"),
 )
 
-#: Of a message about an invalid option, and where that option is set, "" if that is unknown.
+#: Of a message about an invalid option, and that option's name, "" if that is unknown.
 MISTAKES: Final[tuple[Check[tuple[str, str]], ...]] = (
     Check("error", "options", bool, lambda f: ": ".join(filter(None, (f[1], f[0])))),
 )
@@ -211,9 +212,10 @@ MISTAKES: Final[tuple[Check[tuple[str, str]], ...]] = (
 #: Beaker accepts any name silently.
 UNREAD: Final[tuple[Check[UnknownName], ...]] = (
     Check("error", "options", lambda f: f.near,
-          lambda f: f"{f.name} is not read by anything; did you mean {f.near}?",
+          lambda f: f"{f.name}{f.place} is not read by anything; did you mean {f.near}?",
           lambda f: f"rename {f.name} to {f.near}"),
-    Check("warning", "options", lambda f: not f.near, lambda f: f"{f.name} is not read by anything",
+    Check("warning", "options", lambda f: not f.near,
+          lambda f: f"{f.name}{f.place} is not read by anything",
           lambda f: f"remove {f.name}"),
 )
 
@@ -229,7 +231,7 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
 CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
-    Check("error", "caches", bool, lambda f: f"cache.{f.option} is {f}",
+    Check("error", "caches", bool, lambda f: f"cache.{f.option}{say_place(f.value)} is {f}",
           lambda f: "\n".join(f.lines)),
 )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.diagnostics import Identity
+from beaker_dynamodb.dynamodb.responses import THROTTLED
 from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.errors import (
     AccessRefused,
@@ -183,6 +184,10 @@ class RoundTrip:
         return f"{times}; units: {self.write_units:g} write, {self.read_units:g} read"
 
 
+def _is_throttled(error: DynamoDBBackendError) -> bool:
+    return error.call is not None and error.call.code in THROTTLED
+
+
 # A row of a table is read as one: the formatter would break it at every comma.
 # fmt: off
 
@@ -193,7 +198,11 @@ def failures(topic: str, *handled: type[Exception]) -> tuple[Check[Any], ...]:
     None has a remedy: the messages say what can be done.
     """
     return (
-        Check("error", topic, lambda f: isinstance(f.error, Unavailable),
+        Check("error", topic, lambda f: isinstance(f.error, Unavailable) and _is_throttled(f.error),
+              lambda f: f"{f.error}; nobody is logged out: wait, or raise the table's capacity",
+              unreachable=True),
+        Check("error", topic,
+              lambda f: isinstance(f.error, Unavailable) and not _is_throttled(f.error),
               lambda f: f"{f.error}; if AWS has an outage, wait: nobody is logged out; else check"
               " the network, a proxy, and option endpoint_url", unreachable=True),
         Check("error", topic,

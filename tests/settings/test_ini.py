@@ -9,7 +9,7 @@ import pytest
 from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.ops.ini import read_section, read_settings
+from beaker_dynamodb.settings.ini import read_section, read_settings
 
 WANTED = ("session.type", "beaker.session.type")
 PIPELINE = """

@@ -7,11 +7,14 @@ have it. The result is a section's settings; `application.py` interprets them.
 from __future__ import annotations
 
 import configparser
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
+from beaker_dynamodb.config.sources import PlacedText
 from beaker_dynamodb.errors import OptionError, raise_clean
 
 _MAIN: Final = "main"
@@ -27,6 +30,7 @@ _MAX_USES: Final = 10
 class Section:
     """A section as PasteDeploy hands it to an application (paste/deploy/loadwsgi.py:396).
 
+    Its values are texts that know the line that sets them.
     `local` are its own settings, which are Pyramid's. `shared` are those of `[DEFAULT]` and of
     `set NAME = VALUE`, which PasteDeploy passes apart, as `global_config`. `lost` are names of the
     section that `[DEFAULT]` has too: the section's own value is nowhere. `name` is its full name,
@@ -96,16 +100,20 @@ def _read_section(path: str, name: str, shared: dict[str, str], uses: int) -> Se
     """
     parser = _parse(Path(path))
     section = _find_section(parser, name, path)
-    defaults = {
+    defaults: dict[str, str] = {
         option: _get(parser, parser.default_section, option) for option in parser.defaults()
     }
-    own = {option: _get(parser, section, option) for option in parser.options(section)}
+    own: dict[str, str] = {
+        option: _get(parser, section, option) for option in parser.options(section)
+    }
     added = {n.removeprefix("set ").strip(): own[n] for n in own if n.startswith("set ")}
     shared = defaults | shared | added
     local = {n: v for n, v in own.items() if n not in defaults and not n.startswith(_PREFIXES)}
     for option, value in own.items():
         if option.startswith("get "):
-            local[option.removeprefix("get ").strip()] = shared.get(value, "")
+            local[option.removeprefix("get ").strip()] = PlacedText(
+                shared.get(value, ""), _say_place(parser, section, option)
+            )
     raw = parser.defaults()
     lost = frozenset(n for n in raw if parser.get(section, n, raw=True) != raw[n])
     base = local.pop("use", "")
@@ -123,15 +131,76 @@ def _read_section(path: str, name: str, shared: dict[str, str], uses: int) -> Se
     return Section(local, shared, lost, section, below.use)
 
 
-def _parse(path: Path) -> configparser.ConfigParser:
+class _Parser(configparser.ConfigParser):
+    """A parser of an ini file that knows on which line an option is set.
+
+    configparser matches each section's header by `SECTCRE`, and converts each option's name by
+    `optionxform()`. Both are its documented hooks, and neither is used for a value's further lines.
+    """
+
+    def __init__(self, path: Path, defaults: Mapping[str, str]) -> None:
+        """Prepare to read *path*; *defaults* are options without a line."""
+        self.path = path
+        self.lines: dict[tuple[str, str], int] = {}
+        self._section, self._line = "", 0
+        super().__init__(defaults=defaults, strict=False)
+        header: Any = SimpleNamespace(match=self._match_header)
+        self.SECTCRE = header
+
+    def read_lines(self, lines: Iterator[str]) -> None:
+        """Read the file."""
+        self.read_file(self._count(lines))
+        self._line = 0
+
+    def optionxform(self, optionstr: str) -> str:
+        """Return an option's name as it is, and remember the line that is being read."""
+        if self._line:
+            self.lines[self._section, optionstr] = self._line
+        return optionstr
+
+    def _count(self, lines: Iterator[str]) -> Iterator[str]:
+        for self._line, text in enumerate(lines, start=1):
+            yield text
+
+    def _match_header(self, text: str) -> re.Match[str] | None:
+        found = configparser.ConfigParser.SECTCRE.match(text)
+        self._section = found.group("header") if found else self._section
+        return found
+
+
+def find_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the settings whose texts know the line of the file that set them.
+
+    The file is the setting `__file__`, which PasteDeploy gives to filters and TurboGears, but not
+    to Pyramid's applications. It does not give the section, so a text stays as it is if several
+    lines, or none, set it.
+    """
+    result = dict(settings)
+    path = settings.get("__file__")
+    try:
+        parser = _parse(Path(path if isinstance(path, str) else ""))
+    except OptionError:
+        return result
+    for name, value in settings.items():
+        places = {
+            found.place
+            for section, option in parser.lines
+            if option.removeprefix("set ").strip() == name
+            and (found := _get(parser, section, option)) == value
+        }
+        if len(places) == 1:
+            result[name] = PlacedText(value, *places)
+    return result
+
+
+def _parse(path: Path) -> _Parser:
     """Parse a file as PasteDeploy does: names keep their case, `here` is the file's folder."""
     try:
         full = path.absolute()  # which fails in a folder that a deploy has removed
         defaults = {"here": str(full.parent), "__file__": str(full)}
-        parser = configparser.ConfigParser(defaults=defaults, strict=False)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # as its documents say
+        parser = _Parser(path, defaults)
         with path.open(encoding="utf-8") as file:
-            parser.read_file(file)
+            parser.read_lines(file)
     except (OSError, ValueError, configparser.Error) as error:
         reason = _explain(error)
         raise_clean(OptionError(f"the file {str(path)!r} cannot be read: {reason}"))
@@ -164,9 +233,18 @@ def _find_section(parser: configparser.ConfigParser, name: str, path: str) -> st
     )
 
 
-def _get(parser: configparser.ConfigParser, section: str, option: str) -> str:
+def _get(parser: _Parser, section: str, option: str) -> PlacedText:
     """Return a value; one that configparser cannot interpolate is returned as it is."""
     try:
-        return parser.get(section, option).strip()
+        value = parser.get(section, option)
     except configparser.InterpolationError:  # a secret with a single percent sign
-        return parser.get(section, option, raw=True).strip()
+        value = parser.get(section, option, raw=True)
+    return PlacedText(value.strip(), _say_place(parser, section, option))
+
+
+def _say_place(parser: _Parser, section: str, option: str) -> str:
+    """Say where an option of a section is set: in the section itself or in `[DEFAULT]`."""
+    for one in (section, parser.default_section):
+        if line := parser.lines.get((one, option)):
+            return f"line {line} of {parser.path}"
+    return f"section {section} of {parser.path}"
