@@ -1,21 +1,21 @@
 """Explores all interleavings of a few requests with faults, by running each of them anew.
 
 A request is a greenlet that runs the real code until it makes a call. There the scheduler chooses
-which request goes on, and what becomes of its call. A history is the list of these choices. A run
-follows a prefix of choices and takes the first choice after it; the others are explored later.
+which request goes on, and what becomes of its call. A history is the list of these choices.
 
 The code is deterministic: what a request does next follows from the responses that it has received
-and from the time at each of them, for its tokens and ids are counted. So the table, the clock and
-these responses are the whole state, and a state that was reached before is not explored again.
+and from the time at each of them, because its tokens and ids are counted. So the table, the clock
+and these responses are the whole state, together with the order in which the table was changed.
+Two histories that lead to the same state are continued only once.
 """
 
 from __future__ import annotations
 
 import enum
 import hashlib
-import itertools
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+import marshal
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,11 @@ START = 1_700_000_000.0
 
 
 class Outcome(enum.Enum):
-    """What becomes of a call. All but the first two are faults."""
+    """What happens in a step. The last five are faults."""
 
+    BEGINS = "begins"
     APPLIED = "applied"
-    STEP = "happens"  # of an event, which makes no call
+    APPLIED_LATE = "applied after its answer"
     FAILED = "not applied, and answered by an error"
     LOST = "applied, and its reply lost"
     RETRIED = "applied, its reply lost, and sent again by the SDK"
@@ -51,14 +52,16 @@ FAULTS_OF_WRITES = (
 
 @dataclass(frozen=True)
 class Choice:
-    """One step of a history: the actor, and what becomes of its call."""
+    """One step of a history: the actor, its call, and what becomes of that."""
 
     actor: str
     call: str
     outcome: Outcome
+    #: Which of the late calls it is.
+    late: int = 0
 
     def __str__(self) -> str:
-        return f"{self.actor}: {self.call} {self.outcome.value}"
+        return " ".join(filter(None, (self.actor, self.call, self.outcome.value)))
 
 
 @dataclass
@@ -67,36 +70,59 @@ class Actor:
 
     name: str
     act: Callable[[Actor], None]
+    #: What came of the request; an event has none.
+    visit: Any = None
+    #: The call that it waits for; None before it begins.
     pending: Call | None = None
     was_sent: bool = False
     finished: bool = False
+    #: The actors that had finished when this one began, and its time in epoch seconds.
+    finished_before: frozenset[str] = frozenset()
+    began_at: float = math.inf
+    #: What became of each call, and its response.
     log: list[Any] = field(default_factory=list)
     counter: int = 0
     run: Any = None
-    visit: Any = None
 
-    def next_token(self) -> str:
+    def draw_token(self) -> str:
         """Return a token that no other actor draws, and that depends on its own past only."""
         self.counter += 1
-        return f"{self.name}{self.counter:02}"
+        return self.list_tokens()[-1]
+
+    def list_tokens(self) -> list[str]:
+        """List the tokens that it has drawn."""
+        return [f"{self.name}{number:02}" for number in range(1, self.counter + 1)]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A call that changed the table: who made it, when, and the rows before and after it."""
+
+    actor: Actor
+    now: float
+    before: dict[str, Item]
+    after: dict[str, Item]
 
 
 class World:
     """What one history happens in: the table, the clock, the requests and their calls."""
 
-    def __init__(self, items: Items, actors: Sequence[Actor], faults: int) -> None:
+    def __init__(self, items: Items, faults: int = 0) -> None:
         self.items = items
-        self.actors = list(actors)
+        self.actors: list[Actor] = []
         self.faults = faults
+        self.faults_made = 0
         self.now = START
+        self.expired_at = math.inf
         self.late: list[tuple[Actor, Call]] = []
-        self.had_fault = False
-        self.expired_at: float | None = None
-        #: Each write that changed something: who made it, and the rows before and after it.
-        self.writes: list[tuple[Actor, dict[str, Item], dict[str, Item]]] = []
+        self.changes: list[Change] = []
+        self._digest = b""
         self._main = greenlet.getcurrent()
-        for actor in self.actors:
-            actor.run = greenlet.greenlet(self._act)
+
+    def add(self, actor: Actor) -> None:
+        """Add an actor before the first step."""
+        actor.run = greenlet.greenlet(self._act)
+        self.actors.append(actor)
 
     @property
     def current(self) -> Actor | None:
@@ -107,7 +133,7 @@ class World:
     def switch(self, call: Call) -> Any:
         """Wait until the scheduler chooses this actor; return its response, or raise."""
         actor = self.current
-        if actor is None:  # after the history, when the properties are checked
+        if actor is None:  # before or after the history
             return self.items.apply(call)
         actor.pending = call
         return self._main.switch()
@@ -116,50 +142,52 @@ class World:
         actor.act(actor)
         actor.finished = True
 
-    def choices(self, *, late_creates: bool) -> list[Choice]:
-        """List what may happen next. The first one is no fault."""
+    def list_choices(self, *, late_creates: bool) -> list[Choice]:
+        """List what may happen next."""
         found = []
         for actor in self.actors:
+            call = actor.pending
             if actor.finished:
                 continue
-            call = actor.pending
             if call is None:
-                found.append(Choice(actor.name, "begins", Outcome.STEP))
+                found.append(Choice(actor.name, "", Outcome.BEGINS))
                 continue
             found.append(Choice(actor.name, call.operation, Outcome.APPLIED))
-            if self.faults and not actor.was_sent:
-                faults = FAULTS_OF_WRITES if call.is_write else FAULTS_OF_READS
-                for fault in faults:
-                    delays = fault in {Outcome.LATE, Outcome.TWICE}
-                    if delays and call.creates and not late_creates:
-                        continue
-                    found.append(Choice(actor.name, call.operation, fault))
+            if self.faults > self.faults_made and not actor.was_sent:
+                for fault in FAULTS_OF_WRITES if call.is_write else FAULTS_OF_READS:
+                    is_late = fault in {Outcome.LATE, Outcome.TWICE}
+                    if late_creates or not (is_late and call.creates):
+                        found.append(Choice(actor.name, call.operation, fault))
         for number, (actor, call) in enumerate(self.late):
-            found.append(Choice(f"late {number} of {actor.name}", call.operation, Outcome.APPLIED))
+            found.append(Choice(actor.name, call.operation, Outcome.APPLIED_LATE, number))
         return found
 
     def take(self, choice: Choice) -> None:
         """Let one thing happen."""
-        if choice.actor.startswith("late "):
-            actor, call = self.late.pop(int(choice.actor.split()[1]))
-            self._apply(actor, call)
+        if choice.outcome is Outcome.APPLIED_LATE:
+            self._apply(*self.late.pop(choice.late))
             return
         actor = next(one for one in self.actors if one.name == choice.actor)
-        call = actor.pending
-        if call is None:
-            actor.log.append(self.now)
+        if choice.outcome is Outcome.BEGINS:
+            actor.began_at = self.now
+            actor.finished_before = frozenset(one.name for one in self.actors if one.finished)
+            actor.log.append((self.now, sorted(actor.finished_before)))
             actor.run.switch(actor)
-            return
-        outcome = choice.outcome
+        else:
+            self._answer(actor, choice.outcome)
+
+    def _answer(self, actor: Actor, outcome: Outcome) -> None:
+        """Decide the pending call of *actor*, and run its code up to the next one."""
+        call = actor.pending
+        assert call is not None
         if outcome is not Outcome.APPLIED:
-            self.faults -= 1
-            self.had_fault = True
+            self.faults_made += 1
         if outcome is Outcome.RETRIED:
             self._apply(actor, call)
             actor.was_sent = True
             return
         result: Any = None
-        if outcome is not Outcome.FAILED and outcome is not Outcome.LATE:
+        if outcome not in {Outcome.FAILED, Outcome.LATE}:
             result = self._apply(actor, call)
         if outcome in {Outcome.LATE, Outcome.TWICE}:
             self.late.append((actor, call))
@@ -170,7 +198,7 @@ class World:
         elif actor.was_sent:
             _mark_as_retried(result)
         actor.pending, actor.was_sent = None, False
-        actor.log.append((outcome, _freeze(result), self.now))
+        actor.log.append((outcome.name, _freeze(result), self.now))
         if isinstance(result, Exception):
             actor.run.throw(result)
         else:
@@ -183,22 +211,28 @@ class World:
         except ClientError as error:
             return error
         if before != self.items.rows:
-            self.writes.append((actor, before, dict(self.items.rows)))
+            self.changes.append(Change(actor, self.now, before, dict(self.items.rows)))
+            self._digest = _digest((self._digest, actor.name, self.items.list_rows()))
         return response
 
-    def state(self) -> bytes:
-        """Return a digest of all that decides what can happen from here."""
+    def digest_state(self) -> bytes:
+        """Return a digest of all that decides what can happen, and of what the properties read."""
         actors = [(a.name, a.finished, a.was_sent, a.log) for a in self.actors]
-        late = [(actor.name, repr(call.operation), call.request) for actor, call in self.late]
-        parts = (self.items.snapshot(), self.now, self.faults, actors, late)
-        return hashlib.blake2b(pickle.dumps(parts), digest_size=16).digest()
+        late = [(actor.name, call.operation, call.request) for actor, call in self.late]
+        return _digest(
+            (self.items.list_rows(), self._digest, self.now, self.faults_made, actors, late)
+        )
 
     def end(self) -> None:
         """Leave all requests where they are."""
         for actor in self.actors:
             if actor.run and not actor.finished:
-                actor.finished = True
                 actor.run.throw(greenlet.GreenletExit)
+
+
+def _digest(value: Any) -> bytes:
+    # Version 0 of marshal writes equal values as equal bytes, whatever objects they share.
+    return hashlib.blake2b(marshal.dumps(value, 0), digest_size=16).digest()
 
 
 def _mark_as_retried(result: Any) -> None:
@@ -215,7 +249,7 @@ def _freeze(result: Any) -> Any:
 
 @dataclass
 class Explored:
-    """What an exploration has done: complete histories, states, and the first violation."""
+    """What an exploration has done, and the shortest violation that it has found."""
 
     histories: int = 0
     states: int = 0
@@ -230,47 +264,51 @@ class Explored:
         return "\n".join((f"{counts}; {self.violation}", *lines))
 
 
+@dataclass
+class _Node:
+    """A state: one history that leads to it, and how many do."""
+
+    history: tuple[Choice, ...]
+    choices: list[Choice]
+    count: int = 0
+
+
 def explore(
     create_world: Callable[[], World],
     check: Callable[[World], Iterator[str]],
     *,
     late_creates: bool = False,
-    max_histories: int | None = None,
 ) -> Explored:
-    """Run every history; check each complete one, and keep the shortest violation.
+    """Follow every history to its end, all of them in step, until *check* finds a violation.
 
-    Args: *late_creates*: whether a write that may create a row can also be applied late, which is
-    the one gap that docs/consistency.md names.
+    A state contains what has led to it, so it is reached only after one number of steps.
+
+    Args: *check* yields what is wrong at the end of a history. *late_creates*: whether a write that
+    may create a row can also be applied late, which is the gap that docs/consistency.md names.
     """
-    explored, known = Explored(), set[bytes]()
-    # Breadth first: the first violation that is found has the shortest prefix.
-    prefixes: list[tuple[int, ...]] = [()]
-    while prefixes:
-        following: list[tuple[int, ...]] = []
-        for prefix in prefixes:
-            world = create_world()
-            taken, history = list(prefix), list[Choice]()
-            for step in itertools.count():
-                choices = world.choices(late_creates=late_creates)
-                if not choices:
-                    explored.histories += 1
-                    problem = next(check(world), "")
-                    if problem and (not explored.violation or len(history) < len(explored.shortest)):
-                        explored.violation, explored.shortest = problem, tuple(history)
-                    break
-                if step >= len(prefix):
-                    state = world.state()
-                    if state in known:
-                        break
-                    known.add(state)
-                    following += [(*taken, other) for other in range(1, len(choices))]
-                    taken.append(0)
-                history.append(choices[taken[step]])
-                world.take(history[-1])
-            world.end()
-            if explored.violation or explored.histories == max_histories:
-                explored.states = len(known)
-                return explored
-        prefixes = following
-    explored.states = len(known)
+    explored = Explored()
+    world = create_world()
+    layer = [_Node((), world.list_choices(late_creates=late_creates), 1)]
+    while layer:
+        following: dict[bytes, _Node] = {}
+        for node in layer:
+            for choice in node.choices:
+                history = (*node.history, choice)
+                world = create_world()
+                for one in history:
+                    world.take(one)
+                state = world.digest_state()
+                if state not in following:
+                    choices = world.list_choices(late_creates=late_creates)
+                    following[state] = _Node(history, choices)
+                    problem = next(check(world), "") if not choices else ""
+                    if problem:
+                        explored.violation, explored.shortest = problem, history
+                following[state].count += node.count
+                world.end()
+                if explored.violation:
+                    return explored
+        layer = list(following.values())
+        explored.states += len(layer)
+        explored.histories += sum(node.count for node in layer if not node.choices)
     return explored

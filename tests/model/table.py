@@ -8,7 +8,6 @@ call does to the items is one atomic step, `Items.apply`. The conditions are tho
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,10 +47,9 @@ class Items:
         self.rows: dict[str, Item] = {}
         self.old_backend: dict[str, str] = {}
 
-    def snapshot(self) -> bytes:
-        """Return the contents as bytes that are equal for equal contents."""
-        rows = [(key, sorted(item.items(), key=str)) for key, item in sorted(self.rows.items())]
-        return pickle.dumps((rows, sorted(self.old_backend.items())))
+    def list_rows(self) -> list[object]:
+        """Return the contents as values that are equal for equal contents."""
+        return [*sorted(self.rows.items()), *sorted(self.old_backend.items())]
 
     def apply(self, call: Call) -> Any:
         """Apply a call; return its response.
