@@ -25,6 +25,7 @@ class Page:
         ends: it logs out the user whose session it has loaded.
         clears: it empties the session, which stays the same one.
         rotates: it gives the session another id.
+        logs_in: it makes the session Bob's.
         drops: it removes every key but the user's, as one who empties a cart.
     """
 
@@ -35,6 +36,7 @@ class Page:
     ends: bool = False
     clears: bool = False
     rotates: bool = False
+    logs_in: bool = False
     drops: bool = False
 
 
@@ -114,9 +116,9 @@ CHANGE: Final = Page("change", _change, ("1",))
 DROP: Final = Page("remove keys", _drop, drops=True)
 SAVE_TWICE: Final = Page("save twice", _save_twice, ("1", "2"))
 LOG_OUT: Final = Page("log out", _log_out, ends=True)
-CLEAR: Final = Page("clear and log in", _clear, ("1",), clears=True)
+CLEAR: Final = Page("clear and log in", _clear, ("1",), clears=True, logs_in=True)
 #: Only StrictSession begins another session after `delete()`; under Beaker's own it is a clear.
-SWITCH: Final = Page("log out and log in", _switch, ("1",), ends=True)
+SWITCH: Final = Page("log out and log in", _switch, ("1",), ends=True, logs_in=True)
 #: Only StrictSession takes the session away from its old id.
 ROTATE: Final = Page("rotate", _rotate, ("1",), rotates=True)
 PLAIN_PAGES: Final = (READ, CHANGE, DROP, SAVE_TWICE, LOG_OUT, CLEAR)

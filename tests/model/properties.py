@@ -61,6 +61,16 @@ class History:
             if self.is_rotated(change.after) and not self.is_rotated(change.before)
         ]
 
+    @cached_property
+    def slow(self) -> list[Actor]:
+        """The requests that were under way while all sessions timed out, and wrote after that.
+
+        They took longer than the time-out.
+        """
+        at = self.world.expired_at
+        late = [change.actor for change in self.world.changes if change.now >= at]
+        return [actor for actor in late if actor.began_at < at]
+
     def is_rotated(self, rows: dict[str, Item]) -> bool:
         """Tell whether the row of the first id is the marker of a rotation."""
         item = rows.get(self.model.key.hash)
@@ -109,8 +119,7 @@ def keep_changes(history: History) -> Iterator[str]:
 
 def _is_undisturbed(history: History, actor: Actor) -> bool:
     """Tell whether nothing that may take its change away was under way with this request."""
-    expired_at = history.world.expired_at
-    if expired_at < math.inf and actor.began_at < expired_at:
+    if history.slow or actor.began_at < history.world.expired_at < math.inf:
         return False
     return all(
         one is actor
@@ -188,7 +197,7 @@ def end_for_good(history: History) -> Iterator[str]:
             for name, value in session.items():
                 author = history.find_author(name)
                 was_answered = author is not None and author.name in actor.finished_before
-                if was_answered and session_id == ID:
+                if was_answered and session_id == ID and author not in history.slow:
                     yield f"{name} has come back after the logout of {actor.name}"
                 if author is actor or _is_of_late_login(history, name, session):
                     continue
@@ -240,7 +249,8 @@ def _moved_into_cleared(history: History, name: str) -> bool:
             visit = change.actor.visit
             if isinstance(visit, Visit) and visit.page.clears and before != after:
                 cleared = True
-            if cleared and change.actor is author and name in after and name not in before:
+            moved = name not in before or before.get("user") != after.get("user")
+            if cleared and change.actor is author and name in after and moved:
                 return True
     return False
 
@@ -263,12 +273,10 @@ def revive_nothing(history: History) -> Iterator[str]:
     A request that was under way all the time may write what it has seen or set itself.
     """
     world = history.world
-    slow = [change.actor for change in world.changes if change.now >= world.expired_at]
-    slow = [actor for actor in slow if actor.began_at < world.expired_at]
     for actor, visit in history.visits:
-        if actor.began_at >= world.expired_at and visit.seen.get("user") == "ann" and not slow:
+        if actor.began_at >= world.expired_at and visit.seen.get("user") == "ann" and not history.slow:
             yield f"{actor.name} has read a login that had timed out"
-    if world.expired_at < math.inf and not slow:
+    if world.expired_at < math.inf and not history.slow:
         if any(one.get("user") == "ann" for one in history.sessions.values()):
             yield "a login lives again after it has timed out"
     for change in world.changes:
@@ -283,15 +291,18 @@ def revive_nothing(history: History) -> Iterator[str]:
 def _find_merged(history: History, change: Change, key: str) -> Iterator[str]:
     """Yield what a write has taken over from the expired row under *key*.
 
-    Nothing is wrong if the request had received that row before it expired.
+    Nothing is wrong if the request had written that row itself, or received it before it expired.
     """
     actor, old = change.actor, change.before[key]
     responses = [entry for entry in actor.log[1:] if entry[2] < int(old[TTL]["N"])]
-    if any(_get_rev(response) == old["rev"] for _, response, _ in responses):
+    is_own = old["rev"]["S"].partition(".")[2].startswith(actor.name)
+    if is_own or any(_get_rev(response) == old["rev"] for _, response, _ in responses):
         return
+    page = actor.visit.page
     before = history.values(old)
     for name, value in history.values(change.after[key]).items():
         known = name in actor.visit.seen or name.startswith(actor.name)
+        known = known or (name == "user" and page.logs_in)
         if before.get(name) == value and not known:
             yield f"{actor.name} has merged {name} of a session that had timed out"
 
@@ -336,11 +347,15 @@ def replace_nothing_after_an_outage(history: History) -> Iterator[str]:
 def answer_without_error(history: History) -> Iterator[str]:
     """Without a fault no request ends in an error.
 
-    "A request that is overtaken by a login ... raises Conflict, a 500", if the old id is gone.
+    "A request that is overtaken by a login ... raises Conflict, a 500", and so does one that has
+    waited for others for 3 seconds.
     """
+    at = history.world.expired_at
     for actor, visit in history.visits:
-        if visit.error and not history.world.faults_made and not history.markers:
-            yield f"{actor.name} has ended in {visit.error}, without a fault"
+        was_slow = actor.began_at < at < math.inf
+        if not visit.error or history.world.faults_made or history.markers or was_slow:
+            continue
+        yield f"{actor.name} has ended in {visit.error}, without a fault"
 
 
 PROPERTIES: Final[tuple[Property, ...]] = (
