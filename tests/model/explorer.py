@@ -17,14 +17,16 @@ import marshal
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Protocol
 
 import greenlet
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from tests.model.table import Call, Item, Items
 
-START = 1_700_000_000.0
+START: Final = 1_700_000_000.0
+#: How many worlds are kept to go on from, at most. Any other state is reached by its history.
+_MAX_WORLDS: Final = 5000
 
 
 class Outcome(enum.Enum):
@@ -40,8 +42,8 @@ class Outcome(enum.Enum):
     TWICE = "applied, and applied once more later"
 
 
-FAULTS_OF_READS = (Outcome.FAILED,)
-FAULTS_OF_WRITES = (
+FAULTS_OF_READS: Final = (Outcome.FAILED,)
+FAULTS_OF_WRITES: Final = (
     Outcome.FAILED,
     Outcome.LOST,
     Outcome.RETRIED,
@@ -264,20 +266,39 @@ class Explored:
         return "\n".join((f"{counts}; {self.violation}", *lines))
 
 
+class Model(Protocol):
+    """What an exploration needs of the code under test: `world` is where it runs now."""
+
+    world: World
+
+    def create_world(self) -> World:
+        """Create a world in which nothing has happened yet, and make it the present one."""
+
+
 @dataclass
 class _Node:
-    """A state: one history that leads to it, and how many do."""
+    """A state: one history that leads to it, and how many do; perhaps the world that is in it."""
 
     history: tuple[Choice, ...]
     choices: list[Choice]
+    world: World | None = None
     count: int = 0
+
+    def visit(self, model: Model, choice: Choice) -> World:
+        """Return a world in which *choice* follows this history."""
+        if self.world is not None and choice is self.choices[-1]:
+            world, self.world = self.world, None
+            model.world = world
+        else:
+            world = model.create_world()
+            for one in self.history:
+                world.take(one)
+        world.take(choice)
+        return world
 
 
 def explore(
-    create_world: Callable[[], World],
-    check: Callable[[World], Iterator[str]],
-    *,
-    late_creates: bool = False,
+    model: Model, check: Callable[[World], Iterator[str]], *, late_creates: bool = False
 ) -> Explored:
     """Follow every history to its end, all of them in step, until *check* finds a violation.
 
@@ -287,27 +308,26 @@ def explore(
     may create a row can also be applied late, which is the gap that docs/consistency.md names.
     """
     explored = Explored()
-    world = create_world()
-    layer = [_Node((), world.list_choices(late_creates=late_creates), 1)]
+    layer = [_Node((), model.create_world().list_choices(late_creates=late_creates), count=1)]
     while layer:
         following: dict[bytes, _Node] = {}
-        for node in layer:
-            for choice in node.choices:
-                history = (*node.history, choice)
-                world = create_world()
-                for one in history:
-                    world.take(one)
-                state = world.digest_state()
-                if state not in following:
-                    choices = world.list_choices(late_creates=late_creates)
-                    following[state] = _Node(history, choices)
-                    problem = next(check(world), "") if not choices else ""
-                    if problem:
-                        explored.violation, explored.shortest = problem, history
+        for node, choice in ((node, choice) for node in layer for choice in node.choices):
+            world = node.visit(model, choice)
+            state = world.digest_state()
+            if state in following:
                 following[state].count += node.count
                 world.end()
-                if explored.violation:
-                    return explored
+                continue
+            choices = world.list_choices(late_creates=late_creates)
+            new = following[state] = _Node((*node.history, choice), choices, count=node.count)
+            if choices and len(following) < _MAX_WORLDS:
+                new.world = world
+                continue
+            problem = "" if choices else next(check(world), "")
+            world.end()
+            if problem:
+                explored.violation, explored.shortest = problem, new.history
+                return explored
         layer = list(following.values())
         explored.states += len(layer)
         explored.histories += sum(node.count for node in layer if not node.choices)
