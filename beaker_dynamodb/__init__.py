@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from beaker_dynamodb.config.sources import configure
     from beaker_dynamodb.dynamodb.metering import Call, Saved, observe
     from beaker_dynamodb.sessions.strict import StrictSession
+    from beaker_dynamodb.settings.check import check, with_cache_defaults
 
 __version__ = "1.0.0.dev0"
 
@@ -53,9 +54,11 @@ __all__ = [
     "Unavailable",
     "UnknownFormat",
     "__version__",
+    "check",
     "configure",
     "observe",
     "reset",
+    "with_cache_defaults",
 ]
 
 
@@ -65,8 +68,10 @@ _LATE = {
     "Call": "dynamodb.metering",
     "Saved": "dynamodb.metering",
     "StrictSession": "sessions.strict",
+    "check": "settings.check",
     "configure": "config.sources",
     "observe": "dynamodb.metering",
+    "with_cache_defaults": "settings.check",
 }
 
 

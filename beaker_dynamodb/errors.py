@@ -154,7 +154,7 @@ class CallFacts:
     date: str | None = None
 
     def __str__(self) -> str:
-        """Return the facts as the end of a message shows them, in parentheses."""
+        """Return the facts, as the end of a message shows them."""
         named = (
             ("table", self.table),
             ("region", self.region),
@@ -243,7 +243,7 @@ class UnknownFormat(DynamoDBBackendError):
 
 
 class Conflict(DynamoDBBackendError):
-    """Another request changed the session, and merging gave up or is switched off.
+    """Another request changed the session and merging gave up or is off, or gave it a new id.
 
     `theirs` is the text of the session that is in the table now; it is not in the message.
     """
@@ -263,7 +263,7 @@ class CorruptItem(DynamoDBBackendError):
 
 
 class ItemTooLarge(DynamoDBBackendError):
-    """A value is larger than the limit; `size` and `limit` are bytes. Nothing was stored."""
+    """A value is larger than the limit; `size` and `limit` are bytes. Reads raise it, too."""
 
     size: int
     limit: int

@@ -69,9 +69,12 @@ def _build(
 ) -> _Shared:
     kind: sources.Kind = "session" if is_session else "cache"
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
-    if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
-        source.validate_source(options.migrate_from, dict(options.migrate_from_options))
-    found = build_rows(options, kind, runtime, _create_table)
+    try:
+        if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
+            source.validate_source(options.migrate_from, dict(options.migrate_from_options))
+        found = build_rows(options, kind, runtime, _create_table)
+    except OptionError as error:
+        raise_clean(OptionError(sources.add_places(str(error), options.places)))
     return SessionSettings.of(found, seconds) if is_session else (found, seconds)
 
 

@@ -80,7 +80,7 @@ class DynamoDBNamespaceManager(_NamespaceManager):
         self._store.remove(key)
 
     def keys(self) -> list[str]:
-        """Return the keys of the values that have not expired."""
+        """Return the keys of the values that can be served, stale ones of a cache included."""
         return list(self._store.keys())
 
     def do_remove(self) -> None:

@@ -17,6 +17,8 @@ from typing import Final
 
 #: 72 bits, 12 characters: a row holds six tokens, and every byte of it is billed.
 _TOKEN_BYTES: Final = 9
+#: 256 bits, 64 hex digits: as long as the hash that signs a cookie with it.
+_SECRET_BYTES: Final = 32
 
 
 def _sleep(seconds: float) -> None:
@@ -32,6 +34,7 @@ class Runtime:
     sleep: Callable[[float], object] = _sleep
     random: Callable[[], float] = random.random
     token: Callable[[], str] = field(default=partial(secrets.token_urlsafe, _TOKEN_BYTES))
+    secret: Callable[[], str] = field(default=partial(secrets.token_hex, _SECRET_BYTES))
 
 
 #: The operating system's own.

@@ -1,7 +1,7 @@
-"""Calls and microseconds of a cache's hit and miss: ext:dynamodb beside Beaker's ext:redis.
+"""Measure a cache's hit and miss, calls and microseconds: ext:dynamodb and Beaker's ext:redis.
 
-Each talks to its own server on this machine, a DynamoDB Local and a redis-server that are
-started for the run; rounds are interleaved. What a network would add to each call is not in it.
+Each uses its own server on this machine, a DynamoDB Local and a redis-server that are started
+for the run. Rounds are interleaved. The times do not contain a network's latency.
 
     python -m benchmarks.caches [--rounds 20] [--calls 50]
 """
@@ -33,7 +33,7 @@ VALUE = {
 
 @contextmanager
 def redis_server() -> Iterator[str]:
-    """Start a redis-server on loopback, and end it by its own process id."""
+    """Start a redis-server on loopback, and stop it by its own process id."""
     program = shutil.which("redis-server")
     if program is None:
         raise SystemExit("redis-server is missing; it is Debian's package redis-server")
@@ -74,17 +74,17 @@ class Counter:
 
 
 def hit(cache: Cache) -> Callable[[], object]:
-    """Make an action that reads a value which is there."""
+    """Return an action that reads an existing value."""
     cache.put("hit", VALUE)
     return lambda: cache.get("hit", createfunc=lambda: VALUE)
 
 
 def miss(cache: Cache) -> Callable[[], object]:
-    """Make an action that reads a value which is not there, and so makes it."""
+    """Return an action that reads a missing value, and so creates it."""
     return lambda: cache.get(secrets.token_hex(8), createfunc=lambda: VALUE)
 
 
-def measured(action: Callable[[], object], calls: int) -> float:
+def measure(action: Callable[[], object], calls: int) -> float:
     """Return the microseconds of wall time that one *action* takes."""
     started = time.perf_counter()
     for _ in range(calls):
@@ -93,9 +93,9 @@ def measured(action: Callable[[], object], calls: int) -> float:
 
 
 def stored(cache: Cache, redis_url: str) -> int:
-    """Count the bytes of the entry's value as it stands in the store."""
+    """Return the bytes of the entry's value in the store."""
     if "dynamodb" in type(cache.namespace).__module__:
-        rows = cache.namespace._cache.rows  # noqa: SLF001  # the row itself is looked at
+        rows = cache.namespace._store.rows  # noqa: SLF001  # to read the row itself
         key = rows.layout.make_value_key(cache.namespace.namespace, "hit")
         return len(rows.table.get(key, consistent=True).data)
     client: Any = redis.Redis.from_url(redis_url)
@@ -120,7 +120,7 @@ def report(caches: dict[str, Cache], redis_url: str, rounds: int, calls: int) ->
         times: dict[str, list[float]] = {store: [] for store in actions}
         for _ in range(rounds):
             for store, action in actions.items():
-                times[store].append(measured(action, calls))
+                times[store].append(measure(action, calls))
         for store, found in times.items():
             found.sort()
             low, high = found[rounds // 10], found[-1 - rounds // 10]

@@ -1,7 +1,7 @@
-"""What a visit costs: thirty requests in ten minutes, through each store's real code.
+"""Measure what a visit costs: thirty requests in ten minutes, through each store's real code.
 
-A login, three changes, the rest reads, with time wound by hand and each store under its own
-framework. Units are what DynamoDB says it charged, counted by a proxy; dollars at list prices.
+A login, three changes, the rest reads, by an artificial clock and under each store's own
+framework. A proxy counts the units that DynamoDB reports; dollars are at list prices.
 
     python -m benchmarks.cost [--sizes 300 1500 6000 40000] [--json FILE]
 """
@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from beaker_dynamodb.ops import prices
 from benchmarks import recorded
-from benchmarks.driven import Contender, LeftOutError, environment
+from benchmarks.driven import Contender, UnavailableError, make_environment
 from benchmarks.meter import Meter
-from benchmarks.visitors import SIZES, session_of
+from benchmarks.visitors import SIZES, make_session
 from tests.servers import DynamoDBLocal
 
 OURS: Final = {"store": "beaker", "type": "ext:dynamodb"}
@@ -40,12 +40,13 @@ STORES: Final[Mapping[str, dict[str, Any]]] = {
 MILLION: Final = 1e6
 REQUESTS: Final = 30
 SECONDS: Final = 600
-#: Early, so that the long rest is only read: the dearer order for a store that touches rarely.
+#: Early, so that the other requests only read: the more expensive order for a store that rarely
+#: extends the expiry.
 CHANGES: Final = (2, 4, 6)
 
 
-def steps() -> list[tuple[float, str]]:
-    """Draw up the visit: `(seconds, page)`, a login first, then reads and three changes."""
+def make_steps() -> list[tuple[float, str]]:
+    """Return the steps of a visit, `(seconds, page)`: a login, then reads and three changes."""
     pages = ["/read"] * REQUESTS
     pages[0] = "/login"
     for number in CHANGES:
@@ -53,17 +54,17 @@ def steps() -> list[tuple[float, str]]:
     return [(n * SECONDS / (REQUESTS - 1), path) for n, path in enumerate(pages)]
 
 
-def visited(name: str, size: int, url: str) -> dict[str, float] | None:
-    """Make one visit, and return what it cost; None, with a word, where it cannot be made."""
+def run_visit(name: str, size: int, url: str) -> dict[str, float] | None:
+    """Make one visit, and return its cost; print the reason and return None if it fails."""
     with Meter(url) as meter:
         try:
             contender = Contender(name, {**STORES[name], "wound": True}, meter.url)
-        except LeftOutError as error:
+        except UnavailableError as error:
             print(f"left out: {name}: {error}")
             return None
         try:
-            done = contender.ask("visit", values=session_of(size), steps=steps())
-        except LeftOutError as error:
+            done = contender.ask("visit", values=make_session(size), steps=make_steps())
+        except UnavailableError as error:
             print(f"left out: {name}: {error}")
             return None
         finally:
@@ -92,15 +93,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--only", nargs="+", metavar="WORD", help="stores whose name holds one")
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     names = [n for n in STORES if not chosen.only or any(word in n for word in chosen.only)]
     sizes = {}
     with ExitStack() as stack:
         url = stack.enter_context(DynamoDBLocal()).url
         for size in chosen.sizes:
-            rows = {name: visited(name, size, url) for name in names}
+            rows = {name: run_visit(name, size, url) for name in names}
             sizes[str(size)] = {name: row for name, row in rows.items() if row is not None}
             report(size, sizes[str(size)])
     listed = {"read": prices.READS, "write": prices.WRITES, "as_of": prices.AS_OF}

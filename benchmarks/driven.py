@@ -1,7 +1,7 @@
-"""Starts contenders, each in a process of its own, and speaks with them; and the servers.
+"""Start the contenders, each in a process of its own, and the servers.
 
-A contender that cannot be served says why, and the run goes on without it. Only processes that
-were started here are ended, by their own id.
+If a contender cannot take part, the reason is printed and the run continues without it. Only
+processes that were started here are stopped, by their own id.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 Answer = dict[str, Any]
 
 
-class LeftOutError(Exception):
+class UnavailableError(Exception):
     """A contender cannot take part; the text says why."""
 
 
 class Contender:
-    """The near end of one contender's pipe."""
+    """A contender in a process of its own, and the pipe to it."""
 
     def __init__(self, name: str, order: dict[str, Any], endpoint: str) -> None:
         self.name = name
         self.table = f"benchmark-{secrets.token_hex(6)}"
         node = order["store"] == "node"
-        peers = fetched.of_node() if node else fetched.of_python()
+        peers = fetched.install_node() if node else fetched.install_python()
         if peers is None:
-            raise LeftOutError("its packages are not there")
-        told = {**order, "endpoint": endpoint, "table": self.table, "peers": str(peers)}
+            raise UnavailableError("its packages are not installed")
+        arguments = {**order, "endpoint": endpoint, "table": self.table, "peers": str(peers)}
         script = str(ROOT / "benchmarks" / "contender.js")
         words = ["node", script] if node else [sys.executable, "-m", "benchmarks.contender"]
         self._process = subprocess.Popen(  # noqa: S603  # a list of words
-            [*words, json.dumps(told)],
+            [*words, json.dumps(arguments)],
             cwd=ROOT,
-            env={**os.environ, **environment()},
+            env={**os.environ, **make_environment()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -56,7 +56,7 @@ class Contender:
         )
 
     def ask(self, do: str, **more: object) -> Answer:
-        """Have one thing done.
+        """Send one command, and return the response.
 
         Raises: LeftOutError.
         """
@@ -67,11 +67,11 @@ class Contender:
         line = self._process.stdout.readline()
         found: Answer = json.loads(line) if line else {"error": "its process ended"}
         if "error" in found:
-            raise LeftOutError(found["error"])
+            raise UnavailableError(found["error"])
         return found
 
     def end(self) -> None:
-        """Close its pipe, and wait for its end."""
+        """Close the pipe, and wait until the process has ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait(timeout=30)
@@ -79,8 +79,8 @@ class Contender:
             self._process.stdout.close()
 
 
-def environment() -> dict[str, str]:
-    """Name keys and a region that DynamoDB Local takes, and no real ones."""
+def make_environment() -> dict[str, str]:
+    """Return environment variables with keys and a region for DynamoDB Local, none of them real."""
     return {
         "AWS_ACCESS_KEY_ID": "benchmark",
         "AWS_SECRET_ACCESS_KEY": "benchmark",
@@ -92,15 +92,15 @@ def environment() -> dict[str, str]:
     }
 
 
-def item_bytes(endpoint: str, table: str) -> int:
+def count_item_bytes(endpoint: str, table: str) -> int:
     """Count the bytes of the one item of a table: its attributes' names and values."""
     client = boto3.client("dynamodb", endpoint_url=endpoint)
     items = client.scan(TableName=table, ConsistentRead=True)["Items"]
-    assert len(items) == 1, f"{len(items)} items where one session was stored"
-    return sum(len(name) + _value_bytes(value) for name, value in items[0].items())
+    assert len(items) == 1, f"{len(items)} items, although one session was stored"
+    return sum(len(name) + _count_value_bytes(value) for name, value in items[0].items())
 
 
-def _value_bytes(value: Any) -> int:
+def _count_value_bytes(value: Any) -> int:
     """Count a value's bytes; a number takes a byte for two digits, and one more (AWS's rule)."""
     ((kind, content),) = value.items()
     if kind == "N":
@@ -111,7 +111,7 @@ def _value_bytes(value: Any) -> int:
 
 @contextmanager
 def server(program: str, *words: str, port: int) -> Iterator[int | None]:
-    """Run a server of Debian's on a loopback port; None, with a word, where it is missing."""
+    """Run a server on a loopback port; print a line and yield None if it is not installed."""
     path = shutil.which(program)
     if path is None:
         print(f"left out: {program} is not installed")
@@ -147,10 +147,13 @@ def redis_server() -> Iterator[int | None]:
 
 
 def wait_for(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until a server listens on the port.
+
+    Raises: SystemExit, after 10 seconds.
+    """
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise SystemExit(f"nobody listens on port {port}")
+    raise SystemExit(f"no server listens on port {port}")

@@ -1,7 +1,7 @@
-"""The peers, fetched once into an ignored folder: packages of Python and of Node, pinned.
+"""Install the other stores once into an ignored folder: pinned packages of Python and of Node.
 
-They stand apart from the project's own environment. What cannot be had is None, with its reason
-printed: a run compares what is there.
+They are apart from the project's own environment. If something cannot be installed, the reason is
+printed, and a run compares the others.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ NODE: Final = (
 )
 
 
-def of_python() -> Path | None:
-    """Return the folder with the Python peers, a path for `sys.path`."""
+def install_python() -> Path | None:
+    """Return the folder of the Python packages, for `sys.path`; None if they are not installed."""
     words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return _fetched("python", PYTHON, lambda folder: [*words, "--target", str(folder), *PYTHON])
+    return _install("python", PYTHON, lambda folder: [*words, "--target", str(folder), *PYTHON])
 
 
-def of_node() -> Path | None:
-    """Return the folder whose `node_modules` holds the Node peers."""
+def install_node() -> Path | None:
+    """Return the folder that contains `node_modules`; None if it is not installed."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
-            print(f"left out: connect-dynamodb, for {program} is not installed")
+            print(f"left out: connect-dynamodb, because {program} is not installed")
             return None
     words = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
-    return _fetched("node", NODE, lambda folder: [*words, "--prefix", str(folder), *NODE])
+    return _install("node", NODE, lambda folder: [*words, "--prefix", str(folder), *NODE])
 
 
-def _fetched(name: str, pins: tuple[str, ...], command: Callable[[Path], list[str]]) -> Path | None:
-    """Run the installer into a folder named after the pins, unless that was done before."""
+def _install(name: str, pins: tuple[str, ...], command: Callable[[Path], list[str]]) -> Path | None:
+    """Install into a folder that is named after the versions, unless that was done before."""
     digest = hashlib.sha256("\n".join((sys.version, *pins)).encode()).hexdigest()[:12]
     folder = ROOT / ".cache" / "peers" / f"{name}-{digest}"
     done = folder / "complete"
@@ -64,7 +64,7 @@ def _fetched(name: str, pins: tuple[str, ...], command: Callable[[Path], list[st
     )
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["no reason given"]
-        print(f"left out: the peers of {name}, which cannot be installed: {lines[-1]}")
+        print(f"left out: the packages of {name}, which cannot be installed: {lines[-1]}")
         return None
     done.touch()
     return folder

@@ -1,7 +1,7 @@
-"""Draws docs/figures/*.svg from what runs have recorded; no figure is typed by hand.
+"""Draw docs/figures/*.svg from recorded runs.
 
-Each stands on a calm card of its own, so that it reads on a light and on a dark page, and holds a
-digest of the record it was drawn from: a test finds a figure that lags behind.
+Each figure has a background of its own, so that it can be read on light and on dark pages. It
+contains a digest of its record, so that a test finds an outdated figure.
 
     python -m benchmarks.figures
 """
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import recorded
-from benchmarks.tables import BARE, size_name
+from benchmarks.tables import BARE, format_size
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "figures"
 CARD, INK, FAINT = "#fbfaf7", "#1f2d3a", "#8b939b"
 OURS, OTHERS, LIGHT, LIGHT_OURS = "#4c7a54", "#47617a", "#a9b8c6", "#aecbb3"
-#: Rows of the table that a figure leaves out: at its size they cost what their neighbors cost.
+#: Rows of the table that a figure omits: at its size they cost the same as their neighbors.
 TWINS: Final = frozenset({"ours, timeout = 1800, json", "ours, timeout = 1800, touch_after = 180"})
 LINES: Final = {
     "connect-dynamodb": ("o", "#47617a"),
@@ -37,13 +37,13 @@ def digest(name: str) -> str:
     return hashlib.sha256((recorded.FOLDER / f"{name}.json").read_bytes()).hexdigest()[:12]
 
 
-def color(name: str) -> str:
-    """Give ours one color, and all others another."""
+def get_color(name: str) -> str:
+    """Return the color of a store: one for ours, and one for all others."""
     return OURS if name.startswith("ours") else OTHERS
 
 
 def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """Make a card with so many plain panels beside each other."""
+    """Create a figure with *columns* plain panels beside each other."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -70,8 +70,8 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _saved(figure: Any, title: str, says: str, source: str) -> str:
-    """Return the SVG: on its card, with its words for those who cannot see it."""
+def _render_svg(figure: Any, title: str, description: str, source: str) -> str:
+    """Return the SVG with its background, and its title and description for screen readers."""
     from matplotlib import pyplot as plt
 
     out = io.StringIO()
@@ -86,15 +86,15 @@ def _saved(figure: Any, title: str, says: str, source: str) -> str:
     body = re.sub(r"[ \t]+$", "", body, flags=re.MULTILINE)
     _, _, wide, high = re.search(r'viewBox="([\d. ]+)"', head)[1].split()  # type: ignore[index]  # matplotlib always writes one
     words = (
-        f'\n<title id="t">{title}</title>\n<desc id="d">{says} Drawn from {source}.json,'
+        f'\n<title id="t">{title}</title>\n<desc id="d">{description} Drawn from {source}.json,'
         f" {digest(source)}.</desc>\n"
         f'<rect width="{wide}" height="{high}" rx="8" fill="{CARD}"/>'
     )
     return f'{head} role="img" aria-labelledby="t d">{words}{body}'
 
 
-def cost() -> str:
-    """Draw dollars for a million requests at 1.5 KB, reads and writes apart."""
+def draw_cost() -> str:
+    """Draw the dollars for a million requests at 1.5 KB, split into reads and writes."""
     found = recorded.read("cost")
     rows = found["sizes"]["1500"]
     names = [name for name in rows if name not in TWINS]
@@ -106,7 +106,7 @@ def cost() -> str:
         write = rows[name]["write_units"] * prices["write"] / requests
         light = LIGHT_OURS if name.startswith("ours") else LIGHT
         axes.barh(at, read, color=light, height=0.62)
-        axes.barh(at, write, left=read, color=color(name), height=0.62)
+        axes.barh(at, write, left=read, color=get_color(name), height=0.62)
         axes.text(read + write + 0.015, at, f"$ {read + write:.2f}", va="center")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
@@ -115,11 +115,13 @@ def cost() -> str:
     axes.set_xticks([])
     title = "A million requests, sessions of 1.5 KB: reads (light) and writes (dark)"
     figure.suptitle(title, fontsize=12, x=0.03, ha="left")
-    says = "Bars: " + "; ".join(f"{name} $ {rows[name]['dollars']:.2f}" for name in names) + "."
-    return _saved(figure, "What a million requests cost in DynamoDB", says, "cost")
+    description = (
+        "Bars: " + "; ".join(f"{name} $ {rows[name]['dollars']:.2f}" for name in names) + "."
+    )
+    return _render_svg(figure, "What a million requests cost in DynamoDB", description, "cost")
 
 
-def cpu() -> str:
+def draw_cpu() -> str:
     """Draw the CPU time of a load and a save at 1.5 KB beside the bare client."""
     size = recorded.read("peers")["sizes"]["1500"]
     figure, both = _axes(9.2, 0.36 * len(size["load"]) + 1.2, columns=2)
@@ -130,12 +132,12 @@ def cpu() -> str:
             axes.plot(
                 [ratio["low"], ratio["high"]],
                 [at, at],
-                color=color(name),
+                color=get_color(name),
                 lw=2,
                 alpha=0.45,
                 solid_capstyle="round",
             )
-            axes.plot(ratio["median"], at, "o", color=color(name), ms=6)
+            axes.plot(ratio["median"], at, "o", color=get_color(name), ms=6)
         axes.axvline(1, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
         axes.set_xlim(left=0)
         axes.set_yticks(range(len(names)), names if action == "load" else [""] * len(names))
@@ -143,15 +145,17 @@ def cpu() -> str:
         axes.set_title(f"{action}: CPU time, {BARE} = 1", fontsize=11, loc="left")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=FAINT, alpha=0.25, lw=0.8)
-    says = "Dots are medians, lines the middle 80 % of the rounds. " + "; ".join(
+    description = "Dots are medians, lines the middle 80 % of the rounds. " + "; ".join(
         f"{name}: load {size['load'][name]['ratio']['median']:.2f},"
         f" save {size['save'][name]['ratio']['median']:.2f}"
         for name in names[::-1]
     )
-    return _saved(figure, "CPU time of a load and a save of 1.5 KB", f"{says}.", "peers")
+    return _render_svg(
+        figure, "CPU time of a load and a save of 1.5 KB", f"{description}.", "peers"
+    )
 
 
-def cost_by_size() -> str:
+def draw_cost_by_size() -> str:
     """Draw the dollars by size of session."""
     found = recorded.read("cost")
     sizes = found["sizes"]
@@ -168,23 +172,23 @@ def cost_by_size() -> str:
         axes.plot(across, up, marker=mark, ms=6, lw=line, color=shade, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(places, [size_name(size) for size in sizes])
+    axes.set_xticks(places, [format_size(size) for size in sizes])
     axes.minorticks_off()
     axes.set_yticks([0.1, 0.3, 1, 3, 10, 30], ["$ 0.10", "$ 0.30", "$ 1", "$ 3", "$ 10", "$ 30"])
     axes.grid(color=FAINT, alpha=0.25, lw=0.8)
     axes.legend(frameon=False)
     axes.set_title("A million requests, by size of the session", fontsize=12, loc="left")
-    says = "; ".join(
+    description = "; ".join(
         f"{name} " + ", ".join(f"$ {dollars:.2f} at {at:g} KB" for at, dollars in points)
         for name, points in bill.items()
     )
-    return _saved(
-        figure, "What a million requests cost, by size of the session", f"{says}.", "cost"
+    return _render_svg(
+        figure, "What a million requests cost, by size of the session", f"{description}.", "cost"
     )
 
 
-def scale() -> str:
-    """Draw requests a second against connections, and against rows."""
+def draw_scale() -> str:
+    """Draw requests a second by number of connections, and by number of rows."""
     found = recorded.read("scale")
     figure, both = _axes(8.6, 3.3, columns=2)
     for axes, by, label in zip(
@@ -205,19 +209,21 @@ def scale() -> str:
         axes.set_xlabel(label)
         axes.grid(axis="y", color=FAINT, alpha=0.25, lw=0.8)
     both[0].set_ylabel("requests a second")
-    says = "; ".join(
+    description = "; ".join(
         f"{row['rows']:,} rows and {row['connections']} connections:"
         f" {row['rate']['median']:.0f} requests a second"
         for row in found["connections"] + found["rows"]
     )
-    return _saved(figure, "Throughput against connections, and against rows", f"{says}.", "scale")
+    return _render_svg(
+        figure, "Throughput against connections, and against rows", f"{description}.", "scale"
+    )
 
 
 FIGURES: Final[Mapping[str, Callable[[], str]]] = {
-    "cost_of_a_visit": cost,
-    "cost_by_size": cost_by_size,
-    "cpu_of_peers": cpu,
-    "throughput": scale,
+    "cost_of_a_visit": draw_cost,
+    "cost_by_size": draw_cost_by_size,
+    "cpu_of_peers": draw_cpu,
+    "throughput": draw_scale,
 }
 
 

@@ -1,8 +1,8 @@
-"""A cold start of the Lambda example, split: the import, the first request, and the second.
+"""Measure a cold start of the Lambda example: import, first request, second request.
 
-Each start is a Python of its own, before DynamoDB Local on this machine; the variants take turns
-in one run, and what counts is CPU time, for a busy machine stretches all else. What each asked of
-DynamoDB is counted on the way there, and checked: the table itself is never looked at.
+Each start is a new Python process, with DynamoDB Local on this machine. The variants take turns
+in one run. CPU time is measured, because a busy machine affects all other times. The calls are
+counted by a proxy, and checked: none concerns the table itself.
 
     python -m benchmarks.lambda_start [--rounds 7]
 """
@@ -24,7 +24,7 @@ from tests.servers import KEY, REGION, DynamoDBLocal
 from tests.sessions import apps
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "lambda_app.py"
-#: What one start does: the page, and the page again with the cookie.
+#: The code of one start: the page, and the page again with the cookie.
 START = """
 import json, sys, time
 began = time.process_time()
@@ -41,14 +41,14 @@ assert "Visits: 2." in again["body"], again
 print(json.dumps([imported - began, answered - imported, ended - answered]))
 """
 EAGER = "import boto3.session"
-#: The example's source, and create_table, of each variant.
+#: The example's source and `create_table` of each variant.
 VARIANTS = {
-    "as it stands": (True, "false"),
+    "unchanged": (True, "false"),
     "create_table = true": (True, "true"),
     "boto3 at the first request": (False, "false"),
 }
-#: A first visit, and a second that changes the number of visits.
-ASKED = ["PutItem", "GetItem", "PutItem"]
+#: The calls of a first visit, and of a second one that changes the number of visits.
+CALLS = ["PutItem", "GetItem", "PutItem"]
 
 
 def start(proxy: FaultProxy, table: str, variant: str) -> list[float]:
@@ -76,21 +76,21 @@ def start(proxy: FaultProxy, table: str, variant: str) -> list[float]:
         capture_output=True,
         text=True,
     )
-    assert proxy.operations == ASKED, proxy.operations
+    assert proxy.operations == CALLS, proxy.operations
     seconds: list[float] = json.loads(done.stdout)
     return seconds
 
 
 def report(proxy: FaultProxy, table: str, rounds: int) -> None:
-    """Print one line a variant: medians, and the spread of the whole up to the first answer."""
+    """Print one line for each variant: medians, and the spread up to the first response."""
     for variant in VARIANTS:
-        start(proxy, table, variant)  # what is not compiled yet is compiled now
+        start(proxy, table, variant)  # so that the bytecode is compiled
     measured: dict[str, list[list[float]]] = {variant: [] for variant in VARIANTS}
     for _ in range(rounds):
         for variant, starts in measured.items():
             starts.append(start(proxy, table, variant))
     print(
-        f"{rounds} starts each; medians in milliseconds of CPU; calls of each: {', '.join(ASKED)}"
+        f"{rounds} starts each; medians in milliseconds of CPU; calls of each: {', '.join(CALLS)}"
     )
     print(f"{'':28} {'import':>7} {'first':>7} {'second':>7}  first answer after")
     for variant, starts in measured.items():
@@ -104,7 +104,7 @@ def report(proxy: FaultProxy, table: str, rounds: int) -> None:
 
 
 def main() -> None:
-    """Run before a DynamoDB Local that is named, or one that is started for the run."""
+    """Start DynamoDB Local and the proxy, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds

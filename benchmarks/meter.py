@@ -1,7 +1,7 @@
-"""A proxy before DynamoDB Local that counts calls, and the units that DynamoDB says it charged.
+"""A proxy before DynamoDB Local that counts calls, and the units that DynamoDB reports.
 
-It asks for the charge on behalf of whoever does not, so every client is counted alike, in
-whatever language it is written. It alters nothing else, and listens on loopback.
+It asks for the charge on behalf of clients that do not, so that all are counted alike. It changes
+nothing else, and listens on loopback.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Tally:
     read_units: float = 0.0
     write_units: float = 0.0
 
-    def plus(self, operation: str, reply: dict[str, Any]) -> Tally:
-        """Count one call; what is no call of data costs nothing."""
+    def add(self, operation: str, reply: dict[str, Any]) -> Tally:
+        """Return the tally with one more call; calls of the control plane are not counted."""
         if operation not in READS | WRITES:
             return self
         charged = reply.get("ConsumedCapacity", [])
@@ -59,17 +59,17 @@ class Meter:
 
     @property
     def url(self) -> str:
-        """Where clients are to connect."""
+        """The URL for clients."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def note(self, operation: str, status: int, body: bytes) -> None:
-        """Count a call that was answered; a refusal names no charge."""
+        """Count a successful call; a refusal has no charge."""
         if status == http.client.OK:
             with self._lock:
-                self._tally = self._tally.plus(operation, json.loads(body))
+                self._tally = self._tally.add(operation, json.loads(body))
 
     def take(self) -> Tally:
-        """Return what was counted since the last time."""
+        """Return what was counted since the last call of this method."""
         with self._lock:
             taken, self._tally = self._tally, Tally()
         return taken
@@ -89,12 +89,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Ask for the charge, pass the request on, and the reply back."""
+        """Forward the request with a question for the charge, and return the response."""
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if operation in READS | WRITES:
-            asked = {**json.loads(content), "ReturnConsumedCapacity": "TOTAL"}
-            content = json.dumps(asked).encode()
+            content_with_question = {**json.loads(content), "ReturnConsumedCapacity": "TOTAL"}
+            content = json.dumps(content_with_question).encode()
         upstream = http.client.HTTPConnection(*self.server.meter.upstream, timeout=30)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in _LENGTHS}
         upstream.request("POST", self.path, content, {**kept, "Accept-Encoding": "identity"})
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing: the tally says it all."""
+        """Do not log."""
 
 
 _LENGTHS: Final = frozenset({"content-length", "transfer-encoding", "connection", "expect"})

@@ -1,7 +1,7 @@
-"""The operators' commands on large tables: rows a second, and the most memory that each takes.
+"""Measure the operators' commands on large tables: rows a second, and peak memory.
 
-Every command runs as a process of its own against one DynamoDB Local, whose own speed is most
-of what is measured: read the rates as "it finishes", and the memory as the point.
+Every command runs in a process of its own against one DynamoDB Local. The rates depend mostly on
+the speed of DynamoDB Local; the memory is the important figure.
 
     python -m benchmarks.operators [--rows 10000 100000] [--url http://127.0.0.1:8000]
 """
@@ -36,11 +36,11 @@ from tests.servers import KEY, REGION, DynamoDBLocal
 #: How many rows one BatchWriteItem takes (AWS: API_BatchWriteItem).
 BATCH = 25
 THREADS = 4
-#: Lines of an answer that are told as they are.
+#: Results of up to this many lines are printed in full.
 FEW = 3
-#: Seconds that a session of a file lives.
+#: The timeout of sessions in files, in seconds.
 TIMEOUT = 3600
-#: The commands, in an order in which the last one empties half of the table.
+#: The commands; the last one deletes half of the table.
 COMMANDS = (
     ("list", "--json"),
     ("count",),
@@ -54,7 +54,7 @@ COMMANDS = (
 )
 
 
-def rows_of(options: dict[str, str]) -> Rows:
+def make_table(options: dict[str, str]) -> Rows:
     """Make an empty table, and build what writes to it.
 
     Without TTL: DynamoDB Local deletes what has expired every ten seconds.
@@ -65,37 +65,37 @@ def rows_of(options: dict[str, str]) -> Rows:
     return made
 
 
-def items(of: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
-    """Write a batch of sessions as rows: half of them expired, half of them JSON."""
+def make_items(rows: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
+    """Yield a batch of sessions as items: half of them expired, half of them JSON."""
     for number in range(first, first + BATCH):
         filling = {f"key{n}": secrets.token_hex(20) for n in range(8)}
         values = {"_accessed_time": now, "_creation_time": now - number, **filling}
         by = JsonSerializer() if number // 2 % 2 else PickleSerializer()
         expires = int(now) + (1800 if number % 2 else -1800)
         user = {"userId": str(number % 5000)}
-        key = of.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
+        key = rows.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
         blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
-        record = of.seal(blank, base64.b64encode(by.dumps(values)))
-        found = record.to_attributes(of.schema).items()
-        yield {name: serialize(value) for name, value in found} | of.table.format_key(key)
+        record = rows.seal(blank, base64.b64encode(by.dumps(values)))
+        found = record.to_attributes(rows.schema).items()
+        yield {name: serialize(value) for name, value in found} | rows.table.format_key(key)
 
 
-def fill(of: Rows, rows: int) -> None:
-    """Write so many rows, in threads."""
+def fill(table: Rows, count: int) -> None:
+    """Write *count* rows, in threads."""
     now = time.time()
 
     def write(first: int) -> None:
-        left: Any = [{"PutRequest": {"Item": item}} for item in items(of, first, now)]
+        left: Any = [{"PutRequest": {"Item": item}} for item in make_items(table, first, now)]
         while left:
-            reply = of.table.call("BatchWriteItem", {"RequestItems": {of.table.name: left}})
-            left = reply.body.get("UnprocessedItems", {}).get(of.table.name, [])
+            reply = table.table.call("BatchWriteItem", {"RequestItems": {table.table.name: left}})
+            left = reply.body.get("UnprocessedItems", {}).get(table.table.name, [])
 
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(write, range(0, rows, BATCH)))
+        list(threads.map(write, range(0, count, BATCH)))
 
 
-def lay_out(folder: Path, rows: int) -> None:
-    """Write so many sessions as Beaker's `file` lays them out: half of them timed out."""
+def write_files(folder: Path, rows: int) -> None:
+    """Write *rows* sessions as Beaker's `file` stores them: half of them timed out."""
     now = time.time()
     for number in range(rows):
         accessed = now if number % 2 else now - 2 * TIMEOUT
@@ -110,7 +110,7 @@ def lay_out(folder: Path, rows: int) -> None:
 
 
 def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, str]:
-    """Run a command to its end: its seconds, its largest memory in MB, its answer."""
+    """Run a command; return its seconds, its peak memory in MB, and what it printed."""
     told = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     command = [sys.executable, "-m", "beaker_dynamodb", *words, *told]
     started = time.perf_counter()
@@ -135,34 +135,34 @@ def run(words: tuple[str, ...], options: dict[str, str]) -> tuple[float, float, 
 
 
 def report(url: str, sizes: list[int]) -> None:
-    """Print one line a size and command."""
+    """Print one line for each size and command."""
     print(f"{'rows':>8}  {'command':24} {'seconds':>8} {'rows/s':>8} {'peak MB':>8}  answer")
     for size in (BATCH, *sizes):
         table = "operators" + secrets.token_hex(4)
         options = {"endpoint_url": url, "table": table, "special_keys": "userId:S"}
         started = time.perf_counter()
-        fill(rows_of(options), size)
+        fill(make_table(options), size)
         filled = time.perf_counter() - started
         print(f"{size:8,}  {'(written)':24} {filled:8.1f} {size / filled:8,.0f}")
         for words in COMMANDS:
             if size == BATCH and words[0] == "find":
                 continue  # it finds user 7 of 5,000 whatever the size; here it is the first
-            tell(size, " ".join(words), *run(("sessions", *words), options))
+            report_command(size, " ".join(words), *run(("sessions", *words), options))
         with tempfile.TemporaryDirectory() as folder:
-            lay_out(Path(folder), size)
+            write_files(Path(folder), size)
             moving = ("import", "--from", "file", "--from-option", f"data_dir={folder}")
             empty = options | {"table": f"{table}-moved", "timeout": str(TIMEOUT)}
             for more in ("--dry-run",), (), ():  # the last one finds that all are there
-                tell(size, " ".join(("import", *more)), *run((*moving, *more), empty))
+                report_command(size, " ".join(("import", *more)), *run((*moving, *more), empty))
 
 
-def tell(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
-    """Print a command's line."""
+def report_command(size: int, name: str, seconds: float, memory: float, shown: str) -> None:
+    """Print the line of one command."""
     print(f"{size:8,}  {name:24} {seconds:8.1f} {size / seconds:8,.0f} {memory:8.0f}  {shown}")
 
 
 def main() -> None:
-    """Run against a server that is named, or one that is started for the run."""
+    """Run against the given server, or one that is started for the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--url", help="a DynamoDB Local that runs already")

@@ -1,8 +1,8 @@
-"""Seconds that one page takes in an outage, for some sets of connection options.
+"""Measure how many seconds a page takes in an outage, for some sets of connection options.
 
-Three outages, made of sockets of this machine: nobody listens; a full queue that drops every SYN,
-so that nothing connects; and a server that takes the request and never answers. Beside what was
-measured stands the longest that the options allow.
+The three outages use sockets of this machine: no server listens; a full queue drops every SYN, so
+that nothing connects; a server accepts the request and never answers. The longest time that the
+options permit is printed beside each measurement.
 
     python -m benchmarks.outage [--rounds 4]
 """
@@ -32,7 +32,7 @@ PAGES = ("/read", "/set?user=alice")
 PAUSES = 0.025
 
 
-def longest(outage: str, options: Mapping[str, str]) -> float:
+def compute_longest(outage: str, options: Mapping[str, str]) -> float:
     """Compute the seconds after which the last attempt of a call has ended."""
     attempts = int(options.get("max_attempts", "3"))
     each = {
@@ -46,7 +46,7 @@ def longest(outage: str, options: Mapping[str, str]) -> float:
 
 @contextlib.contextmanager
 def outages() -> Iterator[dict[str, int]]:
-    """Give the port of each outage."""
+    """Yield the port of each outage, by name."""
     with contextlib.ExitStack() as stack:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             refused = int(closed.getsockname()[1])
@@ -72,7 +72,7 @@ def _take(silent: socket.socket, taken: list[object]) -> None:
 
 
 def site(port: int, options: Mapping[str, str]) -> Any:
-    """Open a browser at an application whose client is made already."""
+    """Return a browser for an application whose client was created before."""
     lines = apps.ini(f"http://127.0.0.1:{port}", "sessions")
     for name in apps.PATIENT:
         del lines[f"session.{name}"]
@@ -83,7 +83,7 @@ def site(port: int, options: Mapping[str, str]) -> Any:
 
 
 def page(web: Any, path: str) -> float:
-    """Ask for a page that needs the session; return the seconds until its error."""
+    """Request a page that needs the session; return the seconds until its error."""
     cookie = apps.with_cookie("a" * 32) if path == "/read" else {}
     began = time.monotonic()
     web.get(path, extra_environ=cookie, status=500)
@@ -108,7 +108,7 @@ def main() -> None:
                     took = sorted(page(web, path) for _ in range(rounds))
                     print(
                         f"  {outage:14} {path:16} {took[0]:5.2f} to {took[-1]:5.2f}"
-                        f"   computed {longest(outage, options):5.2f}"
+                        f"   computed {compute_longest(outage, options):5.2f}"
                     )
 
 

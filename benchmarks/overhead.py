@@ -1,7 +1,7 @@
-"""CPU time of a session's load and save through the manager, against bare boto3, by transport.
+"""Measure the CPU time of the manager's load and save, compared with bare boto3, by transport.
 
-Both carry the same bytes to the same DynamoDB Local, interleaved in one run; a round's ratio
-compares neighbors in time, and the spread over the rounds says how far to trust it.
+Both transfer the same bytes to the same DynamoDB Local, interleaved in one run. The ratio of a
+round compares neighbors in time; the spread over the rounds says how reliable it is.
 
     python -m benchmarks.overhead [--rounds 20] [--calls 200] [--transport wire] [--json FILE]
 """
@@ -32,9 +32,9 @@ Pair = tuple[Callable[[], object], Callable[[], object]]
 
 
 def session_texts(size: int) -> tuple[str, str]:
-    """Write two lifelike sessions of *size* bytes as Beaker does; one key differs, and the time."""
+    """Return two texts of a session of *size* bytes; one key and the access time differ."""
     now = time.time()
-    values = {"_accessed_time": now, "_creation_time": now, **visitors.session_of(size)}
+    values = {"_accessed_time": now, "_creation_time": now, **visitors.make_session(size)}
     later = {**values, "_accessed_time": now + 1, "visits": values["visits"] + 1}
     dumps = PickleSerializer().dumps
     first, second = (base64.b64encode(dumps(each)).decode() for each in (values, later))
@@ -50,21 +50,21 @@ def cpu(action: Callable[[], object], calls: int) -> float:
 
 
 def pairs(url: str, table: str, size: int, transport: str) -> dict[str, Pair]:
-    """Make what is compared, ours and the bare client's: a load, and saves by `compress`."""
+    """Return the actions to compare, ours and the bare ones: a load, and saves by `compress`."""
     config = Config(
         connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
     )
     client = boto3.session.Session().client("dynamodb", endpoint_url=url, config=config)
     options = {"endpoint_url": url, "table": table, "digest_filenames": False, "timeout": 3720}
     options["transport"] = transport
-    load, save = of_one_session(client, options, size)
-    _, fast = of_one_session(client, {**options, "compress": "fast"}, size)
-    _, plain = of_one_session(client, {**options, "compress": False}, size)
+    load, save = make_pairs(client, options, size)
+    _, fast = make_pairs(client, {**options, "compress": "fast"}, size)
+    _, plain = make_pairs(client, {**options, "compress": False}, size)
     return {"load": load, "save": save, "fast": fast, "plain": plain}
 
 
-def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:
-    """Store a session through the manager; make its loads and saves, both ways."""
+def make_pairs(client: Any, options: dict[str, Any], size: int) -> tuple[Pair, Pair]:
+    """Store a session through the manager; return its loads and saves, ours and the bare ones."""
     texts, ident, table = session_texts(size), secrets.token_hex(16), options["table"]
     DynamoDBNamespaceManager(ident, **options)["session"] = texts[0]
     key = {"id": {"S": f"sess:{ident}"}}
@@ -79,7 +79,7 @@ def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pai
         assert "data" in reply["Item"]
 
     def save() -> None:
-        # A manager of a session that was loaded, saving a change: the plan, the codec, the put.
+        # Saves a change of a loaded session: the decision, the codec and the put.
         saver["session"] = texts[next(turn) % 2]
 
     def bare_save() -> None:
@@ -90,8 +90,8 @@ def of_one_session(client: Any, options: dict[str, Any], size: int) -> tuple[Pai
     return (load, bare_load), (save, bare_save)
 
 
-def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
-    """Time both, neighbors in time, round by round."""
+def measure(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
+    """Time both actions, one after the other, round by round."""
     ours, bare = pair
     cpu(ours, 20), cpu(bare, 20)
     found = [
@@ -100,11 +100,11 @@ def measured(pair: Pair, rounds: int, calls: int) -> dict[str, Any]:
         else (cpu(bare, calls), cpu(ours, calls))[::-1]
         for n in range(rounds)
     ]
-    manager, client = (recorded.spread(list(column)) for column in zip(*found, strict=True))
+    manager, client = (recorded.summarize(list(column)) for column in zip(*found, strict=True))
     return {
         "manager": manager,
         "boto3": client,
-        "ratio": recorded.spread([a / b for a, b in found]),
+        "ratio": recorded.summarize([a / b for a, b in found]),
     }
 
 
@@ -122,7 +122,7 @@ def report(url: str, rounds: int, calls: int, transports: Sequence[str]) -> list
                 print(f"left out: {error}")
                 break
             for action, pair in actions.items():
-                row = measured(pair, rounds, calls)
+                row = measure(pair, rounds, calls)
                 rows.append({"transport": transport, "size": size, "action": action, **row})
                 ratio = row["ratio"]
                 print(
@@ -134,13 +134,13 @@ def report(url: str, rounds: int, calls: int, transports: Sequence[str]) -> list
 
 
 def main() -> None:
-    """Run against a server that is named, or one that is started for the run."""
+    """Run against the given server, or one that is started for the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--url", help="a DynamoDB Local that runs already")
     parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=TRANSPORTS[:2])
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         os.environ.setdefault(name, "benchmark")

@@ -1,7 +1,8 @@
-"""CPU, calls, units and bytes of a session's load and save, in ours and in other stores.
+"""Measure CPU time, calls, units and bytes of a load and a save, in ours and in other stores.
 
-One run, one DynamoDB Local, every store in a process of its own, rounds interleaved; ratios are
-to the bare boto3 client of the same round. Peers are fetched into `.cache/peers` at first.
+All use one DynamoDB Local, and each store has a process of its own. Rounds are interleaved; ratios
+are to the bare boto3 client of the same round. The first run installs the other stores into
+`.cache/peers`.
 
     python -m benchmarks.peers [--rounds 10] [--calls 100] [--sizes 300 1500] [--json FILE]
 """
@@ -18,14 +19,14 @@ from typing import Any, Final
 from benchmarks import recorded
 from benchmarks.driven import (
     Contender,
-    LeftOutError,
-    environment,
-    item_bytes,
+    UnavailableError,
+    count_item_bytes,
+    make_environment,
     memcached,
     redis_server,
 )
 from benchmarks.meter import Meter
-from benchmarks.visitors import SIZES, session_of
+from benchmarks.visitors import SIZES, make_session
 from tests.servers import DynamoDBLocal
 
 OURS: Final = {"store": "beaker", "type": "ext:dynamodb"}
@@ -49,8 +50,10 @@ DYNAMODB: Final[Mapping[str, dict[str, Any]]] = {
 ACTIONS: Final = ("load", "save")
 
 
-def others(memcached_port: int | None, redis_port: int | None) -> dict[str, dict[str, Any]]:
-    """Name Beaker's own backends, on their real servers; they are here for orientation."""
+def beaker_backends(
+    memcached_port: int | None, redis_port: int | None
+) -> dict[str, dict[str, Any]]:
+    """Return Beaker's own backends with their real servers, for comparison."""
     named: dict[str, dict[str, Any]] = {"Beaker file, pickle": {"store": "beaker", "type": "file"}}
     for kind, url in (
         ("ext:memcached", memcached_port and f"127.0.0.1:{memcached_port}"),
@@ -63,12 +66,14 @@ def others(memcached_port: int | None, redis_port: int | None) -> dict[str, dict
 
 
 @contextmanager
-def started(orders: Mapping[str, dict[str, Any]], endpoint: str) -> Iterator[dict[str, Contender]]:
-    """Start a contender for each order, and end them."""
+def start_contenders(
+    orders: Mapping[str, dict[str, Any]], endpoint: str
+) -> Iterator[dict[str, Contender]]:
+    """Start a contender for each order, and stop them at the end."""
     there: dict[str, Contender] = {}
     try:
         for name, order in orders.items():
-            with suppress(LeftOutError):  # the fetching has said it
+            with suppress(UnavailableError):  # the reason was printed
                 there[name] = Contender(name, order, endpoint)
         yield there
     finally:
@@ -76,34 +81,36 @@ def started(orders: Mapping[str, dict[str, Any]], endpoint: str) -> Iterator[dic
             contender.end()
 
 
-def charges(name: str, order: dict[str, Any], url: str, size: int) -> dict[str, Any]:
+def measure_charges(name: str, order: dict[str, Any], url: str, size: int) -> dict[str, Any]:
     """Count the calls and units of one load and one save, through the metering proxy."""
     found: dict[str, Any] = {}
-    with Meter(url) as meter, started({name: order}, meter.url) as there:
-        stored = there[name].ask("open", values=session_of(size))["stored"]
-        found["stored"] = item_bytes(url, there[name].table) if stored is None else stored
+    with Meter(url) as meter, start_contenders({name: order}, meter.url) as there:
+        stored = there[name].ask("open", values=make_session(size))["stored"]
+        found["stored"] = count_item_bytes(url, there[name].table) if stored is None else stored
         for action in ACTIONS:
-            there[name].ask(action, calls=1)  # what only a first call does is not counted
+            there[name].ask(
+                action, calls=1
+            )  # so that the extra work of a first call is not counted
             meter.take()
             there[name].ask(action, calls=1)
             found[action] = asdict(meter.take()) if stored is None else None
     return found
 
 
-def opened(name: str, contender: Contender, size: int, calls: int) -> bool:
-    """Store a session and warm the contender up; False, with a word, where it cannot."""
+def open_session(name: str, contender: Contender, size: int, calls: int) -> bool:
+    """Store a session and warm the contender up; print the reason and return False on failure."""
     try:
-        contender.ask("open", values=session_of(size))
+        contender.ask("open", values=make_session(size))
         for action in ACTIONS:
             contender.ask(action, calls=calls)
-    except LeftOutError as error:
+    except UnavailableError as error:
         print(f"left out: {name}: {error}")
         return False
     return True
 
 
-def rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) -> Timed:
-    """Time every contender once a round, in an order that rotates."""
+def run_rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) -> Timed:
+    """Time every contender once a round; the order rotates, so that no one is always first."""
     times: Timed = {name: [] for name in ready}
     names = list(ready)
     for number in range(count):
@@ -117,14 +124,14 @@ def rounds(ready: Mapping[str, Contender], action: str, count: int, calls: int) 
 Timed = dict[str, list[tuple[float, float]]]
 
 
-def rows(times: Timed) -> dict[str, Any]:
-    """Turn the rounds of one action into medians, spreads, and ratios to the bare client."""
+def summarize_times(times: Timed) -> dict[str, Any]:
+    """Return medians, spreads, and ratios to the bare client, of the rounds of one action."""
     bare = [cpu for cpu, _ in times[BARE]]
     return {
         name: {
-            "cpu": recorded.spread([cpu for cpu, _ in pairs]),
-            "wall": recorded.spread([wall for _, wall in pairs]),
-            "ratio": recorded.spread([cpu / b for (cpu, _), b in zip(pairs, bare, strict=True)]),
+            "cpu": recorded.summarize([cpu for cpu, _ in pairs]),
+            "wall": recorded.summarize([wall for _, wall in pairs]),
+            "ratio": recorded.summarize([cpu / b for (cpu, _), b in zip(pairs, bare, strict=True)]),
         }
         for name, pairs in times.items()
     }
@@ -147,14 +154,16 @@ def report(size: int, found: dict[str, Any]) -> None:
             )
 
 
-def measured(size: int, orders: Mapping[str, Any], url: str, count: int, calls: int) -> Any:
-    """Measure one size: first who takes part and what it pays, then the rounds."""
-    with started(orders, url) as there:
-        ready = {name: one for name, one in there.items() if opened(name, one, size, calls)}
+def measure(size: int, orders: Mapping[str, Any], url: str, count: int, calls: int) -> Any:
+    """Measure one size: first which stores work and what they are charged, then the rounds."""
+    with start_contenders(orders, url) as there:
+        ready = {name: one for name, one in there.items() if open_session(name, one, size, calls)}
         if BARE not in ready:
             raise SystemExit("without the bare client there is nothing to compare with")
-        paid = {name: charges(name, orders[name], url, size) for name in ready}
-        found = {action: rows(rounds(ready, action, count, calls)) for action in ACTIONS}
+        paid = {name: measure_charges(name, orders[name], url, size) for name in ready}
+        found = {
+            action: summarize_times(run_rounds(ready, action, count, calls)) for action in ACTIONS
+        }
     for action in ACTIONS:
         for name, row in found[action].items():
             row |= {"stored": paid[name]["stored"], "charges": paid[name][action]}
@@ -162,25 +171,25 @@ def measured(size: int, orders: Mapping[str, Any], url: str, count: int, calls: 
 
 
 def main() -> None:
-    """Start the servers, measure size by size, and stop them."""
+    """Start the servers, measure each size, and stop the servers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--only", nargs="+", metavar="WORD", help="stores whose name holds one")
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         url = stack.enter_context(DynamoDBLocal()).url
         ports = stack.enter_context(memcached()), stack.enter_context(redis_server())
-        orders = {**DYNAMODB, **others(*ports)}
+        orders = {**DYNAMODB, **beaker_backends(*ports)}
         if chosen.only:
             wanted = (*chosen.only, BARE)
             orders = {k: v for k, v in orders.items() if any(word in k for word in wanted)}
         sizes = {}
         for size in chosen.sizes:
-            sizes[str(size)] = measured(size, orders, url, chosen.rounds, chosen.calls)
+            sizes[str(size)] = measure(size, orders, url, chosen.rounds, chosen.calls)
             report(size, sizes[str(size)])
     how = f"{chosen.rounds} interleaved rounds of {chosen.calls} calls"
     recorded.write(chosen.json, how, {"sizes": sizes})

@@ -1,7 +1,6 @@
-"""What a run has found, as JSON files beside this one, from which every table is printed.
+"""Read and write the recorded runs, JSON files from which all tables and figures are printed.
 
-A file names the day and the machine in words, never by its name; `docs/print.py` and
-`figures.py` read these files, and nobody types a figure.
+A file holds the day and a description of the machine, never the machine's name.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 FOLDER: Final = Path(__file__).resolve().parent / "recorded"
-Found = dict[str, Any]
+Record = dict[str, Any]
 
 
-def machine() -> str:
-    """Describe this machine in words."""
+def describe_machine() -> str:
+    """Describe this machine without its name."""
     release = Path("/etc/os-release")
     names = (
         dict(line.split("=", 1) for line in release.read_text().splitlines() if "=" in line)
@@ -32,8 +31,8 @@ def machine() -> str:
     return f"{os.cpu_count()} virtual cores, {system}, Python {python}, DynamoDB Local 3.3"
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Say the median and the middle 80 % of some measurements."""
+def summarize(values: list[float]) -> dict[str, float]:
+    """Return the median of some measurements, and the limits of their middle 80 %."""
     ordered = sorted(values)
     tenth = len(ordered) // 10
     middle = len(ordered) // 2
@@ -41,20 +40,20 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": median, "low": ordered[tenth], "high": ordered[-1 - tenth]}
 
 
-def option(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option under which it writes what it found."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--json`, the file for the results."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
 
 
-def write(path: Path | None, how: str, found: Found) -> None:
-    """Write what was found, if a file was named; *how* says the counts in words."""
+def write(path: Path | None, how: str, found: Record) -> None:
+    """Write the results if a file was given; *how* describes the counts."""
     if path is not None:
         today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-        document = {"date": today, "machine": machine(), "how": how, **found}
+        document = {"date": today, "machine": describe_machine(), "how": how, **found}
         path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
-def read(name: str) -> Found:
-    """Read what `benchmarks/recorded/NAME.json` holds."""
-    document: Found = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+def read(name: str) -> Record:
+    """Read `benchmarks/recorded/NAME.json`."""
+    document: Record = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return document

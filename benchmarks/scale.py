@@ -1,8 +1,8 @@
-"""Requests a second of a real gunicorn against connections, and against rows in the table.
+"""Measure the requests a second of a gunicorn, by number of connections and of rows.
 
-Two workers of threads serve the example application, each request a load and a save of one of
-the table's sessions; wrk asks, DynamoDB Local answers. All share this machine, so only the shape
-of a column means something. What is promised is that rows make no difference.
+Two workers with threads serve the example application. Each request loads and saves one of the
+table's sessions. wrk, gunicorn and DynamoDB Local share this machine, so only the trend of a
+column is meaningful. The number of rows should make no difference.
 
     python -m benchmarks.scale [--rows 1000 10000] [--seconds 5] [--rounds 5] [--json FILE]
 """
@@ -31,8 +31,8 @@ from beaker.session import Session, SignedCookie
 from botocore.config import Config
 
 from benchmarks import recorded
-from benchmarks.driven import ROOT, environment, wait_for
-from benchmarks.visitors import session_of
+from benchmarks.driven import ROOT, make_environment, wait_for
+from benchmarks.visitors import make_session
 from tests.servers import DynamoDBLocal, free_port
 
 CONNECTIONS: Final = (1, 4, 16, 64)
@@ -40,7 +40,7 @@ ROWS: Final = (1_000, 10_000, 100_000, 1_000_000)
 WORKERS: Final = 2
 BUSY: Final = 16  # connections while the rows are varied
 SECRET: Final = "change"  # noqa: S105  # the example's own
-VISITORS: Final = 1_000  # of the table's sessions, so many are asked for
+VISITORS: Final = 1_000  # how many of the table's sessions are requested
 SIZE: Final = 1_500
 
 LUA: Final = """
@@ -54,21 +54,21 @@ end
 """
 
 
-def signed(ident: str) -> str:
-    """Write the cookie of a session as the example's middleware expects it."""
+def sign(ident: str) -> str:
+    """Return the signed cookie of a session, as the example's middleware expects it."""
     cookie = SignedCookie(SECRET)
     cookie["beaker.session.id"] = ident
     return f"beaker.session.id={cookie['beaker.session.id'].coded_value}"
 
 
-def filled(url: str, table: str, rows: int) -> list[str]:
-    """Fill a table with *rows* sessions; return the ids of those that will be asked for.
+def fill(url: str, table: str, rows: int) -> list[str]:
+    """Fill a table with *rows* sessions; return the ids of those that will be requested.
 
     One session is stored by the package, its row is copied under other ids.
     """
     options = {"type": "ext:dynamodb", "endpoint_url": url, "table": table, "timeout": 1800}
     first = Session({}, use_cookies=False, **options)
-    first.update(session_of(SIZE), user="Ada")
+    first.update(make_session(SIZE), user="Ada")
     first.save()
     config = Config(max_pool_connections=4)
     client: Any = boto3.client("dynamodb", endpoint_url=url, config=config)
@@ -92,8 +92,8 @@ def filled(url: str, table: str, rows: int) -> list[str]:
 
 
 @contextmanager
-def gunicorn(url: str, table: str) -> Iterator[Served]:
-    """Serve the example on a loopback port; only this master is ended, and its workers with it."""
+def gunicorn(url: str, table: str) -> Iterator[GunicornSite]:
+    """Serve the example on a loopback port; at the end stop this master and its workers."""
     port = free_port()
     words = [sys.executable, "-m", "gunicorn", "benchmarks.served:application"]
     words += ["--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS)]
@@ -105,15 +105,15 @@ def gunicorn(url: str, table: str) -> Iterator[Served]:
         try:
             wait_for(port)
             (Path(name) / "ask.lua").write_text(LUA)
-            yield Served(port, master.pid, Path(name))
+            yield GunicornSite(port, master.pid, Path(name))
         finally:
             master.terminate()
             master.wait(timeout=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A gunicorn: its port, its master's process id, and a folder for what wrk is given."""
+class GunicornSite:
+    """A gunicorn: its port, its master's process id, and a folder for the files of wrk."""
 
     port: int
     master: int
@@ -126,7 +126,7 @@ class Served:
 
 
 def cpu(pids: Sequence[int]) -> float:
-    """Return the seconds of CPU that these processes have taken so far."""
+    """Return the CPU seconds that these processes have used so far."""
     ticks = 0
     for pid in pids:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -134,8 +134,8 @@ def cpu(pids: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def asked(served: Served, connections: int, seconds: int, java: int) -> dict[str, float]:
-    """Have wrk ask for so long; no reply may be an error.
+def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> dict[str, float]:
+    """Run wrk for *seconds*; no response may be an error.
 
     Returns: requests a second, and microseconds of CPU a request, the application's and the
     database's; on a busy machine these say more.
@@ -164,25 +164,25 @@ def asked(served: Served, connections: int, seconds: int, java: int) -> dict[str
     return {"rate": float(rate[1]), **took}
 
 
-def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, Served]:
-    """Fill a table for each number of rows, and serve each by a gunicorn of its own."""
+def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, GunicornSite]:
+    """Fill a table for each number of rows, and start a gunicorn for each."""
     there = {}
     for count in rows:
         table, started = f"scale-{count}", time.perf_counter()
-        idents = filled(url, table, count)
+        idents = fill(url, table, count)
         print(f"{count:,} rows in {time.perf_counter() - started:.0f} s", flush=True)
         there[count] = stack.enter_context(gunicorn(url, table))
-        lines = "".join(f"{signed(ident)}\n" for ident in idents)
+        lines = "".join(f"{sign(ident)}\n" for ident in idents)
         (there[count].folder / "cookies.txt").write_text(lines)
     return there
 
 
-def rated(
+def measure(
     runs: Sequence[tuple[int, int]],
     rounds: int,
     ask: Callable[[int, int], dict[str, float]],
 ) -> list[dict[str, Any]]:
-    """Time each `(rows, connections)` once a round; a round before them is a warm-up."""
+    """Measure each `(rows, connections)` once a round, after a round of warm-up."""
     found: dict[tuple[int, int], list[dict[str, float]]] = {run: [] for run in runs}
     for number in range(rounds + 1):
         for run in runs if number % 2 else runs[::-1]:
@@ -191,34 +191,34 @@ def rated(
                 found[run].append(one)
     return [
         {"rows": rows, "connections": connections}
-        | {kind: recorded.spread([one[kind] for one in each]) for kind in each[0]}
+        | {kind: recorded.summarize([one[kind] for one in each]) for kind in each[0]}
         for (rows, connections), each in found.items()
     ]
 
 
 def main() -> None:
-    """Start the servers, fill the tables, ask, and stop them."""
+    """Start the servers, fill the tables, measure, and stop the servers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; it is Debian's package wrk")
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         local = stack.enter_context(DynamoDBLocal())
         there = served(stack, local.url, chosen.rows)
 
         def ask(rows: int, connections: int) -> dict[str, float]:
-            return asked(there[rows], connections, chosen.seconds, local.process.pid)
+            return run_wrk(there[rows], connections, chosen.seconds, local.process.pid)
 
         by_connections = [(chosen.rows[0], c) for c in chosen.connections]
         found = {
-            "connections": rated(by_connections, chosen.rounds, ask),
-            "rows": rated([(r, BUSY) for r in chosen.rows], chosen.rounds, ask),
+            "connections": measure(by_connections, chosen.rounds, ask),
+            "rows": measure([(r, BUSY) for r in chosen.rows], chosen.rounds, ask),
         }
     print(f"\n{'rows':>9} {'connections':>11} {'requests/s':>10}  10% .. 90%   CPU us a request:")
     for row in found["connections"] + found["rows"]:

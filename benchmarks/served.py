@@ -1,6 +1,6 @@
-"""The example application of `examples/wsgi_app.py` for gunicorn, on a table that is named outside.
+"""The application of `examples/wsgi_app.py` for gunicorn.
 
-`BENCHMARK_SESSION` holds what to change in the example's own options, as JSON.
+The environment variable `BENCHMARK_SESSION` holds the changed options, as JSON.
 """
 
 from __future__ import annotations

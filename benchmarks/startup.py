@@ -1,7 +1,7 @@
-"""Import time, first request and memory of a process, beside boto3 alone.
+"""Measure import time, first request and memory of a process, compared with boto3 alone.
 
-Every measurement is a fresh Python, interleaved over rounds. What matters most is the third
-line: Beaker imports every installed backend, so ours must cost next to nothing unused.
+Every measurement is a new Python process; rounds are interleaved. The third line matters most:
+Beaker imports every installed backend, so ours must cost almost nothing if it is not used.
 
     python -m benchmarks.startup [--rounds 15] [--json FILE]
 """
@@ -19,7 +19,7 @@ from typing import Any, Final
 import boto3
 
 from benchmarks import recorded
-from benchmarks.driven import ROOT, environment
+from benchmarks.driven import ROOT, make_environment
 from tests.servers import DynamoDBLocal
 
 TABLE: Final = "startup"
@@ -46,8 +46,8 @@ CASES: Final[Mapping[str, str]] = {
     "ours, first request, wire": f'TRANSPORT = "wire"\n{OURS}',
 }
 
-#: Runs one case in the fresh process; prints milliseconds of CPU and of the clock on the wall since
-#: its first line, and the most memory that it held, in megabytes.
+#: Runs one case in the fresh process; prints milliseconds of CPU and wall time since its
+#: first line, and its peak memory in megabytes.
 FRAME: Final = """
 import time
 _cpu, _wall = time.process_time(), time.perf_counter()
@@ -63,7 +63,7 @@ Figures = tuple[float, float, float]
 
 
 def fresh(case: str, url: str, table: str) -> Figures | None:
-    """Run a case in a fresh Python that keeps its bytecode; None, with a word, where it cannot."""
+    """Run a case in a new Python process; print the error and return None if it fails."""
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     text = FRAME.format(url=url, table=table, case=case)
     words = [sys.executable, "-c", text]
@@ -78,8 +78,8 @@ def fresh(case: str, url: str, table: str) -> Figures | None:
     return cpu, wall, memory
 
 
-def measured(url: str, rounds: int) -> dict[str, Any]:
-    """Measure every case once a round; a round before them writes the bytecode."""
+def measure(url: str, rounds: int) -> dict[str, Any]:
+    """Measure every case once a round, after a round that writes the bytecode."""
     warm = {name: fresh(case, url, TABLE) for name, case in CASES.items()}
     there = {name: CASES[name] for name, found in warm.items() if found is not None}
     found: dict[str, list[Figures]] = {name: [] for name in there}
@@ -90,13 +90,13 @@ def measured(url: str, rounds: int) -> dict[str, Any]:
             found[name].append(figures)
     pairs = list(zip(found[UNUSED], found[ALONE], strict=True))
     added = {
-        kind: recorded.spread([used[at] - without[at] for used, without in pairs])
+        kind: recorded.summarize([used[at] - without[at] for used, without in pairs])
         for at, kind in enumerate(("cpu", "wall"))
     }
     kinds = ("cpu", "wall", "megabytes")
     rows = {
         name: {
-            kind: recorded.spread(list(column))
+            kind: recorded.summarize(list(column))
             for kind, column in zip(kinds, zip(*rounds_of_it, strict=True), strict=True)
         }
         for name, rounds_of_it in found.items()
@@ -105,7 +105,7 @@ def measured(url: str, rounds: int) -> dict[str, Any]:
 
 
 def create(url: str) -> None:
-    """Create the table, so that a first request is one."""
+    """Create the table, so that a first request does not have to."""
     client: Any = boto3.client("dynamodb", endpoint_url=url)
     client.create_table(
         TableName=TABLE,
@@ -119,13 +119,13 @@ def main() -> None:
     """Start the server, measure, and stop it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    recorded.option(parser)
+    recorded.add_option(parser)
     chosen = parser.parse_args()
-    os.environ.update(environment())
+    os.environ.update(make_environment())
     with ExitStack() as stack:
         url = stack.enter_context(DynamoDBLocal()).url
         create(url)
-        found = measured(url, chosen.rounds)
+        found = measure(url, chosen.rounds)
     print(f"{'':28} {'cpu ms':>6}  10% .. 90%  {'wall ms':>7} {'MB':>4}")
     for name, row in found["rows"].items():
         cpu = row["cpu"]

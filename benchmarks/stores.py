@@ -1,7 +1,7 @@
-"""What is compared: each session store behind three verbs, a dict in and a dict out.
+"""The stores that are compared, each behind one interface: a dict in, a dict out.
 
-A framework's part (cookies, requests) is left out, the store's own is not: its serializer, its
-expiry, its client. The two bare ones carry the item that ours stores, and open nothing.
+They include a store's serializer, expiry and client, but not the framework's cookies and
+requests. The two bare ones transfer the item that ours stores, and do not open it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIFETIME = 1800
 
 
 class Store(Protocol):
-    """A session that is stored, loaded and saved; `stored` is bytes, None where a table says it."""
+    """A session that is stored, loaded and saved; `stored` is its bytes, None if in DynamoDB."""
 
     def open(self, values: Values) -> None: ...
     def load(self) -> object: ...
@@ -30,15 +30,15 @@ class Store(Protocol):
 
 
 def beaker_options(order: Order) -> Values:
-    """Say what Beaker is told: ours on the table, or one of its own backends."""
+    """Return Beaker's options: for our backend on the table, or for one of its own."""
     options: Values = {"type": order["type"], "timeout": LIFETIME, **order.get("options", {})}
     if order["type"] == "ext:dynamodb":
         options |= {"endpoint_url": order["endpoint"], "table": order["table"]}
     return options
 
 
-class OfBeaker:
-    """A session of Beaker's over the backend that the order names."""
+class BeakerStore:
+    """A session of Beaker in the backend that the order names."""
 
     def __init__(self, order: Order) -> None:
         self._options = beaker_options(order)
@@ -82,11 +82,11 @@ def _resource(order: Order) -> Any:
     return import_module("boto3").resource("dynamodb", endpoint_url=order["endpoint"])
 
 
-class Bare:
-    """A bare boto3 client or Table resource that carries the item that ours stores."""
+class BareStore:
+    """A bare boto3 client or Table resource that transfers the item that ours stores."""
 
     def __init__(self, order: Order) -> None:
-        self._ours = OfBeaker({**order, "type": "ext:dynamodb", "options": {}})
+        self._ours = BeakerStore({**order, "type": "ext:dynamodb", "options": {}})
         table = _resource(order).Table(order["table"])
         self._named: Values = {}
         self._calls = table
@@ -96,7 +96,7 @@ class Bare:
 
     def open(self, values: Values) -> None:
         self._ours.open(values)
-        ident = f"sess:{self._ours._held.id}"  # noqa: SLF001  # its own double
+        ident = f"sess:{self._ours._held.id}"  # noqa: SLF001  # this module's own class
         self._key = {"id": {"S": ident} if self._named else ident}
         self._item = self._get()
 
@@ -118,7 +118,7 @@ class Bare:
         return None
 
 
-class OfCachelib:
+class CachelibStore:
     """cachelib's DynamoDbCache: a Table resource and pickle, with eventually consistent reads."""
 
     def __init__(self, order: Order) -> None:
@@ -145,7 +145,7 @@ class OfCachelib:
 
 
 def flask_application(order: Order) -> Any:
-    """Make a Flask application with Flask-Session over its DynamoDB or its cachelib backend."""
+    """Create a Flask application with Flask-Session over its DynamoDB or its cachelib backend."""
     app = import_module("flask").Flask("benchmark")
     app.config["SESSION_SERIALIZATION_FORMAT"] = order.get("format", "msgpack")
     if order["type"] == "cachelib":
@@ -159,26 +159,26 @@ def flask_application(order: Order) -> Any:
     return app
 
 
-class OfFlask:
-    """Flask-Session's DynamoDB backend, below Flask: what it reads and writes for a request."""
+class FlaskStore:
+    """Flask-Session's DynamoDB backend: what it reads and writes for a request."""
 
     def __init__(self, order: Order) -> None:
         self._app = flask_application({**order, "type": "dynamodb"})
-        self._way = self._app.session_interface
+        self._interface = self._app.session_interface
         self._ident = f"session:{secrets.token_hex(16)}"
 
     def open(self, values: Values) -> None:
-        self._session = self._way.session_class(values, sid=self._ident)
+        self._session = self._interface.session_class(values, sid=self._ident)
         self.save()
 
     def load(self) -> object:
-        values = self._way._retrieve_session_data(self._ident)  # noqa: SLF001  # beneath Flask
+        values = self._interface._retrieve_session_data(self._ident)  # noqa: SLF001  # without Flask
         assert values["user_id"] == self._session["user_id"]
         return values
 
     def save(self) -> object:
         self._session["visits"] += 1
-        put = self._way._upsert_session  # noqa: SLF001  # likewise
+        put = self._interface._upsert_session  # noqa: SLF001  # likewise
         return put(timedelta(seconds=LIFETIME), self._session, self._ident)
 
     def stored(self) -> int | None:
@@ -186,7 +186,7 @@ class OfFlask:
 
 
 def pyramid_factory(order: Order) -> Any:
-    """Make pyramid-dynamodb-sessions' factory, and the table of its kind."""
+    """Create the factory of pyramid-dynamodb-sessions, and its table."""
     resource = _resource(order)
     if order["table"] not in [table.name for table in resource.tables.all()]:
         resource.create_table(
@@ -199,8 +199,8 @@ def pyramid_factory(order: Order) -> Any:
     return made(resource.Table(order["table"]), secure=False)
 
 
-class OfPyramid:
-    """pyramid-dynamodb-sessions, below Pyramid: the factory's load, and its update."""
+class PyramidStore:
+    """pyramid-dynamodb-sessions: the factory's load and update, without Pyramid."""
 
     def __init__(self, order: Order) -> None:
         self._factory = pyramid_factory(order)
@@ -209,7 +209,7 @@ class OfPyramid:
     def open(self, values: Values) -> None:
         session = import_module("pyramid_dynamodb_sessions").DynamoDBSession.new_session()
         session.update(values)
-        self._factory._create(session)  # noqa: SLF001  # beneath Pyramid
+        self._factory._create(session)  # noqa: SLF001  # without Pyramid
         self._session, self._expected = session, values["user_id"]
 
     def load(self) -> object:
@@ -228,13 +228,13 @@ class OfPyramid:
 
 
 def store(order: Order) -> Store:
-    """Make the store that an order names."""
+    """Create the store that an order names."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     kinds: dict[str, Callable[[Order], Store]] = {
-        "beaker": OfBeaker,
-        "bare": Bare,
-        "cachelib": OfCachelib,
-        "flask": OfFlask,
-        "pyramid": OfPyramid,
+        "beaker": BeakerStore,
+        "bare": BareStore,
+        "cachelib": CachelibStore,
+        "flask": FlaskStore,
+        "pyramid": PyramidStore,
     }
     return kinds[order["store"]](order)

@@ -1,7 +1,7 @@
-"""The tables of docs/performance.md, printed from what runs have recorded.
+"""Format the tables of docs/performance.md from recorded runs.
 
-Pure: a recorded run in, Markdown out. `docs/print.py` puts them between their markers, and a test
-compares; no figure in a document is typed by hand.
+Pure: a recorded run in, Markdown out. `docs/print.py` writes the tables between their markers, and
+a test compares them.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmarks.recorded import Found, read
+from benchmarks.recorded import Record, read
 
 BARE = "boto3 client, bare"
 KILOBYTE = 1_000
 
 
-def _markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a table, its first column to the left and the others to the right."""
+def _format_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table; its first column is aligned left, the others right."""
     names = list(head)
     lines = [names, ["---", *["---:"] * (len(names) - 1)], *map(list, rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _kept(found: Found, more: str = "") -> str:
-    """Say below a table when, where and how it was measured."""
+def _format_source(found: Record, more: str = "") -> str:
+    """Return the line below a table: when, where and how it was measured."""
     return f"\nMeasured on {found['date']}: {found['machine']}; {found['how']}{more}.\n"
 
 
-def size_name(size: str) -> str:
-    """Name a size as people do: 300 B, 1.5 KB, 40 KB."""
+def format_size(size: str) -> str:
+    """Format a size: 300 B, 1.5 KB, 40 KB."""
     number = int(size)
     return f"{number} B" if number < KILOBYTE else f"{number / KILOBYTE:g} KB"
 
 
-def _ratio(row: Mapping[str, Any]) -> str:
+def _format_ratio(row: Mapping[str, Any]) -> str:
     ratio = row["ratio"]
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
-def _of_peers(action: str) -> str:
-    """Print CPU time as ratios to the bare client, a column a size."""
+def _format_peers(action: str) -> str:
+    """Return CPU times as ratios to the bare client, one column for each size."""
     found = read("peers")
     sizes = found["sizes"]
     names = next(iter(sizes.values()))[action]
@@ -47,32 +47,32 @@ def _of_peers(action: str) -> str:
         [
             name,
             *(
-                _ratio(each[action][name]) if name in each[action] else ""
+                _format_ratio(each[action][name]) if name in each[action] else ""
                 for each in sizes.values()
             ),
         ]
         for name in names
     ]
-    return _markdown(["CPU time", *map(size_name, sizes)], rows) + _kept(found)
+    return _format_table(["CPU time", *map(format_size, sizes)], rows) + _format_source(found)
 
 
-def peers_load() -> str:
-    """Print what a load takes, beside the bare client."""
-    return _of_peers("load")
+def format_peers_load() -> str:
+    """Return the CPU time of a load, compared with the bare client."""
+    return _format_peers("load")
 
 
-def peers_save() -> str:
-    """Print what a save takes, beside the bare client."""
-    return _of_peers("save")
+def format_peers_save() -> str:
+    """Return the CPU time of a save, compared with the bare client."""
+    return _format_peers("save")
 
 
-def peers_stored() -> str:
-    """Print bytes and units of one load and one save, a column a size."""
+def format_peers_stored() -> str:
+    """Return bytes and units of one load and one save, one column for each size."""
     found = read("peers")
     sizes = found["sizes"]
     names = next(iter(sizes.values()))["load"]
 
-    def cell(size: Found, name: str) -> str:
+    def cell(size: Record, name: str) -> str:
         if name not in size["load"]:
             return ""
         load, save = size["load"][name], size["save"][name]
@@ -82,11 +82,13 @@ def peers_stored() -> str:
         return text
 
     rows = [[name, *(cell(size, name) for size in sizes.values())] for name in names]
-    return _markdown(["bytes; units read + written", *map(size_name, sizes)], rows) + _kept(found)
+    return _format_table(
+        ["bytes; units read + written", *map(format_size, sizes)], rows
+    ) + _format_source(found)
 
 
-def peers_time() -> str:
-    """Print microseconds at 1.5 KB: CPU and wall, of a load and a save."""
+def format_peers_time() -> str:
+    """Return microseconds at 1.5 KB: CPU and wall time of a load and a save."""
     found = read("peers")
     size = found["sizes"]["1500"]
     columns = [(action, kind) for action in ("load", "save") for kind in ("cpu", "wall")]
@@ -95,49 +97,49 @@ def peers_time() -> str:
         for name in size["load"]
     ]
     head = ["microseconds, 1.5 KB", *(f"{action}, {kind}" for action, kind in columns)]
-    return _markdown(head, rows) + _kept(found)
+    return _format_table(head, rows) + _format_source(found)
 
 
-def overhead() -> str:
-    """Print the manager's load and save beside the bare client, by transport and size."""
+def format_overhead() -> str:
+    """Return the manager's load and save, compared with the bare client, by transport and size."""
     found = read("overhead")
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in found["rows"]:
-        line = cells.setdefault((row["transport"], size_name(str(row["size"]))), {})
-        line[row["action"]] = _ratio(row)
+        line = cells.setdefault((row["transport"], format_size(str(row["size"]))), {})
+        line[row["action"]] = _format_ratio(row)
     rows = [
         [transport, size, *(each[action] for action in ("load", "save", "fast", "plain"))]
         for (transport, size), each in cells.items()
     ]
     head = ["transport", "session", "load", "save", "`compress = fast`", "`compress = false`"]
-    return _markdown(head, rows) + _kept(found)
+    return _format_table(head, rows) + _format_source(found)
 
 
-def cost() -> str:
-    """Print dollars for a million requests, a column a size, and the units at 1.5 KB."""
+def format_cost() -> str:
+    """Return dollars for a million requests, one column for each size, and units at 1.5 KB."""
     found = read("cost")
     sizes = found["sizes"]
     rows = []
     for name, row in sizes["1500"].items():
         units = f"{row['read_units']:g} + {row['write_units']:g}"
-        rows.append([name, units, *(_dollars(name, size) for size in sizes.values())])
-    head = ["$ for a million requests", "units at 1.5 KB", *map(size_name, sizes)]
+        rows.append([name, units, *(_format_dollars(name, size) for size in sizes.values())])
+    head = ["$ for a million requests", "units at 1.5 KB", *map(format_size, sizes)]
     prices = found["prices"]
     more = f"; list prices of {prices['as_of']}, on demand, us-east-1: $ {prices['read']} for a"
     more += f" million read units, $ {prices['write']} for a million write units"
-    return _markdown(head, rows) + _kept(found, more)
+    return _format_table(head, rows) + _format_source(found, more)
 
 
-def _dollars(name: str, size: Found) -> str:
-    """Write a store's dollars, and its share of what connect-dynamodb costs."""
+def _format_dollars(name: str, size: Record) -> str:
+    """Return a store's dollars, and its share of connect-dynamodb's."""
     if name not in size:
         return ""
     dollars, beside = size[name]["dollars"], size["connect-dynamodb"]["dollars"]
     return f"{dollars:.2f} ({dollars / beside:.0%})"
 
 
-def scale() -> str:
-    """Print requests a second, and CPU a request, against connections, and against rows."""
+def format_scale() -> str:
+    """Return requests a second, and CPU time of a request, by connections and by rows."""
     found = read("scale")
     rows = [
         [
@@ -152,11 +154,11 @@ def scale() -> str:
     ]
     head = ["rows in the table", "connections", "requests a second"]
     head += ["application, CPU µs", "DynamoDB Local, CPU µs"]
-    return _markdown(head, rows) + _kept(found)
+    return _format_table(head, rows) + _format_source(found)
 
 
-def startup() -> str:
-    """Print what a fresh process takes until it has imported, and until its first reply."""
+def format_startup() -> str:
+    """Return what a new process takes until it has imported, and until its first response."""
     found = read("startup")
     rows = [
         [
@@ -172,4 +174,6 @@ def startup() -> str:
         for added in (found["added"]["cpu"], found["added"]["wall"])
     )
     rows.append(["what ours adds unused", cpu, wall, ""])
-    return _markdown(["a fresh process", "CPU, ms", "wall, ms", "memory, MB"], rows) + _kept(found)
+    return _format_table(
+        ["a fresh process", "CPU, ms", "wall, ms", "memory, MB"], rows
+    ) + _format_source(found)

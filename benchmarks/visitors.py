@@ -1,7 +1,7 @@
-"""Lifelike sessions, drawn with a seed: the same for every store, on every machine.
+"""Realistic sessions, generated with a seed: the same for every store, on every machine.
 
-A session holds what applications put into one: a user's id, a token against forgery, a flash
-message, a cart. It is of plain JSON types, so that each serializer can take it.
+A session holds what applications store in one: a user's id, a CSRF token, a flash message, a
+shopping cart. It has plain JSON types only, so that every serializer can write it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ THINGS: Final = (
 ).split()
 
 
-def size_of(values: Values) -> int:
-    """Count the bytes of a session as compact JSON."""
+def measure_size(values: Values) -> int:
+    """Return the bytes of a session as compact JSON."""
     return len(json.dumps(values, separators=(",", ":")))
 
 
-def session_of(size: int, seed: int = 1) -> Values:
-    """Draw a session of *size* bytes as compact JSON; *size* is at least 250."""
-    draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # a benchmark, no secret
+def make_session(size: int, seed: int = 1) -> Values:
+    """Create a random session of *size* bytes as compact JSON; *size* is at least 250."""
+    draw = random.Random(seed * 1_000_003 + size)  # noqa: S311  # not used for secrets
     values: Values = {
         "user_id": f"u{draw.randrange(10**11, 10**12)}",
         "csrf_token": f"{draw.getrandbits(128):032x}",
@@ -40,16 +40,16 @@ def session_of(size: int, seed: int = 1) -> Values:
         "cart": [],
         "note": "",
     }
-    while size_of(values) < size:
+    while measure_size(values) < size:
         values["cart"].append(_goods(draw))
-    if size_of(values) > size:
+    if measure_size(values) > size:
         values["cart"].pop()
-    values["note"] = _prose(draw, size - size_of(values))
+    values["note"] = _prose(draw, size - measure_size(values))
     return values
 
 
 def _goods(draw: random.Random) -> Values:
-    """Draw one line of a cart."""
+    """Create one line of a shopping cart."""
     return {
         "sku": f"{draw.choice('ABCDEFGHKLMNPRSTUVWX')}{draw.randrange(10_000, 100_000)}",
         "title": " ".join((draw.choice(COLORS), draw.choice(STUFFS), draw.choice(THINGS))),
@@ -60,7 +60,7 @@ def _goods(draw: random.Random) -> Values:
 
 
 def _prose(draw: random.Random, length: int) -> str:
-    """Draw words of so many characters in all."""
+    """Create words of *length* characters in all."""
     words = ""
     while len(words) < length:
         words += f"{draw.choice(STUFFS)} {draw.choice(THINGS)} "

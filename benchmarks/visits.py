@@ -1,7 +1,7 @@
-"""A visit: requests through a store's own framework, minutes apart, with time wound by hand.
+"""Make a visit: requests through a store's own framework, minutes apart by an artificial clock.
 
-Each application has three pages: one logs in, one changes the session, one only reads it. What
-they say is compared with what the visitor did: a store that loses something is no cheap store.
+Each application has three pages: one logs in, one changes the session, one only reads it. Each
+response is compared with what the visitor did, so that a store that loses a change is found.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Values = dict[str, Any]
 Application = Callable[..., Iterable[bytes]]
 
 
-class Wound:
-    """The clock of this process, which a visit winds on; made before any framework is imported."""
+class ArtificialClock:
+    """The clock of this process, which a visit advances; set before a framework is imported."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -34,7 +34,7 @@ class Wound:
 
 
 def page(session: Any, path: str, values: Values) -> bytes:
-    """Serve one page of every application: a session is a dict to all of them."""
+    """Return the body of a page; in every framework the session is a dict."""
     if path == "/login":
         session.update(values)
     elif path == "/change":
@@ -43,7 +43,7 @@ def page(session: Any, path: str, values: Values) -> bytes:
 
 
 def beaker_application(order: stores.Order, values: Values) -> Application:
-    """Beaker's middleware; the page saves what it changed, Beaker the time of access."""
+    """Create an application with Beaker's middleware; the pages save what they change."""
     middleware = import_module("beaker.middleware").SessionMiddleware
 
     def pages(environ: Any, start_response: Any) -> list[bytes]:
@@ -62,7 +62,7 @@ def beaker_application(order: stores.Order, values: Values) -> Application:
 
 
 def flask_application(order: stores.Order, values: Values) -> Application:
-    """Flask under Flask-Session."""
+    """Create an application of Flask with Flask-Session."""
     app = stores.flask_application(order)
     flask = import_module("flask")
 
@@ -75,7 +75,7 @@ def flask_application(order: stores.Order, values: Values) -> Application:
 
 
 def pyramid_application(order: stores.Order, values: Values) -> Application:
-    """Pyramid with pyramid-dynamodb-sessions."""
+    """Create an application of Pyramid with pyramid-dynamodb-sessions."""
     responses = import_module("pyramid.response")
     configured = import_module("pyramid.config").Configurator()
     configured.set_session_factory(stores.pyramid_factory(order))
@@ -90,7 +90,7 @@ def pyramid_application(order: stores.Order, values: Values) -> Application:
 
 
 def ask(application: Application, path: str, cookies: SimpleCookie) -> Any:
-    """Send one request with the cookies, keep those that come back, and parse the page."""
+    """Send one request with the cookies, store those of the response, and parse the page."""
     environ = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -118,16 +118,19 @@ def ask(application: Application, path: str, cookies: SimpleCookie) -> Any:
     return json.loads(b"".join(application(environ, start_response)))
 
 
-def _wind_ours(clock: Wound) -> None:
-    """Hand the wound clock to our package, which asks no other."""
+def _set_our_clock(clock: ArtificialClock) -> None:
+    """Set the clock of our package, which does not use time.time."""
     ours = import_module("beaker_dynamodb").DynamoDBNamespaceManager
     ours.runtime = dataclasses.replace(ours.runtime, clock=clock)
 
 
 def visit(order: stores.Order, values: Values, steps: list[list[Any]]) -> Values:
-    """Make a visit of `[seconds, path]`; return how many pages said what they ought to."""
-    clock = Wound()
-    _wind_ours(clock)
+    """Make a visit of steps `[seconds, path]`; return how many pages were right.
+
+    Raises: AssertionError, if a page was wrong.
+    """
+    clock = ArtificialClock()
+    _set_our_clock(clock)
     made = {
         "beaker": beaker_application,
         "flask": flask_application,
@@ -140,6 +143,6 @@ def visit(order: stores.Order, values: Values, steps: list[list[Any]]) -> Values
     for seconds, path in steps:
         clock.ahead += started + seconds - clock()
         visits += path == "/change"
-        said = ask(application, path, cookies)
-        assert said == [values["user_id"], visits], f"{path} said {said}, not {visits}"
+        answer = ask(application, path, cookies)
+        assert answer == [values["user_id"], visits], f"{path} returned {answer}, not {visits}"
     return {"pages": len(steps)}

@@ -1,6 +1,7 @@
-"""Prints the generated parts of the documents from the code, and from recorded benchmarks.
+"""Print the generated parts of the documents from the code and from recorded benchmarks.
 
-`PYTHONPATH=. python docs/print.py` writes them; with `--check` it only says whether they differ.
+`PYTHONPATH=. python docs/print.py` writes them. With `--check` it writes nothing, and the exit
+code is 1 if a document differs.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ OPERATIONS = Path(__file__).parent / "operations.md"
 CONFIGURATION = Path(__file__).parent / "configuration.md"
 PERFORMANCE = Path(__file__).parent / "performance.md"
 
-#: A month of the cost table, and what a visitor does: all of it said above the table.
+#: The assumptions of the cost table; the text above the table states them.
 SECONDS = 30 * 86400
 KILOBYTES, CHANGES, TOUCHES, REQUESTS, DAYS = 2, 0.10, 0.02, 20, 1
 
 
-def policies() -> str:
-    """Print the three policies for a table of sessions with its defaults."""
+def format_policies() -> str:
+    """Return the three policies for a table of sessions with default options."""
     parsed = sources.parse({"table": "sessions", "region": "eu-central-1"}, "session")
     parts = []
     for role in ("app", "deploy", "operator"):
@@ -38,15 +39,15 @@ def policies() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def commands() -> str:
-    """Print the help of every command, folded."""
+def format_commands() -> str:
+    """Return the help of every command, folded."""
     reference = cli.reference().rstrip()
     return f"<details><summary>All commands</summary>\n\n{reference}\n\n</details>\n"
 
 
-def costs() -> str:
-    """Print what sessions cost at three rates of requests, on-demand."""
-    told = (
+def format_costs() -> str:
+    """Return the cost table: on-demand prices at three rates of requests."""
+    assumptions = (
         f"On-demand, list prices of {prices.REGION} as of {prices.AS_OF}: ${prices.WRITES} a"
         f" million write units, ${prices.READS} a million read units, ${prices.STORAGE} a GB and"
         f" month. A session takes {KILOBYTES} KB. Each request loads it (1 read unit),"
@@ -58,12 +59,12 @@ def costs() -> str:
         *("requests a second", "read units a second", "write units a second", "reads"),
         *("writes", "storage", "a month", "writing always"),
     )
-    rows = "\n".join(_cost(rate) for rate in (1, 100, 10_000))
-    return f"{told}\n\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|\n{rows}\n"
+    rows = "\n".join(_format_cost(rate) for rate in (1, 100, 10_000))
+    return f"{assumptions}\n\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|\n{rows}\n"
 
 
-def _cost(rate: int) -> str:
-    """Print one row; the figures are rounded at the end."""
+def _format_cost(rate: int) -> str:
+    """Return one row of the cost table; *rate* is in requests a second."""
     written = rate * (CHANGES + TOUCHES) * KILOBYTES
     reads, writes, always = (
         units * SECONDS / 1e6 * price
@@ -82,51 +83,54 @@ def _cost(rate: int) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options.reference,
-    "policies": policies,
-    "commands": commands,
+    "policies": format_policies,
+    "commands": format_commands,
 }
 
 
-#: Which document holds which parts.
+#: The generated parts of each document.
 DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: PARTS,
     CONFIGURATION: {"options": options.reference},
-    OPERATIONS: {"costs": costs},
+    OPERATIONS: {"costs": format_costs},
     PERFORMANCE: {
-        "peers-load": tables.peers_load,
-        "peers-save": tables.peers_save,
-        "peers-time": tables.peers_time,
-        "peers-stored": tables.peers_stored,
-        "overhead": tables.overhead,
-        "cost": tables.cost,
-        "scale": tables.scale,
-        "startup": tables.startup,
+        "peers-load": tables.format_peers_load,
+        "peers-save": tables.format_peers_save,
+        "peers-time": tables.format_peers_time,
+        "peers-stored": tables.format_peers_stored,
+        "overhead": tables.format_overhead,
+        "cost": tables.format_cost,
+        "scale": tables.format_scale,
+        "startup": tables.format_startup,
     },
 }
 
 
-def printed(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
-    """Return *text* with every generated part as the code prints it now."""
+def render(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
+    """Return *text* with every generated part printed anew.
+
+    Raises: SystemExit, if a part has no place, or two.
+    """
     for name, part in parts.items():
         first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, begun, rest = text.partition(first)
-        _, ended, after = rest.partition(last)
-        if not begun or not ended or first in after:
+        before, start, rest = text.partition(first)
+        _, end, after = rest.partition(last)
+        if not start or not end or first in after:
             raise SystemExit(f"the document needs one place for {name!r}")
         text = f"{before}{first}\n{part()}\n{last}{after}"
     return text
 
 
 def main(argv: list[str]) -> int:
-    """Write the documents, or say whether they are as the code prints them."""
-    lagging = 0
+    """Write the documents, or return 1 if one of them differs from what the code prints."""
+    outdated = 0
     for document, parts in DOCUMENTS.items():
         before = document.read_text("utf-8")
-        after = printed(before, parts)
-        lagging += before != after
+        after = render(before, parts)
+        outdated += before != after
         if "--check" not in argv:
             document.write_text(after, "utf-8")
-    return int(lagging > 0) if "--check" in argv else 0
+    return int(outdated > 0) if "--check" in argv else 0
 
 
 if __name__ == "__main__":

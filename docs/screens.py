@@ -11,6 +11,7 @@ import io
 import os
 import random
 import re
+import secrets
 import sys
 import tempfile
 import time
@@ -33,7 +34,7 @@ session.region = eu-central-1
 session.endpoint_url = {url}
 session.timeout = 3600
 session.special_keys = userId:S
-session.secret = 8c1f0e5d2b7a49c3a1f4d6e8b9075c21
+session.secret = {secret}
 session.prefix = myapp:
 session.httponly = true
 session.invalidate_corrupt = true
@@ -58,7 +59,7 @@ SCREENS: Mapping[str, Screen] = {
     ),
     "check": Screen(
         "table check -c production.ini --deletion-protection",
-        "Two differences between the table and the options, in columns",
+        "Two differences between the table and the options, a line each",
         1,
     ),
     "stats": Screen(
@@ -79,7 +80,9 @@ def main() -> int:
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     with DynamoDBLocal() as server, tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        Path("production.ini").write_text(INI.format(url=server.url), "utf-8")
+        Path("production.ini").write_text(
+            INI.format(url=server.url, secret=secrets.token_hex(32)), "utf-8"
+        )
         _run("table create -c production.ini -o index_special_keys=false")
         for name, screen in SCREENS.items():
             _visits("production.ini", screen.visits)

@@ -1,12 +1,12 @@
-"""What stands in a document: blocks of code with their marks, links, headings.
+"""Read a document: its code blocks with their marks, its links and its headings.
 
-A mark is an HTML comment above a block, so that no reader sees it:
+A mark is an HTML comment above a block, which readers do not see:
 
-    <!-- not run: REASON -->    it is shown, and what cannot be tried of it is not
+    <!-- not run: REASON -->    the block is not run, or its programs are not checked
     <!-- given: PYTHON -->      runs before the block: what the reader's application has already
-    <!-- then: PYTHON -->       runs after it, and checks what it has done
-    <!-- continued -->          it goes on in the namespace of the Python block before it
-    <!-- file: NAME -->         it is a file; all files of a document stand in one folder
+    <!-- then: PYTHON -->       runs after the block, and checks what it did
+    <!-- continued -->          the block continues in the namespace of the Python block before it
+    <!-- file: NAME -->         the block is a file; all files of a document are in one folder
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: what it is written in, its text, and the marks above it."""
+    """A fenced block: its language, its text, and the marks above it."""
 
     document: Path
     line: int
@@ -45,28 +45,28 @@ class Block:
         return f"{self.document.name}:{self.line}"
 
 
-def blocks(document: Path) -> Iterator[Block]:
+def read_blocks(document: Path) -> Iterator[Block]:
     """Yield the blocks of a document, in order."""
     text = document.read_text("utf-8")
     for fence in _FENCE.finditer(text):
         above = _COMMENTS.search(text, 0, fence.start())
-        said = _COMMENT.findall(above[0] if above else "")
+        comments = _COMMENT.findall(above[0] if above else "")
         marks: dict[str, str] = {}
-        for name, words in said:
-            if name in MARKS:  # two of a kind are two lines
+        for name, words in comments:
+            if name in MARKS:  # two marks of one name are two lines
                 marks[name] = f"{marks[name]}\n{words}" if name in marks else words
         body = "".join(line.removeprefix(fence[1]) for line in fence[3].splitlines(keepends=True))
         yield Block(document, text.count("\n", 0, fence.start()) + 1, fence[2], body, marks)
 
 
-def links(document: Path) -> list[str]:
-    """Return where the links and images of a document lead, those into the web left out."""
+def list_links(document: Path) -> list[str]:
+    """Return the targets of a document's links and images, except web addresses."""
     found = _LINK.findall(_FENCE.sub("", document.read_text("utf-8")))
     return [link for link in found if "://" not in link]
 
 
-def anchors(document: Path) -> set[str]:
-    """Return what can stand after a `#`: the headings as GitHub turns them into names."""
+def list_anchors(document: Path) -> set[str]:
+    """Return the anchors of a document: its headings, as GitHub turns them into names."""
     named: set[str] = set()
     for heading in _HEADING.findall(_FENCE.sub("", document.read_text("utf-8"))):
         plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
@@ -79,10 +79,10 @@ def anchors(document: Path) -> set[str]:
     return named
 
 
-def leads_nowhere(document: Path, link: str) -> bool:
-    """Say whether a link names a file that is not there, or a heading that no document has."""
+def is_broken(document: Path, link: str) -> bool:
+    """Return whether a link names a file or a heading that does not exist."""
     place, _, anchor = link.partition("#")
     target = document.parent / place if place else document
     if not target.exists():
         return True
-    return bool(anchor) and target.suffix == ".md" and anchor not in anchors(target)
+    return bool(anchor) and target.suffix == ".md" and anchor not in list_anchors(target)

@@ -43,14 +43,14 @@ AWS_WORDS = frozenset(
 AWS_PLACES = ("dynamodb/", "provisioning/", "migration/readers/connect.py")
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 PUBLIC = frozenset(
-    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession configure reset observe"
-    " __version__".split()
+    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession check configure reset observe"
+    " with_cache_defaults __version__".split()
 )
 #: What `import beaker_dynamodb` must not load.
 LATE = (
     "boto3 botocore click rich moto pytest cryptography isal beaker_dynamodb.ops"
     " beaker_dynamodb.testing beaker_dynamodb.factory beaker_dynamodb.config"
-    " beaker_dynamodb.dynamodb".split()
+    " beaker_dynamodb.dynamodb beaker_dynamodb.settings".split()
 )
 
 #: A check takes a file's place, such as "item/keys.py", and its text; it yields the breaches.
@@ -179,21 +179,26 @@ def cycle_in(imports: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def mapped() -> set[str]:
-    """Read the places that the map of docs/architecture.md names, such as "item/keys.py"."""
+def read_map() -> dict[str, str]:
+    """Return what the map of docs/architecture.md says about each file, such as "item/keys.py".
+
+    A line is a name, indented by two spaces for each folder around it, and a description. The
+    line of a folder stands for its `__init__.py`.
+    """
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     block = page.partition("## The map")[2].split("```")[1]
-    places, folder = set(), ""
-    for line in block.strip().splitlines():
-        names = re.split(r"\s{2,}", line.strip())[0].split(", ")
-        for name in names:
-            if name.endswith("/"):
-                place = f"{folder}{name}" if line.startswith(" ") else name
-                folder = folder if line.startswith(" ") else name
-            else:
-                place = f"{folder if line.startswith(' ') else ''}{name}.py"
-            places.add(place)
-    return places
+    described: dict[str, str] = {}
+    folders: list[str] = []
+    for line in block.strip("\n").splitlines():
+        name, _, description = line.strip().partition(" ")
+        del folders[(len(line) - len(line.lstrip())) // 2 :]
+        if name.endswith("/"):
+            folders.append(name)
+            name = "__init__.py"
+        file = "".join((*folders, name))
+        assert file not in described, f"the map has two lines for {file}"
+        described[file] = description.strip()
+    return described
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -226,13 +231,12 @@ def test_each_check_catches_what_breaks_it_and_nothing_else() -> None:
     assert [row for row in CLOSE if list(row[0](row[1], row[2]))] == []
 
 
-def test_the_map_names_every_folder_and_every_file_of_the_root() -> None:
-    """docs/architecture.md has a line for each, and no line for what is not there."""
-    folders = {f"{Path(place).parent.as_posix()}/" for place in SOURCES if "/" in place}
-    root = {place for place in SOURCES if "/" not in place}
+def test_the_map_has_one_line_for_each_folder_and_file() -> None:
+    """docs/architecture.md describes every file of the package, and no file that does not exist."""
+    described = read_map()
 
-    assert {place for place in mapped() if place not in folders | set(SOURCES)} == set()
-    assert (folders | root) - mapped() == set()
+    assert sorted(described) == sorted(SOURCES)
+    assert [file for file, description in described.items() if not description] == []
 
 
 def test_the_root_has_few_files() -> None:
@@ -285,7 +289,7 @@ def test_a_request_loads_nothing_for_operators() -> None:
 
 
 def test_the_public_names_are_what_the_package_offers() -> None:
-    """The package offers the manager, the session class, three verbs, its errors and no more."""
+    """The package offers the manager, the session class, five verbs, its errors and no more."""
     words = python(
         "import beaker_dynamodb as face\n"
         "from beaker_dynamodb import errors\n"

@@ -1,4 +1,4 @@
-"""Each benchmark runs, and what the documents show of it is what a run has recorded."""
+"""Each benchmark runs, and the documents show what a run has recorded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import pytest
 from benchmarks import cost, figures, recorded, visitors
 from benchmarks.meter import Meter, Tally
 from tests.servers import Flavor, Server, missing
-from tests.test_docs import printer
+from tests.test_docs import load_printer
 
 ROOT = Path(__file__).parents[1]
-PRINTER = printer()
+PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[PRINTER.PERFORMANCE]
 RECORDS = ("cost", "overhead", "peers", "scale", "startup")
 
 
 def run(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
-    """Run a benchmark as people do; return what it printed, and what it recorded."""
+    """Run a benchmark from its command line; return what it printed and what it recorded."""
     record = folder / "record.json"
     command = [sys.executable, "-m", *words, "--json", str(record)]
     done = subprocess.run(
@@ -39,23 +39,23 @@ def test_the_performance_page_shows_what_was_recorded() -> None:
     """Every table of docs/performance.md is what `docs/print.py` prints from the records."""
     text = (ROOT / "docs" / "performance.md").read_text("utf-8")
 
-    assert PRINTER.printed(text, PARTS) == text
+    assert PRINTER.render(text, PARTS) == text
 
 
 def test_a_figure_typed_by_hand_is_found() -> None:
-    """Another number in a table of docs/performance.md is undone by printing."""
+    """Printing restores a number that was changed in docs/performance.md."""
     text = (ROOT / "docs" / "performance.md").read_text("utf-8")
     typed = re.sub(
         r"^(\| connect-dynamodb \|.*?)\d+\.\d\d", r"\g<1>99.99", text, flags=re.MULTILINE
     )
 
     assert typed != text
-    assert PRINTER.printed(typed, PARTS) == text
+    assert PRINTER.render(typed, PARTS) == text
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_a_figure_is_drawn_from_the_record_that_stands_there(name: str) -> None:
-    """A figure holds the digest of its record, so one that lags behind is found."""
+def test_a_figure_is_drawn_from_the_current_record(name: str) -> None:
+    """A figure holds the digest of its record, so an outdated figure is found."""
     text = (ROOT / "docs" / "figures" / f"{name}.svg").read_text("utf-8")
     drawn = re.search(r"Drawn from (\w+)\.json, ([0-9a-f]{12})\.", text)
 
@@ -64,8 +64,8 @@ def test_a_figure_is_drawn_from_the_record_that_stands_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_record_names_the_machine_in_words(name: str) -> None:
-    """A record says when, where and how; it holds no host's name."""
+def test_a_record_describes_the_machine_without_its_name(name: str) -> None:
+    """A record says when, where and how it was measured; it does not hold the host's name."""
     found = recorded.read(name)
 
     assert {"date", "machine", "how"} <= set(found)
@@ -73,7 +73,7 @@ def test_a_record_names_the_machine_in_words(name: str) -> None:
 
 
 def test_the_bill_is_under_a_third_and_a_fifth_of_connect_dynamodbs() -> None:
-    """At 1.5 KB, with every default and with `touch_after = 180`: the promise of the record."""
+    """At 1.5 KB: under a third with every default, under a fifth with `touch_after = 180`."""
     rows = recorded.read("cost")["sizes"]["1500"]
     beside = rows[cost.CONNECT]["dollars"]
 
@@ -82,25 +82,25 @@ def test_the_bill_is_under_a_third_and_a_fifth_of_connect_dynamodbs() -> None:
 
 
 @pytest.mark.parametrize("size", visitors.SIZES)
-def test_every_store_gets_the_same_session_of_the_size_that_is_said(size: int) -> None:
-    """A session is drawn by its seed alone, and has the bytes that its row of the table names."""
-    first, second = visitors.session_of(size), visitors.session_of(size)
+def test_every_store_gets_the_same_session_of_the_given_size(size: int) -> None:
+    """A session depends only on its seed, and has exactly the given number of bytes."""
+    first, second = visitors.make_session(size), visitors.make_session(size)
 
     assert first == second
-    assert visitors.size_of(first) == size
-    assert visitors.session_of(size, seed=2) != first
+    assert visitors.measure_size(first) == size
+    assert visitors.make_session(size, seed=2) != first
 
 
 def test_a_visit_is_thirty_requests_in_ten_minutes() -> None:
-    """A login first, three changes, and the last request at its end."""
-    steps = cost.steps()
+    """A login comes first, then three changes; the last request is at the end."""
+    steps = cost.make_steps()
 
     assert [path for _, path in steps].count("/change") == 3
     assert (len(steps), steps[0], steps[-1]) == (30, (0.0, "/login"), (600.0, "/read"))
 
 
 def test_the_meter_counts_what_dynamodb_charged(dynamodb_local: str, table_name: str) -> None:
-    """A client that asks for no charge is counted all the same, and gets its item unaltered."""
+    """A client that does not ask for the charge is counted too, and gets its item unchanged."""
     with Meter(dynamodb_local) as meter:
         client = Server(meter.url, Flavor.LOCAL).client()
         client.create_table(
@@ -122,7 +122,7 @@ def test_the_meter_counts_what_dynamodb_charged(dynamodb_local: str, table_name:
 
 @pytest.mark.long
 def test_peers_runs(tmp_path: Path) -> None:
-    """Ours and the bare client are in the table of a tiny run, and whatever could be fetched."""
+    """A tiny run has this package, the bare client, and the stores that could be installed."""
     said, found = run(
         tmp_path, "benchmarks.peers", "--rounds", "2", "--calls", "2", "--sizes", "300"
     )
@@ -133,7 +133,7 @@ def test_peers_runs(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_cost_runs(tmp_path: Path) -> None:
-    """A visit of ours costs what the budget says: 29 reads, and a write for each change."""
+    """A visit with this package costs 29 reads, and a write for each change."""
     _, found = run(tmp_path, "benchmarks.cost", "--sizes", "300", "--only", "every default")
 
     row = found["sizes"]["300"][cost.DEFAULTS]
@@ -142,9 +142,9 @@ def test_cost_runs(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_scale_runs(tmp_path: Path) -> None:
-    """A real gunicorn answers wrk without an error, on a table of more rows and of fewer."""
+    """A real gunicorn answers wrk without an error, with more and with fewer rows."""
     if shutil.which("wrk") is None:
-        missing("wrk is not installed: it asks the requests")
+        missing("wrk is not installed: it sends the requests")
     counts = ("--rows", "50", "100", "--connections", "1", "4", "--seconds", "1", "--rounds", "1")
     _, found = run(tmp_path, "benchmarks.scale", *counts)
 
@@ -154,7 +154,7 @@ def test_scale_runs(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_startup_and_overhead_run(tmp_path: Path) -> None:
-    """Both measure ours over boto3, whatever else is there."""
+    """Both measure this package over boto3, whatever else is installed."""
     _, found = run(tmp_path, "benchmarks.startup", "--rounds", "1")
     assert "ours, first request, boto3" in found["rows"]
 
@@ -164,3 +164,28 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         ("boto3", "save"),
         ("boto3", "plain"),
     }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "command",
+    [
+        "caches --rounds 1 --calls 2",
+        "lambda_start --rounds 1",
+        "operators --rows 100",
+        "outage --rounds 1",
+    ],
+)
+def test_a_benchmark_without_a_record_runs(command: str) -> None:
+    """It ends without an error on the smallest numbers."""
+    if command.startswith("caches") and shutil.which("redis-server") is None:
+        missing("redis-server is not installed: the benchmark compares with it")
+    done = subprocess.run(
+        [sys.executable, "-m", *f"benchmarks.{command}".split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The documents cannot lie about what the code can print, and name nothing that is not there."""
+"""The generated parts of the documents are what the code prints, and every option exists."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 from beaker_dynamodb.config.options import TABLE
 from tests.documents import DOCUMENTS, ROOT
 
-TRY = (
+DEMO_COMMAND = (
     "python3 -m venv .venv"
     " && .venv/bin/pip install -e '.[embedded]' -r examples/demo/requirements.txt"
     " && .venv/bin/python -m examples.demo"
 )
-TEST = (
+TEST_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt"
     " && .venv/bin/pytest -n auto --maxprocesses 4"
 )
 
 
-def printer() -> ModuleType:
-    """Import `docs/print.py`, which is a script and no module."""
+def load_printer() -> ModuleType:
+    """Import the script `docs/print.py` as a module."""
     spec = importlib.util.spec_from_file_location("docs_print", ROOT / "docs" / "print.py")
     assert spec is not None
     assert spec.loader is not None
@@ -33,39 +33,39 @@ def printer() -> ModuleType:
     return module
 
 
-def test_no_document_lags_behind_the_code() -> None:
-    """Each document's generated parts are what `docs/print.py` prints now; --check says so."""
-    assert printer().main(["--check"]) == 0
+def test_every_generated_part_is_up_to_date() -> None:
+    """`docs/print.py --check` finds no document that differs from what it prints."""
+    assert load_printer().main(["--check"]) == 0
 
 
 def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> None:
-    """The generated parts of README are what `docs/print.py` prints from the code now."""
+    """The generated parts of README are what `docs/print.py` prints from the code."""
     text = (ROOT / "README.md").read_text("utf-8")
 
-    assert printer().printed(text) == text
+    assert load_printer().render(text) == text
 
 
-def test_a_document_that_lags_behind_the_code_is_found() -> None:
-    """An option that is gone from README's table comes back by printing; the check can fail."""
+def test_an_outdated_document_is_found() -> None:
+    """Printing restores an option that was renamed in README's table: the check can fail."""
     text = (ROOT / "README.md").read_text("utf-8")
-    lagging = text.replace("| `touch_after` |", "| `touched_after` |")
+    outdated = text.replace("| `touch_after` |", "| `touched_after` |")
 
-    assert lagging != text
-    assert printer().printed(lagging) == text
+    assert outdated != text
+    assert load_printer().render(outdated) == text
 
 
 def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:
-    """README's first screen holds the ini line and both commands, each on a line of its own."""
+    """README's first 30 lines hold the ini line and both commands, each on its own line."""
     screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:30]
 
     assert "session.type = ext:dynamodb" in screen
-    assert TRY in screen
-    assert TEST in screen
+    assert DEMO_COMMAND in screen
+    assert TEST_COMMAND in screen
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_a_setting_that_a_document_shows_is_an_option_that_exists(document: Path) -> None:
-    """What stands in code as `name = value` is one of our options, or one of Beaker's own."""
+    """Every `name = value` that a document shows as code is one of our options."""
     text = document.read_text("utf-8")
     shown = set(re.findall(r"`([a-z_]+) = [^`]+`", text))
 
@@ -73,8 +73,8 @@ def test_a_setting_that_a_document_shows_is_an_option_that_exists(document: Path
 
 
 @pytest.mark.parametrize("figure", sorted((ROOT / "docs" / "figures").glob("*.svg")), ids=str)
-def test_a_figure_says_in_words_what_it_shows(figure: Path) -> None:
-    """Every figure has a title and a description, for those who cannot see it."""
+def test_a_figure_has_a_text_for_screen_readers(figure: Path) -> None:
+    """Every figure has a title and a description."""
     text = figure.read_text("utf-8")
 
     assert "<title" in text

@@ -1,6 +1,6 @@
-"""Every block of every document is tried: Python runs, ini lines parse, commands exist.
+"""Every code block of every document is tested: Python runs, ini lines parse, commands exist.
 
-What a block needs beside itself stands in a mark above it; tests/documents.py lists the marks.
+Marks above a block say what it needs; tests/documents.py lists the marks.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.ops import cli
 from beaker_dynamodb.ops.application import load_application
 from examples.demo.__main__ import make_parser
-from tests.documents import DOCUMENTS, ROOT, Block, blocks, leads_nowhere, links
+from tests.documents import DOCUMENTS, ROOT, Block, is_broken, list_links, read_blocks
 from tests.servers import answers, free_port
 
-BLOCKS: Final = [block for document in DOCUMENTS for block in blocks(document)]
+BLOCKS: Final = [block for document in DOCUMENTS for block in read_blocks(document)]
 SHELL: Final = frozenset({"sh", "bash"})
 _EXTRAS = re.compile(r"(?:beaker-dynamodb|'\.)\[([a-z,]+)\]")
 _REQUIREMENTS = re.compile(r" -r (\S+)")
 _OURS = re.compile(r"^(?:\S*python3? -m beaker_dynamodb|beaker-dynamodb)(?= |$)")
 _DEMO = re.compile(r"^\S*python3? -m examples\.demo(?= |$)")
 _PIP = re.compile(r"^\S*pip install ")
-#: How the settings begin that are Beaker's.
+#: How the names of Beaker's settings begin.
 _BEAKERS = ("session.", "cache.", "beaker.")
 
 
-def of(*languages: str) -> list[Any]:
-    """Choose the blocks of some languages, as cases of a test."""
+def select_blocks(*languages: str) -> list[Any]:
+    """Return the blocks of some languages, as test cases."""
     return [pytest.param(one, id=str(one)) for one in BLOCKS if one.language in languages]
 
 
 # Python
 
-#: The file that every page speaks of.
+#: The file that every page refers to.
 PRODUCTION: Final = """
 [app:main]
 session.type = ext:dynamodb
@@ -59,8 +59,11 @@ session.special_keys = userId:S
 """
 
 
-def run(block: Block, before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Run a Python block, what is given first; return the names that it leaves."""
+def run_block(block: Block, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a Python block between its `given` and `then` code; return the names that it defined.
+
+    Args: *before* are the names that exist already.
+    """
     names: dict[str, Any] = {"__name__": "__main__"} if before is None else before
     exec(compile(block.marks.get("given", ""), f"{block}, given", "exec"), names)  # noqa: S102
     source = "\n" * block.line + block.text
@@ -69,18 +72,18 @@ def run(block: Block, before: dict[str, Any] | None = None) -> dict[str, Any]:
     return names
 
 
-def run_with_those_before(block: Block) -> dict[str, Any]:
-    """Run a block in a fresh namespace, or in that of the block that it continues."""
+def run_after_previous(block: Block) -> dict[str, Any]:
+    """Run a block in a new namespace, or in that of the block that it continues."""
     if "continued" not in block.marks:
-        return run(block)
-    own = [one for one in blocks(block.document) if one.language == "python"]
-    former = own[[one.line for one in own].index(block.line) - 1]
-    return run(block, run_with_those_before(former))
+        return run_block(block)
+    own = [one for one in read_blocks(block.document) if one.language == "python"]
+    previous = own[[one.line for one in own].index(block.line) - 1]
+    return run_block(block, run_after_previous(previous))
 
 
 @pytest.fixture
-def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stand in a folder with a `production.ini`, the embedded store configured and empty."""
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Change to a folder with a `production.ini`; the embedded store is configured and empty."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "production.ini").write_text(PRODUCTION, "utf-8")
     embedded.empty()
@@ -88,22 +91,22 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("at_home")
-@pytest.mark.parametrize("block", of("python"))
+@pytest.mark.usefixtures("working_folder")
+@pytest.mark.parametrize("block", select_blocks("python"))
 def test_python_runs(block: Block) -> None:
-    """A Python block runs as it stands, in a fresh namespace, on the embedded store."""
+    """A Python block runs unchanged, in a new namespace, on the embedded store."""
     if not block.marks.keys() & {"not run", "file"}:
-        run_with_those_before(block)
+        run_after_previous(block)
     else:
         compile(block.text, str(block), "exec")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_the_files_of_a_document_are_a_suite_that_passes(
+def test_the_tests_that_a_document_shows_pass(
     document: Path, tmp_path: Path, dynamodb_local: str
 ) -> None:
-    """What a document shows as files of a suite is written down, and pytest passes over it."""
-    files = {one.marks["file"]: one.text for one in blocks(document) if "file" in one.marks}
+    """The test files that a document shows are written into a folder, and pytest passes."""
+    files = {one.marks["file"]: one.text for one in read_blocks(document) if "file" in one.marks}
     if not any(name.startswith("test_") for name in files):
         return
     for name, text in files.items():
@@ -123,7 +126,7 @@ def test_the_files_of_a_document_are_a_suite_that_passes(
 
 @pytest.fixture
 def visits_app(tmp_path: Path) -> Iterator[str]:
-    """Run README's application, but for its port, as a program; yield its address."""
+    """Run README's application on another port as a program; yield its address."""
     (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
     port = str(free_port())
     assert block.text.count("8080") == 1
@@ -148,7 +151,7 @@ def visits_app(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_application_of_the_readme_counts_each_visitors_visits(visits_app: str) -> None:
-    """Ten lines of code, run as they are shown, keep each browser's session between requests."""
+    """Ten lines of code, run as shown, keep each browser's session between requests."""
     (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
     ada, bob = (build_opener(HTTPCookieProcessor()) for _ in range(2))
 
@@ -163,16 +166,19 @@ def test_the_application_of_the_readme_counts_each_visitors_visits(visits_app: s
 # Ini files
 
 
-def lines_of(text: str) -> dict[str, dict[str, str]]:
-    """Read ini lines; those without a section are the application's."""
+def read_ini(text: str) -> dict[str, dict[str, str]]:
+    """Parse ini lines by section; lines without a section belong to `app:main`."""
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     parser.read_string(text if re.search(r"^\[", text, re.MULTILINE) else f"[app:main]\n{text}")
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def parsed(section: Mapping[str, str]) -> None:
-    """Have the package read what an application's section says of sessions and caches."""
+def parse_section(section: Mapping[str, str]) -> None:
+    """Have the package parse the session and cache settings of an application's section.
+
+    Raises: OptionError.
+    """
     plain = {name.removeprefix("beaker."): value for name, value in section.items()}
     session = {n: v for n, v in plain.items() if n.startswith("session.")}
     if session.setdefault("session.type", "ext:dynamodb") == "ext:dynamodb":
@@ -185,27 +191,27 @@ def parsed(section: Mapping[str, str]) -> None:
             )
 
 
-@pytest.mark.parametrize("block", of("ini"))
+@pytest.mark.parametrize("block", select_blocks("ini"))
 def test_ini_lines_are_options_that_exist(block: Block) -> None:
-    """What an ini block says of sessions and caches is read as an application's file is."""
-    for section in lines_of(block.text).values():
+    """The session and cache settings of an ini block are read as an application's file is."""
+    for section in read_ini(block.text).values():
         if any(name.startswith(_BEAKERS) for name in section):
-            parsed(section)
+            parse_section(section)
 
 
 # Commands
 
 
-def commands(text: str) -> Iterator[str]:
-    """Yield the commands of a shell block: continued lines joined, chains taken apart."""
+def split_commands(text: str) -> Iterator[str]:
+    """Yield the commands of a shell block: continued lines are joined, chains are split."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"&&|\|\||[|;]", line.partition("  #")[0]):
             if part.strip() and not part.strip().startswith("#"):
                 yield part.partition(">")[0].strip()
 
 
-def parses(words: list[str]) -> bool:
-    """Say whether our command line takes these words; nothing is run."""
+def is_parsed(words: list[str]) -> bool:
+    """Return whether our command line accepts these arguments; nothing is run."""
     command: click.Command = cli.cli
     context = click.Context(command, info_name=cli.NAME, **command.context_settings)
     try:
@@ -223,8 +229,8 @@ def parses(words: list[str]) -> bool:
     return True
 
 
-def is_parsed_by_the_demo(words: list[str]) -> bool:
-    """Return whether the demo's command line takes these words; nothing is run."""
+def is_parsed_by_demo(words: list[str]) -> bool:
+    """Return whether the demo's command line accepts these arguments; nothing is run."""
     try:
         make_parser().parse_args(words)
     except SystemExit as ended:
@@ -232,29 +238,29 @@ def is_parsed_by_the_demo(words: list[str]) -> bool:
     return True
 
 
-def understood(command: str) -> bool:
-    """Try a command of ours, the demo's, or what pip installs; False for anybody else's."""
+def is_understood(command: str) -> bool:
+    """Return whether a command is ours, the demo's or pip's, and its arguments exist."""
     ours = _OURS.match(command)
     if ours:
-        return parses(shlex.split(command[ours.end() :]))
+        return is_parsed(shlex.split(command[ours.end() :]))
     if demo := _DEMO.match(command):
-        return is_parsed_by_the_demo(shlex.split(command[demo.end() :]))
+        return is_parsed_by_demo(shlex.split(command[demo.end() :]))
     offered = (ROOT / "setup.py").read_text("utf-8")
-    asked = ",".join(_EXTRAS.findall(command)).split(",")
-    known = all(f'"{extra}": ' in offered for extra in asked if extra)
-    known &= all((ROOT / name).is_file() for name in _REQUIREMENTS.findall(command))
-    return known and bool(_PIP.match(command) or command.startswith("python3 -m venv "))
+    extras = ",".join(_EXTRAS.findall(command)).split(",")
+    exist = all(f'"{extra}": ' in offered for extra in extras if extra)
+    exist &= all((ROOT / name).is_file() for name in _REQUIREMENTS.findall(command))
+    return exist and bool(_PIP.match(command) or command.startswith("python3 -m venv "))
 
 
-@pytest.mark.parametrize("block", of(*SHELL))
+@pytest.mark.parametrize("block", select_blocks(*SHELL))
 def test_commands_exist(block: Block) -> None:
-    """Every command of ours takes those arguments; a block with another program says why."""
-    strangers = [command for command in commands(block.text) if not understood(command)]
+    """Our commands accept their arguments; a block with another program is marked `not run`."""
+    unknown = [command for command in split_commands(block.text) if not is_understood(command)]
 
-    assert strangers == [] or block.marks.get("not run")
+    assert unknown == [] or block.marks.get("not run")
 
 
-WRONG: Final = (
+WRONG_COMMANDS: Final = (
     "beaker-dynamodb tabel create",
     "beaker-dynamodb table create --quite",
     "beaker-dynamodb policy nobody",
@@ -266,39 +272,39 @@ WRONG: Final = (
 )
 
 
-@pytest.mark.parametrize("command", WRONG)
-def test_a_wrong_command_would_be_found(command: str) -> None:
-    """A command, an option, a role or an extra that is not there is not understood."""
-    assert not understood(command)
+@pytest.mark.parametrize("command", WRONG_COMMANDS)
+def test_a_wrong_command_is_found(command: str) -> None:
+    """A command, option, role or extra that does not exist is found: the check can fail."""
+    assert not is_understood(command)
 
 
-# All
+# All blocks
 
 
-def output(text: str) -> None:
-    """Take a text as it is: it is printed by something, or drawn."""
+def accept(text: str) -> None:
+    """Accept any text: it is printed by a program, or drawn."""
 
 
-#: How a block of each other language is tried.
+#: How a block of each other language is tested.
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "json": json.loads,
     "yaml": yaml.safe_load,
-    "text": output,
-    "": output,
+    "text": accept,
+    "": accept,
 }
 
 
 @pytest.mark.parametrize("block", [pytest.param(one, id=str(one)) for one in BLOCKS])
-def test_no_block_goes_untried(block: Block) -> None:
-    """A block is of a language that is tried here; else it is marked as not run, with a reason."""
-    tried = PARSERS.keys() | SHELL | {"python", "ini"}
+def test_every_block_is_tested(block: Block) -> None:
+    """A block is of a language that is tested here, or is marked `not run` with a reason."""
+    tested = PARSERS.keys() | SHELL | {"python", "ini"}
 
-    assert block.language in tried or block.marks.get("not run")
+    assert block.language in tested or block.marks.get("not run")
     assert block.marks.get("not run", "a reason")
-    PARSERS.get(block.language, output)(block.text)
+    PARSERS.get(block.language, accept)(block.text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_link_leads_to_a_file_and_a_heading_that_are_there(document: Path) -> None:
-    """Every relative link and image names a file, and every anchor a heading."""
-    assert [link for link in links(document) if leads_nowhere(document, link)] == []
+def test_no_link_is_broken(document: Path) -> None:
+    """Every relative link and image names an existing file, and every anchor a heading."""
+    assert [link for link in list_links(document) if is_broken(document, link)] == []

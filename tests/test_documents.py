@@ -1,4 +1,4 @@
-"""What is read out of a document is what stands in it: else a block or a link goes untried."""
+"""tests/documents.py finds every block and link: one that it missed would not be tested."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from beaker_dynamodb import OptionError
 from tests import documents
-from tests.test_docs_blocks import commands, lines_of, parsed, run_with_those_before
+from tests.test_docs_blocks import parse_section, read_ini, run_after_previous, split_commands
 
 TEXT = """# The first `page`
 
@@ -41,7 +41,7 @@ OTHER = "# Two words\n\n```sh\n# two words, too\n```\n\n## [Two](x.md) words\n"
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """Write the two pages down."""
+    """Write the two pages into files."""
     (tmp_path / "other.md").write_text(OTHER, "utf-8")
     path = tmp_path / "page.md"
     path.write_text(TEXT, "utf-8")
@@ -49,38 +49,38 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_a_block_is_read_with_its_marks(page: Path) -> None:
-    """Marks of one kind are lines, a remark is none, and a block in a list is a block."""
-    first, second, third = documents.blocks(page)
+    """Marks of one name are joined, other comments are ignored, a block in a list is found."""
+    first, second, third = documents.read_blocks(page)
 
     assert (str(first), first.language, first.text) == ("page.md:11", "python", "z = x + y\n")
     assert first.marks == {"given": "x = 1\ny = 2", "then": "assert z == 3"}
     assert second.marks == {"continued": ""}
-    assert list(commands(third.text)) == [
+    assert list(split_commands(third.text)) == [
         "beaker-dynamodb table create    -c production.ini",
         'echo "done"',
     ]
 
 
-def test_a_block_goes_on_where_the_one_before_it_ended(page: Path) -> None:
-    """A block that continues has the names of the former; what is to hold afterwards is tried."""
-    first, second, _ = documents.blocks(page)
+def test_a_continued_block_has_the_names_of_the_previous_one(page: Path) -> None:
+    """The code in `then` is run too: a wrong assertion fails."""
+    first, second, _ = documents.read_blocks(page)
 
-    assert run_with_those_before(second)["z"] == 4
+    assert run_after_previous(second)["z"] == 4
     wrong = page.read_text("utf-8").replace("z == 3", "z == 4")
     page.write_text(wrong, "utf-8")
     with pytest.raises(AssertionError):
-        run_with_those_before(next(documents.blocks(page)))
-    assert first.marks != next(documents.blocks(page)).marks
+        run_after_previous(next(documents.read_blocks(page)))
+    assert first.marks != next(documents.read_blocks(page)).marks
 
 
 def test_headings_are_named_as_github_names_them(page: Path) -> None:
-    """A second heading of the same name has a number; a remark in a block is no heading."""
-    assert documents.anchors(page) == {"the-first-page"}
-    assert documents.anchors(page.with_name("other.md")) == {"two-words", "two-words-1"}
+    """The second heading of a name has a number; a comment in a block is not a heading."""
+    assert documents.list_anchors(page) == {"the-first-page"}
+    assert documents.list_anchors(page.with_name("other.md")) == {"two-words", "two-words-1"}
 
 
 @pytest.mark.parametrize(
-    ("link", "lost"),
+    ("link", "broken"),
     [
         ("other.md#two-words-1", False),
         ("#the-first-page", False),
@@ -90,10 +90,10 @@ def test_headings_are_named_as_github_names_them(page: Path) -> None:
         ("nowhere.md", True),
     ],
 )
-def test_a_link_that_leads_nowhere_is_found(link: str, lost: bool, page: Path) -> None:
-    """A link needs its file, and an anchor its heading; the web is not asked."""
-    assert documents.links(page) == ["other.md#two-words-1", "#the-first-page"]
-    assert documents.leads_nowhere(page, link) is lost
+def test_a_broken_link_is_found(link: str, broken: bool, page: Path) -> None:
+    """A link needs an existing file, and an anchor an existing heading."""
+    assert documents.list_links(page) == ["other.md#two-words-1", "#the-first-page"]
+    assert documents.is_broken(page, link) is broken
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_link_that_leads_nowhere_is_found(link: str, lost: bool, page: Path) -
         "[app:main]\nsession.prefix = two words:",
     ],
 )
-def test_an_ini_line_that_no_application_could_have_is_found(text: str) -> None:
-    """A misspelled option and a value that is none are errors, for sessions and for caches."""
-    (section,) = lines_of(text).values()
+def test_a_wrong_ini_line_is_found(text: str) -> None:
+    """A misspelled option and an invalid value are errors, for sessions and for caches."""
+    (section,) = read_ini(text).values()
 
     with pytest.raises(OptionError):
-        parsed(section)
+        parse_section(section)

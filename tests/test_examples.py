@@ -1,7 +1,7 @@
-"""Every example runs as it stands, and a visitor is remembered by it.
+"""Every example runs unchanged, and remembers its visitors.
 
-On the embedded server each is tried as it is; the production ini is tried against DynamoDB
-Local, with nothing changed but where DynamoDB answers.
+Each is tested on the embedded server; production.ini is tested against DynamoDB Local, with
+only the endpoint changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.servers import Flavor, Server
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PYRAMID = EXAMPLES / "pyramid_app"
-#: What people copy; the demo is tested in tests/demo.
+#: The examples that people copy; the demo is tested in tests/demo.
 TO_COPY = [
     path for path in (*EXAMPLES.glob("*.py"), *PYRAMID.glob("*.py")) if path.name != "__init__.py"
 ]
@@ -30,7 +30,7 @@ NAMES = ("bottle_app.py", "wsgi_app.py", "pyramid_app/development.ini")
 
 
 def load(name: str) -> Any:
-    """Make the application of an example, a new one at each call."""
+    """Create a new application of an example."""
     path = EXAMPLES / name
     if path.suffix == ".ini":
         return get_app(str(path))
@@ -43,14 +43,14 @@ def load(name: str) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `use = call:app:main` of the ini files find the Pyramid example."""
+def import_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the Pyramid example importable for `use = call:app:main` of its ini files."""
     monkeypatch.syspath_prepend(str(PYRAMID))
 
 
 @pytest.fixture
 def production(dynamodb_local: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the production ini, with the endpoint in the environment; delete its table after."""
+    """Set the endpoint in the environment; yield production.ini's table, and delete it."""
     monkeypatch.setenv("BEAKER_DYNAMODB_ENDPOINT_URL", dynamodb_local)
     ini = configparser.ConfigParser(interpolation=None)
     ini.read(PYRAMID / "production.ini")
@@ -62,7 +62,7 @@ def production(dynamodb_local: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def log_in(app: Any, name: str, **how: Any) -> Any:
-    """Fill in the form of an example's page, and return the page that follows."""
+    """Log in by the form of an example's page, and return the page that follows."""
     form = app.get("/").form
     form.action, form["user"] = "/in", name
     return form.submit(**how).follow()
@@ -76,13 +76,13 @@ def log_out(app: Any) -> Any:
 
 
 def cookie_of(app: Any) -> dict[str, str]:
-    """Copy the cookie out of a browser, as the header that another one would send."""
+    """Return a browser's cookies as the header that another browser would send."""
     return {"Cookie": "; ".join(f"{one.name}={one.value}" for one in app.cookiejar)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_visitor_is_counted_logged_in_and_logged_out(name: str) -> None:
-    """An example counts each visitor's visits, greets who logs in, and forgets who logs out."""
+    """An example counts each visitor's visits, greets a user, and forgets the user at logout."""
     ada, other = TestApp(load(name)), TestApp(load(name))
 
     assert "Visits: 1. Hello, stranger." in ada.get("/")
@@ -92,8 +92,8 @@ def test_a_visitor_is_counted_logged_in_and_logged_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_cookie_kept_from_before_a_logout_is_worth_nothing(name: str) -> None:
-    """A logout deletes the row: whoever kept the cookie is a stranger too."""
+def test_a_cookie_from_before_a_logout_is_not_accepted(name: str) -> None:
+    """A logout deletes the row: a client that kept the cookie is logged out too."""
     ada = TestApp(load(name))
     log_in(ada, "Ada")
     kept = cookie_of(ada)
@@ -106,7 +106,7 @@ def test_a_cookie_kept_from_before_a_logout_is_worth_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cookie_from_before_a_login_is_not_logged_in(name: str) -> None:
-    """A login gets a new id: a session that somebody planted before it stays a stranger's."""
+    """A login gets a new id: a session id that an attacker planted is not logged in."""
     ada = TestApp(load(name))
     ada.get("/")
     planted = cookie_of(ada)
@@ -117,7 +117,7 @@ def test_a_cookie_from_before_a_login_is_not_logged_in(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_login_survives_a_new_application(name: str) -> None:
-    """The session is in the table, not in the application: a new one knows the visitor."""
+    """The session is in the table, so a new application finds it."""
     before = TestApp(load(name))
     log_in(before, "Ada")
     beaker_dynamodb.reset()
@@ -129,7 +129,7 @@ def test_a_login_survives_a_new_application(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cookie_is_for_this_site_alone(name: str) -> None:
-    """No script reads the cookie, and no other site's form sends it along."""
+    """No script can read the cookie, and no other site's form sends it."""
     cookie = TestApp(load(name)).get("/").headers["Set-Cookie"]
 
     assert "HttpOnly" in cookie
@@ -138,7 +138,7 @@ def test_a_cookie_is_for_this_site_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_text_and_not_markup(name: str) -> None:
-    """What a visitor types is shown as it was typed, and no browser runs it."""
+    """What a visitor types is shown as text, and no browser runs it."""
     page = log_in(TestApp(load(name)), "<script>alert(1)</script>")
 
     assert "&lt;script&gt;" in page
@@ -146,7 +146,7 @@ def test_a_name_is_text_and_not_markup(name: str) -> None:
 
 
 def test_the_pyramid_example_refuses_a_form_without_its_token() -> None:
-    """Another site's form cannot log anybody in: Pyramid asks for the session's token."""
+    """Another site's form cannot log anybody in: Pyramid requires the session's token."""
     app = TestApp(load("pyramid_app/development.ini"))
     app.get("/")
 
@@ -158,7 +158,7 @@ def test_the_pyramid_example_refuses_a_form_without_its_token() -> None:
 def test_the_production_ini_alone_keeps_sessions_in_dynamodb(
     production: str, dynamodb_local: str
 ) -> None:
-    """Its strings switch a Pyramid application to DynamoDB, and a login survives a restart."""
+    """Its settings alone store the sessions in DynamoDB, and a login survives a restart."""
     tls = {"wsgi.url_scheme": "https"}
     origin = {"Referer": "https://localhost/"}
     before = TestApp(load("pyramid_app/production.ini"), extra_environ=tls)
@@ -177,8 +177,8 @@ def test_the_production_ini_alone_keeps_sessions_in_dynamodb(
 
 
 @pytest.mark.parametrize("name", ["development.ini", "production.ini"])
-def test_pserve_finds_a_server_that_stays_on_this_machine(name: str) -> None:
-    """Each ini names the server that pserve starts, and it listens on loopback."""
+def test_pserve_starts_a_server_that_listens_on_loopback(name: str) -> None:
+    """Each ini file names the server that pserve starts, and a loopback address."""
     ini = configparser.ConfigParser(interpolation=None)
     ini.read(PYRAMID / name)
 
@@ -186,12 +186,12 @@ def test_pserve_finds_a_server_that_stays_on_this_machine(name: str) -> None:
     assert ini["server:main"]["listen"].startswith("127.0.0.1:")
 
 
-def test_every_example_has_its_line() -> None:
-    """examples/README.md names each application that stands there, and every one is short."""
-    told = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+def test_every_example_is_short_and_listed() -> None:
+    """examples/README.md names each example, and each has 15 to 40 lines."""
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
     assert {EXAMPLES / "bottle_app.py", PYRAMID / "app.py"} <= set(TO_COPY)
     for path in TO_COPY:
         named = path.name if path.parent == EXAMPLES else f"{path.parent.name}/"
-        assert f"`{named}`" in told
+        assert f"`{named}`" in readme
         assert 15 <= len(path.read_text(encoding="utf-8").splitlines()) <= 40

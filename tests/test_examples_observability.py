@@ -1,4 +1,4 @@
-"""The example that observes runs as it stands, and what it tells is what happened."""
+"""The observability example runs unchanged, and reports what happened."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def example() -> Iterator[ModuleType]:
     embedded.stop()
 
 
-def test_calls_and_saves_are_figures_and_lines(
+def test_calls_and_saves_are_metrics_and_log_lines(
     example: ModuleType, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two requests of one visitor: what they did is counted for Prometheus and written down."""
+    """Two requests of one visitor are counted for Prometheus, and logged."""
     caplog.set_level(logging.INFO, "shop.dynamodb")
     browser = TestApp(example.app)
     browser.get("/")
@@ -44,10 +44,10 @@ def test_calls_and_saves_are_figures_and_lines(
     browser.get("/")
 
     lines = [r.getMessage() for r in caplog.records if r.name == "shop.dynamodb"]
-    told = [json.loads(line) for line in lines]
-    loads = [one for one in told if one.get("operation") == "GetItem"]
+    events = [json.loads(line) for line in lines]
+    loads = [one for one in events if one.get("operation") == "GetItem"]
     assert [(one["event"], one["outcome"]) for one in loads] == [("Call", "ok")]
-    assert [one["plan"] for one in told if one["event"] == "Saved"] == ["leave"]
+    assert [one["plan"] for one in events if one["event"] == "Saved"] == ["leave"]
 
     figures = generate_latest(example.figures).decode()
     assert 'session_saves_total{outcome="stored",plan="create"} 1.0\n' in figures
@@ -57,10 +57,8 @@ def test_calls_and_saves_are_figures_and_lines(
     assert units in figures.splitlines()
 
 
-def test_nothing_of_a_visitor_is_told(
-    example: ModuleType, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Neither the log nor the figures hold the cookie."""
+def test_no_session_id_is_reported(example: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the log nor the metrics contain the id."""
     caplog.set_level(logging.INFO, "shop.dynamodb")
     browser = TestApp(example.app)
     browser.get("/")

@@ -1,4 +1,4 @@
-"""What contributors and their machines rely on: the hooks and workflows name what is there."""
+"""The pre-commit hooks and the CI workflows run commands of `.ci/run`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(path: Path) -> Any:
 
 
 def test_a_commit_is_checked_by_the_tools_that_ci_uses() -> None:
-    """Each hook runs a command that stands as a step in `.ci/run`."""
+    """Each pre-commit hook runs a command of `.ci/run`."""
     (local,) = read(HOOKS)["repos"]
     script = (ROOT / ".ci" / "run").read_text("utf-8")
 
@@ -35,8 +35,8 @@ def test_a_commit_is_checked_by_the_tools_that_ci_uses() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_runs_the_script_that_everybody_runs(path: Path) -> None:
-    """No second truth: the only commands are `.ci/run`, whole, quick or clean."""
+def test_a_workflow_runs_only_the_ci_script(path: Path) -> None:
+    """The only commands are `.ci/run`, `.ci/run quick` and `.ci/run clean`."""
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     lines = [
         step["run"] for job in read(path)["jobs"].values() for step in job["steps"] if "run" in step
@@ -49,15 +49,15 @@ def test_a_workflow_runs_the_script_that_everybody_runs(path: Path) -> None:
         assert not more or (more[0] in {"quick", "clean"} and f"= {more[0]} ]" in script)
 
 
-def test_the_matrix_reaches_from_the_oldest_to_the_newest() -> None:
-    """What setup.py promises is what is tried."""
+def test_the_matrix_starts_at_the_oldest_supported_versions() -> None:
+    """CI tests the lowest versions that setup.py permits."""
     matrix = read(WORKFLOWS[0])["jobs"]["versions"]["strategy"]["matrix"]
-    promised = (ROOT / "setup.py").read_text("utf-8")
+    setup = (ROOT / "setup.py").read_text("utf-8")
 
-    assert 'python_requires=">=3.10"' in promised
+    assert 'python_requires=">=3.10"' in setup
     assert matrix["python"][0] == "3.10"
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert f"OLDEST=({' '.join(matrix[name][0] for name in ('beaker', 'boto3'))})" in script
     for name in ("beaker", "boto3"):
         lowest = matrix[name][0].split()[0].replace("==", ">=").removesuffix(".0")
-        assert f'"{lowest}"' in promised
+        assert f'"{lowest}"' in setup

@@ -161,7 +161,7 @@ class Options:
     touch_after: float | None = _option(
         None,
         parse_seconds,
-        "how far the expiry may fall behind before a session that was only read is written",
+        "by how much the expiry may be wrong before a session that was only read is written",
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
@@ -277,10 +277,13 @@ class Options:
         "when DynamoDB is down, caches are `bypass`ed, or `raise`",
     )
 
+    #: Where each option is set, as a message says it; "" for its own line or argument.
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
     __repr__ = masked_repr
 
     def touch_interval(self, lifetime: float | None) -> float:
-        """Return the seconds by which a row's expiry may be behind before a mere read writes it.
+        """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
 
         Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
         """

@@ -42,6 +42,8 @@ _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)", re.ASCII)
 _WORD = re.compile(r"[!-~]+", re.ASCII)
 #: The least ratio of `difflib` between a misspelled name and the one that is suggested.
 _CLOSE = 0.75
+#: How many letters of a name may differ if it is a misspelling, and which names are short.
+_MAX_SLIPS, _SHORT = 2, 4
 #: botocore: KeySchemaAttributeName and TimeToLiveAttributeName; AWS counts bytes of UTF-8.
 _NAME_BYTES = 255
 _ENDPOINT = re.compile(r"embedded|https?://[^\s@]+", re.IGNORECASE)
@@ -70,6 +72,39 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     short = {known.removeprefix(shared).lower(): known for known in names}
     near = difflib.get_close_matches(name.removeprefix(shared).lower(), short, n=1, cutoff=_CLOSE)
     return short[near[0]] if near else None
+
+
+def find_misspelled(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of *names* that differs from *name* in one or two letters, else None.
+
+    A letter is missing, added, replaced, or has changed its place with the next. Case makes no
+    difference. Names of up to four letters may differ in one: `ssl` is not `ttl`.
+    """
+    typed = name.lower()
+    distances = {
+        known: _count_slips(typed, known.lower())
+        for known in names
+        if abs(len(known) - len(name)) <= _MAX_SLIPS
+    }
+    nearest = min(distances, key=distances.__getitem__, default=None)
+    if nearest is None:
+        return None
+    is_short = min(len(name), len(nearest)) <= _SHORT
+    return nearest if distances[nearest] <= (1 if is_short else _MAX_SLIPS) else None
+
+
+def _count_slips(first: str, second: str) -> int:
+    """Return the Damerau-Levenshtein distance of two names (optimal string alignment)."""
+    rows = [list(range(len(second) + 1))]
+    for i, one in enumerate(first, 1):
+        row = [i]
+        for j, other in enumerate(second, 1):
+            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (one != other))
+            if i > 1 and j > 1 and one == second[j - 2] and other == first[i - 2]:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
@@ -244,7 +279,9 @@ def make_choice_parser(*words: str) -> Parser[str]:
     def parse(value: object) -> str:
         word = str(value).strip().lower()
         if word not in words:
-            raise BadValue(" or ".join(words))
+            near = find_nearest(word, words)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise BadValue(f"{' or '.join(words)}{hint}")
         return word
 
     return parse
@@ -265,7 +302,9 @@ def parse_endpoint(value: object) -> str:
             " requests cannot carry; or embedded"
         )
     address = value.strip()
-    if address.lower() != _EMBEDDED and not _has_valid_host(address):
+    if address.lower() == _EMBEDDED:
+        return _EMBEDDED
+    if not _has_valid_host(address):
         raise BadValue(
             "an address such as http://127.0.0.1:8000: a host of letters, digits, '-' and '.', or"
             " an IPv6 address in brackets, and a port of at most 65535, if any"
@@ -327,11 +366,11 @@ def parse_aes_keys(value: object) -> tuple[bytes, ...]:
         " may be the word plain"
     )
     words = value.replace(",", " ").split() if isinstance(value, str) else value
-    if words == [_NONE]:
-        return ()
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
-    plain = [b""] if words and (words[0] == "plain" or words[0] == b"") else []
+    if [str(word).lower() for word in words] == [_NONE]:
+        return ()
+    plain = [b""] if words and (words[0] == b"" or str(words[0]).lower() == "plain") else []
     try:
         keys = [
             word if isinstance(word, bytes) else base64.b64decode(word, validate=True)

@@ -12,11 +12,21 @@ import logging
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.names import (
+    BEAKER_OPTIONS,
+    MIGRATE_FROM,
+    NAMES,
+    SOURCE_PREFIX,
+    is_known,
+    refuse_misspelled,
+    resolve_alias,
+)
 from beaker_dynamodb.config.options import TABLE, Options, validate
 from beaker_dynamodb.errors import OptionError, raise_clean, shown
 from beaker_dynamodb.runtime import on_reset
@@ -30,19 +40,9 @@ log: Final = logging.getLogger(__name__)
 
 Kind = Literal["session", "cache"]
 ENVIRONMENT = "BEAKER_DYNAMODB_"
-#: Options that Beaker and its frameworks pass to every backend for their own purposes
-#: (beaker/session.py:187, beaker/middleware.py:120, beaker/util.py:375, pyramid_beaker).
-BEAKER_OPTIONS = frozenset(
-    "auto cache_regions class constant_csrf_token cookie_on_exception data_dir digest_filenames"
-    " enabled expire key_length lock_dir log_file namespace_class regions session_class timeout"
-    " type use_cookies webtest_varname".split()
-)
 #: Beaker passes a key such as "session.table" twice, with and without its prefix, if it came as a
 #: keyword argument.
 _PREFIXES = ("session.", "cache.", "beaker.")
-#: The option that names the source backend, and the prefix of that backend's own options.
-_MIGRATE_FROM, _SOURCE_PREFIX = "migrate_from", "migrate_from."
-
 #: Why a value that is followed by a comment is refused, whatever option it is given to.
 _COMMENT_REFUSED = (
     "what follows white space and '#' or ';' looks like a comment, and ini files have no comments"
@@ -51,12 +51,13 @@ _COMMENT_REFUSED = (
 _COMMENT = re.compile(r"(?:^|\s)[#;]")
 
 _URL_EXPECTED = "option 'url' is expected as dynamodb://REGION/TABLE?option=value"
+#: What is logged of a url that belongs to another backend. It may stay; or it is a mistake.
+FOREIGN_URL: Final = "option 'url' is not of the form dynamodb://REGION/TABLE; it is ignored"
 _SCHEME = "dynamodb"
 _URL_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 #: A region of AWS. If a `url` has no table, its host must be one: it may be meant as the table.
 _AWS_REGION = re.compile(r"([a-z]+-){2,}\d+", re.ASCII)
 
-_NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
 _defaults: dict[str, object] = {}
 _warned: set[str] = set()
 #: How often the defaults have changed.
@@ -66,20 +67,28 @@ generation: int = 0
 def parse(given: Mapping[str, object], kind: Kind) -> Options:
     """Return the `Options` of a manager, from Beaker's arguments and the other sources.
 
-    Raises: OptionError, naming the option, its value and what is expected.
+    Raises: OptionError, naming the option, where it is set, its value and what is expected.
     """
     values: dict[str, Any] = {}
+    places: dict[str, str] = {}
     if kind == "cache":
         values = {n: row.cache_default for n, row in TABLE.items() if row.cache_default is not None}
-    for layer in (_read_environment(), _defaults, given):
-        for source in _option_layers(layer, kind):
-            if layer is given and kind == "session" and "serializer" in source:
+    environment = _read_environment()
+    for layer, place in ((environment, ENVIRONMENT), (_defaults, "configure()"), (given, "")):
+        for source in _option_layers(layer, kind, place):
+            if layer is given and kind == "session" and "serializer" in source.values:
                 raise OptionError(
                     "option 'serializer' is for caches; a session's is Beaker's own"
                     " 'session.data_serializer'"
                 )
-            values |= {name: _parse_value(name, value) for name, value in source.items()}
-    return validate(Options(**_gather_source_options(values, kind, given)))
+            places |= source.places
+            for name, value in source.values.items():
+                values[name] = _parse_value(name, value, places[name])
+    gathered = _gather_source_options(values, kind, given)
+    try:
+        return validate(Options(**gathered, places=places))
+    except OptionError as error:
+        raise_clean(OptionError(add_places(str(error), places)))
 
 
 def _gather_source_options(
@@ -87,19 +96,19 @@ def _gather_source_options(
 ) -> dict[str, Any]:
     """Return *values* with the options of the source backend in one of them."""
     source_options = {
-        name.removeprefix(_SOURCE_PREFIX): value
+        name.removeprefix(SOURCE_PREFIX): value
         for name, value in values.items()
-        if name.startswith(_SOURCE_PREFIX)
+        if name.startswith(SOURCE_PREFIX)
     }
-    own = {name: value for name, value in values.items() if not name.startswith(_SOURCE_PREFIX)}
+    own = {name: value for name, value in values.items() if not name.startswith(SOURCE_PREFIX)}
     if kind == "cache":  # it may be a default of the process, for its sessions
-        if any(name.partition(".")[0] == _MIGRATE_FROM and given[name] for name in given):
+        if any(name.partition(".")[0] == MIGRATE_FROM and given[name] for name in given):
             raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
-        return own | {_MIGRATE_FROM: None}
-    if source_options and _MIGRATE_FROM not in own:
-        name = shown(_SOURCE_PREFIX + min(source_options))
+        return own | {MIGRATE_FROM: None}
+    if source_options and MIGRATE_FROM not in own:
+        name = shown(SOURCE_PREFIX + min(source_options))
         raise OptionError(f"option {name} has no effect without 'migrate_from'")
-    if own.get(_MIGRATE_FROM) is None:  # the value `none` overrides a lower layer
+    if own.get(MIGRATE_FROM) is None:  # the value `none` overrides a lower layer
         return own
     try:
         hash(tuple(source_options.values()))
@@ -111,30 +120,49 @@ def _gather_source_options(
 
 
 def _read_environment() -> dict[str, object]:
-    """Return the values of the variables BEAKER_DYNAMODB_<OPTION>."""
-    variables = {ENVIRONMENT + name.upper(): name for name in (*_NAMES, "url")}
+    """Return the values of the variables BEAKER_DYNAMODB_<OPTION>, each by the variable's name."""
+    variables = {ENVIRONMENT + name.upper(): name for name in (*NAMES, "url")}
     values: dict[str, object] = {}
     for variable, value in os.environ.items():
         if variable in variables:
-            values[variables[variable]] = value
+            values[variable] = value
         elif variable.startswith(ENVIRONMENT):
-            _refuse_or_ignore(variable, variables)
+            refuse_misspelled(variable, variables)
+            _ignore(f"not options of beaker_dynamodb, and ignored: {shown(variable)}")
     return values
 
 
-def _option_layers(layer: Mapping[str, object], kind: Kind) -> Iterator[dict[str, object]]:
-    """Yield the options in the layer's `url`, then the layer's other options."""
-    options = _normalize(layer)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The options of one source by their own names, and what a message says of where each is set.
+
+    A place follows the option's name: " set by configure()". It is "" for an option's own line.
+    """
+
+    values: dict[str, object]
+    places: dict[str, str]
+
+
+def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> Iterator[_Source]:
+    """Yield the options in the layer's `url`, then the layer's other options.
+
+    Args: *place* is "configure()", or what the names of this layer begin with, the environment's.
+    """
+    prefix = place if place == ENVIRONMENT else ""
+    options, names = _normalize(layer, prefix)
+    places = dict.fromkeys(options, f" set by {place}" if place else "")
+    if prefix:
+        places = {name: f" set by environment variable {names[name]}" for name in options}
     url = options.pop("url", None)
     if url is not None:
         found = _parse_url(url)
         if found is None and kind == "session":  # pyramid_beaker passes a cache.url to all caches
-            _ignore("option 'url' is not of the form dynamodb://REGION/TABLE")
-        in_url = _normalize(found or {})
+            _ignore(FOREIGN_URL)
+        in_url, _ = _normalize(found or {})
         if "url" in in_url:
             raise OptionError("option 'url' cannot contain another 'url'")
-        yield in_url
-    yield options
+        yield _Source(in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}"))
+    yield _Source(options, places)
 
 
 def _parse_url(url: object) -> dict[str, object] | None:
@@ -177,56 +205,67 @@ def _parse_query(query: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _normalize(layer: Mapping[str, object]) -> dict[str, object]:
-    """Return our options that have a value, each by its own name instead of an alias."""
+def _normalize(
+    layer: Mapping[str, object], prefix: str = ""
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return our options that have a value, by their own names, and the names that they have here.
+
+    Logs the options of other backends in one line.
+
+    Raises: OptionError, if a name is a misspelling of one of ours.
+    """
     options: dict[str, object] = {}
-    for name, value in layer.items():
-        if value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES):
+    names: dict[str, str] = {}
+    others: list[str] = []
+    for given, value in layer.items():
+        if value is None or value == "" or given in BEAKER_OPTIONS or given.startswith(_PREFIXES):
             continue
-        if name in _NAMES and name != _NAMES[name]:
-            options.setdefault(_NAMES[name], value)  # the own name overrides an alias
-        elif name in _NAMES or name == "url" or name.startswith(_SOURCE_PREFIX):
-            options[name] = value
+        name = given.removeprefix(prefix).lower() if prefix else given
+        if name in NAMES or name == "url" or name.startswith(SOURCE_PREFIX):
+            own = NAMES.get(name, name)
+            if own == name or own not in options:  # the own name overrides an alias
+                options[own], names[own] = value, given
         else:
-            _refuse_or_ignore(name, _NAMES)
+            refuse_misspelled(name, NAMES)
+            others.append(shown(name))
+    if others:
+        _ignore(f"not options of beaker_dynamodb, and ignored: {', '.join(others)}")
+    return options, names
+
+
+def select_options(layer: Mapping[str, object], *, with_url: bool = False) -> dict[str, object]:
+    """Return our options that have a value, by their own names; a url only if it is one of ours.
+
+    Nothing is refused or logged. Args: *with_url* adds the options in the url, as texts.
+    """
+    ours = {n: v for n, v in layer.items() if n in NAMES or n == "url"}
+    options = _normalize(ours)[0]
+    try:
+        in_url = _parse_url(options["url"]) if "url" in options else None
+    except OptionError:  # `parse` says what is wrong with it
+        in_url = {}
+    if in_url is None:
+        options.pop("url", None)
+    elif with_url:
+        return {resolve_alias(name): one for name, one in in_url.items() if one} | options
     return options
 
 
-def _refuse_near(name: str, names: Iterable[str]) -> None:
-    """Refuse a name that is close to one of *names*."""
-    near = parsers.find_nearest(name, names, ENVIRONMENT)
-    if near:
-        raise OptionError(f"unknown option {shown(name)}; did you mean {near!r}?")
-
-
-def _refuse_or_ignore(name: str, names: Iterable[str]) -> None:
-    _refuse_near(name, names)
-    _ignore(f"option {shown(name)} is not an option of beaker_dynamodb")
+def add_places(message: str, places: Mapping[str, str]) -> str:
+    """Add to an error's message where the options are set that it names, if not by themselves."""
+    named = [
+        f"{name!r} is{place}"
+        for name, place in places.items()
+        if place and re.search(rf"options? '?{name}\b|'{name}'", message)
+    ]
+    return f"{message} ({', '.join(named)})" if named else message
 
 
 def _ignore(message: str) -> None:
-    """Log once in this process that something is ignored."""
+    """Log a message once in this process, which says that something is ignored."""
     if message not in _warned:
         _warned.add(message)
-        log.warning("%s; it is ignored", message)
-
-
-def resolve_alias(name: str) -> str:
-    """Return the name of the option that *name* is an alias of, else *name*."""
-    return _NAMES.get(name, name)
-
-
-def is_known(name: str, *, or_near: bool = False) -> bool:
-    """Return whether a name is one of our options, or one that Beaker passes to every backend.
-
-    Raises: OptionError, if it is close to one of ours; with *or_near*, return True instead.
-    """
-    if name in _NAMES or name == "url" or name in BEAKER_OPTIONS:
-        return True
-    if name.startswith(_SOURCE_PREFIX) or (or_near and parsers.find_nearest(name, _NAMES)):
-        return True
-    _refuse_near(name, _NAMES)
-    return False
+        log.warning("%s", message)
 
 
 def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
@@ -244,18 +283,21 @@ def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[
         try:
             if is_known(name):
                 options[name] = value
-            if name.startswith(_SOURCE_PREFIX):
+            if name.startswith(SOURCE_PREFIX):
                 _parse_value(name, value)
         except OptionError as error:
             options.pop(name, None)
             messages[name] = str(error)
-    for name in sorted(name for name in options if name.startswith(_SOURCE_PREFIX))[1:]:
+    for name in sorted(name for name in options if name.startswith(SOURCE_PREFIX))[1:]:
         del options[name]
     return options, messages
 
 
-def _parse_value(name: str, value: object) -> object:
-    """Parse one value. For any option, a text that is followed by a comment is refused."""
+def _parse_value(name: str, value: object, place: str = "") -> object:
+    """Parse one value. For any option, a text that is followed by a comment is refused.
+
+    Args: *place* is where it is set, as `_Source.get_place` says it.
+    """
     row = TABLE.get(name)  # None: an option of the source backend, which parses it itself
     reasons, parsed = [], value
     try:
@@ -269,7 +311,7 @@ def _parse_value(name: str, value: object) -> object:
         return parsed
     is_secret = row is None or row.secret
     text = "a value that is not shown here" if is_secret else shown(value)
-    raise OptionError("; ".join((f"option {shown(name)} has {text}", *reasons)))
+    raise OptionError("; ".join((f"option {shown(name)}{place} has {text}", *reasons)))
 
 
 def _has_comment(value: object) -> bool:

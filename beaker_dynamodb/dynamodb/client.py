@@ -21,11 +21,15 @@ from urllib.parse import urlsplit
 from beaker_dynamodb import runtime
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import import_object
+from beaker_dynamodb.config.sources import add_places
 from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.connection import (
     Connection,
     build_user_agent,
+    describe_places,
+    get_credentials,
     get_package_agent,
+    validate_endpoint,
 )
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
@@ -75,12 +79,10 @@ class Response:
     """A response of DynamoDB.
 
     `refused`: the condition did not hold, and `body["Item"]`, if there, is what is stored.
-    `retried`: the request was sent more than once, so an earlier one may have been applied.
     """
 
     body: Mapping[str, Any] = field(repr=False)
     refused: bool = False
-    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,10 @@ class Client:
                     _report(operation, started, answer.outcome)
                 if answer.code == CONDITION_FAILED:
                     body = {"Item": answer.item} if answer.item else {}
-                    retried = is_repeated or (answer.attempts or 1) > 1
-                    return Response(body, refused=True, retried=retried)
+                    return Response(body, refused=True)
                 if is_repeated or not answer.is_retryable:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
-                    raise make_error(answer, facts, describe_keys)
+                    raise make_error(answer, facts, describe_keys, self._describe_places)
                 continue
             defect = validate_response(operation, request, answer) if is_data else None
             if metering.observers:
@@ -166,8 +167,7 @@ class Client:
         """Send one request, by the wire or by boto3, and return the response or what failed.
 
         The wire makes the first attempt only. If it may have sent the request, boto3 has one
-        attempt less and the answer says so: then `max_attempts` holds, and a write that is refused
-        by its own first attempt is recognized.
+        attempt less, so that `max_attempts` holds, and an error counts the wire's attempt too.
         """
         was_sent, clients = False, None
         try:
@@ -212,7 +212,8 @@ class Client:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
             failure = read_failure(error, before_call=True)
-            raise_clean(make_error(failure, CallFacts("CreateClient", None, self.region)))
+            facts = CallFacts("CreateClient", None, self.region)
+            raise_clean(make_error(failure, facts, describe_places=self._describe_places))
 
     def _get_clients(self) -> Clients:
         if runtime.process_id != os.getpid():
@@ -229,14 +230,19 @@ class Client:
 
     def _create_clients(self) -> Clients:
         given, option = self.connection.client, self.connection.transport
-        if given is None:
-            return _create_clients(self.connection)
-        client = _resolve_client(given, self._process_id)
-        if option == BOTO3:
-            return Clients(client)
-        return Clients(
-            client, select_transport(option, ("option 'client' provides a client of its own",))
-        )
+        try:
+            if given is None:
+                return _create_clients(self.connection)
+            client = _resolve_client(given, self._process_id)
+            if option == BOTO3:
+                return Clients(client)
+            obstacle = "option 'client' provides a client of its own"
+            return Clients(client, select_transport(option, (obstacle,)))
+        except OptionError as error:
+            raise_clean(OptionError(add_places(str(error), self.connection.places)))
+
+    def _describe_places(self) -> Mapping[str, str]:
+        return describe_places(self.connection, os.environ)
 
 
 def _report(
@@ -258,6 +264,7 @@ def _create_clients(connection: Connection) -> Clients:
     """Create low-level boto3 clients from a new session, and the wire if it may make calls."""
     import botocore.config
 
+    validate_endpoint(connection, os.environ)
     local = embedded.get_url() if connection.endpoint_url == embedded.EMBEDDED else None
     session, user_agent = _create_session(connection, is_embedded=bool(local))
 
@@ -283,7 +290,7 @@ def _create_clients(connection: Connection) -> Clients:
     if transport.name == BOTO3:
         return Clients(client, transport)
     selector = TransportSelector(client) if option == AUTO else None
-    credentials = session.get_credentials()
+    credentials = get_credentials(client)
     if credentials is None:  # boto3's call will say so, and the next call creates new clients
         return Clients(client, transport, selector)
     wire = _create_wire(connection, client, credentials.get_frozen_credentials)

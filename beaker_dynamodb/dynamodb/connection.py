@@ -6,11 +6,13 @@ application could get the credentials of another.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Final
 
-from beaker_dynamodb.errors import masked_repr
+from beaker_dynamodb.config.parsers import BadValue, parse_endpoint
+from beaker_dynamodb.errors import OptionError, masked_repr, raise_clean, shown
 
 #: The least number of attempts of one call that an operator's command makes: it meets throttling
 #: for longer than a page can wait, and nothing repeats it later. 10 take up to a minute.
@@ -33,8 +35,89 @@ class Connection:
     max_attempts: int = 3
     max_pool_connections: int = 50
     transport: str = "boto3"
+    #: Where each option is set, as `Options.places`.
+    places: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     __repr__ = masked_repr
+
+
+#: What boto3 reads if an option is not given, in its order (botocore/configprovider.py).
+_VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "endpoint_url": ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"),
+    "profile": ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"),
+    "region": ("AWS_DEFAULT_REGION",),
+}
+#: Makes boto3 ignore the variables of the endpoint.
+_IGNORED: Final = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+#: Variables with AWS's prefix that are no settings of boto3's, or hold its credentials.
+_NO_SETTINGS: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_",
+    "AWS_EXECUTION_ENV",
+    "NO_PROXY",
+)
+
+
+def describe_places(connection: Connection, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where the endpoint, the profile and the region come from, as messages say it.
+
+    `variables` are the other names in the environment that boto3 may read; no value is shown but
+    that of AWS_REGION, which other SDKs read, and boto3 does not.
+    """
+    places = {}
+    for name, variables in _VARIABLES.items():
+        found = [variable for variable in variables if environ.get(variable)]
+        if getattr(connection, name) is not None or not found:
+            places[name] = f"option {name!r}{connection.places.get(name, '')}"
+        else:
+            places[name] = f"environment variable {found[0]}"
+    settings = sorted(
+        name if value else f"{name} (empty)"
+        for name, value in environ.items()
+        if name.startswith("AWS_") or name.upper().endswith("_PROXY")
+        if not name.upper().startswith(_NO_SETTINGS)
+    )
+    places["variables"] = ", ".join(settings) or "AWS_... and HTTPS_PROXY"
+    region = environ.get("AWS_REGION")
+    places["not_read"] = (
+        f"; boto3 does not read AWS_REGION, which is set to {shown(region)}" if region else ""
+    )
+    return places
+
+
+def validate_endpoint(connection: Connection, environ: Mapping[str, str]) -> None:
+    """Check the endpoint that boto3 reads from the environment, if no option gives one.
+
+    boto3 says of an address without `http://` only that it is invalid, and not where it is.
+
+    Raises: OptionError, naming the variable.
+    """
+    if connection.endpoint_url is not None or environ.get(_IGNORED, "").lower() == "true":
+        return
+    for variable in _VARIABLES["endpoint_url"]:
+        if value := environ.get(variable):
+            try:
+                if parse_endpoint(value).lower() != "embedded":
+                    return
+                expected = "an address; `embedded` is for option 'endpoint_url'"
+            except BadValue as error:
+                expected = str(error).removesuffix("; or embedded")
+            raise_clean(
+                OptionError(
+                    f"environment variable {variable} has {shown(value)}; expected {expected}"
+                )
+            )
+
+
+def get_credentials(client: Any) -> Any:
+    """Return the credentials that a boto3 client found when it was created; None without any.
+
+    Its session would search for them once more, if there are none: seconds, for which a page waits.
+    """
+    # There is no public attribute; without this one the wire is not used.
+    return getattr(getattr(client, "_request_signer", None), "_credentials", None)
 
 
 def build_user_agent(session: Any) -> str:

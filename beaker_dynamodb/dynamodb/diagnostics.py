@@ -7,12 +7,15 @@ permissions before it evaluates a condition, so a refused condition means that t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from beaker_dynamodb.dynamodb.client import Client, Clients
+from beaker_dynamodb.dynamodb.connection import get_credentials
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr
 from beaker_dynamodb.item.keys import Key
@@ -47,8 +50,7 @@ def get_identity(client: Client) -> Identity:
 
 def _read_identity(clients: Clients) -> Identity:
     meta = clients.boto3.meta
-    signer = getattr(clients.boto3, "_request_signer", None)
-    credentials = getattr(signer, "_credentials", None)
+    credentials = get_credentials(clients.boto3)
     if credentials is None:
         return Identity(meta.region_name, meta.endpoint_url)
     credentials.get_frozen_credentials()  # refreshes what is due, or says why it cannot
@@ -59,6 +61,54 @@ def _read_identity(clients: Clients) -> Identity:
         credentials.method or "unknown",
         expires.timestamp() if expires is not None else None,
     )
+
+
+@contextmanager
+def record_addresses(client: Client) -> Iterator[list[str]]:
+    """Yield a list of the addresses that the calls of this block are sent to, each once.
+
+    botocore decides that at each call, by the account's id too, so its client does not know it
+    beforehand; and the wire has an address of its own. No handler is registered at botocore's
+    client, for option `transport = auto` would notice that.
+    """
+    addresses: list[str] = []
+
+    def record(url: str) -> None:
+        parts = urlsplit(url)
+        address = f"{parts.scheme}://{parts.netloc}"
+        if address not in addresses:
+            addresses.append(address)
+
+    with ExitStack() as stack:
+        for restore in client.inspect(lambda clients: list(_watch_senders(clients, record))):
+            stack.callback(restore)
+        yield addresses
+
+
+def _watch_senders(
+    clients: Clients, record: Callable[[str], object]
+) -> Iterator[Callable[[], object]]:
+    """Call *record* with the url of each request; yield the functions that end that."""
+    for boto3 in (clients.boto3, clients.fallback):
+        # There is no public attribute. A client of option `client` may have none at all.
+        session = getattr(getattr(boto3, "_endpoint", None), "http_session", None)
+        if session is not None:
+            yield _watch(session, "send", lambda request: record(request.url))
+    if (wire := clients.wire) is not None:
+        url = wire.endpoint.url
+        yield _watch(wire, "call", lambda *_: record(url))
+
+
+def _watch(owner: object, name: str, notify: Callable[..., object]) -> Callable[[], object]:
+    """Call *notify* before each call of one object's method; return a function that ends that."""
+    method = getattr(owner, name)
+
+    def call(*args: Any) -> Any:
+        notify(*args)
+        return method(*args)
+
+    setattr(owner, name, call)
+    return lambda: delattr(owner, name)
 
 
 def list_regions(client: Client) -> frozenset[str]:

@@ -21,6 +21,8 @@ from beaker_dynamodb.runtime import Runtime
 #: The maximum number of keys in one call (AWS: API_BatchGetItem and API_BatchWriteItem).
 MAX_KEYS_READ: Final = 100
 MAX_KEYS_WRITTEN: Final = 25
+#: More rows than fit into a page of 1 MB. AWS refuses a limit that is not a 32-bit integer.
+LARGEST_PAGE: Final = 1_000_000
 #: The maximum seconds to wait before each retry of a batch; full jitter.
 BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
@@ -150,17 +152,23 @@ def _summary_of(table: Table, item: Mapping[str, Any]) -> RowSummary:
     return RowSummary(table.parse_key(item), seconds, name if isinstance(name, str) else None)
 
 
-def paginate(table: Table, operation: str, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+def paginate(
+    table: Table, operation: str, request: dict[str, Any], max_rows: float = math.inf
+) -> Iterator[Mapping[str, Any]]:
     """Yield the responses to a Query or Scan, from the first page to the last.
 
+    Args: *max_rows* is how many rows may be examined; the last page then names a next one.
     Raises: Unavailable, if a page ends where it began, because the pages would never end; what the
     client raises.
     """
     while True:
+        if max_rows < math.inf:
+            request = {**request, "Limit": min(int(max_rows), LARGEST_PAGE)}
         body = table.call(operation, request).body
         yield body
         last = body.get("LastEvaluatedKey")
-        if not last:
+        max_rows -= body.get("ScannedCount", 0)
+        if not last or max_rows <= 0:
             return
         if last == request.get("ExclusiveStartKey"):
             facts = CallFacts(operation, table.name, table.client.region)

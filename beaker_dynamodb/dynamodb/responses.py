@@ -64,23 +64,34 @@ _CREDENTIAL_SOURCES: Final = (
     " (~/.aws), and the role of the container or machine"
 )
 _SETTINGS: Final = (
-    "check the options, AWS_... and HTTPS_PROXY in the environment, and AWS's files (~/.aws/config)"
+    "check the options, {variables} in the environment, and AWS's files (~/.aws/config)"
 )
-#: The sentence for each class of botocore that means a missing or wrong option.
+#: Where values come from, if the caller of `make_error` does not say.
+_PLACES: Final[Mapping[str, str]] = {
+    "endpoint_url": "option 'endpoint_url'",
+    "profile": "option 'profile'",
+    "region": "option 'region'",
+    "variables": "AWS_... and HTTPS_PROXY",
+    "not_read": "",
+}
+#: The code of an error because no region is set.
+NO_REGION: Final = "NoRegionError"
+#: The sentence for each class of botocore that means a missing or wrong option. In braces is where
+#: a value comes from, as `connection.describe_places` returns it.
 _OPTION_ERRORS: Final = {
     "NoCredentialsError": f"no AWS credentials were found; {_CREDENTIAL_SOURCES}",
     "PartialCredentialsError": f"the AWS credentials are incomplete; {_CREDENTIAL_SOURCES}",
-    "NoRegionError": "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
-    " region in AWS's files (~/.aws/config)",
-    "ProfileNotFound": "option 'profile' names a profile that is not in AWS's files",
-    "InvalidRegionError": "option 'region' is not the name of a region",
+    NO_REGION: "no AWS region is set; give option 'region', or AWS_DEFAULT_REGION, or a"
+    " region in AWS's files (~/.aws/config){not_read}",
+    "ProfileNotFound": "{profile} names a profile that is not in AWS's files",
+    "InvalidRegionError": "{region} is not the name of a region",
     "ConfigParseError": "AWS's configuration file cannot be read",
 }
 #: What to check if there was no response, by the name of the class that was raised.
 _HINTS: Final = {
     "SSLError": "does it support https, and is its certificate trusted here?",
-    "EndpointConnectionError": "nothing listens there, or there is no route: are region and"
-    " endpoint_url correct?",
+    "EndpointConnectionError": "nothing listens there, or there is no route: are"
+    " {region} and {endpoint_url} correct?",
     "ConnectTimeoutError": "no connection in time: a firewall, a missing route?",
 }
 #: The classes of botocore and urllib3 for errors in the environment and in AWS's files.
@@ -91,11 +102,13 @@ _CONFIGURATION: Final = frozenset(
     " InvalidEndpointDiscoveryConfigurationError InvalidIMDSEndpointError"
     " InvalidIMDSEndpointModeError InvalidProxiesConfigError InvalidRetryConfigurationError"
     " InvalidSTSRegionalEndpointsConfigError BaseEndpointResolverError LocationValueError"
-    " UnknownCredentialError UnknownSignatureVersionError UnknownTokenProviderError".split()
+    " UnknownCredentialError UnknownSignatureVersionError UnknownTokenProviderError"
+    # A credential_process or a token's file that does not exist; DynamoDB's responses raise none.
+    " FileNotFoundError".split()
 )
 #: The classes that mean such an error if they are raised before any call: an invalid number or
-#: address, a `credential_process` that does not exist or does not print JSON.
-_CONFIGURATION_BEFORE_CALL: Final = frozenset({"ValueError", "FileNotFoundError"})
+#: address, a `credential_process` that does not print JSON.
+_CONFIGURATION_BEFORE_CALL: Final = frozenset({"ValueError"})
 _BUGS: Final = frozenset({"ParamValidationError", "UnknownParameterError"})
 _KEY_SCHEMA: Final = re.compile(
     r"provided key element does not match the schema|Missing the key|Type mismatch for key"
@@ -210,25 +223,27 @@ def _read_key_schema(code: str, message: str) -> str:
 
 
 def make_error(  # noqa: PLR0911  # one for each of our errors
-    failure: Failure, call: CallFacts, describe_keys: Callable[[], str] | None = None
+    failure: Failure,
+    call: CallFacts,
+    describe_keys: Callable[[], str] | None = None,
+    describe_places: Callable[[], Mapping[str, str]] = lambda: _PLACES,
 ) -> DynamoDBBackendError:
     """Return the one of our errors that a failure is.
 
     Args:
         failure: what was reduced; its facts are added to *call*.
         describe_keys: returns the key schema that the options name, for a `TableMismatch`.
+        describe_places: returns where endpoint, profile and region come from.
     """
     code, status = failure.code, failure.status
     facts = ("code", "request_id", "attempts", "reason", "date")
     call = replace(call, **{name: getattr(failure, name) for name in facts})
     if sentence := _explain_configuration(failure):
-        return OptionError(sentence, call=call)
+        return OptionError(sentence.format_map(describe_places()), call=call)
     if failure.names & _BUGS:
         return Refused("botocore refuses the request before it is sent", call=call)
     if not status:
-        address = f" at {failure.address}" if failure.address else ""
-        hint = next((_HINTS[name] for name in _HINTS if name in failure.names), code)
-        return Unavailable(f"DynamoDB did not answer{address}: {hint}", call=call)
+        return Unavailable(_explain_no_response(failure, describe_places()), call=call)
     if failure.schema:
         expected = describe_keys() if describe_keys else ""
         return TableMismatch(
@@ -246,6 +261,12 @@ def make_error(  # noqa: PLR0911  # one for each of our errors
     if kind is Unavailable or code.isdigit() or status >= _SERVER_ERROR:
         return Unavailable("DynamoDB could not serve the call", call=call)
     return Refused("DynamoDB refuses the call", call=call)
+
+
+def _explain_no_response(failure: Failure, places: Mapping[str, str]) -> str:
+    address = f" at {failure.address}" if failure.address else ""
+    hints = (_HINTS[name].format_map(places) for name in _HINTS if name in failure.names)
+    return f"DynamoDB did not answer{address}: {next(hints, failure.code)}"
 
 
 def _explain_missing_table(call: CallFacts) -> str:

@@ -5,7 +5,8 @@ for one row is split into chunks. Three rules keep every reader right:
 
 * Chunks are written first, under the new revision; then the manifest, the row that names them.
   So the manifest is the commit, and a reader sees the old value whole or the new one whole.
-* The chunks of a replaced manifest are deleted afterwards. If that fails, they expire.
+* The chunks of a replaced manifest are deleted afterwards. If that fails, they expire a day after
+  the value would have, if it has a lifetime.
 * No manifest is written over a row that was not read before: a delayed request could write it
   again after its chunks have been deleted.
 """
@@ -190,6 +191,8 @@ class Rows:
     ) -> Record | RefusedWrite:
         """Write a sealed record if *condition* holds; return the row as written, or a refusal.
 
+        A refusal holds the stored row with its whole value.
+
         Args: *old* is the row that the condition names; its chunks are deleted.
         Raises: ItemTooLarge; what the client raises.
         """
@@ -228,9 +231,13 @@ class Rows:
         self._delete_chunks(old if stored else manifest)
 
     def delete(self, key: Key, condition: Condition, old: Record | None) -> RefusedWrite | None:
-        """Delete a row and the chunks of *old* if *condition* holds; None means that it is gone."""
+        """Delete a row and the chunks of *old* if *condition* holds; None means that it is gone.
+
+        The chunks are also deleted if there is no row: *old* was deleted before, perhaps by an
+        attempt of this call whose reply was lost.
+        """
         refusal = self.table.delete(key, condition)
-        if refusal is None:
+        if refusal is None or refusal.theirs is None:
             self._delete_chunks(old)
         return refusal
 

@@ -30,8 +30,6 @@ ROTATION_HEADER: Final = bytes((FORMAT, ROTATED))
 ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
 #: The least number of rows that a page examines. Filters apply after this limit.
 _SMALL_PAGE: Final = 100
-#: More rows than fit into a page of 1 MB. AWS refuses a limit that is not a 32-bit integer.
-_LARGEST_PAGE: Final = 1_000_000
 #: AWS: DynamoDB item sizes and formats.
 _NESTING_BYTES: Final = 3
 _MAX_NUMBER_BYTES: Final = 21
@@ -65,11 +63,15 @@ class ScannedRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one call, how many rows it scanned to find them, and the read units it cost."""
+    """The rows of one call, how many rows it scanned to find them, and the read units it cost.
+
+    `is_last`: the segment has no further rows.
+    """
 
     rows: tuple[ScannedRow, ...]
     scanned: int
     units: float
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +97,31 @@ def scan(
     table: Table,
     query: ScanQuery,
     segment: tuple[int, int] = (0, 1),
-    max_rows: int | None = None,
+    *,
+    wanted: int | None = None,
+    max_rows: float = math.inf,
 ) -> Iterator[Page]:
     """Yield the pages of one segment of the table, eventually consistent.
 
-    Args: *segment* is its number and the number of all segments; *max_rows* is about how many
-    rows the caller needs, so that no page is much larger.
+    Args:
+        segment: its number and the number of all segments.
+        wanted: about how many rows the caller needs, so that no page is much larger.
+        max_rows: how many rows are scanned at most.
     """
     request = _format_filter(table, query)
     number, total = segment
     if total > 1:
         request |= {"Segment": number, "TotalSegments": total}
-    if max_rows is not None:
-        request["Limit"] = min(max(max_rows, _SMALL_PAGE), _LARGEST_PAGE)
-    for body in pages.paginate(table, "Scan", request):
+    if wanted is not None:
+        request["Limit"] = min(max(wanted, _SMALL_PAGE), pages.LARGEST_PAGE)
+    for body in pages.paginate(table, "Scan", request, max_rows):
         rows = tuple(_parse_row(table, item, whole=query.whole) for item in body.get("Items", ()))
-        yield Page(rows, body.get("ScannedCount", len(rows)), count_units("Scan", body)[0])
+        yield Page(
+            rows,
+            body.get("ScannedCount", len(rows)),
+            count_units("Scan", body)[0],
+            not body.get("LastEvaluatedKey"),
+        )
 
 
 def query_index(

@@ -1,7 +1,8 @@
 """One table: Records in, Records out. Rows are converted to AWS's types and back here.
 
 It decides nothing about a session, and no exception but ours passes through. A condition that does
-not hold is a result, not an exception: it contains the stored row, from the same round trip.
+not hold is a result, not an exception: it contains the stored row, from the same round trip. If
+there is none, that takes one more read.
 """
 
 from __future__ import annotations
@@ -47,13 +48,9 @@ Condition: TypeAlias = Absent | At | Never | OwnRow
 
 @dataclass(frozen=True, slots=True)
 class RefusedWrite:
-    """A write whose condition did not hold; `theirs` is the stored row, None if there is none.
-
-    `retried`: the request was sent more than once, so an earlier one may have been applied.
-    """
+    """A write whose condition did not hold; `theirs` is the stored row, None if there is none."""
 
     theirs: Record | None
-    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +106,8 @@ class Table:
             return None
         item = response.body.get("Item")
         if item is None:  # there is no row, or this is an emulator that does not return it
-            return RefusedWrite(self.get(key, consistent=True), response.retried)
-        return RefusedWrite(self.parse_item(key, item), response.retried)
+            return RefusedWrite(self.get(key, consistent=True))
+        return RefusedWrite(self.parse_item(key, item))
 
     def _overwrite(
         self, operation: str, request: dict[str, Any], key: Key, condition: Condition | None

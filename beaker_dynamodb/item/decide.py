@@ -110,7 +110,11 @@ class Touch:
     """Put ours on condition that the row is at *rev*, and keep that: only the access time differs.
 
     `new_token` is for a large value, whose chunks have the token in their keys: it is written under
-    a new one, next to its old chunks. A refused Touch is dropped either way.
+    a new one, next to its old chunks.
+
+    An access time is never worth an error or a second attempt. So there are three places where it
+    is dropped: `decide` returns Leave if the row's expiry is right; `after_refusal` returns GiveUp
+    if the condition does not hold; `SessionStore._carry_out` drops it if the call fails.
     """
 
     rev: str
@@ -162,13 +166,15 @@ def decide(state: SaveState) -> Decision:
     Beaker begins a new session under the same id. If that one holds no data, it must not replace
     the stored one, which other servers can open. If its user has logged in again, it does.
 
-    After a save that may have been applied, anything but an emptied session counts as different.
+    After a save that may have been applied, the session counts as different, whatever it holds. Of
+    an emptied one the caller asks nothing then: it deletes the row, which it may not have seen.
     """
     stored, ours = state.stored, state.ours
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
         comparison = state.envelope.compare(state.base.text, ours.text)
     changed = True if state.may_be_saved else comparison.changed
+    # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
     unopened = comparison.may_be_new and _was_not_opened(state)

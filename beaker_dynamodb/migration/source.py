@@ -12,11 +12,12 @@ import os
 import pickle
 import stat
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, raise_clean, shown
 from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
@@ -113,9 +114,19 @@ def find_backend_class(name: str) -> Callable[..., NamespaceManager]:
     except (KeyError, TypeError):
         backend_class = None
     if backend_class is None:
-        hint = f"; did you mean 'ext:{name}'?" if f"ext:{name}" in _REQUIRED_PACKAGES else ""
+        hint = suggest_backend(name, ("memory", "file", "dbm", *_REQUIRED_PACKAGES))
         raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}{hint}")
     return backend_class
+
+
+def suggest_backend(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence that suggests the one of *names* that is probably meant.
+
+    It is "" if none is close. What makes most mistakes is `ext:`, which some names begin with.
+    """
+    short = {one.removeprefix("ext:"): one for one in names}
+    near = find_nearest(name.removeprefix("ext:"), short)
+    return f"; did you mean {short[near]!r}?" if near else ""
 
 
 def get_host(url: object) -> str:

@@ -7,17 +7,20 @@ Beaker's own settings beside them.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beaker_dynamodb.config import sources
+from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import TABLE, Options
 from beaker_dynamodb.config.parsers import find_nearest
-from beaker_dynamodb.errors import OptionError, shown
-from beaker_dynamodb.ops import beaker_settings, ini
+from beaker_dynamodb.dynamodb.responses import NO_REGION
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
+from beaker_dynamodb.ops import ini
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
+from beaker_dynamodb.settings import beaker_settings, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,24 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """An invalid option: its name in the file ("" if no single option is wrong), and a message."""
+class GlobalSettings:
+    """Settings of the sessions or caches that are not the section's own.
 
-    name: str
-    message: str
+    `names` are set by `[DEFAULT]` or a `set` line, `lost` by `[DEFAULT]` and by the section.
+    `prefixed` are sessions' settings that TurboGears, which is installed, does not read.
+    """
+
+    names: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    prefixed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say which frameworks have them."""
+        return (
+            f"{', '.join(self.names)}: set by [DEFAULT] or `set`, so Pyramid's settings do not have"
+            " it, and Beaker uses memory without a type; TurboGears, appconfig() and"
+            " egg:beaker-dynamodb have it"
+        )
 
 
 def load_application(
@@ -71,62 +87,77 @@ def load_application(
     kind = _get_kind(cache)
     settings = _read_settings(config, given or {}, cache)
     arguments = _format_arguments(config, given or {}, cache)
-    options = _parse(settings, kind)
+    options = sources.parse(beaker_settings.remove_beakers(settings, kind), kind)
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # Sessions are JSON by Beaker's own setting, so no command opens a pickle.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, arguments, get_prefix(cache))
+    return Application(options, kind, settings, arguments, get_prefix(cache, config))
 
 
 def find_mistakes(
     config: str | None = None, *, given: Mapping[str, str] | None = None, cache: str | None = None
-) -> Iterator[Mistake]:
+) -> Iterator[check.Mistake]:
     """Yield every invalid option; `load_application()` raises at the first one.
 
     Args: as of `load_application()`.
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
     kind, settings = _get_kind(cache), _read_settings(config, given or {}, cache)
-    begin, typed = get_prefix(cache), _remove_prefixes(given or {}, kind)
-
-    def full_name(name: str) -> str:
-        return f"-o {name}" if name in typed else f"{begin}{name}"
-
-    beakers = beaker_settings.list_names(kind)
-    options, alone = sources.split_refused({n: v for n, v in settings.items() if n not in beakers})
-    yield from (Mistake(full_name(name), message) for name, message in alone.items())
-    # Two options may contradict each other, or a variable of the environment may be wrong. So each
-    # option is left out in turn: the one without which the message changes is the culprit.
-    while message := _find_error(options, kind):
-        culprit = next(
-            (n for n in options if _find_error(_leave_out(options, n), kind) != message), None
-        )
-        yield Mistake("" if culprit is None else full_name(culprit), message)
-        if culprit is None:  # an environment variable, a default of the process
-            return
-        options = _leave_out(options, culprit)
-    if kind == "session":
-        for name, value in settings.items():
-            if message := beaker_settings.find_refusal(name, value):
-                yield Mistake(f"{begin}{name}", f"Beaker refuses it at start-up: {message}")
-
-
-def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != left_out}
-
-
-def _find_error(settings: Mapping[str, Any], kind: sources.Kind) -> str:
-    try:
-        _parse(settings, kind)
-    except OptionError as error:
-        return str(error)
-    return ""
+    begin, typed = get_prefix(cache, config), _remove_prefixes(given or {}, kind)
+    return check.find_mistakes(
+        settings, kind, lambda name: f"-o {name}" if name in typed else f"{begin}{name}"
+    )
 
 
 def list_cache_regions(config: str) -> tuple[str, ...]:
     """Return the names of an ini file's cache regions that use this backend."""
-    settings = ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
-    return beaker_settings.list_regions(settings)
+    types = beaker_settings.TYPE_SETTINGS
+    return beaker_settings.list_regions(ini.read_settings(config, types["cache"], types["session"]))
+
+
+def find_global_settings(config: str | None, cache: str | None) -> GlobalSettings:
+    """Return the settings that PasteDeploy passes as `global_config`, apart from the others.
+
+    What is wrong with the file itself is reported by the other functions.
+    """
+    kind = _get_kind(cache)
+    try:
+        section = (
+            ini.Section({}, {})
+            if config is None
+            else ini.find_section(config, beaker_settings.TYPE_SETTINGS[kind])
+        )
+    except OptionError:
+        return GlobalSettings()
+    prefixes = (f"{kind}.", f"beaker.{kind}.")
+    names = (n for n in section.shared if n.startswith(prefixes) and n not in section.local)
+    lost = (n for n in sorted(section.lost) if n.startswith(prefixes))
+    has_turbogears = importlib.util.find_spec("tg") is not None and kind == "session"
+    prefixed = (n for n in section.settings if n.startswith(prefixes[1]) and has_turbogears)
+    return GlobalSettings(tuple(names), tuple(lost), tuple(prefixed))
+
+
+def find_unread_cache_lines(
+    config: str | None, cache: str | None
+) -> Iterator[beaker_settings.UnreadLine]:
+    """Yield the cache options of an ini file that no region reads, of one region or of all.
+
+    What is wrong with the file itself is reported by the other functions.
+    """
+    try:
+        settings = (
+            {}
+            if config is None
+            else ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
+        )
+        found = tuple(beaker_settings.find_unread_lines(settings))
+    except OptionError:
+        return
+    for line in found:
+        if cache is None:
+            yield line
+        elif cache in line.regions:
+            yield dataclasses.replace(line, regions=(cache,))
 
 
 def find_unread(
@@ -137,17 +168,37 @@ def find_unread(
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
-    known = {*beaker_settings.list_names(_get_kind(cache)), *sources.BEAKER_OPTIONS}
+    known = {*beaker_settings.list_names(_get_kind(cache)), *names.BEAKER_OPTIONS}
     for name in _read_settings(config, given or {}, cache):
-        if name not in known and not sources.is_known(name, or_near=True):
+        if name not in known and not names.is_known(name, or_near=True):
             yield name, find_nearest(name, known)
 
 
-def get_prefix(cache: str | None) -> str:
-    """Return the prefix of each setting in the file: of the sessions, or of a cache region."""
-    if cache is None:
-        return "session."
-    return "cache." if cache == beaker_settings.DEFAULT_REGION else f"cache.{cache}."
+def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> str:
+    """Return the prefix of each setting in the file: of the sessions, or of a cache region.
+
+    Beaker also takes each name with `beaker.` in front. That is returned if the file has no other.
+
+    Args: *name* of one setting, if the prefix of that one is asked for.
+    """
+    prefix = f"cache.{cache}." if cache else "session."
+    if cache == beaker_settings.DEFAULT_REGION:
+        prefix = "cache."
+    types = beaker_settings.TYPE_SETTINGS[_get_kind(cache)]
+    names = list(ini.read_settings(config, types)) if config else []
+    has_short = any(full.startswith(prefix + name) for full in names)
+    has_long = any(full.startswith(f"beaker.{prefix}{name}") for full in names)
+    return f"beaker.{prefix}" if has_long and not has_short else prefix
+
+
+def suggest_file(error: DynamoDBBackendError) -> DynamoDBBackendError:
+    """Return the error of a command without options: one that a forgotten file causes names -c."""
+    is_typical = isinstance(error, TableMissing) or (error.call and error.call.code == NO_REGION)
+    if not is_typical:
+        return error
+    longer = type(error)(f"{error}; -c FILE reads the options from the application's ini file")
+    longer.call = error.call
+    return longer
 
 
 def _get_kind(cache: str | None) -> sources.Kind:
@@ -170,11 +221,6 @@ def _read_settings(
         _require_own_type({**settings, **plain}, kind, config)
     _require_known(plain, kind)
     return settings | plain
-
-
-def _parse(settings: Mapping[str, Any], kind: sources.Kind) -> Options:
-    beakers = beaker_settings.list_names(kind)
-    return sources.parse({n: value for n, value in settings.items() if n not in beakers}, kind)
 
 
 def _format_arguments(config: str | None, given: Mapping[str, str], cache: str | None) -> str:
@@ -216,7 +262,7 @@ def _remove_prefixes(given: Mapping[str, str], kind: sources.Kind) -> dict[str, 
     """Remove the prefix from names that have one; the other kind's prefix is an error."""
     plain: dict[str, str] = {}
     for name, value in given.items():
-        own = sources.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
+        own = names.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
         if own in plain:
             raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
         plain[own] = value
@@ -231,9 +277,9 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
 
     Raises: OptionError, naming the nearest option.
     """
-    names = beaker_settings.list_names(kind)
+    beakers = beaker_settings.list_names(kind)
     for name in given:
-        if name not in names and not sources.is_known(name):
-            near = find_nearest(name, names)
+        if name not in beakers and not names.is_known(name):
+            near = find_nearest(name, beakers)
             hint = f"did you mean {near!r}?" if near else "README lists all options"
             raise OptionError(f"unknown option {shown(name)}; {hint}")

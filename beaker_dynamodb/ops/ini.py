@@ -1,13 +1,14 @@
-"""Read PasteDeploy's ini files without PasteDeploy: sections, `%(here)s`, `use`.
+"""Read PasteDeploy's ini files without PasteDeploy: sections, `[DEFAULT]`, `%(here)s`, `use`.
 
 PasteDeploy would load the application that a section names, and an operator's machine need not
-have it. The result is one dict of a section's settings; `application.py` interprets them.
+have it. The result is a section's settings; `application.py` interprets them.
 """
 
 from __future__ import annotations
 
 import configparser
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,16 +17,48 @@ from beaker_dynamodb.errors import OptionError, raise_clean
 _MAIN: Final = "main"
 #: What an application's section is called: its kind and a colon before the name.
 _KINDS: Final = ("app", "filter", "filter-app", "composite", "pipeline")
+#: Lines that set a global setting, or take the value of one.
+_PREFIXES: Final = ("set ", "get ")
 #: How many sections may build upon each other by `use`.
 _MAX_USES: Final = 10
 
 
-def read_settings(config: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the section that *config* names, or else the one that sets one of *names*.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section as PasteDeploy hands it to an application (paste/deploy/loadwsgi.py:396).
+
+    `local` are its own settings, which are Pyramid's. `shared` are those of `[DEFAULT]` and of
+    `set NAME = VALUE`, which PasteDeploy passes apart, as `global_config`. `lost` are names of the
+    section that `[DEFAULT]` has too: the section's own value is nowhere. `name` is its full name,
+    "" for no section; `use` is the code that it uses at last, "" if there is none.
+    """
+
+    local: dict[str, str]
+    shared: dict[str, str]
+    lost: frozenset[str] = frozenset()
+    name: str = ""
+    use: str = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Both, as `appconfig()` and TurboGears have them."""
+        return self.shared | self.local
+
+
+def read_settings(config: str, *names: Sequence[str]) -> dict[str, str]:
+    """Return the settings of the section that `find_section` finds; args and errors are its own."""
+    return find_section(config, *names).settings
+
+
+def find_section(config: str, *names: Sequence[str]) -> Section:
+    """Return the section that *config* names, or that sets one of *names*.
 
     `main` is preferred. A filter of a pipeline may set it instead: `[filter:session]`.
 
-    Args: *config* is `file.ini` or `file.ini#section`.
+    Args:
+        config: `file.ini` or `file.ini#section`.
+        names: if no section sets one of the first, one that sets one of the second, and so on.
+
     Raises: OptionError, if there is no such file or section, or several could be meant.
     """
     path, _, name = config.partition("#")
@@ -33,37 +66,61 @@ def read_settings(config: str, names: Sequence[str]) -> dict[str, str]:
         return read_section(config)
     parser = _parse(Path(path))
     has_main = any(parser.has_section(full) for full in _list_full_names(_MAIN))
-    main = read_section(path) if has_main else {}
-    if not main.keys().isdisjoint(names):
-        return main
-    others = [one for one in parser.sections() if not _read(parser, one).keys().isdisjoint(names)]
-    if len(others) > 1:
-        found = ", ".join(others)
-        raise OptionError(f"{path!r} sets {names[0]} in {found}; name one: {path}#{others[0]}")
-    if others or not has_main:
-        return read_section(f"{path}#{others[0]}" if others else path)
-    return main
+    main = read_section(path) if has_main else Section({}, {})
+    own = {one: set(parser.options(one)) - parser.defaults().keys() for one in parser.sections()}
+    for group in names:
+        if not main.settings.keys().isdisjoint(group):
+            break
+        others = [one for one, options in own.items() if not options.isdisjoint(group)]
+        if len(others) > 1:
+            found = ", ".join(others)
+            raise OptionError(f"{path!r} sets {group[0]} in {found}; name one: {path}#{others[0]}")
+        if others:
+            return read_section(f"{path}#{others[0]}")
+    return main if has_main else read_section(path)
 
 
-def read_section(config: str) -> dict[str, str]:
+def read_section(config: str) -> Section:
     """Return one section, `main` if none is named, and what it builds upon by `use`.
 
     Raises: OptionError, if there is no such file or section.
     """
     path, _, name = config.partition("#")
-    found: dict[str, str] = {}
-    for _ in range(_MAX_USES):
-        parser = _parse(Path(path))
-        found = _read(parser, _find_section(parser, name or _MAIN, path)) | found
-        base = found.pop("use", "")
-        if base.startswith("config:"):
-            other, _, name = base.removeprefix("config:").partition("#")
-            path = str(Path(path).parent / other)
-        elif base and ":" not in base:
-            name = base
-        else:
-            break
-    return found
+    return _read_section(path, name or _MAIN, {}, _MAX_USES)
+
+
+def _read_section(path: str, name: str, shared: dict[str, str], uses: int) -> Section:
+    """Return a section, and what it builds upon in up to *uses* steps.
+
+    Args: *shared* are the global settings of the section that builds upon this one.
+    """
+    parser = _parse(Path(path))
+    section = _find_section(parser, name, path)
+    defaults = {
+        option: _get(parser, parser.default_section, option) for option in parser.defaults()
+    }
+    own = {option: _get(parser, section, option) for option in parser.options(section)}
+    added = {n.removeprefix("set ").strip(): own[n] for n in own if n.startswith("set ")}
+    shared = defaults | shared | added
+    local = {n: v for n, v in own.items() if n not in defaults and not n.startswith(_PREFIXES)}
+    for option, value in own.items():
+        if option.startswith("get "):
+            local[option.removeprefix("get ").strip()] = shared.get(value, "")
+    raw = parser.defaults()
+    lost = frozenset(n for n in raw if parser.get(section, n, raw=True) != raw[n])
+    base = local.pop("use", "")
+    if base.startswith("config:"):
+        other, _, name = base.removeprefix("config:").partition("#")
+        path = str(Path(path).parent / other)
+    elif base and ":" not in base:
+        name = base
+    else:
+        uses = 0
+    if not uses:
+        return Section(local, shared, lost, section, base)
+    below = _read_section(path, name or _MAIN, shared, uses - 1)
+    local, shared, lost = below.local | local, below.shared | added, below.lost | lost
+    return Section(local, shared, lost, section, below.use)
 
 
 def _parse(path: Path) -> configparser.ConfigParser:
@@ -107,13 +164,9 @@ def _find_section(parser: configparser.ConfigParser, name: str, path: str) -> st
     )
 
 
-def _read(parser: configparser.ConfigParser, name: str) -> dict[str, str]:
-    """Read a section; a value that configparser cannot interpolate is kept as it is."""
-    found = {}
-    for option in parser.options(name):
-        try:
-            value = parser.get(name, option)
-        except configparser.InterpolationError:  # a secret with a single percent sign
-            value = parser.get(name, option, raw=True)
-        found[option.removeprefix("set ")] = value.strip()
-    return found
+def _get(parser: configparser.ConfigParser, section: str, option: str) -> str:
+    """Return a value; one that configparser cannot interpolate is returned as it is."""
+    try:
+        return parser.get(section, option).strip()
+    except configparser.InterpolationError:  # a secret with a single percent sign
+        return parser.get(section, option, raw=True).strip()

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
@@ -116,7 +117,7 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
         measure(rows.table)  # raises for a table of other keys
-        pages = table_scan.scan(rows.table, query, max_rows=limit)
+        pages = table_scan.scan(rows.table, query, wanted=limit)
     for page in pages:
         on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
@@ -169,10 +170,15 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         raise OptionError("expected NAME=VALUE, such as userId=42")
     if name not in kinds:
         known = ", ".join(kinds) or "none"
+        near = find_nearest(name, kinds)
         raise OptionError(
-            f"{name!r} is not one of the special keys (they are: {known}). Only special keys can be"
-            f" searched for: special_keys = {name}:S; a session has the attribute from its next"
-            " save on"
+            f"{name!r} is not one of the special keys (they are: {known})"
+            + (
+                f"; did you mean {near!r}?"
+                if near
+                else ". Only special keys can be searched for, by --scan too:"
+                f" special_keys = {name}:S; a session has the attribute from its next save on"
+            )
         )
     value: object = text
     try:

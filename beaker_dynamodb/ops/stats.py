@@ -30,7 +30,9 @@ _SIZE_LABELS: Final = (
 _SPAN_LABELS: Final = (
     "to 1 hour,to 6 hours,to 1 day,to 3 days,to 7 days,to 30 days,to 90 days,more".split(",")
 )
-#: A sample consists of segments of about this size; AWS allows a million segments.
+#: A sample is spread over about ten segments, or segments of at most so many rows; AWS allows a
+#: million segments.
+_SPREAD: Final = 10
 _ROWS_OF_A_SEGMENT: Final = 100
 _MAX_SEGMENTS: Final = 1_000_000
 
@@ -45,21 +47,23 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures of what was read so far; `share` is the fraction of the table that this is.
+    """The figures of what was read so far.
 
     Args:
+        share: the fraction of the table that was read; None if DynamoDB does not know how many
+            rows there are, as in the first hours of a table.
         rows: our rows; `size` is their bytes.
         other_rows: rows of another store under the same prefix, which are in no other figure.
         live, expired: sessions; unreadable: those of them that cannot be opened.
         chunks, cache_values, locks: our other rows, also those of a cache with the same prefix.
         markers: rows for sessions that `import` has moved.
         sizes: of the rows of live sessions; expiries: time left; ages: time since creation.
-        dollars_per_month: cost of the storage of the whole table.
+        dollars_per_month: cost of the storage of the whole table; None if the share is.
     """
 
     scanned_rows: int
     read_units: float
-    share: float
+    share: float | None
     rows: int
     size: int
     live: int
@@ -72,7 +76,7 @@ class Stats:
     sizes: tuple[Bar, ...]
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
-    dollars_per_month: float
+    dollars_per_month: float | None
     other_rows: int = 0
 
 
@@ -84,13 +88,14 @@ def stats(
     segments: int = 1,
     generator: random.Random | None = None,
 ) -> Iterator[Stats]:
-    """Read the table, or about *sample* rows of it, and yield the figures after each page.
+    """Read the table, or *sample* rows of it, and yield the figures after each page.
 
-    A sample consists of random whole segments. Their number of rows is estimated from DynamoDB's
-    own row count, which is up to six hours old.
+    A sample consists of random segments, the last of which is cut where the sample is complete. Its
+    share of the table is estimated from DynamoDB's own row count, which is up to six hours old.
 
     Args:
         now: epoch seconds.
+        sample: how many rows are read at most.
         segments: the number of parts of the table that are read at once, without a sample.
         generator: draws the segments of a sample.
 
@@ -102,15 +107,44 @@ def stats(
             totals.add(page)
             yield totals.stats(1)
         return
-    total = min(_MAX_SEGMENTS, max(1, measure(rows.table).rows // _ROWS_OF_A_SEGMENT))
-    drawn = min(total, 2 * sample // _ROWS_OF_A_SEGMENT + 1)  # some have fewer rows
-    chosen = (generator or random.SystemRandom()).sample(range(total), drawn)
-    for number, segment in enumerate(chosen, 1):
-        if totals.count["scanned_rows"] >= sample:
+    expected = measure(rows.table).rows
+    total, chosen = _draw_segments(expected, sample, generator or random.SystemRandom())
+    for number, segment in enumerate(chosen):
+        before = totals.count["scanned_rows"]
+        if before >= sample:
             return
-        for page in scan.scan(rows.table, query, (segment, total)):
+        for page in scan.scan(rows.table, query, (segment, total), max_rows=sample - before):
             totals.add(page)
-            yield totals.stats(number / total)
+            read = totals.count["scanned_rows"] - before
+            yield totals.stats(_estimate_share(number, total, page, read, expected))
+
+
+def _draw_segments(expected: int, sample: int, generator: random.Random) -> tuple[int, list[int]]:
+    """Return into how many segments the table is divided, and random numbers of enough of them.
+
+    Args: *expected* is the number of the table's rows, *sample* of those to be read.
+    """
+    rows_of_one = min(_ROWS_OF_A_SEGMENT, max(1, sample // _SPREAD))
+    total = min(_MAX_SEGMENTS, max(1, expected // rows_of_one))
+    # Some segments have fewer rows than expected, or none.
+    drawn = min(total, 4 * sample // rows_of_one + _SPREAD)
+    return total, generator.sample(range(total), drawn)
+
+
+def _estimate_share(
+    whole: int, total: int, page: scan.Page, read: int, expected: int
+) -> float | None:
+    """Return the fraction of the table that some whole segments and a part of another one are.
+
+    Args:
+        whole, total: the number of segments that were read to their end, and of all.
+        page: the page that was read last.
+        read: the rows of its segment that were read.
+        expected: the rows of the table, as far as DynamoDB knows.
+    """
+    if page.is_last:
+        return (whole + 1) / total
+    return (whole + min(1, read * total / expected)) / total if expected else None
 
 
 class _Totals:
@@ -153,9 +187,10 @@ class _Totals:
         self._expiries[_find_bar(left)] += 1
         self._ages[_find_bar(None if session.created is None else self._now - session.created)] += 1
 
-    def stats(self, share: float) -> Stats:
+    def stats(self, share: float | None) -> Stats:
         """Return the figures of what was counted, which is a share of the table."""
         count = self.count
+        dollars = prices.estimate_storage(count["size"], count["rows"])
         return Stats(
             scanned_rows=count["scanned_rows"],
             read_units=self._units,
@@ -172,7 +207,7 @@ class _Totals:
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_make_bars(self._expiries, "never"),
             ages=_make_bars(self._ages, "unknown"),
-            dollars_per_month=prices.estimate_storage(count["size"], count["rows"]) / share,
+            dollars_per_month=dollars / share if share else None,
             other_rows=count["other_rows"],
         )
 

@@ -152,8 +152,23 @@ def create_on_demand(client: Client, expected: TableSpec, waiter: Waiter = REQUE
 
 
 def create_missing_table(client: Client, options: Options) -> None:
-    """Create the table of *options* for a request that found none, as `create_on_demand`."""
-    create_on_demand(client, table_spec(options))
+    """Create the table of *options* for a request that found none, as `create_on_demand`.
+
+    If no option names it, the log says so: a cache region reads no global `cache.*` option, and
+    its values would go to this table silently.
+    """
+    actual = create_on_demand(client, table_spec(options))
+    if actual.created and "table" not in options.places and options.table == Options().table:
+        origin = (
+            f"option 'region'{options.places.get('region', '')}"
+            if options.region
+            else "boto3's own"
+        )
+        log.warning(
+            "no option sets the table, so %r in region %s (%s) was created; a cache region reads"
+            " cache.REGION.table or its url, not cache.table",
+            *(actual.table, actual.region, origin),
+        )
 
 
 def fetch_table(client: Client, table: str) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from beaker.middleware import SessionMiddleware
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.sessions.strict import StrictSession
+from beaker_dynamodb.settings.check import check
 
 _TYPES = ("session.type", "beaker.session.type")
 
@@ -22,7 +23,8 @@ def filter_factory(
 ) -> Callable[[Callable[..., Any]], SessionMiddleware]:
     """Return a filter that wraps an application in Beaker's middleware, with StrictSession.
 
-    Raises: OptionError, if neither the section nor `[DEFAULT]` sets the sessions' type.
+    Raises: OptionError, if neither the section nor `[DEFAULT]` sets the sessions' type, or if they
+    hold mistakes, which it names.
     """
     config = {**global_config, **settings, "session.session_class": StrictSession}
     if not any(config.get(name) for name in _TYPES):
@@ -30,4 +32,5 @@ def filter_factory(
         raise OptionError(
             f"the section of egg:beaker-dynamodb sets no session.type = ext:dynamodb{hint}"
         )
+    check(config)
     return lambda app: SessionMiddleware(app, config)

@@ -43,8 +43,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         if theirs is None or theirs.birth != row.birth or not theirs.is_live(new.runtime.clock()):
             new.delete()
             return False
-        row = _with_chunks(theirs, old)
-        text = read_text(old.rows, row)
+        row, text = theirs, read_text(old.rows, theirs)
         new.merge_from(old.base, text)
         if attempts.is_over():
             error = Conflict("other requests change the session faster than it can get a new id")
@@ -69,10 +68,3 @@ def put_marker(old: SessionStore, row: Record) -> RefusedWrite | None:
     if old.tombstones is None:  # kept, so that a second call recognizes the marker of the first
         old.tombstones = Tombstones(old.rows)
     return old.tombstones.put(old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)
-
-
-def _with_chunks(theirs: Record, old: SessionStore) -> Record:
-    """Return the row with its chunks, which a refusal does not bring."""
-    if not theirs.chunk_count:
-        return theirs
-    return old.rows.get(old.key, consistent=True, now=old.runtime.clock()) or theirs

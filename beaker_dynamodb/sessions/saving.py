@@ -1,7 +1,8 @@
 """The loop that carries out a save, until a write is applied or given up.
 
 Each write is conditional on the row that was seen last. What follows a refused one is decided in
-`item/refusal.py`, by values alone; nothing is decided here.
+`item/refusal.py`, by values alone. Decided here are only the time limit, and that an uncertain
+write of this request is no conflict.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class Saver:
         It was applied, then. A key that it wrote and ours does not have was deleted by this
         request; compared with the old base it would look like a change of another request.
         """
-        if theirs is None or isinstance(write, Delete):
+        if theirs is None:
             return write, state
         tokens = (get_token(theirs.rev), *theirs.prev)
         base = next((self._uncertain[one] for one in tokens if one in self._uncertain), None)

@@ -1,4 +1,4 @@
-"""A real chromium in front of the demo and the examples, on real servers and DynamoDB Local.
+"""Tests of the demo and the examples in a real chromium, on real servers and DynamoDB Local.
 
-`sites` serves, `visitor` looks and types, `checks` measures a page.
+`sites` runs the servers, `visitor` uses the pages, `checks` measures a page.
 """

@@ -1,7 +1,7 @@
 """The application that gunicorn or waitress serves: an example, with the settings of a test.
 
-`BROWSER` in the environment says which, and what differs from its own settings, as JSON. Nothing
-else is changed: the pages and the views are those that people copy.
+The environment variable `BROWSER` holds the example's name and the changed settings, as JSON.
+Nothing else is changed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def example(name: str, settings: dict[str, str]) -> Any:
-    """Make the example `name`: a file, or one of Pyramid's ini files."""
+def create_example(name: str, settings: dict[str, str]) -> Any:
+    """Create the application of an example: a Python file, or one of Pyramid's ini files."""
     if name.endswith(".ini"):
         folder = EXAMPLES / "pyramid_app"
         ini = configparser.ConfigParser(interpolation=None)
@@ -44,4 +44,4 @@ def example(name: str, settings: dict[str, str]) -> Any:
 
 if "BROWSER" in os.environ:
     orders = json.loads(os.environ["BROWSER"])
-    application = example(orders["example"], orders["settings"])
+    application = create_example(orders["example"], orders["settings"])

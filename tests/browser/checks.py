@@ -1,7 +1,7 @@
-"""What is measured at a page: its width, its targets, and what axe-core finds.
+"""Measure a page: its width, the size of its controls, and what axe-core finds.
 
-axe-core is fetched once, like DynamoDB Local, and evaluated in the page. The page's own policy
-allows no script, and that stays so: the browser's debugger puts it there.
+axe-core is downloaded once, like DynamoDB Local, and evaluated in the page by the browser's
+debugger, because the page's own policy permits no script.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tests.downloads import downloaded
 
 AXE = "axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
-#: What a finding must not be.
-GRAVE: Final = frozenset({"serious", "critical"})
+#: The impacts of violations that fail a test.
+SERIOUS: Final = frozenset({"serious", "critical"})
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 _AUDIT = """async () => (await axe.run()).violations.map(found => [
@@ -25,7 +25,7 @@ _OUTSIDE = """width => [...document.querySelectorAll("body *")].filter(element =
     const box = element.getBoundingClientRect();
     return box.width > 1 && box.right > width && !element.closest("pre");
 }).map(element => element.outerHTML.slice(0, 120))"""
-#: What is too small for a finger (WCAG 2.2, 2.5.8: 24 pixels, but for links in a text).
+#: Controls that are too small for a finger (WCAG 2.2, 2.5.8: 24 pixels, except links in a text).
 _SMALL = """() => [...document.querySelectorAll("button, input, summary, nav a, .button")]
     .filter(element => element.type !== "hidden" && element.getClientRects().length)
     .filter(element => element.offsetHeight < 24 || element.offsetWidth < 24)
@@ -37,18 +37,18 @@ def _axe() -> str:
     return (downloaded(AXE, AXE_SHA256) / "axe.min.js").read_text("utf-8")
 
 
-def grave_findings(page: Page) -> list[Any]:
-    """List what axe-core calls serious or critical, in light and in dark."""
+def find_serious_violations(page: Page) -> list[Any]:
+    """Return the serious and critical violations that axe-core finds, in light and in dark."""
     page.evaluate(_axe())
     found = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        found += [(scheme, *one) for one in page.evaluate(_AUDIT) if one[0] in GRAVE]
+        found += [(scheme, *one) for one in page.evaluate(_AUDIT) if one[0] in SERIOUS]
     return found
 
 
-def outside(page: Page) -> list[str]:
-    """List what sticks out of the window to the right."""
+def find_overflow(page: Page) -> list[str]:
+    """Return the elements that extend beyond the right edge of the window."""
     assert page.viewport_size is not None
     width = page.viewport_size["width"]
     found: list[str] = page.evaluate(_OUTSIDE, width)
@@ -57,7 +57,7 @@ def outside(page: Page) -> list[str]:
     return found
 
 
-def small_targets(page: Page) -> list[str]:
-    """List the controls that a finger misses."""
+def find_small_targets(page: Page) -> list[str]:
+    """Return the controls that are too small for a finger."""
     found: list[str] = page.evaluate(_SMALL)
     return found

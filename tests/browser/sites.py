@@ -1,7 +1,6 @@
-"""What the browser visits: the demo and the examples, each a process of its own on loopback.
+"""Serve the demo and the examples, each in a process of its own on loopback.
 
-Each is started as its operator would start it, waits until it answers, and is ended by its own
-process id.
+Each is started as an operator would start it, and is stopped by its own process id.
 """
 
 from __future__ import annotations
@@ -28,44 +27,49 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.servers import KEY, REGION, free_port
 
 ROOT = Path(__file__).parents[2]
-#: One attempt, so that an outage is an error page at once.
-IMPATIENT = {"max_attempts": "1", "connect_timeout": "1s", "read_timeout": "10s"}
+#: One attempt, so that an outage causes an error page at once.
+ONE_ATTEMPT = {"max_attempts": "1", "connect_timeout": "1s", "read_timeout": "10s"}
 
 
-def where(url: str, table: str) -> dict[str, str]:
-    """Say which DynamoDB answers, in the package's own options."""
+def make_options(url: str, table: str) -> dict[str, str]:
+    """Return the package's options for a DynamoDB endpoint and a table."""
     keys = {"aws_access_key_id": KEY, "aws_secret_access_key": KEY, "region": REGION}
-    return {"endpoint_url": url, "table": table, **keys, **IMPATIENT}
+    return {"endpoint_url": url, "table": table, **keys, **ONE_ATTEMPT}
 
 
 @contextlib.contextmanager
-def demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
-    """Serve the demo, by the command that README names; give its address."""
+def serve_demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
+    """Serve the demo by README's command; yield its address."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     port = free_port()
     command = [sys.executable, "-m", "examples.demo", "--port", str(port), *given]
-    with served(command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css") as address:
+    with run_server(
+        command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css"
+    ) as address:
         yield address
 
 
 @contextlib.contextmanager
-def site(
+def serve_example(
     folder: Path, server: str, example: str, settings: Mapping[str, str], tls: Path | None = None
 ) -> Iterator[str]:
-    """Serve an example under `gunicorn` or `waitress`; `tls` is a folder for its certificate."""
+    """Serve an example under `gunicorn` or `waitress`; yield its address.
+
+    Args: *tls* is a folder for a certificate; None for plain HTTP.
+    """
     port = free_port()
     what = "tests.browser.application:application"
     log = folder / f"{server}-{port}.log"
     if server == "gunicorn":
         words = ["gunicorn", what, "--bind", f"127.0.0.1:{port}", "--workers", "2"]
         words += ["--no-control-socket"] if _has_control_socket() else []
-        words += certificate(tls) if tls else []
+        words += create_certificate(tls) if tls else []
     else:
         words = ["waitress", f"--listen=127.0.0.1:{port}", what]
     orders = json.dumps({"example": example, "settings": dict(settings)})
     address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     command = [sys.executable, "-m", *words]
-    with served(command, log, address, "/nowhere", {"BROWSER": orders}) as served_at:
+    with run_server(command, log, address, "/nowhere", {"BROWSER": orders}) as served_at:
         yield served_at
 
 
@@ -76,14 +80,14 @@ def _has_control_socket() -> bool:
 
 
 @contextlib.contextmanager
-def served(
+def run_server(
     command: Sequence[str],
     log: Path,
     address: str,
     path: str,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """Run a server until the end of the block; give its address once `path` answers there."""
+    """Run a server until the end of the block; yield *address* once *path* answers there."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **(environ or {})}, stdout=out, stderr=out
@@ -105,10 +109,10 @@ def served(
 
 
 def _answers(url: str) -> bool:
-    blind = ssl.create_default_context()
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(url, timeout=10, context=blind):  # noqa: S310  # loopback's
+        with urllib.request.urlopen(url, timeout=10, context=unverified):  # noqa: S310  # loopback only
             return True
     except urllib.error.HTTPError as error:
         error.close()
@@ -117,11 +121,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-def certificate(folder: Path) -> list[str]:
-    """Make a certificate for this machine, and return gunicorn's words for it."""
+def create_certificate(folder: Path) -> list[str]:
+    """Create a certificate for this machine; return gunicorn's arguments for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     now = datetime.now(timezone.utc)
     made = (
         x509.CertificateBuilder()
@@ -131,12 +135,12 @@ def certificate(folder: Path) -> list[str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(here, critical=False)
+        .add_extension(address, critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
-    own = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    (folder / "key.pem").write_bytes(own)
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(private)
     (folder / "cert.pem").write_bytes(made.public_bytes(pem))
     return ["--certfile", str(folder / "cert.pem"), "--keyfile", str(folder / "key.pem")]

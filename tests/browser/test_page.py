@@ -1,4 +1,4 @@
-"""The demo for everybody: narrow, by keyboard alone, light and dark, and with axe-core's eyes."""
+"""The demo is accessible: on a narrow screen, by keyboard, in light and dark, by axe-core."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import grave_findings, outside, small_targets
-from tests.browser.conftest import EncryptionContext
-from tests.browser.visitor import Visitor, knows, log_in, press_to
+from tests.browser.checks import find_overflow, find_serious_violations, find_small_targets
+from tests.browser.conftest import RunningSite
+from tests.browser.visitor import Visitor, expect_user, log_in, tab_to
 
 STATES = ("stranger", "visitor", "user", "outage")
 
 
-def in_state(state: str, demo: EncryptionContext, visitor: Visitor) -> Page:
-    """Open the demo as each of its states shows it."""
+def open_in_state(state: str, demo: RunningSite, visitor: Visitor) -> Page:
+    """Open the demo in one of its states."""
     page = visitor.tab(f"{demo.url}/bottle/" + ("?read=1" if state == "stranger" else ""))
     if state in {"user", "outage"}:
         log_in(page, "Ada")
@@ -25,71 +25,71 @@ def in_state(state: str, demo: EncryptionContext, visitor: Visitor) -> Page:
     if state == "outage":
         demo.proxy.cut()
         page.goto(f"{demo.url}/bottle/")
-        visitor.forgive(503)
+        visitor.expect_status(503)
     return page
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_serious_in_light_and_dark(
-    demo: EncryptionContext, visitor: Visitor, state: str
+    demo: RunningSite, visitor: Visitor, state: str
 ) -> None:
-    """No serious and no critical finding, whatever the page shows."""
-    assert grave_findings(in_state(state, demo, visitor)) == []
+    """No state of the page has a serious or critical violation."""
+    assert find_serious_violations(open_in_state(state, demo, visitor)) == []
 
 
-def test_axe_finds_what_is_spoiled(demo: EncryptionContext, visitor: Visitor) -> None:
-    """A field without its label and a faint text are found: the check can fail."""
-    page = in_state("visitor", demo, visitor)
+def test_axe_finds_a_violation(demo: RunningSite, visitor: Visitor) -> None:
+    """A field without a label and a text of low contrast are found: the check can fail."""
+    page = open_in_state("visitor", demo, visitor)
     page.evaluate("document.querySelector('label').remove()")
     page.evaluate("document.querySelector('.lead').style.color = 'gray'")
 
-    assert {found[2] for found in grave_findings(page)} == {"label", "color-contrast"}
+    assert {found[2] for found in find_serious_violations(page)} == {"label", "color-contrast"}
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_page_fits_a_telephone(
-    demo: EncryptionContext, visit: Callable[..., Visitor], state: str
+    demo: RunningSite, new_visitor: Callable[..., Visitor], state: str
 ) -> None:
-    """At 360 pixels nothing sticks out, nothing scrolls sideways, and a finger hits each button."""
-    page = in_state(state, demo, visit(width=360, height=740, mobile=True))
+    """At 360 pixels nothing extends beyond the window, and each button is large enough."""
+    page = open_in_state(state, demo, new_visitor(width=360, height=740, mobile=True))
 
-    assert outside(page) == []
-    assert small_targets(page) == []
+    assert find_overflow(page) == []
+    assert find_small_targets(page) == []
 
 
 def test_a_page_that_does_not_fit_is_found(
-    demo: EncryptionContext, visit: Callable[..., Visitor]
+    demo: RunningSite, new_visitor: Callable[..., Visitor]
 ) -> None:
-    """One line that does not break and one flat button are found: the checks can fail."""
-    page = in_state("visitor", demo, visit(width=360, height=740, mobile=True))
+    """A line that does not wrap and a button that is too low are found: the checks can fail."""
+    page = open_in_state("visitor", demo, new_visitor(width=360, height=740, mobile=True))
     page.evaluate("document.querySelector('.lead').style.whiteSpace = 'nowrap'")
     page.evaluate("document.querySelector('button').style = 'min-height: 0; height: 20px'")
 
-    assert "the page scrolls sideways" in outside(page)
-    assert len(small_targets(page)) == 1
+    assert "the page scrolls sideways" in find_overflow(page)
+    assert len(find_small_targets(page)) == 1
 
 
-def test_the_page_is_used_by_keyboard_alone(demo: EncryptionContext, visitor: Visitor) -> None:
-    """Skip the header, log in, shop, change sides and log out, without a mouse."""
+def test_the_page_is_used_by_keyboard_alone(demo: RunningSite, visitor: Visitor) -> None:
+    """Skip the header, log in, add and remove a thing, change frameworks and log out."""
     page = visitor.tab(f"{demo.url}/bottle/")
-    press_to(page, "link", "Skip to the page")
+    tab_to(page, "link", "Skip to the page")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
-    press_to(page, "textbox", "Your name any name; there is no password")
+    tab_to(page, "textbox", "Your name any name; there is no password")
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
-    knows(page, "Ada")
-    press_to(page, "textbox", "What do you need?")
+    expect_user(page, "Ada")
+    tab_to(page, "textbox", "What do you need?")
     page.keyboard.type("milk")
-    press_to(page, "button", "Add")
+    tab_to(page, "button", "Add")
     page.keyboard.press("Space")
     expect(page.locator(".things")).to_contain_text("milk")
-    press_to(page, "link", "Pyramid")
+    tab_to(page, "link", "Pyramid")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="The application")).to_contain_text("Pyramid")
-    press_to(page, "button", "Remove milk")
+    tab_to(page, "button", "Remove milk")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The list is empty.")).to_be_visible()
-    press_to(page, "button", "Log out")
+    tab_to(page, "button", "Log out")
     page.keyboard.press("Enter")
-    knows(page, None)
+    expect_user(page, None)

@@ -1,6 +1,6 @@
-"""Somebody at the browser: looks, types, clicks, presses keys, and hears the console complain.
+"""A visitor who uses a page by mouse and keyboard, and whose console messages are recorded.
 
-A visitor is one browser context: its tabs share the cookies, and nobody else has them.
+A visitor is one browser context: its tabs share their cookies with each other only.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Final
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-#: A busy machine is no failure.
-PATIENCE: Final = 20_000
+#: Milliseconds to wait for a page; long, so that a busy machine causes no failure.
+TIMEOUT_MS: Final = 20_000
 
 
 class Visitor:
-    """One person's browser. What its console says stands in `complaints`."""
+    """One person's browser. `messages` are the errors and warnings of its console."""
 
     def __init__(
         self, browser: Browser, *, width: int = 1280, height: int = 900, mobile: bool = False
@@ -23,30 +23,30 @@ class Visitor:
         self.context: BrowserContext = browser.new_context(
             viewport={"width": width, "height": height}, is_mobile=mobile, ignore_https_errors=True
         )
-        self.context.set_default_timeout(PATIENCE)
-        self.complaints: list[str] = []
-        self.context.on("console", self._hear)
-        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        self.context.set_default_timeout(TIMEOUT_MS)
+        self.messages: list[str] = []
+        self.context.on("console", self._on_console)
+        self.context.on("weberror", lambda error: self.messages.append(str(error.error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        # The examples have no icon, and a browser asks every site for one.
-        of_the_icon = message.location["url"].endswith("/favicon.ico")
-        if message.type in {"error", "warning"} and not of_the_icon:
-            self.complaints.append(message.text)
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # The examples have no icon, and a browser requests one from every site.
+        is_of_icon = message.location["url"].endswith("/favicon.ico")
+        if message.type in {"error", "warning"} and not is_of_icon:
+            self.messages.append(message.text)
 
     def tab(self, url: str) -> Page:
-        """Open a tab there."""
+        """Open a URL in a new tab."""
         page = self.context.new_page()
         page.goto(url)
         return page
 
     def cookie(self) -> dict[str, object]:
-        """Return the only cookie there is, as the browser keeps it."""
+        """Return the browser's only cookie."""
         (cookie,) = self.context.cookies()
         return dict(cookie)
 
-    def take(self, other: Visitor) -> None:
-        """Copy the other one's cookie, as who has stolen it."""
+    def copy_cookie(self, other: Visitor) -> None:
+        """Copy another visitor's cookie, as a thief would."""
         (theirs,) = other.context.cookies()
         self.context.add_cookies(
             [
@@ -59,52 +59,52 @@ class Visitor:
             ]
         )
 
-    def forgive(self, status: int) -> None:
-        """Take back that pages of that status were heard of, and nothing else was."""
+    def expect_status(self, status: int) -> None:
+        """Expect that the console reported pages of that status and nothing else; clear it."""
         wanted = re.compile(rf"Failed to load resource: .* status of {status} ")
         for _ in range(100):
-            if self.complaints:
+            if self.messages:
                 break
             self.context.pages[0].wait_for_timeout(20)
-        assert self.complaints
-        assert all(wanted.match(text) for text in self.complaints), self.complaints
-        self.complaints.clear()
+        assert self.messages
+        assert all(wanted.match(text) for text in self.messages), self.messages
+        self.messages.clear()
 
 
 def log_in(page: Page, name: str) -> None:
-    """Log in by the page's form, at the demo or an example."""
+    """Log in by the form of the demo or of an example."""
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Log in").click()
-    knows(page, name)
+    expect_user(page, name)
 
 
 def log_out(page: Page) -> None:
     """Log out by the page's form."""
     page.get_by_role("button", name="Log out").click()
-    knows(page, None)
+    expect_user(page, None)
 
 
-def knows(page: Page, name: str | None) -> None:
-    """See that the page shows who is logged in; None: that nobody is."""
+def expect_user(page: Page, name: str | None) -> None:
+    """Expect that the page shows this user as logged in; None: no user."""
     main = page.locator("body")
     if name is None:
-        expect(main).to_contain_text(STRANGER, timeout=PATIENCE)
+        expect(main).to_contain_text(STRANGER, timeout=TIMEOUT_MS)
     else:
         expect(main).to_contain_text(
-            re.compile(rf"Hello, {name}\.|Logged in as\s*{name}\s"), timeout=PATIENCE
+            re.compile(rf"Hello, {name}\.|Logged in as\s*{name}\s"), timeout=TIMEOUT_MS
         )
 
 
 STRANGER: Final = re.compile(r"Hello, stranger\.|There is no session|Logged in as\s*nobody yet")
 
 
-def begin(page: Page, script: str) -> None:
-    """Have the page do something that takes long, without waiting for it."""
+def start_script(page: Page, script: str) -> None:
+    """Start a script in the page, without waiting for its end."""
     page.evaluate(f"() => {{ setTimeout(() => {{ {script} }}, 0) }}")
 
 
-def press_to(page: Page, role: str, name: str) -> None:
-    """Press Tab until the element has the focus, and see that the focus can be seen."""
+def tab_to(page: Page, role: str, name: str) -> None:
+    """Press Tab until the element has the focus, and check that the focus is visible."""
     wanted = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # a Literal
     for _ in range(40):
         page.keyboard.press("Tab")

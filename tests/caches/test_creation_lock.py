@@ -262,3 +262,27 @@ def test_a_lock_wait_of_zero_does_not_sleep(
 
     assert not waiter.acquire()
     assert (clock.monotonic(), calls.names) == (before, ["PutItem"])
+
+
+def test_a_thread_that_gave_up_waiting_leaves_nothing_behind(
+    servers: Servers, clock: Clock
+) -> None:
+    """When the holder has released the lock too, the process remembers no lock at all."""
+    server = servers.server(1, clock, lock_wait=0, lock="process")
+    holder = server.get_creation_lock("k")
+    assert holder.acquire()
+    with run_in_thread(lambda: server.get_creation_lock("k").acquire()) as said:
+        holder_waits = said
+    holder.release()
+
+    assert holder_waits == [False]
+    assert creation_lock.local_locks == {}
+
+
+def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parents_threads() -> None:
+    """A thread of the parent may have been counting users of a lock, and does not exist here."""
+    guard = creation_lock._guard
+    with guard:
+        creation_lock.forget()
+        assert creation_lock._guard.acquire(blocking=False)
+        creation_lock._guard.release()

@@ -164,3 +164,14 @@ def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None
 
     assert contents(table) == {"big": BIG, "more": 1}
     assert len(table.chunks) == 2
+
+
+def test_a_logout_whose_reply_is_lost_leaves_no_chunks(table: Table, clock: Clock) -> None:
+    """The SDK's second attempt finds no row, and the chunks of the first one are deleted."""
+    table.session(timeout=720)["session"] = session_text(clock, big=BIG)
+    with FaultProxy(table.url) as proxy:
+        request = opened(Table(proxy.url, table.name, table.options))
+        proxy.next(LoseReply(), operation="DeleteItem")
+        del request["session"]
+
+    assert table.rows() == []

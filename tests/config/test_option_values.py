@@ -86,6 +86,7 @@ TABLE_OF_CASES: dict[str, Case] = {
         None,
         [
             (" embedded ", "embedded"),
+            ("Embedded", "embedded"),
             *(
                 (url, url)
                 for url in (
@@ -177,7 +178,9 @@ TABLE_OF_CASES: dict[str, Case] = {
             ([KEY_TEXT, OTHER_KEY], (KEY, OTHER_KEY)),
             ((KEY,), (KEY,)),
             ("none", ()),
+            ("None", ()),
             (f"plain {KEY_TEXT}", (b"", KEY)),
+            (f"Plain {KEY_TEXT}", (b"", KEY)),
             ([b"", KEY], (b"", KEY)),
         ],
         [
@@ -280,3 +283,11 @@ def test_botocore_accepts_every_endpoint_that_is_accepted_here(text: str) -> Non
     assert given is not None
     assert utils.is_valid_uri(given)
     urlsplit(given).port  # noqa: B018  # raises where it is no port
+
+
+def test_a_misspelled_word_is_answered_by_the_right_one() -> None:
+    """As a misspelled name is."""
+    with pytest.raises(OptionError, match=r"auto or json or none; did you mean 'json'\?"):
+        parse({"envelope": "jsn"}, "session")
+    with pytest.raises(OptionError, match=r"auto or json or none$"):
+        parse({"envelope": "pickled"}, "session")

@@ -96,7 +96,7 @@ def test_a_comment_is_refused_in_every_source(
     assert found.name == "session.hash_key"
     assert "looks like a comment" in found.message
     monkeypatch.setenv("BEAKER_DYNAMODB_TTL_ATTRIBUTE", "expires   # as in terraform")
-    with pytest.raises(OptionError, match="'ttl_attribute' has 'expires   # as in terraform'"):
+    with pytest.raises(OptionError, match="_TTL_ATTRIBUTE has 'expires   # as in terraform'"):
         parse({"ttl": 7}, "session")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import beaker_dynamodb
+from beaker_dynamodb.config.names import BEAKER_OPTIONS
 from beaker_dynamodb.config.options import TABLE
-from beaker_dynamodb.config.sources import BEAKER_OPTIONS, configure, parse
+from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.errors import OptionError
 
 #: What SessionMiddleware, pyramid_beaker and CacheManager pass to every backend (Beaker 1.14).
@@ -175,8 +176,8 @@ def test_an_unknown_environment_variable_is_logged_once(
     for count in range(3):
         parse({"ttl": count + 1}, "session")
 
-    assert [line.partition(" is ")[0] for line in warnings_of(caplog)] == [
-        "option 'BEAKER_DYNAMODB_SOMETHING_ELSE'"
+    assert [line.rpartition(": ")[2] for line in warnings_of(caplog)] == [
+        "'BEAKER_DYNAMODB_SOMETHING_ELSE'"
     ]
 
 

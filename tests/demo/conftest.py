@@ -1,4 +1,4 @@
-"""A demo on a table of its own, and a browser at it."""
+"""A demo on a table of its own, and a browser that visits it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from examples.demo.app import make_app
 
 @pytest.fixture
 def table() -> str:
-    """Give a name that no table of the embedded server has."""
+    """Return a table name that the embedded server does not have yet."""
     return f"demo-{uuid.uuid4().hex}"
 
 
 @pytest.fixture
 def app(table: str) -> Any:
-    """Give a browser at the demo, on a table of its own."""
+    """Return a browser that visits the demo, on a table of its own."""
     return TestApp(make_app({"table": table}))

@@ -1,4 +1,4 @@
-"""What a visitor does with the demo's page, and what can be read on it."""
+"""Send the forms of the demo's page, and read what the page shows."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from urllib.parse import urljoin
 from beaker_dynamodb.dynamodb import embedded
 from tests.servers import Flavor, Server
 
-BOTH = [("bottle", "pyramid"), ("pyramid", "bottle")]
-EACH = ["bottle", "pyramid"]
+BOTH_ORDERS = [("bottle", "pyramid"), ("pyramid", "bottle")]
+FRAMEWORKS = ["bottle", "pyramid"]
 ITEM, CALLS = "The attributes of the item", "The calls of this request"
 FORM = "The calls of the form before this page"
 TYPES = {"S": "String", "N": "Number", "B": "Binary"}
 
 
-def send(app: Any, way: str, do: str, words: str = "") -> Any:
-    """Fill in the page's form for *do* under *way*, and return the page that follows."""
-    page = app.get(f"/{way}/?read=1")
+def send(app: Any, framework: str, do: str, words: str = "") -> Any:
+    """Send the page's form for the action *do* to *framework*; return the page that follows."""
+    page = app.get(f"/{framework}/?read=1")
     for button in page.html.select(f"button[name=action][value={do}]"):
         form = button.find_parent("form")
         fields = {field["name"]: field.get("value", "") for field in form.select("input")}
         if form.select("input:not([type=hidden])"):
             fields["text"] = words
         if fields.get("text", words) == words:
-            page = app.post(urljoin(f"/{way}/", form["action"]), {**fields, "action": do})
+            page = app.post(urljoin(f"/{framework}/", form["action"]), {**fields, "action": do})
             return page.follow()
     raise AssertionError(f"the page has no form for {do}")
 
 
-def fact(page: Any, name: str) -> str:
-    """Read one of the page's facts: the number of visits, or who is logged in."""
+def read_fact(page: Any, name: str) -> str:
+    """Return one of the page's facts, such as the number of visits."""
     return str(page.html.find("dt", string=name).find_next("dd").get_text(strip=True))
 
 
-def user(page: Any) -> str:
-    """Read who the page says is logged in."""
-    return fact(page, "Logged in as")
+def read_user(page: Any) -> str:
+    """Return the name of the user whom the page shows as logged in."""
+    return read_fact(page, "Logged in as")
 
 
-def rows(page: Any, caption: str) -> list[list[str]]:
-    """Read the body of a table on the page, cell by cell."""
+def read_table(page: Any, caption: str) -> list[list[str]]:
+    """Return the cells of a table on the page, row by row, without its head."""
     found = page.html.find("caption", string=caption)
     assert found is not None
     body = found.parent.find("tbody")
@@ -51,21 +51,21 @@ def rows(page: Any, caption: str) -> list[list[str]]:
     ]
 
 
-def operations(page: Any, caption: str = CALLS) -> list[str]:
-    """Read the names of the calls that the page shows."""
-    return [row[0] for row in rows(page, caption)]
+def read_operations(page: Any, caption: str = CALLS) -> list[str]:
+    """Return the names of the calls that the page shows."""
+    return [row[0] for row in read_table(page, caption)]
 
 
-def aside(page: Any) -> int:
-    """Read how many calls the demo says that it made for itself."""
+def count_own_calls(page: Any) -> int:
+    """Return how many calls the demo made for its own display, as the page says."""
     if "The demo made no call of its own" in page:
         return 0
-    told = re.search(r"the demo itself read the item (once|twice)", page.text)
-    assert told is not None
-    return ("once", "twice").index(told[1]) + 1
+    number = re.search(r"the demo itself read the item (once|twice)", page.text)
+    assert number is not None
+    return ("once", "twice").index(number[1]) + 1
 
 
-def count(table: str) -> int:
-    """Count the items that stand in a table of the embedded server."""
+def count_items(table: str) -> int:
+    """Return the number of items in a table of the embedded server."""
     client = Server(embedded.get_url(), Flavor.MOTO).client()
     return client.scan(TableName=table)["Count"]

@@ -1,4 +1,4 @@
-"""One session behind two frameworks: who is somebody at one is the same at the other."""
+"""Two frameworks share one session: a user of one is the same user of the other."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from webtest import TestApp
 
 import beaker_dynamodb
 from examples.demo.app import make_app
-from tests.demo.pages import BOTH, count, fact, send, user
+from tests.demo.pages import BOTH_ORDERS, count_items, read_fact, read_user, send
 
 
 class TestOneSession:
-    @pytest.mark.parametrize(("here", "there"), BOTH)
-    def test_who_logs_in_at_one_is_logged_in_at_the_other(
+    @pytest.mark.parametrize(("here", "there"), BOTH_ORDERS)
+    def test_a_user_who_logs_in_at_one_is_logged_in_at_the_other(
         self, app: Any, here: str, there: str
     ) -> None:
-        """The two frameworks have one session: a login at one is a login at both."""
+        """A login at one framework is a login at both."""
         app.get(f"/{here}/")
 
-        assert user(send(app, here, "login", "Ada")) == "Ada"
-        assert user(app.get(f"/{there}/")) == "Ada"
+        assert read_user(send(app, here, "login", "Ada")) == "Ada"
+        assert read_user(app.get(f"/{there}/")) == "Ada"
 
-    @pytest.mark.parametrize(("here", "there"), BOTH)
-    def test_who_logs_out_at_one_is_logged_out_at_the_other(
+    @pytest.mark.parametrize(("here", "there"), BOTH_ORDERS)
+    def test_a_user_who_logs_out_at_one_is_logged_out_at_the_other(
         self, app: Any, table: str, here: str, there: str
     ) -> None:
-        """A logout deletes the item, and the login at both; an old cookie is worth nothing."""
+        """A logout deletes the item, and an old cookie is not accepted by either framework."""
         app.get(f"/{here}/")
         send(app, there, "login", "Ada")
         kept = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in app.cookiejar)}
-        assert user(app.get(f"/{there}/", headers=kept)) == "Ada"
-        stored = count(table)
+        assert read_user(app.get(f"/{there}/", headers=kept)) == "Ada"
+        stored = count_items(table)
 
         page = send(app, here, "logout")
 
         assert "There is no session" in page
         assert "There is no session" in app.get(f"/{there}/?read=1")
         assert "There is no session" in TestApp(app.app).get(f"/{there}/?read=1", headers=kept)
-        assert count(table) == stored - 1
+        assert count_items(table) == stored - 1
 
     def test_visits_of_both_are_one_number(self, app: Any) -> None:
-        """Each opening of the page counts, at either; a look that does not count says so."""
+        """Each visit of either page counts; `?read=1` shows the page without counting."""
         app.get("/bottle/")
         app.get("/pyramid/")
 
-        assert fact(app.get("/pyramid/?read=1"), "Visits in this session") == "2"
-        assert fact(app.get("/bottle/"), "Visits in this session") == "3"
+        assert read_fact(app.get("/pyramid/?read=1"), "Visits in this session") == "2"
+        assert read_fact(app.get("/bottle/"), "Visits in this session") == "3"
 
     def test_a_shopping_list_is_kept_and_shortened(self, app: Any) -> None:
-        """What is put on the list at one is there at the other, and can be taken off there."""
+        """What is added at one framework is on the list at the other, and can be removed there."""
         app.get("/bottle/")
         send(app, "bottle", "add", "milk")
         send(app, "pyramid", "add", "bread")
@@ -60,7 +60,7 @@ class TestOneSession:
         assert "bread" in app.get("/pyramid/")
 
     def test_a_list_that_is_full_says_so(self, app: Any) -> None:
-        """The list takes twenty things, and the twenty-first is not lost without a word."""
+        """The list takes twenty things; the page says that it refuses another one."""
         app.get("/bottle/")
         for number in range(20):
             send(app, "bottle", "add", f"thing {number}")
@@ -68,7 +68,7 @@ class TestOneSession:
         assert "The list is full" in send(app, "bottle", "add", "one more")
 
     def test_two_visitors_have_two_sessions(self, app: Any) -> None:
-        """Nobody sees what another one has typed."""
+        """No visitor sees what another one has typed."""
         app.get("/bottle/")
         send(app, "bottle", "login", "Ada")
 
@@ -77,7 +77,7 @@ class TestOneSession:
     def test_a_login_survives_a_restart_of_the_application(
         self, dynamodb_local: str, table_name: str
     ) -> None:
-        """On DynamoDB Local the session outlives the application, which needs no keys of AWS."""
+        """A new application finds the session in DynamoDB Local, and needs no AWS keys."""
         options = {"endpoint_url": dynamodb_local, "table": table_name}
         before = TestApp(make_app(options))
         before.get("/bottle/")
@@ -86,4 +86,4 @@ class TestOneSession:
 
         after = TestApp(make_app(options), cookiejar=before.cookiejar)
 
-        assert user(after.get("/pyramid/")) == "Ada"
+        assert read_user(after.get("/pyramid/")) == "Ada"

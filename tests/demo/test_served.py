@@ -1,4 +1,4 @@
-"""The demo is served to everybody: in trouble, by keyboard, to readers of screens, from a shell."""
+"""The demo in an outage, by keyboard, with a screen reader, and started from a shell."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import beaker_dynamodb
 from examples.demo.__main__ import main
 from examples.demo.app import make_app
 from examples.demo.templates import read_asset
-from tests.demo.pages import EACH, fact, send, user
+from tests.demo.pages import FRAMEWORKS, read_fact, read_user, send
 from tests.servers import free_port
 
 
-class TestTrouble:
+class TestErrors:
     def test_what_a_visitor_types_is_text(self, app: Any) -> None:
-        """No browser runs what was typed as a name or put on the list."""
+        """No browser runs what was typed as a name or as a thing of the list."""
         evil = "<script>alert(1)</script>\"'&"
         app.get("/bottle/")
         send(app, "bottle", "add", evil)
@@ -33,42 +33,44 @@ class TestTrouble:
 
         assert "<script" not in page
         assert page.html.select_one(".things li > span").get_text() == evil
-        assert user(page) == evil
+        assert read_user(page) == evil
         assert "<script" not in send(app, "bottle", "remove", evil)
 
-    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
     @pytest.mark.parametrize("token", [None, "", "wrong", "\udce4"])
-    def test_a_form_of_another_site_does_nothing(self, app: Any, way: str, token: Any) -> None:
+    def test_a_form_of_another_site_does_nothing(
+        self, app: Any, framework: str, token: Any
+    ) -> None:
         """A form without the session's token is refused, and the page says so."""
-        app.get(f"/{way}/")
+        app.get(f"/{framework}/")
         fields = {"action": "login", "text": "Mallory"}
         if token is not None:
             fields["token"] = token.encode("utf-8", "surrogateescape")
 
-        page = app.post(f"/{way}/", fields, expect_errors=True)
+        page = app.post(f"/{framework}/", fields, expect_errors=True)
 
         if page.status_int != 400:
             assert "nothing was done" in page.follow()
-        assert user(app.get(f"/{way}/")) == "nobody yet"
+        assert read_user(app.get(f"/{framework}/")) == "nobody yet"
 
-    @pytest.mark.parametrize("way", EACH)
-    def test_a_table_that_is_down_ends_no_session(self, way: str) -> None:
-        """While nothing answers the page says so with 503, and the cookie is left alone."""
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_a_table_that_is_down_ends_no_session(self, framework: str) -> None:
+        """If DynamoDB does not answer the page is a 503 that says so, and the cookie is kept."""
         app = TestApp(make_app({"endpoint_url": "embedded"}))
-        app.get(f"/{way}/")
+        app.get(f"/{framework}/")
         port = free_port()
         down = {"endpoint_url": f"http://127.0.0.1:{port}", "max_attempts": "1"}
         broken = TestApp(make_app(down), cookiejar=app.cookiejar)
 
-        page = broken.get(f"/{way}/", status=503)
+        page = broken.get(f"/{framework}/", status=503)
 
         assert "Nobody is logged out by this" in page
         assert "when the table responds again" in page
         assert "Set-Cookie" not in page.headers
-        assert fact(app.get(f"/{way}/"), "Visits in this session") == "2"
+        assert read_fact(app.get(f"/{framework}/"), "Visits in this session") == "2"
 
-    def test_a_wrong_option_is_said_before_anything_is_served(self) -> None:
-        """A misspelled option ends the demo at once, with the name that was meant."""
+    def test_a_wrong_option_is_reported_before_the_demo_starts(self) -> None:
+        """A misspelled option ends the demo at once, and the error names the nearest option."""
         with pytest.raises(beaker_dynamodb.OptionError, match="did you mean 'table_name'"):
             make_app({"tablename": "x"})
 
@@ -76,7 +78,7 @@ class TestTrouble:
     def test_a_missing_framework_is_named(
         self, missing: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without its requirements the demo says which one is missing."""
+        """If a required package is missing, the demo names it."""
         monkeypatch.setitem(sys.modules, missing, None)
 
         with pytest.raises(beaker_dynamodb.OptionError, match=r"examples/demo/requirements\.txt"):
@@ -91,10 +93,10 @@ class TestTrouble:
         assert app.get("/pyramid").location.endswith("/pyramid/")
 
 
-class TestForEverybody:
+class TestAccessibility:
     @pytest.fixture(params=["stranger", "visitor", "user"])
     def html(self, request: pytest.FixtureRequest, app: Any) -> Any:
-        """Give each state of the page."""
+        """Return the page in each of its states."""
         if request.param == "stranger":
             return app.get("/bottle/?read=1").html
         app.get("/bottle/")
@@ -104,7 +106,7 @@ class TestForEverybody:
         return app.get("/bottle/").html
 
     def test_every_field_has_a_label(self, html: BeautifulSoup) -> None:
-        """Who cannot see the page is told what each field and each button is for."""
+        """A screen reader finds a label for each field, and a unique name for each button."""
         for field in html.select("input:not([type=hidden])"):
             assert html.select_one(f"label[for={field['id']}]") is not None
         names = [button.get_text(" ", strip=True) for button in html.select("button")]
@@ -112,7 +114,7 @@ class TestForEverybody:
         assert len(names) == len(set(names))
 
     def test_the_page_works_by_keyboard(self, html: BeautifulSoup) -> None:
-        """The first stop is a link past the header; the order is that of the page."""
+        """The first Tab stop is a link past the header, and the order is that of the page."""
         stops = html.select("a[href], button, input:not([type=hidden])")
 
         assert stops[0]["href"] == "#main"
@@ -120,7 +122,7 @@ class TestForEverybody:
         assert not html.select("[tabindex]:not([tabindex='0'], [tabindex='-1']), [autofocus]")
 
     def test_the_page_has_an_outline(self, html: BeautifulSoup) -> None:
-        """A language, a title, one h1, no level left out, no id twice, every table a caption."""
+        """It has a language, a title, one h1, no skipped level, unique ids, captioned tables."""
         levels = [int(one.name[1]) for one in html.find_all(re.compile("^h[1-6]$"))]
         ids = [one["id"] for one in html.select("[id]")]
         named = [one["aria-labelledby"] for one in html.select("[aria-labelledby]")]
@@ -136,7 +138,7 @@ class TestForEverybody:
         assert all(table.caption for table in html.find_all("table"))
 
     def test_nothing_comes_from_elsewhere(self, html: BeautifulSoup, app: Any) -> None:
-        """The page and its style name no other host, and there is no script at all."""
+        """The page and its style sheet name no other host, and there is no script."""
         sources = [one.get("src") or one.get("href") for one in html.select("[src], link[href]")]
 
         assert sources == ["data:,", "/page.css"]
@@ -144,8 +146,8 @@ class TestForEverybody:
         assert app.get("/page.css").content_type == "text/css"
         assert not re.search(r"url\(|@import|https?:", read_asset("page.css"))
 
-    def test_headers_keep_the_page_to_itself(self, app: Any) -> None:
-        """No cache keeps it, no frame holds it, and its cookie is for this site's requests only."""
+    def test_headers_forbid_caching_and_framing(self, app: Any) -> None:
+        """The page is not cached or framed, and its cookie is for this site's requests only."""
         page = app.get("/bottle/")
 
         assert page.headers["Cache-Control"] == "no-store"
@@ -158,7 +160,7 @@ class TestForEverybody:
 class TestServing:
     @pytest.fixture
     def port(self) -> Iterator[int]:
-        """Give the port of a demo that was started as its visitor starts it, and stop it."""
+        """Start a demo by README's command, yield its port, and stop it by Ctrl-C."""
         command = [sys.executable, "-m", "examples.demo", "--port", "0"]
         # A shell's background job ignores Ctrl-C, and its children would inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -166,9 +168,9 @@ class TestServing:
         signal.signal(signal.SIGINT, before)
         try:
             assert process.stdout is not None
-            told = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
-            assert told is not None
-            yield int(told[1])
+            address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert address is not None
+            yield int(address[1])
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=10) == 0
         finally:
@@ -176,12 +178,12 @@ class TestServing:
             process.communicate()
 
     def test_the_address_that_is_printed_answers(self, port: int) -> None:
-        """The demo prints where it is, serves the page there, and ends cleanly at Ctrl-C."""
+        """The demo prints its address, serves the page there, and ends cleanly at Ctrl-C."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as reply:
             assert b"One session, two frameworks" in reply.read()
 
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("arguments", "message"),
         [
             (["--port", "70000"], "'70000' is not a port"),
             (["--port", "many"], "'many' is not a port"),
@@ -191,22 +193,22 @@ class TestServing:
             (["--config", "production.ini"], "unrecognized arguments"),
         ],
     )
-    def test_a_usage_error_is_2_and_says_what_is_wrong(
-        self, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    def test_a_usage_error_has_exit_code_2_and_a_message(
+        self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A wrong argument or option ends the command with 2 and its reason on stderr."""
+        """A wrong argument or option ends the command, and stderr has the reason."""
         try:
-            code: object = main(words)
-        except SystemExit as ended:  # argparse's own way
+            code: object = main(arguments)
+        except SystemExit as ended:  # raised by argparse
             code = ended.code
         captured = capsys.readouterr()
 
         assert code == 2
         assert captured.out == ""
-        assert said in captured.err
+        assert message in captured.err
 
-    def test_a_port_that_is_taken_is_said(self, port: int) -> None:
-        """A second demo on the same port says in one sentence what to do."""
+    def test_a_port_in_use_is_reported(self, port: int) -> None:
+        """A second demo on the same port prints one sentence that says what to do."""
         command = [sys.executable, "-m", "examples.demo", "--port", str(port)]
 
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

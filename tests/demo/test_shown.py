@@ -1,7 +1,7 @@
-"""What the page shows is true.
+"""The demo's page shows the real item, the real calls and the real charges.
 
-It is compared with what stands in the table, with the calls that botocore really made, and with
-what DynamoDB Local says it charged.
+It is compared with the table, with the calls that botocore made, and with the units that
+DynamoDB Local reports.
 """
 
 from __future__ import annotations
@@ -20,24 +20,34 @@ from webtest import TestApp
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
 from examples.demo.app import make_app
-from tests.demo.pages import CALLS, EACH, FORM, ITEM, TYPES, aside, operations, rows, send
+from tests.demo.pages import (
+    CALLS,
+    FORM,
+    FRAMEWORKS,
+    ITEM,
+    TYPES,
+    count_own_calls,
+    read_operations,
+    read_table,
+    send,
+)
 from tests.instruments import Clock, Recorder
 from tests.servers import Flavor, Server
 
 
 class TestWhatIsShown:
-    @pytest.mark.parametrize("way", EACH)
-    def test_the_item_shown_is_the_item_that_stands_there(
-        self, app: Any, table: str, way: str
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_the_item_shown_is_the_item_in_the_table(
+        self, app: Any, table: str, framework: str
     ) -> None:
         """Each attribute is shown with its type, value and bytes, and none is left out."""
-        app.get(f"/{way}/")
-        page = app.get(f"/{way}/")
+        app.get(f"/{framework}/")
+        page = app.get(f"/{framework}/")
         client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         total = 0
 
-        shown = {name: (kind, size, value) for name, kind, size, value in rows(page, ITEM)}
+        shown = {name: (kind, size, value) for name, kind, size, value in read_table(page, ITEM)}
 
         assert shown.keys() == item.keys() == {"id", "data", "rev", "prev", "expires"}
         for name, typed in item.items():
@@ -51,39 +61,41 @@ class TestWhatIsShown:
         assert f"The item has {total} bytes" in page
 
     def test_the_header_is_explained(self, app: Any, table: str) -> None:
-        """The first eight bytes are those that stand there, and the sizes add up."""
+        """The eight bytes shown are those in the table, and the sizes add up."""
         page = app.get("/bottle/")
         client = Server(embedded.get_url(), Flavor.MOTO).client()
         (item,) = client.scan(TableName=table)["Items"]
         data = bytes(item["data"]["B"])
 
-        shown = rows(page, "The header of the data, byte by byte")
+        shown = read_table(page, "The header of the data, byte by byte")
 
         codes = "".join(row[0] for row in shown[:-1])
         assert bytes.fromhex(codes) == data[:8]
         assert shown[-1][1] == f"{len(data) - 8} bytes of your session"
         assert f"{len(data)} bytes are stored" in " ".join(page.html.get_text(" ").split())
 
-    @pytest.mark.parametrize("way", EACH)
-    def test_the_calls_shown_are_the_calls_made(self, app: Any, way: str, calls: Recorder) -> None:
-        """Of each request, all calls are shown, in order, but the demo's own, which are counted."""
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_the_calls_shown_are_the_calls_made(
+        self, app: Any, framework: str, calls: Recorder
+    ) -> None:
+        """All calls of a request are shown in order; the demo's own calls are only counted."""
 
         def made(answer: Callable[[], Any], caption: str = CALLS) -> list[str]:
             calls.clear()
             page = answer()
-            shown = operations(page, caption)
-            assert len(calls) == len(shown) + aside(page)
-            assert sorted(calls.names) == sorted([*shown, *["GetItem"] * aside(page)])
+            shown = read_operations(page, caption)
+            assert len(calls) == len(shown) + count_own_calls(page)
+            assert sorted(calls.names) == sorted([*shown, *["GetItem"] * count_own_calls(page)])
             return shown
 
-        first = made(lambda: app.get(f"/{way}/"))
+        first = made(lambda: app.get(f"/{framework}/"))
         assert first[0] == first[-1] == "PutItem"
         assert "CreateTable" in first
-        assert made(lambda: app.get(f"/{way}/")) == ["GetItem", "PutItem"]
-        assert made(lambda: app.get(f"/{way}/?read=1")) == ["GetItem"]
+        assert made(lambda: app.get(f"/{framework}/")) == ["GetItem", "PutItem"]
+        assert made(lambda: app.get(f"/{framework}/?read=1")) == ["GetItem"]
 
     def test_a_request_without_a_session_makes_no_call(self, app: Any, calls: Recorder) -> None:
-        """A stranger who only looks costs nothing, and the page says so."""
+        """A visitor without a session costs nothing, and the page says so."""
         page = app.get("/bottle/?read=1")
 
         assert calls == []
@@ -94,10 +106,10 @@ class TestWhatIsShown:
     @pytest.mark.parametrize(
         ("consistent", "cost"), [("true", "1 read unit"), ("false", "1.5 read units")]
     )
-    def test_a_cookie_that_leads_nowhere_is_looked_up(
+    def test_a_cookie_without_a_session_costs_a_read(
         self, table: str, consistent: str, cost: str
     ) -> None:
-        """A request with a cookie of a session that is gone costs a miss, and the page says so."""
+        """A request with the cookie of a deleted session costs a read, and the page says so."""
         app = TestApp(make_app({"table": table, "consistent_read": consistent}))
         app.get("/bottle/")
         send(app, "bottle", "login", "Ada")
@@ -110,7 +122,7 @@ class TestWhatIsShown:
         assert together.get_text() == cost
         assert page.html.select_one("[aria-labelledby=next] .big").get_text() == cost
 
-    @pytest.mark.parametrize("way", EACH)
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
     @pytest.mark.parametrize(
         ("do", "expected"),
         [
@@ -120,28 +132,28 @@ class TestWhatIsShown:
         ],
     )
     def test_the_page_after_a_form_shows_the_calls_of_the_form(
-        self, app: Any, way: str, do: str, expected: list[str]
+        self, app: Any, framework: str, do: str, expected: list[str]
     ) -> None:
-        """A form leads to the page by a redirect; the page shows both requests, told apart."""
-        app.get(f"/{way}/")
+        """After a form the page shows the calls of the form and of the redirect, separately."""
+        app.get(f"/{framework}/")
         if do == "logout":
-            send(app, way, "login", "Ada")
+            send(app, framework, "login", "Ada")
 
-        page = send(app, way, do, "something")
+        page = send(app, framework, do, "something")
 
-        assert operations(page, FORM) == expected
+        assert read_operations(page, FORM) == expected
         if do != "logout":
-            assert operations(page) == ["GetItem"]
+            assert read_operations(page) == ["GetItem"]
 
     def test_a_larger_item_costs_more(self, app: Any) -> None:
-        """A write is charged by the KB of the larger item, before or after it."""
+        """A write is charged for the KB of the larger item: the old or the new one."""
         app.get("/bottle/")
         for _ in range(20):
             page = send(app, "bottle", "add", secrets.token_hex(30))
         size = int(page.html.select_one(".stacks tfoot .number").get_text().replace(",", ""))
         assert 1024 < size <= 2048
 
-        assert rows(app.get("/bottle/"), CALLS) == [
+        assert read_table(app.get("/bottle/"), CALLS) == [
             ["GetItem", "ok", "1 read unit"],
             ["PutItem", "ok", "2 write units"],
         ]
@@ -149,7 +161,7 @@ class TestWhatIsShown:
     def test_units_are_those_that_dynamodb_charges(
         self, dynamodb_local: str, table_name: str, calls: Recorder
     ) -> None:
-        """DynamoDB Local, which counts by AWS's rules, charges what the page has computed."""
+        """The page computes the units that DynamoDB Local charges, by AWS's rules."""
         options = {"endpoint_url": dynamodb_local, "table": table_name}
         app = TestApp(make_app(options))
         app.get("/bottle/")
@@ -157,11 +169,13 @@ class TestWhatIsShown:
             send(app, "bottle", "add", secrets.token_hex(30))
             calls.clear()
             page = app.get("/bottle/")
-            told = {
-                row[0]: float(row[2].split()[0]) for row in rows(page, CALLS) if row[2] != "none"
+            shown = {
+                row[0]: float(row[2].split()[0])
+                for row in read_table(page, CALLS)
+                if row[2] != "none"
             }
             charged = {call.operation: call.units for call in calls}
-            assert told == charged, number
+            assert shown == charged, number
 
     def test_an_eventually_consistent_read_is_charged_half(self) -> None:
         """With consistent_read = false the page says half the units, as AWS does."""
@@ -171,19 +185,19 @@ class TestWhatIsShown:
 
         page = app.get("/bottle/?read=1")
 
-        assert rows(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
+        assert read_table(page, CALLS) == [["GetItem", "ok", "0.5 read units"]]
         assert "an eventually consistent read" in page
 
-    def test_the_page_says_from_when_on_a_read_writes(
+    def test_the_page_says_when_a_read_will_write_again(
         self, app: Any, calls: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A page that only reads makes one call up to the second that is shown, then two."""
+        """A page that only reads makes one call until the time shown, then two."""
         app.get("/bottle/")
-        told = re.search(r"writes nothing until (\d\d:\d\d:\d\d) UTC", app.get("/bottle/").text)
-        assert told is not None
+        shown = re.search(r"writes nothing until (\d\d:\d\d:\d\d) UTC", app.get("/bottle/").text)
+        assert shown is not None
         now = datetime.now(timezone.utc)
         clock = Clock(now.replace(microsecond=0).timestamp())
-        until = datetime.combine(now.date(), time.fromisoformat(told[1]), timezone.utc).timestamp()
+        until = datetime.combine(now.date(), time.fromisoformat(shown[1]), timezone.utc).timestamp()
         until += 0 if until > clock() else 86400  # midnight lies between
         manager = beaker_dynamodb.DynamoDBNamespaceManager
         runtime = dataclasses.replace(manager.runtime, clock=clock)
@@ -191,7 +205,7 @@ class TestWhatIsShown:
 
         def made() -> list[str]:
             calls.clear()
-            return operations(app.get("/bottle/?read=1"))
+            return read_operations(app.get("/bottle/?read=1"))
 
         clock.advance(until - clock() - 1)
         assert made() == ["GetItem"]
@@ -200,7 +214,7 @@ class TestWhatIsShown:
         assert made() == ["GetItem"]
 
     def test_secrets_are_not_shown(self) -> None:
-        """The page shows its configuration, but no secret of it."""
+        """The page shows its configuration without the secrets."""
         app = TestApp(make_app({"aws_secret_access_key": "hidden-1", "aws_access_key_id": "hid2"}))
 
         page = app.get("/bottle/")

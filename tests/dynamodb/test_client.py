@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+from botocore.credentials import CredentialResolver
 
 from beaker_dynamodb import AccessRefused, OptionError, Unavailable
 from beaker_dynamodb.config.options import Options
@@ -49,6 +50,32 @@ def test_credentials_that_appear_later_work(
         assert str(error).startswith(sentence)
         assert list(walk_chain(error)) == [error]
     assert manager["session"] == "text"
+
+
+@pytest.mark.parametrize("transport", ["boto3", "auto", "wire"])
+def test_credentials_are_searched_for_once_a_call(
+    transport: str, dynamodb_local: str, alice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are none, a search waits two seconds for the machine's metadata service."""
+    searches = []
+    search = CredentialResolver.load_credentials
+
+    def record_search(self: CredentialResolver) -> Any:
+        searches.append(transport)
+        return search(self)
+
+    monkeypatch.setattr(CredentialResolver, "load_credentials", record_search)
+    manager = apps.manager(
+        dynamodb_local, alice, "alice", transport=transport, connect_timeout="23s"
+    )
+    with monkeypatch.context() as without:
+        for name in CREDENTIALS:
+            without.delenv(name)
+        catch_error(lambda: manager["session"])
+        assert searches == [transport]
+
+    assert manager["session"] == "text"
+    assert searches == [transport] * 2
 
 
 def test_without_a_region_a_sentence_says_where_aws_looks(
@@ -198,8 +225,11 @@ OTHER_VALUES: Final[dict[str, Any]] = {
 
 
 def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) -> None:
-    """Managers of different tables share one. Each other connection option makes a new one."""
-    fields = {field.name for field in dataclasses.fields(Connection)}
+    """Managers of different tables share one. Each other connection option makes a new one.
+
+    Where the options are set makes no difference.
+    """
+    fields = {field.name for field in dataclasses.fields(Connection) if field.compare}
     options = Options(region="us-east-1", endpoint_url=dynamodb_local)
     others = [dataclasses.replace(options, **{name: value}) for name, value in OTHER_VALUES.items()]
 
@@ -211,6 +241,8 @@ def test_only_equal_connections_share_a_client(dynamodb_local: str, alice: str) 
     assert fields == OTHER_VALUES.keys()
     assert get_boto3_client(one) is get_boto3_client(two)
     assert clients == {get_boto3_client(one)}
+    elsewhere = dataclasses.replace(options, places={"region": " set by configure()"})
+    assert get_client(elsewhere) is get_client(options)
     assert len({id(get_client(each)) for each in (options, *others)}) == len(others) + 1
 
 

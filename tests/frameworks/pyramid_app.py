@@ -10,7 +10,7 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.paster import get_app
 
-from beaker_dynamodb import StrictSession
+from beaker_dynamodb.ops.doctor.session import RECIPES
 
 
 def page(request: Any) -> Any:
@@ -39,7 +39,7 @@ def main(_: object, **settings: str) -> Any:
 
 def strict_main(_: object, **settings: object) -> Any:
     """Return it with a session class, which a line of text cannot name."""
-    settings["session.session_class"] = StrictSession
+    exec(RECIPES["pyramid"], {"settings": settings})  # noqa: S102  # as it would be pasted
     return create_app(settings)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from beaker_dynamodb import StrictSession
+from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.dynamodb.doubles import ONCE
 from tests.faults.fault_kinds import LoseRequest
 from tests.instruments import Recorder
@@ -98,8 +98,9 @@ def test_a_user_logs_in_changes_something_and_logs_out(ada: Visitor) -> None:
 def test_after_invalidate_the_old_cookie_opens_nothing_under_strict_session(
     dynamodb_local: str, table: str, framework: str
 ) -> None:
-    """The recipe of each framework, as README has it: the class itself among the settings."""
-    strict = {"session.session_class": StrictSession}
+    """The recipe that the doctor prints for each framework: the class among the settings."""
+    strict: dict[str, object] = {}
+    exec(RECIPES["other"], {"config": strict})  # noqa: S102  # as it would be pasted
     ada = Visitor(framework, dynamodb_local, table, **strict)
     ada.post("in", user="Ada")
     old = apps.with_cookie(ada.web.cookies[apps.COOKIE])

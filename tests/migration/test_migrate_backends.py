@@ -41,6 +41,8 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
     [
         ({"migrate_from": "ext:nothing"}, "ext:nothing"),
         ({"migrate_from": "redis"}, "did you mean 'ext:redis'"),
+        ({"migrate_from": "ext:file"}, "did you mean 'file'"),
+        ({"migrate_from": "ext:data_base"}, "did you mean 'ext:database'"),
         ({"migrate_from": "file"}, "file needs migrate_from.data_dir = FOLDER"),
         ({"migrate_from": "file", "migrate_from.data_dri": "/x"}, "needs migrate_from.data_dir"),
         ({"migrate_from": "ext:redis"}, "needs migrate_from.url = redis://HOST"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from beaker_dynamodb.config.names import is_known
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.sources import configure, is_known, parse
+from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.errors import OptionError
 
 URL = "redis://cache:6379/0"
@@ -52,7 +53,7 @@ def test_a_secret_in_them_is_not_shown() -> None:
         ({"migrate_from.url": URL}, "cache", "for sessions"),
         ({"migrate_from": "ext:database", "migrate_from.sa_opts": {}}, "session", "as a text"),
         ({"migrate_form": "ext:redis"}, "session", "did you mean 'migrate_from'"),
-        ({"migrate_from_url": URL}, "session", "did you mean 'migrate_from'"),
+        ({"migrate_from_url": URL}, "session", r"did you mean 'migrate_from\.url'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given: dict[str, object], kind: str, word: str) -> None:

@@ -18,7 +18,7 @@ session.url = dynamodb://{region}/{table}?range_key=part
 session.endpoint_url = {url}
 session.aws_access_key_id = {key}
 session.aws_secret_access_key = {key}
-session.secret = 8c1f0e5d2b7a49c3a1f4d6e8b9075c21
+session.secret = f2c7a41f0f6c3d0f0f2d4be1a9e8b0d1c0c86a7d8f5d7c0c29d4d7b7e3b6a59e
 session.prefix = shop:
 session.timeout = 3600
 session.httponly = true

@@ -8,12 +8,12 @@ import pytest
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.application import (
-    Mistake,
     find_mistakes,
     find_unread,
     list_cache_regions,
     load_application,
 )
+from beaker_dynamodb.settings.check import Mistake
 
 ROOT = Path(__file__).parents[2]
 INI = """

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from beaker_dynamodb.__main__ import main
+from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.migration.readers import create_reader
 from tests.migration.runs import session_rows
 from tests.servers import REGION, free_port
 from tests.sessions.overlap import Site
@@ -103,6 +105,19 @@ def test_what_goes_wrong_has_its_code(
     """A wrong call is 2, a backend that cannot be read is 3; one line says why."""
     assert main(["import", *more]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("redis", "ext:redis"), ("ext:file", "file"), ("files", "file")]
+)
+def test_a_misspelled_backend_is_answered_by_the_right_one(
+    name: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`ext:` belongs to some of Beaker's names, and not to others."""
+    assert main(["import", "--from", name]) == 2
+    assert f"did you mean {meant!r}?" in capsys.readouterr().err
+    with pytest.raises(OptionError, match=f"did you mean {meant!r}"):
+        create_reader(name, {})
 
 
 @pytest.mark.parametrize(

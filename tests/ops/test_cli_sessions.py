@@ -41,12 +41,14 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 def test_list_shows_live_sessions(run: Run) -> None:
-    """One line each, one object each under --json, and the expired ones if asked for."""
+    """A heading and one line each; one object each under --json; the expired ones if asked for."""
     code, out, err = run("list")
-    assert (code, err, len(out.splitlines())) == (0, "", 3)
-    line = next(line for line in out.splitlines() if line.startswith(IDENT))
-    assert "  created 1h 0m ago  " in line
-    assert line.endswith("  userId=42  visits=3")
+    heading, *rows = out.splitlines()
+    assert (code, len(rows)) == (0, 3)
+    line = next(line for line in rows if line.startswith(IDENT))
+    for title, begin in (("AGE", "1h 0m "), ("SPECIAL KEYS", "userId=42  visits=3")):
+        assert line[heading.index(title) :].startswith(begin)
+    assert err == wording.EXPIRES_LATER + "\n"
 
     _, out, _ = run("list", "--json", "--expired")
     found = {one["id"]: one for one in lines(out)}
@@ -56,7 +58,8 @@ def test_list_shows_live_sessions(run: Run) -> None:
     }
     assert found[IDENT]["special_keys"] == {"userId": "42", "visits": 3}
 
-    assert len(run("list", "--limit", "1")[1].splitlines()) == 1
+    assert len(run("list", "--limit", "1")[1].splitlines()) == 2
+    assert "  expired   " in run("list", "--expired")[1]
 
 
 def test_count_counts(run: Run) -> None:
@@ -70,7 +73,7 @@ def test_count_counts(run: Run) -> None:
 def test_show_shows(run: Run) -> None:
     """What is in it, for people and machines; 1 if it is absent or has expired."""
     code, out, err = run("show", IDENT)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, wording.EXPIRES_LATER + "\n")
     assert "  name = '<Ann>'\n" in out
 
     _, out, _ = run("show", sign(IDENT, "hush") + IDENT, "-o", "secret=hush", "--json")
@@ -114,11 +117,23 @@ def test_find_finds(run: Run) -> None:
     """By the index and by --scan; 1 if there is none, 2 for what cannot be searched for."""
     for how in ((), ("--scan",)):
         code, out, _ = run("find", "userId=42", *how)
-        assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {IDENT, "b" * 32})
+        idents = {line.split()[0] for line in out.splitlines()[1:]}
+        assert (code, idents) == (0, {IDENT, "b" * 32})
     assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
     assert run("find", "userId=0") == (1, "", wording.not_found_message("userId=0") + "\n")
     code, out, err = run("find", "colour=red")
     assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
+
+
+def test_a_scan_says_that_it_is_for_special_keys(run: Run) -> None:
+    """`find name=Ann --scan` is refused: a session's other values are not searched through."""
+    code, out, err = run("find", "name=Ann", "--scan")
+
+    assert (code, out) == (2, "")
+    assert "Only special keys can be searched for, by --scan too" in err
+    for words in (("find",), ("revoke",)):
+        text = " ".join(run(*words, "--help")[1].split())
+        assert "--scan Read the whole table, for a special key without an index." in text
 
 
 def test_delete_deletes(run: Run, shop: ExampleApp) -> None:
@@ -160,7 +175,7 @@ def test_revoke_logs_out_everywhere(run: Run, shop: ExampleApp) -> None:
     """All but the one at hand; 1 when there is none left."""
     code, out, err = run("revoke", "userId=42", "--yes", "--except", IDENT)
     assert (code, err) == (0, "1 revoked\n")
-    assert out.startswith("revoked  " + "b" * 32)
+    assert out.splitlines()[1].startswith("b" * 32)
     assert f"sess:{IDENT}" in shop.idents()
     assert [one["id"] for one in lines(run("revoke", "userId=42", "-y", "--json")[1])] == [IDENT]
     assert run("revoke", "userId=42", "--yes")[0] == 1
@@ -180,7 +195,7 @@ def test_no_limit_is_larger_than_aws_takes(run: Run) -> None:
     """It is the number of lines that is limited, whatever a call may ask for."""
     code, out, _ = run("list", "--limit", "9" * 30)
 
-    assert (code, len(out.splitlines())) == (0, 3)
+    assert (code, len(out.splitlines())) == (0, 4)
 
 
 def test_a_mistyped_exception_revokes_nobody(run: Run, shop: ExampleApp) -> None:

@@ -95,6 +95,12 @@ def test_a_pipe_whose_reader_has_ended_is_no_answer_of_no(site: ExampleApp, word
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.parametrize("words", ["bogus", "sessions show nobody", "sessions find userId=0"])
+def test_a_message_that_nobody_reads_is_no_answer_of_no(site: ExampleApp, words: str) -> None:
+    """`2>&1 | head` ends as `| head` does, also if what it cuts off is the message of an error."""
+    assert shell(site, words, "2>&1 | true").returncode == 141
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -15,6 +15,7 @@ import pytest
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.ops import purge
+from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.drawing import Output
 from tests.ops.example_apps import ExampleApp, Run
 
@@ -93,7 +94,7 @@ def test_an_interruption_between_two_pages_says_what_is_true(
 def test_stats_draws(run: Run) -> None:
     """Bars for people, figures for machines."""
     code, out, err = run("stats")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, wording.EXPIRES_LATER + "\n")
     assert "3 live sessions, 1 expired, 0 unreadable" in out
     assert "█" in out
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb.ops.application import Mistake, find_mistakes
+from beaker_dynamodb.ops.application import find_mistakes
+from beaker_dynamodb.settings.check import Mistake
 from tests.growth import assert_linear
 
 #: What a file of *n* lines may hold, however wrong: one shape for each way to be wrong.

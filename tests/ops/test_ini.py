@@ -45,7 +45,7 @@ def ini_(tmp_path: Path) -> Path:
 def test_the_section_that_sets_it_is_found_without_its_name(ini: Path) -> None:
     """A pipeline's main section holds the order of its parts alone."""
     assert read(ini) == {"session.type": "ext:dynamodb"}
-    assert read_section(str(ini))["pipeline"] == "session site"
+    assert read_section(str(ini)).local["pipeline"] == "session site"
 
 
 def test_without_a_main_section_the_one_that_sets_it_is_enough(ini: Path) -> None:
@@ -132,13 +132,49 @@ session.data_dir = %(here)s
 """
 
 
+MIXED = """
+[DEFAULT]
+session.type = ext:dynamodb
+session.table = everywhere
+old = ext:memory
+
+[filter:main]
+use = egg:beaker-dynamodb
+session.table = mine
+session.key = k
+set session.prefix = p:
+get session.lock = old
+
+[filter:second]
+use = main
+session.secret = s
+set session.key = dropped
+session.type = ext:dynamodb
+"""
+
+
+@pytest.mark.parametrize("name", ["main", "second"])
+def test_what_is_global_is_told_from_a_sections_own_as_pastedeploy_does(
+    tmp_path: Path, name: str
+) -> None:
+    """Pyramid's settings are the section's own alone; a line that [DEFAULT] has too is dropped."""
+    (tmp_path / "top.ini").write_text(MIXED)
+    theirs = loadcontext(FILTER, "config:top.ini", name=name, relative_to=str(tmp_path))
+    ours = read_section(f"{tmp_path / 'top.ini'}#{name}")
+
+    assert sessions(ours.local) == sessions(theirs.local_conf)
+    assert sessions(ours.shared) == sessions(theirs.global_conf)
+    assert sessions(ours.settings) == sessions(theirs.config())
+    assert ours.lost == {"session.table"}
+
+
 @pytest.mark.parametrize("name", ["main", "second"])
 def test_a_file_says_what_pastedeploy_reads(tmp_path: Path, name: str) -> None:
     """Defaults, files and sections that build upon each other, `set`, and per cent signs."""
     (tmp_path / "base.ini").write_text(BASE)
     (tmp_path / "top.ini").write_text(TOP)
     theirs = loadcontext(FILTER, "config:top.ini", name=name, relative_to=str(tmp_path)).config()
-    ours = read_section(f"{tmp_path / 'top.ini'}#{name}")
+    ours = read_section(f"{tmp_path / 'top.ini'}#{name}").settings
 
     assert sessions(ours) == sessions(theirs)
     assert len(sessions(ours)) >= 6
@@ -154,7 +190,7 @@ def test_files_that_build_upon_each_other_end(tmp_path: Path) -> None:
     path = tmp_path / "round.ini"
     path.write_text("[app:main]\nuse = config:round.ini\nsession.table = t\n")
 
-    assert read_section(str(path))["session.table"] == "t"
+    assert read_section(str(path)).local["session.table"] == "t"
 
 
 def test_a_null_character_in_the_name_of_another_file_is_said(ini: Path) -> None:

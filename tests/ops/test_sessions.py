@@ -168,6 +168,8 @@ def test_a_row_that_an_index_still_shows_is_read_again(
         ("=42", "NAME=VALUE"),
         ("userId=", "NAME=VALUE"),
         ("colour=red", "special_keys = colour:S"),
+        ("userid=7", "did you mean 'userId'"),
+        ("user_id=7", "did you mean 'userId'"),
         ("visits=many", "a number"),
         ("visits=NaN", "a number"),
         ("token=%", "base64"),
@@ -177,8 +179,9 @@ def test_a_search_that_cannot_be_says_what_to_do(word: str, wrong: str) -> None:
     """The refusal names the option, the type, or the form."""
     options = Options(special_keys=(("userId", "S"), ("visits", "N"), ("token", "B")))
 
-    with pytest.raises(OptionError, match=wrong):
+    with pytest.raises(OptionError, match=wrong) as caught:
         sessions.parse_special_key(options, word)
+    assert ("special_keys = " in str(caught.value)) is ("special_keys = " in wrong)
 
 
 def test_without_an_index_a_scan_is_offered(dynamodb_local: str, table_name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 import pytest
 
 from beaker_dynamodb.ops import prices, stats
+from beaker_dynamodb.provisioning import provision
 from tests.instruments import Recorder
 from tests.ops.example_apps import LARGE, ExampleApp
 
@@ -78,7 +80,7 @@ def test_an_empty_table_has_figures_too(site: ExampleApp) -> None:
 def test_a_sample_reads_a_part_and_says_which(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
-    """Whole segments at random, until enough rows are read; the storage is scaled up."""
+    """Random segments, until so many rows are read; the storage is scaled up."""
     site = ExampleApp.create(dynamodb_local, table_name)
     client_rows = 1000
     site.save("made")
@@ -88,11 +90,40 @@ def test_a_sample_reads_a_part_and_says_which(
     whole, part = read_stats(site), read_stats(site, sample=200)
 
     assert whole.live == client_rows + 1
-    assert 200 <= part.scanned_rows < 500
-    assert part.share < 0.5
+    assert part.scanned_rows == 200
+    assert part.share is not None
     assert part.live / part.share == pytest.approx(whole.live, rel=0.3)
     assert part.dollars_per_month == pytest.approx(whole.dollars_per_month, rel=0.3)
-    assert all(call.request.get("TotalSegments") in {None, 10} for call in calls)
+    assert {call.request.get("TotalSegments") for call in calls} >= {50}
+
+
+@pytest.mark.parametrize("sample", [1, 50, 153])
+def test_a_sample_of_a_small_table_is_no_larger_than_asked_for(
+    dynamodb_local: str, table_name: str, sample: int
+) -> None:
+    """So many rows are read and paid for, even if a segment of the table has more."""
+    site = ExampleApp.create(dynamodb_local, table_name)
+    site.save("made")
+    put(site, 153)
+
+    assert read_stats(site, sample=sample).scanned_rows == sample
+    assert read_stats(site, sample=10**30).share == 1
+
+
+def test_a_sample_says_if_the_size_of_the_table_is_unknown(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB counts a table's rows every six hours, so a new one has none."""
+    site = ExampleApp.create(dynamodb_local, table_name)
+    site.save("made")
+    put(site, 20)
+    uncounted = dataclasses.replace(provision.measure(site.rows.table), rows=0)
+    monkeypatch.setattr(stats, "measure", lambda _: uncounted)
+
+    found = read_stats(site, sample=10)
+
+    assert (found.live, found.share, found.dollars_per_month) == (10, None, None)
+    assert read_stats(site, sample=30).share == 1
 
 
 def put(site: ExampleApp, rows: int) -> None:

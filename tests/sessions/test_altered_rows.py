@@ -130,11 +130,11 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
         [one for flag in [*UNKNOWN_FLAGS, codec.CHUNKS] for one in both(flipped, FLAGS, flag)],
     ),
     "id of the encryption key, with a new checksum": (ERROR, [flipped(KEY_ID, again=True)]),
-    "flag of encryption taken away, or a row without encryption": (
+    "flag of encryption removed, or a row without encryption": (
         ERROR,
         [flipped(FLAGS, codec.ENCRYPTED, again=True)],
     ),
-    "former revisions (`prev`), or an attribute that is not ours": (
+    "previous revisions (`prev`), or an attribute that is not ours": (
         NOTHING,
         [to(prev={"S": "token"}), to(prev=None), to(theirs={"S": "x"})],
     ),

@@ -15,6 +15,7 @@ from pyramid_beaker import BeakerSessionFactoryConfig
 from webtest import TestApp
 
 from beaker_dynamodb import StrictSession
+from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.instruments import Recorder
 from tests.sessions.requests import KEY, Browser, Site
 
@@ -198,11 +199,11 @@ class TestFrameworks:
     def test_an_ini_file_is_enough(
         self, dynamodb_local: str, table_name: str, tmp_path: Path
     ) -> None:
-        """`use = egg:beaker-dynamodb` in a filter section puts StrictSession into the pipeline."""
+        """The doctor's recipe in a filter section puts StrictSession into the pipeline."""
         ini = tmp_path / "site.ini"
         ini.write_text(
             "[pipeline:main]\npipeline = session app\n"
-            "[filter:session]\nuse = egg:beaker-dynamodb\n"
+            f"[filter:session]\n{RECIPES['paste']}\n"
             f"session.type = ext:dynamodb\nsession.endpoint_url = {dynamodb_local}\n"
             f"session.table = {table_name}\n"
             "[app:app]\npaste.app_factory = tests.sessions.test_strict_backends:app_factory\n"

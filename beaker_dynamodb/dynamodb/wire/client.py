@@ -80,6 +80,7 @@ class WireClient:
     def __init__(self, config: WireConfig) -> None:
         self._idle: deque[HTTPConnection] = deque()
         self._config = config
+        self.endpoint: Endpoint = config.endpoint
         self._signer = Signer(config.endpoint.host_header, config.region)
         self._context: ssl.SSLContext | None = None
         self._first_lines = (

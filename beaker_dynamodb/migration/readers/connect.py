@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.names import is_known
 from beaker_dynamodb.config.options import MB, Options
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import get_client
@@ -187,7 +188,7 @@ def create_reader(
     if serializer not in _ENVELOPES:
         raise OptionError(f"option 'serializer' of {kind} is expected as json or pickle")
     for name in options:
-        if not sources.is_known(name):
+        if not is_known(name):
             raise OptionError(f"unknown option {shown(name)} of the table to read from")
     location = Location(sources.parse(options, "session"))
     return ConnectReader(location, _ENVELOPES[serializer], timeout)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
+from beaker_dynamodb.config import sources
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -21,8 +25,14 @@ from beaker_dynamodb.errors import (
     say_table_missing,
     shown,
 )
-from beaker_dynamodb.ops.application import Application, load_application
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.application import (
+    Application,
+    find_global_settings,
+    load_application,
+    suggest_file,
+)
+from beaker_dynamodb.ops.cli.drawing import Output, echo
+from beaker_dynamodb.ops.cli.wording import escape
 
 #: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
@@ -48,7 +58,7 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
     return found
 
 
-given: Callable[[Command], Command] = click.option(
+_given: Callable[[Command], Command] = click.option(
     *("-o", "--option", "given"),
     multiple=True,
     metavar="NAME=VALUE",
@@ -58,6 +68,7 @@ given: Callable[[Command], Command] = click.option(
 _config = click.option(
     *("-c", "--config", "config"),
     metavar="FILE[#SECTION]",
+    shell_complete=lambda *_: [CompletionItem("", type="file")],  # the shell completes names
     help="The application's ini file. Default section: main, or the one that sets the type.",
 )
 _cache = click.option(
@@ -76,9 +87,35 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
 
 
+@contextmanager
+def silence(log: logging.Logger, beginning: str = "") -> Iterator[None]:
+    """Omit the lines of a log that have this beginning, until the end of the block."""
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(beginning)
+
+    log.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_kept)
+
+
 def with_selection(command: Command) -> Command:
     """Give a command -c, -o and --cache: `config`, `given` and `cache`, not interpreted."""
-    return _config(given(_cache(command)))
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, config: str | None, given: dict[str, str], **kwargs: Any) -> Any:
+        try:
+            # An operator's commands need not repeat at each call what the application logs.
+            with silence(sources.log, sources.FOREIGN_URL):
+                return command(*args, config=config, given=given, **kwargs)
+        except (OptionError, TableMissing) as error:
+            if config or given:
+                raise
+            raise_clean(suggest_file(error))
+
+    return _config(_given(_cache(wrapper)))
 
 
 def with_application(command: Command) -> Command:
@@ -90,6 +127,9 @@ def with_application(command: Command) -> Command:
         *args: Any, config: str | None, given: dict[str, str], cache: str | None, **kwargs: Any
     ) -> Any:
         application = load_application(config, given=given, cache=cache)
+        shared = find_global_settings(config, cache)
+        if shared.names:
+            echo(escape(f"note: {shared}"), err=True)
         return command(*args, application=application, **kwargs)
 
     return wrapper

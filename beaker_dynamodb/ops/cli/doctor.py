@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from beaker_dynamodb.ops.cli.arguments import with_output, with_selection
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.ops.cli.arguments import silence, with_output, with_selection
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.wording import escape, format_count
@@ -41,15 +42,17 @@ def doctor(
     """Check options, credentials, clock, table, permissions; write and read a row.
 
     Run it as the application, on its machine and under its role. Each finding is ok, a note, a
-    warning or an error, with its remedy; every invalid option is named. It creates no table, and
-    changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
+    warning or an error; every invalid option is named. A remedy can be pasted as it is. One that
+    logs people out says so, and is not printed while migrate_from is set. It creates no table,
+    and changes no row but one of its own. Exit 1 if there is an error (warnings do not count), 3 if
     the store cannot be reached. The caches of a file are checked one region at a time, with
     --cache.
     """
     findings: list[Finding] = []
-    for finding in examine(config, given=given, cache=cache, read_only=read_only):
-        findings.append(finding)
-        output.stream([finding], _format)
+    with silence(sources.log):  # what it would log of ignored options is among the findings
+        for finding in examine(config, given=given, cache=cache, read_only=read_only):
+            findings.append(finding)
+            output.stream([finding], _format)
     count = Counter(finding.severity for finding in findings)
     result = (format_count(count[word], word) for word in ("error", "warning", "note"))
     output.remark(f"{', '.join(result)}, {count['ok']} ok")
@@ -60,8 +63,10 @@ def _format(finding: Finding) -> str:
     severity = click.style(f"{finding.severity:<{_MARGIN}}", fg=_COLORS[finding.severity])
     # Names and values of an ini file must not control the terminal.
     text = f"{severity}{click.style(finding.check, bold=True)}: {escape(finding.message)}"
-    remedy = f"\n{'->':>{_MARGIN - 1}} {escape(finding.remedy)}" if finding.remedy else ""
-    return text + remedy
+    lines = [f"{'->':>{_MARGIN - 1}} {escape(line)}" for line in finding.remedy.splitlines()]
+    if finding.logs_out:
+        lines.append(f"{'':{_MARGIN}}(this logs out {escape(finding.logs_out)})")
+    return "\n".join((text, *lines))
 
 
 COMMANDS = (doctor,)

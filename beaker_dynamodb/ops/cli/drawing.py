@@ -1,7 +1,8 @@
 """Print results: lines or tables for people, JSON for machines, nothing under --quiet.
 
 Results go to stdout; progress and remarks to stderr, and progress to a terminal only. Every text
-is printed by `echo`, or under `printable`: no stream's encoding makes a command fail.
+is printed by `echo`, or under `printable`: no stream's encoding makes a command fail. On a
+terminal, lines break between words; NO_COLOR and TERM=dumb turn colors and other styles off.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.status import Status
+from rich.table import Column
+from rich.text import Text
 
-from beaker_dynamodb.ops.cli.wording import escape, to_json
+from beaker_dynamodb.ops.cli.wording import escape, fold, format_duration, to_json
 
 #: Columns of a file or a pipe.
 _UNFOLDED: Final = 1000
+_BAR_COLUMNS: Final = 40
 #: What bars are drawn with, and what replaces it if an encoding does not have it.
 _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
 
@@ -66,14 +70,41 @@ def _open_missing() -> Iterator[None]:
         yield
 
 
-def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line; what the stream's encoding does not have is escaped.
+def echo(text: str = "", *, err: bool = False, is_data: bool = False) -> None:
+    """Print lines; what the stream's encoding does not have is escaped.
 
-    The stream is passed explicitly, because click would write UTF-8 to one of ASCII.
+    On a terminal they are folded, except data for machines. The stream is passed explicitly,
+    because click would write UTF-8 to one of ASCII.
     """
     stream = sys.stderr if err else sys.stdout
+    width = None if is_data else get_width(err=err)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    folded = text if width is None else fold(text, width)
+    encoded = folded.encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(encoded, file=stream, color=None if has_styles() else False)
+
+
+def get_width(*, err: bool = False) -> int | None:
+    """Return the columns of the terminal that stdout (or stderr) is; None for a file or a pipe."""
+    stream = sys.stderr if err else sys.stdout
+    return _make_console(err=err).width if stream.isatty() else None
+
+
+def has_styles() -> bool:
+    """Return whether a terminal may be sent colors (https://no-color.org) and other styles."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
+def _make_console(*, err: bool, quiet: bool = False) -> Console:
+    """Return rich's console. Texts of the table are printed, so it must not interpret them."""
+    return Console(
+        stderr=err,
+        quiet=quiet,
+        color_system="auto" if has_styles() else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def draw_bar(length: int) -> str:
@@ -96,7 +127,8 @@ class Output:
     def answer(self, result: object, lines: Iterable[str]) -> None:
         """Print one result: *result* as a JSON object, or *lines*, each of them escaped."""
         if not self.quiet:
-            echo(_json(result, indent=2) if self.as_json else "\n".join(map(escape, lines)))
+            text = _json(result, indent=2) if self.as_json else "\n".join(map(escape, lines))
+            echo(text, is_data=self.as_json)
 
     def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
         """Print each result as it comes, as JSON or as `line(result)`; return their number.
@@ -107,7 +139,8 @@ class Output:
         for one in each:
             number += 1
             if not self.quiet:
-                echo(_json(_plain(one)) if self.as_json else line(one))
+                text = _json(_plain(one)) if self.as_json else line(one)
+                echo(text, is_data=self.as_json)
         return number
 
     def draw(self, result: object, *drawings: RenderableType) -> None:
@@ -115,10 +148,9 @@ class Output:
         if self.quiet:
             return
         if self.as_json:
-            echo(_json(result, indent=2))
+            echo(_json(result, indent=2), is_data=True)
             return
-        # Texts of the table are printed too, so rich must not interpret brackets and colons.
-        console = Console(highlight=False, markup=False, emoji=False)
+        console = _make_console(err=False)
         if not console.is_terminal:  # a folded line could be neither searched nor pasted
             console.width = _UNFOLDED
         for drawing in drawings:
@@ -137,24 +169,25 @@ class Output:
 
     def waiting(self, what: str) -> Status:
         """Return a context that shows, on a terminal, what the command waits for."""
-        return Console(stderr=True, quiet=self.quiet).status(what, spinner="line")  # ASCII
+        # This spinner is of ASCII characters.
+        return _make_console(err=True, quiet=self.quiet).status(what, spinner="line")
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-        """Show a bar with rate and time left, on a terminal; yield the function that advances it.
+        """Show a bar with rate and times, on a terminal; yield the function that advances it.
 
         When interrupted, it prints how far it came.
         """
-        console = Console(stderr=True)
+        console = _make_console(err=True)
         bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            BarColumn(None, table_column=Column(max_width=_BAR_COLUMNS)),  # narrower if need be
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _TimeColumn(table_column=Column(no_wrap=True)),
             console=console,
             disable=self.quiet or not console.is_terminal,
+            redirect_stdout=False,  # else results in a file or a pipe would appear above the bar
         )
         with bar:
             task = bar.add_task(what, total=total, rate="")
@@ -170,6 +203,18 @@ class Output:
                 bar.stop()  # else the bar would be drawn once more, after the text
                 echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
+
+
+class _TimeColumn(ProgressColumn):
+    """The time that a task has taken and, until it is finished, the estimated time left."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """Write the two times."""
+        elapsed = format_duration(task.finished_time or task.elapsed or 0)
+        left = None if task.finished else task.time_remaining
+        return Text(elapsed if left is None else f"{elapsed}, {format_duration(left)} left")
 
 
 def _json(result: object, indent: int | None = None) -> str:

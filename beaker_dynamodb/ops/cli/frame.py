@@ -23,7 +23,7 @@ from beaker_dynamodb.errors import (
     raise_clean,
 )
 from beaker_dynamodb.ops.cli.drawing import echo, printable
-from beaker_dynamodb.ops.cli.wording import escape
+from beaker_dynamodb.ops.cli.wording import escape, fold
 
 NAME: Final = "beaker-dynamodb"
 NO, USAGE_ERROR, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
@@ -64,7 +64,10 @@ def _get_exit_code(error: DynamoDBBackendError) -> int:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command that *argv* names (without the program's own name); return the exit code."""
     with printable():
-        return _run(argv)
+        try:
+            return _run(argv)
+        except BrokenPipeError:  # while an error was printed: `2>&1 | head`
+            return CLOSED_PIPE
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -117,7 +120,7 @@ def complain(sentence: str) -> None:
 
 def example(*commands: str) -> str:
     """Return the end of a command's help, with examples that can be copied."""
-    lines = "".join(f"\n  {NAME} {command}" for command in commands)
+    lines = "".join(fold(f"\n  {NAME} {command}", 76, indent=4) for command in commands)
     return f"\b\nExample:{lines}"  # click leaves lines after a backspace as they are
 
 

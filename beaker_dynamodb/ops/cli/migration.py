@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +15,31 @@ from beaker_dynamodb.config import parsers
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
+from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import parse_pairs, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 
 _IMPORTED = "imported"
+
+
+if TYPE_CHECKING:
+    _Choice = click.Choice[str]
+else:
+    _Choice = click.Choice  # click 8.1 has no parameter there
+
+
+class _Backend(_Choice):
+    """A type of backend; one that is misspelled is answered by the right one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the type."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            hint = suggest_backend(str(value), TYPES)
+            raise_clean(click.BadParameter(error.message.rstrip(".") + hint, ctx, param))
 
 
 @click.command(
@@ -29,7 +49,7 @@ _IMPORTED = "imported"
         "import -c app.ini --from ext:redis --from-option url=redis://cache/0",
     ),
 )
-@click.option("--from", "kind", required=True, type=click.Choice([*TYPES]), help="The old backend.")
+@click.option("--from", "kind", required=True, type=_Backend([*TYPES]), help="The old backend.")
 @click.option(
     "--from-option",
     "source_options",

@@ -19,13 +19,15 @@ from beaker_dynamodb.ops import identity, inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
-from beaker_dynamodb.ops.cli.drawing import Output, echo
+from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
 _YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-_SCAN = click.option("--scan", is_flag=True, help="Read the whole table, if there is no index.")
+_SCAN = click.option(
+    "--scan", is_flag=True, help="Read the whole table, for a special key without an index."
+)
 
 
 @click.group(
@@ -62,13 +64,13 @@ def get_rows(application: Application, connections: int = 1) -> Rows:
 def list_(
     application: Application, output: Output, *, expired: bool, limit: int | None, segments: int
 ) -> int:
-    """List live sessions in any order: id, expiry, age, bytes, special keys.
+    """List live sessions: id, time until the row expires, age, special keys.
 
-    A row expires two minutes after its session, as Beaker requests it. The age is known only for
-    sessions that Beaker wrote as JSON or pickle; nothing is unpickled for it. With --json, one
-    object a line. It reads the table by an eventually consistent scan, and no further than
-    --limit requires. Rows of another store are omitted, and counted on stderr. The exit code is
-    0 even if the list is empty.
+    A row expires 120 seconds after its session, because Beaker adds them to session.timeout. The
+    age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled for
+    it. --json prints one object a line, with the sizes and all else that is known. It reads the
+    table by an eventually consistent scan, and no further than --limit requires. Rows of another
+    store are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
     """
     rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
@@ -76,7 +78,7 @@ def list_(
         rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
     )
     with _bar(rows, output, "sessions", limit) as advance:
-        if not _stream(output, _advance(found, advance), now):
+        if not _print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
         output.remark(f"{wording.format_other_rows(sum(others))} left out")
@@ -104,9 +106,7 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     return 0
 
 
-@sessions_group.command(
-    epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c production.ini")
-)
+@sessions_group.command(epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
 @click.argument("ident", metavar="ID")
 @with_table
 @with_output
@@ -123,6 +123,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
         return NO
     found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
     output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
+    _explain_expiry(output, found.session)
     return 0 if row.is_live(now) else NO
 
 
@@ -138,7 +139,7 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
     delay. A value of type B is given in base64. The exit code is 1 if there is none.
     """
     rows, now = get_rows(application), REAL.clock()
-    if _stream(output, sessions.find_sessions(rows, query, now, scan=scan), now):
+    if _print_sessions(output, sessions.find_sessions(rows, query, now, scan=scan), now):
         return 0
     output.remark(wording.not_found_message(query))
     return NO
@@ -210,7 +211,8 @@ def revoke(  # noqa: PLR0913  # one argument an option
         if not click.confirm(f"Log {number} session(s) out?", err=True):
             output.refuse("nothing was revoked")
             return NO
-    gone = _stream(output, logout.revoke(rows, query, now, scan=scan, keep=keep), now, "revoked  ")
+    revoked = logout.revoke(rows, query, now, scan=scan, keep=keep)
+    gone = _print_sessions(output, revoked, now, is_revoke=True)
     output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(query))
     return 0 if gone else NO
 
@@ -235,32 +237,45 @@ def _find_kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozen
     return frozenset(row.key for row in found if row is not None)
 
 
-def _stream(output: Output, found: Iterator[sessions.Session], now: float, begin: str = "") -> int:
-    """Print one line a session as it comes; return how many.
+def _print_sessions(
+    output: Output, found: Iterator[sessions.Session], now: float, *, is_revoke: bool = False
+) -> int:
+    """Print a heading and one row a session as it comes; return how many sessions.
 
     A revoke continues even if its lines can no longer be written (`| head`, a full disk): its
     task is to log all out, not to list them.
 
     Raises: OSError, if a line could not be written; what *found* raises.
     """
-    number = 0
+    number, width, last = 0, get_width(), None
+    heading = wording.format_heading("REVOKED SESSION" if is_revoke else "SESSION")
     try:
-        for number, one in enumerate(found, 1):  # noqa: B007  # the number is the result
+        for number, last in enumerate(found, 1):
             if output.as_json:
-                output.stream([wording.session_to_json(one)], str)
-            else:
-                output.stream([one], lambda session: begin + wording.describe_session(session, now))
+                output.stream([wording.session_to_json(last)], str)
+                continue
+            if number == 1:
+                output.stream([heading], str)
+            output.stream([last], lambda session: wording.format_session(session, now, width))
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
-            rest = "revoked; run it again to continue" if begin else "shown; there may be more"
+            rest = "revoked; run it again to continue" if is_revoke else "shown; there may be more"
             output.remark(f"stopped after {number:,} session(s) {rest}")
         raise
     except OSError:
-        if begin:
+        if is_revoke:
             number += sum(1 for _ in found)
             output.remark(f"{number:,} revoked; not all of them could be printed")
         raise
+    if last is not None and not is_revoke:
+        _explain_expiry(output, last)
     return number
+
+
+def _explain_expiry(output: Output, session: sessions.Session) -> None:
+    """Print for people why an expiry that was printed is later than session.timeout."""
+    if session.expires is not None and not output.as_json:
+        output.remark(wording.EXPIRES_LATER)
 
 
 def _rows_expected(rows: Rows, output: Output) -> float | None:

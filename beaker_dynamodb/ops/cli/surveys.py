@@ -103,14 +103,14 @@ def _format(progress: purge.Progress, *, dry_run: bool) -> str:
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
 @with_output
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="Read about N random rows.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Read N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
     """Show ages, sizes and expiries of the sessions, and the price of their storage.
 
     The age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled
-    for it. It reads the whole table once, or about N rows of it. Rows of another store are
-    counted separately.
+    for it. It reads the whole table once, or N rows of it. Rows of another store are counted
+    separately.
     """
     rows = get_rows(application, segments)
     expected = purge.estimate_scan(rows)[0].rows
@@ -121,11 +121,18 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
             last = now
     if last is not None:
         output.draw(dataclasses.asdict(last), *_draw(last))
+        if last.live and not output.as_json:
+            output.remark(wording.EXPIRES_LATER)
     return 0
 
 
 def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
-    sampled = "" if found.share == 1 else f" in a sample of {found.share:.1%} of the table"
+    sampled, price = "", "at an unknown price"
+    if found.share != 1:
+        part = "a part" if found.share is None else f"{found.share:.1%}"
+        sampled = f" in a sample of {part} of the table"
+    if found.dollars_per_month is not None:
+        price = f"{wording.format_dollars(found.dollars_per_month)} a month"
     others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
     words = (
         f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
@@ -134,10 +141,10 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
         f" {wording.format_count(found.chunks, 'chunk')},"
         f" {wording.format_count(found.cache_values, 'cached value')},"
         f" {wording.format_count(found.locks, 'lock')}\n"
-        f"{others}storage {wording.format_dollars(found.dollars_per_month)} a month;"
+        f"{others}storage {price};"
         f" {found.read_units:,.1f} read units used\n"
     )
-    bars = ("size of the row", found.sizes), ("expires in", found.expiries), ("age", found.ages)
+    bars = ("size of the row", found.sizes), ("row expires in", found.expiries), ("age", found.ages)
     return Text(words), *(_histogram(title, each) for title, each in bars)
 
 

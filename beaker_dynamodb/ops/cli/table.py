@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from beaker_dynamodb.errors import OptionError, raise_clean, say_table_missing
 from beaker_dynamodb.ops.application import Application
@@ -21,14 +19,13 @@ from beaker_dynamodb.ops.cli.arguments import (
     with_output,
     with_table,
 )
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.drawing import Output, get_width
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.wording import escape, format_count
+from beaker_dynamodb.ops.cli.wording import fold, format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
-    Difference,
     format_capacity,
     format_encryption,
     format_limits,
@@ -36,8 +33,6 @@ from beaker_dynamodb.provisioning.description import (
     is_match,
 )
 from beaker_dynamodb.provisioning.spec import Features
-
-_COLORS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @click.group(epilog=example("table check -c production.ini"))
@@ -122,10 +117,9 @@ def check(application: Application, features: Features, output: Output) -> int:
         "matches": is_match(found),
         "differences": wording.differences_to_json(found),
     }
-    if not found:
-        output.answer(result, [f"table {application.options.table!r} matches the options"])
-    else:
-        output.draw(result, _draw(application.options.table, found))
+    verb = "differs from" if found else "matches"
+    title = f"table {application.options.table!r} {verb} the options"
+    output.answer(result, [title, *map(str, found)])
     return 0 if is_match(found) else NO
 
 
@@ -158,8 +152,9 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
 
 def _ask_name(question: str) -> str:
     """Ask for the table's name. Without a terminal this is a usage error."""
+    width = get_width(err=True)
     try:
-        return str(click.prompt(question, err=True))
+        return str(click.prompt(question if width is None else fold(question, width), err=True))
     except click.Abort:
         if sys.stdin.isatty():
             raise
@@ -194,13 +189,3 @@ def _describe_more(actual: Description) -> Iterator[str]:
         else ", ".join(f"{n}={v}" for n, v in actual.tags) or "none"
     )
     yield f"  tags      {tags}"
-
-
-def _draw(name: str, found: tuple[Difference, ...]) -> Table:
-    drawing = Table(title=f"table {name!r}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "setting", "actual", "expected"):
-        drawing.add_column(heading, overflow="fold")
-    for one in found:
-        severity = Text(one.severity, style=_COLORS[one.severity])
-        drawing.add_row(severity, *map(escape, (one.setting, one.actual, one.expected)))
-    return drawing

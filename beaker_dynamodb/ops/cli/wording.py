@@ -8,11 +8,16 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Final
 
+import click
+from rich.cells import cell_len
+
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspection
 from beaker_dynamodb.ops.sessions import Session
@@ -22,6 +27,23 @@ NOT_FOUND: Final = "there is no such session"
 OTHER_STORE: Final = (
     "this row belongs to another store, which uses the same prefix; it is not touched"
 )
+#: What a line begins with, and what its continuation is indented by: spaces, a label or an arrow.
+_LABEL: Final = re.compile(r" *(?:-> |\S+ {2,})?")
+#: The spaces before a word, and the word. Code in backticks is one word, so that it can be copied.
+_WORD: Final = re.compile(r"( *)((?:`[^`]*`|\S)+)")
+#: Likewise the arguments of a command, which a shell may have quoted; an option has its value.
+_ARGUMENT: Final = re.compile(r"( *)((?:-[\w-]+ (?=[^- ]))?(?:'[^']*'|\S)+)")
+#: Columns that a continued line has at least, however long its label is.
+_MIN_COLUMNS: Final = 20
+_COMMAND, _CONTINUED = "beaker-dynamodb ", " \\"
+#: Why a row expires later than the ini file seems to say.
+EXPIRES_LATER: Final = (
+    f"with session.timeout, a row expires {BEAKER_TIMEOUT_PADDING} seconds after its session:"
+    " Beaker adds them"
+)
+#: The columns of a session: an id of Beaker's, the row's time left, the session's age, the rest.
+_ID_WIDTH: Final = 32
+_ROW: Final = f"{{:<{_ID_WIDTH}}}  {{:<8}}  {{:<8}}  {{}}"
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _KB: Final = 1024
 _CENT: Final = 0.01
@@ -79,6 +101,51 @@ def escape(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def fold(text: str, width: int, indent: int | None = None) -> str:
+    """Break the lines of a text between words where they exceed a terminal's width.
+
+    A line continues below what follows its label, or after *indent* columns. A command of ours is
+    continued as a shell expects it, so that it can be pasted. A word that is longer than a line is
+    not broken: the terminal then does so, and it can still be copied as one.
+    """
+    return "\n".join(_fold_line(line, width, indent) for line in text.split("\n"))
+
+
+def _fold_line(line: str, width: int, indent: int | None) -> str:
+    if _measure(line) <= width:
+        return line
+    label = _LABEL.match(click.unstyle(line))
+    hanging = len(label[0]) if label and indent is None else indent or 0
+    hanging = max(0, min(hanging, width - _MIN_COLUMNS))
+    folded, column = "", 0
+    for space, word, end in _split(line, width - hanging):
+        length = _measure(word)
+        if column > hanging and column + len(space) + length + len(end) > width:
+            folded += f"{end}\n{' ' * hanging}{word}"
+            column = hanging + length
+        else:
+            folded += space + word
+            column += len(space) + length
+    return folded
+
+
+def _split(line: str, room: int) -> Iterator[tuple[str, str, str]]:
+    """Yield the spaces before each word, the word, and what a line ends with that breaks there."""
+    is_command = click.unstyle(line).lstrip(" ->").startswith(_COMMAND)
+    for space, word in (_ARGUMENT if is_command else _WORD).findall(line):
+        if not word.startswith(f"`{_COMMAND}") or _measure(word) <= room:
+            yield space, word, _CONTINUED if is_command else ""
+            continue
+        (_, first), *others = _ARGUMENT.findall(word)
+        yield space, first, ""
+        yield from ((*one, _CONTINUED) for one in others)
+
+
+def _measure(text: str) -> int:
+    """Return how many columns of a terminal a text takes; style codes take none."""
+    return cell_len(click.unstyle(text))
+
+
 def not_found_message(query: str) -> str:
     """Return the message that no session was found, and which sessions cannot be found.
 
@@ -91,6 +158,30 @@ def not_found_message(query: str) -> str:
     )
 
 
+def format_heading(title: str) -> str:
+    """Write the heading above rows of sessions; *title* is that of the ids."""
+    return _ROW.format(title, "EXPIRES", "AGE", "SPECIAL KEYS")
+
+
+def format_session(session: Session, now: float, width: int | None) -> str:
+    """Write a session as a row below the heading.
+
+    Args: *width* is that of a terminal, or None. There a long id is on a line of its own, like the
+    long name of a file system in `df`, and the special keys continue below each other.
+    """
+    ident, expires, age = escape(session.id), "never", "unknown"
+    if session.expires is not None:
+        expires = format_duration(session.expires - now) if session.live else "expired"
+    if session.created is not None:
+        age = format_duration(now - session.created)
+    others = expires, age, "  ".join(_describe_contents(session))
+    if width is None or len(ident) <= _ID_WIDTH:
+        row = _ROW.format(ident, *others)
+    else:
+        row = f"{ident}\n{_ROW.format('', *others)}"
+    return row.rstrip() if width is None else fold(row.rstrip(), width, indent=_ID_WIDTH + 2)
+
+
 def describe_session(session: Session, now: float) -> str:
     """Write a session as one line."""
     return "  ".join([escape(session.id), *_describe_facts(session, now)])
@@ -100,15 +191,18 @@ def _describe_facts(session: Session, now: float) -> Iterator[str]:
     if session.expires is None:
         yield "never expires"
     elif session.live:
-        yield f"expires in {format_duration(session.expires - now)}"
+        yield f"row expires in {format_duration(session.expires - now)}"
     else:
-        yield f"expired {format_duration(now - session.expires)} ago"
+        yield f"row expired {format_duration(now - session.expires)} ago"
     if session.created is not None:
         yield f"created {format_duration(now - session.created)} ago"
     yield format_size(session.size) + (f" and {session.chunks} chunks" if session.chunks else "")
-    yield from (
-        f"{escape(name)}={_format_value(value)}" for name, value in session.special_keys.items()
-    )
+    yield from _describe_contents(session)
+
+
+def _describe_contents(session: Session) -> Iterator[str]:
+    for name, value in session.special_keys.items():
+        yield f"{escape(name)}={_format_value(value)}"
     if session.error:
         yield f"cannot be read: {escape(session.error)}"
 

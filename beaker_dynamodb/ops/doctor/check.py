@@ -7,7 +7,7 @@ or will cause trouble. note: worth knowing. ok: checked, nothing wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from beaker_dynamodb.errors import mask
@@ -19,15 +19,19 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding; `remedy` is a command or a line of the ini file, or "".
+    """One finding, and what to do about it.
 
-    `unreachable`: the store did not answer, and nothing further can be checked.
+    `remedy` can be pasted as it is: lines of the ini file, `remove NAME` or `rename NAME to NAME`
+    for a line that is there, a command of the shell, or a line of Python; "" if there is none.
+    `logs_out` says whom the remedy logs out, "" for nobody. `unreachable`: the store did not
+    answer, and nothing further can be checked.
     """
 
     severity: Severity
     check: str
     message: str
     remedy: str = ""
+    logs_out: str = ""
     unreachable: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +49,7 @@ class Check(Generic[F]):
     applies: Callable[[F], object]
     message: str | Callable[[F], str]
     remedy: str | Callable[[F], str] = ""
+    logs_out: str = ""
     unreachable: bool = False
 
 
@@ -53,13 +58,29 @@ def find(checks: Iterable[Check[F]], *facts: F) -> Iterator[Finding]:
     for fact in facts:
         for check in checks:
             if check.applies(fact):
+                remedy = _resolve(check.remedy, fact)
                 yield Finding(
                     _resolve(check.severity, fact),
                     _resolve(check.topic, fact),
                     _resolve(check.message, fact),
-                    _resolve(check.remedy, fact),
+                    remedy,
+                    check.logs_out if remedy else "",
                     check.unreachable,
                 )
+
+
+def withhold_logouts(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings without the remedies that log people out.
+
+    During a migration such a remedy would cost the very sessions that are migrated.
+    """
+    for one in findings:
+        reason = f"while migrate_from is set no remedy is offered: it logs out {one.logs_out}"
+        yield (
+            replace(one, message=f"{one.message}; {reason}", remedy="", logs_out="")
+            if one.logs_out
+            else one
+        )
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

@@ -24,6 +24,7 @@ from beaker_dynamodb.dynamodb.diagnostics import (
     get_identity,
     list_regions,
     read_server_clock,
+    record_addresses,
 )
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import Never
@@ -36,20 +37,25 @@ from beaker_dynamodb.migration.source import (
     get_data_path,
     validate_source,
 )
+from beaker_dynamodb.ops import ini
 from beaker_dynamodb.ops.application import (
     Application,
+    find_global_settings,
     find_mistakes,
     find_unread,
+    find_unread_cache_lines,
     get_prefix,
     list_cache_regions,
     load_application,
+    suggest_file,
 )
-from beaker_dynamodb.ops.beaker_settings import DEFAULT_REGION
-from beaker_dynamodb.ops.doctor import settings, store
-from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find
+from beaker_dynamodb.ops.doctor import packages, settings, store
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
+from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
+from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
@@ -70,33 +76,37 @@ def examine(
     Raises: OptionError, if there is no such file, section or region, or it is not ours.
     """
     mistakes = tuple(find_mistakes(config, given=given, cache=cache))
-    packages = _list_packages()
-    yield from find(settings.VERSIONS, packages)
-    yield from find(settings.PACKAGES, *packages)
-    yield from find(settings.BACKENDS, _find_backend())
+    installed = _list_packages()
+    yield from find(packages.VERSIONS, installed)
+    yield from find(packages.PACKAGES, *installed)
+    yield from find(packages.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from find(settings.VARIABLES, *variables)
+    yield from find(settings.FILES, config or " ".join(given or ()))
     for one in mistakes:
         in_file = one.name and not one.name.startswith("-o ")
         place = f"{one.name} in {config or 'the command line'}" if in_file else one.name
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
             yield from find(settings.MISTAKES, (one.message, place))
-    begin = get_prefix(cache)
     for name, near in find_unread(config, given=given, cache=cache):
+        begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near)
         yield from find(settings.UNREAD, unread)
+    yield from find(settings.GLOBAL, find_global_settings(config, cache))
+    yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
         yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
     if not mistakes:
         yield from examine_store(
-            load_application(config, given=given, cache=cache), read_only=read_only
+            load_application(config, given=given, cache=cache), config=config, read_only=read_only
         )
 
 
 def examine_store(
     application: Application,
     *,
+    config: str | None = None,
     read_only: bool = False,
     environ: Mapping[str, str] = os.environ,
     runtime: Runtime = REAL,
@@ -105,45 +115,88 @@ def examine_store(
 
     Run it as the application: under its credentials, its environment and its ini file.
 
-    Args: *read_only* leaves out the round trip, and with it every write that takes effect.
+    Args: *config* is that file; *read_only* leaves out the round trip, and with it every write
+    that takes effect.
     """
-    facts = gather_settings(application, environ)
-    yield from find(settings.URLS, facts)
-    yield from find(settings.CACHE if facts.is_cache else settings.SESSION, facts)
-    yield from find(settings.OPTIONS, facts)
+    facts = gather_settings(application, config, environ, runtime)
+    in_settings = _examine_settings(facts)
+    yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
         yield from find(settings.SOURCES, _read_source(application, runtime, read_only=read_only))
     if embedded.is_elsewhere(application.options.endpoint_url):
         yield from find(store.EMBEDDED, embedded.explain_missing_extra())
         return
-    options = dataclasses.replace(application.options, create_table=False)
     try:
-        opened = build_rows(options, application.kind, runtime)
-        client = opened.table.client
-        identity = get_identity(client)
-        access = store.Credentials(identity, runtime.clock(), facts.is_local)
-        found = tuple(find(store.CREDENTIALS, access))
-        yield from found
-        if exit_code(found):
-            return
-        known, endpoint = list_regions(client), options.endpoint_url
-        target = store.Destination(identity, client.get_transport(), known, endpoint)
-        yield from find(store.DESTINATION, target)
-        yield from _examine_table(application, opened, runtime, read_only=read_only)
+        yield from _examine_connection(application, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
-        yield from find(store.failures("store"), store.RoundTrip(error=error))
+        failure = error if application.settings else suggest_file(error)
+        yield from find(store.failures("store"), store.RoundTrip(error=failure))
 
 
-def gather_settings(application: Application, environ: Mapping[str, str]) -> settings.Settings:
+def _examine_connection(
+    application: Application, runtime: Runtime, *, read_only: bool
+) -> Iterator[Finding]:
+    """Yield what is found about credentials and destination, and go on to the table."""
+    options = dataclasses.replace(application.options, create_table=False)
+    opened = build_rows(options, application.kind, runtime)
+    client = opened.table.client
+    identity = get_identity(client)
+    is_local = settings.is_local(options.endpoint_url)
+    usable = tuple(find(store.CREDENTIALS, store.Credentials(identity, runtime.clock(), is_local)))
+    yield from usable
+    if exit_code(usable):
+        return
+    known, transport = list_regions(client), client.get_transport()
+    target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
+    yield from find(store.DESTINATION, target)
+    with record_addresses(client) as addresses:
+        found = _examine_table(application, opened, runtime, read_only=read_only)
+        yield from _report_addresses(found, addresses)
+    if not addresses:  # a client of option `client`, or one whose calls a test answers
+        yield from find(store.ENDPOINTS, identity.endpoint)
+
+
+def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
+    yield from find(settings.URLS, facts)
+    yield from find(settings.CACHE if facts.is_cache else SESSION, facts)
+    yield from find(settings.OPTIONS, facts)
+
+
+def gather_settings(
+    application: Application, config: str | None, environ: Mapping[str, str], runtime: Runtime
+) -> settings.Settings:
     """Return the facts of a valid configuration, without a call."""
+    section = ini.Section({}, {})
+    if config is not None:
+        section = ini.find_section(config, TYPE_SETTINGS["session"])
+    lines = {**section.settings, "use": section.use}
+    has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
+    framework = find_framework(section.name, lines, has_pyramid=has_pyramid)
     return settings.Settings(
         application.options,
         application.settings,
         application.begin,
         application.kind == "cache",
         application.settings.get("url") or environ.get(f"{ENVIRONMENT}URL") or "",
-        importlib.util.find_spec("pyramid_beaker") is not None,
+        runtime.secret(),
+        framework,
+        RECIPES[framework],
+        is_own_filter(lines),
+        environ,
     )
+
+
+def _report_addresses(found: Iterator[Finding], addresses: list[str]) -> Iterator[Finding]:
+    """Yield findings, and before the next one each address that was used for the first time."""
+    reported = 0
+    try:
+        for finding in found:
+            yield from find(store.ENDPOINTS, *addresses[reported:])
+            reported = len(addresses)
+            yield finding
+    except DynamoDBBackendError:
+        yield from find(store.ENDPOINTS, *addresses[reported:])
+        raise
 
 
 def _examine_table(
@@ -164,12 +217,13 @@ def _examine_table(
             yield from find(store.MISSING_TABLE, application)
             return
         expected = table_spec(application.options)
-        table = store.FoundTable(actual, expected, application.create_command())
+        command = application.create_command()
+        table = store.FoundTable(actual, expected, command, application.begin)
         yield from find(store.FOUND_TABLE, table)
         yield from find(store.DIFFERENCES, *((one, table) for one in table.differences))
-        yield from find(store.SAFETY, table)
-        if not table.matches("key"):
+        if not table.matches("key"):  # it may be another application's
             return
+        yield from find(store.SAFETY, table)
     yield from _examine_rows(application, opened, runtime, read_only=read_only)
 
 
@@ -188,9 +242,7 @@ def _examine_rows(
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
     yield from find(store.CLOCKS, store.Clocks(server, runtime.clock()))
-    arguments = application.arguments or "with the options that the doctor got"
-    comma = "" if application.arguments else ","
-    policy = f"beaker-dynamodb policy app{comma} {arguments}"
+    policy = f"beaker-dynamodb policy app {application.arguments}".strip()
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(find(store.PERMISSIONS, *needed))
     yield from found
@@ -274,11 +326,11 @@ def _find_backend() -> str:
     return f"{found.__module__}.{found.__qualname__}"
 
 
-def _list_packages() -> tuple[settings.Package, ...]:
+def _list_packages() -> tuple[packages.Package, ...]:
     """Return Python and the packages of interest with their versions."""
     found = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }
     versions = {"Python": platform.python_version(), **found}
-    versions |= {name: "" for name in settings.OLDEST if name not in found}
-    return tuple(settings.Package(name, version) for name, version in versions.items())
+    versions |= {name: "" for name in packages.OLDEST if name not in found}
+    return tuple(packages.Package(name, version) for name, version in versions.items())

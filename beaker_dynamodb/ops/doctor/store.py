@@ -74,12 +74,16 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where calls go: `regions` are those that boto3 knows, `endpoint` is a configured one."""
+    """Where calls go: `regions` are those that boto3 knows, `endpoint` is a configured one.
+
+    `begin` is the prefix of an option in the file.
+    """
 
     identity: Identity
     transport: Transport
     regions: Collection[str] = ()
     endpoint: str | None = None
+    begin: str = "session."
 
     @property
     def is_unknown(self) -> bool:
@@ -125,11 +129,12 @@ class RefusedTable:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """The actual and the expected table; `command` creates it."""
+    """The actual and the expected table; `command` creates it, `begin` is an option's prefix."""
 
     actual: Description
     expected: TableSpec
     command: str
+    begin: str = "session."
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -185,12 +190,12 @@ class RoundTrip:
 def failures(topic: str, *handled: type[Exception]) -> tuple[Check[Any], ...]:
     """Return the checks of facts that have an `error`, except those that another row handles.
 
-    Only an outage needs a remedy: the other messages hold their own.
+    None has a remedy: the messages say what can be done.
     """
     return (
-        Check("error", topic, lambda f: isinstance(f.error, Unavailable), lambda f: str(f.error),
-              "if AWS has an outage, wait: nobody is logged out; else check the network, a proxy,"
-              " and option endpoint_url", unreachable=True),
+        Check("error", topic, lambda f: isinstance(f.error, Unavailable),
+              lambda f: f"{f.error}; if AWS has an outage, wait: nobody is logged out; else check"
+              " the network, a proxy, and option endpoint_url", unreachable=True),
         Check("error", topic,
               lambda f: f.error is not None and not isinstance(f.error, (Unavailable, *handled)),
               lambda f: str(f.error)),
@@ -201,25 +206,24 @@ def failures(topic: str, *handled: type[Exception]) -> tuple[Check[Any], ...]:
 EMBEDDED: Final[tuple[Check[str], ...]] = (
     Check("error", "table", lambda f: f, lambda f: f),
     Check("note", "table", lambda f: not f,
-          "exists only inside the application's own process, and cannot be checked from here",
-          "DynamoDB Local, for a table that both can reach"),
+          "exists only inside the application's own process, and cannot be checked from here;"
+          " both can reach a table of DynamoDB Local"),
 )
 
 CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
     Check("error", "credentials", lambda f: not f.identity.provider,
-          "none found: neither in the options, the environment, AWS's files, nor from a role",
-          "attach a role; or export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=..."),
+          "none found: neither in the options, the environment, AWS's files, nor from a role;"
+          " attach a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     Check("error", "credentials", lambda f: f.left <= 0,
           lambda f: f"the credentials of {f.identity.provider} have expired, and were not renewed",
-          "aws sso login, or check the role of the machine"),
+          lambda f: "aws sso login" if f.identity.provider == "sso" else ""),
     Check("warning", "credentials", lambda f: 0 < f.left < _RENEWED,
           lambda f: f"{f.source}, valid for {f.left / 60:,.0f} minutes: they should have been"
-          " renewed by now", "check the credential provider"),
+          " renewed by now; check their provider"),
     Check("ok", "credentials", lambda f: _RENEWED <= f.left < math.inf,
           lambda f: f"{f.source}, valid for {f.left / 60:,.0f} minutes, then renewed"),
     Check("note", "credentials", lambda f: f.is_lasting_key,
-          lambda f: f"{f.source}: a long-lived key; with a role you need none",
-          "attach a role, and remove the key"),
+          lambda f: f"{f.source}: a long-lived key; attach a role, and you need none"),
     Check("ok", "credentials",
           lambda f: f.identity.provider and f.left == math.inf and not f.is_lasting_key,
           lambda f: f.source),
@@ -228,17 +232,19 @@ CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
 DESTINATION: Final[tuple[Check[Destination], ...]] = (
     Check("warning", "region", lambda f: f.is_unknown and f.near,
           lambda f: f"boto3 does not know {f.identity.region!r}; did you mean {f.near!r}?",
-          lambda f: f"region = {f.near}"),
+          lambda f: f"{f.begin}region = {f.near}"),
     Check("warning", "region", lambda f: f.is_unknown and not f.near,
-          lambda f: f"boto3 does not know {f.identity.region!r}",
-          "pip install -U boto3, if the region is new"),
+          lambda f: f"boto3 does not know {f.identity.region!r}; if it is new, a newer boto3 does",
+          "pip install -U boto3"),
     Check("ok", "region", lambda f: not f.is_unknown, lambda f: f.identity.region),
-    Check("ok", "endpoint", bool, lambda f: f.identity.endpoint),
     Check("ok", "transport", bool, lambda f: f"{f.transport.name}: {f.transport.reason}"),
 )
 
+#: Of an address that a call was sent to. Firewalls are opened by it.
+ENDPOINTS: Final[tuple[Check[str], ...]] = (Check("ok", "endpoint", bool, str),)
+
 MISSING_TABLE: Final[tuple[Check[Application], ...]] = (
-    Check("error", "table", lambda f: f.options.create_table,
+    Check("note", "table", lambda f: f.options.create_table,
           lambda f: f"{say_table_missing(f.options.table)}; the first request creates it, if its"
           " role may", lambda f: f.create_command()),
     Check("error", "table", lambda f: not f.options.create_table,
@@ -247,14 +253,15 @@ MISSING_TABLE: Final[tuple[Check[Application], ...]] = (
 )
 
 REFUSED_TABLE: Final[tuple[Check[RefusedTable], ...]] = (
-    Check("error", "credentials", lambda f: not f.is_role, lambda f: str(f.error),
-          "check the key and the clock"),
+    Check("error", "credentials", lambda f: not f.is_role,
+          lambda f: f"{f.error}; check the key and the clock"),
     Check("warning", "create_table", lambda f: f.is_role and f.application.options.create_table,
           "is true, but this role may not describe a table, so it cannot create one",
-          lambda f: f"{f.application.kind}.create_table = false"),
+          lambda f: f"{f.application.begin}create_table = false"),
     Check("note", "table", lambda f: f.is_role and not f.application.options.create_table,
-          "this role may not describe it (it need not): keys, TTL and indexes were not checked",
-          "run `beaker-dynamodb table check` with an operator's role"),
+          "this role may not describe it (it need not): keys, TTL and indexes were not checked;"
+          " an operator's role can do so",
+          lambda f: f"beaker-dynamodb table check {f.application.arguments}".strip()),
 )
 
 FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
@@ -310,17 +317,35 @@ ALLOWED: Final[tuple[Check[tuple[str, ...]], ...]] = (Check("ok", "permissions",
 ROUND_TRIPS: Final[tuple[Check[RoundTrip], ...]] = (
     *failures("round trip"),
     Check("error", "round trip", lambda f: not f.error and f.message, lambda f: f.message),
-    Check("note", "round trip", lambda f: not f.error and not f.message and f.is_slow, str,
-          "run the application in the table's region; give its network a VPC endpoint"),
+    Check("note", "round trip", lambda f: not f.error and not f.message and f.is_slow,
+          lambda f: f"{f}; run the application in the table's region, and give its network a VPC"
+          " endpoint"),
     Check("ok", "round trip", lambda f: not f.error and not f.message and not f.is_slow, str),
 )
 # fmt: on
 
 
 def _find_remedy(difference: Difference, table: FoundTable) -> str:
+    """Return what removes a difference: the options of the actual table, or a command."""
     if difference.setting == "key schema":
-        return "another table, or the names of its keys: hash_key = ..., range_key = ..."
+        return _find_key_options(table)
     if difference.setting == "TTL" and table.actual.expiry.attribute:
-        attribute = table.actual.expiry.attribute
-        return f"ttl_attribute = {attribute}, or aws dynamodb update-time-to-live"
+        return f"{table.begin}ttl_attribute = {table.actual.expiry.attribute}"
+    if difference.setting == "capacity":  # no command of ours changes it
+        names = (f"{table.begin}read_capacity_units", f"{table.begin}write_capacity_units")
+        units = table.actual.capacity
+        lines = [f"{name} = {unit}" for name, unit in zip(names, units or (), strict=False)]
+        return "\n".join(lines or (f"remove {name}" for name in names))
     return table.command
+
+
+def _find_key_options(table: FoundTable) -> str:
+    """Return the names of the actual keys as options, "" if they are not texts."""
+    keys = (table.actual.hash_key, table.actual.range_key)
+    if any(key is not None and key.kind != "S" for key in keys):
+        return ""
+    names = (key.name if key else "none" for key in keys)
+    return "\n".join(
+        f"{table.begin}{option} = {name}"
+        for option, name in zip(("hash_key", "range_key"), names, strict=True)
+    )

@@ -1,0 +1,157 @@
+"""Find every mistake in an application's settings, before the first request does.
+
+Beaker creates its managers with the first session or cache, so a mistake in an option would else
+be an error of the first visitor who logs in. `check()` is for an application's start;
+`find_mistakes()` is what it shares with the operators' commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.config.parsers import find_misspelled
+from beaker_dynamodb.dynamodb.rows import build_rows
+from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.settings import beaker_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An invalid option: its name in the file ("" if no single option is wrong), and a message."""
+
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return name and message in one line."""
+        return f"{self.name}: {self.message}" if self.name else self.message
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Check the settings of an application's sessions and caches; call it when it starts.
+
+    It makes no call and does not import boto3. Sessions and caches of other backends are not
+    checked.
+
+    Args: *settings* as a framework has them, with the names of an ini file: `session.table`,
+    `beaker.session.table`, `cache.short.url`. Other settings may be among them.
+    Raises: OptionError, which names all mistakes.
+    """
+    # The environment is read for the sessions and for each cache: its mistakes are found each time.
+    mistakes = tuple(dict.fromkeys(_find_all(settings)))
+    if mistakes:
+        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        lines = "".join(f"\n  {mistake}" for mistake in mistakes)
+        raise OptionError(f"there {'is' if len(mistakes) == 1 else 'are'} {count}:{lines}")
+
+
+def with_cache_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the settings in which each cache region of ours has the `cache.*` options.
+
+    Beaker hands down the type, and no option of a backend. What a region sets itself, in a line of
+    its own or in its url, stays as it is.
+
+    Raises: OptionError, if Beaker refuses the cache settings.
+    """
+    result = dict(settings)
+    for line in beaker_settings.find_unread_lines(settings, with_url=True):
+        result |= {f"cache.{region}.{line.option}": line.value for region in line.regions}
+    return result
+
+
+def find_mistakes(
+    settings: Mapping[str, Any],
+    kind: sources.Kind,
+    get_full_name: Callable[[str], str],
+) -> Iterator[Mistake]:
+    """Yield every invalid option of the sessions or of one cache region.
+
+    Args: *settings* without a prefix; *get_full_name* returns a setting's name in the file.
+    """
+    own = beaker_settings.remove_beakers(settings, kind)
+    options, refused = sources.split_refused(own)
+    yield from (Mistake(get_full_name(name), message) for name, message in refused.items())
+    # Two options may contradict each other, or a variable of the environment may be wrong. So each
+    # option is left out in turn: the one without which the message changes is the culprit.
+    while message := _find_error(options, kind):
+        culprit = next(
+            (n for n in options if _find_error(_leave_out(options, n), kind) != message), None
+        )
+        yield Mistake("" if culprit is None else get_full_name(culprit), message)
+        if culprit is None:  # an environment variable, a default of the process
+            return
+        options = _leave_out(options, culprit)
+    if kind == "session":
+        for name, value in settings.items():
+            if message := beaker_settings.find_refusal(name, value):
+                yield Mistake(get_full_name(name), f"Beaker refuses it at start-up: {message}")
+
+
+def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the mistakes of the sessions and of each cache, with the names of the settings."""
+    yield from _find_all_of_one(
+        settings, beaker_settings.select_session(settings), "session", "session."
+    )
+    try:
+        shared, regions = beaker_settings.parse_caches(settings)
+    except OptionError as error:
+        if beaker_settings.has_own_cache(settings):
+            yield Mistake("", str(error))
+        return
+    yield from _find_all_of_one(settings, shared, "cache", "cache.")
+    for name, region in regions.items():
+        yield from _find_all_of_one(settings, region, "cache", f"cache.{name}.")
+    for line in beaker_settings.find_unread_lines(settings):
+        yield Mistake(f"cache.{line.option}", f"{line}; write {', '.join(line.lines)}")
+
+
+def _find_all_of_one(
+    settings: Mapping[str, Any], selected: Mapping[str, Any], kind: sources.Kind, prefix: str
+) -> Iterator[Mistake]:
+    def get_full_name(name: str) -> str:
+        full = f"{prefix}{name}"
+        return f"beaker.{full}" if full not in settings and f"beaker.{full}" in settings else full
+
+    backend = selected.get("type")
+    if backend not in beaker_settings.TYPES:
+        near = find_misspelled(str(backend or ""), beaker_settings.TYPES)
+        # A region inherits the type, and its misspelling is named where it is written.
+        if near and (name := get_full_name("type")).removeprefix("beaker.") in {
+            known.removeprefix("beaker.") for known in settings
+        }:
+            yield Mistake(name, f"Beaker has no backend {shown(backend)}; did you mean {near!r}?")
+        return
+    mistakes = tuple(find_mistakes(selected, kind, get_full_name))
+    yield from mistakes or _find_missing(selected, kind)
+
+
+def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[Mistake]:
+    """Yield what valid options need and this process does not have: a package, a dotted path."""
+    options = sources.parse(beaker_settings.remove_beakers(selected, kind), kind)
+    try:
+        _require(options, kind)
+    except OptionError as error:
+        yield Mistake("", sources.add_places(str(error), options.places))
+
+
+def _require(options: Options, kind: sources.Kind) -> None:
+    if options.migrate_from is not None:
+        validate_source(options.migrate_from, dict(options.migrate_from_options))
+    build_rows(options, kind)
+
+
+def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != left_out}
+
+
+def _find_error(settings: Mapping[str, Any], kind: sources.Kind) -> str:
+    try:
+        sources.parse(beaker_settings.remove_beakers(settings, kind), kind)
+    except OptionError as error:
+        return str(error)
+    return ""

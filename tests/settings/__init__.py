@@ -1,0 +1,1 @@
+"""What an application's settings are checked for when it starts."""

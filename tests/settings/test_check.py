@@ -1,0 +1,171 @@
+"""`check(settings)` raises at an application's start what the first login would raise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from paste.deploy import loadfilter
+
+from beaker_dynamodb import OptionError, check, configure
+from tests.instruments import Recorder
+
+OURS: Final[dict[str, Any]] = {"session.type": "ext:dynamodb"}
+REGION: Final[dict[str, Any]] = {"cache.regions": "short", "cache.short.type": "ext:dynamodb"}
+
+
+def list_mistakes(settings: dict[str, Any]) -> list[str]:
+    """Return the lines of the error that `check` raises, without its first one."""
+    try:
+        check(settings)
+    except OptionError as error:
+        first, *lines = str(error).split("\n")
+        count = "is a mistake" if len(lines) == 1 else f"are {len(lines)} mistakes"
+        assert first == f"there {count}:"
+        return [line.strip() for line in lines]
+    return []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"mako.directories": "x", "pyramid.includes": "pyramid_beaker"},
+        {"session.type": "file", "session.tabel": "x", "session.data_dir": "/tmp/s"},  # noqa: S108
+        {"session.type": "ext:database", "session.table_name": "db_session", "session.ttl": "x"},
+        {"session.tabel": "x"},
+        {"cache.type": "ext:memcached", "cache.url": "127.0.0.1:11211", "cache.ttl": "x"},
+        {"cache.type": "memory", "cache.key_length": "long", "cache.tabel": "x"},
+        {"cache.regions": "short", "cache.short.type": "memory", "cache.short.tabel": "x"},
+        {**OURS, "session.table": "tab", "session.timeout": 3600, "session.secret": "s"},
+        {"beaker.session.type": "dynamodb", "beaker.session.table": "tab", "debug": True},
+        {**OURS, "session.socket_timeout": "5", "session.url": "redis://127.0.0.1/0"},
+        {**REGION, "cache.short.url": "dynamodb://eu-west-1/tab"},
+        {**OURS, "session.special_keys": [("userId", "S")], "session.session_class": dict},
+    ],
+)
+def test_settings_without_a_mistake_of_ours_pass(settings: dict[str, Any]) -> None:
+    """Those of other backends, whatever they hold, are not this package's to judge."""
+    check(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistakes"),
+    [
+        (
+            {**OURS, "session.tabel": "x"},
+            ["session.tabel: unknown option 'tabel'; did you mean 'table'?"],
+        ),
+        (
+            {**OURS, "beaker.session.ttl": "soon"},
+            ["beaker.session.ttl: option 'ttl' has 'soon'; expected"],
+        ),
+        (
+            {**OURS, "session.timeout": "1h"},
+            ["session.timeout: Beaker refuses it at start-up: Session timeout must be an integer."],
+        ),
+        (
+            {**OURS, "session.read_capacity_units": "5"},
+            ["session.read_capacity_units: options 'read_capacity_units' and"],
+        ),
+        (
+            {"session.type": "ext:dynamo"},
+            ["session.type: Beaker has no backend 'ext:dynamo'; did you mean 'ext:dynamodb'?"],
+        ),
+        (
+            {"cache.type": "dynamo", "cache.regions": "a, b"},
+            ["cache.type: Beaker has no backend 'dynamo'; did you mean 'dynamodb'?"],
+        ),
+        (
+            {**OURS, "session.migrate_from": "redis"},
+            ["option 'migrate_from': Beaker knows no backend 'redis'; did you mean 'ext:redis'?"],
+        ),
+        (
+            {"cache.type": "ext:dynamodb", "cache.serializer": "myapp:none"},
+            ["option 'serializer' has 'myapp:none'; expected"],
+        ),
+        (
+            {"cache.type": "ext:dynamodb", "cache.key_length": "long"},
+            ["Beaker refuses the cache settings: key_length must be an integer which"],
+        ),
+        (
+            {**REGION, "cache.short.lock": "tabel", "cache.short.url": "dynamodb://eu-west-1"},
+            ["cache.short.lock: option 'lock' has 'tabel'; expected table or process"],
+        ),
+        (
+            {
+                **OURS,
+                **REGION,
+                "session.url": "dynamodb://r/tab?ttl=x",
+                "cache.short.stale_four": 5,
+            },
+            [
+                "session.url: option 'ttl' set in option 'url' has 'x'; expected",
+                "cache.short.stale_four: unknown option 'stale_four'; did you mean 'stale_for'?",
+            ],
+        ),
+    ],
+)
+def test_every_mistake_is_named_with_its_setting(
+    settings: dict[str, Any], mistakes: list[str]
+) -> None:
+    """One error holds them all, so that one start is enough to find them."""
+    found = list_mistakes(settings)
+
+    assert [line[: len(begin)] for line, begin in zip(found, mistakes, strict=True)] == mistakes
+
+
+def test_a_mistake_of_the_process_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment and configure() count for the sessions and for each cache alike."""
+    monkeypatch.setenv("BEAKER_DYNAMODB_MAX_ATTEMPTS", "many")
+
+    (found,) = list_mistakes({**OURS, **REGION})
+    assert found.startswith(
+        "option 'max_attempts' set by environment variable BEAKER_DYNAMODB_MAX_ATTEMPTS has 'many'"
+    )
+    monkeypatch.delenv("BEAKER_DYNAMODB_MAX_ATTEMPTS")
+    configure(migrate_from="redis")
+    (found,) = list_mistakes({**OURS, **REGION})
+    assert "'migrate_from' is set by configure()" in found
+
+
+def test_a_secret_is_not_in_the_error() -> None:
+    """What is raised at the start is in the log of every deployment."""
+    key = "c2VjcmV0IGtleQ"
+    (found,) = list_mistakes({**OURS, "session.encryption_keys": key})
+
+    assert found.startswith("session.encryption_keys: ")
+    assert key not in found
+
+
+def test_a_check_makes_no_call(calls: Recorder) -> None:
+    """An application starts while DynamoDB is down, and without credentials."""
+    check({**OURS, "cache.type": "ext:dynamodb", "session.client": "myapp.aws:make_client"})
+
+    assert calls.names == []
+
+
+def test_a_check_does_not_import_boto3() -> None:
+    """So gevent may patch the standard library after it."""
+    script = (
+        "import sys, beaker_dynamodb as package\n"
+        f"package.check({ {**OURS, 'cache.type': 'ext:dynamodb'} })\n"
+        "sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'click')))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+
+
+def test_a_paste_filter_with_a_mistake_does_not_start(tmp_path: Path) -> None:
+    """`use = egg:beaker-dynamodb` checks its section by itself."""
+    ini = tmp_path / "site.ini"
+    ini.write_text(
+        "[filter:main]\nuse = egg:beaker-dynamodb\nsession.type = ext:dynamodb\n"
+        "session.tabel = x\nsession.ttl = soon\n"
+    )
+
+    with pytest.raises(OptionError, match="there are 2 mistakes:"):
+        loadfilter(f"config:{ini}")
