@@ -78,6 +78,8 @@ class Actor:
     pending: Call | None = None
     was_sent: bool = False
     finished: bool = False
+    #: An actor that does the same and begins first: the other order would be its mirror image.
+    begins_after: Actor | None = None
     #: The actors that had finished when this one began, and its time in epoch seconds.
     finished_before: frozenset[str] = frozenset()
     began_at: float = math.inf
@@ -152,7 +154,8 @@ class World:
             if actor.finished:
                 continue
             if call is None:
-                found.append(Choice(actor.name, "", Outcome.BEGINS))
+                if actor.begins_after is None or actor.begins_after.began_at < math.inf:
+                    found.append(Choice(actor.name, "", Outcome.BEGINS))
                 continue
             found.append(Choice(actor.name, call.operation, Outcome.APPLIED))
             if self.faults > self.faults_made and not actor.was_sent:
@@ -238,9 +241,10 @@ def _digest(value: Any) -> bytes:
 
 
 def _mark_as_retried(result: Any) -> None:
-    body = result.response if isinstance(result, ClientError) else result
+    body: Any = result.response if isinstance(result, ClientError) else result
     if isinstance(body, dict):
-        body["ResponseMetadata"] = {**body.get("ResponseMetadata", {}), "RetryAttempts": 1}
+        metadata: dict[str, Any] = {**body.get("ResponseMetadata", {}), "RetryAttempts": 1}
+        body["ResponseMetadata"] = metadata
 
 
 def _freeze(result: Any) -> Any:
@@ -311,7 +315,7 @@ def explore(
     layer = [_Node((), model.create_world().list_choices(late_creates=late_creates), count=1)]
     while layer:
         following: dict[bytes, _Node] = {}
-        for node, choice in ((node, choice) for node in layer for choice in node.choices):
+        for node, choice in ((one, choice) for one in layer for choice in one.choices):
             world = node.visit(model, choice)
             state = world.digest_state()
             if state in following:

@@ -102,7 +102,7 @@ def _rotate(session: Any, actor: str) -> None:
 
 def _save_twice(session: Any, actor: str) -> None:
     session[f"{actor}1"] = _sign(session, actor)
-    session._session().save()  # noqa: SLF001  # the proxy saves when the page has ended
+    session._session().save()  # the proxy saves when the page has ended
     session[f"{actor}2"] = _sign(session, actor)
     session.save()
 

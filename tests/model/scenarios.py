@@ -27,8 +27,10 @@ from beaker.util import JsonSerializer
 
 import beaker_dynamodb
 from beaker_dynamodb import DynamoDBNamespaceManager, StrictSession
+from beaker_dynamodb.dynamodb import rows as rows_module
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError
+from beaker_dynamodb.item import chunks
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
@@ -43,6 +45,9 @@ TIMEOUT: Final = 3600
 #: Seconds since the first session was saved: so long that its access time is due to be saved.
 AGE: Final = 1000
 _OLD_BACKEND: Final = "ext:model"
+#: The limits under which each session has chunks, instead of 64 and 390 KiB.
+SMALL_DATA: Final = 32
+MAX_ROW_DATA: Final = 64
 
 
 class Start(enum.Enum):
@@ -80,13 +85,18 @@ class Scenario:
     start: Start = Start.LOGGED_IN
     events: tuple[Event, ...] = ()
     faults: int = 1
+    #: Whether a write that may create a row can also be applied late.
     late_creates: bool = False
+    #: Whether the sessions are so large that they are stored in chunks.
     has_chunks: bool = False
 
     def __str__(self) -> str:
         kind = "StrictSession" if self.is_strict else "Session"
-        events = (event.__name__ for event in self.events)
-        return ", ".join((*(page.name for page in self.pages), kind, self.start.value, *events))
+        names = [*(page.name for page in self.pages), kind, self.start.value]
+        names += [event.__name__.replace("_", " ") for event in self.events]
+        if self.has_chunks:
+            names.append("chunks")
+        return ", ".join(names)
 
 
 class OldBackend(NamespaceManager):  # type: ignore[misc]  # Beaker ships no types
@@ -122,7 +132,7 @@ class Model:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.world = World(Items())
-        client = MemoryClient(lambda call: self.world.switch(call))
+        client = MemoryClient(lambda call: self.world.switch(call))  # noqa: PLW0108  # a later world's
         self.options: dict[str, Any] = {
             "client": client,
             "table": "sessions",
@@ -162,6 +172,9 @@ class Model:
             patch.setattr(strict, "secrets", SimpleNamespace(token_hex=self._draw_id))
             patch.setattr(beaker.cache.clsmap, "_clsmap", backends)
             patch.setattr(OldBackend, "model", self, raising=False)
+            if self.scenario.has_chunks:
+                patch.setattr(rows_module, "SMALL_DATA", SMALL_DATA)
+                patch.setattr(chunks, "MAX_ROW_DATA", MAX_ROW_DATA)
             beaker_dynamodb.reset()
             self._store_first_session()
             yield self
@@ -172,8 +185,11 @@ class Model:
         scenario, items = self.scenario, Items()
         items.rows, items.old_backend = dict(self.first.rows), dict(self.first.old_backend)
         world = World(items, scenario.faults)
-        for name, page in zip("ABCD", scenario.pages, strict=False):
-            world.add(Actor(name, functools.partial(self._visit, page)))
+        for number, (name, page) in enumerate(zip("ABCD", scenario.pages, strict=False)):
+            actor = Actor(name, functools.partial(self._visit, page))
+            if page in scenario.pages[:number]:
+                actor.begins_after = world.actors[scenario.pages[:number].index(page)]
+            world.add(actor)
         for event in scenario.events:
             world.add(Actor(event.__name__, functools.partial(event, world)))
         self.world = world
@@ -219,8 +235,7 @@ class Model:
         session.update({"user": "ann", CART: CART_VALUE})
         session.save()
         if self.scenario.start is Start.OLD_BACKEND:
-            ((_, item),) = self.first.rows.items()
-            value = self._open(item)
+            value = self._open(self.first.rows, self.key.hash)
             assert value is not None
             self.first.rows, self.first.old_backend = {}, {ID: value.decode()}
 
@@ -231,13 +246,24 @@ class Model:
         session = Session({}, id=session_id, use_cookies=False, **self.params)
         return None if session.is_new else _without_beakers_keys(session)
 
-    def read_values(self, item: Item | None) -> dict[str, Any] | None:
-        """Return the values in a row, Beaker's own too; None if it holds no session."""
-        value = None if item is None or "data" not in item else self._open(item)
+    def read_values(self, rows: dict[str, Item], key: str) -> dict[str, Any] | None:
+        """Return the values in a row, Beaker's own too; None if it holds no whole session."""
+        value = self._open(rows, key) if key in rows else None
         return None if value is None else JsonSerializer().loads(b64decode(value))
 
-    def _open(self, item: Item) -> bytes | None:
-        return self.rows.open(self.parse(item))
+    def _open(self, rows: dict[str, Item], key: str) -> bytes | None:
+        record = self.parse(rows[key])
+        if record.chunk_count:
+            keys = (
+                self.rows.layout.make_chunk_key(record.key, record.rev, number).hash
+                for number in range(record.chunk_count)
+            )
+            parts = [rows[one]["data"]["B"] for one in keys if one in rows]
+            data = chunks.join(record.data, parts)
+            if data is None:
+                return None
+            record = record.with_data(data)
+        return self.rows.open(record)
 
     def parse(self, item: Item) -> Record:
         """Return a row as the package reads it."""
@@ -251,9 +277,7 @@ class Model:
     @functools.cached_property
     def rows(self) -> Rows:
         """The package's view of the table."""
-        manager = DynamoDBNamespaceManager(
-            ID, timeout=None, digest_filenames=False, **self.options
-        )
+        manager = DynamoDBNamespaceManager(ID, timeout=None, digest_filenames=False, **self.options)
         rows: Rows = manager._store.rows
         return rows
 
