@@ -46,6 +46,11 @@ class Defect:
     violates: Callable[..., Any]
     scenario: Scenario
 
+    def format_row(self, found: Explored) -> str:
+        """Return the row of the table in docs/testing.md."""
+        history = describe_history(found.shortest)
+        return f"| {self.name} | `{self.violates.__name__}` | {history} |"
+
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Replace the function's code by that of a copy with the defect."""
         source = textwrap.dedent(inspect.getsource(self.function))

@@ -32,8 +32,7 @@ class History:
     def sessions(self) -> dict[str, Values]:
         """The sessions that a browser can reach: that of the first id, and of all cookies sent.
 
-        "A write whose reply is lost for good while StrictSession rotates an id: the old id is gone,
-        and the answer with the new one may not get through." If a rotation has put its marker, and
+        Not guaranteed: "A response that is lost for good". If a rotation has put its marker, and
         its request ended in an error, its new session counts as well.
         """
         ids = {ID, *(visit.cookie for _, visit in self.visits if visit.cookie)}
@@ -56,7 +55,7 @@ class History:
     def slow(self) -> list[Actor]:
         """The requests that were under way while all sessions timed out, and wrote after that.
 
-        They took longer than the time-out.
+        Not guaranteed: "A request that takes longer than the timeout".
         """
         at = self.world.expired_at
         late = [change.actor for change in self.world.changes if change.now >= at]
@@ -69,8 +68,9 @@ class History:
     def missed(self, actor: Actor) -> bool:
         """Tell whether a request has found no session, because another one's logout failed halfway.
 
-        "A logout that fails halfway under migrate_from": the old backend has removed the session
-        by then, and the row, which was not there yet as this request looked for it, still is.
+        Not guaranteed: "A logout that fails halfway under `migrate_from`". The old backend has
+        removed the session by then, and the row still exists, which did not when this request
+        looked for it.
         """
         failed = [
             visit

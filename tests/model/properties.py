@@ -143,8 +143,7 @@ def end_for_good(history: History) -> Iterator[str]:
 def _came_first(history: History, actor: Actor) -> bool:
     """Tell whether a logout met the marker of a rotation, and so came as if it had been the first.
 
-    "A logout with an id that a login has just given up under StrictSession ... ends the old
-    session. The one after the login goes on, as if the logout had come first."
+    Not guaranteed: "A logout with an id that a login has just given up".
     """
     for change in history.world.changes:
         if change in history.markers:
@@ -174,8 +173,8 @@ def keep_sessions_apart(history: History) -> Iterator[str]:
 def _moved_into_cleared(history: History, name: str) -> bool:
     """Tell whether a slow request has brought its own change into a session that was cleared.
 
-    "A session that was emptied by `clear()` is still the same session: a slower request brings what
-    it changed itself into it."
+    See "What the options change": "A session that was emptied by `clear()` is still the same
+    session".
     """
     author = history.find_author(name)
     cleared = False
@@ -195,9 +194,8 @@ def _moved_into_cleared(history: History, name: str) -> bool:
 def _is_of_late_login(history: History, name: str, session: Values) -> bool:
     """Tell whether a session is all that a login has left, because the old id was gone.
 
-    "Two logins at once ... under StrictSession: ... The later one finds the old id gone, as after a
-    logout. The login goes on, with what was set after `regenerate_id()`, and without what the
-    visitor had before."
+    Not guaranteed: "Two logins at once". The later one continues with what was set after
+    `regenerate_id()`, and without what the visitor had before.
     """
     author = history.find_author(name)
     only_own = all(history.find_author(other) is author for other in session)
@@ -254,8 +252,7 @@ def _get_rev(response: object) -> object:
 def keep_chunks_whole(history: History) -> Iterator[str]:
     """At most one set of chunks is stored for each session, and none is stored without a session.
 
-    "Pieces of a value over 400 KB that a killed process left behind stay until they expire": a
-    failed call may leave a set, too.
+    Not guaranteed: "Chunks of a value over 400 KB". A failed call may leave a set behind.
     """
     world = history.world
     stored = {key.rpartition(".")[0] for key in world.items.rows if CHUNK in key}
@@ -286,8 +283,8 @@ def replace_nothing_after_an_outage(history: History) -> Iterator[str]:
 def answer_without_error(history: History) -> Iterator[str]:
     """Without a fault no request ends in an error.
 
-    "A request that is overtaken by a login ... raises Conflict, a 500", and so does one that has
-    waited for others for 3 seconds.
+    Not guaranteed: "A request that a login overtakes". It raises Conflict, and so does a request
+    that has waited for others for 3 seconds.
     """
     at = history.world.expired_at
     for actor, visit in history.visits:

@@ -54,11 +54,7 @@ class Table:
 
 IN_CI = (
     Table("one fault", SHARED),
-    Table(
-        "expiry and TTL deletion",
-        (*SHARED, *MIGRATION),
-        scenario=Scenario((), events=TTL_DELETION, faults=0),
-    ),
+    Table("TTL deletion", SHARED, SHORT_PAGES, Scenario((), events=TTL_DELETION, faults=0)),
     Table("migration", MIGRATION, scenario=Scenario((), faults=0)),
     Table("migration, one fault", MIGRATION, SHORT_PAGES),
     Table("expiry, one fault", SHARED, SHORT_PAGES, Scenario((), events=TIME)),
@@ -70,11 +66,11 @@ LONG = (
     Table("TTL deletion, one fault", SHARED, scenario=Scenario((), events=TTL_DELETION)),
     Table("migration, one fault, all requests", MIGRATION),
     Table(
-        "migration and TTL deletion, one fault",
+        "migration and TTL deletion",
         MIGRATION,
-        (READ, CHANGE, LOG_OUT),
-        Scenario((), events=TTL_DELETION),
+        scenario=Scenario((), events=TTL_DELETION, faults=0),
     ),
+    Table("migration and expiry, one fault", MIGRATION, SHORT_PAGES, Scenario((), events=TIME)),
     Table(
         "chunks, one fault, two requests",
         SHARED,
