@@ -61,6 +61,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in long]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how much the tests of `tests/model` have explored."""
+    reports = [one for group in ("passed", "failed") for one in terminalreporter.getreports(group)]
+    found = [value for one in reports for name, value in one.user_properties if name == "explored"]
+    if found:
+        histories, states = (sum(counts) for counts in zip(*found, strict=True))
+        terminalreporter.write_line(f"explored {histories:,} histories, {states:,} states")
+
+
 @pytest.fixture(autouse=True)
 def botocore_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load AWS's model of DynamoDB once, not for every client: 0.1 s each."""

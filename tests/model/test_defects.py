@@ -1,0 +1,59 @@
+"""The checker is checked: it finds each deliberate defect; the documents name what it checks."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.model import history, properties
+from tests.model.defects import DEFECTS, Defect, find_violation
+from tests.model.properties import PROPERTIES
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "_"))
+def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shortest history breaks the property that guards against it, as docs/testing.md says."""
+    with monkeypatch.context() as patch:
+        defect.put_in(patch)
+        found = find_violation(defect.scenario, patch)
+
+    assert found.violation.startswith(f"{defect.violates.__name__}: "), str(found)
+    assert defect.format_row(found) in (DOCS / "testing.md").read_text().splitlines()
+
+
+def test_every_defect_is_in_the_documents() -> None:
+    """docs/testing.md lists these twelve, and no others."""
+    (table,) = re.findall(
+        r"\n\| defect \|.*\n\|-.*\n((?:\|.*\n)+)", (DOCS / "testing.md").read_text()
+    )
+    names = [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines()]
+
+    assert names == [defect.name for defect in DEFECTS]
+    assert len(names) == 12
+
+
+def test_every_guarantee_names_its_properties() -> None:
+    """Each sentence under "Guaranteed" names properties of the checker, and each is named."""
+    text = (DOCS / "consistency.md").read_text()
+    (guaranteed,) = re.findall(r"## Guaranteed\n(.*?)\n## ", text, re.DOTALL)
+    sentences = [one for one in guaranteed.split("\n* ") if one.startswith("**")]
+    names = [re.findall(r"`(\w+)`", one.rpartition("(")[2]) for one in sentences]
+    names = [one for one, text in zip(names, sentences, strict=True) if "(by tests)" not in text]
+
+    assert {name for one in names for name in one} == {one.__name__ for one in PROPERTIES}
+    assert all(names)
+
+
+def test_every_exception_of_a_property_is_documented() -> None:
+    """A property makes an exception only for what docs/consistency.md does not guarantee."""
+    text = (DOCS / "consistency.md").read_text()
+    sources = "".join(inspect.getsource(one) for one in (properties, history))
+    named = re.findall(r'Not guaranteed: "(.*?)"', sources, re.DOTALL)
+
+    assert len(named) == 7
+    assert [name for name in named if f"* **{name}" not in text] == []

@@ -1,0 +1,142 @@
+"""The checker finds no violation in the real code, and finds those that it is shown.
+
+What CI explores, and what only `--long` does, is the two tables below; docs/consistency.md says the
+same. Each test explores all the histories of a few scenarios, and adds to the counts that are
+printed at the end of the run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from tests.model.defects import find_violation
+from tests.model.explorer import Explored
+from tests.model.pages import (
+    CHANGE,
+    CLEAR,
+    DROP,
+    LOG_OUT,
+    PAGES,
+    PLAIN_PAGES,
+    READ,
+    ROTATE,
+    Page,
+)
+from tests.model.scenarios import TIME, TTL_DELETION, Scenario, Start
+
+#: Requests that make few calls, so that all histories of a pair are few.
+SHORT_PAGES = (READ, CHANGE, DROP, LOG_OUT, CLEAR)
+MIGRATION = (Start.OLD_BACKEND,)
+SHARED = (Start.NOBODY, Start.LOGGED_IN)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A set of scenarios: every choice of `size` requests from `pages`, for each of the starts."""
+
+    name: str
+    starts: tuple[Start, ...]
+    pages: tuple[Page, ...] = PAGES
+    scenario: Scenario = field(default_factory=lambda: Scenario(()))
+    size: int = 2
+
+    def list_scenarios(self, start: Start, first: Page, *, is_strict: bool) -> Iterator[Scenario]:
+        """List those that begin with one page, under one session class."""
+        pages = [one for one in self.pages if is_strict or one in PLAIN_PAGES]
+        for chosen in itertools.combinations_with_replacement(pages, self.size):
+            if chosen[0] is first:
+                yield replace(self.scenario, pages=chosen, is_strict=is_strict, start=start)
+
+
+IN_CI = (
+    Table("one fault", SHARED),
+    Table("TTL deletion", SHARED, SHORT_PAGES, Scenario((), events=TTL_DELETION, faults=0)),
+    Table("migration", MIGRATION, scenario=Scenario((), faults=0)),
+    Table("migration, one fault", MIGRATION, SHORT_PAGES),
+    Table("expiry, one fault", SHARED, SHORT_PAGES, Scenario((), events=TIME)),
+    Table("chunks", SHARED, SHORT_PAGES, Scenario((), faults=0, has_chunks=True)),
+    Table("chunks, one fault", SHARED, SHORT_PAGES, Scenario((), has_chunks=True), size=1),
+)
+LONG = (
+    Table("expiry, one fault, all requests", SHARED, scenario=Scenario((), events=TIME)),
+    Table("TTL deletion, one fault", SHARED, scenario=Scenario((), events=TTL_DELETION)),
+    Table("migration, one fault, all requests", MIGRATION),
+    Table(
+        "migration and TTL deletion",
+        MIGRATION,
+        scenario=Scenario((), events=TTL_DELETION, faults=0),
+    ),
+    Table("migration and expiry, one fault", MIGRATION, SHORT_PAGES, Scenario((), events=TIME)),
+    Table(
+        "chunks, one fault, two requests",
+        SHARED,
+        (READ, CHANGE, LOG_OUT),
+        Scenario((), has_chunks=True),
+    ),
+    Table("two faults", SHARED, (*SHORT_PAGES, ROTATE), Scenario((), faults=2)),
+    Table("three requests", SHARED, scenario=Scenario((), faults=0), size=3),
+    Table("three requests, one fault", SHARED, (READ, CHANGE, LOG_OUT, CLEAR), size=3),
+)
+
+
+def list_cases(tables: tuple[Table, ...]) -> Iterator[object]:
+    """List the parameters of one test for each table, start, session class and first page."""
+    for table in tables:
+        for start, is_strict, first in itertools.product(table.starts, (False, True), table.pages):
+            scenarios = tuple(table.list_scenarios(start, first, is_strict=is_strict))
+            if scenarios:
+                kind = "StrictSession" if is_strict else "Session"
+                name = f"{table.name}-{start.value}-{kind}-{first.name}".replace(" ", "_")
+                yield pytest.param(scenarios, id=name)
+
+
+def explore_all(
+    scenarios: tuple[Scenario, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: object,
+) -> None:
+    """Explore each scenario, and record the counts; a violation fails the test."""
+    explored = [find_violation(scenario, monkeypatch) for scenario in scenarios]
+    assert callable(record_property)
+    record_property(
+        "explored",
+        (sum(one.histories for one in explored), sum(one.states for one in explored)),
+    )
+    found = [f"{one}: {e}" for one, e in zip(scenarios, explored, strict=True) if e.violation]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scenarios", list(list_cases(IN_CI)))
+def test_no_history_breaks_a_guarantee(
+    scenarios: tuple[Scenario, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: object,
+) -> None:
+    """Whatever the order of two requests' calls, and whichever call fails, all properties hold."""
+    explore_all(scenarios, monkeypatch, record_property)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scenarios", list(list_cases(LONG)))
+def test_no_longer_history_breaks_a_guarantee(
+    scenarios: tuple[Scenario, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: object,
+) -> None:
+    """Nor do they break with three requests, two faults, or an expiry and a fault."""
+    explore_all(scenarios, monkeypatch, record_property)
+
+
+def test_a_late_creation_is_found_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The documented gap: a write that creates a session is applied again after a logout."""
+    scenario = Scenario((CHANGE, LOG_OUT), start=Start.NOBODY)
+
+    assert not find_violation(scenario, monkeypatch).violation
+    found: Explored = find_violation(replace(scenario, late_creates=True), monkeypatch)
+
+    assert found.violation == "end_for_good: A1 has come back after the logout of B"
+    assert str(found.shortest[-1]) == "A PutItem applied after its answer"
