@@ -260,5 +260,20 @@ def rebase(envelope: Envelope | None, base: Content, ours: Content, stored: str)
     """
     theirs = Content(stored, None, envelope)
     is_opaque = None in (base.values, ours.values, theirs.values)
-    was_cleared = theirs.has_creation_time and not ours.has_creation_time
-    return ours if is_opaque or was_cleared else merge_contents(envelope, base, ours, theirs)
+    if is_opaque or is_cleared(base, ours, theirs):
+        return ours
+    return merge_contents(envelope, base, ours, theirs)
+
+
+def is_cleared(base: Content | None, ours: Content, theirs: Content) -> bool:
+    """Return whether this request has cleared the session, which then must stay empty.
+
+    Beaker sets the creation time of a new session, and `clear()` removes it. If base has none, an
+    earlier request cleared the session. Theirs may have been cleared as well, by another request:
+    each of the two may have logged another user in.
+
+    Args: *base* is what ours was made from; None if ours is new.
+    """
+    if ours.values is None or ours.has_creation_time:
+        return False
+    return base is None or base.has_creation_time or theirs.has_creation_time

@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace, Touch, Write
+from beaker_dynamodb.item.decide import (
+    Content,
+    Create,
+    Delete,
+    GiveUp,
+    Replace,
+    Touch,
+    Write,
+    is_cleared,
+)
 from beaker_dynamodb.item.record import Record, get_birth
 
 #: Why a session was replaced and not merged, as the log says it.
@@ -141,8 +150,8 @@ def _resolve(refused: RefusedSave) -> Next:
 
     | ours and theirs                                     | merge        | overwrite | raise    |
     |-----------------------------------------------------|--------------|-----------|----------|
-    | both open, and ours is new: it has deleted no key   | merge        | merge     | merge    |
     | both open, and ours was cleared: it must stay empty | ours, logged | the same  | the same |
+    | both open, and ours is new: it has deleted no key   | merge        | merge     | merge    |
     | both open, and so does base                         | merge        | ours      | conflict |
     | any other                                           | ours, logged | ours      | conflict |
     """
@@ -150,12 +159,12 @@ def _resolve(refused: RefusedSave) -> Next:
     base, ours, theirs = refused.base, refused.ours, refused.read(refused.theirs)
     write = Replace(refused.theirs.rev)
     both_open = ours.values is not None and theirs.values is not None
+    if both_open and is_cleared(base, ours, theirs):
+        return Retry(write, reason=CLEARED)
     # Ours is new if it was to be created. A Create that meets a second writer has become a Replace
     # by then, and still has no base.
     if both_open and (isinstance(refused.write, Create) or base is None):
         return Retry(write, merge=True)
-    if both_open and theirs.has_creation_time and not ours.has_creation_time:
-        return Retry(write, reason=CLEARED)
     if refused.on_conflict == "raise":
         return RaiseConflict()
     if refused.on_conflict == "overwrite":

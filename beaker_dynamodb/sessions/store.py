@@ -37,6 +37,7 @@ from beaker_dynamodb.item.decide import (
     Touch,
     Write,
     decide,
+    is_cleared,
     merge_contents,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
@@ -279,10 +280,11 @@ class SessionStore:
             return
         text, envelope = self.base, self._choose_envelope(self.base)
         ours, other = Content(text, None, envelope), Content(theirs, None, envelope)
-        if ours.values is not None and other.has_creation_time and not ours.has_creation_time:
+        common = None if base is None else Content(base, None, envelope)
+        if is_cleared(common, ours, other):
             warn_of_replacement(CLEARED)
             return
-        merged = merge_contents(envelope, Content(base or "", None, envelope), ours, other)
+        merged = merge_contents(envelope, common, ours, other)
         if merged is ours:
             is_opaque = None in (ours.values, other.values)
             warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)

@@ -80,17 +80,17 @@ def _log_out(session: Any, actor: str) -> None:
 
 
 def _clear(session: Any, actor: str) -> None:
-    value = _sign(session, actor, "bob")
+    value = _sign(session, actor, f"bob{actor}")
     session.clear()
-    session["user"] = "bob"
+    session["user"] = f"bob{actor}"
     session[f"{actor}1"] = value
     session.save()
 
 
 def _switch(session: Any, actor: str) -> None:
     session.delete()
-    session["user"] = "bob"
-    session[f"{actor}1"] = _sign(session, actor, "bob")
+    session["user"] = f"bob{actor}"
+    session[f"{actor}1"] = _sign(session, actor, f"bob{actor}")
     session.save()
 
 

@@ -177,6 +177,8 @@ def _moved_into_cleared(history: History, name: str) -> bool:
     session".
     """
     author = history.find_author(name)
+    if author is None or author.visit.page.clears:  # it has brought its own login, not a change
+        return False
     cleared = False
     for change in history.world.changes:
         for key in change.after:

@@ -56,6 +56,31 @@ def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) ->
     assert site.found(user) == {"flash": "bye", "seen": 9}
 
 
+@pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
+def test_two_logins_that_clear_the_same_session_are_not_mixed(
+    site: Site, policy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The later login is all that is left: nothing of the earlier one, which had cleared it too."""
+    site = site.with_(on_conflict=policy)
+    user = site.begun(user="ann", cart=1)
+
+    def log_in(name: str, **values: object) -> Any:
+        def view(session: Any) -> None:
+            session.clear()
+            session.update(user=name, **values)
+            session.save()
+
+        return view
+
+    def earlier() -> None:
+        site.visit(user.also(), log_in("bob", address="Bob's"))
+
+    site.visit(user, change_while(earlier, log_in("eve")))
+
+    assert site.found(user) == {"user": "eve"}
+    assert "cleared" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("policy", "left"),
     [("merge", {"cart": 1, "coupon": "x", "seen": 9}), ("overwrite", {"cart": 1, "seen": 9})],
