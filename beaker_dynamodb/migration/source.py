@@ -204,7 +204,7 @@ class SourceBackend:
 
     @property
     def _is_alias(self) -> bool:
-        """Tell whether Beaker keeps this id in the file of another one (beaker/util.py:236).
+        """Return whether Beaker keeps this id in the file of another one (beaker/util.py:236).
 
         Beaker's file names drop folders and dots, so the ids `x/ID` and `I.D` share the file of ID.
         Here each would become a row of its own, and a logout of ID would not delete it: somebody
@@ -324,7 +324,7 @@ def _remove_file(manager: Any) -> None:
 
 
 def has_plain_files(path: Path) -> bool:
-    """Tell whether the files of a dbm are regular files; a pipe would block the library."""
+    """Return whether the files of a dbm are regular files; a pipe would block the library."""
     suffixes = ("", ".db", ".dat", ".dir", ".pag")
     files = [path.with_name(path.name + suffix) for suffix in suffixes]
     return all(file.is_file() or not file.exists() for file in files)
