@@ -62,7 +62,7 @@ _FILE_BACKENDS: Final = frozenset({"file", "dbm"})
 CREATED_BY_READING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
 #: What precedes the path in a name of SQLite's that is a URL: `file:`, `file://localhost`.
-_SQLITE_URI: Final = re.compile(r"\Afile:(//[^/]*)?")
+_SQLITE_URI: Final = re.compile(r"^file:(//[^/]*)?")
 
 
 def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
