@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import pickle
+import re
 import stat
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
@@ -60,6 +61,9 @@ _FILE_BACKENDS: Final = frozenset({"file", "dbm"})
 #: Backends that create folders, files or a table when a session is only read.
 CREATED_BY_READING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
+#: What precedes the path in a name of SQLite's that is a URL: `file:`, `file://localhost`.
+_SQLITE_URI: Final = re.compile(r"^file:(//[^/]*)?")
+
 
 def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
     """Return the folder of a backend's files (beaker/container.py:513 and 630).
@@ -67,14 +71,29 @@ def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
     For a database in a file it is that file. None for other backends, and if no option names it.
     """
     if name == "ext:database":
-        scheme, _, path = str(options.get("url", "")).partition(":///")
-        return path.partition("?")[0] or None if scheme.partition("+")[0] == "sqlite" else None
+        return _get_sqlite_path(str(options.get("url", "")))
     if name not in _FILE_BACKENDS:
         return None
     if own := options.get(f"{name}_dir"):
         return str(own)
     parent = options.get("data_dir")
     return f"{parent}/container_{name}" if parent else None
+
+
+def _get_sqlite_path(url: str) -> str | None:
+    """Return the file that SQLAlchemy's URL names; None for a database in memory or on a server.
+
+    With `uri=true` the name is itself a URL, as in `file:sessions.db` (SQLite: URI Filenames).
+    """
+    scheme, _, rest = url.partition(":///")
+    name, _, query = rest.partition("?")
+    arguments = dict(urllib.parse.parse_qsl(query))
+    if scheme.partition("+")[0] != "sqlite":
+        return None
+    if "uri" in arguments:
+        name = urllib.parse.unquote(_SQLITE_URI.sub("", name))
+    is_in_memory = name == ":memory:" or arguments.get("mode") == "memory"
+    return None if is_in_memory else name or None
 
 
 def validate_source(name: str, options: Mapping[str, object]) -> None:
@@ -185,7 +204,7 @@ class SourceBackend:
 
     @property
     def _is_alias(self) -> bool:
-        """Tell whether Beaker keeps this id in the file of another one (beaker/util.py:236).
+        """Return whether Beaker keeps this id in the file of another one (beaker/util.py:236).
 
         Beaker's file names drop folders and dots, so the ids `x/ID` and `I.D` share the file of ID.
         Here each would become a row of its own, and a logout of ID would not delete it: somebody
@@ -305,7 +324,7 @@ def _remove_file(manager: Any) -> None:
 
 
 def has_plain_files(path: Path) -> bool:
-    """Tell whether the files of a dbm are regular files; a pipe would block the library."""
+    """Return whether the files of a dbm are regular files; a pipe would block the library."""
     suffixes = ("", ".db", ".dat", ".dir", ".pag")
     files = [path.with_name(path.name + suffix) for suffix in suffixes]
     return all(file.is_file() or not file.exists() for file in files)

@@ -16,6 +16,7 @@ import redis
 from beaker_dynamodb.errors import OptionError, Unavailable, digest
 from beaker_dynamodb.migration.bulk import import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
+from beaker_dynamodb.migration.source import validate_source
 from tests.migration.runs import run_import, session_rows, summarize, where
 from tests.servers import free_port
 from tests.sessions.overlap import Site
@@ -189,9 +190,18 @@ def test_an_origin_that_cannot_be_read_is_no_empty_one(
             ask()
 
 
-def test_a_missing_database_is_not_created(new: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        "sqlite:///{}?timeout=1",
+        "sqlite+pysqlite:///{}",
+        "sqlite:///file:{}?uri=true",
+        "sqlite:///file://{}?mode=rwc&uri=true",
+    ],
+)
+def test_a_missing_database_is_not_created(form: str, new: Site, tmp_path: Path) -> None:
     """SQLite would create an empty file; the import raises."""
-    options = {"url": f"sqlite:///{tmp_path}/misspelled.db?timeout=1"}
+    options = {"url": form.format(tmp_path / "misspelled.db")}
 
     for ask in (
         lambda: create_reader("ext:database", options).count(),
@@ -200,6 +210,18 @@ def test_a_missing_database_is_not_created(new: Site, tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match=r"there is no database .*misspelled\.db'"):
             ask()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_whose_name_is_a_url_is_found(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No warning says that the file of `migrate_from` does not exist."""
+    (tmp_path / "old sessions.db").touch()
+    url = f"sqlite:///file:{tmp_path}/old%20sessions.db?mode=ro&uri=true"
+
+    validate_source("ext:database", {"url": url})
+
+    assert not caplog.records
 
 
 def test_a_database_in_memory_is_read(new: Site) -> None:

@@ -52,7 +52,7 @@ class Location:
     options: Options
 
     def has_same_keys(self, options: Options) -> bool:
-        """Tell whether a session would have one and the same key here and under *options*.
+        """Return whether a session would have one and the same key here and under *options*.
 
         With different prefixes the rows of both packages can share a table.
         """
@@ -140,7 +140,7 @@ class ConnectReader:
 
 
 def _is_written_by_us(item: Mapping[str, object]) -> bool:
-    """Tell whether this package wrote an item: a session, a cache's entry, a lock, a marker."""
+    """Return whether this package wrote an item: a session, a cache's entry, a lock, a marker."""
     return isinstance(item.get("data"), bytes) and isinstance(item.get("rev"), str)
 
 

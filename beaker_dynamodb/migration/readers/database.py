@@ -26,8 +26,6 @@ from beaker_dynamodb.migration.readers.reader import (
 from beaker_dynamodb.migration.source import get_data_path, get_host
 
 _PAGE: Final = 500
-#: Prefixes of SQLite names that are no path: `:memory:`, and `file:path?mode=ro`.
-_NO_PATH_PREFIXES: Final = (":", "file:")
 
 
 class DatabaseReader:
@@ -108,11 +106,7 @@ class DatabaseReader:
     def _execute(self, run: Callable[[Any], Any]) -> Any:
         """Call *run* with a connection. Raises: Unavailable."""
         # SQLite creates a missing file when it connects, and a reader must not write.
-        if (
-            self._file
-            and not self._file.startswith(_NO_PATH_PREFIXES)
-            and not Path(self._file).exists()
-        ):
+        if self._file is not None and not Path(self._file).exists():
             raise Unavailable(f"there is no database {shown(self._file)}")
         try:
             with self._engine.connect() as connection:

@@ -97,9 +97,9 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     """
     rows, total = get_rows(application, segments), sessions.Count()
     with output.progress("rows", _rows_expected(rows, output)) as advance:
-        for now in sessions.count_sessions(rows, REAL.clock(), segments=segments):
-            advance(now.scanned_rows - total.scanned_rows)
-            total = now
+        for progress in sessions.count_sessions(rows, REAL.clock(), segments=segments):
+            advance(progress.scanned_rows - total.scanned_rows)
+            total = progress
     result = {name: getattr(total, name) for name in sessions.Count.__slots__}
     others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
     output.answer(result, [f"{total.live:,} live, {total.expired:,} expired{others}"])

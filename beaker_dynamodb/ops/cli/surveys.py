@@ -71,9 +71,9 @@ def purge_(
     )
     try:
         with output.progress("rows", table.rows) as advance:
-            for now in purging:
-                advance(now.scanned_rows - scanned_rows)
-                scanned_rows = now.scanned_rows
+            for progress in purging:
+                advance(progress.scanned_rows - scanned_rows)
+                scanned_rows = progress.scanned_rows
     except (KeyboardInterrupt, DynamoDBBackendError):
         purging.close()  # every thread finishes its current call
         output.remark(
@@ -116,9 +116,9 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     expected = purge.estimate_scan(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as advance:
-        for now in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
-            advance(now.scanned_rows - (last.scanned_rows if last else 0))
-            last = now
+        for figures in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
+            advance(figures.scanned_rows - (last.scanned_rows if last else 0))
+            last = figures
     if last is not None:
         output.draw(dataclasses.asdict(last), *_draw(last))
         if last.live and not output.as_json:
