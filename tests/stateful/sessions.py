@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import beaker_dynamodb
 from beaker_dynamodb.errors import Conflict
@@ -255,6 +255,11 @@ class SessionMachine(RuleBasedStateMachine):
         now = self.bench.clock()
         state = State(self.bench.draw("birth"), frozenset(values.items()))
         self.slots[old.id] = Slot({state}, now, now)
+
+    @invariant()
+    def count(self) -> None:
+        """Count the steps."""
+        self.bench.figures["steps"] += 1
 
     # Helpers
 
