@@ -31,6 +31,7 @@ class CacheMachine(RuleBasedStateMachine):
         super().__init__()
         self.bench.proxy.clear()
         self.bench.figures["examples"] += 1
+        self.restarted = self.bench.serial
         self.namespace = self.bench.draw("namespace")
         self.caches: list[Any] = self.bench.make_site()(self.namespace)
         self.entries: dict[str, set[Entry]] = {key: {None} for key in KEYS}
@@ -116,8 +117,10 @@ class CacheMachine(RuleBasedStateMachine):
         self.bench.arm(name, times)
 
     @rule()
+    @precondition(lambda self: self.bench.serial - self.restarted > 5)
     def restart(self) -> None:
         """Forget what the process knows, as a new one does."""
+        self.restarted = self.bench.serial
         beaker_dynamodb.reset()
         self.bench.figures["restarts"] += 1
         self.caches = self.bench.make_site()(self.namespace)

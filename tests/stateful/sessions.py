@@ -49,6 +49,9 @@ class SessionMachine(RuleBasedStateMachine):
         self.slots: dict[str, Slot] = {}
         self.cookies: list[str] = []
         self.open: list[Request] = []
+        #: What was drawn by the last restart, and whether time has passed since rows were deleted.
+        self.restarted = self.bench.serial
+        self.waited = False
 
     # Requests begin
 
@@ -78,6 +81,17 @@ class SessionMachine(RuleBasedStateMachine):
             assert not asked or id_ == asked or birth is None
         page = Page(birth, bench.draw("birth"))
         self.open.append(Request(browser, visit, asked, id_, page, found, bench.clock()))
+
+    @rule(number=browsers, key=keys)
+    @precondition(lambda self: not self.open)
+    def visit_and_begin_twice(self, number: int, key: str) -> None:
+        """Change a key in a whole request, and begin two that overlap."""
+        self.begin(number)
+        if self.open:
+            self.set_key(0, key)
+            self.end(0)
+        self.begin(number)
+        self.begin(number)
 
     # What pages do
 
@@ -206,16 +220,19 @@ class SessionMachine(RuleBasedStateMachine):
         self.browsers[number].cookie = self.cookies[which % len(self.cookies)]
 
     @rule(seconds=st.sampled_from([5, EARLY + 5, TIMEOUT * 2]))
+    @precondition(lambda self: self.cookies and not self.waited)
     def let_time_pass(self, seconds: int) -> None:
         """Let time pass; no request takes as long as a session lives."""
         then = self.bench.clock() + seconds
         if all(then - request.begun < TIMEOUT // 2 for request in self.open):
             self.bench.clock.advance(seconds)
+            self.waited = True
 
     @rule()
-    @precondition(lambda self: self.slots)
+    @precondition(lambda self: self.slots and self.waited)
     def delete_expired_rows(self) -> None:
         """Delete what has expired, as DynamoDB's TTL does, at some time."""
+        self.waited = False
         client, now = self.site.raw, {":now": {"N": str(int(self.bench.clock()))}}
         for id_ in self.slots:
             try:
@@ -237,9 +254,10 @@ class SessionMachine(RuleBasedStateMachine):
         self.bench.arm(name, times)
 
     @rule()
-    @precondition(lambda self: not self.open)
+    @precondition(lambda self: not self.open and self.bench.serial - self.restarted > 5)
     def restart(self) -> None:
         """Forget what the process knows, as a new one does."""
+        self.restarted = self.bench.serial
         beaker_dynamodb.reset()
         self.bench.figures["restarts"] += 1
 

@@ -21,7 +21,7 @@ from tests.stateful.sessions import make_machine
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
 #: Examples in which each defect must be found.
-MAX_EXAMPLES = 400
+MAX_EXAMPLES = 200
 
 
 def drop_condition(patch: pytest.MonkeyPatch) -> None:
