@@ -77,7 +77,7 @@ class CacheMachine(RuleBasedStateMachine):
     def ask(self, key: str, server: int) -> None:
         """Ask whether a key has a fresh value."""
         with self.bench.operation("has_key") as outcome:
-            has = self.caches[server].has_key(key)  # noqa: W601  # Beaker's
+            has = self.caches[server].has_key(key)
         if outcome.acknowledged:
             kept = {one for one in self.entries[key] if (self._value(one) is not None) == has}
             assert kept, f"has_key({key}) is {has}; possible were {self.entries[key]}"

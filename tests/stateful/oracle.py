@@ -113,7 +113,9 @@ class Page:
         }
 
 
-def apply_changes(values: frozenset[tuple[str, str]], changes: Changes) -> frozenset[tuple[str, str]]:
+def apply_changes(
+    values: frozenset[tuple[str, str]], changes: Changes
+) -> frozenset[tuple[str, str]]:
     """Apply what a request set or deleted."""
     merged = {**dict(values), **changes}
     return frozenset((key, value) for key, value in merged.items() if value is not None)

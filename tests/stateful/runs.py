@@ -30,6 +30,7 @@ def make_settings(examples: int, *, derandomize: bool, shrink: bool = True) -> s
         derandomize=derandomize,
         deadline=None,
         database=None,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
     )

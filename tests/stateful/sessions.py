@@ -150,7 +150,7 @@ class SessionMachine(RuleBasedStateMachine):
             self._close(request)
         acknowledged = outcome.acknowledged
         if isinstance(outcome.error, Conflict):
-            # "The change is not moved [...]. The save raises `Conflict`"
+            # The documents say: "The change is not moved", and "the save raises `Conflict`, a 500".
             assert rotated, f"a conflict that nothing explains: {outcome.error}"
             assert request.page.changes
             return
@@ -206,7 +206,8 @@ class SessionMachine(RuleBasedStateMachine):
             changes = {**request.page.changes, **since}
             new: set[State | None] = {State(birth, apply_changes(s.values, changes)) for s in mine}
             if not mine or after != markers:
-                # "That login continues with what was set after `regenerate_id()`"
+                # So the documents say of a login that finds the old id gone: it "continues with what was set
+                # after `regenerate_id()`".
                 new.add(State(birth, apply_changes(frozenset(), since)))
             assert request.browser.id != request.id
             self.slots[request.browser.id] = Slot(new, request.begun, now)
