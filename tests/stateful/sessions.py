@@ -206,8 +206,8 @@ class SessionMachine(RuleBasedStateMachine):
             changes = {**request.page.changes, **since}
             new: set[State | None] = {State(birth, apply_changes(s.values, changes)) for s in mine}
             if not mine or after != markers:
-                # So the documents say of a login that finds the old id gone: it "continues with what was set
-                # after `regenerate_id()`".
+                # A login that finds the old id gone "continues with what was set after
+                # `regenerate_id()`, and without what the visitor had before", say the documents.
                 new.add(State(birth, apply_changes(frozenset(), since)))
             assert request.browser.id != request.id
             self.slots[request.browser.id] = Slot(new, request.begun, now)
