@@ -231,18 +231,20 @@ class CreationLock:
 
     def _put(self, lock_key: Key, owner: str) -> Record | None:
         """Put our row if the lock is free; return None if it is ours now, else the holder's row."""
-        now = self._runtime.clock()
-        ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
-        refusal = self._table.put(ours, Absent(now - CLOCK_TOLERANCE))
-        holder = refusal.theirs if refusal else None
-        if holder is not None and holder.rev != owner and self._has_outlived(holder):
-            refusal = self._table.put(ours, At(holder.rev))
+        while True:
+            now = self._runtime.clock()
+            ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
+            refusal = self._table.put(ours, Absent(now - CLOCK_TOLERANCE))
             holder = refusal.theirs if refusal else None
-        if refusal is None or (holder is not None and holder.rev == owner):
-            _first_seen.pop(self._name, None)
-            return None
-        # A refusal without a row: the holder has released the lock meanwhile.
-        return holder if holder is not None else self._put(lock_key, owner)
+            if holder is not None and holder.rev != owner and self._has_outlived(holder):
+                refusal = self._table.put(ours, At(holder.rev))
+                holder = refusal.theirs if refusal else None
+            if refusal is None or (holder is not None and holder.rev == owner):
+                _first_seen.pop(self._name, None)
+                return None
+            if holder is not None:
+                return holder
+            # A refusal without a row: the holder has released the lock meanwhile.
 
     def _has_expired(self, holder: Record) -> bool:
         """Tell whether *holder* has lost the lock, by our wall clock or our monotonic one."""

@@ -292,7 +292,7 @@ def _create_clients(connection: Connection) -> Clients:
     selector = TransportSelector(client) if option == AUTO else None
     credentials = get_credentials(client)
     if credentials is None:  # boto3's call will say so, and the next call creates new clients
-        return Clients(client, transport, selector)
+        return Clients(client, Transport(BOTO3, "boto3 has found no credentials"))
     wire = _create_wire(connection, client, credentials.get_frozen_credentials)
     return Clients(client, transport, selector, wire, create_client(connection.max_attempts - 1))
 

@@ -105,7 +105,10 @@ class Table:
         if not response.refused:
             return None
         item = response.body.get("Item")
-        if item is None:  # there is no row, or this is an emulator that does not return it
+        # There is no row, or this is an emulator that does not return it. The read is consistent: a
+        # stale one could return the row whose condition has just failed, or none, which would mean
+        # that the session was deleted.
+        if item is None:
             return RefusedWrite(self.get(key, consistent=True))
         return RefusedWrite(self.parse_item(key, item))
 

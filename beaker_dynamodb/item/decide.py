@@ -166,8 +166,9 @@ def decide(state: SaveState) -> Decision:
     Beaker begins a new session under the same id. If that one holds no data, it must not replace
     the stored one, which other servers can open. If its user has logged in again, it does.
 
-    After a save that may have been applied, the session counts as different, whatever it holds. Of
-    an emptied one the caller asks nothing then: it deletes the row, which it may not have seen.
+    After a save that may have been applied, the session counts as different, whatever it holds. If
+    it was emptied since, `SessionStore.save` deletes the row without asking here, because this
+    request may not have seen the row.
     """
     stored, ours = state.stored, state.ours
     comparison = _UNKNOWN
@@ -177,7 +178,7 @@ def decide(state: SaveState) -> Decision:
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
-    unopened = comparison.may_be_new and _was_not_opened(state)
+    unopened = comparison.may_be_new and _was_not_opened(state)  # the first opens no pickle
     if unopened and ours.is_without_data:
         return GiveUp()
     if stored is None:

@@ -1,8 +1,8 @@
 """Decide what follows if DynamoDB refuses a save, because its condition does not hold.
 
 Decided by one table, and carried out by `sessions/saving.py`. Three things must stay true: a
-deleted session is never written again, a change is saved or logged or ends in an error, and a
-logout wins over every other write.
+deleted session is never written again; a change is saved, logged or ends in an error, unless its
+session was deleted; and a logout wins over every other write.
 """
 
 from __future__ import annotations

@@ -119,6 +119,8 @@ class Saver:
         self._uncertain: dict[str, Content] = {}
         #: Whether one of them was of more than the access time.
         self.may_have_saved: bool = False
+        #: Whether a delete ended in an error. It may have been applied all the same.
+        self._may_have_deleted: bool = False
 
     def save(
         self, write: Write, state: SaveState, before: Stored | None
@@ -160,7 +162,7 @@ class Saver:
 
     def _forget_uncertain(self) -> None:
         self._uncertain.clear()
-        self.may_have_saved = False
+        self.may_have_saved = self._may_have_deleted = False
 
     def _continue_from_own_write(
         self, write: Write, state: SaveState, theirs: Record | None
@@ -169,7 +171,14 @@ class Saver:
 
         It was applied, then. A key that it wrote and ours does not have was deleted by this
         request; compared with the old base it would look like a change of another request.
+
+        If the row is gone after a logout of this request whose reply was lost, and the session
+        object was cleared, ours is a new session: the page has logged somebody in since.
         """
+        is_deleted = theirs is None or (theirs.is_tombstone and not theirs.is_rotated)
+        is_new = state.ours.values is not None and not state.ours.has_creation_time
+        if self._may_have_deleted and is_deleted and is_new and isinstance(write, Replace):
+            return Create(), replace(state, base=None)
         if theirs is None:
             return write, state
         tokens = (get_token(theirs.rev), *theirs.prev)
@@ -210,7 +219,11 @@ class Saver:
     ) -> Record | RefusedWrite | None:
         """Make one write; None means that the row was deleted."""
         if isinstance(write, Delete):
-            return self.delete_row(self.key, At(write.rev), old)
+            try:
+                return self.delete_row(self.key, At(write.rev), old)
+            except BaseException:  # also a greenlet's time-out, which may come after the delete
+                self._may_have_deleted = True
+                raise
         now = self.runtime.clock()
         record = self._make_record(write, content, old, token, now, state.lifetime)
         condition = Absent(now) if isinstance(write, Create) else At(write.rev)

@@ -341,3 +341,31 @@ def test_a_clear_after_a_first_save_whose_reply_was_lost_is_a_clear(
     site.behind(proxy, max_attempts=1).visit(user, clear_after_an_error)
 
     assert site.found(user) == {"notice": "welcome"}
+
+
+@pytest.mark.parametrize("fault", [LoseReply(), LoseRequest()], ids=["applied", "not applied"])
+@pytest.mark.parametrize("session_class", [Session, StrictSession])
+def test_a_login_after_a_logout_whose_reply_was_lost_is_stored(
+    site: Site, proxy: FaultProxy, session_class: type[Session], fault: Fault
+) -> None:
+    """Whether the row was deleted or not, the user who has logged in in its place is found."""
+    site = site.with_(session_class=session_class)
+    user = site.begun(user="ann", cart=1)
+    proxy.next(fault, operation="DeleteItem")
+
+    def log_in_after_an_error(session: Any) -> Iterator[None]:
+        with pytest.raises(Unavailable):
+            session.delete()  # StrictSession deletes at once
+            session.save()
+            yield
+        session.clear()
+        session["user"] = "bob"
+        session.save()
+        yield
+
+    site.behind(proxy, max_attempts=1).visit(user, log_in_after_an_error)
+
+    (row,) = site.rows()
+    assert site.found(Browser(f"beaker.session.id={row['id']['S'].partition(':')[2]}")) == {
+        "user": "bob"
+    }

@@ -1,6 +1,7 @@
 """The lean client: signs, sends and reads GetItem, PutItem and DeleteItem itself.
 
-It returns only a 200 whose body is whole and valid, and a condition that did not hold. In every
+It returns a 200 whose body is whole and valid, a condition that did not hold, and the two failures
+that boto3 must not repeat (`WireClient.call`); {} stands for a 200 that cannot be trusted. In every
 other case it closes the connection and returns `Fallback`: the caller repeats the call by boto3,
 which retries, refreshes credentials and raises. None of that is done here.
 """

@@ -1,0 +1,1 @@
+"""Sessions and caches against plain dictionaries, driven by hypothesis over a fault proxy."""

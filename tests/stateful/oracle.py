@@ -1,0 +1,126 @@
+"""The oracle: what may be stored under each session id, as plain dictionaries.
+
+A slot holds the set of all states that are still possible. An acknowledged operation changes each
+of them; one whose response was lost adds the changed ones; a read keeps those that it confirms, and
+finds a violation if there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+#: Seconds: Beaker's timeout of the sites, and the part of it that `touch_after` may take off.
+TIMEOUT: Final = 3600
+EARLY: Final = TIMEOUT // 10
+#: What the package and Beaker may add to the timeout, such as a rounded second and the padding.
+LATE: Final = 120
+#: The marker of a rotation: for this many seconds a slow writer must get a Conflict.
+MARKER: Final = 60
+
+Changes = Mapping[str, str | None]
+
+
+class State(NamedTuple):
+    """A live session: its birth, and its values. `rotated` says that it has another id now."""
+
+    birth: str
+    values: frozenset[tuple[str, str]]
+    rotated: float | None = None
+
+
+@dataclass
+class Slot:
+    """What may be stored under one id; `sure` and `late` bound the time of the last access."""
+
+    states: set[State | None]
+    sure: float
+    late: float
+
+    def expire(self, now: float) -> None:
+        """End what has timed out by *now*, and what may have timed out, perhaps.
+
+        "A session can time out early by up to that much" (`touch_after`).
+        """
+        live = {state for state in self.states if state is not None and state.rotated is None}
+        if now - self.late > TIMEOUT + LATE:
+            self.states = (self.states - live) | {None}
+        elif live and now - self.sure > TIMEOUT - EARLY - 2:
+            self.states.add(None)
+
+    def confirm(self, seen: Mapping[str, str]) -> str | None:
+        """Keep the states that a page may have seen; return the birth of the session.
+
+        Raises: AssertionError, if there is none.
+        """
+        values = frozenset(seen.items())
+        kept = {state for state in self.states if _read(state) == values}
+        assert kept, f"read {dict(seen)}, but only possible were {self.states}"
+        self.states = kept
+        births = {None if state is None or state.rotated else state.birth for state in kept}
+        (birth,) = births
+        return birth
+
+    def settle(self, after: set[State | None], *, acknowledged: bool, lost: bool) -> None:
+        """Take over the states *after* an operation, or add them if its response was lost."""
+        if acknowledged:
+            self.states = after
+        elif lost:  # "A lost response neither loses a write nor repeats it."
+            self.states |= after
+
+
+@dataclass
+class Page:
+    """What the page of an open request has done, until it is saved.
+
+    `birth` is that of the session that it has loaded, None if there was none.
+    """
+
+    birth: str | None
+    own: str
+    cleared: bool = False
+    changes: dict[str, str | None] = field(default_factory=dict)
+
+    def save(self, states: Iterable[State | None]) -> set[State | None]:
+        """Return the states after this page's changes were saved over each of *states*."""
+        return {self._save(state) for state in states}
+
+    def _save(self, state: State | None) -> State | None:
+        if not self.changes:  # "A request that only reads changes nothing."
+            return state
+        if self.birth is None:
+            if state is None or state.rotated is not None:
+                return State(self.own, apply_changes(frozenset(), self.changes))
+            old = frozenset() if self.cleared else state.values
+            return state._replace(values=apply_changes(old, self.changes))
+        if state is None or state.birth != self.birth or state.rotated is not None:
+            return state  # "A deleted session does not come back", nor is a new one written into
+        old = frozenset() if self.cleared else state.values
+        return state._replace(values=apply_changes(old, self.changes))
+
+    def log_out(self, states: Iterable[State | None], *, strict: bool) -> set[State | None]:
+        """Return the states after a logout: "A logout wins", over its own session only.
+
+        A page that has found no session ends, under StrictSession, what is there by now; Beaker's
+        own session deletes nothing then.
+        """
+        mine = self.birth
+        if mine is None and not strict:
+            return set(states)
+        return {
+            state if state and mine is not None and state.birth != mine else None
+            for state in states
+        }
+
+
+def apply_changes(
+    values: frozenset[tuple[str, str]], changes: Changes
+) -> frozenset[tuple[str, str]]:
+    """Apply what a request set or deleted."""
+    merged = {**dict(values), **changes}
+    return frozenset((key, value) for key, value in merged.items() if value is not None)
+
+
+def _read(state: State | None) -> frozenset[tuple[str, str]]:
+    return frozenset() if state is None or state.rotated is not None else state.values

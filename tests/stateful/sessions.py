@@ -1,0 +1,312 @@
+"""A machine of browsers, and of requests that overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+import beaker_dynamodb
+from beaker_dynamodb.errors import Conflict
+from tests.sessions.requests import Browser, Visit, shown
+from tests.stateful.machine import Bench, fault_counts, fault_names
+from tests.stateful.oracle import EARLY, MARKER, TIMEOUT, Page, Slot, State, apply_changes
+
+BROWSERS: Final = 3
+MAX_OPEN: Final = 4
+browsers = st.integers(min_value=0, max_value=BROWSERS - 1)
+keys = st.sampled_from(["a", "b", "c"])
+requests = st.integers(min_value=0, max_value=MAX_OPEN - 1)
+
+
+@dataclass
+class Request:
+    """An open request: its browser, the ids it asked for and has, and what its page has done."""
+
+    browser: Browser
+    visit: Visit
+    asked: str
+    id: str
+    page: Page
+    seen: dict[str, str]
+    begun: float
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Sessions of three browsers; a subclass names the bench and the kind of session."""
+
+    bench: Bench
+    strict: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench.proxy.clear()
+        self.bench.figures["examples"] += 1
+        self.site = self.bench.make_site()
+        self.browsers = [Browser(self.site) for _ in range(BROWSERS)]
+        self.slots: dict[str, Slot] = {}
+        self.cookies: list[str] = []
+        self.open: list[Request] = []
+        #: What was drawn by the last restart, and whether time has passed since rows were deleted.
+        self.restarted = self.bench.serial
+        self.waited = False
+
+    # Requests begin
+
+    @rule(number=browsers)
+    @precondition(lambda self: len(self.open) < MAX_OPEN)
+    def begin(self, number: int) -> None:
+        """Begin a request, and read its session."""
+        bench, browser = self.bench, self.browsers[number]
+        asked = browser.id if browser.cookie else ""
+        with bench.operation("begin") as outcome:
+            visit = browser.begin()
+            found = shown(visit.session)
+        if not outcome.acknowledged:
+            # A load that failed must not be followed by a new session or a new cookie.
+            assert visit.end() is None
+            return
+        id_ = visit.session.id
+        birth = None
+        if asked:
+            slot = self._slot(asked)
+            slot.expire(bench.clock())
+            birth = slot.confirm(found)
+            slot.late = bench.clock()
+        else:
+            assert found == {}
+        if birth is not None or not self.strict:
+            assert not asked or id_ == asked or birth is None
+        page = Page(birth, bench.draw("birth"))
+        self.open.append(Request(browser, visit, asked, id_, page, found, bench.clock()))
+
+    @rule(number=browsers, key=keys)
+    @precondition(lambda self: not self.open)
+    def visit_and_begin_twice(self, number: int, key: str) -> None:
+        """Change a key in a whole request, and begin two that overlap."""
+        self.begin(number)
+        if self.open:
+            self.set_key(0, key)
+            self.end(0)
+        self.begin(number)
+        self.begin(number)
+
+    # What pages do
+
+    @rule(number=requests, key=keys)
+    @precondition(lambda self: self.open)
+    def set_key(self, number: int, key: str) -> None:
+        """Set a key; in a session without a user, log in, too."""
+        request = self._request(number)
+        changes = request.page.changes
+        changes[key] = self.bench.draw(key)
+        if request.page.birth is None and "user" not in changes:
+            changes["user"] = self.bench.draw("user")
+        self._write(request)
+
+    @rule(number=requests, key=keys)
+    @precondition(lambda self: any(request.seen for request in self.open))
+    def delete_key(self, number: int, key: str) -> None:
+        """Delete a key that the page has seen."""
+        request = self._request(number)
+        if key in request.seen and key in request.visit.session and not request.page.cleared:
+            request.page.changes[key] = None
+            self._write(request)
+
+    @rule(number=requests)
+    @precondition(lambda self: any(request.page.birth for request in self.open))
+    def clear_and_log_in(self, number: int) -> None:
+        """Empty the session, and log another user in, under the same id."""
+        request = self._request(number)
+        if request.page.birth is None:
+            return
+        request.visit.session.clear()
+        request.page.cleared = True
+        request.page.changes = {"user": self.bench.draw("user")}
+        self._write(request)
+
+    def _write(self, request: Request) -> None:
+        session = request.visit.session
+        for name, value in request.page.changes.items():
+            if value is None:
+                session.pop(name, None)
+            else:
+                session[name] = value
+        session.save()
+
+    # Requests end
+
+    @rule(number=requests)
+    @precondition(lambda self: self.open)
+    def end(self, number: int) -> None:
+        """End a request: what its page has changed is saved."""
+        request = self._request(number)
+        self.open.remove(request)
+        slot = self._slot(request.id)
+        rotated = {s for s in slot.states if s is not None and s.rotated is not None}
+        with self.bench.operation("end") as outcome:
+            self._close(request)
+        acknowledged = outcome.acknowledged
+        if isinstance(outcome.error, Conflict):
+            # The documents say: "The change is not moved", and "the save raises `Conflict`, a 500".
+            assert rotated, f"a conflict that nothing explains: {outcome.error}"
+            assert request.page.changes
+            return
+        now = self.bench.clock()
+        if acknowledged and request.page.changes and request.page.birth is not None:
+            recent = {s for s in rotated if s.rotated and now - s.rotated < MARKER - 1}
+            assert not recent or recent != slot.states, "a change was lost without a Conflict"
+        after = request.page.save(slot.states)
+        slot.settle(after, acknowledged=acknowledged, lost=outcome.lost)
+        slot.late = now
+        if acknowledged:
+            slot.sure = max(slot.sure, request.begun)
+
+    @rule(number=requests)
+    @precondition(lambda self: self.open)
+    def log_out(self, number: int) -> None:
+        """Delete the session in a page, and end the request."""
+        request = self._request(number)
+        self.open.remove(request)
+        with self.bench.operation("log out") as outcome:
+            request.visit.session.delete()
+            self._close(request)
+        assert not isinstance(outcome.error, Conflict)
+        for id_ in {request.asked, request.id} - {""}:
+            slot = self._slot(id_)
+            after = request.page.log_out(slot.states, strict=self.strict)
+            slot.settle(after, acknowledged=outcome.acknowledged, lost=outcome.lost)
+
+    @rule(number=requests)
+    @precondition(lambda self: self.strict and any(r.page.birth for r in self.open))
+    def rotate(self, number: int) -> None:
+        """Log in under a new id, and end the request."""
+        request, bench = self._request(number), self.bench
+        if request.page.birth is None or request.page.cleared:
+            return
+        self.open.remove(request)
+        since = {"user": bench.draw("user")}
+        old = self._slot(request.id)
+        with bench.operation("rotate") as outcome:
+            request.visit.session.regenerate_id()
+            request.visit.session.update(since)
+            request.visit.session.save()
+            self._close(request)
+        assert not isinstance(outcome.error, Conflict)
+        now, birth = bench.clock(), bench.draw("birth")
+        mine = {s for s in old.states if s and s.rotated is None and s.birth == request.page.birth}
+        markers = {s._replace(values=frozenset(), rotated=now) for s in mine}
+        after = (old.states - mine) | markers
+        # "A response that is lost for good while `StrictSession` rotates an id. The old id is
+        # gone [...]. After any other failure [...] the browser's old session continues."
+        old.settle(after, acknowledged=outcome.acknowledged, lost=outcome.lost)
+        if outcome.acknowledged:
+            changes = {**request.page.changes, **since}
+            new: set[State | None] = {State(birth, apply_changes(s.values, changes)) for s in mine}
+            if not mine or after != markers:
+                # A login that finds the old id gone "continues with what was set after
+                # `regenerate_id()`, and without what the visitor had before", say the documents.
+                new.add(State(birth, apply_changes(frozenset(), since)))
+            assert request.browser.id != request.id
+            self.slots[request.browser.id] = Slot(new, request.begun, now)
+
+    # The world
+
+    @rule(number=browsers, which=st.integers(min_value=0, max_value=30))
+    @precondition(lambda self: self.cookies)
+    def come_back_with_an_old_cookie(self, number: int, which: int) -> None:
+        """Take up any cookie that any browser has had: another tab, or an old one."""
+        self.browsers[number].cookie = self.cookies[which % len(self.cookies)]
+
+    @rule(seconds=st.sampled_from([5, EARLY + 5, TIMEOUT * 2]))
+    @precondition(lambda self: self.cookies and not self.waited)
+    def let_time_pass(self, seconds: int) -> None:
+        """Let time pass; no request takes as long as a session lives."""
+        then = self.bench.clock() + seconds
+        if all(then - request.begun < TIMEOUT // 2 for request in self.open):
+            self.bench.clock.advance(seconds)
+            self.waited = True
+
+    @rule()
+    @precondition(lambda self: self.slots and self.waited)
+    def delete_expired_rows(self) -> None:
+        """Delete what has expired, as DynamoDB's TTL does, at some time."""
+        self.waited = False
+        client, now = self.site.raw, {":now": {"N": str(int(self.bench.clock()))}}
+        for id_ in self.slots:
+            try:
+                client.delete_item(
+                    TableName=self.site.table,
+                    Key={"id": {"S": f"sess:{id_}"}},
+                    ConditionExpression="#e < :now",
+                    ExpressionAttributeNames={"#e": "expires"},
+                    ExpressionAttributeValues=now,
+                )
+            except client.exceptions.ConditionalCheckFailedException:
+                continue
+            self.bench.figures["rows deleted by TTL"] += 1
+
+    @rule(name=fault_names, times=fault_counts)
+    @precondition(lambda self: not self.bench.proxy.pending)
+    def arm(self, name: str, times: int) -> None:
+        """Break the next calls."""
+        self.bench.arm(name, times)
+
+    @rule()
+    @precondition(lambda self: not self.open and self.bench.serial - self.restarted > 5)
+    def restart(self) -> None:
+        """Forget what the process knows, as a new one does."""
+        self.restarted = self.bench.serial
+        beaker_dynamodb.reset()
+        self.bench.figures["restarts"] += 1
+
+    @rule(number=browsers)
+    @precondition(lambda self: self.bench.make_old_site is not None)
+    def arrive_from_the_old_backend(self, number: int) -> None:
+        """Bring a session that is still in the backend that sessions are migrated from."""
+        assert self.bench.make_old_site is not None
+        old, values = Browser(self.bench.make_old_site()), {"user": self.bench.draw("old")}
+        old.write(**values)
+        self.browsers[number].cookie = old.cookie
+        self._keep(self.browsers[number])
+        now = self.bench.clock()
+        state = State(self.bench.draw("birth"), frozenset(values.items()))
+        self.slots[old.id] = Slot({state}, now, now)
+
+    @invariant()
+    def count(self) -> None:
+        """Count the steps."""
+        self.bench.figures["steps"] += 1
+
+    # Helpers
+
+    def _close(self, request: Request) -> None:
+        request.browser.end(request.visit)
+        self._keep(request.browser)
+
+    def _keep(self, browser: Browser) -> None:
+        if browser.cookie and browser.cookie not in self.cookies:
+            self.cookies.append(browser.cookie)
+
+    def _request(self, number: int) -> Request:
+        return self.open[number % len(self.open)]
+
+    def _slot(self, id_: str) -> Slot:
+        now = self.bench.clock()
+        return self.slots.setdefault(id_, Slot({None}, now, now))
+
+    def teardown(self) -> None:
+        """Read every session once more, without faults."""
+        self.bench.proxy.clear()
+        for cookie in self.cookies:
+            browser = Browser(self.site, cookie)
+            slot = self._slot(browser.id)
+            slot.expire(self.bench.clock())
+            _ = slot.confirm(browser.read())
+
+
+def make_machine(bench: Bench, *, strict: bool) -> Any:
+    """Return a class of machines for one bench, as hypothesis wants it."""
+    return type("Sessions", (SessionMachine,), {"bench": bench, "strict": strict})
