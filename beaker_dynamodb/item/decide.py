@@ -166,9 +166,8 @@ def decide(state: SaveState) -> Decision:
     Beaker begins a new session under the same id. If that one holds no data, it must not replace
     the stored one, which other servers can open. If its user has logged in again, it does.
 
-    After a save that may have been applied, the session counts as different, whatever it holds. If
-    it was emptied since, `SessionStore.save` deletes the row without asking here, because this
-    request may not have seen the row.
+    After a save that may have been applied, the session counts as different, whatever it holds; if
+    it was emptied since, `SessionStore.save` deletes the row, perhaps unseen, and asks nothing here.
     """
     stored, ours = state.stored, state.ours
     comparison = _UNKNOWN
