@@ -167,7 +167,7 @@ def decide(state: SaveState) -> Decision:
     the stored one, which other servers can open. If its user has logged in again, it does.
 
     After a save that may have been applied, the session counts as different, whatever it holds; if
-    it was emptied since, `SessionStore.save` deletes the row, perhaps unseen, and asks nothing here.
+    it was emptied since, `SessionStore.save` deletes the row, perhaps unseen, and does not ask.
     """
     stored, ours = state.stored, state.ours
     comparison = _UNKNOWN
