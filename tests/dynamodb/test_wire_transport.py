@@ -98,6 +98,17 @@ def test_a_proxy_that_is_not_used_for_the_endpoint_is_no_obstacle(
     assert create_client("http://127.0.0.1:9").get_transport().name == "wire"
 
 
+def test_without_credentials_boto3_is_named_as_what_makes_the_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that has found none makes no call by the wire, whatever the option says."""
+    monkeypatch.setattr(client_module, "get_credentials", lambda _: None)
+
+    transport = create_client("http://127.0.0.1:9").get_transport()
+
+    assert transport == Transport("boto3", "boto3 has found no credentials")
+
+
 def test_a_client_of_the_application_is_used_as_it_is(dynamodb_local: str, table_name: str) -> None:
     """`auto` calls it. `wire` contradicts it, and is refused."""
     apps.make_table(dynamodb_local, table_name)
