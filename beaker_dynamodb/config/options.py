@@ -2,6 +2,16 @@
 
 `sources.py` makes a frozen `Options` of what an application sets. `reference()` prints the table
 for README. Nothing here reads the environment.
+
+To add an option:
+
+1. Add a field to `Options`, with a parser of `parsers.py` and its meaning for the documents.
+2. If it contradicts another option, say so in one of the `_refuse_...` functions.
+3. If it belongs to the connection to DynamoDB, add a field of the same name to `Connection`, which
+   is filled from `Options` by the names of its fields.
+4. Read it where it is used, from `rows.options` or the options at hand.
+5. Print its types by `python -m tests.config.test_option_types`, and README's table by
+   `python docs/print.py`. Add cases to tests/config/test_option_values.py.
 """
 
 from __future__ import annotations

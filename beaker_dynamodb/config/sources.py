@@ -315,7 +315,7 @@ def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[
 def _parse_value(name: str, value: object, place: str = "") -> object:
     """Parse one value. For any option, a text that is followed by a comment is refused.
 
-    Args: *place* is where it is set, as `_Source.get_place` says it.
+    Args: *place* is where it is set, as `_Source.places` says it.
     """
     row = TABLE.get(name)  # None: an option of the source backend, which parses it itself
     reasons, parsed = [], value

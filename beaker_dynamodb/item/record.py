@@ -88,7 +88,7 @@ class Record:
     def with_data(self, data: bytes, chunk_count: int | None = None) -> Record:
         """Return a copy with other data; the number of chunks is the same if none is given.
 
-        Each save calls it three times, and `dataclasses.replace` takes four times as long.
+        Each save calls it, and `dataclasses.replace` takes four times as long.
         """
         return Record(
             self.key,
