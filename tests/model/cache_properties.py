@@ -74,7 +74,7 @@ def read_nothing_that_was_removed_or_is_late(world: CacheWorld) -> Iterator[str]
 
 
 def _find_removed(world: CacheWorld, *, allow_late: bool) -> Iterator[str]:
-    uses = dict((actor.name, (actor, use)) for actor, use in list_uses(world))
+    uses = {actor.name: (actor, use) for actor, use in list_uses(world)}
     for reader, read in uses.values():
         writer = read.value
         if writer is None or writer == reader.name:
@@ -91,7 +91,7 @@ def _find_removed(world: CacheWorld, *, allow_late: bool) -> Iterator[str]:
 
 def read_nothing_made_before_a_removal(world: CacheWorld) -> Iterator[str]:
     """What is not guaranteed: no value comes back that was being made during the removal."""
-    uses = dict((actor.name, (actor, use)) for actor, use in list_uses(world))
+    uses = {actor.name: (actor, use) for actor, use in list_uses(world)}
     for reader, read in uses.values():
         for name in sorted(reader.finished_before & uses.keys()):
             remover, use = uses[name]
@@ -104,7 +104,7 @@ def read_nothing_made_before_a_removal(world: CacheWorld) -> Iterator[str]:
 
 def read_the_last_put(world: CacheWorld) -> Iterator[str]:
     """Without a fault, whoever begins after a put gets that value, or a later one."""
-    uses = dict((actor.name, (actor, use)) for actor, use in list_uses(world))
+    uses = {actor.name: (actor, use) for actor, use in list_uses(world)}
     removes = any(use.kind in {"remove", "clear"} for _, use in uses.values())
     if world.faults_made or removes or world.items.is_eventual:
         return

@@ -236,7 +236,7 @@ class CacheWorld(World):
 
 def _is_lock(call: Call) -> bool:
     row = call.request.get("Item") or call.request.get("Key")
-    return bool(row) and _LOCK in row["id"]["S"]
+    return row is not None and _LOCK in row["id"]["S"]
 
 
 def _get_owner(item: Item) -> str:

@@ -223,7 +223,7 @@ class CacheModel:
             use.error = type(error).__name__
 
     def _create_client(self) -> CacheClient:
-        return CacheClient(lambda call: self.world.switch(call))
+        return CacheClient(lambda call: self.world.switch(call))  # noqa: PLW0108  # worlds change
 
     @staticmethod
     def _create_cache(client: CacheClient) -> Any:
