@@ -30,6 +30,7 @@ SCENARIOS = (
     CacheScenario(TWO, one_server=True, faults=0),
     CacheScenario(TWO, start=1500, faults=0),
     EVENTUAL,
+    CacheScenario(("put", "make", "read"), start=1500, faults=0),
     CacheScenario(("put", "clear", "read")),
     CacheScenario(("put", "remove", "read")),
     REMOVED,
