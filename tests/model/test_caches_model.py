@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from beaker_dynamodb.caches import creation_lock
@@ -55,10 +57,13 @@ def run(scenario: CacheScenario, patch: pytest.MonkeyPatch, find: Property = che
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_no_interleaving_breaks_a_promise_about_caches(
-    scenario: CacheScenario, monkeypatch: pytest.MonkeyPatch
+    scenario: CacheScenario,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """No history of a scenario violates a property."""
     explored = run(scenario, monkeypatch)
+    record_property("explored", (explored.histories, explored.states))
     assert not explored.violation, str(explored)
 
 

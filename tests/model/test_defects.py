@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model import history, properties
+from tests.model import cache_properties, history, properties
 from tests.model.defects import DEFECTS, Defect, find_violation
 from tests.model.properties import PROPERTIES
 
@@ -41,12 +41,15 @@ def test_every_guarantee_names_its_properties() -> None:
     """Each sentence under "Guaranteed" names properties of the checker, and each is named."""
     text = (DOCS / "consistency.md").read_text()
     (guaranteed,) = re.findall(r"## Guaranteed\n(.*?)\n## ", text, re.DOTALL)
-    sentences = [one for one in guaranteed.split("\n* ") if one.startswith("**")]
+    of_sessions, _, of_caches = guaranteed.partition("\nOf caches, ")
+    sentences = [one for one in of_sessions.split("\n* ") if one.startswith("**")]
     names = [re.findall(r"`(\w+)`", one.rpartition("(")[2]) for one in sentences]
     names = [one for one, text in zip(names, sentences, strict=True) if "(by tests)" not in text]
 
     assert {name for one in names for name in one} == {one.__name__ for one in PROPERTIES}
     assert all(names)
+    of_caches_named = {one.__name__ for one in cache_properties.PROPERTIES}
+    assert of_caches_named <= set(re.findall(r"`(\w+)`", of_caches))
 
 
 def test_every_exception_of_a_property_is_documented() -> None:
