@@ -397,7 +397,9 @@ def test_what_only_some_frameworks_get_is_reported(
     warning, error = run_doctor(capsys, "-c", ini_with_table, code=1, topic="[DEFAULT]")
 
     assert warning[0] == "warning"
-    assert warning[1].startswith("session.type, session.key: set by [DEFAULT] or `set`, so Pyramid")
+    assert warning[1].startswith(
+        "session.type, session.key: set by [DEFAULT] or `set`, so not among"
+    )
     assert error[0] == "error"
     assert error[1].startswith(
         "session.key: PasteDeploy drops the section's own line, as [DEFAULT]"
