@@ -42,7 +42,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.table import Absent, At, Table
+from beaker_dynamodb.dynamodb.table import Absent, At, RefusedWrite, Table
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -212,11 +212,15 @@ class CreationLock:
         while True:
             # Nothing was read yet, or a read has found the lock free. Another waiter may have read
             # the same, so only a put decides who gets it; a refusal brings the holder's row.
-            holder = self._put(lock_key, owner)
-            if holder is None:
+            refusal = self._put(lock_key, owner)
+            if refusal is None:
                 self._owner = owner
                 return True
-            if not wait:
+            holder = refusal.theirs
+            if holder is None:  # released meanwhile: perhaps by one holder after the other
+                if self._runtime.monotonic() >= deadline:
+                    return False
+            elif not wait:
                 return False
             # Here `holder` has the lock and is alive, as far as this process knows. Each pass
             # sleeps and reads: None is "released", another owner is waited for as well, and with
@@ -229,22 +233,22 @@ class CreationLock:
                 pause = min(pause * 2, MAX_PAUSE)
                 holder = self._table.get(lock_key, consistent=True)
 
-    def _put(self, lock_key: Key, owner: str) -> Record | None:
-        """Put our row if the lock is free; return None if it is ours now, else the holder's row."""
-        while True:
-            now = self._runtime.clock()
-            ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
-            refusal = self._table.put(ours, Absent(now - CLOCK_TOLERANCE))
+    def _put(self, lock_key: Key, owner: str) -> RefusedWrite | None:
+        """Put our row if the lock is free; return None if it is ours now, else the refusal.
+
+        A refusal without a row: the holder has released the lock meanwhile.
+        """
+        now = self._runtime.clock()
+        ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
+        refusal = self._table.put(ours, Absent(now - CLOCK_TOLERANCE))
+        holder = refusal.theirs if refusal else None
+        if holder is not None and holder.rev != owner and self._has_outlived(holder):
+            refusal = self._table.put(ours, At(holder.rev))
             holder = refusal.theirs if refusal else None
-            if holder is not None and holder.rev != owner and self._has_outlived(holder):
-                refusal = self._table.put(ours, At(holder.rev))
-                holder = refusal.theirs if refusal else None
-            if refusal is None or (holder is not None and holder.rev == owner):
-                _first_seen.pop(self._name, None)
-                return None
-            if holder is not None:
-                return holder
-            # A refusal without a row: the holder has released the lock meanwhile.
+        if refusal is None or (holder is not None and holder.rev == owner):
+            _first_seen.pop(self._name, None)
+            return None
+        return refusal
 
     def _has_expired(self, holder: Record) -> bool:
         """Tell whether *holder* has lost the lock, by our wall clock or our monotonic one."""

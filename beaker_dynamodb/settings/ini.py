@@ -30,11 +30,11 @@ _MAX_USES: Final = 10
 class Section:
     """A section as PasteDeploy hands it to an application (paste/deploy/loadwsgi.py:396).
 
-    Its values are texts that know the line that sets them.
-    `local` are its own settings, which are Pyramid's. `shared` are those of `[DEFAULT]` and of
-    `set NAME = VALUE`, which PasteDeploy passes apart, as `global_config`. `lost` are names of the
-    section that `[DEFAULT]` has too: the section's own value is nowhere. `name` is its full name,
-    "" for no section; `use` is the code that it uses at last, "" if there is none.
+    Its values are texts that know the line that sets them. `local` are its own settings, which are
+    Pyramid's. `shared` are those of `[DEFAULT]` and of `set NAME = VALUE`, which PasteDeploy passes
+    apart, as `global_config`. `lost` are names of the section that `[DEFAULT]` has too: the
+    section's own value is nowhere. `name` is its full name, "" for no section; `use` is the code
+    that it uses at last, "" if there is none.
     """
 
     local: dict[str, str]
@@ -181,15 +181,15 @@ def find_places(settings: Mapping[str, Any]) -> dict[str, Any]:
         parser = _parse(Path(path if isinstance(path, str) else ""))
     except OptionError:
         return result
-    for name, value in settings.items():
-        places = {
-            found.place
-            for section, option in parser.lines
-            if option.removeprefix("set ").strip() == name
-            and (found := _get(parser, section, option)) == value
-        }
-        if len(places) == 1:
-            result[name] = PlacedText(value, *places)
+    places: dict[str, set[str]] = {}
+    for section, option in parser.lines:
+        name = option.removeprefix("set ").strip()
+        found = _get(parser, section, option)
+        if found == settings.get(name):
+            places.setdefault(name, set()).add(found.place)
+    for name, known in places.items():
+        if len(known) == 1:
+            result[name] = PlacedText(settings[name], *known)
     return result
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.caches import creation_lock
+from beaker_dynamodb.dynamodb.table import Condition, RefusedWrite, Table
+from beaker_dynamodb.item.record import Record
 from tests.caches.servers import CLOCK_TOLERANCE, LIFETIME, LONG, MAX_WAIT, Servers
 from tests.caches.tables import TIMEOUT, run_in_thread
 from tests.instruments import Clock, Recorder
@@ -38,6 +40,25 @@ def test_who_does_not_wait_is_told_at_once(servers: Servers, clock: Clock) -> No
 
     assert not servers.server(2, clock).get_creation_lock(b"k").acquire(wait=False)
     assert clock.monotonic() == before
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_lock_that_others_take_and_release_in_turn_is_not_tried_for_ever(
+    servers: Servers, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, wait: bool
+) -> None:
+    """Each put finds the lock held, and its holder gone by then, until `lock_wait` has passed."""
+    lock = servers.server(1, clock).get_creation_lock("k")
+    puts: list[float] = []
+
+    def refuse(_table: Table, _row: Record, _condition: Condition) -> RefusedWrite:
+        puts.append(clock.monotonic())
+        clock.advance(1)
+        return RefusedWrite(None)
+
+    monkeypatch.setattr(Table, "put", refuse)
+
+    assert not lock.acquire(wait=wait)
+    assert len(puts) == MAX_WAIT
 
 
 def test_an_expired_lock_is_free_after_the_tolerance(servers: Servers, clock: Clock) -> None:

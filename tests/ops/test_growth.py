@@ -9,6 +9,7 @@ import pytest
 
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.settings.check import Mistake
+from beaker_dynamodb.settings.ini import find_places
 from tests.growth import assert_linear
 
 #: What a file of *n* lines may hold, however wrong: one shape for each way to be wrong.
@@ -49,6 +50,18 @@ def test_a_file_of_many_wrong_lines_is_checked_in_one_pass(shape: str, tmp_path:
         return lambda: list_mistakes(tmp_path / "app.ini", lines)
 
     assert_linear(make, 100)
+
+
+def test_the_lines_of_many_settings_are_found_in_one_pass(tmp_path: Path) -> None:
+    """`check()` looks up in the file where each of its settings is set."""
+    path = tmp_path / "app.ini"
+
+    def make(size: int) -> Callable[[], object]:
+        settings = {f"session.note{i}": str(i) for i in range(size)}
+        path.write_text("[app:main]\n" + "".join(f"{n} = {v}\n" for n, v in settings.items()))
+        return lambda: find_places({**settings, "__file__": str(path)})
+
+    assert_linear(make, 300)
 
 
 def test_wrong_lines_of_every_kind_are_reported_together(tmp_path: Path) -> None:
