@@ -1,7 +1,8 @@
-"""The pre-commit hooks and the CI workflows run commands of `.ci/run`."""
+"""The pre-commit hooks and the CI workflows run commands of `.ci/run`, whose tests exist."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,12 @@ def test_the_matrix_starts_at_the_oldest_supported_versions() -> None:
     for name in ("beaker", "boto3"):
         lowest = matrix[name][0].split()[0].replace("==", ">=").removesuffix(".0")
         assert f'"{lowest}"' in setup
+
+
+def test_every_test_that_the_script_names_exists() -> None:
+    """A file that was moved is missed at once, and not when the whole suite has passed."""
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    named = re.findall(r"(?<![\w/])tests/[\w/*.]+", script)
+
+    assert named
+    assert [name for name in named if not list(ROOT.glob(name))] == []
