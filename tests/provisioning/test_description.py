@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config import sources
+from beaker_dynamodb.dynamodb.user_rows import index_name
 from beaker_dynamodb.provisioning.description import (
     Description,
     Difference,
@@ -17,7 +18,7 @@ from beaker_dynamodb.provisioning.description import (
     Severity,
     compare,
 )
-from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, index_name, table_spec
+from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, table_spec
 
 PLAIN = TableSpec("sessions")
 RICH = TableSpec(
