@@ -22,7 +22,7 @@ from beaker_dynamodb.item.envelope import (
     rewrite,
 )
 from beaker_dynamodb.item.merge import find_changed_keys, has_objects, merge
-from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.record import Record, compute_expiry
 
 
 @dataclass(eq=False, slots=True)
@@ -81,6 +81,9 @@ class SaveState:
         now: epoch seconds.
         lifetime: seconds until a saved row expires, None for ever.
         touch_after: by how many seconds a row's expiry may be wrong before the row is touched.
+        start: when the session began, in epoch seconds, if there is no row that says it.
+        max_age: the seconds after that at which it ends; None for never.
+        restarts: the session begins anew at *now* for `max_age`.
         may_be_saved: an earlier save of this request ended in an error, and may have been applied
             all the same. So this save has to write even if nothing has changed since.
     """
@@ -92,7 +95,24 @@ class SaveState:
     now: float
     lifetime: float | None
     touch_after: float
+    start: float | None = None
+    max_age: float | None = None
+    restarts: bool = False
     may_be_saved: bool = False
+
+    def find_start(self, old: Record | None) -> float:
+        """Return when the session began that is written over *old*, in epoch seconds.
+
+        The row says it, or the id before a rotation. Otherwise Beaker's own creation time counts,
+        which a session keeps under a new id and in another backend; and *now* if it has none.
+        """
+        if self.restarts:
+            return self.now
+        start = self.start if old is None else old.start
+        if start is not None:
+            return start
+        created = read_time(self.ours.values or {}, CREATED)
+        return self.now if created is None else min(created, self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +122,13 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Put ours under a new birth, on condition that no row exists or that it has expired."""
+    """Put ours under a new birth, on condition that no row exists or that it has expired.
+
+    `ended` is the revision of a row that has not expired, but that `max_age` or `created_after` has
+    ended. Then the condition is that the row is still at it.
+    """
+
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +199,7 @@ def decide(state: SaveState) -> Decision:
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
         comparison = state.envelope.compare(state.base.text, ours.text)
-    changed = True if state.may_be_saved else comparison.changed
+    changed = True if state.may_be_saved or state.restarts else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
@@ -221,14 +247,16 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
 
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
     session out by the access time in it, so users who only read pages would be logged out. A row
-    that never expires is touched if the access time in it is too old.
+    that never expires is touched if the access time in it is too old. Near the end of `max_age` the
+    expiry no longer moves, so nothing is written.
     """
-    if state.lifetime is None or stored.expires is None:
-        if (state.lifetime is None) is not (stored.expires is None):
+    expires = compute_expiry(state.now, state.lifetime, state.find_start(stored), state.max_age)
+    if expires is None or stored.expires is None:
+        if (expires is None) is not (stored.expires is None):
             return True
         base = 0.0 if state.base is None else _access_time(state.base)
         return _access_time(state.ours) - base >= state.touch_after
-    return abs(state.now + state.lifetime - stored.expires) >= state.touch_after
+    return abs(expires - stored.expires) >= state.touch_after
 
 
 def _access_time(content: Content) -> float:

@@ -89,4 +89,15 @@ def decide_import(
         own = math.ceil(source_expires)
         expires = own if timeout is None or expires is None else min(expires, own)
     promoted, _ = promote(values, policy.schema)
-    return Importable(expires, read_time(values, CREATED), promoted)
+    created = read_time(values, CREATED)
+    max_age, created_after = policy.schema.max_age, policy.schema.created_after
+    # A session whose start cannot be read begins for `max_age` when it is imported.
+    start = now if created is None else created
+    if created_after is not None and (created is None or created < created_after):
+        return EXPIRED
+    if max_age is not None:
+        end = math.ceil(start + max_age)
+        if end <= now:
+            return EXPIRED
+        expires = end if expires is None else min(expires, end)
+    return Importable(expires, created, promoted)

@@ -31,7 +31,15 @@ from beaker_dynamodb.item.decide import (
 )
 from beaker_dynamodb.item.envelope import Envelope
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record, get_token, make_rev, promote
+from beaker_dynamodb.item.record import (
+    Attribute,
+    Record,
+    compute_expiry,
+    get_token,
+    make_birth,
+    make_rev,
+    promote,
+)
 from beaker_dynamodb.item.refusal import (
     AlreadyApplied,
     RaiseConflict,
@@ -212,8 +220,8 @@ class Saver:
         if isinstance(write, Delete):
             return self.delete_row(self.key, At(write.rev), old)
         now = self.runtime.clock()
-        record = self._make_record(write, content, old, token, now, state.lifetime)
-        condition = Absent(now) if isinstance(write, Create) else At(write.rev)
+        record = self._make_record(write, content, old, token, now, state)
+        condition = self._make_condition(write, now)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             return self.rows.write(record, value, condition, old)
@@ -222,6 +230,12 @@ class Saver:
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)
             raise
 
+    @staticmethod
+    def _make_condition(write: Create | Touch | Replace, now: float) -> Absent | At:
+        if isinstance(write, Create):
+            return Absent(now) if write.ended is None else At(write.ended)
+        return At(write.rev)
+
     def _make_record(  # noqa: PLR0913  # the values of one pass of the loop
         self,
         write: Create | Touch | Replace,
@@ -229,18 +243,22 @@ class Saver:
         old: Record | None,
         token: str,
         now: float,
-        lifetime: float | None,
+        state: SaveState,
     ) -> Record:
         """Return the row to be written, without its data."""
-        expires = None if lifetime is None else math.ceil(now + lifetime)
+        is_new = isinstance(write, Create) or old is None
+        start = state.find_start(None if is_new else old)
+        limit = compute_expiry(now, state.lifetime, start, state.max_age)
+        expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
         prev: tuple[str, ...] = ()
-        if isinstance(write, Create) or old is None:
-            rev = make_rev(self.runtime.token(), token)
+        if is_new or old is None:
+            rev = make_rev(make_birth(self.runtime.token(), start), token)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
-            rev, prev = old.advance_rev(token)
+            is_known = old.start is not None and not state.restarts
+            rev, prev = old.advance_rev(token, None if is_known else start)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted)
 
     def _promote(
