@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import (
     allow_none,
+    find_nearest,
     limit_to_a_day,
     make_choice_parser,
     make_integer_parser,
@@ -20,17 +21,18 @@ from beaker_dynamodb.config.parsers import (
     parse_boolean,
     parse_compression,
     parse_endpoint,
+    parse_moment,
     parse_object,
     parse_positive_seconds,
     parse_prefix,
     parse_region,
     parse_seconds,
     parse_size,
-    parse_special_keys,
     parse_table,
     parse_text,
     parse_word,
 )
+from beaker_dynamodb.config.special_keys import parse_indexed_keys, parse_special_keys
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
@@ -165,6 +167,19 @@ class Options:
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
+    max_age: float | None = _option(
+        None,
+        allow_none(parse_positive_seconds),
+        "sessions only: the longest lifetime from a session's start on, however it is used",
+        "none",
+    )
+    created_after: float | None = _option(
+        None,
+        allow_none(parse_moment),
+        "sessions only: those that began earlier have ended, such as after an incident;"
+        " `2026-11-28T12:00Z`",
+        "none",
+    )
     consistent_read: bool = _option(
         True,
         parse_boolean,
@@ -206,8 +221,10 @@ class Options:
         "a save without one of them raises",
         node="skipThrowMissingSpecialKeys (inverse)",
     )
-    index_special_keys: bool = _option(
-        True, parse_boolean, "a table that is created gets a sparse index for each of them"
+    index_special_keys: bool | tuple[str, ...] = _option(
+        True,
+        parse_indexed_keys,
+        "a table that is created gets a sparse index for each of them, or for those named here",
     )
     on_conflict: str = _option(
         "merge",
@@ -282,6 +299,14 @@ class Options:
 
     __repr__ = masked_repr
 
+    @property
+    def indexed_keys(self) -> tuple[tuple[str, str], ...]:
+        """The special keys that have an index, each with its type."""
+        named = self.index_special_keys
+        if isinstance(named, bool):
+            return self.special_keys if named else ()
+        return tuple((name, kind) for name, kind in self.special_keys if name in named)
+
     def touch_interval(self, lifetime: float | None) -> float:
         """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
 
@@ -339,6 +364,14 @@ def _refuse_equal_names(options: Options) -> None:
         if name in attributes:
             raise OptionError(
                 f"option 'special_keys' names {name!r}, an attribute that this package uses itself"
+            )
+    indexed = options.index_special_keys
+    for name in () if isinstance(indexed, bool) else indexed:
+        if name not in dict(options.special_keys):
+            near = find_nearest(name, (*dict(options.special_keys), "true", "false"))
+            raise OptionError(
+                f"option 'index_special_keys' names {name!r}, which is not one of 'special_keys'"
+                + (f"; did you mean {near!r}?" if near else "")
             )
 
 

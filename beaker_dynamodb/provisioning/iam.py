@@ -25,7 +25,7 @@ def _evaluate_conditions(options: Options, features: Features) -> dict[str, bool
         "range key": options.range_key is not None,
         "create_table": options.create_table,
         "special keys": bool(options.special_keys),
-        "indexes": bool(options.special_keys) and options.index_special_keys,
+        "indexes": bool(options.indexed_keys),
         "migrate_from": options.migrate_from is not None,
         "protection or limits": features.protection is not None or features.limits is not None,
         "recovery": features.recovery is not None,

@@ -217,7 +217,6 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
     Raises: OptionError, if the two contradict each other.
     """
     read, write = options.read_capacity_units, options.write_capacity_units
-    special = options.special_keys if options.index_special_keys else ()
     if read is not None and features.limits:
         raise OptionError(
             "a limit of units is for on-demand tables only; the units of this table are provisioned"
@@ -228,7 +227,7 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
         options.hash_key,
         options.range_key,
         options.ttl_attribute,
-        tuple(Index(index_name(name), name, kind) for name, kind in special),
+        tuple(Index(index_name(name), name, kind) for name, kind in options.indexed_keys),
         None if read is None or write is None else (read, write),
         features,
         options.endpoint_url,

@@ -113,6 +113,10 @@ class SessionStore:
         if rows.options.migrate_from is not None:
             self.source = on_demand.LegacySession(rows, namespace, settings.timeout)
         self.tombstones: Tombstones | None = None
+        #: When the session began, in epoch seconds, if the row of its old id says it.
+        self.start: float | None = None
+        #: Whether the next save begins the session anew for option `max_age`.
+        self.restarts: bool = False
         self._saver: Saver | None = None
 
     # Beaker's verbs. A session is one value, under the key "session".
@@ -307,6 +311,9 @@ class SessionStore:
             self.runtime.clock(),
             self.settings.lifetime,
             self.settings.touch_after,
+            self.start,
+            self.rows.schema.max_age,
+            self.restarts,
             may_be_saved=self._saver is not None and self._saver.may_have_saved,
         )
 
@@ -336,7 +343,7 @@ class SessionStore:
             return
         if metering.observers:
             _report(write, outcome)
-        self.stored = stored
+        self.stored, self.restarts = stored, False
         if outcome != "dropped":
             self.base = None if stored is None else state.ours.text
 

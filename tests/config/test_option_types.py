@@ -25,6 +25,7 @@ compares them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 
@@ -35,6 +36,8 @@ class OptionValues(TypedDict, total=False):
 #: The types of options whose parsers take more than a text and the field's type.
 PARSED = {
     "special_keys": "str | Sequence[tuple[str, str]] | Mapping[str, str] | None",
+    "index_special_keys": "bool | str | Sequence[str] | None",
+    "created_after": "str | datetime | None",
     "encryption_keys": "str | Sequence[bytes | str] | None",
 }
 
