@@ -127,6 +127,10 @@ class DynamoDBNamespaceManager(_NamespaceManager):
         """Delete the row of a session that timed out, unless another request has written it."""
         self.session_store.delete_if_unchanged()
 
+    def continue_from(self, old: DynamoDBNamespaceManager) -> None:
+        """Take over the start of the session, now that its id is not that of *old* any more."""
+        self.session_store.continue_from(old.session_store)
+
     def replace_old_row(self, old: DynamoDBNamespaceManager) -> bool:
         """Replace the row of this session's old id; return False if it was deleted meanwhile."""
         from beaker_dynamodb.sessions import rotation  # at the first login

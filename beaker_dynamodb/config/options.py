@@ -355,8 +355,8 @@ def validate(options: Options) -> Options:
 
 def _refuse_equal_names(options: Options) -> None:
     """Refuse two attributes of an item with one name."""
-    attributes = ["data", "rev", "prev", "name", "early", options.hash_key, options.ttl_attribute]
-    attributes += [options.range_key] if options.range_key else []
+    attributes = ["data", "rev", "prev", "name", "early", "pending", options.ttl_attribute]
+    attributes += [options.hash_key, *([options.range_key] if options.range_key else [])]
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:
         raise OptionError(f"two attributes of an item would have the name {min(twice)!r}")

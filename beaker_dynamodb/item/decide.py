@@ -84,6 +84,8 @@ class SaveState:
         start: when the session began, in epoch seconds, if there is no row that says it.
         max_age: the seconds after that at which it ends; None for never.
         restarts: the session begins anew at *now* for `max_age`.
+        pending: what the session's next request has to repeat; "" is nothing any more, None leaves
+            what the row says.
         may_be_saved: an earlier save of this request ended in an error, and may have been applied
             all the same. So this save has to write even if nothing has changed since.
     """
@@ -98,6 +100,7 @@ class SaveState:
     start: float | None = None
     max_age: float | None = None
     restarts: bool = False
+    pending: str | None = None
     may_be_saved: bool = False
 
     def find_start(self, old: Record | None) -> float:
@@ -199,7 +202,8 @@ def decide(state: SaveState) -> Decision:
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
         comparison = state.envelope.compare(state.base.text, ours.text)
-    changed = True if state.may_be_saved or state.restarts else comparison.changed
+    must_write = state.may_be_saved or state.restarts or state.pending
+    changed = True if must_write else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
@@ -212,7 +216,8 @@ def decide(state: SaveState) -> Decision:
         changed = _differ_in_values(state)
     if changed:
         return Replace(stored.rev, unopened)
-    if not _is_expiry_wrong(state, stored):
+    has_repeated = state.pending is not None  # what the row still asks for
+    if not has_repeated and not _is_expiry_wrong(state, stored):
         return Leave()
     return Touch(stored.rev, new_token=stored.chunk_count > 0)
 

@@ -32,6 +32,8 @@ MAX_EXPIRES: Final = 253_402_300_799
 MAX_REV: Final = 128
 #: The maximum bytes of a `prev`; the next save writes it again, into a row of up to 400 KB.
 MAX_PREV: Final = MAX_PREVIOUS_TOKENS * (MAX_REV + 1)
+#: The maximum characters of `pending`: the name of a special key has at most 255 bytes.
+MAX_PENDING: Final = 320
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 #: The start in a birth: epoch seconds in hex digits.
 _START: Final = re.compile(r"[0-9a-f]{1,10}", re.ASCII)
@@ -84,6 +86,7 @@ class Record:
         chunk_count: the number of chunks that a manifest names, else 0. At most one more than the
             schema's `max_chunks`.
         early: for caches, the milliseconds by which `expires` was rounded up.
+        pending: what the session's next request has to repeat (`sessions/ending.py`), else "".
         ends_at: when options `max_age` and `created_after` end the session, in epoch seconds. Not
             stored: it follows from the start, which is in `rev`, and from the options.
     """
@@ -97,6 +100,7 @@ class Record:
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
     chunk_count: int = 0
     early: int = 0
+    pending: str = field(default="", repr=False)
     ends_at: float | None = None
 
     def with_data(self, data: bytes, chunk_count: int | None = None) -> Record:
@@ -114,6 +118,7 @@ class Record:
             self.promoted,
             self.chunk_count if chunk_count is None else chunk_count,
             self.early,
+            self.pending,
             self.ends_at,
         )
 
@@ -179,6 +184,8 @@ class Record:
             attributes["early"] = self.early
         if self.name is not None:
             attributes["name"] = self.name
+        if self.pending:
+            attributes["pending"] = self.pending
         return attributes | dict(self.promoted)
 
 
@@ -349,8 +356,12 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     if schema.max_age is not None or schema.created_after is not None:
         is_marker = data[:2] in _MARKERS  # the end of a session must stay known
         ends_at = None if is_marker else compute_end(rev, schema)
+    pending = item.get("pending", "")
+    if not isinstance(pending, str) or len(pending) > MAX_PENDING:
+        pending = ""  # not worth a user's session
+    prevs = tuple(prev.split())
     return Record(
-        key, data, rev, tuple(prev.split()), until, name, promoted, chunks, int(early), ends_at
+        key, data, rev, prevs, until, name, promoted, chunks, int(early), pending, ends_at
     )
 
 

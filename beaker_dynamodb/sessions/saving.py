@@ -259,7 +259,10 @@ class Saver:
         else:
             is_known = old.start is not None and not state.restarts
             rev, prev = old.advance_rev(token, None if is_known else start)
-        return Record(self.key, b"", rev, prev, expires, promoted=promoted)
+        pending = state.pending
+        if pending is None:
+            pending = "" if is_new or old is None else old.pending
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending)
 
     def _promote(
         self, write: Create | Touch | Replace, content: Content, old: Record | None

@@ -113,6 +113,8 @@ class StrictSession(_Session):
         self._rotated = False
         #: The manager of an id whose row does not exist or does not open.
         self._unopened_manager: NamespaceManager | None = None
+        #: The manager of the id before `regenerate_id()`, until there is one of the new id.
+        self._rotated_manager: NamespaceManager | None = None
         #: The managers of the ids before each `regenerate_id()` whose rows are still stored.
         self._previous_managers: list[NamespaceManager] = []
         request = kw["request"] if "request" in kw else args[0]
@@ -132,6 +134,9 @@ class StrictSession(_Session):
     @namespace.setter
     def namespace(self, manager: NamespaceManager) -> None:
         self.__dict__["_namespace"] = manager
+        if self._rotated_manager is not None and hasattr(manager, "continue_from"):
+            manager.continue_from(self._rotated_manager)
+        self._rotated_manager = None
         custom = self.data_serializer not in ("pickle", "json")
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)
@@ -218,7 +223,7 @@ class StrictSession(_Session):
         if self._stored:
             self._previous_managers.append(self.namespace)
         super().regenerate_id()
-        self._rotated = True
+        self._rotated_manager, self._rotated = self.__dict__.get("_namespace"), True
         if self._previous_managers:
             try:
                 self._save_under_new_id()
