@@ -102,7 +102,7 @@ def actions(
     )
 
 
-def policy(
+def policy(  # noqa: PLR0913  # named, most of them
     role: Role,
     options: Options,
     *,

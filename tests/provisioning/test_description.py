@@ -104,6 +104,17 @@ def test_special_keys_have_no_index_with_index_special_keys_false() -> None:
     assert spec_of(special_keys="userId:S", index_special_keys="false").indexes == ()
 
 
+def test_only_the_special_keys_that_are_named_have_an_index() -> None:
+    """A label is an attribute of the row, and needs no index; the command creates the same."""
+    found = spec_of(special_keys="device, userId:N", index_special_keys="userId")
+
+    assert found.indexes == (Index("userId-index", "userId", "N"),)
+    assert [i["IndexName"] for i in found.to_create_request()["GlobalSecondaryIndexes"]] == [
+        "userId-index"
+    ]
+    assert "special_keys=userId:N" in found.command()
+
+
 def test_an_index_has_a_unique_name_that_aws_accepts() -> None:
     """The name is readable for a plain attribute, and valid and unique for any other."""
     hostile = ["user id", "user/id", "user_id", "ü", "x" * 255, "x" * 254, "/", "", "a\nb"]
