@@ -1,4 +1,7 @@
-"""Parse the options that name special keys: which there are, and which of them have an index."""
+"""Parse the options that name special keys: which there are, and which of them have an index.
+
+As in `parsers.py`, a parser raises `BadValue` with the text that completes "expected ...".
+"""
 
 from __future__ import annotations
 

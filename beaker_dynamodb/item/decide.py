@@ -103,6 +103,11 @@ class SaveState:
     pending: str | None = None
     may_be_saved: bool = False
 
+    @property
+    def must_write(self) -> bool:
+        """Tell whether the row must change although the session may not have."""
+        return self.restarts or bool(self.pending)
+
     def find_start(self, old: Record | None) -> float:
         """Return when the session began that is written over *old*, in epoch seconds.
 
@@ -202,8 +207,7 @@ def decide(state: SaveState) -> Decision:
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
         comparison = state.envelope.compare(state.base.text, ours.text)
-    must_write = state.may_be_saved or state.restarts or state.pending
-    changed = True if must_write else comparison.changed
+    changed = True if state.may_be_saved else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
@@ -212,12 +216,9 @@ def decide(state: SaveState) -> Decision:
         return GiveUp()
     if stored is None:
         return Create()
-    if changed is None:
-        changed = _differ_in_values(state)
-    if changed:
+    if state.must_write or (_differ_in_values(state) if changed is None else changed):
         return Replace(stored.rev, unopened)
-    has_repeated = state.pending is not None  # what the row still asks for
-    if not has_repeated and not _is_expiry_wrong(state, stored):
+    if state.pending is None and not _is_expiry_wrong(state, stored):
         return Leave()
     return Touch(stored.rev, new_token=stored.chunk_count > 0)
 

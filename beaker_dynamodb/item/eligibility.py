@@ -70,9 +70,7 @@ def decide_import(
     seconds; None if it says nothing. *written* counts if no access time can be read in the text.
     """
     values = load_session(text, policy.envelope, policy.max_size)
-    if (
-        values is not None and values.keys() <= COOKIE_KEYS
-    ):  # what Beaker's own delete() leaves behind
+    if values is not None and values.keys() <= COOKIE_KEYS:  # what Beaker's delete() leaves behind
         return LOGGED_OUT
     values = values or {}
     accessed = read_time(values, ACCESSED)
@@ -90,14 +88,21 @@ def decide_import(
         expires = own if timeout is None or expires is None else min(expires, own)
     promoted, _ = promote(values, policy.schema)
     created = read_time(values, CREATED)
-    max_age, created_after = policy.schema.max_age, policy.schema.created_after
-    # A session whose start cannot be read begins for `max_age` when it is imported.
-    start = now if created is None else created
-    if created_after is not None and (created is None or created < created_after):
+    if _has_ended(created, policy.schema, now):
         return EXPIRED
-    if max_age is not None:
-        end = math.ceil(start + max_age)
-        if end <= now:
-            return EXPIRED
+    if policy.schema.max_age is not None:
+        end = math.ceil((now if created is None else created) + policy.schema.max_age)
         expires = end if expires is None else min(expires, end)
     return Importable(expires, created, promoted)
+
+
+def _has_ended(created: float | None, schema: Schema, now: float) -> bool:
+    """Tell whether options `max_age` and `created_after` have ended a session.
+
+    A session whose start cannot be read begins for `max_age` when it is imported.
+    """
+    if schema.created_after is not None and (created is None or created < schema.created_after):
+        return True
+    if created is None or schema.max_age is None:
+        return False
+    return created + schema.max_age <= now
