@@ -127,6 +127,25 @@ class DynamoDBNamespaceManager(_NamespaceManager):
         """Delete the row of a session that timed out, unless another request has written it."""
         self.session_store.delete_if_unchanged()
 
+    @property
+    def own_timeout(self) -> float | None:
+        """The timeout that this session alone has, in seconds; None if it has the setting's."""
+        return self.session_store.own_timeout
+
+    @own_timeout.setter
+    def own_timeout(self, seconds: float | None) -> None:
+        self.session_store.own_timeout = seconds
+
+    @property
+    def row_expires(self) -> float | None:
+        """When the stored row expires, in epoch seconds; None if there is none, or for never."""
+        stored = self.session_store.stored
+        return None if stored is None else stored.record.expires
+
+    def restart_lifetime(self) -> None:
+        """Begin the session anew for option `max_age`, with the next save."""
+        self.session_store.restarts = True
+
     def continue_from(self, old: DynamoDBNamespaceManager) -> None:
         """Take over the start of the session, now that its id is not that of *old* any more."""
         self.session_store.continue_from(old.session_store)

@@ -7,9 +7,11 @@ the session object was loaded with, *ours* is what it holds now, *theirs* is wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
     BEAKER_KEYS,
@@ -211,7 +213,7 @@ def decide(state: SaveState) -> Decision:
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
-    unopened = comparison.may_be_new and _was_not_opened(state)
+    unopened = comparison.may_be_new and not state.restarts and _was_not_opened(state)
     if unopened and ours.is_without_data:
         return GiveUp()
     if stored is None:
@@ -253,8 +255,10 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
 
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
     session out by the access time in it, so users who only read pages would be logged out. A row
-    that never expires is touched if the access time in it is too old. Near the end of `max_age` the
-    expiry no longer moves, so nothing is written.
+    that never expires is touched if the access time in it is too old.
+
+    Near the end of `max_age` the expiry no longer moves. Then the access time counts, and only
+    until Beaker's time-out cannot end the session earlier: the last stretch costs no writes.
     """
     expires = compute_expiry(state.now, state.lifetime, state.find_start(stored), state.max_age)
     if expires is None or stored.expires is None:
@@ -262,6 +266,11 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
             return True
         base = 0.0 if state.base is None else _access_time(state.base)
         return _access_time(state.ours) - base >= state.touch_after
+    lifetime = math.inf if state.lifetime is None else state.lifetime
+    if expires < state.now + lifetime:
+        accessed = 0.0 if state.base is None else _access_time(state.base)
+        if min(stored.expires, accessed + lifetime - BEAKER_TIMEOUT_PADDING) < expires:
+            return state.now - accessed >= state.touch_after
     return abs(expires - stored.expires) >= state.touch_after
 
 

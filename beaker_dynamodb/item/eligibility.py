@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, read_time
+from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, LIFETIME, read_time
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 
@@ -77,12 +77,14 @@ def decide_import(
     since = written if accessed is None else accessed
     if source_expires is not None and source_expires <= now:
         return EXPIRED
-    timeout = policy.timeout
+    timeout, lifetime = policy.timeout, policy.lifetime
+    if (own := read_time(values, LIFETIME)) is not None:
+        timeout, lifetime = own, own + BEAKER_TIMEOUT_PADDING
     if timeout is not None and since is not None and now - since > timeout:  # beaker/session.py:447
         return EXPIRED
     # Without a timeout no age ends a session: its row lives as long as if it were saved now.
     saved = now if timeout is None or since is None else min(since, now)
-    expires = None if policy.lifetime is None else math.ceil(saved + policy.lifetime)
+    expires = None if lifetime is None else math.ceil(saved + lifetime)
     if source_expires is not None:
         own = math.ceil(source_expires)
         expires = own if timeout is None or expires is None else min(expires, own)

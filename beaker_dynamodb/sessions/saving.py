@@ -29,7 +29,8 @@ from beaker_dynamodb.item.decide import (
     merge_contents,
     rebase,
 )
-from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
+from beaker_dynamodb.item.envelope import LIFETIME, Envelope, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import (
     Attribute,
@@ -248,7 +249,11 @@ class Saver:
         """Return the row to be written, without its data."""
         is_new = isinstance(write, Create) or old is None
         start = state.find_start(None if is_new else old)
-        limit = compute_expiry(now, state.lifetime, start, state.max_age)
+        lifetime = state.lifetime
+        if content is not state.ours:  # another request may have given the session its lifetime
+            own = read_time(content.values or {}, LIFETIME)
+            lifetime = lifetime if own is None else own + BEAKER_TIMEOUT_PADDING
+        limit = compute_expiry(now, lifetime, start, state.max_age)
         expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
         prev: tuple[str, ...] = ()

@@ -113,6 +113,8 @@ class SessionStore:
         if rows.options.migrate_from is not None:
             self.source = on_demand.LegacySession(rows, namespace, settings.timeout)
         self.tombstones: Tombstones | None = None
+        #: The timeout that this session alone has, in seconds, without Beaker's padding.
+        self.own_timeout: float | None = None
         #: When the session began, in epoch seconds, if the row of its old id says it.
         self.start: float | None = None
         #: Whether the next save begins the session anew for option `max_age`.
@@ -324,14 +326,20 @@ class SessionStore:
             ours,
             envelope,
             self.runtime.clock(),
-            self.settings.lifetime,
-            self.settings.touch_after,
+            *self._get_lifetime(),
             self.start,
             self.rows.schema.max_age,
             self.restarts,
             self.pending,
             may_be_saved=self._saver is not None and self._saver.may_have_saved,
         )
+
+    def _get_lifetime(self) -> tuple[float | None, float]:
+        """Return the row's lifetime and `touch_after`, of this session alone if it has its own."""
+        if self.own_timeout is None:
+            return self.settings.lifetime, self.settings.touch_after
+        touch_after = self.rows.options.touch_interval(self.own_timeout)
+        return self.own_timeout + BEAKER_TIMEOUT_PADDING, touch_after
 
     def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":

@@ -11,14 +11,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from beaker.container import NamespaceManager
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.errors import raise_clean
-from beaker_dynamodb.item.envelope import BEAKER_KEYS, COOKIE_KEYS, Comparison
+from beaker_dynamodb.item.envelope import BEAKER_KEYS, COOKIE_KEYS, LIFETIME, Comparison
 from beaker_dynamodb.sessions.cookie_header import keep_cookie
+from beaker_dynamodb.sessions.lifetime import SessionLifetime
 
 log: Final = logging.getLogger(__name__)
 
@@ -29,32 +30,6 @@ _UNOPENED: Final = (
     "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
     " unchanged, and its visitor is not logged in here meanwhile"
 )
-
-
-if TYPE_CHECKING:
-
-    class _Session(dict[str, Any]):
-        """What is used of the base class here, as Beaker ships no types."""
-
-        request: dict[str, Any]
-        use_cookies: bool
-        save_atime: bool
-        invalidate_corrupt: bool
-        data_serializer: Any
-        encrypt_key: Any
-
-        def __init__(self, *args: Any, **kw: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-        def _create_id(self, set_new: Any, /) -> None: ...
-        def _decrypt_data(self, session_data: Any) -> Any: ...
-        def load(self) -> None: ...
-        def save(self, accessed_only: Any, /) -> None: ...
-        def invalidate(self) -> None: ...
-        def delete(self) -> None: ...
-        def regenerate_id(self) -> None: ...
-
-else:
-    from beaker.session import Session as _Session
 
 
 class SessionEnvelope:
@@ -85,7 +60,7 @@ class SessionEnvelope:
         return Comparison(None)
 
 
-class StrictSession(_Session):
+class StrictSession(SessionLifetime):
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row under the old id.
 
     Used as `session.session_class`. If the id in a cookie has no row, it is replaced by a new one
@@ -97,8 +72,6 @@ class StrictSession(_Session):
     id: str
     is_new: bool
     was_invalidated: bool
-    accessed_dict: dict[str, Any]
-    cookie_expires: Any
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         #: Whether Beaker's constructor is done. Until then it may call `invalidate()` itself.
@@ -137,6 +110,7 @@ class StrictSession(_Session):
         if self._rotated_manager is not None and hasattr(manager, "continue_from"):
             manager.continue_from(self._rotated_manager)
         self._rotated_manager = None
+        self._tell(manager)
         custom = self.data_serializer not in ("pickle", "json")
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)
@@ -180,12 +154,15 @@ class StrictSession(_Session):
         open the session.
         """
         try:
-            return super()._decrypt_data(session_data)
+            values = super()._decrypt_data(session_data)
         except Exception:  # unpickling runs the code of any class
             if not self._loading or not self.invalidate_corrupt:
                 raise
             logs.log_once_a_minute(log, _UNOPENED)
             raise_clean(KeyError("it cannot be opened"))
+        if self._loading and isinstance(values, Mapping):
+            self._adopt(values)
+        return values
 
     def invalidate(self) -> None:
         """Delete the session's row, and begin a new session under a new id.
@@ -255,7 +232,7 @@ class StrictSession(_Session):
         """Save this session, not its previous rows; return False if nothing was saved."""
         keys = self.keys()
         has_row = self._stored or self._may_be_stored or self._previous_managers
-        if not has_row and keys <= BEAKER_KEYS:
+        if not has_row and keys <= BEAKER_KEYS | {LIFETIME}:
             return False
         if keys <= COOKIE_KEYS and not accessed_only:
             self._remove_rows()
@@ -266,9 +243,11 @@ class StrictSession(_Session):
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
         self._may_be_stored = True
+        expires = getattr(self.__dict__.get("_namespace"), "row_expires", None)
         super().save(accessed_only)
         self._may_be_stored = False
         self._stored = True
+        self._refresh_cookie(expires)
         if self._rotated and self.use_cookies:
             self.request["set_cookie"] = True
         return True
@@ -299,6 +278,7 @@ class StrictSession(_Session):
         self.clear()
         self.was_invalidated = True
         self._stored = False
+        self._follow(None)
         self._create_id()
         self._begin_time()
         self.accessed_dict = self.copy()
