@@ -82,20 +82,18 @@ def decide_import(
         timeout, lifetime = own, own + BEAKER_TIMEOUT_PADDING
     if timeout is not None and since is not None and now - since > timeout:  # beaker/session.py:447
         return EXPIRED
-    # Without a timeout no age ends a session: its row lives as long as if it were saved now.
-    saved = now if timeout is None or since is None else min(since, now)
-    expires = None if lifetime is None else math.ceil(saved + lifetime)
-    if source_expires is not None:
-        own = math.ceil(source_expires)
-        expires = own if timeout is None or expires is None else min(expires, own)
-    promoted, _ = promote(values, policy.schema)
     created = read_time(values, CREATED)
     if _has_ended(created, policy.schema, now):
         return EXPIRED
+    # Without a timeout no age ends a session: its row lives as long as if it were saved now.
+    saved = now if timeout is None or since is None else min(since, now)
+    limits = [] if lifetime is None else [saved + lifetime]
+    if source_expires is not None:
+        limits = [source_expires] if timeout is None else [*limits, source_expires]
     if policy.schema.max_age is not None:
-        end = math.ceil((now if created is None else created) + policy.schema.max_age)
-        expires = end if expires is None else min(expires, end)
-    return Importable(expires, created, promoted)
+        limits.append((now if created is None else created) + policy.schema.max_age)
+    promoted, _ = promote(values, policy.schema)
+    return Importable(math.ceil(min(limits)) if limits else None, created, promoted)
 
 
 def _has_ended(created: float | None, schema: Schema, now: float) -> bool:
