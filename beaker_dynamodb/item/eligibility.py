@@ -73,17 +73,15 @@ def decide_import(
     if values is not None and values.keys() <= COOKIE_KEYS:  # what Beaker's delete() leaves behind
         return LOGGED_OUT
     values = values or {}
-    accessed = read_time(values, ACCESSED)
+    accessed, created = read_time(values, ACCESSED), read_time(values, CREATED)
     since = written if accessed is None else accessed
-    if source_expires is not None and source_expires <= now:
+    is_expired = source_expires is not None and source_expires <= now
+    if is_expired or _has_ended(created, policy.schema, now):
         return EXPIRED
     timeout, lifetime = policy.timeout, policy.lifetime
     if (own := read_time(values, LIFETIME)) is not None:
         timeout, lifetime = own, own + BEAKER_TIMEOUT_PADDING
     if timeout is not None and since is not None and now - since > timeout:  # beaker/session.py:447
-        return EXPIRED
-    created = read_time(values, CREATED)
-    if _has_ended(created, policy.schema, now):
         return EXPIRED
     # Without a timeout no age ends a session: its row lives as long as if it were saved now.
     saved = now if timeout is None or since is None else min(since, now)
@@ -92,8 +90,8 @@ def decide_import(
         limits = [source_expires] if timeout is None else [*limits, source_expires]
     if policy.schema.max_age is not None:
         limits.append((now if created is None else created) + policy.schema.max_age)
-    promoted, _ = promote(values, policy.schema)
-    return Importable(math.ceil(min(limits)) if limits else None, created, promoted)
+    expires = math.ceil(min(limits)) if limits else None
+    return Importable(expires, created, promote(values, policy.schema)[0])
 
 
 def _has_ended(created: float | None, schema: Schema, now: float) -> bool:

@@ -89,7 +89,7 @@ class StrictSession(SessionLifetime):
         #: The manager of the id before `regenerate_id()`, until there is one of the new id.
         self._rotated_manager: NamespaceManager | None = None
         #: The managers of the ids before each `regenerate_id()` whose rows are still stored.
-        self._previous_managers: list[NamespaceManager] = []
+        self.previous_managers: list[NamespaceManager] = []
         request = kw["request"] if "request" in kw else args[0]
         if request.get("cookie"):
             request["cookie"] = keep_cookie(request["cookie"], kw.get("key", _COOKIE_NAME))
@@ -198,10 +198,10 @@ class StrictSession(SessionLifetime):
         The browser gets the new id with the response; if the page fails, it still has the old one.
         """
         if self._stored:
-            self._previous_managers.append(self.namespace)
+            self.previous_managers.append(self.namespace)
         super().regenerate_id()
         self._rotated_manager, self._rotated = self.__dict__.get("_namespace"), True
-        if self._previous_managers:
+        if self.previous_managers:
             try:
                 self._save_under_new_id()
             except BaseException:
@@ -231,7 +231,7 @@ class StrictSession(SessionLifetime):
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
         """Save this session, not its previous rows; return False if nothing was saved."""
         keys = self.keys()
-        has_row = self._stored or self._may_be_stored or self._previous_managers
+        has_row = self._stored or self._may_be_stored or self.previous_managers
         if not has_row and keys <= BEAKER_KEYS | {LIFETIME}:
             return False
         if keys <= COOKIE_KEYS and not accessed_only:
@@ -254,9 +254,9 @@ class StrictSession(SessionLifetime):
 
     def _delete_previous_rows(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
         """Delete the rows of the ids before `regenerate_id()`, now that the new row is stored."""
-        while self._previous_managers:
-            was_there = _replace_old_row(self.namespace, self._previous_managers[-1])
-            manager = self._previous_managers.pop()
+        while self.previous_managers:
+            was_there = _replace_old_row(self.namespace, self.previous_managers[-1])
+            manager = self.previous_managers.pop()
             if was_there:
                 continue
             # The session was logged out meanwhile, so nothing of it may live on under the new id.
@@ -267,7 +267,7 @@ class StrictSession(SessionLifetime):
             try:
                 self._remove_rows()
             except BaseException:
-                self._previous_managers.append(manager)
+                self.previous_managers.append(manager)
                 raise
             self._begin_anew()
             self.update(since)  # a login after regenerate_id() is kept
@@ -295,9 +295,9 @@ class StrictSession(SessionLifetime):
         if self._unopened_manager is not None:
             _remove(self._unopened_manager)
             self._unopened_manager = None
-        while self._previous_managers:
-            _remove(self._previous_managers[-1])
-            self._previous_managers.pop()
+        while self.previous_managers:
+            _remove(self.previous_managers[-1])
+            self.previous_managers.pop()
         if self._stored or self._may_be_stored:
             _remove(self.namespace)
         self._stored = self._may_be_stored = False

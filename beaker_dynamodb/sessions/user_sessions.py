@@ -164,6 +164,15 @@ class UserSessions:
 
     # Reading
 
+    def _list_previous_keys(self) -> set[Key]:
+        """Return the keys of the ids before a `regenerate_id()` of this request.
+
+        StrictSession deletes these rows when the page ends. If they were gone by then, another
+        request would have logged the session out, and it would end under its new id too.
+        """
+        managers = getattr(self._session, "previous_managers", ())
+        return {manager.session_store.key for manager in managers}
+
     @property
     def _own_key(self) -> Key | None:
         return None if self._store is None else self._store.key
@@ -177,7 +186,8 @@ class UserSessions:
         keys = list(self._list_keys())
         if self._store is not None and self._store.stored is not None and self._is_own_user:
             keys.append(self._store.key)
-        return list(self._get(dict.fromkeys(keys)))
+        previous = self._list_previous_keys()
+        return list(self._get(key for key in dict.fromkeys(keys) if key not in previous))
 
     def _get(self, keys: Iterable[Key]) -> Iterator[ScannedRow]:
         if self._value is None:

@@ -203,6 +203,22 @@ def test_the_repetition_is_one_query_and_then_costs_nothing(site: Site, calls: R
     assert calls.names == ["GetItem"]
 
 
+def test_a_new_id_in_the_same_request_is_no_other_session(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of the old id is still stored then; it is neither listed nor ended."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch, "StrictSession")
+    site.log_in("phone", "laptop")
+
+    def change_password(session: Any) -> list[Any]:
+        session.regenerate_id()
+        users = UserSessions(session, "userId")
+        return [len(list(users)), users.limit(2), users.end_others()]
+
+    assert site.at("phone", change_password) == [2, 0, 1]
+    assert site.list_signed_in() == ["phone"]
+
+
 def test_the_repetition_survives_a_new_id(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
