@@ -124,7 +124,8 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         for row in page.rows:
             if left == 0:
                 return
-            if row.is_own and row.sort == "session":
+            has_ended = state == "live" and not row.is_live(now)  # by max_age, created_after
+            if row.is_own and row.sort == "session" and not has_ended:
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 
