@@ -105,11 +105,6 @@ class SaveState:
     pending: str | None = None
     may_be_saved: bool = False
 
-    @property
-    def must_write(self) -> bool:
-        """Tell whether the row must change although the session may not have."""
-        return self.restarts or bool(self.pending)
-
     def find_start(self, old: Record | None) -> float:
         """Return when the session began that is written over *old*, in epoch seconds.
 
@@ -218,7 +213,8 @@ def decide(state: SaveState) -> Decision:
         return GiveUp()
     if stored is None:
         return Create()
-    if state.must_write or (_differ_in_values(state) if changed is None else changed):
+    must_write = state.restarts or state.pending  # the row, although the session may not differ
+    if must_write or (_differ_in_values(state) if changed is None else changed):
         return Replace(stored.rev, unopened)
     if state.pending is None and not _is_expiry_wrong(state, stored):
         return Leave()
@@ -260,7 +256,10 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
     Near the end of `max_age` the expiry no longer moves. Then the access time counts, and only
     until Beaker's time-out cannot end the session earlier: the last stretch costs no writes.
     """
-    expires = compute_expiry(state.now, state.lifetime, state.find_start(stored), state.max_age)
+    expires = None if state.lifetime is None else state.now + state.lifetime
+    if state.max_age is not None:
+        start = state.find_start(stored)
+        expires = compute_expiry(state.now, state.lifetime, start, state.max_age)
     if expires is None or stored.expires is None:
         if (expires is None) is not (stored.expires is None):
             return True

@@ -222,7 +222,8 @@ class Saver:
             return self.delete_row(self.key, At(write.rev), old)
         now = self.runtime.clock()
         record = self._make_record(write, content, old, token, now, state)
-        condition = self._make_condition(write, now)
+        rev = write.ended if isinstance(write, Create) else write.rev
+        condition = Absent(now) if rev is None else At(rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             return self.rows.write(record, value, condition, old)
@@ -230,12 +231,6 @@ class Saver:
             self._uncertain[token] = state.ours
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)
             raise
-
-    @staticmethod
-    def _make_condition(write: Create | Touch | Replace, now: float) -> Absent | At:
-        if isinstance(write, Create):
-            return Absent(now) if write.ended is None else At(write.ended)
-        return At(write.rev)
 
     def _make_record(  # noqa: PLR0913  # the values of one pass of the loop
         self,
@@ -248,22 +243,26 @@ class Saver:
     ) -> Record:
         """Return the row to be written, without its data."""
         is_new = isinstance(write, Create) or old is None
-        start = state.find_start(None if is_new else old)
+        has_start = old is not None and not is_new and "@" in old.rev and not state.restarts
+        start = None
+        if state.max_age is not None or not has_start:  # most saves do not need it
+            start = state.find_start(None if is_new else old)
         lifetime = state.lifetime
         if content is not state.ours:  # another request may have given the session its lifetime
             own = read_time(content.values or {}, LIFETIME)
             lifetime = lifetime if own is None else own + BEAKER_TIMEOUT_PADDING
-        limit = compute_expiry(now, lifetime, start, state.max_age)
+        limit = None if lifetime is None else now + lifetime
+        if state.max_age is not None:
+            limit = compute_expiry(now, lifetime, start, state.max_age)
         expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
         prev: tuple[str, ...] = ()
         if is_new or old is None:
-            rev = make_rev(make_birth(self.runtime.token(), start), token)
+            rev = make_rev(make_birth(self.runtime.token(), now if start is None else start), token)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
-            is_known = old.start is not None and not state.restarts
-            rev, prev = old.advance_rev(token, None if is_known else start)
+            rev, prev = old.advance_rev(token, None if has_start else start)
         pending = state.pending
         if pending is None:
             pending = "" if is_new or old is None else old.pending

@@ -320,26 +320,24 @@ class SessionStore:
                 self.source.envelope = "json"
 
     def _state(self, base: Content | None, ours: Content, envelope: Envelope | None) -> SaveState:
+        lifetime, touch_after = self.settings.lifetime, self.settings.touch_after
+        if self.own_timeout is not None:  # of this session alone
+            lifetime = self.own_timeout + BEAKER_TIMEOUT_PADDING
+            touch_after = self.rows.options.touch_interval(self.own_timeout)
         return SaveState(
             base,
             None if self.stored is None else self.stored.record,
             ours,
             envelope,
             self.runtime.clock(),
-            *self._get_lifetime(),
+            lifetime,
+            touch_after,
             self.start,
             self.rows.schema.max_age,
             self.restarts,
             self.pending,
             may_be_saved=self._saver is not None and self._saver.may_have_saved,
         )
-
-    def _get_lifetime(self) -> tuple[float | None, float]:
-        """Return the row's lifetime and `touch_after`, of this session alone if it has its own."""
-        if self.own_timeout is None:
-            return self.settings.lifetime, self.settings.touch_after
-        touch_after = self.rows.options.touch_interval(self.own_timeout)
-        return self.own_timeout + BEAKER_TIMEOUT_PADDING, touch_after
 
     def _choose_envelope(self, text: str) -> Envelope | None:
         if self.envelope is not None or self._opens == "none":
