@@ -53,6 +53,9 @@ class SessionLifetime(_Session):
     Beaker reads `timeout` in its constructor and in each load; everything else is here.
     """
 
+    # Beaker's attribute that is assigned here
+    cookie_expires: Any
+
     def __init__(self, *args: Any, **kw: Any) -> None:
         #: The setting, in seconds; None is for ever.
         self._configured_timeout: float | None = None

@@ -72,6 +72,8 @@ class StrictSession(SessionLifetime):
     id: str
     is_new: bool
     was_invalidated: bool
+    accessed_dict: dict[str, Any]
+    cookie_expires: Any
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         #: Whether Beaker's constructor is done. Until then it may call `invalidate()` itself.
