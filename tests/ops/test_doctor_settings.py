@@ -307,6 +307,12 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
         make_settings({}, **FLAGS, samesite="Strict"),
     ),
     (
+        "note max_age",
+        "no longest lifetime",
+        make_settings({}),
+        make_settings({"max_age": "12h"}),
+    ),
+    (
         "error save_accessed_time",
         "contradicts session.timeout",
         make_settings({}, save_accessed_time="false", timeout="600"),
