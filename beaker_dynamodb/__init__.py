@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from beaker_dynamodb.config.sources import configure
     from beaker_dynamodb.dynamodb.metering import Call, Saved, observe
     from beaker_dynamodb.sessions.strict import StrictSession
+    from beaker_dynamodb.sessions.user_sessions import UserSession, UserSessions
     from beaker_dynamodb.settings.check import check, with_cache_defaults
 
 __version__ = "1.0.0.dev0"
@@ -53,6 +54,8 @@ __all__ = [
     "TableMissing",
     "Unavailable",
     "UnknownFormat",
+    "UserSession",
+    "UserSessions",
     "__version__",
     "check",
     "configure",
@@ -68,6 +71,8 @@ _LATE = {
     "Call": "dynamodb.metering",
     "Saved": "dynamodb.metering",
     "StrictSession": "sessions.strict",
+    "UserSession": "sessions.user_sessions",
+    "UserSessions": "sessions.user_sessions",
     "check": "settings.check",
     "configure": "config.sources",
     "observe": "dynamodb.metering",

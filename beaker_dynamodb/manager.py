@@ -113,28 +113,55 @@ class DynamoDBNamespaceManager(_NamespaceManager):
     @property
     def envelope(self) -> Envelope | None:
         """What decrypts the session's text, if that is neither plain pickle nor JSON."""
-        return self._session.envelope
+        return self.session_store.envelope
 
     @envelope.setter
     def envelope(self, envelope: Envelope | None) -> None:
-        self._session.envelope = envelope
+        self.session_store.envelope = envelope
 
     def forbid_pickles(self) -> None:
         """Never open a pickle of this session, as with `envelope = json`."""
-        self._session.forbid_pickles()
+        self.session_store.forbid_pickles()
 
     def remove_if_unchanged(self) -> None:
         """Delete the row of a session that timed out, unless another request has written it."""
-        self._session.delete_if_unchanged()
+        self.session_store.delete_if_unchanged()
+
+    @property
+    def own_timeout(self) -> float | None:
+        """The timeout that this session alone has, in seconds; None if it has the setting's."""
+        return self.session_store.own_timeout
+
+    @own_timeout.setter
+    def own_timeout(self, seconds: float | None) -> None:
+        self.session_store.own_timeout = seconds
+
+    @property
+    def row_expires(self) -> float | None:
+        """When the stored row expires, in epoch seconds; None if there is none, or for never."""
+        stored = self.session_store.stored
+        return None if stored is None else stored.record.expires
+
+    def restart_lifetime(self) -> None:
+        """Begin the session anew for option `max_age`, with the next save."""
+        self.session_store.restarts = True
+
+    def continue_from(self, old: DynamoDBNamespaceManager) -> None:
+        """Take over the start of the session, now that its id is not that of *old* any more."""
+        self.session_store.continue_from(old.session_store)
 
     def replace_old_row(self, old: DynamoDBNamespaceManager) -> bool:
         """Replace the row of this session's old id; return False if it was deleted meanwhile."""
         from beaker_dynamodb.sessions import rotation  # at the first login
 
-        return rotation.replace_old_row(self._session, old._session)
+        return rotation.replace_old_row(self.session_store, old.session_store)
 
     @property
-    def _session(self) -> SessionStore:
+    def session_store(self) -> SessionStore:
+        """The store of this session, for StrictSession and UserSessions.
+
+        Raises: OptionError, if this manager serves a cache.
+        """
         from beaker_dynamodb.sessions.store import SessionStore
 
         if not isinstance(self._store, SessionStore):

@@ -26,6 +26,19 @@ SECONDS = 30 * 86400
 KILOBYTES, CHANGES, TOUCHES, REQUESTS, DAYS = 2, 0.10, 0.02, 20, 1
 
 
+def format_options() -> str:
+    """Return the table of all options."""
+    lines = [
+        "| option | default | connect-dynamodb | meaning |",
+        "|---|---|---|---|",
+        "| `url` | | | `dynamodb://REGION/TABLE?option=value&...`: everything in one line |",
+    ]
+    for name, row in options.OPTIONS.items():
+        names = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
+        lines.append(f"| {names} | {row.default_text} | {row.node} | {row.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
 def format_policies() -> str:
     """Return the three policies for a table of sessions with default options."""
     parsed = sources.parse({"table": "sessions", "region": "eu-central-1"}, "session")
@@ -82,7 +95,7 @@ def _format_cost(rate: int) -> str:
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
-    "options": options.reference,
+    "options": format_options,
     "policies": format_policies,
     "commands": format_commands,
 }
@@ -91,7 +104,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 #: The generated parts of each document.
 DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: PARTS,
-    CONFIGURATION: {"options": options.reference},
+    CONFIGURATION: {"options": format_options},
     OPERATIONS: {"costs": format_costs},
     PERFORMANCE: {
         "peers-load": tables.format_peers_load,

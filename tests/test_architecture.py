@@ -43,8 +43,8 @@ AWS_WORDS = frozenset(
 AWS_PLACES = ("dynamodb/", "provisioning/", "migration/readers/connect.py")
 HUMPS = re.compile(r"[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z][A-Za-z]*")
 PUBLIC = frozenset(
-    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession check configure reset observe"
-    " with_cache_defaults __version__".split()
+    "Call CallFacts DynamoDBNamespaceManager Saved StrictSession UserSession UserSessions check"
+    " configure reset observe with_cache_defaults __version__".split()
 )
 #: What `import beaker_dynamodb` must not load.
 LATE = (

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from tests.documents import DOCUMENTS, ROOT
 
 DEMO_COMMAND = (
@@ -45,6 +45,21 @@ def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> 
     assert load_printer().render(text) == text
 
 
+def test_the_printed_table_has_every_option_once() -> None:
+    """README's table has four columns, and rows for `url` and then every option in order."""
+    lines = load_printer().format_options().splitlines()
+    rows = [re.split(r" ?\| ?", line)[1:-1] for line in lines]
+    names = [re.findall(r"`(\w+)`", row[0]) for row in rows[2:]]
+
+    assert rows[0] == ["option", "default", "connect-dynamodb", "meaning"]
+    assert [name[0] for name in names] == ["url", *OPTIONS]
+    assert {a for _, *aliases in names for a in aliases} == {r.alias for r in OPTIONS.values()} - {
+        ""
+    }
+    assert {len(row) for row in rows} == {4}
+    assert all(row[3] for row in rows)
+
+
 def test_an_outdated_document_is_found() -> None:
     """Printing restores an option that was renamed in README's table: the check can fail."""
     text = (ROOT / "README.md").read_text("utf-8")
@@ -69,7 +84,7 @@ def test_a_setting_that_a_document_shows_is_an_option_that_exists(document: Path
     text = document.read_text("utf-8")
     shown = set(re.findall(r"`([a-z_]+) = [^`]+`", text))
 
-    assert shown <= set(TABLE) | {"use"}
+    assert shown <= set(OPTIONS) | {"use"}
 
 
 @pytest.mark.parametrize("figure", sorted((ROOT / "docs" / "figures").glob("*.svg")), ids=str)

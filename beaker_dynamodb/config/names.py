@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.parsers import find_misspelled
 from beaker_dynamodb.errors import OptionError, shown
 
@@ -36,7 +36,7 @@ _SYNONYMS = {"endpoint": "endpoint_url", "aws_region": "region"}
 #: How an option of the source backend begins if it is written with an underscore.
 _SOURCE_OPTION = "migrate_from_"
 
-NAMES = {name: name for name in TABLE} | {row.alias: n for n, row in TABLE.items() if row.alias}
+NAMES = {name: name for name in OPTIONS} | {row.alias: n for n, row in OPTIONS.items() if row.alias}
 
 
 def resolve_alias(name: str) -> str:

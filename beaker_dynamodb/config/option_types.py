@@ -7,6 +7,7 @@ compares them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 
@@ -35,13 +36,15 @@ class OptionValues(TypedDict, total=False):
     ttl_attribute: str | None
     ttl: float | str | None
     touch_after: float | str | None
+    max_age: float | str | None
+    created_after: str | datetime | None
     consistent_read: bool | str | None
     create_table: bool | str | None
     read_capacity_units: int | str | None
     write_capacity_units: int | str | None
     special_keys: str | Sequence[tuple[str, str]] | Mapping[str, str] | None
     require_special_keys: bool | str | None
-    index_special_keys: bool | str | None
+    index_special_keys: bool | str | Sequence[str] | None
     on_conflict: str | None
     envelope: str | None
     migrate_from: str | None

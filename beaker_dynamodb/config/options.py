@@ -1,7 +1,7 @@
 """All options in one table: name, default, parser and meaning of each; and their contradictions.
 
-`sources.py` makes a frozen `Options` of what an application sets. `reference()` prints the table
-for README. Nothing here reads the environment.
+`sources.py` makes a frozen `Options` of what an application sets. Nothing here reads the
+environment.
 
 To add an option:
 
@@ -10,8 +10,8 @@ To add an option:
 3. If it belongs to the connection to DynamoDB, add a field of the same name to `Connection`, which
    is filled from `Options` by the names of its fields.
 4. Read it where it is used, from `rows.options` or the options at hand.
-5. Print its types by `python -m tests.config.test_option_types`, and README's table by
-   `python docs/print.py`. Add cases to tests/config/test_option_values.py.
+5. Print its types by `python -m tests.config.test_option_types`, and the documents' table by
+   `PYTHONPATH=. python docs/print.py`. Add cases to tests/config/test_option_values.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import (
     allow_none,
+    find_nearest,
     limit_to_a_day,
     make_choice_parser,
     make_integer_parser,
@@ -30,17 +31,18 @@ from beaker_dynamodb.config.parsers import (
     parse_boolean,
     parse_compression,
     parse_endpoint,
+    parse_moment,
     parse_object,
     parse_positive_seconds,
     parse_prefix,
     parse_region,
     parse_seconds,
     parse_size,
-    parse_special_keys,
     parse_table,
     parse_text,
     parse_word,
 )
+from beaker_dynamodb.config.special_keys import parse_indexed_keys, parse_special_keys
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
@@ -175,6 +177,19 @@ class Options:
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )
+    max_age: float | None = _option(
+        None,
+        allow_none(parse_positive_seconds),
+        "sessions only: the longest lifetime from a session's start on, however it is used",
+        "none",
+    )
+    created_after: float | None = _option(
+        None,
+        allow_none(parse_moment),
+        "sessions only: those that began earlier have ended, such as after an incident;"
+        " `2026-11-28T12:00Z`",
+        "none",
+    )
     consistent_read: bool = _option(
         True,
         parse_boolean,
@@ -216,8 +231,10 @@ class Options:
         "a save without one of them raises",
         node="skipThrowMissingSpecialKeys (inverse)",
     )
-    index_special_keys: bool = _option(
-        True, parse_boolean, "a table that is created gets a sparse index for each of them"
+    index_special_keys: bool | tuple[str, ...] = _option(
+        True,
+        parse_indexed_keys,
+        "a table that is created gets a sparse index for each of them, or for those named here",
     )
     on_conflict: str = _option(
         "merge",
@@ -292,6 +309,14 @@ class Options:
 
     __repr__ = masked_repr
 
+    @property
+    def indexed_keys(self) -> tuple[tuple[str, str], ...]:
+        """The special keys that have an index, each with its type."""
+        named = self.index_special_keys
+        if isinstance(named, bool):
+            return self.special_keys if named else ()
+        return tuple((name, kind) for name, kind in self.special_keys if name in named)
+
     def touch_interval(self, lifetime: float | None) -> float:
         """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
 
@@ -301,24 +326,11 @@ class Options:
         return min(tenth, HOUR if self.touch_after is None else self.touch_after)
 
 
-TABLE: Mapping[str, Option] = {
+OPTIONS: Mapping[str, Option] = {
     field.name: field.metadata["option"]
     for field in dataclasses.fields(Options)
     if "option" in field.metadata
 }
-
-
-def reference() -> str:
-    """Return the table as Markdown, for README."""
-    lines = [
-        "| option | default | connect-dynamodb | meaning |",
-        "|---|---|---|---|",
-        "| `url` | | | `dynamodb://REGION/TABLE?option=value&...`: everything in one line |",
-    ]
-    for name, row in TABLE.items():
-        names = f"`{name}`" + (f" (`{row.alias}`)" if row.alias else "")
-        lines.append(f"| {names} | {row.default_text} | {row.node} | {row.meaning} |")
-    return "\n".join(lines) + "\n"
 
 
 #: Backends of `migrate_from` that need no unpickling: their pickles are read by `safe_load`, or
@@ -340,8 +352,8 @@ def validate(options: Options) -> Options:
 
 def _refuse_equal_names(options: Options) -> None:
     """Refuse two attributes of an item with one name."""
-    attributes = ["data", "rev", "prev", "name", "early", options.hash_key, options.ttl_attribute]
-    attributes += [options.range_key] if options.range_key else []
+    attributes = ["data", "rev", "prev", "name", "early", "pending", options.ttl_attribute]
+    attributes += [options.hash_key, *([options.range_key] if options.range_key else [])]
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:
         raise OptionError(f"two attributes of an item would have the name {min(twice)!r}")
@@ -349,6 +361,14 @@ def _refuse_equal_names(options: Options) -> None:
         if name in attributes:
             raise OptionError(
                 f"option 'special_keys' names {name!r}, an attribute that this package uses itself"
+            )
+    indexed = options.index_special_keys
+    for name in () if isinstance(indexed, bool) else indexed:
+        if name not in dict(options.special_keys):
+            near = find_nearest(name, (*dict(options.special_keys), "true", "false"))
+            raise OptionError(
+                f"option 'index_special_keys' names {name!r}, which is not one of 'special_keys'"
+                + (f"; did you mean {near!r}?" if near else "")
             )
 
 

@@ -14,7 +14,8 @@ import math
 import pkgutil
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from beaker_dynamodb.errors import OptionError, raise_clean, shown
@@ -55,7 +56,7 @@ _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 _KEY_BYTES = 32
 #: Overrides the value of a layer below by "not set".
-_NONE = "none"
+NONE = "none"
 
 
 class BadValue(Exception):
@@ -157,7 +158,7 @@ def allow_none(parser: Parser[T]) -> Parser[T | None]:
     """Make a parser that also takes the word `none`, which overrides the value of a layer below."""
 
     def parse(value: object) -> T | None:
-        is_none = isinstance(value, str) and value.strip().lower() == _NONE
+        is_none = isinstance(value, str) and value.strip().lower() == NONE
         return None if is_none else parser(value)
 
     return parse
@@ -325,33 +326,21 @@ def _has_valid_host(url: str) -> bool:
     return len(host) <= _HOST_BYTES and _HOST.fullmatch(host) is not None
 
 
-def parse_special_keys(value: object) -> tuple[tuple[str, str], ...]:
-    """Return pairs of a name and its type S, N or B, of `userId:S, visits:N`, a mapping or pairs.
-
-    The items of a text are separated by commas or white space; a name without a type is an S.
-    """
-    expected = "names with a type S, N or B each, such as 'userId:S, visits:N', or none"
-    items: Iterable[object] = [None]
+def parse_moment(value: object) -> float:
+    """Return a moment in epoch seconds: ISO 8601 with its offset from UTC, or a datetime."""
+    expected = "a moment in UTC or with its offset, such as 2026-11-28T12:00Z"
+    moment = value
     if isinstance(value, str):
-        is_none = value.strip().lower() == _NONE
-        items = [] if is_none else value.replace(",", " ").split()
-    elif isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, (list, tuple)):
-        items = value
-    types: dict[str, str] = {}
-    for item in items:
-        match item.partition(":")[::2] if isinstance(item, str) else item:
-            case tuple((str() as name, str() as kind)):
-                kind = kind.upper() or "S"
-            case _:
-                raise BadValue(expected)
-        if not name or kind not in {"S", "N", "B"} or types.get(name, kind) != kind:
-            raise BadValue(expected)
-        if parse_attribute(name) != name:
-            raise BadValue(expected)
-        types[name] = kind
-    return tuple(types.items())
+        text = value.strip()
+        # Python 3.10 reads no Z.
+        text = f"{text[:-1]}+00:00" if text[-1:] in {"Z", "z"} else text
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise_clean(BadValue(expected))
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise BadValue(expected)
+    return moment.timestamp()
 
 
 def parse_aes_keys(value: object) -> tuple[bytes, ...]:
@@ -368,7 +357,7 @@ def parse_aes_keys(value: object) -> tuple[bytes, ...]:
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, (list, tuple)):
         raise BadValue(expected)
-    if [str(word).lower() for word in words] == [_NONE]:
+    if [str(word).lower() for word in words] == [NONE]:
         return ()
     plain = [b""] if words and (words[0] == b"" or str(words[0]).lower() == "plain") else []
     try:

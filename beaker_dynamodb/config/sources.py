@@ -27,7 +27,7 @@ from beaker_dynamodb.config.names import (
     refuse_misspelled,
     resolve_alias,
 )
-from beaker_dynamodb.config.options import TABLE, Options, validate
+from beaker_dynamodb.config.options import OPTIONS, Options, validate
 from beaker_dynamodb.errors import OptionError, raise_clean, shown
 from beaker_dynamodb.runtime import on_reset
 
@@ -90,7 +90,9 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
     if kind == "cache":
-        values = {n: row.cache_default for n, row in TABLE.items() if row.cache_default is not None}
+        values = {
+            n: row.cache_default for n, row in OPTIONS.items() if row.cache_default is not None
+        }
     environment = _read_environment()
     for layer, place in ((environment, ENVIRONMENT), (_defaults, "configure()"), (given, "")):
         for source in _option_layers(layer, kind, place):
@@ -317,7 +319,7 @@ def _parse_value(name: str, value: object, place: str = "") -> object:
 
     Args: *place* is where it is set, as `_Source.places` says it.
     """
-    row = TABLE.get(name)  # None: an option of the source backend, which parses it itself
+    row = OPTIONS.get(name)  # None: an option of the source backend, which parses it itself
     reasons, parsed = [], value
     try:
         if row is not None:

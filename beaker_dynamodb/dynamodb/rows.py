@@ -371,7 +371,8 @@ def build_rows(
     _require_extras(options)
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     max_chunks = chunks.compute_max_chunks(options.max_value_size)
-    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks)
+    ends = (options.max_age, options.created_after) if kind == "session" else (None, None)
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
     create = (

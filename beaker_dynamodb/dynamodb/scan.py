@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.table import OwnRow, Table, deserialize, serialize
 from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import CHUNK, SESSION, Key, RowKind
-from beaker_dynamodb.item.record import Attribute, Record, read_promoted
+from beaker_dynamodb.item.record import Attribute, Record, compute_end, read_promoted
 from beaker_dynamodb.runtime import REAL, Runtime
 
 #: The first bytes of the data of a tombstone, which replaces a deleted session.
@@ -45,6 +45,7 @@ class ScannedRow:
     key and expiry were requested, or if the row cannot be read: then `error` says why. `is_own`
     is False for a row of another store under the same prefix: it has neither `data` nor `rev`. If
     the data was not requested, `rev` alone decides. `promoted` can be read even if the rest cannot.
+    `ends_at` is when options `max_age` and `created_after` end the session, in epoch seconds.
     """
 
     key: Key
@@ -55,9 +56,12 @@ class ScannedRow:
     error: str = ""
     is_own: bool = True
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
+    ends_at: float | None = None
 
     def is_live(self, now: float) -> bool:
-        """Tell whether the row has not expired at *now* (epoch seconds)."""
+        """Tell whether the row has not expired, and the session not ended, at *now*."""
+        if self.ends_at is not None and self.ends_at <= now:
+            return False
         return self.expires is None or self.expires > now
 
 
@@ -252,8 +256,21 @@ def _parse_row(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bo
     elif whole:
         error = ANOTHER_STORE
     return ScannedRow(
-        key, table.layout.classify(key), size, expires, record, error, is_own, promoted
+        key,
+        table.layout.classify(key),
+        size,
+        expires,
+        record,
+        error,
+        is_own,
+        promoted,
+        _compute_end(table, item) if record is None else record.ends_at,
     )
+
+
+def _compute_end(table: Table, item: Mapping[str, Mapping[str, Any]]) -> float | None:
+    rev = deserialize(item.get("rev", {}))
+    return compute_end(rev, table.schema) if isinstance(rev, str) and rev else None
 
 
 def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:

@@ -7,9 +7,11 @@ the session object was loaded with, *ours* is what it holds now, *theirs* is wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
     BEAKER_KEYS,
@@ -22,7 +24,7 @@ from beaker_dynamodb.item.envelope import (
     rewrite,
 )
 from beaker_dynamodb.item.merge import find_changed_keys, has_objects, merge
-from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.record import Record, compute_expiry
 
 
 @dataclass(eq=False, slots=True)
@@ -81,6 +83,11 @@ class SaveState:
         now: epoch seconds.
         lifetime: seconds until a saved row expires, None for ever.
         touch_after: by how many seconds a row's expiry may be wrong before the row is touched.
+        start: when the session began, in epoch seconds, if there is no row that says it.
+        max_age: the seconds after that at which it ends; None for never.
+        restarts: the session begins anew at *now* for `max_age`.
+        pending: what the session's next request has to repeat; "" is nothing any more, None leaves
+            what the row says.
         may_be_saved: an earlier save of this request ended in an error, and may have been applied
             all the same. So this save has to write even if nothing has changed since.
     """
@@ -92,7 +99,25 @@ class SaveState:
     now: float
     lifetime: float | None
     touch_after: float
+    start: float | None = None
+    max_age: float | None = None
+    restarts: bool = False
+    pending: str | None = None
     may_be_saved: bool = False
+
+    def find_start(self, old: Record | None) -> float:
+        """Return when the session began that is written over *old*, in epoch seconds.
+
+        The row says it, or the id before a rotation. Otherwise Beaker's own creation time counts,
+        which a session keeps under a new id and in another backend; and *now* if it has none.
+        """
+        if self.restarts:
+            return self.now
+        start = self.start if old is None else old.start
+        if start is not None:
+            return start
+        created = read_time(self.ours.values or {}, CREATED)
+        return self.now if created is None else min(created, self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +127,13 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Put ours under a new birth, on condition that no row exists or that it has expired."""
+    """Put ours under a new birth, on condition that no row exists or that it has expired.
+
+    `ended` is the revision of a row that has not expired, but that `max_age` or `created_after` has
+    ended. Then the condition is that the row is still at it.
+    """
+
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +208,16 @@ def decide(state: SaveState) -> Decision:
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
         return Delete(stored.rev) if stored else Leave()
-    unopened = comparison.may_be_new and _was_not_opened(state)  # the first opens no pickle
+    # The first two terms open no pickle.
+    unopened = comparison.may_be_new and not state.restarts and _was_not_opened(state)
     if unopened and ours.is_without_data:
         return GiveUp()
     if stored is None:
         return Create()
-    if changed is None:
-        changed = _differ_in_values(state)
-    if changed:
+    must_write = state.restarts or state.pending  # the row, although the session may not differ
+    if must_write or (_differ_in_values(state) if changed is None else changed):
         return Replace(stored.rev, unopened)
-    if not _is_expiry_wrong(state, stored):
+    if state.pending is None and not _is_expiry_wrong(state, stored):
         return Leave()
     return Touch(stored.rev, new_token=stored.chunk_count > 0)
 
@@ -222,13 +253,25 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
     session out by the access time in it, so users who only read pages would be logged out. A row
     that never expires is touched if the access time in it is too old.
+
+    Near the end of `max_age` the expiry no longer moves. Then the access time counts, and only
+    until Beaker's time-out cannot end the session earlier: the last stretch costs no writes.
     """
-    if state.lifetime is None or stored.expires is None:
-        if (state.lifetime is None) is not (stored.expires is None):
+    expires = None if state.lifetime is None else state.now + state.lifetime
+    if state.max_age is not None:
+        start = state.find_start(stored)
+        expires = compute_expiry(state.now, state.lifetime, start, state.max_age)
+    if expires is None or stored.expires is None:
+        if (expires is None) is not (stored.expires is None):
             return True
         base = 0.0 if state.base is None else _access_time(state.base)
         return _access_time(state.ours) - base >= state.touch_after
-    return abs(state.now + state.lifetime - stored.expires) >= state.touch_after
+    lifetime = math.inf if state.lifetime is None else state.lifetime
+    if expires < state.now + lifetime:
+        accessed = 0.0 if state.base is None else _access_time(state.base)
+        if min(stored.expires, accessed + lifetime - BEAKER_TIMEOUT_PADDING) < expires:
+            return state.now - accessed >= state.touch_after
+    return abs(expires - stored.expires) >= state.touch_after
 
 
 def _access_time(content: Content) -> float:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, read_time
+from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, LIFETIME, read_time
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 
@@ -70,23 +70,37 @@ def decide_import(
     seconds; None if it says nothing. *written* counts if no access time can be read in the text.
     """
     values = load_session(text, policy.envelope, policy.max_size)
-    if (
-        values is not None and values.keys() <= COOKIE_KEYS
-    ):  # what Beaker's own delete() leaves behind
+    if values is not None and values.keys() <= COOKIE_KEYS:  # what Beaker's delete() leaves behind
         return LOGGED_OUT
     values = values or {}
-    accessed = read_time(values, ACCESSED)
+    accessed, created = read_time(values, ACCESSED), read_time(values, CREATED)
     since = written if accessed is None else accessed
-    if source_expires is not None and source_expires <= now:
+    is_expired = source_expires is not None and source_expires <= now
+    if is_expired or _has_ended(created, policy.schema, now):
         return EXPIRED
-    timeout = policy.timeout
+    timeout, lifetime = policy.timeout, policy.lifetime
+    if (own := read_time(values, LIFETIME)) is not None:
+        timeout, lifetime = own, own + BEAKER_TIMEOUT_PADDING
     if timeout is not None and since is not None and now - since > timeout:  # beaker/session.py:447
         return EXPIRED
     # Without a timeout no age ends a session: its row lives as long as if it were saved now.
     saved = now if timeout is None or since is None else min(since, now)
-    expires = None if policy.lifetime is None else math.ceil(saved + policy.lifetime)
+    limits = [] if lifetime is None else [saved + lifetime]
     if source_expires is not None:
-        own = math.ceil(source_expires)
-        expires = own if timeout is None or expires is None else min(expires, own)
-    promoted, _ = promote(values, policy.schema)
-    return Importable(expires, read_time(values, CREATED), promoted)
+        limits = [source_expires] if timeout is None else [*limits, source_expires]
+    if policy.schema.max_age is not None:
+        limits.append((now if created is None else created) + policy.schema.max_age)
+    expires = math.ceil(min(limits)) if limits else None
+    return Importable(expires, created, promote(values, policy.schema)[0])
+
+
+def _has_ended(created: float | None, schema: Schema, now: float) -> bool:
+    """Tell whether options `max_age` and `created_after` have ended a session.
+
+    A session whose start cannot be read begins for `max_age` when it is imported.
+    """
+    if schema.created_after is not None and (created is None or created < schema.created_after):
+        return True
+    if created is None or schema.max_age is None:
+        return False
+    return created + schema.max_age <= now

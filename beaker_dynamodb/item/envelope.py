@@ -25,6 +25,8 @@ COOKIE_KEYS: Final = frozenset({"_domain", "_path"})
 #: The keys of the last access and of the creation, epoch seconds (beaker/session.py:225 and 440).
 ACCESSED: Final = "_accessed_time"
 CREATED: Final = "_creation_time"
+#: The key of a lifetime that this session alone has, in seconds; only StrictSession sets it.
+LIFETIME: Final = "_lifetime"
 #: A merge takes the later time.
 TIME_KEYS: Final = (ACCESSED, CREATED)
 #: All keys that Beaker itself puts into a session.

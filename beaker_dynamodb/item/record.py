@@ -7,6 +7,7 @@ with an attribute of another type is corrupt; what was meant is never guessed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
@@ -31,9 +32,15 @@ MAX_EXPIRES: Final = 253_402_300_799
 MAX_REV: Final = 128
 #: The maximum bytes of a `prev`; the next save writes it again, into a row of up to 400 KB.
 MAX_PREV: Final = MAX_PREVIOUS_TOKENS * (MAX_REV + 1)
+#: The maximum characters of `pending`: the name of a special key has at most 255 bytes.
+MAX_PENDING: Final = 320
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
+#: The start in a birth: epoch seconds in hex digits.
+_START: Final = re.compile(r"[0-9a-f]{1,10}", re.ASCII)
 #: The codec's flags, the third byte of a row's data, if the row is a manifest.
 _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
+#: How the data of a tombstone and of the marker of a rotation begin.
+_MARKERS: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
 
 _SECOND: Final = 1000  # milliseconds
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
@@ -51,11 +58,16 @@ class Schema:
         ttl: the name of the attribute that holds the expiry.
         special: the session keys that are promoted to attributes, each with its type (S, N or B).
         max_chunks: into how many chunks a value is split at most; from option max_value_size.
+        max_age: seconds after its start at which a session ends, whatever it is used; from the
+            option. None for caches, and if there is no limit.
+        created_after: epoch seconds; a session that began earlier has ended. From the option.
     """
 
     ttl: str = "expires"
     special: tuple[tuple[str, str], ...] = ()
     max_chunks: int = compute_max_chunks(16 * 1024 * 1024)
+    max_age: float | None = None
+    created_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,8 @@ class Record:
     Args:
         data: the sealed value, or the manifest of a value that is too large for one row.
         rev: the revision, `birth.token`. A creation draws both; each later write of data draws a
-            token and keeps the birth.
+            token and keeps the birth. The birth of a session ends with its start, `@` and hex
+            digits.
         prev: the tokens of the last writes before, the latest first.
         expires: epoch seconds, None for never. DynamoDB's TTL needs a whole number.
         name: a cache entry's key in clear, if the row's key is its hash.
@@ -73,6 +86,9 @@ class Record:
         chunk_count: the number of chunks that a manifest names, else 0. At most one more than the
             schema's `max_chunks`.
         early: for caches, the milliseconds by which `expires` was rounded up.
+        pending: what the session's next request has to repeat (`sessions/ending.py`), else "".
+        ends_at: when options `max_age` and `created_after` end the session, in epoch seconds. Not
+            stored: it follows from the start, which is in `rev`, and from the options.
     """
 
     key: Key
@@ -84,6 +100,8 @@ class Record:
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
     chunk_count: int = 0
     early: int = 0
+    pending: str = field(default="", repr=False)
+    ends_at: float | None = None
 
     def with_data(self, data: bytes, chunk_count: int | None = None) -> Record:
         """Return a copy with other data; the number of chunks is the same if none is given.
@@ -100,6 +118,8 @@ class Record:
             self.promoted,
             self.chunk_count if chunk_count is None else chunk_count,
             self.early,
+            self.pending,
+            self.ends_at,
         )
 
     @property
@@ -109,6 +129,8 @@ class Record:
 
     def is_live(self, now: float) -> bool:
         """Tell whether the row has not expired at *now* (epoch seconds)."""
+        if self.ends_at is not None and self.ends_at <= now:
+            return False
         return self.expires is None or self.expires - self.early / _SECOND > now
 
     @property
@@ -123,12 +145,22 @@ class Record:
 
     @property
     def birth(self) -> str:
-        """The first half of `rev`, which tells sessions apart that had one id after another."""
+        """What tells sessions apart that had one id after another."""
         return get_birth(self.rev)
 
-    def advance_rev(self, token: str) -> tuple[str, tuple[str, ...]]:
-        """Return `rev` and `prev` for a write of new data over this row, which drew *token*."""
+    @property
+    def start(self) -> int | None:
+        """When the session began, in epoch seconds; None if the row does not say it."""
+        return get_start(self.rev)
+
+    def advance_rev(self, token: str, start: float | None = None) -> tuple[str, tuple[str, ...]]:
+        """Return `rev` and `prev` for a write of new data over this row, which drew *token*.
+
+        Args: *start* is another start of the session than the row's.
+        """
         birth, _, last = self.rev.partition(".")
+        if start is not None:
+            birth = make_birth(get_birth(self.rev), start)
         return f"{birth}.{token}", (last, *self.prev)[:MAX_PREVIOUS_TOKENS]
 
     def has_token(self, token: str) -> bool:
@@ -152,6 +184,8 @@ class Record:
             attributes["early"] = self.early
         if self.name is not None:
             attributes["name"] = self.name
+        if self.pending:
+            attributes["pending"] = self.pending
         return attributes | dict(self.promoted)
 
 
@@ -167,8 +201,48 @@ def make_rev(birth: str, token: str) -> str:
 
 
 def get_birth(rev: str) -> str:
-    """Return the birth in a revision."""
-    return rev.partition(".")[0]
+    """Return the birth in a revision, without the start."""
+    return rev.partition(".")[0].partition("@")[0]
+
+
+def make_birth(token: str, start: float) -> str:
+    """Return a birth that holds when the session began, in whole epoch seconds.
+
+    The start is in the birth because every write keeps that, also one by an older release.
+    """
+    return f"{token}@{min(max(int(start), 0), MAX_EXPIRES):x}"
+
+
+def get_start(rev: str) -> int | None:
+    """Return the start in a revision, in epoch seconds; None if there is none."""
+    digits = rev.partition(".")[0].partition("@")[2]
+    return int(digits, 16) if _START.fullmatch(digits) else None
+
+
+def compute_end(rev: str, schema: Schema) -> float | None:
+    """Return when the options end a session, in epoch seconds; None if they do not.
+
+    A session whose start is unknown began before every `created_after`: releases that store no
+    start are older than the option.
+    """
+    start = get_start(rev)
+    if schema.created_after is not None and (start is None or start < schema.created_after):
+        return 0.0
+    return None if start is None or schema.max_age is None else start + schema.max_age
+
+
+def compute_expiry(
+    now: float, lifetime: float | None, start: float | None, max_age: float | None
+) -> float | None:
+    """Return when a session's row expires: after its lifetime, or at its longest age if earlier.
+
+    Args: *lifetime* and *max_age* in seconds, None for ever; *start* in epoch seconds.
+    Returns epoch seconds, None for never.
+    """
+    limits = [] if lifetime is None else [now + lifetime]
+    if max_age is not None:
+        limits.append((now if start is None else start) + max_age)
+    return min(limits, default=None)
 
 
 def get_token(rev: str) -> str:
@@ -278,7 +352,17 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
     promoted = read_promoted(item, schema) if schema.special else {}
     chunks = count_chunks(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
-    return Record(key, data, rev, tuple(prev.split()), until, name, promoted, chunks, int(early))
+    ends_at = None
+    if schema.max_age is not None or schema.created_after is not None:
+        is_marker = data[:2] in _MARKERS  # the end of a session must stay known
+        ends_at = None if is_marker else compute_end(rev, schema)
+    pending = item.get("pending", "")
+    if not isinstance(pending, str) or len(pending) > MAX_PENDING:
+        pending = ""  # not worth a user's session
+    prevs = tuple(prev.split())
+    return Record(
+        key, data, rev, prevs, until, name, promoted, chunks, int(early), pending, ends_at
+    )
 
 
 def read_promoted(item: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:

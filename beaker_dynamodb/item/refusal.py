@@ -126,6 +126,13 @@ def _classify(refused: RefusedSave) -> _Stored:  # noqa: PLR0911  # one return a
     return _Stored.LIVE if is_live else _Stored.EXPIRED
 
 
+def _create(refused: RefusedSave) -> Next:
+    """Create again; over a row that has ended but not expired, on condition of that row."""
+    theirs = refused.theirs
+    has_ended = theirs is not None and theirs.ends_at is not None
+    return Retry(Create(theirs.rev if theirs is not None and has_ended else None))
+
+
 def _replace(refused: RefusedSave) -> Next:
     return Retry(Replace(_get_rev(refused)))
 
@@ -185,7 +192,7 @@ _GIVE_UP: Final = GiveUp()
 _TABLE: Final[Mapping[type, Mapping[_Stored, Next | Callable[[RefusedSave], Next]]]] = {
     Create: {
         _Stored.OWN_WRITE: _APPLIED,
-        _Stored.NOTHING: Retry(Create()),
+        _Stored.NOTHING: _create,
         _Stored.TOMBSTONE: _replace,
         _Stored.LIVE: _resolve,
     },

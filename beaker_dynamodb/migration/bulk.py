@@ -37,7 +37,7 @@ from beaker_dynamodb.item.eligibility import (
     decide_import,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, get_token, make_rev
+from beaker_dynamodb.item.record import Record, get_token, make_birth, make_rev
 from beaker_dynamodb.migration.on_demand import MAX_ATTEMPTS, create_row
 from beaker_dynamodb.migration.readers.connect import ConnectReader
 from beaker_dynamodb.migration.readers.reader import (
@@ -239,10 +239,11 @@ class _Importer:
 
     def _write_row(self, session: SourceSession, decision: Importable) -> tuple[Record, bool]:
         """Write the row if there is none; return the stored row, and whether it is ours."""
+        start = self._runtime.clock() if decision.created is None else decision.created
         record = Record(
             self._rows.layout.make_session_key(session.id),
             b"",
-            make_rev(self._runtime.token(), self._runtime.token()),
+            make_rev(make_birth(self._runtime.token(), start), self._runtime.token()),
             (),
             decision.expires,
             promoted=decision.promoted,

@@ -16,7 +16,7 @@ from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, get_token, make_rev
+from beaker_dynamodb.item.record import Record, get_token, make_birth, make_rev
 from beaker_dynamodb.migration.source import SourceBackend
 
 #: How often a write is tried if the row that refused it is gone when it is tried again.
@@ -70,7 +70,9 @@ class LegacySession:
         decision = decide_import(text, policy, self._runtime.clock())
         if isinstance(decision, str):
             return None
-        rev = make_rev(derive_birth(self._key, text, decision.created), self._runtime.token())
+        start = self._runtime.clock() if decision.created is None else decision.created
+        birth = make_birth(derive_birth(self._key, text, decision.created), start)
+        rev = make_rev(birth, self._runtime.token())
         return Record(self._key, b"", rev, (), decision.expires, promoted=decision.promoted)
 
     def delete_with_tombstone(
@@ -112,9 +114,11 @@ def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:
 
     Raises: Unavailable, if rows are created and deleted too fast; whatever the client raises.
     """
+    ended: Record | None = None
     for _ in range(MAX_ATTEMPTS):
         now = rows.runtime.clock()
-        written = rows.write(record, value, Absent(now), None)
+        condition = Absent(now) if ended is None else At(ended.rev)
+        written = rows.write(record, value, condition, ended)
         if isinstance(written, Record):
             return written, True
         theirs = written.theirs
@@ -122,6 +126,7 @@ def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:
             return theirs, True
         if theirs is not None and theirs.is_live(now):
             return theirs, False
+        ended = theirs if theirs is not None and theirs.ends_at is not None else None
     raise Unavailable(_TOO_FAST)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beaker_dynamodb.config import names, sources
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
@@ -237,8 +237,8 @@ def _is_secret(name: str, value: str) -> bool:
     """Return whether an option may hold a secret, as a url may."""
     if shown(value) != repr(value):
         return True
-    if name in TABLE:
-        return TABLE[name].secret
+    if name in OPTIONS:
+        return OPTIONS[name].secret
     is_source = name.startswith("migrate_from.")
     return name in beaker_settings.SECRETS or is_source or (name == "url" and "?" in value)
 

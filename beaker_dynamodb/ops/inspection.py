@@ -82,6 +82,19 @@ def inspect_session(
     )
 
 
+def read_text(rows: Rows, row: ScannedRow, now: float) -> str | None:
+    """Return Beaker's text of a session, its chunks joined; None if it cannot be read.
+
+    Raises: what the client raises.
+    """
+    if row.record is None:
+        return None
+    try:
+        return open_text(rows, _join(rows, row.record, now))
+    except (CorruptItem, UnknownFormat, ItemTooLarge):
+        return None
+
+
 def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
     """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
     envelope = choose_envelope(text, max_size)

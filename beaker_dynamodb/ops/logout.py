@@ -6,29 +6,18 @@ until there is none. So a request that saves meanwhile is refused, and does not 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
-from beaker_dynamodb.dynamodb.table import At
-from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable
+from beaker_dynamodb.dynamodb.user_rows import delete_until_gone, has_value, make_busy_error
+from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, make_rev
 from beaker_dynamodb.ops import identity
-from beaker_dynamodb.ops.sessions import (
-    Session,
-    describe_row,
-    find_rows,
-    has_value,
-    parse_special_key,
-)
+from beaker_dynamodb.ops.sessions import Session, describe_row, find_rows, parse_special_key
 
-#: How often a row that is written meanwhile is deleted again, and the longest pause in seconds.
-MAX_TRIES: Final = 50
-JITTER: Final = 0.1
 #: How often an index is queried, and the pause between two queries in seconds.
 MAX_PASSES: Final = 10
 PAUSE: Final = 1.0
@@ -65,8 +54,8 @@ def delete(rows: Rows, row: ScannedRow, now: float) -> Session:
     Raises: Unavailable, if it is written faster than it can be deleted; what the client raises.
     """
     session = describe_row(rows, row, now)
-    if _delete_until_gone(rows, row, lambda _: True) is None:
-        raise _make_busy_error(rows)
+    if delete_until_gone(rows, row, lambda _: True) is None:
+        raise make_busy_error(rows)
     return session
 
 
@@ -94,7 +83,7 @@ def revoke(
                 continue
             clean = False
             session = describe_row(rows, row, now)
-            gone = _delete_until_gone(rows, row, lambda record: has_value(record, name, value, now))
+            gone = delete_until_gone(rows, row, lambda record: has_value(record, name, value, now))
             if gone:
                 yield session
             busy = busy or gone is None
@@ -102,62 +91,6 @@ def revoke(
             return
         rows.runtime.sleep(PAUSE)
     if busy:
-        raise _make_busy_error(rows)
+        raise make_busy_error(rows)
     facts = CallFacts("Query", rows.table.name, rows.table.client.region)
     raise Unavailable("new sessions of this value keep appearing; run revoke again", call=facts)
-
-
-def _delete_until_gone(
-    rows: Rows, row: ScannedRow, is_wanted: Callable[[Record], bool]
-) -> bool | None:
-    """Delete a row, and the rows that replace it meanwhile if they are wanted too.
-
-    Returns whether it is gone; None if it is written faster than it can be deleted.
-    """
-    record, runtime = row.record, rows.runtime
-    if not row.is_own:
-        return False
-    moving = rows.options.migrate_from is not None
-    for _ in range(MAX_TRIES):
-        if record is None:  # it cannot be read, so no condition can name its revision
-            tombstone = _tombstone(rows, row) if moving else None
-            was = scan.delete_unreadable(rows.table, row.key, tombstone)
-            if was is not None:
-                scan.delete_chunks(rows.table, was)
-            return True
-        if not is_wanted(record):
-            return False
-        try:
-            at = At(record.rev)
-            refusal = (
-                rows.table.put(_tombstone(rows, row), at)
-                if moving
-                else rows.table.delete(row.key, at)
-            )
-        except CorruptItem:  # it was refused, and the row that is there now cannot be read
-            record = None
-            continue
-        if refusal is None or refusal.theirs is None:
-            scan.delete_chunks(rows.table, record)
-            return True
-        record = refusal.theirs
-        runtime.sleep(runtime.random() * JITTER)
-    return None
-
-
-def _make_busy_error(rows: Rows) -> Unavailable:
-    """Return the error for a session that still exists."""
-    facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
-    return Unavailable("the session is written faster than it can be deleted", call=facts)
-
-
-def _tombstone(rows: Rows, row: ScannedRow) -> Record:
-    """Return the tombstone that replaces a session while `migrate_from` is set.
-
-    Without it the copy in the old backend would be moved in again. It expires with the row, but
-    no earlier than a session without a time-out would.
-    """
-    runtime, expires = rows.runtime, None
-    if row.expires is not None:
-        expires = max(math.ceil(row.expires), math.ceil(runtime.clock() + rows.options.ttl))
-    return rows.make_tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)

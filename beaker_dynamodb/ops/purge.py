@@ -156,8 +156,7 @@ class _Purger:
         yield self.tally.progress
 
     def _count_delete_units(self, row: ScannedRow) -> float:
-        options = self.rows.options
-        indexed = options.special_keys if options.index_special_keys else ()
+        indexed = self.rows.options.indexed_keys
         attributes = row.record.promoted if row.record else {}
         return prices.count_delete_units(row.size, sum(name in attributes for name, _ in indexed))
 

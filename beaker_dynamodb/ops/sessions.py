@@ -18,6 +18,7 @@ from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
+from beaker_dynamodb.dynamodb.user_rows import get_matching_rows
 from beaker_dynamodb.errors import (
     CallFacts,
     CorruptItem,
@@ -123,7 +124,8 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         for row in page.rows:
             if left == 0:
                 return
-            if row.is_own and row.sort == "session":
+            has_ended = state == "live" and not row.is_live(now)  # by max_age, created_after
+            if row.is_own and row.sort == "session" and not has_ended:
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 
@@ -212,14 +214,7 @@ def find_rows(
     else:
         found = table_scan.query_index(rows.table, _find_index(rows, name), name, value)
     for keys in found:
-        for row in table_scan.get_rows(rows.table, keys, rows.runtime):
-            if row.sort == "session" and has_value(row, name, value, now):
-                yield row
-
-
-def has_value(row: ScannedRow | Record, name: str, value: Attribute, now: float) -> bool:
-    """Return whether a row is live at *now*, and has this value of a special key."""
-    return row.is_live(now) and row.promoted.get(name) == value
+        yield from get_matching_rows(rows, keys, name, value, now)
 
 
 def _find_index(rows: Rows, attribute: str) -> str:

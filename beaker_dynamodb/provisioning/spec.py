@@ -6,17 +6,15 @@ compares the actual table with the expected one, and `iam.py` and `templates.py`
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.errors import OptionError, digest, masked_repr
+from beaker_dynamodb.dynamodb.user_rows import index_name
+from beaker_dynamodb.errors import OptionError, masked_repr
 
-#: AWS: API_GlobalSecondaryIndex, "IndexName".
-_INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
 _TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
 #: AWS's name for on-demand.
 ON_DEMAND: Final = "PAY_PER_REQUEST"
@@ -219,7 +217,6 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
     Raises: OptionError, if the two contradict each other.
     """
     read, write = options.read_capacity_units, options.write_capacity_units
-    special = options.special_keys if options.index_special_keys else ()
     if read is not None and features.limits:
         raise OptionError(
             "a limit of units is for on-demand tables only; the units of this table are provisioned"
@@ -230,7 +227,7 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
         options.hash_key,
         options.range_key,
         options.ttl_attribute,
-        tuple(Index(index_name(name), name, kind) for name, kind in special),
+        tuple(Index(index_name(name), name, kind) for name, kind in options.indexed_keys),
         None if read is None or write is None else (read, write),
         features,
         options.endpoint_url,
@@ -272,18 +269,6 @@ def _to_throughput(capacity: tuple[int, int] | None) -> dict[str, Any]:
         return {}
     read, write = capacity
     return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
-
-
-def index_name(attribute: str) -> str:
-    """Return the name of an attribute's index; no other attribute has the same.
-
-    `userId` gives `userId-index`. If AWS would refuse that name, its odd characters are replaced,
-    and 8 hex digits keep it apart from others that come out alike.
-    """
-    name = f"{attribute}-index"
-    if _INDEX_NAME.fullmatch(name):
-        return name
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", attribute)[:200] + f"-{digest(attribute)}-index"
 
 
 def format_schema(hash_key: Attribute, range_key: Attribute | None) -> str:

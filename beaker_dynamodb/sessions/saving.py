@@ -29,9 +29,18 @@ from beaker_dynamodb.item.decide import (
     merge_contents,
     rebase,
 )
-from beaker_dynamodb.item.envelope import Envelope
+from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
+from beaker_dynamodb.item.envelope import LIFETIME, Envelope, read_time
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record, get_token, make_rev, promote
+from beaker_dynamodb.item.record import (
+    Attribute,
+    Record,
+    compute_expiry,
+    get_token,
+    make_birth,
+    make_rev,
+    promote,
+)
 from beaker_dynamodb.item.refusal import (
     AlreadyApplied,
     RaiseConflict,
@@ -225,8 +234,9 @@ class Saver:
                 self._may_have_deleted = True
                 raise
         now = self.runtime.clock()
-        record = self._make_record(write, content, old, token, now, state.lifetime)
-        condition = Absent(now) if isinstance(write, Create) else At(write.rev)
+        record = self._make_record(write, content, old, token, now, state)
+        rev = write.ended if isinstance(write, Create) else write.rev
+        condition = Absent(now) if rev is None else At(rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             return self.rows.write(record, value, condition, old)
@@ -242,19 +252,34 @@ class Saver:
         old: Record | None,
         token: str,
         now: float,
-        lifetime: float | None,
+        state: SaveState,
     ) -> Record:
         """Return the row to be written, without its data."""
-        expires = None if lifetime is None else math.ceil(now + lifetime)
+        is_new = isinstance(write, Create) or old is None
+        has_start = old is not None and not is_new and "@" in old.rev and not state.restarts
+        start = None
+        if state.max_age is not None or not has_start:  # most saves do not need it
+            start = state.find_start(None if is_new else old)
+        lifetime = state.lifetime
+        if content is not state.ours:  # another request may have given the session its lifetime
+            own = read_time(content.values or {}, LIFETIME)
+            lifetime = lifetime if own is None else own + BEAKER_TIMEOUT_PADDING
+        limit = None if lifetime is None else now + lifetime
+        if state.max_age is not None:
+            limit = compute_expiry(now, lifetime, start, state.max_age)
+        expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
         prev: tuple[str, ...] = ()
-        if isinstance(write, Create) or old is None:
-            rev = make_rev(self.runtime.token(), token)
+        if is_new or old is None:
+            rev = make_rev(make_birth(self.runtime.token(), now if start is None else start), token)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
-            rev, prev = old.advance_rev(token)
-        return Record(self.key, b"", rev, prev, expires, promoted=promoted)
+            rev, prev = old.advance_rev(token, None if has_start else start)
+        pending = state.pending
+        if pending is None:
+            pending = "" if is_new or old is None else old.pending
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending)
 
     def _promote(
         self, write: Create | Touch | Replace, content: Content, old: Record | None

@@ -114,6 +114,14 @@ class SessionStore:
         if rows.options.migrate_from is not None:
             self.source = on_demand.LegacySession(rows, namespace, settings.timeout)
         self.tombstones: Tombstones | None = None
+        #: The timeout that this session alone has, in seconds, without Beaker's padding.
+        self.own_timeout: float | None = None
+        #: When the session began, in epoch seconds, if the row of its old id says it.
+        self.start: float | None = None
+        #: Whether the next save begins the session anew for option `max_age`.
+        self.restarts: bool = False
+        #: What the next save writes into the row's `pending`; None leaves that as it is.
+        self.pending: str | None = None
         self._saver: Saver | None = None
 
     # Beaker's verbs. A session is one value, under the key "session".
@@ -198,7 +206,20 @@ class SessionStore:
         record = row.record
         # A large value is not kept twice for the rest of the request.
         self.stored = Stored(record.with_data(b"") if record.chunk_count else record, self.base)
+        if record.pending:
+            from beaker_dynamodb.sessions import ending  # only after `end_others()`
+
+            if ending.repeat(self.rows, record):
+                self.pending = ""
         return self.base
+
+    def continue_from(self, old: SessionStore) -> None:
+        """Take over what the session keeps under its new id, besides its text."""
+        record = None if old.stored is None else old.stored.record
+        self.start = old.start if record is None else record.start
+        self.restarts, self.pending = old.restarts, old.pending
+        if record is not None and record.pending and old.pending is None:
+            self.pending = record.pending
 
     def _is_nameless(self) -> bool:
         """Tell whether the id is empty; all clients with an empty cookie would share it."""
@@ -301,14 +322,22 @@ class SessionStore:
                 self.source.envelope = "json"
 
     def _state(self, base: Content | None, ours: Content, envelope: Envelope | None) -> SaveState:
+        lifetime, touch_after = self.settings.lifetime, self.settings.touch_after
+        if self.own_timeout is not None:  # of this session alone
+            lifetime = self.own_timeout + BEAKER_TIMEOUT_PADDING
+            touch_after = self.rows.options.touch_interval(self.own_timeout)
         return SaveState(
             base,
             None if self.stored is None else self.stored.record,
             ours,
             envelope,
             self.runtime.clock(),
-            self.settings.lifetime,
-            self.settings.touch_after,
+            lifetime,
+            touch_after,
+            self.start,
+            self.rows.schema.max_age,
+            self.restarts,
+            self.pending,
             may_be_saved=self._saver is not None and self._saver.may_have_saved,
         )
 
@@ -338,7 +367,7 @@ class SessionStore:
             return
         if metering.observers:
             _report(write, outcome)
-        self.stored = stored
+        self.stored, self.restarts, self.pending = stored, False, None
         if outcome != "dropped":
             self.base = None if stored is None else state.ours.text
 

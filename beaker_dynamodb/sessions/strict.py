@@ -11,14 +11,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from beaker.container import NamespaceManager
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.errors import raise_clean
-from beaker_dynamodb.item.envelope import BEAKER_KEYS, COOKIE_KEYS, Comparison
+from beaker_dynamodb.item.envelope import BEAKER_KEYS, COOKIE_KEYS, LIFETIME, Comparison
 from beaker_dynamodb.sessions.cookie_header import keep_cookie
+from beaker_dynamodb.sessions.lifetime import SessionLifetime
 
 log: Final = logging.getLogger(__name__)
 
@@ -29,32 +30,6 @@ _UNOPENED: Final = (
     "a stored session cannot be opened in this process (did a deploy remove a class?); it is kept"
     " unchanged, and its visitor is not logged in here meanwhile"
 )
-
-
-if TYPE_CHECKING:
-
-    class _Session(dict[str, Any]):
-        """What is used of the base class here, as Beaker ships no types."""
-
-        request: dict[str, Any]
-        use_cookies: bool
-        save_atime: bool
-        invalidate_corrupt: bool
-        data_serializer: Any
-        encrypt_key: Any
-
-        def __init__(self, *args: Any, **kw: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-        def _create_id(self, set_new: Any, /) -> None: ...
-        def _decrypt_data(self, session_data: Any) -> Any: ...
-        def load(self) -> None: ...
-        def save(self, accessed_only: Any, /) -> None: ...
-        def invalidate(self) -> None: ...
-        def delete(self) -> None: ...
-        def regenerate_id(self) -> None: ...
-
-else:
-    from beaker.session import Session as _Session
 
 
 class SessionEnvelope:
@@ -85,7 +60,7 @@ class SessionEnvelope:
         return Comparison(None)
 
 
-class StrictSession(_Session):
+class StrictSession(SessionLifetime):
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row under the old id.
 
     Used as `session.session_class`. If the id in a cookie has no row, it is replaced by a new one
@@ -113,8 +88,10 @@ class StrictSession(_Session):
         self._rotated = False
         #: The manager of an id whose row does not exist or does not open.
         self._unopened_manager: NamespaceManager | None = None
+        #: The manager of the id before `regenerate_id()`, until there is one of the new id.
+        self._rotated_manager: NamespaceManager | None = None
         #: The managers of the ids before each `regenerate_id()` whose rows are still stored.
-        self._previous_managers: list[NamespaceManager] = []
+        self.previous_managers: list[NamespaceManager] = []
         request = kw["request"] if "request" in kw else args[0]
         if request.get("cookie"):
             request["cookie"] = keep_cookie(request["cookie"], kw.get("key", _COOKIE_NAME))
@@ -132,6 +109,10 @@ class StrictSession(_Session):
     @namespace.setter
     def namespace(self, manager: NamespaceManager) -> None:
         self.__dict__["_namespace"] = manager
+        if self._rotated_manager is not None and hasattr(manager, "continue_from"):
+            manager.continue_from(self._rotated_manager)
+        self._rotated_manager = None
+        self._tell(manager)
         custom = self.data_serializer not in ("pickle", "json")
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)
@@ -175,12 +156,15 @@ class StrictSession(_Session):
         open the session.
         """
         try:
-            return super()._decrypt_data(session_data)
+            values = super()._decrypt_data(session_data)
         except Exception:  # unpickling runs the code of any class
             if not self._loading or not self.invalidate_corrupt:
                 raise
             logs.log_once_a_minute(log, _UNOPENED)
             raise_clean(KeyError("it cannot be opened"))
+        if self._loading and isinstance(values, Mapping):
+            self._adopt(values)
+        return values
 
     def invalidate(self) -> None:
         """Delete the session's row, and begin a new session under a new id.
@@ -216,10 +200,10 @@ class StrictSession(_Session):
         The browser gets the new id with the response; if the page fails, it still has the old one.
         """
         if self._stored:
-            self._previous_managers.append(self.namespace)
+            self.previous_managers.append(self.namespace)
         super().regenerate_id()
-        self._rotated = True
-        if self._previous_managers:
+        self._rotated_manager, self._rotated = self.__dict__.get("_namespace"), True
+        if self.previous_managers:
             try:
                 self._save_under_new_id()
             except BaseException:
@@ -249,8 +233,8 @@ class StrictSession(_Session):
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
         """Save this session, not its previous rows; return False if nothing was saved."""
         keys = self.keys()
-        has_row = self._stored or self._may_be_stored or self._previous_managers
-        if not has_row and keys <= BEAKER_KEYS:
+        has_row = self._stored or self._may_be_stored or self.previous_managers
+        if not has_row and keys <= BEAKER_KEYS | {LIFETIME}:
             return False
         if keys <= COOKIE_KEYS and not accessed_only:
             self._remove_rows()
@@ -261,18 +245,20 @@ class StrictSession(_Session):
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
         self._may_be_stored = True
+        expires = getattr(self.__dict__.get("_namespace"), "row_expires", None)
         super().save(accessed_only)
         self._may_be_stored = False
         self._stored = True
+        self._refresh_cookie(expires)
         if self._rotated and self.use_cookies:
             self.request["set_cookie"] = True
         return True
 
     def _delete_previous_rows(self, accessed_only: bool = False) -> None:  # noqa: FBT001, FBT002  # as `save`
         """Delete the rows of the ids before `regenerate_id()`, now that the new row is stored."""
-        while self._previous_managers:
-            was_there = _replace_old_row(self.namespace, self._previous_managers[-1])
-            manager = self._previous_managers.pop()
+        while self.previous_managers:
+            was_there = _replace_old_row(self.namespace, self.previous_managers[-1])
+            manager = self.previous_managers.pop()
             if was_there:
                 continue
             # The session was logged out meanwhile, so nothing of it may live on under the new id.
@@ -283,7 +269,7 @@ class StrictSession(_Session):
             try:
                 self._remove_rows()
             except BaseException:
-                self._previous_managers.append(manager)
+                self.previous_managers.append(manager)
                 raise
             self._begin_anew()
             self.update(since)  # a login after regenerate_id() is kept
@@ -294,6 +280,7 @@ class StrictSession(_Session):
         self.clear()
         self.was_invalidated = True
         self._stored = False
+        self._follow(None)
         self._create_id()
         self._begin_time()
         self.accessed_dict = self.copy()
@@ -310,9 +297,9 @@ class StrictSession(_Session):
         if self._unopened_manager is not None:
             _remove(self._unopened_manager)
             self._unopened_manager = None
-        while self._previous_managers:
-            _remove(self._previous_managers[-1])
-            self._previous_managers.pop()
+        while self.previous_managers:
+            _remove(self.previous_managers[-1])
+            self.previous_managers.pop()
         if self._stored or self._may_be_stored:
             _remove(self.namespace)
         self._stored = self._may_be_stored = False

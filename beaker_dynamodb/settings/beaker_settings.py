@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.errors import OptionError, raise_clean
 
@@ -55,7 +55,7 @@ class UnreadLine:
     @property
     def lines(self) -> tuple[str, ...]:
         """The line to write for each region; a secret is three dots."""
-        is_secret = self.option != "url" and TABLE[self.option].secret
+        is_secret = self.option != "url" and OPTIONS[self.option].secret
         value = "..." if is_secret else self.value
         return tuple(f"cache.{region}.{self.option} = {value}" for region in self.regions)
 

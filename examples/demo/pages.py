@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
 from examples.demo.call_log import LoggedCall, RequestLog
@@ -230,7 +230,7 @@ def _render_next_read(context: PageContext) -> Markup:
 
 def _format_settings(settings: Mapping[str, str]) -> str:
     """Return the settings as lines of an ini file, without the secrets."""
-    hidden = _SECRETS | {name for name, row in TABLE.items() if row.secret}
+    hidden = _SECRETS | {name for name, row in OPTIONS.items() if row.secret}
     return "\n".join(
         f"{name} = {'…' if name.partition('.')[2] in hidden else value}"
         for name, value in settings.items()

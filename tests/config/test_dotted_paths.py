@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.parsers import import_object, parse_object
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.dynamodb.client import get_client
@@ -49,7 +49,7 @@ PATHS = tuple(
 
 def test_every_option_that_takes_a_path_is_tested_here() -> None:
     """The options whose parser keeps objects are those that also take a path."""
-    assert set(USES) == {name for name, row in TABLE.items() if row.parser is parse_object}
+    assert set(USES) == {name for name, row in OPTIONS.items() if row.parser is parse_object}
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.options import OPTIONS, Options
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = ROOT / "beaker_dynamodb" / "config" / "option_types.py"
@@ -25,6 +25,7 @@ compares them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 
@@ -35,6 +36,8 @@ class OptionValues(TypedDict, total=False):
 #: The types of options whose parsers take more than a text and the field's type.
 PARSED = {
     "special_keys": "str | Sequence[tuple[str, str]] | Mapping[str, str] | None",
+    "index_special_keys": "bool | str | Sequence[str] | None",
+    "created_after": "str | datetime | None",
     "encryption_keys": "str | Sequence[bytes | str] | None",
 }
 
@@ -43,7 +46,7 @@ def option_types() -> str:
     """Return the text of the file."""
     types = {field.name: str(field.type) for field in dataclasses.fields(Options)}
     lines = []
-    for name, row in TABLE.items():
+    for name, row in OPTIONS.items():
         own = [part for part in types[name].split(" | ") if part != "None"]
         parts = dict.fromkeys([*own, "str", "None"])
         text = "Any" if "Any" in parts else PARSED.get(name, " | ".join(parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -10,7 +11,7 @@ import pytest
 from botocore import utils
 from hypothesis import strategies as st
 
-from beaker_dynamodb.config.options import DAY, MB, TABLE
+from beaker_dynamodb.config.options import DAY, MB, OPTIONS
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.errors import OptionError
 
@@ -66,6 +67,7 @@ WAIT = (
     [*SECONDS[1], "25h", DAY + 1, "30d"],
     "a duration",
 )
+POSITIVE_SECONDS: Shared = (SECONDS[0], [*SECONDS[1], 0, "0", "0s"], "a duration")
 POSITIVE_WAIT = (WAIT[0], [*WAIT[1], 0, "0", "0s"], "a duration")
 SIZE: Shared = (
     [("5", 5), ("1024MB", 1024 * MB), (5, 5), ("64KB", 65536), ("16 mb", 16 * MB), ("7B", 7)],
@@ -126,6 +128,18 @@ TABLE_OF_CASES: dict[str, Case] = {
     "ttl_attribute": ("expires", *TEXT),
     "ttl": (30.0 * DAY, *ALSO_ZERO),
     "touch_after": (None, *ALSO_ZERO),
+    "max_age": (None, [*POSITIVE_SECONDS[0], ("none", None)], *POSITIVE_SECONDS[1:]),
+    "created_after": (
+        None,
+        [
+            ("2026-11-28T12:00Z", 1795867200.0),
+            (" 2026-11-28 13:00:00+01:00 ", 1795867200.0),
+            (datetime(2026, 11, 28, 12, tzinfo=timezone.utc), 1795867200.0),
+            ("none", None),
+        ],
+        ["2026-11-28T12:00", "yesterday", "Z", 1795867200],
+        "a moment in UTC",
+    ),
     "consistent_read": (True, *BOOLEAN),
     "create_table": (True, *BOOLEAN),
     "read_capacity_units": (None, *WHOLE),
@@ -149,7 +163,17 @@ TABLE_OF_CASES: dict[str, Case] = {
         "names with a type",
     ),
     "require_special_keys": (False, *BOOLEAN),
-    "index_special_keys": (True, *BOOLEAN),
+    "index_special_keys": (
+        True,
+        [
+            *BOOLEAN[0],
+            ("userId", ("userId",)),
+            (["userId"], ("userId",)),
+            ("userId, device userId", ("userId", "device")),
+        ],
+        [5, 1.5, [5], [""], {"userId": "S"}],
+        "true, false, or the names",
+    ),
     "on_conflict": (
         "merge",
         [("merge", "merge"), ("OVERWRITE", "overwrite"), (" raise ", "raise")],
@@ -213,6 +237,7 @@ TOGETHER = {
     "write_capacity_units": {"read_capacity_units": "5"},
     "aws_access_key_id": {"aws_secret_access_key": "s"},
     "aws_secret_access_key": {"aws_access_key_id": "k"},
+    "index_special_keys": {"special_keys": "userId, device"},
     "aws_session_token": {"aws_access_key_id": "k", "aws_secret_access_key": "s"},
 }
 
@@ -224,7 +249,7 @@ def kind_of(name: str) -> Kind:
 
 def test_every_option_has_its_cases() -> None:
     """The table here has the options of the table of options, in its order."""
-    assert list(TABLE_OF_CASES) == list(TABLE)
+    assert list(TABLE_OF_CASES) == list(OPTIONS)
 
 
 @pytest.mark.parametrize("name", TABLE_OF_CASES)
@@ -263,7 +288,7 @@ def test_a_bad_value_is_refused_with_what_is_expected(name: str, bad: object) ->
     assert repr(name) in message
     assert "expected " in message
     assert TABLE_OF_CASES[name][3] in message
-    assert (repr(bad) in message) is not TABLE[name].secret
+    assert (repr(bad) in message) is not OPTIONS[name].secret
 
 
 PARTS = ("http://", "https://", "HTTP://", "a", "-", ".", "[", "]", "::1", ":", "80", "65536", "%")

@@ -8,13 +8,13 @@ import re
 
 import pytest
 
-from beaker_dynamodb.config.options import TABLE, Options, reference
+from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError
 
 KEY = bytes(range(32))
 KEY_TEXT = base64.b64encode(KEY).decode()
-SECRETS = {name for name, row in TABLE.items() if row.secret}
+SECRETS = {name for name, row in OPTIONS.items() if row.secret}
 
 
 def test_no_secret_is_shown() -> None:
@@ -102,16 +102,3 @@ def test_the_interval_of_touches(
 ) -> None:
     """By default it is a tenth of the lifetime, at most 1 h; an option can only make it shorter."""
     assert Options(touch_after=touch_after).touch_interval(lifetime) == pytest.approx(expected)
-
-
-def test_the_printed_table_has_every_option_once() -> None:
-    """README's table has four columns, and rows for `url` and then every option in order."""
-    lines = reference().splitlines()
-    rows = [re.split(r" ?\| ?", line)[1:-1] for line in lines]
-    names = [re.findall(r"`(\w+)`", row[0]) for row in rows[2:]]
-
-    assert rows[0] == ["option", "default", "connect-dynamodb", "meaning"]
-    assert [name[0] for name in names] == ["url", *TABLE]
-    assert {a for _, *aliases in names for a in aliases} == {r.alias for r in TABLE.values()} - {""}
-    assert all(len(row) == 4 and row[3] for row in rows)
-    assert reference().endswith("|\n")

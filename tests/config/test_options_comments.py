@@ -13,7 +13,7 @@ from botocore.utils import validate_region_name
 from hypothesis import given, strategies
 
 from beaker_dynamodb.config import parsers
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.errors import OptionError
@@ -30,7 +30,7 @@ TEXTS = {
 }
 SOURCE_OPTIONS = ("migrate_from.url", "migrate_from.data_dir", "migrate_from.sa.url")
 COMMENTS = ("  ; note", " # note", "\t#note", " ;", "\n# note", "\n; a # b", " ## http://x/#y")
-NAMES = [(name, comment) for name in (*TABLE, *SOURCE_OPTIONS) for comment in COMMENTS]
+NAMES = [(name, comment) for name in (*OPTIONS, *SOURCE_OPTIONS) for comment in COMMENTS]
 
 
 def refused(given: dict[str, object], name: str) -> str:
@@ -53,7 +53,7 @@ def test_no_option_accepts_a_comment_after_its_value(name: str, comment: str) ->
     parse({**rest, name: text}, kind_of(name))
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("comment", ["# none", "; eu-west-1", "#default"])
 def test_a_comment_without_a_value_is_refused(name: str, comment: str) -> None:
     """The value of `range_key = # none` begins with the comment."""
@@ -61,7 +61,7 @@ def test_a_comment_without_a_value_is_refused(name: str, comment: str) -> None:
 
 
 @given(
-    name=strategies.sampled_from([*TABLE, *SOURCE_OPTIONS]),
+    name=strategies.sampled_from([*OPTIONS, *SOURCE_OPTIONS]),
     space=strategies.text(" \t\n\r\f\v\xa0\u2003", min_size=1, max_size=3),
     mark=strategies.sampled_from("#;"),
     note=strategies.text(max_size=9),
@@ -131,7 +131,7 @@ def test_options_of_the_source_backend_may_contain_marks_and_spaces() -> None:
 
 def test_a_secret_with_a_comment_after_it_is_not_shown() -> None:
     """This holds for our options and for those of the source backend."""
-    for name in (*(n for n, row in TABLE.items() if row.secret), *SOURCE_OPTIONS):
+    for name in (*(n for n, row in OPTIONS.items() if row.secret), *SOURCE_OPTIONS):
         assert "hunter2" not in refused({name: "hunter2 # the old one"}, name)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, strategies
 
 from beaker_dynamodb.__main__ import main
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.sources import Kind, configure, parse
 from beaker_dynamodb.dynamodb.client import _resolve_client, read_connection
 from beaker_dynamodb.dynamodb.diagnostics import Identity
@@ -41,8 +41,8 @@ VALUES: tuple[object, ...] = (
     [f"redis://:{SECRET}@host"],
     {"url": f"redis://u:{SECRET}@host"},
 )
-ALIASES = tuple(row.alias for row in TABLE.values() if row.alias)
-NAMES = (*TABLE, *ALIASES, "url", "migrate_from.url", "migrate_from.data_dir", "tabel", "other")
+ALIASES = tuple(row.alias for row in OPTIONS.values() if row.alias)
+NAMES = (*OPTIONS, *ALIASES, "url", "migrate_from.url", "migrate_from.data_dir", "tabel", "other")
 
 
 def set_directly(name: str, value: object, _: pytest.MonkeyPatch) -> dict[str, object]:
@@ -212,7 +212,7 @@ def test_no_password_in_an_ini_file_is_shown(tmp_path: Path) -> None:
 
     found = [repr(one) for one in examine(str(path))]
 
-    assert len(found) > len(TABLE) / 2
+    assert len(found) > len(OPTIONS) / 2
     assert SECRET not in "\n".join(found)
 
 

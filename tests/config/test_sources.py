@@ -10,7 +10,7 @@ import pytest
 
 import beaker_dynamodb
 from beaker_dynamodb.config.names import BEAKER_OPTIONS
-from beaker_dynamodb.config.options import TABLE
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.errors import OptionError
 
@@ -56,7 +56,7 @@ def test_beakers_own_options_are_left_out(name: str, caplog: pytest.LogCaptureFi
 def test_every_option_of_beaker_is_tried() -> None:
     """The table above has each name of BEAKER_OPTIONS, and no other."""
     assert {name for name in PASSED if "." not in name} == BEAKER_OPTIONS
-    assert not BEAKER_OPTIONS & {"url", *TABLE}
+    assert not BEAKER_OPTIONS & {"url", *OPTIONS}
 
 
 URL = "dynamodb://eu-west-1/in-url"
@@ -99,7 +99,7 @@ def test_later_sources_override_earlier_ones(
     assert parse(given, "session").table == expected
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_every_option_is_read_from_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,5 +14,5 @@ def get_boto3_client(manager: Any) -> Any:
 
 def get_client(manager: Any) -> Client:
     """Return the client that a manager uses."""
-    client: Client = manager._session.rows.table.client
+    client: Client = manager.session_store.rows.table.client
     return client

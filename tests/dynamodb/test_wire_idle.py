@@ -109,7 +109,7 @@ def test_a_child_never_uses_its_parents_connection(dynamodb_local: str, table: s
     """
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
-    shared = manager._session.rows.table.client
+    shared = manager.session_store.rows.table.client
     own = create_client(dynamodb_local)
     get_item(own, table, "alice")
     wire = get_wire(own)
@@ -133,7 +133,7 @@ def test_reset_closes_the_connections(dynamodb_local: str, table: str) -> None:
     """No socket is left open, so Python warns of none."""
     manager: Any = apps.manager(dynamodb_local, table, "s", transport="wire")
     manager["session"] = "text"
-    client = manager._session.rows.table.client
+    client = manager.session_store.rows.table.client
     connection, wire = get_wire(client)._idle[0], weakref.ref(get_wire(client))
     beaker_dynamodb.reset()
     del manager, client

@@ -153,3 +153,16 @@ def test_a_store_that_does_not_answer_exits_with_3(capsys: pytest.CaptureFixture
     """A real refused connection, not a double."""
     assert create(f"http://127.0.0.1:{free_port()}", "t-1", "-o", "max_attempts=1") == 3
     assert "did not answer" in capsys.readouterr().err
+
+
+def test_the_policy_of_an_application_with_user_sessions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The flag is for the role app, which alone has no Query on indexes."""
+    words = ["-o", "special_keys=userId", "-o", "region=eu-central-1", "--user-sessions"]
+
+    assert main(["policy", "app", *words]) == 0
+    sids = [one["Sid"] for one in json.loads(capsys.readouterr().out)["Statement"]]
+    assert "BeakerUserSessions" in sids
+    assert main(["policy", "operator", *words]) == 2
+    assert "--user-sessions is for the role app" in capsys.readouterr().err

@@ -89,7 +89,7 @@ def test_an_interrupted_revoke_prints_how_many_are_logged_out(
 ) -> None:
     """Those are out for good; the next run takes the rest."""
     shop.save("d" * 32, userId=42)
-    make_fail(logout, "_delete_until_gone", error)
+    make_fail(logout, "delete_until_gone", error)
 
     ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
 

@@ -55,7 +55,7 @@ def list_problems(findings: Iterable[Finding]) -> list[str]:
 def list_checks(facts: Settings) -> tuple[Check[Settings], ...]:
     """Return the checks that the doctor walks for these settings."""
     first = settings.CACHE if facts.is_cache else SESSION
-    return (*settings.URLS, *first, *settings.OPTIONS)
+    return (*settings.URLS, *first, *settings.OPTION_CHECKS)
 
 
 #: As `openssl rand -hex 32` drew them.
@@ -307,6 +307,12 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
         make_settings({}, **FLAGS, samesite="Strict"),
     ),
     (
+        "note max_age",
+        "no longest lifetime",
+        make_settings({}),
+        make_settings({"max_age": "12h"}),
+    ),
+    (
         "error save_accessed_time",
         "contradicts session.timeout",
         make_settings({}, save_accessed_time="false", timeout="600"),
@@ -406,7 +412,7 @@ def test_a_setting_with_a_problem_is_reported_with_its_remedy(
 
 def test_every_check_of_settings_has_a_case() -> None:
     """A check that is added without a case in this file fails here."""
-    tables = (settings.URLS, SESSION, settings.CACHE, settings.OPTIONS)
+    tables = (settings.URLS, SESSION, settings.CACHE, settings.OPTION_CHECKS)
     reported = {
         check
         for _, part, bad, _ in CASES

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.dynamodb import scan
+from beaker_dynamodb.dynamodb import scan, user_rows
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.item.keys import Key
@@ -108,7 +108,7 @@ def test_a_session_that_is_written_again_and_again_is_reported(
         return original(table, key, condition)
 
     monkeypatch.setattr(Table, "delete", delete_after_a_save)
-    monkeypatch.setattr(logout, "MAX_TRIES", 3)
+    monkeypatch.setattr(user_rows, "MAX_TRIES", 3)
 
     with pytest.raises(Unavailable, match="written faster"):
         logout.delete(site.rows, seen, time.time())
@@ -223,7 +223,7 @@ def test_a_session_written_without_end_keeps_no_other_one_logged_in(
 
     with monkeypatch.context() as patched:
         patched.setattr(Table, "delete", delete_after_a_save)
-        patched.setattr(logout, "MAX_TRIES", 2)
+        patched.setattr(user_rows, "MAX_TRIES", 2)
         patched.setattr(logout, "MAX_PASSES", 3)
         with pytest.raises(Unavailable, match="written faster"):
             revoke(site, "userId=42", scan=scan)

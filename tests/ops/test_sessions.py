@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -221,3 +222,22 @@ def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_n
         "bytes": "the data is shorter than its header",
     }
     assert count_all(site).live == 4
+
+
+@pytest.mark.parametrize("moment", ["1h", "created"])
+def test_a_session_that_an_option_has_ended_is_not_live(
+    moment: str, dynamodb_local: str, table_name: str
+) -> None:
+    """Though its row has not expired: the commands see what a request would see."""
+    site = ExampleApp.create(dynamodb_local, table_name)
+    site.save("old", userId=42)
+    soon = datetime.fromtimestamp(time.time() + 1, timezone.utc).isoformat()
+    more = {"max_age": "59m"} if moment == "1h" else {"created_after": soon}
+    rows = ExampleApp(site.options | more).rows
+
+    (count,) = sessions.count_sessions(rows, time.time())
+
+    assert (count.live, count.expired) == (0, 1)
+    assert list(sessions.find_sessions(rows, "userId=42", time.time())) == []
+    assert [one.live for one in sessions.list_sessions(rows, time.time(), state="all")] == [False]
+    assert list(sessions.list_sessions(rows, time.time())) == []

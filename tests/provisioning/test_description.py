@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config import sources
+from beaker_dynamodb.dynamodb.user_rows import index_name
 from beaker_dynamodb.provisioning.description import (
     Description,
     Difference,
@@ -17,7 +18,7 @@ from beaker_dynamodb.provisioning.description import (
     Severity,
     compare,
 )
-from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, index_name, table_spec
+from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec, table_spec
 
 PLAIN = TableSpec("sessions")
 RICH = TableSpec(
@@ -101,6 +102,17 @@ def test_every_option_about_the_table_is_in_the_create_request() -> None:
 def test_special_keys_have_no_index_with_index_special_keys_false() -> None:
     """The attributes are stored, but no index has to be paid for."""
     assert spec_of(special_keys="userId:S", index_special_keys="false").indexes == ()
+
+
+def test_only_the_special_keys_that_are_named_have_an_index() -> None:
+    """A label is an attribute of the row, and needs no index; the command creates the same."""
+    found = spec_of(special_keys="device, userId:N", index_special_keys="userId")
+
+    assert found.indexes == (Index("userId-index", "userId", "N"),)
+    assert [i["IndexName"] for i in found.to_create_request()["GlobalSecondaryIndexes"]] == [
+        "userId-index"
+    ]
+    assert "special_keys=userId:N" in found.command()
 
 
 def test_an_index_has_a_unique_name_that_aws_accepts() -> None:

@@ -78,6 +78,7 @@ ALLOWED: tuple[tuple[Role, dict[str, object], set[str]], ...] = (
     ("deploy", {"create_table": "false", "range_key": "rk"}, CONTROL),
     ("deploy", {"special_keys": "u", "index_special_keys": "false"}, CONTROL),
     ("deploy", {"special_keys": "u"}, CONTROL | {"UpdateTable"}),
+    ("deploy", {"special_keys": "u, v", "index_special_keys": "v"}, CONTROL | {"UpdateTable"}),
     ("operator", {}, OPERATOR),
     (
         "operator",
@@ -96,6 +97,31 @@ def test_a_role_may_do_what_its_options_need(
 
     assert actions(role, parse(**given)) == allowed
     assert {a for one in written for a in one["Action"]} == {f"dynamodb:{a}" for a in allowed}
+
+
+def test_an_application_with_user_sessions_may_query_that_index_alone() -> None:
+    """No other index, and no row of the table: the first Query of a label fails."""
+    plain = parse(table="sessions", region="eu-central-1", create_table="false")
+    indexed = parse(
+        table="sessions",
+        region="eu-central-1",
+        create_table="false",
+        special_keys="userId, device",
+        index_special_keys="userId",
+    )
+
+    rows, users = policy("app", indexed, user_sessions=True)["Statement"]
+
+    assert rows == policy("app", plain, account="*")["Statement"][0]
+    assert users == {
+        "Sid": "BeakerUserSessions",
+        "Effect": "Allow",
+        "Action": ["dynamodb:Query"],
+        "Resource": "arn:aws:dynamodb:eu-central-1:*:table/sessions/index/userId-index",
+    }
+    assert policy("app", indexed)["Statement"] == [rows]
+    with pytest.raises(OptionError, match="special_keys = userId:S"):
+        policy("app", plain, user_sessions=True)
 
 
 def test_no_role_may_do_another_roles_work() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beaker_dynamodb import DynamoDBNamespaceManager
+from beaker_dynamodb import DynamoDBNamespaceManager, UserSessions
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.provisioning import iam
@@ -67,6 +67,26 @@ def test_an_applications_policy_allows_its_calls_and_no_more(
     # A session with a range key needs no Query: it is for clear() and keys() of a cache.
     unused = {"Query"} if kind == "session" else set()
     assert granted - set(calls.names) <= unused
+
+
+def test_an_applications_policy_allows_what_user_sessions_calls(
+    dynamodb_local: str, table_name: str, calls: Recorder
+) -> None:
+    """The flag adds a Query, and nothing that is not called."""
+    site = ExampleApp.create(
+        dynamodb_local, table_name, special_keys="userId", create_table="false"
+    )
+    site.save("phone", userId=42)
+    settings = {f"session.{name}": value for name, value in site.options.items()}
+    calls.clear()
+
+    users = UserSessions({"session.type": "ext:dynamodb", **settings}, "userId", 42)
+    assert (len(list(users)), users.end_all()) == (1, 1)
+
+    options = parse(site.options, "session")
+    granted = iam.actions("app", options, user_sessions=True)
+    assert set(calls.names) == {"Query", "BatchGetItem", "DeleteItem"} <= granted
+    assert granted - iam.actions("app", options) == {"Query"}
 
 
 def run_operator_commands(site: ExampleApp) -> None:

@@ -243,7 +243,7 @@ def test_the_reprs_of_our_values_hide_ids_and_payloads(site: Site) -> None:
     options = {"table": site.table, "client": site.raw, "encryption_keys": ""}
     manager = DynamoDBNamespaceManager(ID, digest_filenames=False, **options)
     manager["session"]
-    store = manager._session
+    store = manager.session_store
     shown = f"{store.key!r} {store.stored!r} {store.rows!r}"
 
     assert ID not in shown

@@ -23,7 +23,10 @@ from beaker_dynamodb.provisioning.spec import Features
 @with_application
 @with_features
 @click.option("--account", default="*", show_default=True, help="AWS account, 12 digits.")
-def policy(role: str, application: Application, features: Features, account: str) -> int:
+@click.option("--user-sessions", is_flag=True, help="For app: the application uses UserSessions.")
+def policy(
+    role: str, application: Application, features: Features, account: str, *, user_sessions: bool
+) -> int:
     """Print a role's smallest sufficient IAM policy, in JSON.
 
     app serves requests, deploy creates the table, operator manages it. An application that
@@ -31,8 +34,14 @@ def policy(role: str, application: Application, features: Features, account: str
     the same options as `table create`: each option adds the permissions that it needs. No role
     may delete the table.
     """
+    if user_sessions and role != "app":
+        raise click.UsageError("--user-sessions is for the role app; operator may query indexes")
     found = iam.policy(
-        cast("iam.Role", role), application.options, account=account, features=features
+        cast("iam.Role", role),
+        application.options,
+        account=account,
+        features=features,
+        user_sessions=user_sessions,
     )
     click.echo(json.dumps(found, indent=2))
     return 0

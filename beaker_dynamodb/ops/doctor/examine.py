@@ -157,7 +157,7 @@ def _examine_connection(
 def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
     yield from find(settings.URLS, facts)
     yield from find(settings.CACHE if facts.is_cache else SESSION, facts)
-    yield from find(settings.OPTIONS, facts)
+    yield from find(settings.OPTION_CHECKS, facts)
 
 
 def gather_settings(

@@ -182,6 +182,9 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           lambda f: f"{f.timeout:.0f} are {_count_years(f)} years: Beaker counts seconds, not"
           " milliseconds", lambda f: f"{f.begin}timeout = {f.timeout / 1000:.0f}",
           logs_out="visitors who were away for longer than that"),
+    Check("note", "max_age", lambda f: f.options.max_age is None,
+          "no longest lifetime: a session that is used never ends, and neither does a stolen one",
+          _line("max_age = 30d"), logs_out="visitors whose session began longer ago"),
     Check("error", "save_accessed_time",
           lambda f: f.is_off("save_accessed_time") and f.has_timeout,
           lambda f: f"false contradicts {f.begin}timeout; Beaker refuses the two together",

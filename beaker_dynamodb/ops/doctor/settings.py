@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from beaker_dynamodb.config.options import TABLE, Options
+from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT, say_place
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
@@ -31,7 +31,7 @@ _SCHEME: Final = "dynamodb"
 _COMMENT: Final = re.compile(r"\s+[#;]")
 _VARIABLES: Final = tuple(
     ENVIRONMENT + name.upper()
-    for name in (*TABLE, *(row.alias for row in TABLE.values() if row.alias), "url")
+    for name in (*OPTIONS, *(row.alias for row in OPTIONS.values() if row.alias), "url")
 )
 
 
@@ -256,7 +256,7 @@ CACHE: Final[tuple[Check[Settings], ...]] = (
           " encryption_keys any", lambda f: f"{f.begin}serializer = json"),
 )
 
-OPTIONS: Final[tuple[Check[Settings], ...]] = (
+OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
     Check("note", "touch_after", lambda f: f.options.touch_after == 0,
           "every request that reads a session also writes it, which costs five to twenty reads",
           lambda f: f"{f.begin}touch_after = 5m"),

@@ -1,0 +1,1 @@
+"""The page "where am I signed in", under Bottle and under Pyramid."""

@@ -1,0 +1,471 @@
+"""What users see of their sessions, and which sessions end when they or the application say so."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+import beaker_dynamodb
+from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
+from beaker_dynamodb.dynamodb import user_rows
+from tests.faults.fault_kinds import aws_error
+from tests.instruments import Recorder
+from tests.proxy import FaultProxy
+from tests.servers import REGION
+from tests.sessions.devices import (
+    CLASSES,
+    TIMEOUT,
+    LaggingIndex,
+    Site,
+    end,
+    end_all,
+    end_others,
+    get_user,
+    limit,
+    list_devices,
+    log_in,
+)
+
+SIX = ("phone", "laptop", "tablet", "desk", "tv", "watch")
+
+
+@pytest.fixture(params=CLASSES)
+def site(
+    request: pytest.FixtureRequest,
+    dynamodb_local: str,
+    table_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Site:
+    """Give an application under Beaker's session class, and one under ours."""
+    return Site.create(dynamodb_local, table_name, monkeypatch, request.param)
+
+
+def test_a_user_sees_all_devices_and_no_session_id(site: Site) -> None:
+    """Each with its label and times; the session at hand is marked, the other user's is absent."""
+    site.log_in("phone", "laptop")
+    site.log_in("stranger", user=7)
+    began = site.clock()
+    site.clock.advance(300)
+    site.at("phone", get_user)
+
+    found = site.at("laptop", list_devices)
+
+    ids = {row["id"]["S"].removeprefix("sess:") for row in site.rows()}
+    assert [(one["device"], one["is_current"]) for one in found] == [
+        ("phone", False),
+        ("laptop", True),
+    ]
+    assert [one["created"] for one in found] == [began - 2, began - 1]
+    assert found[0]["last_seen"] == began + 300
+    assert found[0]["expires"] == began + 300 + TIMEOUT + 120
+    assert not any(ident in str(found) for ident in ids)
+
+
+def test_ending_one_device_ends_exactly_that_one(site: Site) -> None:
+    """It is logged out at its next request; the handle ends nothing a second time."""
+    site.log_in(*SIX)
+    handle = next(s["handle"] for s in site.at("phone", list_devices) if s["device"] == "tv")
+
+    results = [site.at("phone", end(handle)), site.at("phone", end(handle))]
+
+    assert results == [True, False]
+    assert site.list_signed_in() == [device for device in SIX if device != "tv"]
+
+
+def test_ending_the_session_at_hand_is_a_logout(site: Site) -> None:
+    """The page lists it too, so a user may choose it."""
+    site.log_in("phone", "laptop")
+    own = next(s["handle"] for s in site.at("phone", list_devices) if s["is_current"])
+
+    assert site.at("phone", end(own)) is True
+    assert site.list_signed_in() == ["laptop"]
+
+
+def test_a_user_cannot_end_the_session_of_another(site: Site) -> None:
+    """A handle counts only among the sessions of the user."""
+    site.log_in("phone")
+    site.log_in("stranger", user=7)
+    handle = site.at("stranger", list_devices)[0]["handle"]
+
+    assert site.at("phone", end(handle)) is False
+    assert site.list_signed_in() == ["phone", "stranger"]
+
+
+def test_a_password_change_ends_all_other_sessions(site: Site) -> None:
+    """Of six devices one is left, and of another user all."""
+    site.log_in(*SIX)
+    site.log_in("stranger", user=7)
+
+    assert site.at("phone", end_others) == 5
+    assert site.list_signed_in() == ["phone", "stranger"]
+
+
+def test_a_request_under_way_does_not_bring_an_ended_session_back(site: Site) -> None:
+    """It has loaded the session before, and saves a change to it afterwards."""
+    site.log_in("phone", "laptop")
+
+    def change_slowly(session: Any) -> None:
+        session["basket"] = ["tea"]
+        site.at("phone", end_others)
+        session.save()
+
+    site.at("laptop", change_slowly)
+
+    assert site.list_signed_in() == ["phone"]
+
+
+def test_ending_all_sessions_ends_the_one_at_hand_too(site: Site) -> None:
+    """As "log me out everywhere" does."""
+    site.log_in(*SIX)
+
+    assert site.at("phone", end_all) == 6
+    assert site.list_signed_in() == []
+
+
+def test_the_oldest_sessions_end_above_a_limit_and_never_the_own_one(site: Site) -> None:
+    """The phone has the oldest session, and asks."""
+    site.log_in(*SIX)
+
+    assert site.at("phone", limit(3)) == 3
+    assert site.list_signed_in() == ["phone", "tv", "watch"]
+    assert site.at("phone", limit(3)) == 0
+
+
+def test_ten_logins_at_once_leave_at_most_three(site: Site) -> None:
+    """Each login limits the number, and so does one more call when all are stored."""
+    names = [f"d{number}" for number in range(10)]
+    for name in names:
+        site.at(name, get_user)
+
+    def log_in_and_limit(name: str) -> None:
+        def view(session: Any) -> None:
+            log_in(name)(session)
+            UserSessions(session, "userId").limit(3)
+
+        site.at(name, view)
+
+    threads = [threading.Thread(target=log_in_and_limit, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    survivor = site.list_signed_in()[0]
+    site.at(survivor, limit(3))
+
+    left = site.list_signed_in()
+    assert len(left) <= 3
+    assert survivor in left
+
+
+def test_what_a_lagging_index_does_not_show_ends_two_seconds_later(
+    proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that began just before is ended by the next request of the session at hand.
+
+    One that begins after the password change is a new login, and is kept.
+    """
+    site = Site.create(proxy.url, table_name, monkeypatch)
+    proxy.next(
+        LaggingIndex(site.settings["session.endpoint_url"], site.clock),
+        operation="Query",
+        times=None,
+    )
+    site.log_in("phone", "laptop", "thief")
+
+    first = site.at("phone", end_others)
+    site.clock.advance(1)
+    site.log_in("new")
+    before = site.at("thief", get_user)
+    site.clock.advance(2)
+    site.at("phone", get_user)
+
+    assert first == 1
+    assert before == 42
+    assert site.list_signed_in() == ["phone", "new"]
+    assert not any("pending" in row for row in site.rows())
+
+
+def test_the_repetition_is_one_query_and_then_costs_nothing(site: Site, calls: Recorder) -> None:
+    """The note is removed with the access time."""
+    site.log_in("phone", "laptop")
+    site.at("phone", end_others)
+    site.clock.advance(2)
+    calls.clear()
+
+    site.at("phone", get_user)
+    repeated = list(calls.names)
+    calls.clear()
+    site.at("phone", get_user)
+
+    assert repeated == ["GetItem", "Query", "PutItem"]
+    assert calls.names == ["GetItem"]
+
+
+def test_a_new_id_in_the_same_request_is_no_other_session(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of the old id is still stored then; it is neither listed nor ended."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch, "StrictSession")
+    site.log_in("phone", "laptop")
+
+    def change_password(session: Any) -> list[Any]:
+        session.regenerate_id()
+        users = UserSessions(session, "userId")
+        return [len(list(users)), users.limit(2), users.end_others()]
+
+    assert site.at("phone", change_password) == [2, 0, 1]
+    assert site.list_signed_in() == ["phone"]
+
+
+def test_the_repetition_survives_a_new_id(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that gives the session a new id at the password change repeats it too."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch, "StrictSession")
+    site.log_in("phone")
+
+    def change_password(session: Any) -> None:
+        UserSessions(session, "userId").end_others()
+        session.regenerate_id()
+        session.save()
+
+    site.at("phone", change_password)
+    site.clock.advance(2)
+
+    assert [row["pending"]["S"].split()[2] for row in site.rows() if "pending" in row] == ["userId"]
+
+
+def test_nobody_is_logged_out_by_the_repetition_for_another_user(site: Site) -> None:
+    """Another user logs in to the session at hand before it is due."""
+    site.log_in("phone", "laptop")
+    site.log_in("stranger", user=7)
+    site.at("phone", end_others)
+    site.at("phone", log_in("phone", 7))
+    site.clock.advance(3)
+    site.at("phone", get_user)
+
+    assert site.list_signed_in() == ["phone", "stranger"]
+
+
+def test_an_outage_of_the_repetition_fails_no_page(
+    proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again by the next request."""
+    site = Site.create(proxy.url, table_name, monkeypatch)
+    site.log_in("phone", "laptop")
+    site.at("phone", end_others)
+    site.clock.advance(2)
+    proxy.next(aws_error("AccessDeniedException"), operation="Query")
+
+    assert site.at("phone", get_user) == 42
+    assert any("pending" in row for row in site.rows())
+    assert site.at("phone", get_user) == 42
+    assert not any("pending" in row for row in site.rows())
+
+
+def test_settings_alone_end_the_sessions_of_a_user(site: Site) -> None:
+    """As a password reset by mail, an admin page or a job does."""
+    site.log_in("phone", "laptop")
+    site.log_in("stranger", user=7)
+    found = UserSessions(site.settings, "userId", 42, labels=["device"])
+
+    assert {(one.labels["device"], one.is_current) for one in found} == {
+        ("phone", False),
+        ("laptop", False),
+    }
+    assert found.limit(1) == 1
+    assert found.end_all() == 1
+    assert site.list_signed_in() == ["stranger"]
+
+
+def test_a_login_can_end_the_others_before_its_own_session_is_stored(site: Site) -> None:
+    """At most one session: each login ends the others."""
+    site.log_in("phone", "laptop")
+
+    def log_in_alone(session: Any) -> int:
+        log_in("tablet")(session)
+        return UserSessions(session, "userId").end_others()
+
+    assert site.at("tablet", log_in_alone) == 2
+    assert site.list_signed_in() == ["tablet"]
+
+
+@pytest.mark.parametrize("session_class", CLASSES)
+@pytest.mark.parametrize("serializer", ["json", "pickle"])
+@pytest.mark.parametrize("encrypted", ["encrypt_key", "encryption_keys", ""])
+def test_sessions_of_every_format_are_shown_and_ended(
+    session_class: str,
+    serializer: str,
+    encrypted: str,
+    dynamodb_local: str,
+    table_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Times too: the row itself says when an encrypted session began."""
+    if (encrypted, session_class) == ("encrypt_key", "Session"):
+        pytest.skip("the backend sees no special key of such a session")
+    secrets = {
+        "encrypt_key": {"encrypt_key": "k" * 32, "validate_key": "v" * 32},
+        "encryption_keys": {"encryption_keys": "A" * 43 + "="},
+    }
+    more = {"data_serializer": serializer, **secrets.get(encrypted, {})}
+    site = Site.create(dynamodb_local, table_name, monkeypatch, session_class, **more)
+    site.log_in("phone", "laptop")
+    now = site.clock()
+
+    found = site.at("laptop", list_devices)
+
+    assert [one["created"] for one in found] == [now, now - 1]
+    assert [round(one["last_seen"]) for one in found] == [now, now - 1]
+    assert site.at("phone", end_others) == 1
+    assert site.list_signed_in() == ["phone"]
+
+
+def test_a_session_in_chunks_leaves_none_of_them(site: Site) -> None:
+    """A session over 400 KB is listed and ended like any other."""
+    site.settings["session.compress"] = "false"
+    site.log_in("phone", "laptop")
+
+    def grow(session: Any) -> None:
+        session["big"] = "".join(map(chr, range(33, 127))) * 6000
+        session.save()
+
+    site.at("laptop", grow)
+    assert len(list(site.rows())) > 3
+    assert site.at("phone", end_others) == 1
+
+    assert len(list(site.rows())) == 1
+
+
+def test_an_ended_session_leaves_a_tombstone_while_sessions_migrate(
+    dynamodb_local: str, table_name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the copy in the old backend would be moved in again."""
+    more = {"migrate_from": "file", "migrate_from.data_dir": str(tmp_path)}
+    site = Site.create(dynamodb_local, table_name, monkeypatch, **more)
+    site.log_in("phone", "laptop")
+
+    assert site.at("phone", end_others) == 1
+    assert site.list_signed_in() == ["phone"]
+    assert len(list(site.rows())) == 2
+
+
+def test_a_hundred_sessions_are_one_query_and_one_batch(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, calls: Recorder
+) -> None:
+    """The budget of the page: half a unit for each 4 KB of the index, and one for each session."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch)
+    site.log_in(*(f"d{number}" for number in range(100)))
+    beaker_dynamodb.reset()
+    calls.clear()
+
+    found = site.at("d0", list_devices)
+
+    assert len(found) == 100
+    assert [(call.operation, call.units) for call in calls] == [
+        ("GetItem", 1.0),
+        ("Query", 1.0),
+        ("BatchGetItem", 100.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (list_devices, ["GetItem", "Query", "BatchGetItem"]),
+        (end_others, ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 5, "PutItem"]),
+        (limit(3), ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 3]),
+        (limit(6), ["GetItem", "Query", "BatchGetItem"]),
+        (end_all, ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 6]),
+        (end("0" * 32), ["GetItem", "Query"]),
+    ],
+    ids=["list", "others", "limit", "no limit", "all", "unknown"],
+)
+def test_each_verb_makes_the_calls_of_its_budget(
+    view: Any, expected: list[str], site: Site, calls: Recorder
+) -> None:
+    """With six sessions of the user; a delete is a unit for the row and one for the index."""
+    site.log_in(*SIX)
+    calls.clear()
+
+    site.at("phone", view)
+
+    assert calls.names == expected
+
+
+def test_a_missing_permission_is_named(
+    proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application's policy has no Query by default."""
+    site = Site.create(proxy.url, table_name, monkeypatch)
+    proxy.next(aws_error("AccessDeniedException"), operation="Query")
+
+    with pytest.raises(AccessRefused, match=r"dynamodb:Query.*'userId-index'.*--user-sessions"):
+        list(UserSessions(site.settings, "userId", 42))
+
+
+def test_a_missing_index_is_named(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option was set, and the table was not updated."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch)
+    site.settings["session.index_special_keys"] = "userId, device"
+
+    with pytest.raises(OptionError, match=r"no index 'device-index' on 'device'.*table create"):
+        list(UserSessions(site.settings, "device", "phone"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "labels", "message"),
+    [
+        ("userid", 42, [], "did you mean 'userId'"),
+        ("user", 42, ["device"], "not one of the special keys"),
+        ("userId", 42, ["colour"], "'colour' is not one"),
+        ("device", "x", [], "has no index"),
+        ("userId", "", [], "does not hold"),
+        ("userId", None, [], "user's id"),
+    ],
+)
+def test_a_mistake_is_an_error_before_any_call(
+    key: str, value: object, labels: list[str], message: str
+) -> None:
+    """The message says what is expected."""
+    settings = {
+        "session.type": "ext:dynamodb",
+        "session.region": REGION,
+        "session.special_keys": "userId, device",
+        "session.index_special_keys": "userId",
+    }
+
+    with pytest.raises(OptionError, match=message):
+        UserSessions(settings, key, value, labels=labels)
+
+
+def test_another_backend_is_refused() -> None:
+    """Its sessions have no index."""
+    session = StrictSession({}, type="memory")
+
+    with pytest.raises(OptionError, match="ext:dynamodb"):
+        UserSessions(session, "userId")
+    with pytest.raises(OptionError, match="ext:dynamodb"):
+        UserSessions({"session.type": "memory"}, "userId", 42)
+
+
+def test_a_stranger_has_no_sessions(site: Site) -> None:
+    """Nobody is logged in: no call is made."""
+    assert site.at("new", list_devices) == []
+    assert site.at("new", end_others) == 0
+    assert site.at("new", end("x")) is False
+
+
+def test_a_session_that_is_written_all_the_time_is_an_error(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application learns that one session could not be ended; the others are."""
+    site.log_in("phone", "laptop", "tablet")
+    monkeypatch.setattr(user_rows, "MAX_TRIES", 0)
+
+    with pytest.raises(beaker_dynamodb.Unavailable, match="written faster"):
+        site.at("phone", end_others)
