@@ -70,14 +70,14 @@ _SECRET_NAME = re.compile(r"passw|pwd|secret|token|key|credential", re.IGNORECAS
 def mask(text: str) -> str:
     """Replace the user and password of each URL in a sentence, and secret parameters, by `***`.
 
-    A password that contains white space is found by `shown` only, which knows where a value ends.
+    Only `mask_repr` finds a password that contains white space: it knows where a value ends.
     """
     if _AT.search(text):
         text = _WORD.sub(lambda word: _without_user(word[0]), text)
     return _PARAMETER.sub(_without_secret, text)
 
 
-def shown(value: object) -> str:
+def mask_repr(value: object) -> str:
     """Return the masked repr of a value that was given to us, for a message."""
     return mask(_without_user(repr(value)))
 
@@ -133,7 +133,7 @@ def _without_secret(parameter: re.Match[str]) -> str:
 def masked_repr(value: Any) -> str:
     """Return the repr of a dataclass with masked fields; a class uses this as its `__repr__`."""
     names = [field.name for field in dataclasses.fields(value) if field.repr]
-    fields = ", ".join(f"{name}={shown(getattr(value, name))}" for name in names)
+    fields = ", ".join(f"{name}={mask_repr(getattr(value, name))}" for name in names)
     return f"{type(value).__qualname__}({fields})"
 
 

@@ -117,7 +117,7 @@ def configured(environ: Mapping[str, str] = os.environ) -> dict[str, Server]:
 
 
 def answers(url: str, timeout: float = 2.0) -> bool:
-    """Tell whether an HTTP server answers at the URL, with whatever status."""
+    """Return whether an HTTP server answers at the URL, with whatever status."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:

@@ -42,7 +42,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.table import Absent, At, RefusedWrite, Table
+from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite, Table
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -90,7 +90,7 @@ _first_seen: dict[_Name, _FirstSeen] = {}
 
 
 def is_held_here(table: Table, key: Key) -> bool:
-    """Tell whether this thread holds the creation lock of the entry whose row is at *key*."""
+    """Return whether this thread holds the creation lock of the entry whose row is at *key*."""
     local = local_locks.get((table.client, table.name, key))
     return local is not None and local.holder == threading.get_ident()
 
@@ -240,7 +240,7 @@ class CreationLock:
         """
         now = self._runtime.clock()
         ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
-        refusal = self._table.put(ours, Absent(now - CLOCK_TOLERANCE))
+        refusal = self._table.put(ours, NoLiveRow(now - CLOCK_TOLERANCE))
         holder = refusal.theirs if refusal else None
         if holder is not None and holder.rev != owner and self._has_outlived(holder):
             refusal = self._table.put(ours, At(holder.rev))
@@ -251,12 +251,12 @@ class CreationLock:
         return refusal
 
     def _has_expired(self, holder: Record) -> bool:
-        """Tell whether *holder* has lost the lock, by our wall clock or our monotonic one."""
+        """Return whether *holder* has lost the lock, by our wall clock or our monotonic one."""
         by_row = not holder.is_live(self._runtime.clock() - CLOCK_TOLERANCE)
         return by_row or self._has_outlived(holder)
 
     def _has_outlived(self, holder: Record) -> bool:
-        """Tell whether this process has seen no other owner for more than a lifetime.
+        """Return whether this process has seen no other owner for more than a lifetime.
 
         An owner that is new to it is remembered from now on.
         """

@@ -117,7 +117,7 @@ class CacheStore:
         return entry
 
     def contains(self, key: object) -> bool:
-        """Tell whether there is something to serve; in a write scope, something to delete.
+        """Return whether there is something to serve; in a write scope, something to delete.
 
         Beaker asks before it deletes (beaker/container.py:414): a bypass, or an entry that only
         other servers can read, must not turn a removal into nothing.
@@ -132,7 +132,7 @@ class CacheStore:
             return True
 
     def has_fresh(self, key: object) -> bool:
-        """Tell whether there is an entry that has not expired, to the millisecond."""
+        """Return whether there is an entry that has not expired, to the millisecond."""
         entry = self.get(key)
         if entry is None or entry.expires is None:
             return entry is not None
@@ -312,7 +312,7 @@ class CacheStore:
     # The circuit breaker
 
     def _is_open(self) -> bool:
-        """Tell whether the circuit breaker is open, and DynamoDB not to be asked."""
+        """Return whether the circuit breaker is open, and DynamoDB not to be asked."""
         if not self._bypass or not _open_until:
             return False
         table = self.rows.table

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.parsers import find_misspelled
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 
 #: The option that names the source backend, and the prefix of that backend's own options.
 MIGRATE_FROM, SOURCE_PREFIX = "migrate_from", "migrate_from."
@@ -73,4 +73,4 @@ def refuse_misspelled(name: str, names: Iterable[str], place: str = "") -> None:
     if name.startswith(_SOURCE_OPTION):
         near = SOURCE_PREFIX + name.removeprefix(_SOURCE_OPTION)
     if near:
-        raise OptionError(f"unknown option {shown(name)}{place}; did you mean {near!r}?")
+        raise OptionError(f"unknown option {mask_repr(name)}{place}; did you mean {near!r}?")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from beaker_dynamodb.errors import OptionError, raise_clean, shown
+from beaker_dynamodb.errors import OptionError, mask_repr, raise_clean
 
 T = TypeVar("T")
 Parser = Callable[[object], T]
@@ -121,7 +121,7 @@ def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise_clean(
             OptionError(
-                f"option {option!r} has {shown(path)}; expected {expected}, such as"
+                f"option {option!r} has {mask_repr(path)}; expected {expected}, such as"
                 " 'package.module:attribute', that this process can import (PYTHONPATH); importing"
                 f" it raises {type(error).__name__}"
             )
@@ -136,7 +136,7 @@ def parse_text(value: object) -> str:
     invisible = sorted({character for character in text if not character.isprintable()})
     if invisible:
         raise BadValue(f"a text of visible characters: it holds {', '.join(map(ascii, invisible))}")
-    if shown(text) != repr(text):  # a pasted address would become the name of an attribute
+    if mask_repr(text) != repr(text):  # a pasted address would become the name of an attribute
         raise BadValue("a text that is not a URL with a user or a password in it")
     return text
 

@@ -28,7 +28,7 @@ from beaker_dynamodb.config.names import (
     resolve_alias,
 )
 from beaker_dynamodb.config.options import OPTIONS, Options, validate
-from beaker_dynamodb.errors import OptionError, raise_clean, shown
+from beaker_dynamodb.errors import OptionError, mask_repr, raise_clean
 from beaker_dynamodb.runtime import on_reset
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _gather_source_options(
             raise OptionError("option 'migrate_from' is for sessions; a cache fills itself again")
         return own | {MIGRATE_FROM: None}
     if source_options and MIGRATE_FROM not in own:
-        name = shown(SOURCE_PREFIX + min(source_options))
+        name = mask_repr(SOURCE_PREFIX + min(source_options))
         raise OptionError(f"option {name} has no effect without 'migrate_from'")
     if own.get(MIGRATE_FROM) is None:  # the value `none` overrides a lower layer
         return own
@@ -148,7 +148,7 @@ def _read_environment() -> dict[str, object]:
             values[variable] = value
         elif variable.startswith(ENVIRONMENT):
             refuse_misspelled(variable, variables)
-            _ignore(f"not options of beaker_dynamodb, and ignored: {shown(variable)}")
+            _ignore(f"not options of beaker_dynamodb, and ignored: {mask_repr(variable)}")
     return values
 
 
@@ -248,7 +248,7 @@ def _normalize(
                 options[own], names[own] = value, given
         else:
             refuse_misspelled(name, NAMES, say_place(value))
-            others.append(shown(name))
+            others.append(mask_repr(name))
     if others:
         _ignore(f"not options of beaker_dynamodb, and ignored: {', '.join(others)}")
     return options, names
@@ -331,8 +331,8 @@ def _parse_value(name: str, value: object, place: str = "") -> object:
     if not reasons:
         return parsed
     is_secret = row is None or row.secret
-    text = "a value that is not shown here" if is_secret else shown(value)
-    raise OptionError("; ".join((f"option {shown(name)}{place} has {text}", *reasons)))
+    text = "a value that is not shown here" if is_secret else mask_repr(value)
+    raise OptionError("; ".join((f"option {mask_repr(name)}{place} has {text}", *reasons)))
 
 
 def _has_comment(value: object) -> bool:
@@ -366,11 +366,11 @@ def _refuse_foreign(name: str) -> None:
     plain = name.removeprefix("beaker.").removeprefix("session.").removeprefix("cache.")
     if plain != name:
         raise OptionError(
-            f"configure() takes options without a prefix: {shown(plain)}, not {shown(name)}"
+            f"configure() takes options without a prefix: {mask_repr(plain)}, not {mask_repr(name)}"
         )
     if name in BEAKER_OPTIONS or not is_known(name):
         raise OptionError(
-            f"option {shown(name)} is not an option of beaker_dynamodb;"
+            f"option {mask_repr(name)} is not an option of beaker_dynamodb;"
             " give Beaker's own options to Beaker"
         )
 

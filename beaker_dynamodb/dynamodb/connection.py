@@ -12,7 +12,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import BadValue, parse_endpoint
-from beaker_dynamodb.errors import OptionError, masked_repr, raise_clean, shown
+from beaker_dynamodb.errors import OptionError, mask_repr, masked_repr, raise_clean
 
 #: The least number of attempts of one call that an operator's command makes: it meets throttling
 #: for longer than a page can wait, and nothing repeats it later. 10 take a minute, at most two.
@@ -82,7 +82,7 @@ def describe_places(connection: Connection, environ: Mapping[str, str]) -> dict[
     places["variables"] = ", ".join(settings) or "AWS_... and HTTPS_PROXY"
     region = environ.get("AWS_REGION")
     places["not_read"] = (
-        f"; boto3 does not read AWS_REGION, which is set to {shown(region)}" if region else ""
+        f"; boto3 does not read AWS_REGION, which is set to {mask_repr(region)}" if region else ""
     )
     return places
 
@@ -106,7 +106,7 @@ def validate_endpoint(connection: Connection, environ: Mapping[str, str]) -> Non
                 expected = str(error).removesuffix("; or embedded")
             raise_clean(
                 OptionError(
-                    f"environment variable {variable} has {shown(value)}; expected {expected}"
+                    f"environment variable {variable} has {mask_repr(value)}; expected {expected}"
                 )
             )
 

@@ -36,7 +36,7 @@ def get_url() -> str:
 
 
 def is_elsewhere(endpoint_url: str | None) -> bool:
-    """Tell whether *endpoint_url* means the server of another process: this one has none."""
+    """Return whether *endpoint_url* means the server of another process: this one has none."""
     return endpoint_url == EMBEDDED and _server is None
 
 

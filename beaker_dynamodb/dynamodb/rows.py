@@ -28,7 +28,7 @@ from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
-from beaker_dynamodb.dynamodb.table import At, Condition, Never, RefusedWrite, Table
+from beaker_dynamodb.dynamodb.table import At, Condition, NoRow, RefusedWrite, Table
 from beaker_dynamodb.errors import (
     CallFacts,
     CorruptItem,
@@ -226,7 +226,7 @@ class Rows:
             return
         old = self._get_or_drop_corrupt(record.key)
         manifest = self._write_chunks(record)
-        refusal = self.table.put(manifest, At(old.rev) if old else Never())
+        refusal = self.table.put(manifest, At(old.rev) if old else NoRow())
         stored = refusal is None or (refusal.theirs and refusal.theirs.rev == record.rev)
         self._delete_chunks(old if stored else manifest)
 

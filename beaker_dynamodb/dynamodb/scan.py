@@ -24,7 +24,7 @@ from beaker_dynamodb.runtime import REAL, Runtime
 
 #: The first bytes of the data of a tombstone, which replaces a deleted session.
 TOMBSTONE_HEADER: Final = bytes((FORMAT, TOMBSTONE))
-#: The first bytes of the data of a rotation marker: the session has another id now.
+#: The first bytes of the data of a rotation's tombstone: the session has another id now.
 ROTATION_HEADER: Final = bytes((FORMAT, ROTATED))
 #: Why a row of another store is not read.
 ANOTHER_STORE: Final = "it belongs to another store, which uses the same prefix"
@@ -59,7 +59,7 @@ class ScannedRow:
     ends_at: float | None = None
 
     def is_live(self, now: float) -> bool:
-        """Tell whether the row has not expired, and the session not ended, at *now*."""
+        """Return whether the row has not expired, and the session not ended, at *now*."""
         if self.ends_at is not None and self.ends_at <= now:
             return False
         return self.expires is None or self.expires > now

@@ -19,7 +19,7 @@ from beaker_dynamodb.item.record import Record, Schema, from_attributes, is_in_r
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class NoLiveRow:
     """The condition that there is no row, or one that has expired at *now* (epoch seconds)."""
 
     now: float
@@ -34,7 +34,7 @@ class At:
 
 
 @dataclass(frozen=True, slots=True)
-class Never:
+class NoRow:
     """The condition that there is no row, live or expired."""
 
 
@@ -43,7 +43,7 @@ class OwnRow:
     """The condition that the row was written by this package, readable or not."""
 
 
-Condition: TypeAlias = Absent | At | Never | OwnRow
+Condition: TypeAlias = NoLiveRow | At | NoRow | OwnRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Table:
                 "ConditionExpression": "attribute_exists(#d) OR attribute_exists(#r)",
                 "ExpressionAttributeNames": {"#d": "data", "#r": "rev"},
             }
-        if isinstance(condition, Never):
+        if isinstance(condition, NoRow):
             return {
                 "ConditionExpression": "attribute_not_exists(#k)",
                 "ExpressionAttributeNames": {"#k": self.layout.hash_key},

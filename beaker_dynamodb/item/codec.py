@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FORMAT: Final = 1
-#: The kinds of rows. A tombstone replaces a session that was deleted, and a marker of a rotation
-#: one that goes on under another id.
+#: The kinds of rows. A tombstone replaces a session that was deleted, or (ROTATED) that goes on
+#: under another id.
 SESSION, VALUE, TOMBSTONE, ROTATED = ord("S"), ord("V"), ord("T"), ord("R")
 #: The flags. CHUNKS is that of a manifest, which holds no value itself (`chunks.py`).
 COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
@@ -264,7 +264,7 @@ def inflate(data: bytes, max_size: int) -> bytes | None:
 
 
 def inflates_beyond(raw: bytes, max_size: int) -> bool:
-    """Tell whether *raw* is the zlib stream of a JSON session larger than *max_size* bytes.
+    """Return whether *raw* is the zlib stream of a JSON session larger than *max_size* bytes.
 
     Beaker inflates without a limit: a zip bomb of 292 KB took 899 MB of memory. So the bytes are
     counted here first, block by block, and each block is dropped.

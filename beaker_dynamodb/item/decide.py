@@ -47,28 +47,18 @@ class Content:
 
     @property
     def is_emptied(self) -> bool:
-        """Tell whether it holds no other keys than `delete()` and `clear()` leave."""
+        """Return whether it holds no other keys than `delete()` and `clear()` leave."""
         return self.values is not None and self.values.keys() <= COOKIE_KEYS
 
     @property
     def is_without_data(self) -> bool:
-        """Tell whether it holds no other keys than those that Beaker itself sets."""
+        """Return whether it holds no other keys than those that Beaker itself sets."""
         return self.values is not None and self.values.keys() <= BEAKER_KEYS
 
     @property
     def has_creation_time(self) -> bool:
-        """Tell whether it has a creation time, which Beaker sets once and `clear()` removes."""
+        """Return whether it has a creation time, which Beaker sets once and `clear()` removes."""
         return self.values is not None and CREATED in self.values
-
-    def open_like_a_saved_one(self, envelope: Envelope) -> None:
-        """Write the values as text and open that, as it happened to the values to be saved.
-
-        Objects are compared by their pickles, and two equal objects may have different pickles if
-        only one of them was pickled in this process: equal texts may be one object or two.
-        """
-        again = None if self.values is None else rewrite(envelope, self.values)
-        if again is not None:
-            self._values = envelope.open(again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +67,7 @@ class SaveState:
 
     Args:
         base: what the session object was loaded with; None if nothing was loaded.
-        stored: the row in the table, as far as this request knows; None if no live row was loaded.
+        row: what is in the table, as far as this request knows; None if no live row was loaded.
         ours: the session that Beaker saves.
         envelope: opens and closes texts; None if they are opaque.
         now: epoch seconds.
@@ -93,7 +83,7 @@ class SaveState:
     """
 
     base: Content | None
-    stored: Record | None
+    row: Record | None
     ours: Content
     envelope: Envelope | None
     now: float
@@ -103,7 +93,7 @@ class SaveState:
     max_age: float | None = None
     restarts: bool = False
     pending: str | None = None
-    may_be_saved: bool = False
+    may_have_saved: bool = False
 
     def find_start(self, old: Record | None) -> float:
         """Return when the session began that is written over *old*, in epoch seconds.
@@ -200,42 +190,51 @@ def decide(state: SaveState) -> Decision:
     After a save that may have been applied, the session counts as different, whatever it holds; if
     it was emptied since, `SessionStore.save` deletes the row, perhaps unseen, and does not ask.
     """
-    stored, ours = state.stored, state.ours
+    row, ours = state.row, state.ours
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
         comparison = state.envelope.compare(state.base.text, ours.text)
-    changed = True if state.may_be_saved else comparison.changed
+    changed = True if state.may_have_saved else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
-        return Delete(stored.rev) if stored else Leave()
+        return Delete(row.rev) if row else Leave()
     # The first two terms open no pickle.
     unopened = comparison.may_be_new and not state.restarts and _was_not_opened(state)
     if unopened and ours.is_without_data:
         return GiveUp()
-    if stored is None:
+    if row is None:
         return Create()
     must_write = state.restarts or state.pending  # the row, although the session may not differ
     if must_write or (_differ_in_values(state) if changed is None else changed):
-        return Replace(stored.rev, unopened)
-    if state.pending is None and not _is_expiry_wrong(state, stored):
+        return Replace(row.rev, unopened)
+    if state.pending is None and not _is_expiry_wrong(state, row):
         return Leave()
-    return Touch(stored.rev, new_token=stored.chunk_count > 0)
+    return Touch(row.rev, new_token=row.chunk_count > 0)
 
 
 def _differ_in_values(state: SaveState) -> bool:
-    """Tell whether more than the access time differs; an opaque session counts as changed."""
+    """Return whether more than the access time differs; an opaque session counts as changed."""
     base, ours = state.base, state.ours
     if base is None or base.values is None or ours.values is None:
         return True
-    changed = find_changed_keys(base.values, ours.values)
-    if state.envelope is not None and has_objects(changed, base.values, ours.values):
-        base.open_like_a_saved_one(state.envelope)
-        changed = find_changed_keys(base.values, ours.values)
-    return any(key != ACCESSED for key in changed)
+    values = _make_comparable(state.envelope, base.values, ours.values)
+    return any(key != ACCESSED for key in find_changed_keys(values, ours.values))
+
+
+def _make_comparable(envelope: Envelope | None, base: Values, ours: Values) -> Values:
+    """Return base as it can be compared with ours: written as text and opened, if it must be.
+
+    Objects are compared by their pickles, and two equal objects may have different pickles if only
+    one of them was pickled in this process: equal texts may be one object or two.
+    """
+    if envelope is None or not has_objects(find_changed_keys(base, ours), base, ours):
+        return base
+    text = rewrite(envelope, base)
+    return base if text is None else envelope.open(text) or base
 
 
 def _was_not_opened(state: SaveState) -> bool:
-    """Tell whether Beaker began *ours* because it could not open *base*, which it had loaded.
+    """Return whether Beaker began *ours* because it could not open *base*, which it had loaded.
 
     Beaker takes a TypeError or KeyError of a load, as a class may raise during a deploy, for "no
     such session" (beaker/session.py:440), and begins a new one under the same id. It has another
@@ -247,8 +246,8 @@ def _was_not_opened(state: SaveState) -> bool:
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
 
-def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
-    """Tell whether the row's expiry is wrong by `touch_after` or more, in either direction.
+def _is_expiry_wrong(state: SaveState, row: Record) -> bool:
+    """Return whether the row's expiry is wrong by `touch_after` or more, in either direction.
 
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
     session out by the access time in it, so users who only read pages would be logged out. A row
@@ -259,19 +258,19 @@ def _is_expiry_wrong(state: SaveState, stored: Record) -> bool:
     """
     expires = None if state.lifetime is None else state.now + state.lifetime
     if state.max_age is not None:
-        start = state.find_start(stored)
+        start = state.find_start(row)
         expires = compute_expiry(state.now, state.lifetime, start, state.max_age)
-    if expires is None or stored.expires is None:
-        if (expires is None) is not (stored.expires is None):
+    if expires is None or row.expires is None:
+        if (expires is None) is not (row.expires is None):
             return True
         base = 0.0 if state.base is None else _access_time(state.base)
         return _access_time(state.ours) - base >= state.touch_after
     lifetime = math.inf if state.lifetime is None else state.lifetime
     if expires < state.now + lifetime:
         accessed = 0.0 if state.base is None else _access_time(state.base)
-        if min(stored.expires, accessed + lifetime - BEAKER_TIMEOUT_PADDING) < expires:
+        if min(row.expires, accessed + lifetime - BEAKER_TIMEOUT_PADDING) < expires:
             return state.now - accessed >= state.touch_after
-    return abs(expires - stored.expires) >= state.touch_after
+    return abs(expires - row.expires) >= state.touch_after
 
 
 def _access_time(content: Content) -> float:
@@ -290,18 +289,19 @@ def merge_contents(
     """
     if envelope is None or ours.values is None or theirs.values is None:
         return ours
-    values = merge((base.values if base else None) or {}, ours.values, theirs.values)
+    known = _make_comparable(envelope, (base.values if base else None) or {}, ours.values)
+    values = merge(known, ours.values, theirs.values)
     text = rewrite(envelope, values)
     return ours if text is None else Content(text, values)
 
 
-def rebase(envelope: Envelope | None, base: Content, ours: Content, stored: str) -> Content:
-    """Merge ours into *stored*, the text that an earlier save of this request has written.
+def rebase(envelope: Envelope | None, base: Content, ours: Content, saved: str) -> Content:
+    """Merge ours into *saved*, the text that an earlier save of this request has written.
 
     If that save merged, the text holds keys that the session object does not have, and they would
     look deleted. If the session was cleared in between, ours is returned as it is.
     """
-    theirs = Content(stored, None, envelope)
+    theirs = Content(saved, None, envelope)
     is_opaque = None in (base.values, ours.values, theirs.values)
     if is_opaque or is_cleared(base, ours, theirs):
         return ours

@@ -95,7 +95,7 @@ def decide_import(
 
 
 def _has_ended(created: float | None, schema: Schema, now: float) -> bool:
-    """Tell whether options `max_age` and `created_after` have ended a session.
+    """Return whether options `max_age` and `created_after` have ended a session.
 
     A session whose start cannot be read begins for `max_age` when it is imported.
     """

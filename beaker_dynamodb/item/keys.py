@@ -21,7 +21,7 @@ _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
 SESSION, LOCK, CHUNK, MOVED = "#session", "#lock:", "#piece:", "#moved"
 #: What a row's key says that it is. other: of another prefix, or of none of our forms.
-RowKind = Literal["session", "value", "lock", "piece", "moved", "other"]
+RowKind = Literal["session", "value", "lock", "chunk", "marker", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Layout:
         """Return the key of a session's only row."""
         return self._make_key(namespace, "", SESSION)
 
-    def make_marker_key(self, namespace: object) -> Key:
+    def make_import_marker_key(self, namespace: object) -> Key:
         """Return the key of the marker that a session was imported."""
         return self._make_key(namespace, MOVED, MOVED)
 
@@ -105,7 +105,7 @@ class Layout:
         return Key(f"{self.prefix}{namespace}{CHUNK}{key}#{rev}.{number}")
 
     def is_hashed(self, key: object) -> bool:
-        """Tell whether a cache entry's row needs its key in clear beside it, for `keys()`."""
+        """Return whether a cache entry's row needs its key in clear beside it, for `keys()`."""
         return _encode(key, _PLAIN_KEY) != to_text(key)
 
     def make_hash_key(self, namespace: object) -> str:
@@ -137,10 +137,10 @@ class Layout:
         if tail == SESSION:
             return "session" if key.range or "#" not in key.hash else "other"
         if tail == MOVED:
-            return "moved"
+            return "marker"
         if tail.startswith(":"):
             return "value"
-        return "lock" if tail.startswith(LOCK) else "piece" if tail.startswith(CHUNK) else "other"
+        return "lock" if tail.startswith(LOCK) else "chunk" if tail.startswith(CHUNK) else "other"
 
     def _make_key(self, namespace: object, tail: str, range_: str) -> Key:
         hash_ = self.make_hash_key(namespace)

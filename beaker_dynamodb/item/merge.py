@@ -29,7 +29,7 @@ _CLASS_NAMES: Final = 256
 
 
 def is_same(one: object, other: object) -> bool:
-    """Tell whether two values that came out of the same envelope are the same value.
+    """Return whether two values that came out of the same envelope are the same value.
 
     Both must be of the same type exactly. Then:
 
@@ -166,7 +166,7 @@ def find_changed_keys(base: Mapping[str, object], ours: Mapping[str, object]) ->
 def has_objects(
     changed: Iterable[str], base: Mapping[str, object], ours: Mapping[str, object]
 ) -> bool:
-    """Tell whether a key that changed holds anything but a text or a number, on either side.
+    """Return whether a key that changed holds anything but a text or a number, on either side.
 
     Then *base* has to go through its envelope once more before the change counts: an object is
     compared by its pickle, and both pickles need the same history.

@@ -39,8 +39,8 @@ _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 _START: Final = re.compile(r"[0-9a-f]{1,10}", re.ASCII)
 #: The codec's flags, the third byte of a row's data, if the row is a manifest.
 _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
-#: How the data of a tombstone and of the marker of a rotation begin.
-_MARKERS: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
+#: How the data of a tombstone begins: of a deleted session, and of one with another id.
+_TOMBSTONES: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
 
 _SECOND: Final = 1000  # milliseconds
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
@@ -128,19 +128,19 @@ class Record:
         return None if self.expires is None else self.expires - self.early / _SECOND
 
     def is_live(self, now: float) -> bool:
-        """Tell whether the row has not expired at *now* (epoch seconds)."""
+        """Return whether the row has not expired at *now* (epoch seconds)."""
         if self.ends_at is not None and self.ends_at <= now:
             return False
         return self.expires is None or self.expires - self.early / _SECOND > now
 
     @property
     def is_tombstone(self) -> bool:
-        """Tell whether the session was deleted, or goes on under another id."""
-        return self.is_rotated or self.data[:2] == bytes((FORMAT, TOMBSTONE))
+        """Return whether the session was deleted, or goes on under another id."""
+        return self.data[:2] in _TOMBSTONES
 
     @property
     def is_rotated(self) -> bool:
-        """Tell whether the row is the marker of a rotation: the session has another id."""
+        """Return whether the row is the tombstone of a rotation: the session has another id."""
         return self.data[:2] == bytes((FORMAT, ROTATED))
 
     @property
@@ -164,7 +164,7 @@ class Record:
         return f"{birth}.{token}", (last, *self.prev)[:MAX_PREVIOUS_TOKENS]
 
     def has_token(self, token: str) -> bool:
-        """Tell whether the write that drew *token* made this row, or one that it replaced."""
+        """Return whether the write that drew *token* made this row, or one that it replaced."""
         return get_token(self.rev) == token or token in self.prev
 
     def count_other_bytes(self, schema: Schema) -> int:
@@ -322,7 +322,7 @@ def _to_number(value: float | Decimal) -> Decimal | None:
 
 
 def is_in_range(number: Decimal) -> bool:
-    """Tell whether a number is finite and within DynamoDB's range, with any number of digits."""
+    """Return whether a number is finite and within DynamoDB's range, with any number of digits."""
     if not number.is_finite():
         return False
     return _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT or number.is_zero()
@@ -354,8 +354,8 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     chunks = count_chunks(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
     ends_at = None
     if schema.max_age is not None or schema.created_after is not None:
-        is_marker = data[:2] in _MARKERS  # the end of a session must stay known
-        ends_at = None if is_marker else compute_end(rev, schema)
+        is_tombstone = data[:2] in _TOMBSTONES  # the end of a session must stay known
+        ends_at = None if is_tombstone else compute_end(rev, schema)
     pending = item.get("pending", "")
     if not isinstance(pending, str) or len(pending) > MAX_PENDING:
         pending = ""  # not worth a user's session

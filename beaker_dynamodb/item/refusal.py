@@ -75,13 +75,13 @@ class RefusedSave:
     on_conflict: str
 
 
-class _Stored(enum.Enum):
+class _RowState(enum.Enum):
     """What is stored in the place of a refused write."""
 
     OWN_WRITE = "this very write: the row has our token, in its revision or among the last four"
     NOTHING = "no row; for a Create also one that has expired"
-    ROTATED = "the marker of a rotation: the session goes on under another id"
-    TOMBSTONE = "for a Create: a marker that an older session was deleted or rotated"
+    ROTATED = "the tombstone of a rotation: the session goes on under another id"
+    TOMBSTONE = "for a Create: any tombstone, because it is of an older session"
     OTHER_BIRTH = "another session: ours was deleted, and perhaps a new one begun"
     EXPIRED = "our session, expired"
     LIVE = "our session, live; for a Create any live session"
@@ -108,22 +108,22 @@ def after_refusal(refused: RefusedSave) -> Next:
     return outcome(refused) if callable(outcome) else outcome
 
 
-def _classify(refused: RefusedSave) -> _Stored:  # noqa: PLR0911  # one return a row of the table
+def _classify(refused: RefusedSave) -> _RowState:  # noqa: PLR0911  # one return a row of the table
     write, theirs = refused.write, refused.theirs
     if theirs is None:
-        return _Stored.NOTHING
+        return _RowState.NOTHING
     if not isinstance(write, Delete) and theirs.has_token(refused.token):
-        return _Stored.OWN_WRITE
+        return _RowState.OWN_WRITE
     is_live = theirs.is_live(refused.now)
     if isinstance(write, Create):
         if not is_live:
-            return _Stored.NOTHING
-        return _Stored.TOMBSTONE if theirs.is_tombstone else _Stored.LIVE
+            return _RowState.NOTHING
+        return _RowState.TOMBSTONE if theirs.is_tombstone else _RowState.LIVE
     if theirs.is_rotated:
-        return _Stored.ROTATED
+        return _RowState.ROTATED
     if theirs.birth != get_birth(write.rev):
-        return _Stored.OTHER_BIRTH
-    return _Stored.LIVE if is_live else _Stored.EXPIRED
+        return _RowState.OTHER_BIRTH
+    return _RowState.LIVE if is_live else _RowState.EXPIRED
 
 
 def _create(refused: RefusedSave) -> Next:
@@ -189,21 +189,21 @@ def _get_rev(refused: RefusedSave) -> str:
 _APPLIED: Final = AlreadyApplied()
 _GIVE_UP: Final = GiveUp()
 #: The table above: what follows, or a function that returns it.
-_TABLE: Final[Mapping[type, Mapping[_Stored, Next | Callable[[RefusedSave], Next]]]] = {
+_TABLE: Final[Mapping[type, Mapping[_RowState, Next | Callable[[RefusedSave], Next]]]] = {
     Create: {
-        _Stored.OWN_WRITE: _APPLIED,
-        _Stored.NOTHING: _create,
-        _Stored.TOMBSTONE: _replace,
-        _Stored.LIVE: _resolve,
+        _RowState.OWN_WRITE: _APPLIED,
+        _RowState.NOTHING: _create,
+        _RowState.TOMBSTONE: _replace,
+        _RowState.LIVE: _resolve,
     },
     Replace: {
-        _Stored.OWN_WRITE: _APPLIED,
-        _Stored.NOTHING: _GIVE_UP,
-        _Stored.ROTATED: _raise_or_give_up,
-        _Stored.OTHER_BIRTH: _GIVE_UP,
-        _Stored.EXPIRED: _replace,
-        _Stored.LIVE: _resolve,
+        _RowState.OWN_WRITE: _APPLIED,
+        _RowState.NOTHING: _GIVE_UP,
+        _RowState.ROTATED: _raise_or_give_up,
+        _RowState.OTHER_BIRTH: _GIVE_UP,
+        _RowState.EXPIRED: _replace,
+        _RowState.LIVE: _resolve,
     },
-    Touch: dict.fromkeys(_Stored, _GIVE_UP) | {_Stored.OWN_WRITE: _APPLIED},
-    Delete: dict.fromkeys(_Stored, _APPLIED) | {_Stored.LIVE: _delete},
+    Touch: dict.fromkeys(_RowState, _GIVE_UP) | {_RowState.OWN_WRITE: _APPLIED},
+    Delete: dict.fromkeys(_RowState, _APPLIED) | {_RowState.LIVE: _delete},
 }

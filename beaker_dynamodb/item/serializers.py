@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.item import codec
 
 
@@ -55,7 +55,7 @@ def get_serializer(option: object, import_object: Callable[..., object]) -> Seri
     if callable(dumps) and callable(loads):
         return Serializer(codec.CUSTOM, partial(_dump_bytes, dumps), loads)
     raise OptionError(
-        f"option 'serializer' has {shown(option)}; expected pickle, json, or an object with"
+        f"option 'serializer' has {mask_repr(option)}; expected pickle, json, or an object with"
         " dumps and loads, or the dotted path of one"
     )
 

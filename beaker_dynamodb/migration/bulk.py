@@ -21,7 +21,7 @@ from typing import Final
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
-from beaker_dynamodb.dynamodb.table import Absent, At
+from beaker_dynamodb.dynamodb.table import At, NoLiveRow
 from beaker_dynamodb.errors import (
     CorruptItem,
     ItemTooLarge,
@@ -202,7 +202,7 @@ class _Importer:
         """Return why a run would skip the session, "" if it would not. Writes nothing."""
         layout = self._rows.layout
         try:
-            marker = self._read(layout.make_marker_key(session.id))
+            marker = self._read(layout.make_import_marker_key(session.id))
             row = self._read(layout.make_session_key(session.id))
         except TableMissing:
             marker = row = None
@@ -220,7 +220,7 @@ class _Importer:
         A run that ends between the two leaves a row without a marker; the next run adds it.
         """
         layout, now = self._rows.layout, self._runtime.clock()
-        marker = self._read(layout.make_marker_key(session.id))
+        marker = self._read(layout.make_import_marker_key(session.id))
         if marker is not None and not marker.is_live(now):
             marker = None
         # The row is read only if there is a marker; otherwise the write's condition checks it.
@@ -265,8 +265,8 @@ class _Importer:
         now = runtime.clock()
         expires = compute_marker_expiry(row.expires, self._rows.options.ttl, now)
         rev = make_rev(row.birth, get_token(row.rev) if is_ours else runtime.token())
-        record = Record(self._rows.layout.make_marker_key(session.id), b"", rev, (), expires)
-        refusal = self._rows.table.put(record, At(marker.rev) if marker else Absent(now))
+        record = Record(self._rows.layout.make_import_marker_key(session.id), b"", rev, (), expires)
+        refusal = self._rows.table.put(record, At(marker.rev) if marker else NoLiveRow(now))
         theirs = None if refusal is None else refusal.theirs
         return None if theirs is None or theirs.birth == row.birth else theirs
 

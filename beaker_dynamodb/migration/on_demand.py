@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, At, Condition, RefusedWrite
+from beaker_dynamodb.dynamodb.table import At, Condition, NoLiveRow, RefusedWrite
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
@@ -96,7 +96,7 @@ class LegacySession:
         # Another request has deleted the row, perhaps without a tombstone. One is needed here all
         # the same: a third request may have read the old text, and be about to write it.
         for _ in range(MAX_ATTEMPTS):
-            second = self._put_tombstone(key, Absent(self._runtime.clock()), None, kind)
+            second = self._put_tombstone(key, NoLiveRow(self._runtime.clock()), None, kind)
             if second is None:
                 return refusal
             if second.theirs is not None:
@@ -117,7 +117,7 @@ def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:
     ended: Record | None = None
     for _ in range(MAX_ATTEMPTS):
         now = rows.runtime.clock()
-        condition = Absent(now) if ended is None else At(ended.rev)
+        condition = NoLiveRow(now) if ended is None else At(ended.rev)
         written = rows.write(record, value, condition, ended)
         if isinstance(written, Record):
             return written, True

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from beaker_dynamodb.config.parsers import find_nearest
-from beaker_dynamodb.errors import CorruptItem, OptionError, Unavailable, digest, raise_clean, shown
+from beaker_dynamodb.errors import (
+    CorruptItem,
+    OptionError,
+    Unavailable,
+    digest,
+    mask_repr,
+    raise_clean,
+)
 from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
 
@@ -111,7 +118,7 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
     path = get_data_path(name, options)
     if path is not None and not Path(path).exists():
         log.warning(
-            "option 'migrate_from': there is no %s, so no session is found there", shown(path)
+            "option 'migrate_from': there is no %s, so no session is found there", mask_repr(path)
         )
 
 

@@ -17,7 +17,7 @@ from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
-from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, shown
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, mask_repr
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 from beaker_dynamodb.settings import beaker_settings, check, ini
 
@@ -235,7 +235,7 @@ def _format_arguments(config: str | None, given: Mapping[str, str], cache: str |
 
 def _is_secret(name: str, value: str) -> bool:
     """Return whether an option may hold a secret, as a url may."""
-    if shown(value) != repr(value):
+    if mask_repr(value) != repr(value):
         return True
     if name in OPTIONS:
         return OPTIONS[name].secret
@@ -248,7 +248,7 @@ def _require_own_type(settings: Mapping[str, Any], kind: sources.Kind, source: s
     backend = settings.get("type")
     if backend in beaker_settings.TYPES:
         return
-    what = f"is {shown(backend)}, not 'ext:dynamodb'" if backend else "is not set"
+    what = f"is {mask_repr(backend)}, not 'ext:dynamodb'" if backend else "is not set"
     if backend and find_nearest(str(backend), beaker_settings.TYPES):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
     raise OptionError(
@@ -263,11 +263,11 @@ def _remove_prefixes(given: Mapping[str, str], kind: sources.Kind) -> dict[str, 
     for name, value in given.items():
         own = names.resolve_alias(name.removeprefix("beaker.").removeprefix(f"{kind}."))
         if own in plain:
-            raise OptionError(f"option {shown(own)} is given twice, once as {shown(name)}")
+            raise OptionError(f"option {mask_repr(own)} is given twice, once as {mask_repr(name)}")
         plain[own] = value
     for name in plain:
         if name.startswith(("session.", "cache.")):  # `parse` would ignore it silently
-            raise OptionError(f"option {shown(name)} is not an option of a {kind}; see --cache")
+            raise OptionError(f"option {mask_repr(name)} is not an option of a {kind}; see --cache")
     return plain
 
 
@@ -281,4 +281,4 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
         if name not in beakers and not names.is_known(name):
             near = find_nearest(name, beakers)
             hint = f"did you mean {near!r}?" if near else "README lists all options"
-            raise OptionError(f"unknown option {shown(name)}; {hint}")
+            raise OptionError(f"unknown option {mask_repr(name)}; {hint}")

@@ -120,7 +120,7 @@ def repeat(rows: Rows, record: Record) -> bool:
 
 
 def _began_before(row: ScannedRow, moment: int) -> bool:
-    """Tell whether a session began in that second or before; also if its start is unknown."""
+    """Return whether a session began in that second or before; also if its start is unknown."""
     start = None if row.record is None else row.record.start
     return start is None or start <= moment
 

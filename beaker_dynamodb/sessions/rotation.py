@@ -1,4 +1,4 @@
-"""Replace the row of a session's old id by a marker, after `regenerate_id()`.
+"""Replace the row of a session's old id by a tombstone, after `regenerate_id()`.
 
 Nothing that was stored there is lost: what another request has written under the old id is merged
 into the new row first. A logout under the old id logs the new session out, too.
@@ -16,14 +16,14 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.sessions.saving import Attempts, read_text
 from beaker_dynamodb.sessions.store import SessionStore
 
-#: Seconds that the marker of a rotation lives: longer than a request may take.
-MARKER_LIFETIME: Final = 60.0
+#: Seconds that the tombstone of a rotation lives: longer than a request may take.
+TOMBSTONE_LIFETIME: Final = 60.0
 
 
 def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
-    """Put a marker over the row of the old id, now that the session is stored under its new one.
+    """Put a tombstone over the row of the old id, now that the session is stored under its new one.
 
-    Each pass of the loop puts the marker on condition of the row that was seen last. A refusal
+    Each pass of the loop puts the tombstone on condition of the row that was seen last. A refusal
     brings the row that is stored instead; its text is merged into the new session's row before the
     next pass, so that a change under the old id is never lost.
 
@@ -38,7 +38,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     if text != old.base:  # an earlier save of this request has merged something in there
         new.merge_from(old.base, text)
     attempts = Attempts(new.runtime)
-    while (refusal := put_marker(old, row)) is not None:
+    while (refusal := put_rotation_tombstone(old, row)) is not None:
         theirs = refusal.theirs
         if theirs is None or theirs.birth != row.birth or not theirs.is_live(new.runtime.clock()):
             new.delete()
@@ -54,17 +54,17 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     return True
 
 
-def put_marker(old: SessionStore, row: Record) -> RefusedWrite | None:
-    """Put a marker over *row*: the session has got another id.
+def put_rotation_tombstone(old: SessionStore, row: Record) -> RefusedWrite | None:
+    """Put a tombstone over *row*: the session has got another id.
 
     A load finds no session there. A request that is still using the old id, and saves a change,
-    is refused by the marker and gets a Conflict (`after_refusal`). A marker costs as much as a
-    delete.
+    is refused by the tombstone and gets a Conflict (`after_refusal`). A tombstone costs as much as
+    a delete.
 
     Returns a refusal with what is stored instead, if it is not *row* any more.
     """
-    if old.source is not None:  # the marker must live as long as the session in the old backend
+    if old.source is not None:  # it must live as long as the session in the old backend
         return old.source.delete_with_tombstone(old.key, At(row.rev), row, kind=ROTATED)
-    if old.tombstones is None:  # kept, so that a second call recognizes the marker of the first
+    if old.tombstones is None:  # kept, so that a second call recognizes the tombstone of the first
         old.tombstones = Tombstones(old.rows)
-    return old.tombstones.put(old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)
+    return old.tombstones.put(old.key, At(row.rev), row, lifetime=TOMBSTONE_LIFETIME, kind=ROTATED)

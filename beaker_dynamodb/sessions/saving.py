@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.table import Absent, At, RefusedWrite
+from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
 from beaker_dynamodb.item.decide import (
     Content,
@@ -62,7 +62,7 @@ _Read: TypeAlias = Callable[[Record], Content]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRow:
     """What is in the table, as far as this request knows: the row, and the text in it."""
 
     record: Record
@@ -78,7 +78,7 @@ class Attempts:
         self._is_first = True
 
     def is_over(self) -> bool:
-        """Tell whether 3 seconds have passed."""
+        """Return whether 3 seconds have passed."""
         return self._runtime.monotonic() - self._started > PATIENCE
 
     def wait(self) -> None:
@@ -132,19 +132,19 @@ class Saver:
         self._may_have_deleted: bool = False
 
     def save(
-        self, write: Write, state: SaveState, before: Stored | None
-    ) -> tuple[str, Stored | None]:
+        self, write: Write, state: SaveState, stored: StoredRow | None
+    ) -> tuple[str, StoredRow | None]:
         """Write, and write again over what each refusal brings, until one is applied or given up.
 
-        Args: *before* is what this request knows to be in the table.
+        Args: *stored* is what this request knows to be in the table.
         Returns the outcome (stored, merged, dropped), and what is in the table then.
         Raises: Conflict, after 3 seconds or as `after_refusal` says; ItemTooLarge; what the client
         raises.
         """
-        envelope, old = state.envelope, state.stored
+        envelope, old = state.envelope, state.row
         base, content = state.base, state.ours
-        if before is not None and base is not None and before.text != base.text:
-            content = rebase(envelope, base, content, before.text)
+        if stored is not None and base is not None and stored.text != base.text:
+            content = rebase(envelope, base, content, stored.text)
         attempts: Attempts | None = None
         while True:
             token = self.runtime.token()
@@ -152,17 +152,17 @@ class Saver:
             if not isinstance(written, RefusedWrite):
                 self._forget_uncertain()
                 outcome = "stored" if content is state.ours else "merged"
-                return outcome, None if written is None else Stored(written, content.text)
+                return outcome, None if written is None else StoredRow(written, content.text)
             if attempts is None:
                 attempts, read = Attempts(self.runtime), self._make_reader(envelope)
             theirs = written.theirs
             write, state = self._continue_from_own_write(write, state, theirs)
             step = after_refusal(self._describe_refusal(write, token, state, theirs, read))
             if isinstance(step, GiveUp):
-                return "dropped", before
+                return "dropped", stored
             if isinstance(step, AlreadyApplied):
                 self._forget_uncertain()
-                return "stored", _get_stored(write, theirs, token, content, read)
+                return "stored", _get_stored_row(write, theirs, token, content, read)
             if isinstance(step, RaiseConflict) or attempts.is_over():
                 raise _make_conflict(theirs, read)
             attempts.wait()
@@ -236,7 +236,7 @@ class Saver:
         now = self.runtime.clock()
         record = self._make_record(write, content, old, token, now, state)
         rev = write.ended if isinstance(write, Create) else write.rev
-        condition = Absent(now) if rev is None else At(rev)
+        condition = NoLiveRow(now) if rev is None else At(rev)
         value = content.text.encode("utf-8", "surrogatepass")
         try:
             return self.rows.write(record, value, condition, old)
@@ -327,14 +327,14 @@ def _make_content(step: Retry, state: SaveState, theirs: Record | None, read: _R
     return merged
 
 
-def _get_stored(
+def _get_stored_row(
     write: Write, theirs: Record | None, token: str, content: Content, read: _Read
-) -> Stored | None:
+) -> StoredRow | None:
     """Return what is stored after a write that was applied: ours, or a later one over it."""
     if isinstance(write, Delete) or theirs is None:
         return None
     is_ours = get_token(theirs.rev) == token
-    return Stored(theirs, content.text if is_ours else read(theirs).text)
+    return StoredRow(theirs, content.text if is_ours else read(theirs).text)
 
 
 def _make_conflict(theirs: Record | None, read: _Read) -> Conflict:

@@ -47,7 +47,7 @@ from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.migration import on_demand
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
-from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, Stored, warn_of_replacement
+from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
 
 log: Final = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class SessionStore:
         self.namespace = namespace
         self.key: Key = rows.layout.make_session_key(namespace)
         self.base: str | None = None
-        self.stored: Stored | None = None
+        self.stored: StoredRow | None = None
         self.envelope: Envelope | None = None
         self._opens = rows.options.envelope
         self.source: on_demand.LegacySession | None = None
@@ -132,7 +132,7 @@ class SessionStore:
         return None if text is None else Entry(text)
 
     def contains(self, key: object) -> bool:
-        """Tell whether there is a live session."""
+        """Return whether there is a live session."""
         return self.get(key) is not None
 
     has_fresh = contains
@@ -205,7 +205,7 @@ class SessionStore:
         self.base = row.value.decode("utf-8", "surrogatepass")
         record = row.record
         # A large value is not kept twice for the rest of the request.
-        self.stored = Stored(record.with_data(b"") if record.chunk_count else record, self.base)
+        self.stored = StoredRow(record.with_data(b"") if record.chunk_count else record, self.base)
         if record.pending:
             from beaker_dynamodb.sessions import ending  # only after `end_others()`
 
@@ -222,7 +222,7 @@ class SessionStore:
             self.pending = record.pending
 
     def _is_nameless(self) -> bool:
-        """Tell whether the id is empty; all clients with an empty cookie would share it."""
+        """Return whether the id is empty; all clients with an empty cookie would share it."""
         return to_text(self.namespace) == ""
 
     def _origin(self) -> LoadOrigin:
@@ -246,16 +246,16 @@ class SessionStore:
         base = None if self.base is None else Content(self.base, None, envelope)
         ours = Content(text, None, envelope)
         state = self._state(base, ours, envelope)
-        if state.may_be_saved and ours.is_emptied:
+        if state.may_have_saved and ours.is_emptied:
             self.delete()  # there may be a row, although this request has not seen it
             return
         decision = decide(state)
         if isinstance(decision, Leave):
             if metering.observers:
-                _report(decision, "left")
+                _report(Leave, "left")
         elif isinstance(decision, GiveUp):
             logs.log_once_a_minute(log, KEPT)
-            _report(Replace(""), "dropped")
+            _report(Replace, "dropped")
         else:
             if isinstance(decision, Replace) and decision.unopened:
                 logs.log_once_a_minute(log, REPLACED)
@@ -338,7 +338,7 @@ class SessionStore:
             self.rows.schema.max_age,
             self.restarts,
             self.pending,
-            may_be_saved=self._saver is not None and self._saver.may_have_saved,
+            may_have_saved=self._saver is not None and self._saver.may_have_saved,
         )
 
     def _choose_envelope(self, text: str) -> Envelope | None:
@@ -361,12 +361,12 @@ class SessionStore:
             if not isinstance(write, Touch):
                 raise
             # A page that only read never fails because its access time cannot be saved.
-            _report(write, "dropped")
+            _report(Touch, "dropped")
             if not isinstance(error, Unavailable):  # an outage ends by itself, a mistake does not
                 logs.log_once_a_minute(log, f"{UNTOUCHED}: {type(error).__name__}")
             return
         if metering.observers:
-            _report(write, outcome)
+            _report(type(write), outcome)
         self.stored, self.restarts, self.pending = stored, False, None
         if outcome != "dropped":
             self.base = None if stored is None else state.ours.text
@@ -376,5 +376,5 @@ def _is_session(key: object) -> bool:
     return to_text(key) == _KEY
 
 
-def _report(write: Write | Leave, outcome: str) -> None:
-    metering.report(metering.Saved(type(write).__name__.lower(), outcome))
+def _report(decision: type[Write | Leave], outcome: str) -> None:
+    metering.report(metering.Saved(decision.__name__.lower(), outcome))

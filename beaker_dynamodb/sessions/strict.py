@@ -81,9 +81,9 @@ class StrictSession(SessionLifetime):
         #: How many calls of `load()` are under way; they may be nested.
         self._loading = 0
         #: Whether there is a row under the present id.
-        self._stored = False
+        self._has_row = False
         #: Whether a save ended in an error, and may have been applied all the same.
-        self._may_be_stored = False
+        self._may_have_row = False
         self._deleted = False
         self._rotated = False
         #: The manager of an id whose row does not exist or does not open.
@@ -121,7 +121,7 @@ class StrictSession(SessionLifetime):
 
     def _create_id(self, set_new: bool = True) -> None:  # noqa: FBT001, FBT002  # Beaker's
         super()._create_id(set_new)
-        self._deleted = self._may_be_stored = False
+        self._deleted = self._may_have_row = False
         self.id = secrets.token_hex(_ID_BYTES)
         if self.use_cookies:
             self._update_cookie_out(set_cookie=not set_new)
@@ -140,7 +140,7 @@ class StrictSession(SessionLifetime):
         finally:
             self._loading -= 1
         if self.id == requested_id:
-            self._stored = not self.is_new
+            self._has_row = not self.is_new
             if self.is_new and not self.was_invalidated:
                 # The new id is sent only with a save: the response to a poll with the old cookie
                 # must not overwrite the cookie of a login at the same time. A row that does not
@@ -199,7 +199,7 @@ class StrictSession(SessionLifetime):
 
         The browser gets the new id with the response; if the page fails, it still has the old one.
         """
-        if self._stored:
+        if self._has_row:
             self.previous_managers.append(self.namespace)
         super().regenerate_id()
         self._rotated_manager, self._rotated = self.__dict__.get("_namespace"), True
@@ -227,13 +227,13 @@ class StrictSession(SessionLifetime):
 
     @property
     def _is_saved_at_the_end(self) -> bool:
-        """Tell whether Beaker saves at the end of each page, whatever it does (session.py:863)."""
+        """Return whether Beaker saves at the end of every page (beaker/session.py:863)."""
         return self.use_cookies and self.save_atime and not self.is_new
 
     def _save(self, accessed_only: bool = False) -> bool:  # noqa: FBT001, FBT002  # as `save`
         """Save this session, not its previous rows; return False if nothing was saved."""
         keys = self.keys()
-        has_row = self._stored or self._may_be_stored or self.previous_managers
+        has_row = self._has_row or self._may_have_row or self.previous_managers
         if not has_row and keys <= BEAKER_KEYS | {LIFETIME}:
             return False
         if keys <= COOKIE_KEYS and not accessed_only:
@@ -244,11 +244,11 @@ class StrictSession(SessionLifetime):
             self._begin_time()
         if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then
             return False
-        self._may_be_stored = True
+        self._may_have_row = True
         expires = getattr(self.__dict__.get("_namespace"), "row_expires", None)
         super().save(accessed_only)
-        self._may_be_stored = False
-        self._stored = True
+        self._may_have_row = False
+        self._has_row = True
         self._refresh_cookie(expires)
         if self._rotated and self.use_cookies:
             self.request["set_cookie"] = True
@@ -279,7 +279,7 @@ class StrictSession(SessionLifetime):
         """Become a new session under a new id, without a load."""
         self.clear()
         self.was_invalidated = True
-        self._stored = False
+        self._has_row = False
         self._follow(None)
         self._create_id()
         self._begin_time()
@@ -300,9 +300,9 @@ class StrictSession(SessionLifetime):
         while self.previous_managers:
             _remove(self.previous_managers[-1])
             self.previous_managers.pop()
-        if self._stored or self._may_be_stored:
+        if self._has_row or self._may_have_row:
             _remove(self.namespace)
-        self._stored = self._may_be_stored = False
+        self._has_row = self._may_have_row = False
 
     def _remove_timed_out(self) -> None:
         remove = getattr(self.namespace, "remove_if_unchanged", None)

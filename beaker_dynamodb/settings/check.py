@@ -15,7 +15,7 @@ from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb.rows import build_rows
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.settings import beaker_settings, ini
 
@@ -129,7 +129,7 @@ def _find_all_of_one(
         }:
             place = sources.say_place(backend)
             yield Mistake(
-                name, f"Beaker has no backend {shown(backend)}{place}; did you mean {near!r}?"
+                name, f"Beaker has no backend {mask_repr(backend)}{place}; did you mean {near!r}?"
             )
         return
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))

@@ -189,12 +189,12 @@ class DoFirst:
 
 
 def is_lock(body: dict[str, Any]) -> bool:
-    """Tell whether a request is about a creation lock."""
+    """Return whether a request is about a creation lock."""
     return "#lock:" in str(body.get("Item") or body.get("Key"))
 
 
 def is_manifest(body: dict[str, Any]) -> bool:
-    """Tell whether a request is about a value's own row, not about a chunk or a lock of it."""
+    """Return whether a request is about a value's own row, not about a chunk or a lock of it."""
     told = str(body.get("Item") or body.get("Key"))
     return "#piece:" not in told and "#lock:" not in told
 

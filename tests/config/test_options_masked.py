@@ -18,7 +18,7 @@ from beaker_dynamodb.config.sources import Kind, configure, parse
 from beaker_dynamodb.dynamodb.client import _resolve_client, read_connection
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, shown
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, mask_repr
 from beaker_dynamodb.logs import log_once_a_minute
 from beaker_dynamodb.migration.source import validate_source
 from beaker_dynamodb.ops.application import load_application
@@ -225,7 +225,7 @@ ANY = strategies.text(max_size=9)
 def test_values_are_shown_without_user_and_password(user: str, password: str, host: str) -> None:
     """They may contain any characters, such as white space and those of URLs."""
     for value in (f"redis://{user}:<{SECRET}>{password}@{host}", f"u{user}:{password}<{SECRET}>@h"):
-        assert SECRET not in shown(value)
+        assert SECRET not in mask_repr(value)
 
 
 @given(before=WORD, password=WORD)

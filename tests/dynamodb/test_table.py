@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from beaker_dynamodb import CorruptItem, Unavailable
-from beaker_dynamodb.dynamodb.table import Absent, At, Condition, Table
+from beaker_dynamodb.dynamodb.table import At, Condition, NoLiveRow, Table
 from beaker_dynamodb.item.keys import Key
 from tests.dynamodb.doubles import catch_error
 from tests.dynamodb.rows import NOW, make_record, open_creating_table, open_table
@@ -32,7 +32,7 @@ def test_a_row_is_read_as_it_was_written(table: Table) -> None:
     full = make_record(table, prev=("a", "b"), name="a key", promoted=promoted)
     bare = make_record(table, rev="birth.later", expires=None, data=b"")
 
-    table.put(full, Absent(NOW))
+    table.put(full, NoLiveRow(NOW))
     first = table.get(full.key, consistent=True)
     table.put(bare, At("birth.token"))
     second = table.get(full.key, consistent=False)
@@ -43,13 +43,13 @@ def test_a_row_is_read_as_it_was_written(table: Table) -> None:
 
 #: The stored row, the condition of the write, and whether it holds.
 CONDITIONS: Final[tuple[tuple[dict[str, Any] | None, Condition, bool], ...]] = (
-    (None, Absent(NOW), True),
+    (None, NoLiveRow(NOW), True),
     (None, At("birth.token"), False),
-    ({}, Absent(NOW), False),
-    ({"expires": int(NOW)}, Absent(NOW), True),
-    ({"expires": int(NOW)}, Absent(NOW + 0.9), True),
-    ({"expires": int(NOW) + 1}, Absent(NOW), False),
-    ({"expires": None}, Absent(NOW), False),
+    ({}, NoLiveRow(NOW), False),
+    ({"expires": int(NOW)}, NoLiveRow(NOW), True),
+    ({"expires": int(NOW)}, NoLiveRow(NOW + 0.9), True),
+    ({"expires": int(NOW) + 1}, NoLiveRow(NOW), False),
+    ({"expires": None}, NoLiveRow(NOW), False),
     ({}, At("birth.token"), True),
     ({}, At("birth.other"), False),
     ({}, At("birth"), False),
@@ -66,7 +66,7 @@ def test_a_write_is_done_or_returns_the_stored_row(
     """If the condition does not hold, nothing is changed, and the result has the stored row."""
     theirs = None if stored is None else make_record(table, **stored)
     if theirs is not None:
-        assert table.put(theirs, Absent(NOW + 10**6)) is None
+        assert table.put(theirs, NoLiveRow(NOW + 10**6)) is None
     ours = make_record(table, rev="birth.ours")
 
     refusal = table.put(ours, condition)
@@ -95,7 +95,7 @@ def proxied(dynamodb_local: str, table_name: str) -> Iterator[tuple[Table, Fault
     apps.make_table(dynamodb_local, table_name)
     with FaultProxy(dynamodb_local) as proxy:
         table = open_table(proxy.url, table_name)
-        table.put(make_record(table), Absent(NOW))
+        table.put(make_record(table), NoLiveRow(NOW))
         proxy.clear()
         yield table, proxy
 
@@ -107,7 +107,7 @@ def test_the_stored_row_is_read_if_an_emulator_does_not_return_it(
     table, proxy = proxied
     proxy.next(Rewrite(_remove_item), operation="PutItem")
 
-    refusal = table.put(make_record(table), Absent(NOW))
+    refusal = table.put(make_record(table), NoLiveRow(NOW))
 
     assert refusal is not None
     assert refusal.theirs == make_record(table)
@@ -124,7 +124,7 @@ def test_a_response_with_another_item_is_an_outage(
     proxy.next(Rewrite(_replace_key), operation=operation, times=None)
 
     read = partial(table.get, make_record(table).key, consistent=True)
-    write = partial(table.put, make_record(table), Absent(NOW))
+    write = partial(table.put, make_record(table), NoLiveRow(NOW))
     error = catch_error(read if operation == "GetItem" else write)
 
     assert type(error) is Unavailable
@@ -148,7 +148,7 @@ def test_a_row_of_another_store_is_corrupt(dynamodb_local: str, table_name: str)
     table = open_table(dynamodb_local, table_name)
     apps.write_row(dynamodb_local, table_name, {"id": {"S": "sess:alice"}, "x": {"S": "secret"}})
 
-    error = catch_error(lambda: table.put(make_record(table), Absent(NOW)))
+    error = catch_error(lambda: table.put(make_record(table), NoLiveRow(NOW)))
 
     assert type(error) is CorruptItem
     assert "secret" not in f"{error}{error!r}"

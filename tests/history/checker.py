@@ -174,7 +174,7 @@ class _Session:
         return None if value is None else self.writer[key, value]
 
     def _may_be_logged_out(self, write: Op, look: Op) -> bool:
-        """Tell whether a logout may have come between a change and a read."""
+        """Return whether a logout may have come between a change and a read."""
         return any(
             out.started < look.ended and not out.surely_before(write) for out in self.logouts
         )

@@ -41,11 +41,11 @@ class Op:
 
     @property
     def acknowledged(self) -> bool:
-        """Tell whether the client got a successful response."""
+        """Return whether the client got a successful response."""
         return self.outcome == "ok"
 
     def surely_before(self, other: Op) -> bool:
-        """Tell whether it certainly ended before the other started."""
+        """Return whether it certainly ended before the other started."""
         return self.acknowledged and self.ended < other.started
 
 

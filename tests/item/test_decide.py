@@ -273,7 +273,7 @@ def test_a_save_after_one_that_may_have_been_applied_is_always_made(
     stored: Record | None, ours: Content, expected: Decision, envelope: Envelope | None
 ) -> None:
     """What it wrote may have to be replaced, even if nothing has changed since the load."""
-    state = SaveState(BASE, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_be_saved=True)
+    state = SaveState(BASE, stored, ours, envelope, NOW, LIFETIME, TOUCH_AFTER, may_have_saved=True)
 
     assert decide(state) == expected
 

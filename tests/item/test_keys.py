@@ -107,7 +107,7 @@ numbers = st.integers(0, 400)
 
 Row = tuple[str, object, object, str, int]
 rows = st.tuples(
-    st.sampled_from(["session", "moved", "value", "lock", "piece"]),
+    st.sampled_from(["session", "marker", "value", "lock", "chunk"]),
     anything,
     anything,
     revs,
@@ -126,10 +126,10 @@ def meant(row: Row) -> object:
     kind, namespace, key, rev, number = row
     parts: dict[str, tuple[object, ...]] = {
         "session": (),
-        "moved": (),
+        "marker": (),
         "value": (identity(key),),
         "lock": (identity(key),),
-        "piece": (None if key is None else identity(key), rev, number),
+        "chunk": (None if key is None else identity(key), rev, number),
     }
     return kind, identity(namespace), *parts[kind]
 
@@ -139,8 +139,8 @@ def keyed(layout: Layout, row: Row) -> Key:
     kind, namespace, key, rev, number = row
     if kind == "session":
         return layout.make_session_key(namespace)
-    if kind == "moved":
-        return layout.make_marker_key(namespace)
+    if kind == "marker":
+        return layout.make_import_marker_key(namespace)
     if kind == "value":
         return layout.make_value_key(namespace, key)
     if kind == "lock":
@@ -155,10 +155,10 @@ def table_of_hostile_rows() -> list[Row]:
     """Cross every hostile text with every other, as namespace and key of every kind of row."""
     pairs = [(ns, key) for ns in (*HOSTILE, 5) for key in (*HOSTILE, 5)]
     return [
-        *((kind, ns, "", "", 0) for ns in HOSTILE for kind in ("session", "moved")),
+        *((kind, ns, "", "", 0) for ns in HOSTILE for kind in ("session", "marker")),
         *((kind, ns, key, "", 0) for ns, key in pairs for kind in ("value", "lock")),
-        *(("piece", ns, key, REV, n) for ns, key in pairs for n in (0, 11)),
-        *(("piece", ns, None, REV, n) for ns in HOSTILE for n in (0, 11)),
+        *(("chunk", ns, key, REV, n) for ns, key in pairs for n in (0, 11)),
+        *(("chunk", ns, None, REV, n) for ns in HOSTILE for n in (0, 11)),
     ]
 
 
@@ -195,7 +195,12 @@ def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> Non
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "make",
-    [Layout.make_value_key, Layout.make_lock_key, Layout.make_session_key, Layout.make_marker_key],
+    [
+        Layout.make_value_key,
+        Layout.make_lock_key,
+        Layout.make_session_key,
+        Layout.make_import_marker_key,
+    ],
 )
 def test_the_longest_key_of_a_row_still_fits(layout: Layout, make: Callable[..., Key]) -> None:
     """The longest prefix, namespace and key, and chunks of the longest revision that is read.
@@ -264,6 +269,6 @@ def test_clearing_a_cache_deletes_nothing_of_another_namespace(
     """The prefixes of `clear()` match values and chunks of its own namespace only."""
     kind, other, *_ = row
     begins = keyed(layout, row).hash.startswith(layout.get_value_prefixes(namespace))
-    is_piece_or_value = kind in {"value", "piece"}
+    is_chunk_or_value = kind in {"value", "chunk"}
 
-    assert begins is (is_piece_or_value and identity(other) == identity(namespace))
+    assert begins is (is_chunk_or_value and identity(other) == identity(namespace))

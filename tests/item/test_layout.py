@@ -18,7 +18,7 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
     ("found", "expected"),
     [
         (HASH.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
-        (HASH.make_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#moved")),
+        (HASH.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#moved")),
         (HASH.make_value_key("ns", "k"), Key("sess:ns:k")),
         (HASH.make_value_key("ns", "session"), Key("sess:ns:session")),
         (HASH.make_lock_key("ns", "k"), Key("sess:ns#lock:k")),
@@ -28,7 +28,7 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
         ),
         (HASH.make_chunk_key(HASH.make_session_key("ns"), "b.t", 7), Key("sess:ns#piece:#b.t.7")),
         (RANGED.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
-        (RANGED.make_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#moved")),
+        (RANGED.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#moved")),
         (RANGED.make_value_key("ns", "k"), Key("sess:ns", "k")),
         (RANGED.make_lock_key("ns", "k"), Key("sess:ns", "#lock:k")),
         (

@@ -19,6 +19,16 @@ def content(**values: Any) -> Content:
     return Content(BY.close({**TIMES, **values}), {**TIMES, **values})
 
 
+class Counted:
+    """Differs each time that it is loaded, as an object does that keeps what it has computed."""
+
+    def __init__(self, loads: int) -> None:
+        self.loads = loads
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.loads = state["loads"] + 1
+
+
 BASE, OURS, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
 BOTH = {**TIMES, "a": 1, "b": 2, "c": 3}
 CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
@@ -42,6 +52,20 @@ def test_a_refused_change_is_applied_to_theirs(
 
     assert found.values == merged
     assert BY.open(found.text) == merged
+
+
+def test_an_object_that_only_loading_has_changed_is_not_written_over_a_change() -> None:
+    """Ours was loaded and saved once more than base, so base is, too, before they are compared."""
+    stored = BY.close({**TIMES, "object": Counted(0)})
+    loaded = BY.open(stored)
+    assert loaded is not None
+    base, ours = Content(stored, None, BY), Content(BY.close(loaded | {"b": 2}), None, BY)
+    theirs = Content(BY.close({**TIMES, "object": Counted(50)}), None, BY)
+
+    merged = merge_contents(BY, base, ours, theirs).values
+
+    assert merged is not None
+    assert (merged["b"], merged["object"].loads > 50) == (2, True)
 
 
 def test_without_an_envelope_nothing_is_merged() -> None:

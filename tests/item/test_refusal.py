@@ -157,16 +157,16 @@ def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
 
     An opaque session may have been read only, so its save gives up as well.
     """
-    marker = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
+    tombstone = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
 
-    assert refused(plan, marker, policy=policy, base=base, ours=ours) == expected
+    assert refused(plan, tombstone, policy=policy, base=base, ours=ours) == expected
 
 
-def test_a_new_session_replaces_the_marker_of_a_rotation() -> None:
-    """The marker is about an older session with the same id."""
-    marker = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
+def test_a_new_session_replaces_the_tombstone_of_a_rotation() -> None:
+    """The tombstone is about an older session with the same id."""
+    tombstone = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
 
-    assert refused(CREATE, marker) == Retry(Replace("other.theirs"))
+    assert refused(CREATE, tombstone) == Retry(Replace("other.theirs"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -25,9 +25,9 @@ def test_the_bytes_of_a_tombstone_never_change() -> None:
     assert TOMB.is_tombstone
     assert not TOMB.is_rotated
     assert not replace(TOMB, data=b"").is_tombstone
-    marker = replace(TOMB, data=Codec(ROTATED).seal(b"", CONTEXT))
-    assert marker.is_tombstone
-    assert marker.is_rotated
+    rotated = replace(TOMB, data=Codec(ROTATED).seal(b"", CONTEXT))
+    assert rotated.is_tombstone
+    assert rotated.is_rotated
     assert not replace(TOMB, data=Codec(SESSION).seal(b"x", CONTEXT)).is_tombstone
 
 

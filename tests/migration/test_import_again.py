@@ -393,7 +393,7 @@ def test_a_row_in_the_table_that_cannot_be_read_ends_no_run(
     """It is reported, and the next session is imported."""
     corrupt, marked, fine = (old.begun(user=n) for n in range(3))
     new.plant(corrupt, what={"S": "is this"})
-    key = Layout("sess:").make_marker_key(marked.id)
+    key = Layout("sess:").make_import_marker_key(marked.id)
     new.raw.put_item(TableName=new.table, Item={"id": {"S": key.hash}})
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == [

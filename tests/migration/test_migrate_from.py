@@ -140,7 +140,7 @@ def test_a_logout_is_one_in_both_backends(
 def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
     old: Site, moving: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """Under StrictSession the marker of a rotation lasts as long as the old session could."""
+    """Under StrictSession the tombstone of a rotation lasts as long as the old session could."""
     use_clock(monkeypatch, clock)
     strict = moving.with_(session_class=StrictSession)
     user = old.begun(user="ann")

@@ -16,7 +16,7 @@ import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.dynamodb.rows import Tombstones
-from beaker_dynamodb.dynamodb.table import Absent, RefusedWrite
+from beaker_dynamodb.dynamodb.table import NoLiveRow, RefusedWrite
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.migration.source import SourceBackend
 from tests.sessions.overlap import Browser, Site, Visit
@@ -292,7 +292,7 @@ def test_13_a_logout_against_rows_that_come_and_go_ends_or_raises(
     put_one, refused = Tombstones.put, iter([RefusedWrite(None)] * times)
 
     def put_refused(*args: Any, **named: Any) -> RefusedWrite | None:
-        is_second = isinstance(args[2], Absent)
+        is_second = isinstance(args[2], NoLiveRow)
         return (next(refused, None) if is_second else None) or put_one(*args, **named)
 
     def logout_late(session: Any) -> None:

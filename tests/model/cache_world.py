@@ -223,7 +223,7 @@ class CacheWorld(World):
                 self._note(f"{actor.name} makes the value while {other.name} makes it")
 
     def _is_fresh(self) -> bool:
-        """Tell whether the value that is stored was put in this history."""
+        """Return whether the value that is stored was put in this history."""
         return any(
             _LOCK not in key and not item["rev"]["S"].startswith("first")
             for key, item in self.items.rows.items()

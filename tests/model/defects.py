@@ -147,10 +147,10 @@ DEFECTS: Final = (
         Scenario((CHANGE, CHANGE), events=TIME),
     ),
     Defect(
-        "a rotation puts its marker without a condition",
-        rotation.put_marker,
+        "a rotation puts its tombstone without a condition",
+        rotation.put_rotation_tombstone,
         "return old.tombstones.put("
-        "old.key, At(row.rev), row, lifetime=MARKER_LIFETIME, kind=ROTATED)",
+        "old.key, At(row.rev), row, lifetime=TOMBSTONE_LIFETIME, kind=ROTATED)",
         "return old.rows.drop(old.key)",
         properties.keep_changes,
         Scenario((CHANGE, ROTATE), is_strict=True),

@@ -32,19 +32,19 @@ class History:
     def sessions(self) -> dict[str, Values]:
         """The sessions that a browser can reach: that of the first id, and of all cookies sent.
 
-        Not guaranteed: "A response that is lost for good". If a rotation has put its marker, and
+        Not guaranteed: "A response that is lost for good". If a rotation has put its tombstone, and
         its request ended in an error, its new session counts as well.
         """
         ids = {ID, *(visit.cookie for _, visit in self.visits if visit.cookie)}
-        for change in self.markers:
+        for change in self.tombstones:
             if change.actor.visit.error:
                 ids |= {self.model.make_id(token) for token in change.actor.list_tokens()}
         found = ((one, self.model.load(one)) for one in sorted(ids))
         return {one: session for one, session in found if session is not None}
 
     @cached_property
-    def markers(self) -> list[Change]:
-        """The changes by which a rotation has replaced the row of the first id by its marker."""
+    def tombstones(self) -> list[Change]:
+        """The changes by which a rotation has replaced the row of the first id by its tombstone."""
         return [
             change
             for change in self.world.changes
@@ -66,7 +66,7 @@ class History:
         return self.values(rows, self.model.key.hash)
 
     def missed(self, actor: Actor) -> bool:
-        """Tell whether a request has found no session, because another one's logout failed halfway.
+        """Return whether a request found no session because another's logout failed halfway.
 
         Not guaranteed: "A logout that fails halfway under `migrate_from`". The old backend has
         removed the session by then, and the row still exists, which did not when this request
@@ -82,7 +82,7 @@ class History:
         return is_migrating and is_halfway and actor.visit.loaded and not actor.visit.seen
 
     def is_rotated(self, rows: dict[str, Item]) -> bool:
-        """Tell whether the row of the first id is the marker of a rotation."""
+        """Return whether the row of the first id is the tombstone of a rotation."""
         item = rows.get(self.model.key.hash)
         return item is not None and self.model.parse(item).is_rotated
 

@@ -51,7 +51,7 @@ def keep_changes(history: History) -> Iterator[str]:
 
 
 def _is_undisturbed(history: History, actor: Actor) -> bool:
-    """Tell whether nothing that may take its change away was under way with this request."""
+    """Return whether nothing that may take its change away was under way with this request."""
     if history.slow or actor.began_at < history.world.expired_at < math.inf:
         return False
     return all(
@@ -115,7 +115,7 @@ def change_nothing_by_reading(history: History) -> Iterator[str]:
 
 
 def _has_timed_out(history: History, change: Change, key: str) -> bool:
-    """Tell whether a session that had timed out was deleted, or one of its chunks."""
+    """Return whether a session that had timed out was deleted, or one of its chunks."""
     values = history.model.read_values(change.before, key.partition(CHUNK)[0]) or {}
     accessed = values.get("_accessed_time", math.inf)
     return key not in change.after and bool(change.actor.began_at - accessed > TIMEOUT)
@@ -141,12 +141,12 @@ def end_for_good(history: History) -> Iterator[str]:
 
 
 def _came_first(history: History, actor: Actor) -> bool:
-    """Tell whether a logout met the marker of a rotation, and so came as if it had been the first.
+    """Return whether a logout met the tombstone of a rotation: it came as if it had been first.
 
     Not guaranteed: "A logout with an id that a login has just given up".
     """
     for change in history.world.changes:
-        if change in history.markers:
+        if change in history.tombstones:
             return True
         if change.actor is actor and not history.first(change.after):
             return False
@@ -171,7 +171,7 @@ def keep_sessions_apart(history: History) -> Iterator[str]:
 
 
 def _moved_into_cleared(history: History, name: str) -> bool:
-    """Tell whether a slow request has brought its own change into a session that was cleared.
+    """Return whether a slow request has brought its own change into a session that was cleared.
 
     See "What the options change": "A session that was emptied by `clear()` is still the same
     session".
@@ -194,7 +194,7 @@ def _moved_into_cleared(history: History, name: str) -> bool:
 
 
 def _is_of_late_login(history: History, name: str, session: Values) -> bool:
-    """Tell whether a session is all that a login has left, because the old id was gone.
+    """Return whether a session is all that a login has left, because the old id was gone.
 
     Not guaranteed: "Two logins at once". The later one continues with what was set after
     `regenerate_id()`, and without what the visitor had before.
@@ -291,7 +291,7 @@ def answer_without_error(history: History) -> Iterator[str]:
     at = history.world.expired_at
     for actor, visit in history.visits:
         was_slow = actor.began_at < at < math.inf
-        if not visit.error or history.world.faults_made or history.markers or was_slow:
+        if not visit.error or history.world.faults_made or history.tombstones or was_slow:
             continue
         yield f"{actor.name} has ended in {visit.error}, without a fault"
 

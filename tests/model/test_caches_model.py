@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb.caches import creation_lock
 from beaker_dynamodb.caches.creation_lock import CreationLock
 from beaker_dynamodb.caches.store import CacheStore
-from beaker_dynamodb.dynamodb.table import Absent
+from beaker_dynamodb.dynamodb.table import NoLiveRow
 from tests.model.cache_properties import (
     Property,
     check,
@@ -100,7 +100,7 @@ def _release_whatever_is_there(lock: CreationLock) -> None:
 
 DEFECTS = {
     "lock taken without condition": (
-        PAUSED, creation_lock, "Absent", lambda now: Absent(now + 9e8)),
+        PAUSED, creation_lock, "NoLiveRow", lambda now: NoLiveRow(now + 9e8)),
     "release without token": (PAUSED, CreationLock, "release", _release_whatever_is_there),
     "lease ignored": (DEAD, CreationLock, "_has_expired", lambda *_: False),
     "stolen at once": (PAUSED, CreationLock, "_has_outlived", lambda *_: True),

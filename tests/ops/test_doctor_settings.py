@@ -143,13 +143,13 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
     ),
     (
         "warning region",
-        "AWS_REGION is 'eu-west-1', and boto3 does not read it",
+        "AWS_REGION is 'eu-west-1', which boto3 ignores",
         in_environment({"region": None}, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="us-east-1"),
         in_environment({}, AWS_REGION="eu-west-1"),
     ),
     (
         "warning region",
-        "boto3 does not read it",
+        "which boto3 ignores",
         in_environment({"region": None}, AWS_REGION="eu-west-1"),
         in_environment({"region": None}, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1"),
     ),

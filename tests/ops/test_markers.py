@@ -62,7 +62,7 @@ def test_a_marker_is_no_session(site: ExampleApp) -> None:
     """It is not listed, not counted, not found by a user's name, and not logged out."""
     rows, now = site.rows, time.time()
 
-    assert list_sorts(rows) == ["moved", "moved", "session", "session"]
+    assert list_sorts(rows) == ["marker", "marker", "session", "session"]
     for state in ("live", "all"):
         assert len(list(list_sessions(rows, now, state=state))) == 2
     assert list(count_sessions(rows, now))[-1].live == 2
@@ -75,7 +75,7 @@ def test_a_marker_is_no_session(site: ExampleApp) -> None:
     assert seen is not None
     assert seen.sort == "session"
     assert len(list(revoke(rows, "userId=42", now, scan=True))) == 2
-    assert list_sorts(rows) == ["moved", "moved"]
+    assert list_sorts(rows) == ["marker", "marker"]
     assert find_row(rows, IDENT) is None
 
 
@@ -90,7 +90,7 @@ def test_a_marker_goes_when_it_has_expired(site: ExampleApp) -> None:
     """A purge removes it a month after the import, not with its session."""
     rows, now = site.rows, time.time()
     (early,) = list(purge.purge(rows, now + 29 * DAY))[-1:]
-    assert (early.deleted_rows, list_sorts(rows)) == (2, ["moved", "moved"])
+    assert (early.deleted_rows, list_sorts(rows)) == (2, ["marker", "marker"])
 
     (late,) = list(purge.purge(rows, now + 31 * DAY))[-1:]
     assert (late.deleted_rows, list_sorts(rows)) == (2, [])
@@ -105,4 +105,4 @@ def test_a_cache_that_is_cleared_leaves_markers_alone(site: ExampleApp) -> None:
 
     cache.remove()
 
-    assert list_sorts(site.rows) == ["moved", "moved", "session", "session"]
+    assert list_sorts(site.rows) == ["marker", "marker", "session", "session"]

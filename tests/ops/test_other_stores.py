@@ -161,7 +161,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
     for whole in (False, True):
         pages = list(scan.scan(of.table, scan.ScanQuery("rows", whole=whole)))
         rows = [row for page in pages for row in page.rows]
-        assert {row.sort for row in rows} == {"session", "piece", "value", "lock"}
+        assert {row.sort for row in rows} == {"session", "chunk", "value", "lock"}
         assert all(row.is_own for row in rows)
 
 

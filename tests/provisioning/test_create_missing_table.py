@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from beaker_dynamodb import TableMissing
-from beaker_dynamodb.dynamodb.table import Absent
+from beaker_dynamodb.dynamodb.table import NoLiveRow
 from beaker_dynamodb.item.keys import Key
 from tests.dynamodb.doubles import catch_error
 from tests.dynamodb.rows import NOW, make_record, open_creating_table
@@ -28,7 +28,7 @@ def test_the_first_call_creates_a_missing_table(
     found = table.get(Key("sess:alice"), consistent=True)
     first = calls.names
     calls.clear()
-    table.put(make_record(table), Absent(NOW))
+    table.put(make_record(table), NoLiveRow(NOW))
 
     client = server.client()
     expiry = client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
@@ -65,9 +65,9 @@ def test_a_late_response_that_the_table_is_missing_fails_nothing(
     """The call was sent before another thread created the table, and answered after."""
     table = open_creating_table(proxy.url, table_name)
     bob = replace(make_record(table), key=Key("sess:bob"))
-    proxy.next(Between(lambda: table.put(bob, Absent(NOW))), operation="PutItem")
+    proxy.next(Between(lambda: table.put(bob, NoLiveRow(NOW))), operation="PutItem")
 
-    assert table.put(make_record(table), Absent(NOW)) is None
+    assert table.put(make_record(table), NoLiveRow(NOW)) is None
     assert table.get(Key("sess:alice"), consistent=True) is not None
     assert table.get(Key("sess:bob"), consistent=True) is not None
 
@@ -88,7 +88,9 @@ def test_threads_that_all_find_no_table_succeed(dynamodb_local: str, table_name:
             create()
 
         try:
-            found.append(replace(table, create=when_all_have_found_none).put(record, Absent(NOW)))
+            found.append(
+                replace(table, create=when_all_have_found_none).put(record, NoLiveRow(NOW))
+            )
         except Exception as error:  # noqa: BLE001  # compared below
             found.append(error)
 

@@ -29,7 +29,7 @@ IMPATIENT: Mapping[str, object] = {"connect_timeout": 3, "read_timeout": 3, "max
 
 
 def is_rotated(item: Mapping[str, Any]) -> bool:
-    """Tell whether a row is the marker of a rotation."""
+    """Return whether a row is the tombstone of a rotation."""
     data = item.get("data", {}).get("B", b"")
     return bytes(data[:2]) == bytes((FORMAT, ROTATED))
 
@@ -137,14 +137,14 @@ class Site:
         return self.row_of(browser.id)
 
     def row_of(self, session: str) -> dict[str, Any] | None:
-        """Return the row of a session id; None if it is only the marker of a rotation."""
+        """Return the row of a session id; None if it is only the tombstone of a rotation."""
         key = {"id": {"S": f"sess:{session}"}}
         found = self.raw.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         item = dict(found.get("Item", {}))
         return item if item and not is_rotated(item) else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows of the table but the markers of rotations."""
+        """Return all rows of the table but the tombstones of rotations."""
         found = map(dict, self.raw.scan(TableName=self.table)["Items"])
         return [item for item in found if not is_rotated(item)]
 

@@ -58,7 +58,7 @@ class Site:
         return visit
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return the rows of sessions as AWS types them, by the session's id, without markers."""
+        """Return the rows of sessions as AWS types them, by id, without tombstones."""
         found = self.items().items()
         return {one: item for one, item in found if not is_rotated(item["data"]["B"])}
 
@@ -82,12 +82,12 @@ class Site:
 
 
 def is_rotated(data: bytes) -> bool:
-    """Tell whether a row is the marker of a rotation."""
+    """Return whether a row is the tombstone of a rotation."""
     return data[:2] == bytes((FORMAT, ROTATED))
 
 
-def puts_marker(body: dict[str, Any]) -> bool:
-    """Tell whether a request puts such a marker over a session's row."""
+def puts_tombstone(body: dict[str, Any]) -> bool:
+    """Return whether a request puts such a tombstone over a session's row."""
     return is_rotated(b64decode(body.get("Item", {}).get("data", {}).get("B", "")))
 
 

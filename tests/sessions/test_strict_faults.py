@@ -9,7 +9,7 @@ import pytest
 from beaker_dynamodb import Unavailable, UnknownFormat
 from tests.faults.fault_kinds import HTML, LoseReply, aws_error
 from tests.proxy import FaultProxy
-from tests.sessions.requests import Browser, Site, Visit, puts_marker
+from tests.sessions.requests import Browser, Site, Visit, puts_tombstone
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")
 FAILING = aws_error("InternalServerError", status=500)
@@ -92,7 +92,7 @@ class TestALoadThatFailed:
 
 
 class TestALoginHalfDone:
-    """A rotation writes twice: the new row, and as the page ends the marker over the old one."""
+    """A rotation writes twice: the new row, and as the page ends the tombstone over the old one."""
 
     # With neither a save() nor an access time, Beaker asks for nothing at the second attempt.
     @pytest.mark.parametrize(("saves", "atime"), [(True, True), (True, False), (False, True)])
@@ -106,7 +106,7 @@ class TestALoginHalfDone:
         visit = ann.begin()
         if saves:
             visit.session.save()
-        proxy.next(THROTTLED, where=puts_marker)
+        proxy.next(THROTTLED, where=puts_tombstone)
         with pytest.raises(Unavailable):
             rotate(visit)
         old = Browser(site, ann.cookie)
@@ -167,7 +167,7 @@ class TestALoginHalfDone:
     ) -> None:
         """The page tries again after the second write has failed; the first row goes as well."""
         visit = ann.begin()
-        proxy.next(THROTTLED, where=puts_marker)
+        proxy.next(THROTTLED, where=puts_tombstone)
         with pytest.raises(Unavailable):
             rotate(visit)
         visit.session.regenerate_id()
@@ -182,7 +182,7 @@ class TestALoginHalfDone:
     ) -> None:
         """A copy of the old cookie opens no session after it."""
         old, visit = Browser(site, ann.cookie), ann.begin()
-        proxy.next(THROTTLED, where=puts_marker)
+        proxy.next(THROTTLED, where=puts_tombstone)
         with pytest.raises(Unavailable):
             rotate(visit)
         assert len(site.rows()) == 2
@@ -193,14 +193,14 @@ class TestALoginHalfDone:
         assert site.rows() == {}
         assert old.read() == {}
 
-    def test_a_marker_whose_reply_is_lost_is_no_logout(
+    def test_a_tombstone_whose_reply_is_lost_is_no_logout(
         self, proxy: FaultProxy, table_name: str
     ) -> None:
-        """The SDK sends it again and is refused by our own marker; that is no logout."""
+        """The SDK sends it again and is refused by our own tombstone; that is no logout."""
         site = Site(proxy.url, table_name)
         ann = Browser(site)
         ann.write(user="ann")
-        proxy.next(LoseReply(), where=puts_marker)
+        proxy.next(LoseReply(), where=puts_tombstone)
         with ann.visit() as session:
             session.regenerate_id()
             session.save()
@@ -208,12 +208,12 @@ class TestALoginHalfDone:
         assert list(site.rows()) == [ann.id]
         assert ann.read() == {"user": "ann"}
 
-    def test_a_marker_lost_beyond_the_retries_is_no_logout(
+    def test_a_tombstone_lost_beyond_the_retries_is_no_logout(
         self, site: Site, ann: Browser, proxy: FaultProxy
     ) -> None:
         """It was applied, though the SDK gave up: the second start_response finds our own work."""
         visit = ann.begin()
-        proxy.next(LoseReply(), where=puts_marker)
+        proxy.next(LoseReply(), where=puts_tombstone)
         with pytest.raises(Unavailable):
             rotate(visit)
         ann.end(visit)

@@ -121,28 +121,28 @@ def test_an_opaque_session_gives_up_without_an_error(dynamodb_local: str, table_
 
 
 @pytest.mark.parametrize("later", [0, MINUTE - 1, MINUTE, MINUTE + 1])
-def test_the_marker_lives_a_minute_and_is_absent_for_every_load(
+def test_the_tombstone_lives_a_minute_and_is_absent_for_every_load(
     site: Site, ann: Browser, clock: Clock, monkeypatch: pytest.MonkeyPatch, later: float
 ) -> None:
-    """An id that was rotated away opens nothing, before the marker expires and after it."""
+    """An id that was rotated away opens nothing, before the tombstone expires and after it."""
     clock.advance(0.75)
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", Runtime(clock=clock))
     old = Browser(site, ann.cookie)
     log_in(ann)
-    (marker,) = [item for item in site.items().values() if is_rotated(item["data"]["B"])]
+    (tombstone,) = [item for item in site.items().values() if is_rotated(item["data"]["B"])]
 
-    assert int(marker["expires"]["N"]) == int(clock() + MINUTE + 0.25)
+    assert int(tombstone["expires"]["N"]) == int(clock() + MINUTE + 0.25)
     clock.advance(later)
     assert old.read() == {}
     old.write(user="ben")
-    assert old.id not in {Browser(site, ann.cookie).id, marker["id"]["S"].partition(":")[2]}
+    assert old.id not in {Browser(site, ann.cookie).id, tombstone["id"]["S"].partition(":")[2]}
     assert ann.read()["user"] == "ann"
 
 
 def test_a_rotation_costs_the_write_units_of_a_delete(
     dynamodb_local: str, table_name: str, calls: Recorder
 ) -> None:
-    """AWS bills the larger of the marker and the row that it replaces."""
+    """AWS bills the larger of the tombstone and the row that it replaces."""
     site = Site(dynamodb_local, table_name, compress=False)
     ann = Browser(site)
     ann.write(big="x" * 2500)
@@ -159,7 +159,7 @@ def test_a_rotation_costs_the_write_units_of_a_delete(
     assert [operation for operation, _ in spent] == ["GetItem", "PutItem", "PutItem", "PutItem"]
 
 
-def test_an_operator_sees_no_marker(site: Site, ann: Browser) -> None:
+def test_an_operator_sees_no_tombstone(site: Site, ann: Browser) -> None:
     """It is no session to list, count, show or revoke; once expired it is purged."""
     old = ann.id
     log_in(ann)
@@ -207,21 +207,21 @@ def test_the_message_names_no_session(site: Site, ann: Browser) -> None:
 
 
 @contextlib.contextmanager
-def written_before_each_marker(
+def written_before_each_tombstone(
     monkeypatch: pytest.MonkeyPatch, tab: Browser, times: int
 ) -> Iterator[list[int]]:
     """Let another request change the session whenever its old row is about to be replaced."""
     written: list[int] = []
-    put_marker = rotation.put_marker
+    put_rotation_tombstone = rotation.put_rotation_tombstone
 
     def put_late(old: SessionStore, row: Record) -> RefusedWrite | None:
         if len(written) < times:
             written.append(len(written))
             tab.write(last=len(written))
-        return put_marker(old, row)
+        return put_rotation_tombstone(old, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rotation, "put_marker", put_late)
+        patched.setattr(rotation, "put_rotation_tombstone", put_late)
         yield written
 
 
@@ -236,7 +236,7 @@ def test_a_login_against_a_permanent_writer_ends_within_seconds(
     visit.session["user"] = "ann"
     visit.session.regenerate_id()
     with (
-        written_before_each_marker(monkeypatch, tab, 300) as written,
+        written_before_each_tombstone(monkeypatch, tab, 300) as written,
         pytest.raises(Conflict) as caught,
     ):
         visit.end()
@@ -267,7 +267,7 @@ def test_a_login_beside_a_few_writers_waits_for_none_of_them_at_first(
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     started, visit, tab = clock.monotonic(), ann.begin(), Browser(site, ann.cookie)
     visit.session.regenerate_id()
-    with written_before_each_marker(monkeypatch, tab, writers):
+    with written_before_each_tombstone(monkeypatch, tab, writers):
         ann.end(visit)
 
     assert clock.monotonic() - started == pytest.approx(seconds)
@@ -301,7 +301,7 @@ def test_a_change_that_cannot_be_merged_at_a_login_is_logged_once_a_minute(
     visit.session.regenerate_id()
     logs.forget()
     caplog.clear()
-    with written_before_each_marker(monkeypatch, tab, 2):
+    with written_before_each_tombstone(monkeypatch, tab, 2):
         ann.end(visit)
 
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

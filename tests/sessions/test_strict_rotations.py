@@ -1,6 +1,6 @@
 """A login that moves to a fresh id, call by call: whatever fails, the browser is logged in.
 
-The last thing a rotation does is to put a marker over the old row, so until then the old cookie
+The last thing a rotation does is to put a tombstone over the old row, so until then the old cookie
 opens it.
 """
 
@@ -18,7 +18,7 @@ from beaker_dynamodb import StrictSession, Unavailable
 from tests.exchange import Fault
 from tests.faults.fault_kinds import Answer, LoseReply, LoseRequest
 from tests.proxy import FaultProxy
-from tests.sessions.requests import Browser, Site, Visit, puts_marker
+from tests.sessions.requests import Browser, Site, Visit, puts_tombstone
 
 
 @pytest.fixture
@@ -82,11 +82,11 @@ def whole(visit: Visit, view: Callable[[Any], None]) -> None:
     visit.end()
 
 
-def test_a_gateways_page_in_place_of_the_markers_reply_is_no_logout(
+def test_a_gateways_page_in_place_of_the_tombstones_reply_is_no_logout(
     site: Site, ann: Browser, proxy: FaultProxy
 ) -> None:
-    """The put was applied; it is sent again, and is refused by its own marker."""
-    proxy.next(Answer(b"<html>403</html>", 403, applied=True), where=puts_marker)
+    """The put was applied; it is sent again, and is refused by its own tombstone."""
+    proxy.next(Answer(b"<html>403</html>", 403, applied=True), where=puts_tombstone)
     with ann.visit() as session:
         login(session)
 

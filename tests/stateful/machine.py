@@ -37,12 +37,12 @@ class Outcome:
 
     @property
     def acknowledged(self) -> bool:
-        """Tell whether it raised nothing."""
+        """Return whether it raised nothing."""
         return self.error is None
 
     @property
     def lost(self) -> bool:
-        """Tell whether a call was applied whose reply was cut off."""
+        """Return whether a call was applied whose reply was cut off."""
         return any(isinstance(fault, LoseReply) for fault in self.faults)
 
 

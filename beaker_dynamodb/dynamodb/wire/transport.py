@@ -35,7 +35,7 @@ from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 
 BOTO3, WIRE, AUTO = "boto3", "wire", "auto"
 
@@ -142,7 +142,7 @@ def _find_unreadable(url: str, certificates: str) -> Iterator[str]:
         folder = Path(certificates).is_dir()
         why = "it is a folder, not a file" if folder else (error.strerror or type(error).__name__)
         yield (
-            f"boto3 cannot read the certificates in {shown(certificates)} ({why}); see"
+            f"boto3 cannot read the certificates in {mask_repr(certificates)} ({why}); see"
             " AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle"
         )
 

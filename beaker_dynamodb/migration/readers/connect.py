@@ -21,7 +21,7 @@ from beaker_dynamodb.config.options import MB, Options
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.table import Table
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.item.record import Schema
@@ -189,6 +189,6 @@ def create_reader(
         raise OptionError(f"option 'serializer' of {kind} is expected as json or pickle")
     for name in options:
         if not is_known(name):
-            raise OptionError(f"unknown option {shown(name)} of the table to read from")
+            raise OptionError(f"unknown option {mask_repr(name)} of the table to read from")
     location = Location(sources.parse(options, "session"))
     return ConnectReader(location, _ENVELOPES[serializer], timeout)

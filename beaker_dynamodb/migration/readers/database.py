@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable, raise_clean, shown
+from beaker_dynamodb.errors import OptionError, Unavailable, mask_repr, raise_clean
 from beaker_dynamodb.migration.readers.reader import (
     Clock,
     SessionReader,
@@ -107,7 +107,7 @@ class DatabaseReader:
         """Call *run* with a connection. Raises: Unavailable."""
         # SQLite creates a missing file when it connects, and a reader must not write.
         if self._file is not None and not Path(self._file).exists():
-            raise Unavailable(f"there is no database {shown(self._file)}")
+            raise Unavailable(f"there is no database {mask_repr(self._file)}")
         try:
             with self._engine.connect() as connection:
                 return run(connection)

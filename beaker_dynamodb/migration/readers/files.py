@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beaker_dynamodb.errors import OptionError, Unavailable, raise_clean, shown
+from beaker_dynamodb.errors import OptionError, Unavailable, mask_repr, raise_clean
 from beaker_dynamodb.item.safe_load import safe_load
 from beaker_dynamodb.migration.readers.reader import (
     NO_SESSION,
@@ -63,7 +63,7 @@ class FileReader:
             yield from self._walk(self.folder, _LEVELS)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            folder = shown(str(self.folder))
+            folder = mask_repr(str(self.folder))
             raise_clean(Unavailable(f"the folder {folder} cannot be read: {reason}"))
 
     def _walk(self, folder: Path, levels: int) -> Iterator[Path]:

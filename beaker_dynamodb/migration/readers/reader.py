@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Protocol, TypeAlias
 
-from beaker_dynamodb.errors import OptionError, shown
+from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.item.safe_load import safe_load
 
 #: Why an entry is not imported.
@@ -72,7 +72,7 @@ def check_options(
     for name in source_options:
         if name not in {*known, "data_dir", "lock_dir"}:
             raise OptionError(
-                f"{kind} has no option {shown(name)}; it has {', '.join(sorted(known))}"
+                f"{kind} has no option {mask_repr(name)}; it has {', '.join(sorted(known))}"
             )
     return dict(source_options)
 

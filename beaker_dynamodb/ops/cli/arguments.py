@@ -21,9 +21,9 @@ from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
     TableMissing,
+    mask_repr,
     raise_clean,
     say_table_missing,
-    shown,
 )
 from beaker_dynamodb.ops.application import (
     Application,
@@ -51,9 +51,9 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
     for word in words:
         name, equals, value = word.partition("=")
         if not name.strip() or not equals:
-            raise click.BadParameter(f"{shown(word)} is not NAME=VALUE")
+            raise click.BadParameter(f"{mask_repr(word)} is not NAME=VALUE")
         if name in found:
-            raise click.BadParameter(f"{shown(name)} is given twice")
+            raise click.BadParameter(f"{mask_repr(name)} is given twice")
         found[name] = value
     return found
 

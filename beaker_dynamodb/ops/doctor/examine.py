@@ -27,7 +27,7 @@ from beaker_dynamodb.dynamodb.diagnostics import (
     record_addresses,
 )
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
-from beaker_dynamodb.dynamodb.table import Never
+from beaker_dynamodb.dynamodb.table import NoRow
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -266,7 +266,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
         now, token = runtime.clock(), runtime.token()
         record = Record(key, b"", f"{token}.{token}", expires=int(now) + _LIFETIME)
         try:
-            opened.write(record, _VALUE, Never(), None)
+            opened.write(record, _VALUE, NoRow(), None)
             row = opened.read(key, consistent=True, now=now)
             if row is None or row.value != _VALUE:
                 message = "the row that was read differs from the one that was written"

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.errors import shown
+from beaker_dynamodb.errors import mask_repr
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.ops.doctor.settings import Framework, Settings
 
@@ -161,7 +161,7 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           lambda f: f.commented,
           lambda f: "Beaker takes what follows as a part of the value, for ini files have no"
           " comments there: "
-          + ", ".join(f"{f.begin}{name} = {shown(text)}" for name, text, _ in f.commented),
+          + ", ".join(f"{f.begin}{name} = {mask_repr(text)}" for name, text, _ in f.commented),
           lambda f: "\n".join(f"{f.begin}{name} = {value}" for name, _, value in f.commented)),
     Check("warning", "cookie", lambda f: not f.is_on("secure") and not f.is_local,
           "it is also sent over plain http", _line("secure = true"),
@@ -173,7 +173,7 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           _line("samesite = Lax"), logs_out="visitors within a frame or a form of another site"),
     Check("warning", "cookie",
           lambda f: _get_samesite(f) not in _SAMESITE and not f.has_comment("samesite"),
-          lambda f: f"samesite is {shown(f.beaker['samesite'])}, expected Lax, Strict or None:"
+          lambda f: f"samesite is {mask_repr(f.beaker['samesite'])}, expected Lax, Strict or None:"
           " browsers ignore it", _line("samesite = Lax")),
     Check("error", "timeout", lambda f: f.has_timeout and f.timeout <= 0,
           lambda f: f"{f.timeout:g}: every request begins a new session; without a timeout, leave"

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT, say_place
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, shown
+from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask_repr
 from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
@@ -299,12 +299,12 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
     Check("warning", "region",
           lambda f: not f.options.region and f.environ.get("AWS_REGION")
           and f.environ.get("AWS_REGION") != f.environ.get("AWS_DEFAULT_REGION"),
-          lambda f: f"AWS_REGION is {shown(f.environ['AWS_REGION'])}, and boto3 does not read it",
+          lambda f: f"AWS_REGION is {mask_repr(f.environ['AWS_REGION'])}, which boto3 ignores",
           lambda f: f"{f.begin}region = {f.environ['AWS_REGION']}"),
     Check("note", "table",
           lambda f: f.beaker.get("table_name") and not f.beaker.get("table"),
           lambda f: f"table_name, which is also an option of ext:database, names the table:"
-          f" {shown(f.options.table)}", lambda f: f"{f.begin}table = {f.options.table}"),
+          f" {mask_repr(f.options.table)}", lambda f: f"{f.begin}table = {f.options.table}"),
     Check("warning", "credentials", lambda f: f.options.aws_secret_access_key and not f.is_local,
           "an AWS key is in the configuration; attach a role, and then remove the key",
           lambda f: "\n".join(f"remove {f.begin}{name}" for name in _KEYS if name in f.beaker)),
@@ -336,9 +336,9 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
 #: Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
 SOURCES: Final[tuple[Check[Source], ...]] = (
     Check("error", "migrate_from", lambda f: f.state == "missing",
-          lambda f: f"there is no {shown(f.path)}, so no session can be moved from there"),
+          lambda f: f"there is no {mask_repr(f.path)}, so no session can be moved from there"),
     Check("warning", "migrate_from", lambda f: f.state == "empty",
-          lambda f: f"there is no session in {shown(f.path)}: is it the folder of the old"
+          lambda f: f"there is no session in {mask_repr(f.path)}: is it the folder of the old"
           " application?"),
     Check("note", "migrate_from", lambda f: f.state == "skipped",
           lambda f: f"{f.name} was not checked: that would write there"),
