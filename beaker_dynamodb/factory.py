@@ -75,7 +75,7 @@ def _build(
         found = build_rows(options, kind, runtime, _create_table)
     except OptionError as error:
         raise_clean(OptionError(sources.add_places(str(error), options.places)))
-    return SessionSettings.of(found, seconds) if is_session else (found, seconds)
+    return SessionSettings.compute(found, seconds) if is_session else (found, seconds)
 
 
 def _parse_timeout(timeout: object) -> float | None:

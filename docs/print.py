@@ -54,8 +54,8 @@ def format_policies() -> str:
 
 def format_commands() -> str:
     """Return the help of every command, folded."""
-    reference = cli.reference().rstrip()
-    return f"<details><summary>All commands</summary>\n\n{reference}\n\n</details>\n"
+    commands = cli.format_reference().rstrip()
+    return f"<details><summary>All commands</summary>\n\n{commands}\n\n</details>\n"
 
 
 def format_costs() -> str:

@@ -226,7 +226,7 @@ class CreationLock:
             # sleeps and reads: None is "released", another owner is waited for as well, and with
             # the same owner the two clocks go on. The pauses grow over all rounds, so that many
             # waiters on a slow value cost few reads; the deadline is that of all rounds together.
-            while holder is not None and not self._has_expired(holder):
+            while holder is not None and not self._check_expiry(holder):
                 if self._runtime.monotonic() >= deadline:
                     return False
                 self._runtime.sleep(pause * (0.5 + self._runtime.random() / 2))
@@ -242,7 +242,7 @@ class CreationLock:
         ours = Record(lock_key, b"", owner, expires=math.ceil(now + self._lifetime))
         refusal = self._table.put(ours, NoLiveRow(now - CLOCK_TOLERANCE))
         holder = refusal.theirs if refusal else None
-        if holder is not None and holder.rev != owner and self._has_outlived(holder):
+        if holder is not None and holder.rev != owner and self._check_first_seen(holder):
             refusal = self._table.put(ours, At(holder.rev))
             holder = refusal.theirs if refusal else None
         if refusal is None or (holder is not None and holder.rev == owner):
@@ -250,12 +250,12 @@ class CreationLock:
             return None
         return refusal
 
-    def _has_expired(self, holder: Record) -> bool:
+    def _check_expiry(self, holder: Record) -> bool:
         """Return whether *holder* has lost the lock, by our wall clock or our monotonic one."""
         by_row = not holder.is_live(self._runtime.clock() - CLOCK_TOLERANCE)
-        return by_row or self._has_outlived(holder)
+        return by_row or self._check_first_seen(holder)
 
-    def _has_outlived(self, holder: Record) -> bool:
+    def _check_first_seen(self, holder: Record) -> bool:
         """Return whether this process has seen no other owner for more than a lifetime.
 
         An owner that is new to it is remembered from now on.

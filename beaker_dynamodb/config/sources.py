@@ -153,7 +153,7 @@ def _read_environment() -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Layer:
     """The options of one source by their own names, and what a message says of where each is set.
 
     A place follows the option's name: " set by configure()", " in line 7 of production.ini". It is
@@ -164,7 +164,7 @@ class _Source:
     places: dict[str, str]
 
 
-def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> Iterator[_Source]:
+def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> Iterator[_Layer]:
     """Yield the options in the layer's `url`, then the layer's other options.
 
     Args: *place* is "configure()", or what the names of this layer begin with, the environment's.
@@ -182,8 +182,8 @@ def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> 
         in_url, _ = _normalize(found or {})
         if "url" in in_url:
             raise OptionError("option 'url' cannot contain another 'url'")
-        yield _Source(in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}"))
-    yield _Source(options, places)
+        yield _Layer(in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}"))
+    yield _Layer(options, places)
 
 
 def _parse_url(url: object) -> dict[str, object] | None:

@@ -27,15 +27,20 @@ _TOO_FAST: Final = "the session's row is created and deleted faster than it can 
 
 
 class LegacySession:
-    """One session in the source backend, for one request."""
+    """One session in the source backend, for one request.
 
-    def __init__(self, rows: Rows, namespace: object, timeout: float | None) -> None:
+    Args: *timeout* and *lifetime* as in `SessionSettings`.
+    """
+
+    def __init__(
+        self, rows: Rows, namespace: object, timeout: float | None, lifetime: float | None
+    ) -> None:
         options = rows.options
         self._rows = rows
         self._runtime = rows.runtime
         self.envelope: str = options.envelope
         self._key = rows.layout.make_session_key(namespace)
-        self._lifetime = timeout if timeout is not None else options.ttl or None
+        self._lifetime = lifetime
         self._timeout = None if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 0)
         self._backend = SourceBackend(
             options.migrate_from or "", options.migrate_from_options, namespace, timeout

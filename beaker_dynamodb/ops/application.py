@@ -111,7 +111,9 @@ def find_mistakes(
 def list_cache_regions(config: str) -> tuple[str, ...]:
     """Return the names of an ini file's cache regions that use this backend."""
     types = beaker_settings.TYPE_SETTINGS
-    return beaker_settings.list_regions(ini.read_settings(config, types["cache"], types["session"]))
+    return beaker_settings.list_cache_regions(
+        ini.read_settings(config, types["cache"], types["session"])
+    )
 
 
 def find_global_settings(config: str | None, cache: str | None) -> GlobalSettings:

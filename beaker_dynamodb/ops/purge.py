@@ -80,7 +80,7 @@ class Tally:
             return self._progress
 
 
-def estimate_scan(rows: Rows) -> tuple[Description, prices.Cost]:
+def estimate_purge(rows: Rows) -> tuple[Description, prices.Cost]:
     """Return the table, and what it costs to read all of it by the size that DynamoDB reports."""
     description = measure(rows.table)
     return description, prices.Cost(read_units=prices.estimate_scan(description.size))

@@ -85,7 +85,7 @@ class SessionSettings:
     touch_after: float
 
     @classmethod
-    def of(cls, rows: Rows, timeout: float | None) -> SessionSettings:
+    def compute(cls, rows: Rows, timeout: float | None) -> SessionSettings:
         """Compute the settings from the options and Beaker's timeout."""
         lifetime = timeout if timeout is not None else rows.options.ttl or None
         own = lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
@@ -112,7 +112,9 @@ class SessionStore:
         self._opens = rows.options.envelope
         self.source: on_demand.LegacySession | None = None
         if rows.options.migrate_from is not None:
-            self.source = on_demand.LegacySession(rows, namespace, settings.timeout)
+            self.source = on_demand.LegacySession(
+                rows, namespace, settings.timeout, settings.lifetime
+            )
         self.tombstones: Tombstones | None = None
         #: The timeout that this session alone has, in seconds, without Beaker's padding.
         self.own_timeout: float | None = None

@@ -283,7 +283,9 @@ def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSet
         timeout = parse_seconds(selected["timeout"]) if selected.get("timeout") else None
     except BadValue as error:
         raise_clean(OptionError(f"Beaker's option 'timeout': expected {error}"))
-    return SessionSettings.of(rows, None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING)
+    return SessionSettings.compute(
+        rows, None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
+    )
 
 
 def _check_names(rows: Rows, key: str, labels: tuple[str, ...]) -> None:

@@ -105,7 +105,7 @@ def select_region(settings: Mapping[str, Any], name: str, source: str) -> dict[s
     raise OptionError(f"{source} has no cache region {name!r}; it has {known}")
 
 
-def list_regions(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def list_cache_regions(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the cache regions that use this backend.
 
     Raises: OptionError, if Beaker refuses their settings.

@@ -158,7 +158,7 @@ DEFECTS: Final = (
     Defect(
         "a second save is not rebased",
         saving.Saver.save,
-        "before is not None and base is not None and before.text != base.text",
+        "stored is not None and base is not None and stored.text != base.text",
         "False",
         properties.keep_changes,
         Scenario((CHANGE, SAVE_TWICE)),

@@ -102,8 +102,8 @@ DEFECTS = {
     "lock taken without condition": (
         PAUSED, creation_lock, "NoLiveRow", lambda now: NoLiveRow(now + 9e8)),
     "release without token": (PAUSED, CreationLock, "release", _release_whatever_is_there),
-    "lease ignored": (DEAD, CreationLock, "_has_expired", lambda *_: False),
-    "stolen at once": (PAUSED, CreationLock, "_has_outlived", lambda *_: True),
+    "lease ignored": (DEAD, CreationLock, "_check_expiry", lambda *_: False),
+    "stolen at once": (PAUSED, CreationLock, "_check_first_seen", lambda *_: True),
     "second look eventual": (EVENTUAL, creation_lock, "is_held_here", lambda *_: False),
     "removal asks the breaker": (
         REMOVED, CacheStore, "contains", lambda store, key: store.get(key) is not None),

@@ -68,7 +68,7 @@ def test_every_example_names_a_command_and_options_that_exist() -> None:
 
 def test_the_reference_is_what_help_says(capsys: pytest.CaptureFixture[str]) -> None:
     """README's reference has each command once, in the words of its --help, within 80 columns."""
-    printed = cli.reference()
+    printed = cli.format_reference()
     main(["table", "create", "--help"])
     helped = " ".join(capsys.readouterr().out.split())
 
@@ -80,10 +80,10 @@ def test_the_reference_is_what_help_says(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_reference_is_the_same_on_every_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 80 columns wide on every terminal."""
-    wide = cli.reference()
+    wide = cli.format_reference()
     monkeypatch.setenv("COLUMNS", "40")
 
-    assert cli.reference() == wide
+    assert cli.format_reference() == wide
 
 
 def test_the_version_is_printed(

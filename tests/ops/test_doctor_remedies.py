@@ -20,7 +20,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.doctor import examine, packages, session, settings, store
-from beaker_dynamodb.ops.doctor.check import Check, Finding, find
+from beaker_dynamodb.ops.doctor.check import Check, Finding, run_checks
 from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.ops.test_doctor_faults import make_calls_fail, make_refusal
 from tests.ops.test_doctor_settings import SECRET
@@ -348,11 +348,11 @@ def test_every_remedy_is_tried(
     def record(checks: Iterable[Check[F]], *facts: F) -> Iterator[Finding]:
         for fact in facts:
             for check in checks:
-                for found in find([check], fact):
+                for found in run_checks([check], fact):
                     tried.extend([check] if found.remedy else [])
                     yield found
 
-    monkeypatch.setattr(examine, "find", record)
+    monkeypatch.setattr(examine, "run_checks", record)
     text = Path(site.ini).read_text()
     for prepare, words in SCENARIOS.values():
         with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ import pytest
 from beaker_dynamodb.config.sources import Kind, parse
 from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.ops.doctor import packages, settings
-from beaker_dynamodb.ops.doctor.check import Check, Finding, find
+from beaker_dynamodb.ops.doctor.check import Check, Finding, run_checks
 from beaker_dynamodb.ops.doctor.packages import Package
 from beaker_dynamodb.ops.doctor.session import SESSION
 from beaker_dynamodb.ops.doctor.settings import (
@@ -395,7 +395,7 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
 
 def find_message(facts: Settings, part: str) -> list[Finding]:
     """Return the findings whose message has this part."""
-    return [one for one in find(list_checks(facts), facts) if part in one.message]
+    return [one for one in run_checks(list_checks(facts), facts) if part in one.message]
 
 
 @pytest.mark.parametrize(("line", "part", "bad", "good"), CASES)
@@ -417,7 +417,7 @@ def test_every_check_of_settings_has_a_case() -> None:
         check
         for _, part, bad, _ in CASES
         for check in list_checks(bad)
-        if any(part in one.message for one in find([check], bad))
+        if any(part in one.message for one in run_checks([check], bad))
     }
 
     assert reported == {check for table in tables for check in table}
@@ -434,7 +434,7 @@ def test_every_check_of_settings_has_a_case() -> None:
 def test_a_misspelled_variable_is_reported_with_the_right_name(name: str, near: str) -> None:
     """Nothing reads it, and nothing else says so."""
     unknown = settings.find_unknown_variables([name, "BEAKER_DYNAMODB_URL", "PATH"])
-    (found,) = find(settings.VARIABLES, *unknown)
+    (found,) = run_checks(settings.VARIABLES, *unknown)
 
     assert (found.severity, found.remedy) == ("error", f'export {near}="${name}"; unset {name}')
 
@@ -442,7 +442,7 @@ def test_a_misspelled_variable_is_reported_with_the_right_name(name: str, near: 
 def test_a_variable_that_resembles_none_is_to_be_unset() -> None:
     """There is no name near it to offer."""
     unknown = settings.find_unknown_variables(["BEAKER_DYNAMODB_ZZZZZZZZZZZZZZZZ"])
-    (found,) = find(settings.VARIABLES, *unknown)
+    (found,) = run_checks(settings.VARIABLES, *unknown)
 
     assert found.remedy == "unset BEAKER_DYNAMODB_ZZZZZZZZZZZZZZZZ"
 
@@ -458,7 +458,7 @@ def test_a_setting_that_nothing_reads_is_reported(
     near: str | None, severity: str, remedy: str
 ) -> None:
     """It is an error if it resembles a known one, and else a warning."""
-    (found,) = find(settings.UNREAD, UnknownName("session.time_out", near))
+    (found,) = run_checks(settings.UNREAD, UnknownName("session.time_out", near))
 
     assert (found.severity, found.remedy) == (severity, remedy)
 
@@ -468,11 +468,11 @@ def test_a_library_that_is_too_old_is_reported() -> None:
     new = (Package("Beaker", "1.14.0"), Package("boto3", "1.34.0"))
     old = (Package("Beaker", "1.13.0"), Package("boto3", "1.33.2"))
 
-    assert list_problems(find(packages.PACKAGES, *new)) == []
-    assert [one.check for one in find(packages.VERSIONS, new)] == ["versions"]
-    assert list_problems(find(packages.PACKAGES, *old)) == ["error versions"] * 2
-    assert list(find(packages.VERSIONS, old)) == []
-    assert "is missing" in next(find(packages.PACKAGES, Package("Beaker", ""))).message
+    assert list_problems(run_checks(packages.PACKAGES, *new)) == []
+    assert [one.check for one in run_checks(packages.VERSIONS, new)] == ["versions"]
+    assert list_problems(run_checks(packages.PACKAGES, *old)) == ["error versions"] * 2
+    assert list(run_checks(packages.VERSIONS, old)) == []
+    assert "is missing" in next(run_checks(packages.PACKAGES, Package("Beaker", ""))).message
     required = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
     for name, version in packages.OLDEST.items():
         assert f'"{name.lower()}>={".".join(map(str, version))}"' in required
@@ -480,7 +480,7 @@ def test_a_library_that_is_too_old_is_reported() -> None:
 
 def test_the_class_of_another_package_is_reported() -> None:
     """If two packages claim one name, chance decides which of them Beaker takes."""
-    (found,) = find(packages.BACKENDS, "dynamodb_beaker.DynamoDBManager")
+    (found,) = run_checks(packages.BACKENDS, "dynamodb_beaker.DynamoDBManager")
 
     assert (found.severity, found.check) == ("error", "backend")
     assert "under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager;" in found.message
@@ -499,6 +499,6 @@ def test_the_class_of_another_package_is_reported() -> None:
 )
 def test_an_old_backend_that_cannot_be_read_is_reported(source: Source, lines: list[str]) -> None:
     """Every state has exactly one finding."""
-    (found,) = find(settings.SOURCES, source)
+    (found,) = run_checks(settings.SOURCES, source)
 
     assert list_problems([found]) == lines

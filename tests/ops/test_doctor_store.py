@@ -13,7 +13,7 @@ from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailable
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.doctor import store
-from beaker_dynamodb.ops.doctor.check import find
+from beaker_dynamodb.ops.doctor.check import run_checks
 from beaker_dynamodb.ops.doctor.store import (
     Clocks,
     Credentials,
@@ -66,7 +66,7 @@ def test_credentials_that_are_missing_or_expire_are_reported(
 ) -> None:
     """A long-lived key is worth a note. There is one finding in any case."""
     identity = Identity("eu-central-1", "https://x", provider, expires)
-    (found,) = find(store.CREDENTIALS, Credentials(identity, 1000.0))
+    (found,) = run_checks(store.CREDENTIALS, Credentials(identity, 1000.0))
 
     assert list_problems([found]) == lines
 
@@ -82,7 +82,7 @@ def test_credentials_that_are_missing_or_expire_are_reported(
 def test_the_source_of_credentials_is_named(provider: str, message: str) -> None:
     """In words for the files and variables that people write, else by botocore's own name."""
     identity = Identity("eu-central-1", "https://x", provider)
-    (found,) = find(store.CREDENTIALS, Credentials(identity, 0.0, is_local=True))
+    (found,) = run_checks(store.CREDENTIALS, Credentials(identity, 0.0, is_local=True))
 
     assert found.message == message
 
@@ -92,7 +92,8 @@ def test_any_key_is_right_for_a_store_on_this_machine() -> None:
     identity = Identity("eu-central-1", "http://127.0.0.1:1", "env")
 
     assert (
-        list_problems(find(store.CREDENTIALS, Credentials(identity, 1000.0, is_local=True))) == []
+        list_problems(run_checks(store.CREDENTIALS, Credentials(identity, 1000.0, is_local=True)))
+        == []
     )
 
 
@@ -112,7 +113,7 @@ def test_a_region_that_boto3_does_not_know_is_reported(
     identity = Identity(region, "https://x", "env")
     transport = Transport("wire", "no handler was added")
     target = Destination(identity, transport, {"eu-central-1"}, endpoint)
-    found = list(find(store.DESTINATION, target))
+    found = list(run_checks(store.DESTINATION, target))
 
     assert list_problems(found) == lines
     assert found[0].remedy.startswith(remedy)
@@ -132,7 +133,7 @@ def test_a_region_that_boto3_does_not_know_is_reported(
 )
 def test_a_wrong_clock_is_reported(server: float | None, lines: list[str]) -> None:
     """In both directions; AWS refuses calls from five minutes on."""
-    (found,) = find(store.CLOCKS, Clocks(server, 1000.0))
+    (found,) = run_checks(store.CLOCKS, Clocks(server, 1000.0))
 
     assert list_problems([found]) == lines
 
@@ -158,11 +159,11 @@ def test_each_difference_of_the_table_is_reported_with_its_remedy(
 ) -> None:
     """What matches the options is reported as ok."""
     table = FoundTable(dataclasses.replace(ACTUAL, **changes), EXPECTED, EXPECTED.command())
-    found = list(find(store.DIFFERENCES, *((one, table) for one in table.differences)))
+    found = list(run_checks(store.DIFFERENCES, *((one, table) for one in table.differences)))
 
     assert list_problems(found) == lines
     assert all(remedy in one.remedy for one in found)
-    matches = [one.check for one in find(store.FOUND_TABLE, table)]
+    matches = [one.check for one in run_checks(store.FOUND_TABLE, table)]
     assert len(matches) == 5 - len(lines)
     assert {one.check.partition(" ")[0] for one in found}.isdisjoint(matches)
 
@@ -180,7 +181,7 @@ def test_missing_protection_and_long_backups_are_reported(
 ) -> None:
     """Each with the command that changes it."""
     table = FoundTable(dataclasses.replace(ACTUAL, **changes), EXPECTED, "create")
-    found = list(find(store.SAFETY, table))
+    found = list(run_checks(store.SAFETY, table))
 
     assert list_problems(found) == lines
     assert all(one.remedy.startswith("create --") for one in found)
@@ -188,8 +189,8 @@ def test_missing_protection_and_long_backups_are_reported(
 
 def test_a_missing_table_is_an_error_with_the_command_that_creates_it() -> None:
     """The message says whether the first request creates it."""
-    (creates,) = find(store.MISSING_TABLE, make_application())
-    (waits,) = find(store.MISSING_TABLE, make_application(create_table="false"))
+    (creates,) = run_checks(store.MISSING_TABLE, make_application())
+    (waits,) = run_checks(store.MISSING_TABLE, make_application(create_table="false"))
 
     assert "the first request creates it" in creates.message
     assert "no request creates it" in waits.message
@@ -211,7 +212,7 @@ def test_a_role_that_may_not_describe_the_table_is_explained(
     """An application need not describe it, but then it cannot create it either."""
     refused = RefusedTable(make_application(**options), make_refusal(code))
 
-    assert list_problems(find(store.REFUSED_TABLE, refused)) == lines
+    assert list_problems(run_checks(store.REFUSED_TABLE, refused)) == lines
 
 
 def test_a_missing_permission_is_named() -> None:
@@ -223,16 +224,16 @@ def test_a_missing_permission_is_named() -> None:
         "BatchGetItem": Unavailable("gone"),
     }
     needed = (Permission(name, error, POLICY) for name, error in errors.items())
-    found = list(find(store.PERMISSIONS, *needed))
+    found = list(run_checks(store.PERMISSIONS, *needed))
 
     assert [one.severity for one in found] == ["error", "error", "error"]
     assert "dynamodb:PutItem" in found[0].message
     assert found[0].remedy == POLICY
     assert [one.unreachable for one in found] == [False, False, True]
     assert "endpoint_url" in found[2].message
-    (allowed,) = find(store.ALLOWED, ("GetItem", "Query"))
+    (allowed,) = run_checks(store.ALLOWED, ("GetItem", "Query"))
     assert allowed.message == "GetItem, Query"
-    assert list(find(store.ALLOWED, ())) == []
+    assert list(run_checks(store.ALLOWED, ())) == []
 
 
 @pytest.mark.parametrize(
@@ -247,6 +248,6 @@ def test_a_missing_permission_is_named() -> None:
 )
 def test_a_round_trip_that_is_slow_or_fails_is_reported(trip: RoundTrip, lines: list[str]) -> None:
     """A slow one is only a note, because it works. There is one finding in any case."""
-    (found,) = find(store.ROUND_TRIPS, trip)
+    (found,) = run_checks(store.ROUND_TRIPS, trip)
 
     assert list_problems([found]) == lines

@@ -62,7 +62,7 @@ def test_a_dry_run_deletes_nothing_and_names_the_price(site: ExampleApp) -> None
     """What it says beforehand is what the purge then costs, indexes included."""
     fill(site)
     before = site.idents()
-    extent, cost = purge.estimate_scan(site.rows)
+    extent, cost = purge.estimate_purge(site.rows)
 
     dry = run_purge(site, dry_run=True)
     assert site.idents() == before

@@ -5,9 +5,9 @@ share. Nothing else in `ops/` prints.
 """
 
 from beaker_dynamodb.ops.cli import doctor, export, migration, sessions, surveys, table, templates
-from beaker_dynamodb.ops.cli.frame import NAME, cli, reference, run
+from beaker_dynamodb.ops.cli.frame import NAME, cli, format_reference, run
 
-__all__ = ["NAME", "cli", "reference", "run"]
+__all__ = ["NAME", "cli", "format_reference", "run"]
 
 for _module in (doctor, export, migration, sessions, surveys, table, templates):
     for _command in _module.COMMANDS:

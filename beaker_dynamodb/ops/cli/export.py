@@ -15,7 +15,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.sessions import get_rows, sessions_group
+from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
 from beaker_dynamodb.runtime import REAL
 
 #: Its command is in the group of `sessions.py`.
@@ -34,7 +34,7 @@ def export_(query: str, application: Application, output: Output, *, scan: bool)
     any other nested value is "...". What cannot be opened is described. The exit code is 1 if
     there is no session.
     """
-    rows, now = get_rows(application), REAL.clock()
+    rows, now = open_rows(application), REAL.clock()
     found = export.export_sessions(rows, query, now, scan=scan)
     as_json = dataclasses.replace(output, as_json=True)
     if as_json.stream(map(wording.inspection_to_json, found), str):

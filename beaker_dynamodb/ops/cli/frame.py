@@ -93,7 +93,7 @@ def _run(argv: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def reference() -> str:
+def format_reference() -> str:
     """Return every command's own --help as Markdown, for README."""
     return "\n".join(
         f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in _list_helps(cli, NAME)

@@ -46,7 +46,7 @@ def sessions_group() -> None:
 COMMANDS = (sessions_group,)
 
 
-def get_rows(application: Application, connections: int = 1) -> Rows:
+def open_rows(application: Application, connections: int = 1) -> Rows:
     """Return access to the application's sessions."""
     if application.kind != "session":
         raise OptionError("this command works on sessions only; remove --cache")
@@ -72,7 +72,7 @@ def list_(
     table by an eventually consistent scan, and no further than --limit requires. Rows of another
     store are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
     """
-    rows, now, others = get_rows(application, segments), REAL.clock(), list[int]()
+    rows, now, others = open_rows(application, segments), REAL.clock(), list[int]()
     state: sessions.State = "all" if expired else "live"
     found = sessions.list_sessions(
         rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
@@ -95,7 +95,7 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     It reads the whole table once, eventually consistent. Rows of another store under the same
     prefix are counted separately.
     """
-    rows, total = get_rows(application, segments), sessions.Count()
+    rows, total = open_rows(application, segments), sessions.Count()
     with output.progress("rows", _rows_expected(rows, output)) as advance:
         for progress in sessions.count_sessions(rows, REAL.clock(), segments=segments):
             advance(progress.scanned_rows - total.scanned_rows)
@@ -117,7 +117,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     Large and encrypted sessions are opened too. A row that cannot be read is described. The exit
     code is 1 if there is no such session, it has expired, or it belongs to another store.
     """
-    rows, now = get_rows(application), REAL.clock()
+    rows, now = open_rows(application), REAL.clock()
     row = _find_row(rows, ident, application, output)
     if row is None:
         return NO
@@ -138,7 +138,7 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
     What was written within the last second may be missing, because an index is updated with that
     delay. A value of type B is given in base64. The exit code is 1 if there is none.
     """
-    rows, now = get_rows(application), REAL.clock()
+    rows, now = open_rows(application), REAL.clock()
     if _print_sessions(output, sessions.find_sessions(rows, query, now, scan=scan), now):
         return 0
     output.remark(wording.not_found_message(query))
@@ -158,7 +158,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     It deletes the session's row. On a terminal it shows the session and asks. The exit code is 1
     if there is no such session, or the answer was no. A row of another store is not deleted.
     """
-    rows, now = get_rows(application), REAL.clock()
+    rows, now = open_rows(application), REAL.clock()
     row = _find_row(rows, ident, application, output)
     if row is None:
         return NO
@@ -197,7 +197,7 @@ def revoke(  # noqa: PLR0913  # one argument an option
     none; a login after that is not revoked. On a terminal it prints how many there are and asks;
     a script must give --yes. The exit code is 1 if there was none, or the answer was no.
     """
-    rows, now = get_rows(application), REAL.clock()
+    rows, now = open_rows(application), REAL.clock()
     keep = _find_kept(rows, kept, application.secret)
     if not yes:
         if not sys.stdin.isatty():

@@ -19,7 +19,7 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
-from beaker_dynamodb.ops.cli.sessions import get_rows, sessions_group
+from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
 from beaker_dynamodb.runtime import REAL
 
 #: Capacity units a second: one read of a page may cost 128, which is twenty minutes at this rate.
@@ -60,8 +60,8 @@ def purge_(
     prefix, and no row of another store under the same prefix. A dry run reads the table too. If
     interrupted, it can be run again.
     """
-    rows, tally = get_rows(application, segments), purge.Tally()
-    table, cost = purge.estimate_scan(rows)
+    rows, tally = open_rows(application, segments), purge.Tally()
+    table, cost = purge.estimate_purge(rows)
     output.remark(
         f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
     )
@@ -112,8 +112,8 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     for it. It reads the whole table once, or N rows of it. Rows of another store are counted
     separately.
     """
-    rows = get_rows(application, segments)
-    expected = purge.estimate_scan(rows)[0].rows
+    rows = open_rows(application, segments)
+    expected = purge.estimate_purge(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as advance:
         for figures in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):

@@ -53,7 +53,7 @@ class Check(Generic[F]):
     unreachable: bool = False
 
 
-def find(checks: Iterable[Check[F]], *facts: F) -> Iterator[Finding]:
+def run_checks(checks: Iterable[Check[F]], *facts: F) -> Iterator[Finding]:
     """Walk a table of checks for each of the facts, and yield what applies."""
     for fact in facts:
         for check in checks:

@@ -49,7 +49,7 @@ from beaker_dynamodb.ops.application import (
     suggest_file,
 )
 from beaker_dynamodb.ops.doctor import packages, settings, store
-from beaker_dynamodb.ops.doctor.check import Finding, exit_code, find, withhold_logouts
+from beaker_dynamodb.ops.doctor.check import Finding, exit_code, run_checks, withhold_logouts
 from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
@@ -77,24 +77,24 @@ def examine(
     """
     mistakes = tuple(find_mistakes(config, given=given, cache=cache))
     installed = _list_packages()
-    yield from find(packages.VERSIONS, installed)
-    yield from find(packages.PACKAGES, *installed)
-    yield from find(packages.BACKENDS, _find_backend())
+    yield from run_checks(packages.VERSIONS, installed)
+    yield from run_checks(packages.PACKAGES, *installed)
+    yield from run_checks(packages.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
-    yield from find(settings.VARIABLES, *variables)
-    yield from find(settings.FILES, config or " ".join(given or ()))
+    yield from run_checks(settings.VARIABLES, *variables)
+    yield from run_checks(settings.FILES, config or " ".join(given or ()))
     for one in mistakes:
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
-            yield from find(settings.MISTAKES, (one.message, one.name))
+            yield from run_checks(settings.MISTAKES, (one.message, one.name))
     for name, place, near in find_unread(config, given=given, cache=cache):
         begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near, place)
-        yield from find(settings.UNREAD, unread)
-    yield from find(settings.GLOBAL, find_global_settings(config, cache))
-    yield from find(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
+        yield from run_checks(settings.UNREAD, unread)
+    yield from run_checks(settings.GLOBAL, find_global_settings(config, cache))
+    yield from run_checks(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
-        yield from find(settings.CACHE_REGIONS, *_list_cache_regions(config))
+        yield from run_checks(settings.CACHE_REGIONS, *_list_cache_regions(config))
     if not mistakes:
         yield from examine_store(
             load_application(config, given=given, cache=cache), config=config, read_only=read_only
@@ -120,15 +120,17 @@ def examine_store(
     in_settings = _examine_settings(facts)
     yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
-        yield from find(settings.SOURCES, _read_source(application, runtime, read_only=read_only))
+        yield from run_checks(
+            settings.SOURCES, _read_source(application, runtime, read_only=read_only)
+        )
     if embedded.is_elsewhere(application.options.endpoint_url):
-        yield from find(store.EMBEDDED, embedded.explain_missing_extra())
+        yield from run_checks(store.EMBEDDED, embedded.explain_missing_extra())
         return
     try:
         yield from _examine_connection(application, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
-        yield from find(store.failures("store"), store.RoundTrip(error=failure))
+        yield from run_checks(store.failures("store"), store.RoundTrip(error=failure))
 
 
 def _examine_connection(
@@ -140,24 +142,26 @@ def _examine_connection(
     client = opened.table.client
     identity = get_identity(client)
     is_local = settings.is_local(options.endpoint_url)
-    usable = tuple(find(store.CREDENTIALS, store.Credentials(identity, runtime.clock(), is_local)))
+    usable = tuple(
+        run_checks(store.CREDENTIALS, store.Credentials(identity, runtime.clock(), is_local))
+    )
     yield from usable
     if exit_code(usable):
         return
     known, transport = list_regions(client), client.get_transport()
     target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
-    yield from find(store.DESTINATION, target)
+    yield from run_checks(store.DESTINATION, target)
     with record_addresses(client) as addresses:
         found = _examine_table(application, opened, runtime, read_only=read_only)
         yield from _report_addresses(found, addresses)
     if not addresses:  # a client of option `client`, or one whose calls a test answers
-        yield from find(store.ENDPOINTS, identity.endpoint)
+        yield from run_checks(store.ENDPOINTS, identity.endpoint)
 
 
 def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
-    yield from find(settings.URLS, facts)
-    yield from find(settings.CACHE if facts.is_cache else SESSION, facts)
-    yield from find(settings.OPTION_CHECKS, facts)
+    yield from run_checks(settings.URLS, facts)
+    yield from run_checks(settings.CACHE if facts.is_cache else SESSION, facts)
+    yield from run_checks(settings.OPTION_CHECKS, facts)
 
 
 def gather_settings(
@@ -189,11 +193,11 @@ def _report_addresses(found: Iterator[Finding], addresses: list[str]) -> Iterato
     reported = 0
     try:
         for finding in found:
-            yield from find(store.ENDPOINTS, *addresses[reported:])
+            yield from run_checks(store.ENDPOINTS, *addresses[reported:])
             reported = len(addresses)
             yield finding
     except DynamoDBBackendError:
-        yield from find(store.ENDPOINTS, *addresses[reported:])
+        yield from run_checks(store.ENDPOINTS, *addresses[reported:])
         raise
 
 
@@ -205,23 +209,23 @@ def _examine_table(
         actual = provision.describe(opened.table.client, application.options.table)
     except AccessRefused as error:
         refused = store.RefusedTable(application, error)
-        yield from find(store.REFUSED_TABLE, refused)
+        yield from run_checks(store.REFUSED_TABLE, refused)
         if not refused.is_role:
             clocks = store.Clocks(read_server_clock(error), runtime.clock())
-            yield from find(store.CLOCKS, clocks)
+            yield from run_checks(store.CLOCKS, clocks)
             return
     else:
         if actual is None:
-            yield from find(store.MISSING_TABLE, application)
+            yield from run_checks(store.MISSING_TABLE, application)
             return
         expected = table_spec(application.options)
         command = application.create_command()
         table = store.FoundTable(actual, expected, command, application.begin)
-        yield from find(store.FOUND_TABLE, table)
-        yield from find(store.DIFFERENCES, *((one, table) for one in table.differences))
+        yield from run_checks(store.FOUND_TABLE, table)
+        yield from run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
         if not table.matches("key"):  # it may be another application's
             return
-        yield from find(store.SAFETY, table)
+        yield from run_checks(store.SAFETY, table)
     yield from _examine_rows(application, opened, runtime, read_only=read_only)
 
 
@@ -239,14 +243,16 @@ def _examine_rows(
         if isinstance(call.error, Unavailable):
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
-    yield from find(store.CLOCKS, store.Clocks(server, runtime.clock()))
+    yield from run_checks(store.CLOCKS, store.Clocks(server, runtime.clock()))
     policy = f"beaker-dynamodb policy app {application.arguments}".strip()
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
-    found = tuple(find(store.PERMISSIONS, *needed))
+    found = tuple(run_checks(store.PERMISSIONS, *needed))
     yield from found
-    yield from find(store.ALLOWED, tuple(call.operation for call in calls if call.error is None))
+    yield from run_checks(
+        store.ALLOWED, tuple(call.operation for call in calls if call.error is None)
+    )
     if not read_only and not exit_code(found):
-        yield from find(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
+        yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
 
 
 def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip:
