@@ -28,7 +28,7 @@ COMMANDS: tuple[click.Command, ...] = ()
 @with_output
 @click.option("--scan", is_flag=True, help="Read the whole table instead of an index.")
 def export_(query: str, application: Application, output: Output, *, scan: bool) -> int:
-    """Print a user's live sessions with their values, as JSON, one on each line.
+    """Print a user's live sessions and their values as JSON lines.
 
     No code of a session is run. Of a pickle the plain values are printed; a list, an object or
     any other nested value is "...". What cannot be opened is described. The exit code is 1 if
