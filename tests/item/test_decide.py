@@ -354,6 +354,17 @@ def test_a_session_is_opened_at_first_use_and_once() -> None:
     assert (before, opened) == ([], ["closed"])
 
 
+@pytest.mark.parametrize(("changed", "expected"), [(False, Leave()), (True, Replace("b.t"))])
+def test_a_save_that_is_decided_by_the_bytes_opens_no_session(
+    changed: bool, expected: Decision
+) -> None:
+    """Most saves are: to unpickle a session twice would cost more than the rest of the save."""
+    envelope = FixedEnvelope(Comparison(changed))
+    base, ours = Content("base", None, envelope), Content("ours", None, envelope)
+
+    assert decide_save(base, ROW, ours, envelope=envelope) == expected
+
+
 def test_a_repr_shows_no_data_of_a_session() -> None:
     """Neither its text nor its values are in the repr of a content."""
     assert "joe" not in repr(BASE)

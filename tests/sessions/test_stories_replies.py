@@ -13,7 +13,7 @@ from beaker_dynamodb import StrictSession
 from beaker_dynamodb.dynamodb.metering import Saved
 from beaker_dynamodb.errors import Unavailable
 from tests.exchange import Fault
-from tests.faults.fault_kinds import Hang, Hold, LoseReply, LoseRequest, aws_error
+from tests.faults.fault_kinds import Hang, Hold, LoseReply, LoseRequest, Rewrite, aws_error
 from tests.instruments import Clock, nothing
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
@@ -123,6 +123,34 @@ def test_a_save_whose_replies_are_all_lost_is_no_conflict_with_itself(
 
     assert failed == ["Unavailable"]
     assert site.found(user) == {"cart": 1, "seen": 9, "error": "500"}
+
+
+def test_after_a_write_that_is_found_applied_a_save_of_nothing_new_writes_nothing(
+    site: Site, proxy: FaultProxy
+) -> None:
+    """Once a later write is known to be applied, what was uncertain before it is settled."""
+    user = site.begun(cart=1)
+    proxy.next(LoseReply(), operation="PutItem", times=2)
+    proxy.next(
+        Rewrite(lambda body: body), operation="PutItem"
+    )  # refused by the write that was applied
+    proxy.next(LoseReply(), operation="PutItem")
+
+    def three_times(session: Any) -> Iterator[None]:
+        session["seen"] = 9
+        session.save()
+        try:
+            yield
+        except Unavailable:
+            session["error"] = "500"
+        session.save()
+        yield
+        session.save()
+        yield
+
+    site.behind(proxy).visit(user, three_times)
+
+    assert proxy.operations == ["GetItem", *["PutItem"] * 5]
 
 
 def delete(session: Any) -> None:
