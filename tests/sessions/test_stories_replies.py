@@ -133,7 +133,7 @@ def test_after_a_write_that_is_found_applied_a_save_of_nothing_new_writes_nothin
     proxy.next(LoseReply(), operation="PutItem", times=2)
     proxy.next(
         Rewrite(lambda body: body), operation="PutItem"
-    )  # refused by the write that was applied
+    )  # it is refused
     proxy.next(LoseReply(), operation="PutItem")
 
     def three_times(session: Any) -> Iterator[None]:
