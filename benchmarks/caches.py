@@ -66,11 +66,11 @@ class Counter:
     def _count(self, owner: type, name: str) -> None:
         original: Callable[..., Any] = getattr(owner, name)
 
-        def counted(*args: Any, **kw: Any) -> Any:
+        def count_call(*args: Any, **kw: Any) -> Any:
             self.sent += 1
             return original(*args, **kw)
 
-        setattr(owner, name, counted)
+        setattr(owner, name, count_call)
 
 
 def hit(cache: Cache) -> Callable[[], object]:
@@ -92,7 +92,7 @@ def measure(action: Callable[[], object], calls: int) -> float:
     return (time.perf_counter() - started) / calls * 1e6
 
 
-def stored(cache: Cache, redis_url: str) -> int:
+def count_stored_bytes(cache: Cache, redis_url: str) -> int:
     """Return the bytes of the entry's value in the store."""
     if "dynamodb" in type(cache.namespace).__module__:
         rows = cache.namespace._store.rows  # noqa: SLF001  # to read the row itself
@@ -124,7 +124,7 @@ def report(caches: dict[str, Cache], redis_url: str, rounds: int, calls: int) ->
         for store, found in times.items():
             found.sort()
             low, high = found[rounds // 10], found[-1 - rounds // 10]
-            size = stored(caches[store], redis_url)
+            size = count_stored_bytes(caches[store], redis_url)
             print(
                 f"{store:13} {name:5} {counts[store]:5} {statistics.median(found):7.0f}"
                 f"  {low:6.0f} .. {high:6.0f} {size:12}"

@@ -164,7 +164,7 @@ def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> 
     return {"rate": float(rate[1]), **took}
 
 
-def served(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, GunicornSite]:
+def serve_tables(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, GunicornSite]:
     """Fill a table for each number of rows, and start a gunicorn for each."""
     there = {}
     for count in rows:
@@ -210,7 +210,7 @@ def main() -> None:
     os.environ.update(make_environment())
     with ExitStack() as stack:
         local = stack.enter_context(DynamoDBLocal())
-        there = served(stack, local.url, chosen.rows)
+        there = serve_tables(stack, local.url, chosen.rows)
 
         def ask(rows: int, connections: int) -> dict[str, float]:
             return run_wrk(there[rows], connections, chosen.seconds, local.process.pid)

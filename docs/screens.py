@@ -89,7 +89,9 @@ def main() -> int:
             code, printed = _run(screen.command)
             if code != screen.code:
                 raise SystemExit(f"{screen.command} ended with {code}: {printed}")
-            (FIGURES / f"screen_{name}.svg").write_text(_drawn(screen, printed, server.port))
+            (FIGURES / f"screen_{name}.svg").write_text(
+                _draw_terminal(screen, printed, server.port)
+            )
     return 0
 
 
@@ -142,7 +144,7 @@ def _run(command: str) -> tuple[int, str]:
     return code, printed.getvalue()
 
 
-def _drawn(screen: Screen, printed: str, port: int) -> str:
+def _draw_terminal(screen: Screen, printed: str, port: int) -> str:
     """Draw a terminal with the command and what it printed."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.assemble(("$ ", "bold green"), f"beaker-dynamodb {screen.command}"))

@@ -49,7 +49,7 @@ def outage() -> list[str]:
     return ["-o", f"endpoint_url=http://127.0.0.1:{port}", "-o", "max_attempts=1"]
 
 
-def logged_in(page: Page, url: str) -> None:
+def log_in(page: Page, url: str) -> None:
     """Log in at Bottle, put two things on the list, and look at them at Pyramid."""
     page.goto(f"{url}bottle/")
     page.get_by_label("Your name").fill("Ada")
@@ -69,7 +69,7 @@ def shoot(browser: Browser, url: str, path: Path, scheme: str, size: tuple[int, 
     if "outage" in path.name:
         page.goto(url)
     else:
-        logged_in(page, url)
+        log_in(page, url)
     page.screenshot(path=path, full_page=not height)
     context.close()
     print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # what was asked for

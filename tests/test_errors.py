@@ -48,7 +48,7 @@ RAISED: tuple[DynamoDBBackendError, ...] = (
 )
 
 
-def drawn() -> dict[str, str | None]:
+def read_tree() -> dict[str, str | None]:
     """Read the tree in the docstring of errors.py: each class, and the one that it stands under."""
     lines = (inspect.getdoc(errors) or "").splitlines()
     start = lines.index("BeakerException")
@@ -70,7 +70,7 @@ def test_the_tree_is_as_drawn() -> None:
     ours = [kind for kind in classes if issubclass(kind, DynamoDBBackendError)]
     tree: dict[str, str | None] = {kind.__name__: kind.__bases__[0].__name__ for kind in ours}
 
-    assert drawn() == {"BeakerException": None, **tree}
+    assert read_tree() == {"BeakerException": None, **tree}
     assert sorted(tree) == sorted(errors.__all__) == errors.__all__
     assert {type(error) for error in RAISED} == set(ours) - set(ABSTRACT)
 

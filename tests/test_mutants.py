@@ -77,7 +77,7 @@ def test_no_line_that_decides_can_be_changed_unnoticed(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
 
-    told = Counter(changed_line(tmp_path, name) for name in survivors(tmp_path))
+    told = Counter(get_changed_line(tmp_path, name) for name in survivors(tmp_path))
     assert told == {line: many for line, (many, _) in SURVIVORS.items()}
 
 
@@ -88,7 +88,7 @@ def survivors(where: Path) -> list[str]:
     return [name.strip() for name, status in found if status in {"survived", "no tests"}]
 
 
-def changed_line(where: Path, name: str) -> str:
+def get_changed_line(where: Path, name: str) -> str:
     """Read the line of the original that a mutant changes."""
     (line,) = re.findall(r"^-(?!--)\s*(.*)$", mutmut(where, "show", name), re.MULTILINE)
     return str(line)

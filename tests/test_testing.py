@@ -83,7 +83,7 @@ def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None
     assert (in_time, too_late) == ({"user": "alice"}, {})
 
 
-def created(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def begin_session(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Begin a session, and say when that was."""
     session = environ["beaker.session"]
     session.invalidate()
@@ -99,7 +99,7 @@ def test_a_session_that_begins_later_lives_from_then_on(
     strict: bool, embedded_dynamodb: str
 ) -> None:
     """A login of an hour later was made then, and its row expires a time-out after that."""
-    web, soonest = site(kind(strict), created), time.time() + 3600
+    web, soonest = site(kind(strict), begin_session), time.time() + 3600
 
     with later(3600):
         made = float(web.get("/").text)

@@ -66,17 +66,17 @@ class Authority:
     certificate: x509.Certificate
 
     @classmethod
-    def made(cls) -> Authority:
+    def create(cls) -> Authority:
         """Make one that is known nowhere."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _named("a test's authority")
-        return cls(key, _signed(key, name, key, name, (-1, 1), authority=True))
+        name = _make_name("a test's authority")
+        return cls(key, _sign(key, name, key, name, (-1, 1), authority=True))
 
     def issue(self, address: str, days: tuple[int, int]) -> bytes:
         """Write key and certificate for an address, valid between two days from now, as PEM."""
-        key, subject = ec.generate_private_key(ec.SECP256R1()), _named("a test's server")
+        key, subject = ec.generate_private_key(ec.SECP256R1()), _make_name("a test's server")
         issuer = self.certificate.subject
-        signed = _signed(key, subject, self.key, issuer, days, address=address)
+        signed = _sign(key, subject, self.key, issuer, days, address=address)
         return pem(signed) + key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -89,11 +89,11 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _named(name: str) -> x509.Name:
+def _make_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _signed(
+def _sign(
     key: ec.EllipticCurvePrivateKey,
     subject: x509.Name,
     signer: ec.EllipticCurvePrivateKey,
@@ -144,7 +144,7 @@ class TlsFront:
         self._program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
         if not self._program:
             missing("nginx is not installed: it speaks TLS before DynamoDB Local")
-        authority = Authority.made()
+        authority = Authority.create()
         self.bundle = folder / "authority.pem"
         self.bundle.write_bytes(pem(authority.certificate))
         self._ports = {name: free_port() for name in (GOOD, WRONG_HOST, EXPIRED)}

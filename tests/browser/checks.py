@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from playwright.sync_api import Page
 
-from tests.downloads import downloaded
+from tests.downloads import download
 
 AXE = "axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
@@ -34,7 +34,7 @@ _SMALL = """() => [...document.querySelectorAll("button, input, summary, nav a, 
 
 @functools.cache
 def _axe() -> str:
-    return (downloaded(AXE, AXE_SHA256) / "axe.min.js").read_text("utf-8")
+    return (download(AXE, AXE_SHA256) / "axe.min.js").read_text("utf-8")
 
 
 def find_serious_violations(page: Page) -> list[Any]:

@@ -82,7 +82,7 @@ def underneath(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any],
     if range_key:
         options["range_key"] = range_key
     table = Table(url, f"contract-{uuid.uuid4().hex}", options).make()
-    client = Server(url, Flavor.named(flavor)).client()
+    client = Server(url, Flavor.parse(flavor)).client()
     yield {**table.given, "client": client}, table.in_a_url, "ext:dynamodb"
     client.delete_table(TableName=table.name)
     client.close()

@@ -105,7 +105,7 @@ def _fork_under_lock(table: Any, _: dict[str, Any]) -> None:
 
 
 def _greenlets(table: Any, told: dict[str, Any]) -> None:
-    cache, gevent = _patched(table.with_options(consistent_read="true"))
+    cache, gevent = _patch_gevent(table.with_options(consistent_read="true"))
     manager = cache.namespace
     stored = behind = read = 0
     manager["k"] = 0
@@ -133,7 +133,7 @@ def _greenlets(table: Any, told: dict[str, Any]) -> None:
 
 
 def _greenlets_on_a_miss(table: Any, told: dict[str, Any]) -> None:
-    cache, gevent = _patched(table)
+    cache, gevent = _patch_gevent(table)
     made = 0
 
     def make() -> int:
@@ -148,7 +148,7 @@ def _greenlets_on_a_miss(table: Any, told: dict[str, Any]) -> None:
     say(made=made, got=[one.value for one in asked])
 
 
-def _patched(table: Any) -> tuple[Any, Any]:
+def _patch_gevent(table: Any) -> tuple[Any, Any]:
     """Patch after Beaker and the package were imported, and before boto3 is."""
     import beaker.cache
     import gevent

@@ -42,14 +42,14 @@ def empty(cache: Any, table: Table) -> None:
     """Begin with nothing."""
 
 
-def expired(cache: Any, table: Table) -> None:
+def put_expired(cache: Any, table: Table) -> None:
     """Begin with a value whose time is over."""
     cache.put("k", "old", expiretime=0)
 
 
-def refreshed_by_another(cache: Any, table: Table) -> None:
+def refresh_by_another(cache: Any, table: Table) -> None:
     """Begin with an expired value of which another server makes a new one."""
-    expired(cache, table)
+    put_expired(cache, table)
     assert table.on_another_server().manager().get_creation_lock("k").acquire()
 
 
@@ -85,8 +85,8 @@ BUDGET = (
     Row("miss without a maker", lambda c, _: "k" in c, (READ,), empty),
     Row("miss", make, (READ, LOCK, LOOK, WRITE, UNLOCK), empty),
     Row("miss, lock = process", make, (READ, LOOK, WRITE), empty, {"lock": "process"}),
-    Row("refresh", make, (READ, LOCK, LOOK, WRITE, UNLOCK), expired),
-    Row("stale", make, (READ, ("PutItem", REFUSED)), refreshed_by_another),
+    Row("refresh", make, (READ, LOCK, LOOK, WRITE, UNLOCK), put_expired),
+    Row("stale", make, (READ, ("PutItem", REFUSED)), refresh_by_another),
     Row("put", lambda c, _: c.put("k", "new"), (WRITE,)),
     Row("remove", lambda c, _: c.remove_value("k"), (("GetItem", ANY), REMOVED)),
     Row("nested read scopes", in_scopes, (READ, READ, READ)),

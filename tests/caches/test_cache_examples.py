@@ -39,7 +39,7 @@ def site(name: str) -> Any:
     return TestApp(module.app)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def list_log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the example's own log lines since the last call."""
     lines = [record.getMessage() for record in caplog.records if record.name in {"shop", "news"}]
     caplog.clear()
@@ -52,12 +52,12 @@ def test_regions_keep_what_functions_return(caplog: pytest.LogCaptureFixture) ->
     browser = site("cache_regions.py")
 
     pages = {browser.get("/").text, browser.get("/").text}
-    first = told(caplog)
+    first = list_log_lines(caplog)
     pages.add(browser.post("/").text)
 
     assert pages == {"Tea: 300 cents in Ghent and Bruges\n"}
     assert first == ["asking the warehouse", "reading the list of shops"]
-    assert told(caplog) == ["asking the warehouse"]
+    assert list_log_lines(caplog) == ["asking the warehouse"]
 
 
 def test_a_page_asks_the_database_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -67,7 +67,7 @@ def test_a_page_asks_the_database_once(caplog: pytest.LogCaptureFixture) -> None
 
     pages = [browser.get(path).text for path in ("/", "/", "/de", "/de")]
 
-    assert told(caplog) == ["asking the database"]
+    assert list_log_lines(caplog) == ["asking the database"]
     assert [pages[0], pages[2]] == [pages[1], pages[3]]
     assert [page.count("<title>News") for page in pages] == [1, 1, 0, 0]
     assert [page.count("<li>Key &amp; lock found</li>") for page in pages] == [1] * 4

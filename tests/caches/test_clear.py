@@ -72,7 +72,7 @@ def test_clear_goes_to_the_last_page(
     with FaultProxy(ranged.url) as proxy:
         count = iter(range(entries))
         tenth = lambda _: next(count) % 10 == 9  # noqa: E731
-        proxy.next(undone, operation="BatchWriteItem", where=tenth, times=None)
+        proxy.next(leave_undone, operation="BatchWriteItem", where=tenth, times=None)
         Table(proxy.url, ranged.name, ranged.options).cache().clear()
 
     assert ranged.keys() == ["k"]
@@ -81,13 +81,13 @@ def test_clear_goes_to_the_last_page(
     assert sum(call.operation == "BatchWriteItem" for call in calls) > entries / 25
 
 
-def undone(exchange: Exchange) -> None:
+def leave_undone(exchange: Exchange) -> None:
     """Be a fault: DynamoDB is busy, and leaves the whole batch undone."""
     asked = exchange.body["RequestItems"]
     consumed = [{"TableName": name, "CapacityUnits": 0.0} for name in asked]
     told = {"UnprocessedItems": asked, "ConsumedCapacity": consumed}
     head = (("Content-Type", "application/x-amz-json-1.0"),)
-    exchange.answer(Reply(200, head, b"").altered(json.dumps(told).encode()))
+    exchange.answer(Reply(200, head, b"").with_body(json.dumps(told).encode()))
 
 
 def fill(table: Table, entries: int) -> None:
@@ -106,7 +106,7 @@ def test_a_batch_that_is_never_done_is_an_error(ranged: Table, wound: None) -> N
     """If DynamoDB never processes some of the deletes, `clear()` raises."""
     ranged.manager()["k"] = "v"
     with FaultProxy(ranged.url) as proxy:
-        proxy.next(undone, operation="BatchWriteItem", times=None)
+        proxy.next(leave_undone, operation="BatchWriteItem", times=None)
         with pytest.raises(Unavailable, match="unprocessed"):
             Table(proxy.url, ranged.name, ranged.options).manager().remove()
 

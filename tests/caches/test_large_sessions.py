@@ -27,7 +27,7 @@ def wound(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     use_clock(monkeypatch, clock)
 
 
-def opened(table: Table) -> Any:
+def load_session(table: Table) -> Any:
     """Load the session as one request does."""
     manager = table.session(timeout=720)
     assert manager["session"]
@@ -36,7 +36,7 @@ def opened(table: Table) -> Any:
 
 def contents(table: Table) -> dict[str, Any]:
     """Return the stored session without Beaker's times."""
-    values = values_of(opened(table)["session"])
+    values = values_of(load_session(table)["session"])
     return {name: value for name, value in values.items() if name[0] != "_"}
 
 
@@ -56,10 +56,10 @@ def test_a_touch_writes_the_pieces_anew(table: Table, clock: Clock) -> None:
     before, chunks = get_manifest(table), table.chunks
 
     clock.advance(30)
-    opened(table)["session"] = session_text(clock, big=BIG)
+    load_session(table)["session"] = session_text(clock, big=BIG)
     untouched = table.chunks
     clock.advance(40)
-    opened(table)["session"] = session_text(clock, big=BIG)
+    load_session(table)["session"] = session_text(clock, big=BIG)
 
     assert untouched == chunks
     assert table.chunks.isdisjoint(chunks)
@@ -80,7 +80,7 @@ def test_changes_of_two_requests_to_a_session_in_chunks_are_merged(
     The refusal brings the manifest; its chunks cost another read.
     """
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    mine, theirs = opened(table), opened(table)
+    mine, theirs = load_session(table), load_session(table)
 
     theirs["session"] = session_text(clock, big=BIG, theirs=1)
     calls.clear()
@@ -96,7 +96,7 @@ def test_logout_removes_the_pieces(table: Table, clock: Clock) -> None:
     """Nothing of a session that was logged out is left, however large it was."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
 
-    opened(table)["session"] = text_of({"_domain": None, "_path": "/"})
+    load_session(table)["session"] = text_of({"_domain": None, "_path": "/"})
 
     assert table.rows() == []
 
@@ -104,8 +104,8 @@ def test_logout_removes_the_pieces(table: Table, clock: Clock) -> None:
 def test_a_logout_over_a_change_removes_the_changed_pieces(table: Table, clock: Clock) -> None:
     """A logout wins over a concurrent change, and deletes its chunks, too."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    leaving = opened(table)
-    opened(table)["session"] = session_text(clock, big=BIG[::-1])
+    leaving = load_session(table)
+    load_session(table)["session"] = session_text(clock, big=BIG[::-1])
 
     leaving["session"] = text_of({"_domain": None, "_path": "/"})
 
@@ -122,7 +122,7 @@ def test_a_session_saved_twice_in_a_request_leaves_no_chunk(
     """
     if not fresh:
         table.session(timeout=720)["session"] = session_text(clock, big=BIG)
-    request = table.session(timeout=720) if fresh else opened(table)
+    request = table.session(timeout=720) if fresh else load_session(table)
 
     request["session"] = session_text(clock, big=BIG, step=1)
     request["session"] = session_text(clock, big=BIG, step=2)
@@ -147,7 +147,7 @@ def test_a_session_that_shrinks_leaves_no_chunk(table: Table, clock: Clock) -> N
     """A large session that becomes small is one row; and so are all its merges."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
 
-    opened(table)["session"] = session_text(clock, small=1)
+    load_session(table)["session"] = session_text(clock, small=1)
 
     assert (contents(table), len(table.rows())) == ({"small": 1}, 1)
 
@@ -156,7 +156,7 @@ def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None
     """The reply of the put was lost, and the retry is refused by our own row: it is stored."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
     with FaultProxy(table.url) as proxy:
-        request = opened(Table(proxy.url, table.name, table.options))
+        request = load_session(Table(proxy.url, table.name, table.options))
         proxy.next(
             LoseReply(), operation="PutItem", where=lambda b: "#piece:" not in str(b["Item"])
         )
@@ -170,7 +170,7 @@ def test_a_logout_whose_reply_is_lost_leaves_no_chunks(table: Table, clock: Cloc
     """The SDK's second attempt finds no row, and the chunks of the first one are deleted."""
     table.session(timeout=720)["session"] = session_text(clock, big=BIG)
     with FaultProxy(table.url) as proxy:
-        request = opened(Table(proxy.url, table.name, table.options))
+        request = load_session(Table(proxy.url, table.name, table.options))
         proxy.next(LoseReply(), operation="DeleteItem")
         del request["session"]
 

@@ -83,7 +83,7 @@ def test_what_is_remembered_is_not_used_after_a_second(
     assert (first, at_a_second, later) == ("old", "old", "new")
 
 
-def found_by(manager: Any) -> str | None:
+def find_entry(manager: Any) -> str | None:
     """Ask `in` and then `[]`, as Beaker does."""
     return str(manager["k"]) if "k" in manager else None
 
@@ -114,7 +114,7 @@ def test_a_change_inside_a_scope_is_read_there(
     manager.acquire_read_lock()
     assert manager["k"] == "old"
     change(manager)
-    now = found_by(manager)
+    now = find_entry(manager)
     manager.release_read_lock()
 
     assert now == found

@@ -31,34 +31,34 @@ def _plant() -> str:
     return "planted"
 
 
-def stored_by(table: Table, value: Any, **options: Any) -> dict[str, Any]:
+def put_under(table: Table, value: Any, **options: Any) -> dict[str, Any]:
     """Put a value under other options, and return its row."""
     table.with_options(**options).cache().put("k", value)
     (row,) = table.rows()
     return row
 
 
-def spoiled(table: Table, data: bytes) -> None:
+def spoil_entry(table: Table, data: bytes) -> None:
     """Leave an entry with other data."""
-    row = stored_by(table, "v")
+    row = put_under(table, "v")
     table.change(row, data={"B": data})
 
 
 def half(table: Table) -> None:
     """Leave an entry of which the half is missing."""
-    row = stored_by(table, "v" * 1000)
+    row = put_under(table, "v" * 1000)
     table.change(row, data={"B": row["data"]["B"][:-5]})
 
 
 def of_a_later_release(table: Table) -> None:
     """Leave an entry of a format that only a later release knows."""
-    row = stored_by(table, "v")
+    row = put_under(table, "v")
     table.change(row, data={"B": b"\x63" + row["data"]["B"][1:]})
 
 
 def without_data(table: Table) -> None:
     """Make the row one of another store."""
-    row = stored_by(table, "v")
+    row = put_under(table, "v")
     table.change(row, data={"S": "text"}, rev={"N": "5"})
 
 
@@ -68,14 +68,14 @@ def of_a_class_that_moved(table: Table) -> None:
     exec("class Thing: pass", module.__dict__)  # noqa: S102  # a class of a module to come and go
     sys.modules["moved"] = module
     try:
-        stored_by(table, module.Thing())
+        put_under(table, module.Thing())
     finally:
         del sys.modules["moved"]
 
 
 def of_a_session(table: Table) -> None:
     """Leave a session's bytes in the row of a cache."""
-    row = stored_by(table, "v")
+    row = put_under(table, "v")
     table.session("k")["session"] = "text"
     other = next(r for r in table.rows() if r["id"]["S"].startswith("sess:"))
     table.change(row, data=other["data"])
@@ -83,16 +83,16 @@ def of_a_session(table: Table) -> None:
 
 
 UNREADABLE = {
-    "garbage": lambda table: spoiled(table, b"garbage that is long enough"),
-    "empty": lambda table: spoiled(table, b""),
+    "garbage": lambda table: spoil_entry(table, b"garbage that is long enough"),
+    "empty": lambda table: spoil_entry(table, b""),
     "half": half,
     "a later release's": of_a_later_release,
     "no row of ours": without_data,
-    "another serializer's": lambda table: stored_by(table, "v", serializer="json"),
+    "another serializer's": lambda table: put_under(table, "v", serializer="json"),
     "a class that moved": of_a_class_that_moved,
-    "too large to read": lambda table: stored_by(table, "v" * 3000, max_value_size="64KB"),
+    "too large to read": lambda table: put_under(table, "v" * 3000, max_value_size="64KB"),
     "a session's": of_a_session,
-    "encrypted": lambda table: stored_by(table, "v", encryption_keys="A" * 43 + "="),
+    "encrypted": lambda table: put_under(table, "v", encryption_keys="A" * 43 + "="),
 }
 
 
@@ -155,7 +155,7 @@ def test_a_cache_without_pickle_never_unpickles(
     The row is a pickle as we write it, and then one with the number of this serializer.
     """
     monkeypatch.setattr(Planted, "ran", ())
-    stored_by(plain, Planted())
+    put_under(plain, Planted())
     manager = plain.manager(serializer=serializer)
     store = manager._store
     assert isinstance(store, CacheStore)

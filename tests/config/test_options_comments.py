@@ -33,7 +33,7 @@ COMMENTS = ("  ; note", " # note", "\t#note", " ;", "\n# note", "\n; a # b", " #
 NAMES = [(name, comment) for name in (*OPTIONS, *SOURCE_OPTIONS) for comment in COMMENTS]
 
 
-def refused(given: dict[str, object], name: str) -> str:
+def catch_option_error(given: dict[str, object], name: str) -> str:
     """Parse options that are refused; return the error message."""
     error = catch_error(lambda: parse(given, kind_of(name)))
     assert type(error) is OptionError
@@ -45,7 +45,7 @@ def test_no_option_accepts_a_comment_after_its_value(name: str, comment: str) ->
     """A table whose key is named `id  ; the default` could not be changed later."""
     text = TEXTS.get(name, "redis://host/0")
     rest = {"migrate_from": "ext:redis"} if name in SOURCE_OPTIONS else TOGETHER.get(name, {})
-    message = refused({**rest, name: text + comment}, name)
+    message = catch_option_error({**rest, name: text + comment}, name)
 
     assert repr(name) in message
     assert "looks like a comment" in message
@@ -57,7 +57,7 @@ def test_no_option_accepts_a_comment_after_its_value(name: str, comment: str) ->
 @pytest.mark.parametrize("comment", ["# none", "; eu-west-1", "#default"])
 def test_a_comment_without_a_value_is_refused(name: str, comment: str) -> None:
     """The value of `range_key = # none` begins with the comment."""
-    assert "looks like a comment" in refused({name: comment}, name)
+    assert "looks like a comment" in catch_option_error({name: comment}, name)
 
 
 @given(
@@ -71,15 +71,19 @@ def test_a_comment_of_any_text_is_refused(
     name: str, space: str, mark: str, note: str, before: str
 ) -> None:
     """The value before it may be any text, too."""
-    assert "looks like a comment" in refused({name: f"x{before}{space}{mark}{note}"}, name)
+    assert "looks like a comment" in catch_option_error(
+        {name: f"x{before}{space}{mark}{note}"}, name
+    )
 
 
 @pytest.mark.parametrize("comment", ["  ; note", " # note"])
 def test_a_comment_after_a_url_is_refused(comment: str) -> None:
     """It may follow the table, the value of an option, or the whole url."""
     for url in ("dynamodb://eu-west-1/shop", "dynamodb://r/tab?hash_key=key", "dynamodb:///"):
-        assert "looks like a comment" in refused({"url": url + comment}, "url")
-    assert "looks like a comment" in refused({"url": "dynamodb://r/tab?hash_key=id%20%23x"}, "url")
+        assert "looks like a comment" in catch_option_error({"url": url + comment}, "url")
+    assert "looks like a comment" in catch_option_error(
+        {"url": "dynamodb://r/tab?hash_key=id%20%23x"}, "url"
+    )
 
 
 def test_a_comment_is_refused_in_every_source(
@@ -132,7 +136,7 @@ def test_options_of_the_source_backend_may_contain_marks_and_spaces() -> None:
 def test_a_secret_with_a_comment_after_it_is_not_shown() -> None:
     """This holds for our options and for those of the source backend."""
     for name in (*(n for n, row in OPTIONS.items() if row.secret), *SOURCE_OPTIONS):
-        assert "hunter2" not in refused({name: "hunter2 # the old one"}, name)
+        assert "hunter2" not in catch_option_error({name: "hunter2 # the old one"}, name)
 
 
 ATTRIBUTES = ("hash_key", "range_key", "ttl_attribute", "special_keys")
@@ -156,7 +160,9 @@ def test_an_attribute_that_is_invalid_or_invisible_is_refused(
     name: str, value: str, why: str
 ) -> None:
     """DynamoDB takes 1 to 255 bytes of UTF-8; an invisible character was copied by mistake."""
-    assert why in refused({name: {value: "S"} if name == "special_keys" else value}, name)
+    assert why in catch_option_error(
+        {name: {value: "S"} if name == "special_keys" else value}, name
+    )
 
 
 @pytest.mark.parametrize("name", ["hash_key", "range_key", "ttl_attribute"])
@@ -221,4 +227,4 @@ def test_exactly_the_regions_that_boto3_accepts_are_accepted(name: str) -> None:
 def test_an_invalid_name_is_refused_with_the_reason(name: str, value: str, why: str) -> None:
     """It is refused at once, not at the first request."""
     rest = TOGETHER.get(name, {})
-    assert why in refused({name: value, **rest}, name)
+    assert why in catch_option_error({name: value, **rest}, name)

@@ -43,12 +43,14 @@ class Script:
         return cast("Client", self)
 
 
-def refused(code: str, kind: type[DynamoDBBackendError] = Refused) -> DynamoDBBackendError:
+def make_error(code: str, kind: type[DynamoDBBackendError] = Refused) -> DynamoDBBackendError:
     """Make what the client raises for a code of AWS's."""
     return kind("refused", call=CallFacts("Some", "sessions", code=code))
 
 
-def told(status: str = "ACTIVE", *indexes: Mapping[str, Any], key: str = "id") -> dict[str, Any]:
+def make_description(
+    status: str = "ACTIVE", *indexes: Mapping[str, Any], key: str = "id"
+) -> dict[str, Any]:
     """Write what DescribeTable answers."""
     return {
         "Table": {

@@ -127,7 +127,7 @@ def test_an_exception_of_a_credential_provider_is_an_outage(
     for name in CREDENTIALS:
         monkeypatch.delenv(name)
     manager = apps.manager(dynamodb_local, alice, "alice", connect_timeout="21s")
-    with apps.served(agent) as url:
+    with apps.serve(agent) as url:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
         error = catch_error(lambda: manager["session"])
         answer |= {"AccessKeyId": "testing", "SecretAccessKey": "testing"}

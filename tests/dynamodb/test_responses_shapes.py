@@ -126,8 +126,8 @@ def test_a_save_succeeds_although_its_units_cannot_be_read(
     dynamodb_local: str, table_name: str, proxy: FaultProxy, transport: str, units: object
 ) -> None:
     """Counting units for the observers raises nothing."""
-    site = Site.made(dynamodb_local, table_name)
-    user = site.begun(user="ann")
+    site = Site.create(dynamodb_local, table_name)
+    user = site.begin_session(user="ann")
     beaker_dynamodb.observe(lambda _: None)
     rewrite = Rewrite(lambda body: {**body, "ConsumedCapacity": units})
     proxy.next(rewrite, operation="PutItem", times=None)
@@ -135,4 +135,4 @@ def test_a_save_succeeds_although_its_units_cannot_be_read(
     with contextlib.suppress(DynamoDBBackendError):  # boto3 cannot read some of them
         site.behind(proxy, transport=transport, max_attempts=2).visit(user, put(cart=1))
 
-    assert site.found(user) == {"user": "ann", "cart": 1}
+    assert site.read_session(user) == {"user": "ann", "cart": 1}

@@ -12,7 +12,7 @@ from tests.sessions.overlap import Site
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Create a site with an empty table."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture

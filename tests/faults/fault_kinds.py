@@ -121,7 +121,7 @@ class FlipBit:
         places = (*range((start + end) // 2, end), *range(start, end))
         at = next(i for i in places if reply.body[i] ^ 1 in _BASE64)
         spoiled = reply.body[:at] + bytes([reply.body[at] ^ 1]) + reply.body[at + 1 :]
-        fitting = reply.altered(spoiled)
+        fitting = reply.with_body(spoiled)
         exchange.answer(fitting if self.crc else Reply(reply.status, reply.headers, spoiled))
 
 
@@ -154,7 +154,7 @@ def aws_error(
     """Return an error of AWS. `members` are added to the body: `ThrottlingReasons=[...]`."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": f"{code}, said the proxy", **members}).encode()
-    fitting = Reply(status, (("Content-Type", "application/x-amz-json-1.0"),), b"").altered(body)
+    fitting = Reply(status, (("Content-Type", "application/x-amz-json-1.0"),), b"").with_body(body)
     return Answer(body, status, (*fitting.headers, *headers), applied)
 
 
@@ -196,7 +196,7 @@ class Rewrite:
 
     def __call__(self, exchange: Exchange) -> None:
         reply = exchange.forward()
-        exchange.answer(reply.altered(json.dumps(self.change(reply.document)).encode()))
+        exchange.answer(reply.with_body(json.dumps(self.change(reply.document)).encode()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from tests.sessions.views import contents, put
 from beaker_dynamodb.dynamodb import client
 url, table = sys.argv[1:]
 site = Site(url, table, {"endpoint_url": url})
-users = [site.begun(user=number) for number in range(4)]
+users = [site.begin_session(user=number) for number in range(4)]
 held = list(client._clients.values())
 for one in held:
     one._lock.acquire()  # as another thread would in the moment of the fork
@@ -67,7 +67,7 @@ def test_17_users_of_forked_workers_see_their_own_sessions_only(site: Site) -> N
 def test_18_sixteen_threads_share_two_connections(site: Site) -> None:
     """Case 18: every user is served; urllib3 may warn of a full pool."""
     shop = use_new_client(site, max_pool_connections=2, read_timeout=10)
-    users = [site.begun(number=number) for number in range(16)]
+    users = [site.begin_session(number=number) for number in range(16)]
 
     def read(number: int) -> Any:
         return [shop.visit(users[number], contents).said for _ in range(10)]
@@ -82,7 +82,7 @@ def test_19_users_are_served_as_soon_as_credentials_appear(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 19: OptionError without credentials; afterwards the same client works."""
-    user, shop = site.begun(user="ann"), use_new_client(site, read_timeout=5)
+    user, shop = site.begin_session(user="ann"), use_new_client(site, read_timeout=5)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
 
@@ -96,7 +96,7 @@ def test_19_users_are_served_as_soon_as_credentials_appear(
 
 def test_19_a_user_stays_logged_in_when_a_credential_provider_fails(site: Site) -> None:
     """Case 19: a raw KeyError would mean "no such session", a RuntimeError a corrupt one."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     for error in (KeyError("Expiration"), RuntimeError("still expired"), TypeError("None")):
 
         def failing(*_: object, error: Exception = error, **__: object) -> None:
@@ -110,7 +110,7 @@ def test_19_a_user_stays_logged_in_when_a_credential_provider_fails(site: Site) 
         with pytest.raises(Unavailable):
             site.with_(client=factory).visit(user, contents)
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_19_a_user_stays_logged_in_when_credentials_are_refused(
     site: Site, proxy: FaultProxy, code: str
 ) -> None:
     """Case 19, while running: AccessRefused on reads and writes, until they are accepted again."""
-    user, behind = site.begun(user="ann"), site.behind(proxy)
+    user, behind = site.begin_session(user="ann"), site.behind(proxy)
     cookie = user.cookie
 
     proxy.next(aws_error(code), operation="GetItem", times=None)
@@ -134,7 +134,7 @@ def test_19_a_user_stays_logged_in_when_credentials_are_refused(
 
     assert user.cookie == cookie
     behind.visit(user, put(cart=2))
-    assert site.found(user) == {"user": "ann", "cart": 2}
+    assert site.read_session(user) == {"user": "ann", "cart": 2}
 
 
 CONFLICTS = ["ReplicatedWriteConflictException", "TransactionConflictException"]
@@ -149,16 +149,16 @@ def test_34_a_user_notices_a_conflict_inside_dynamodb_only_if_it_never_ends(
 ) -> None:
     """Case 34: once is retried, by boto3 or by us. Always is Unavailable, and nothing changes."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-    user, behind = site.begun(cart=1), site.behind(proxy, max_attempts=3)
+    user, behind = site.begin_session(cart=1), site.behind(proxy, max_attempts=3)
 
     proxy.next(aws_error(code), operation="PutItem")
     behind.visit(user, put(cart=2))
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
     proxy.next(aws_error(code), operation="PutItem", times=None)
     with pytest.raises(Unavailable):
         behind.visit(user, put(cart=3))
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
 
 ONCE: dict[str, Fault] = {
@@ -175,7 +175,7 @@ def test_35_the_options_override_the_retries_of_the_environment(
     monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     proxy.next(fault)
     assert site.behind(proxy, max_attempts=3).visit(user, contents).said == {"cart": 1}
@@ -192,7 +192,7 @@ def test_35_an_endpoint_of_the_environment_is_used_without_the_option(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 35: AWS's own variable works, as for every other client."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", site.url)
 
     assert use_new_client(site, endpoint_url="").visit(user, contents).said == {"cart": 1}

@@ -23,7 +23,7 @@ MAX_CALLS = compute_max_chunks(16 * 1024 * 1024) + 10
 NOW = time.time()
 
 
-def forged(kind: int, claim: int) -> bytes:
+def forge_manifest(kind: int, claim: int) -> bytes:
     """Write a manifest that claims so many chunks."""
     manifest, _ = split(bytes((1, kind, 0, 0)) + b"x" * 100)
     return manifest[:4] + claim.to_bytes(4, "big") + manifest[8:]
@@ -34,7 +34,7 @@ def forged(kind: int, claim: int) -> bytes:
 def test_a_claim_is_bounded_where_it_is_read(claim: int, size: int) -> None:
     """Whoever goes by the number of chunks goes by at most one more than a value can have."""
     assert (
-        count_chunks(forged(SESSION, claim), compute_max_chunks(size))
+        count_chunks(forge_manifest(SESSION, claim), compute_max_chunks(size))
         <= compute_max_chunks(size) + 1
     )
 
@@ -55,7 +55,7 @@ def test_a_value_of_the_largest_size_is_never_taken_for_a_forged_one(
 def plant(table: tables.Table, kind: int, claim: int) -> None:
     """Turn the only row of a table into a manifest that claims so many chunks."""
     (row,) = table.rows()
-    table.change(row, data={"B": forged(kind, claim)})
+    table.change(row, data={"B": forge_manifest(kind, claim)})
 
 
 REMOVALS: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_all_sessions_of_a_user_are_logged_out_beside_a_forged_one(
     for row in tables.Table(dynamodb_local, table_name, options).rows():
         table = tables.Table(dynamodb_local, table_name, options)
         if "b" * 32 not in str(row["id"]):
-            table.change(row, data={"B": forged(SESSION, claim)})
+            table.change(row, data={"B": forge_manifest(SESSION, claim)})
 
     with pytest.raises(ItemTooLarge):
         site.manager("a" * 32)["session"]

@@ -32,24 +32,24 @@ def test_25_a_session_of_any_size_below_400_kb_is_kept(
 ) -> None:
     """Case 25: incompressible data. Beaker's base64 would add a third; it is not stored."""
     site = site.with_(compress=compress)
-    user, noise = site.begun(cart=1), os.urandom(size)
+    user, noise = site.begin_session(cart=1), os.urandom(size)
 
     site.visit(user, put(noise=noise))
 
-    assert site.found(user) == {"cart": 1, "noise": noise}
+    assert site.read_session(user) == {"cart": 1, "noise": noise}
 
 
 def test_25_a_session_that_grows_past_the_limit_keeps_its_old_values(site: Site) -> None:
     """Case 25: ItemTooLarge has size and limit, and nothing is stored."""
     site = site.with_(max_value_size="64KB")
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     with pytest.raises(ItemTooLarge) as caught:
         site.visit(user, put(noise=os.urandom(65_536)))
 
     assert caught.value.limit == 65_536
     assert caught.value.size > 65_536
-    assert site.found(user) == {"cart": 1}
+    assert site.read_session(user) == {"cart": 1}
 
 
 def test_25_sixteen_threads_with_large_sessions_are_all_served(site: Site) -> None:
@@ -57,8 +57,8 @@ def test_25_sixteen_threads_with_large_sessions_are_all_served(site: Site) -> No
 
     def one(number: int) -> bool:
         noise = bytes([number]) + os.urandom(380_000)
-        user = site.with_(compress=False).begun(noise=noise)
-        return site.found(user) == {"noise": noise}
+        user = site.with_(compress=False).begin_session(noise=noise)
+        return site.read_session(user) == {"noise": noise}
 
     with ThreadPoolExecutor(16) as pool:
         assert all(pool.map(one, range(16)))
@@ -115,7 +115,7 @@ def test_26_an_empty_cookie_has_no_session(site: Site, cookie: str) -> None:
 
     assert site.visit(Browser(cookie), contents).said == {}
     assert site.rows() == []
-    row = site.row(site.begun(user="ann")) or {}
+    row = site.row(site.begin_session(user="ann")) or {}
     planted = {**row, "id": {"S": Layout("sess:").make_session_key("").hash}}
     site.raw.put_item(TableName=site.table, Item=planted)
     assert site.visit(Browser(cookie), contents).said == {}
@@ -125,7 +125,7 @@ def test_29_two_session_objects_of_one_id_in_one_request_both_keep_their_change(
     site: Site,
 ) -> None:
     """Case 29: the application opens its session again by id. The rest: B/test_stories."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def view(session: Any) -> None:
         other = Session(
@@ -143,7 +143,7 @@ def test_29_two_session_objects_of_one_id_in_one_request_both_keep_their_change(
 
     site.visit(user, view)
 
-    assert site.found(user) == {"cart": 1, "a": 1, "b": 2}
+    assert site.read_session(user) == {"cart": 1, "a": 1, "b": 2}
 
 
 def remove_item(reply: Body) -> Body:
@@ -156,7 +156,7 @@ def test_32_a_user_of_an_old_emulator_loses_nothing(
     site: Site, proxy: FaultProxy, end: str
 ) -> None:
     """Case 32: a refusal does not contain the item. It is read, and the outcome is the same."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def meanwhile() -> None:
         site.visit(user.also(), log_out if end == "gone" else put(coupon="x"))
@@ -176,7 +176,7 @@ def test_32_a_user_of_an_old_emulator_loses_nothing(
     assert proxy.operations[2] == "GetItem"
     found = {"cart": 1, "coupon": "x", "seen": 9}
     rows = site.rows()
-    assert (len(rows), bool(rows) and site.found(user)) == (
+    assert (len(rows), bool(rows) and site.read_session(user)) == (
         (1, found) if end == "changed" else (0, False)
     )
 
@@ -192,7 +192,7 @@ def test_33_a_user_whose_request_arrives_twice_notices_nothing(
 
     behind.visit(user, put(user="ann"))
     behind.visit(user, put(cart=1))
-    assert site.found(user) == {"user": "ann", "cart": 1}
+    assert site.read_session(user) == {"user": "ann", "cart": 1}
     behind.visit(user.also(), log_out)
 
     assert site.rows() == []
@@ -202,17 +202,17 @@ def test_33_a_user_whose_request_arrives_twice_notices_nothing(
 
 def test_28_a_login_and_a_logout_during_a_poll_are_kept(site: Site) -> None:
     """Case 28: writers and readers at the same time. The rest: B/test_stories*.py."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def nested(session: Any) -> None:
         contents(session)
         site.visit(user.also(), put_while(lambda: site.visit(user.also(), contents), user="ann"))
 
     site.visit(user, nested)
-    assert site.found(user) == {"cart": 1, "user": "ann"}
+    assert site.read_session(user) == {"cart": 1, "user": "ann"}
 
     stale = user.also()
     site.visit(user, put_while(lambda: site.visit(stale.also(), log_out), cart=2))
     with contextlib.suppress(KeyError):
-        assert site.found(stale) == {}
+        assert site.read_session(stale) == {}
     assert site.rows() == []

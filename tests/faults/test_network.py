@@ -26,7 +26,7 @@ def test_7_a_garbled_value_with_a_valid_checksum_is_never_served(
     site: Site, proxy: FaultProxy
 ) -> None:
     """Case 7: our own checksum finds it. Once: it is read again. Always: the row is corrupt."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     garbled, key = FlipBit(crc=True, attribute="data"), f"sess:{user.id}"
 
     proxy.next(garbled)
@@ -34,7 +34,7 @@ def test_7_a_garbled_value_with_a_valid_checksum_is_never_served(
 
     proxy.next(garbled, where=lambda body: body["Key"]["id"]["S"] == key, times=None)
     assert site.behind(proxy).visit(user.also(), contents).said == {}
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 #: AWS's code, and the member of its body that names the limit.
@@ -55,7 +55,7 @@ def test_10_a_throttled_user_waits_a_bounded_time_and_stays_logged_in(
     headers: tuple[tuple[str, str], ...],
 ) -> None:
     """Case 10: once is retried; always is Unavailable, and the error names the limit."""
-    user, reason = site.begun(user="ann"), "TableReadKeyRangeThroughputExceeded"
+    user, reason = site.begin_session(user="ann"), "TableReadKeyRangeThroughputExceeded"
     why: dict[str, Any] = {THROTTLED[code]: [{"reason": reason, "resource": "the table"}]}
     throttled = aws_error(code, headers=headers, **why)
     behind = site.behind(proxy, max_attempts=3)
@@ -70,12 +70,12 @@ def test_10_a_throttled_user_waits_a_bounded_time_and_stays_logged_in(
     assert len(proxy.seen) == 2 + 3
     assert max(pauses) <= 6
     proxy.clear()
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 def test_11_a_response_that_arrives_byte_by_byte_is_served(site: Site, proxy: FaultProxy) -> None:
     """Case 11: as documented, read_timeout applies to one read of the socket."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     proxy.next(Drip(0.0002))
 
     assert site.behind(proxy).visit(user, contents).said == {"user": "ann"}
@@ -104,7 +104,7 @@ def test_12_a_user_stays_logged_in_when_no_connection_can_be_made(
         "no such host": "http://dynamodb.nowhere.invalid",
         "not TLS": site.url.replace("http:", "https:"),
     }
-    user, own = site.begun(user="ann"), {**site.options}
+    user, own = site.begin_session(user="ann"), {**site.options}
     del own["client"]
     quick: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.5, "max_attempts": 1}
     unreachable = Site(urls[kind], site.table, {**own, "endpoint_url": urls[kind], **quick})
@@ -112,4 +112,4 @@ def test_12_a_user_stays_logged_in_when_no_connection_can_be_made(
     check_unavailable(unreachable, user, contents)
     check_unavailable(unreachable, user, put(cart=1))
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}

@@ -52,7 +52,7 @@ def test_1_a_login_whose_reply_is_lost_is_logged_in(
 
     site.behind(proxy, read_timeout=1).visit(user, put(user="ann"))
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
     assert len(site.rows()) == 1
     assert proxy.operations == ["PutItem", "PutItem"]
 
@@ -62,13 +62,13 @@ def test_2_a_change_or_a_logout_whose_reply_is_lost_is_done(
     site: Site, proxy: FaultProxy, fault: Fault
 ) -> None:
     """Case 2: an update recognizes its own row by the token; a delete finds no row."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(fault, operation="PutItem")
     proxy.next(fault, operation="DeleteItem")
     behind = site.behind(proxy, read_timeout=1)
 
     behind.visit(user, put(cart=2))
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
     behind.visit(user.also(), log_out)
     assert site.rows() == []
@@ -80,7 +80,7 @@ def test_4_a_user_waits_a_bounded_time_and_stays_logged_in_when_nobody_answers(
     site: Site, proxy: FaultProxy, applied: bool
 ) -> None:
     """Case 4, on reads and writes: max_attempts, then Unavailable, and the cookie is kept."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     proxy.next(Hang(applied), times=None)
 
     behind = site.behind(proxy, read_timeout=1)
@@ -92,7 +92,7 @@ def test_4_a_user_waits_a_bounded_time_and_stays_logged_in_when_nobody_answers(
     proxy.next(Hang(applied), operation="PutItem", times=None)
     check_unavailable(behind, user, put(cart=1))
     assert proxy.operations == ["GetItem", "PutItem", "PutItem"]
-    assert site.found(user) == {"user": "ann"} | ({"cart": 1} if applied else {})
+    assert site.read_session(user) == {"user": "ann"} | ({"cart": 1} if applied else {})
 
 
 #: What a retry cures, and what is an honest 500 if it never ends; on reads and on writes.
@@ -118,13 +118,13 @@ def test_5_to_9_a_user_notices_nothing_when_it_happens_once(
     site: Site, proxy: FaultProxy, fault: Fault
 ) -> None:
     """Once on a read and once on a write: it is retried, and the change is kept."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(fault, operation="GetItem")
     proxy.next(fault, operation="PutItem")
 
     site.behind(proxy, max_attempts=3).visit(user, put(cart=2))
 
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
     assert proxy.operations == ["GetItem", "GetItem", "PutItem", "PutItem"]
 
 
@@ -133,7 +133,7 @@ def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
     site: Site, proxy: FaultProxy, fault: Fault, pauses: list[float]
 ) -> None:
     """Always: Unavailable at load, one of our errors at save, and never a new session."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     proxy.next(fault, operation="GetItem", times=None)
     check_unavailable(site.behind(proxy), user, contents)
     check_unavailable(site.behind(proxy), user, put(cart=1))
@@ -144,7 +144,7 @@ def test_5_to_9_a_user_stays_logged_in_when_it_never_ends(
     with contextlib.suppress(DynamoDBBackendError):  # a reply to a retry may prove it stored
         site.behind(proxy).visit(user, put(cart=1))
     assert user.cookie == cookie
-    assert site.found(user)["user"] == "ann"
+    assert site.read_session(user)["user"] == "ann"
     assert sum(pauses) < 10
 
 
@@ -152,7 +152,7 @@ def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
     site: Site, proxy: FaultProxy
 ) -> None:
     """Case 5: the idle connection was closed; the retry opens another one."""
-    behind, user = site.behind(proxy), site.begun(cart=1)
+    behind, user = site.behind(proxy), site.begin_session(cart=1)
     behind.visit(user, contents)
     proxy.cut()
     check_unavailable(behind, user, contents)
@@ -160,7 +160,7 @@ def test_5_a_user_stays_logged_in_when_the_server_hangs_up_before_a_request(
 
     behind.visit(user, put(cart=2))
 
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
 
 @pytest.mark.parametrize("burst", [1, 3])
@@ -168,7 +168,7 @@ def test_9_a_short_burst_of_errors_is_retried(
     site: Site, proxy: FaultProxy, pauses: list[float], burst: int, carried: str
 ) -> None:
     """Case 9: as often as the option allows. After an attempt of the wire boto3 does not sleep."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(aws_error("InternalServerError", status=500), times=burst)
 
     site.behind(proxy, max_attempts=burst + 2).visit(user, contents)
@@ -185,13 +185,13 @@ def test_a_refusal_of_a_request_without_a_condition_logs_nobody_out(
 
     Where that is answered so, too, it is an outage, and the cookie stays.
     """
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     refusal = aws_error("ConditionalCheckFailedException", **item)
 
     proxy.next(refusal, operation="GetItem")
-    assert site.behind(proxy).found(user) == {"user": "ann"}
+    assert site.behind(proxy).read_session(user) == {"user": "ann"}
 
     proxy.next(refusal, operation="GetItem", times=2)
     with pytest.raises(Unavailable):
         site.behind(proxy).visit(user, contents)
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}

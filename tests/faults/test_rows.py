@@ -34,7 +34,7 @@ def test_20_users_keep_their_changes_if_the_clock_of_a_server_is_wrong(
     """Case 20: both servers find the session, merge it, and can log it out."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=3 * HOUR)
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def on_the_other_server() -> None:
         clock.step(skew)
@@ -42,14 +42,14 @@ def test_20_users_keep_their_changes_if_the_clock_of_a_server_is_wrong(
         clock.step(-skew)
 
     site.visit(user, put_while(on_the_other_server, seen=9))
-    assert site.found(user) == {"cart": 1, "coupon": "x", "seen": 9}
+    assert site.read_session(user) == {"cart": 1, "coupon": "x", "seen": 9}
 
-    def logged_out_there() -> None:
+    def log_out_there() -> None:
         clock.step(skew)
         site.visit(user.also(), log_out)
         clock.step(-skew)
 
-    site.visit(user, put_while(logged_out_there, seen=10))
+    site.visit(user, put_while(log_out_there, seen=10))
     assert site.rows() == []
 
 
@@ -57,7 +57,7 @@ def test_20_a_user_stays_logged_in_when_aws_refuses_our_clock(
     site: Site, proxy: FaultProxy
 ) -> None:
     """Case 20, InvalidSignature: AccessRefused, and the next request is served."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     behind = site.behind(proxy)
     proxy.next(aws_error("InvalidSignatureException"), times=None)
 
@@ -72,7 +72,7 @@ def test_21_a_save_ends_although_the_clock_steps_back(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Case 21: the save is limited by the monotonic clock. Creation locks have their own test."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     tokens = iter(range(1000))
 
     def token() -> str:
@@ -93,7 +93,7 @@ def test_21_a_save_ends_although_the_clock_steps_back(
 
 def test_22_a_session_that_ttl_deletes_during_a_request_is_not_stored_again(site: Site) -> None:
     """Case 22: it is deleted between load and save. B/ tests expired rows that TTL has left."""
-    user, saves = site.begun(user="ann"), record_saves()
+    user, saves = site.begin_session(user="ann"), record_saves()
 
     def delete_by_ttl() -> None:
         site.raw.delete_item(TableName=site.table, Key={"id": {"S": f"sess:{user.id}"}})
@@ -129,12 +129,12 @@ def test_23_an_expired_session_is_not_found_whatever_its_expiry_looks_like(
 ) -> None:
     """Case 23: a number is a time, a missing one means never, another type is a corrupt row."""
     use_clock(monkeypatch, Clock(NOW))
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     site.plant(user, expires=expires)
 
-    assert site.found(user) == ({"user": "ann"} if there else {})
+    assert site.read_session(user) == ({"user": "ann"} if there else {})
     site.visit(user, put(cart=1))
-    assert site.found(user)["cart"] == 1
+    assert site.read_session(user)["cart"] == 1
 
 
 GARBAGE: dict[str, dict[str, object]] = {
@@ -157,7 +157,7 @@ def test_24_a_user_whose_row_is_garbage_gets_a_new_session(
     site: Site, proxy: FaultProxy, attributes: dict[str, object]
 ) -> None:
     """Case 24: it is read twice. It will never be readable, so Beaker may begin a new session."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     site.plant(user, **attributes)
     row = site.row(user)
 
@@ -170,7 +170,7 @@ def test_24_a_user_whose_row_is_garbage_gets_a_new_session(
 
 def test_24_a_save_replaces_a_row_that_became_garbage_since_the_load(site: Site) -> None:
     """The stored row cannot be opened: it is replaced on condition of its rev, with a warning."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def garble() -> None:
         rev = (site.row(user) or {})["rev"]["S"]
@@ -178,22 +178,22 @@ def test_24_a_save_replaces_a_row_that_became_garbage_since_the_load(site: Site)
 
     site.visit(user, put_while(garble, cart=2))
 
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
 
 def test_24_a_row_of_another_user_that_was_copied_does_not_open(site: Site) -> None:
     """Case 24, with encryption: a row is bound to its id and expiry."""
     site = site.with_(encryption_keys=KEY)
-    ann, thief = site.begun(user="ann"), site.begun(user="thief")
+    ann, thief = site.begin_session(user="ann"), site.begin_session(user="thief")
     row = site.row(ann) or {}
 
     site.plant(thief, **{name: row[name] for name in ("data", "rev", "expires")})
-    assert site.found(thief) == {}
+    assert site.read_session(thief) == {}
 
     site.plant(ann, expires={"N": str(int(row["expires"]["N"]) + 1)})
-    assert site.found(ann) == {}
+    assert site.read_session(ann) == {}
     site.plant(ann, expires=row["expires"])
-    assert site.found(ann) == {"user": "ann"}
+    assert site.read_session(ann) == {"user": "ann"}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_24_a_user_stays_logged_in_when_a_newer_release_has_written_the_row(
     site: Site, version: int, flags: int
 ) -> None:
     """Case 24: an unknown format raises UnknownFormat on a read and on a write."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     data = (site.row(user) or {})["data"]["B"]
     site.plant(user, data={"B": bytes((version, data[1], flags, data[3])) + data[4:]})
     views: tuple[View, ...] = (contents, put(cart=1), log_out)
@@ -213,4 +213,4 @@ def test_24_a_user_stays_logged_in_when_a_newer_release_has_written_the_row(
             site.visit(user.also(), view)
 
     site.plant(user, data={"B": data})
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}

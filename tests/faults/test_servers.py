@@ -37,8 +37,8 @@ def test_13_a_save_that_is_applied_late_overwrites_nothing(
     own_server: DynamoDBLocal, table_name: str
 ) -> None:
     """Case 13, SIGSTOP and SIGCONT: Unavailable, and the newer change is kept."""
-    site = Site.made(own_server.url, table_name)
-    user, new_client = site.begun(cart=1), use_new_client(site, read_timeout=1)
+    site = Site.create(own_server.url, table_name)
+    user, new_client = site.begin_session(cart=1), use_new_client(site, read_timeout=1)
     new_client.visit(user, contents)
 
     with pytest.raises(Unavailable):
@@ -46,14 +46,14 @@ def test_13_a_save_that_is_applied_late_overwrites_nothing(
     own_server.resume()
     site.visit(user, put(cart=3))
 
-    assert site.found(user)["cart"] == 3
+    assert site.read_session(user)["cart"] == 3
 
 
 def test_14_users_stay_logged_in_when_the_server_is_killed_and_comes_back(
     own_server: DynamoDBLocal, table_name: str
 ) -> None:
     """Case 14, SIGKILL, with tables in a file: acknowledged changes are there."""
-    site = Site.made(own_server.url, table_name)
+    site = Site.create(own_server.url, table_name)
     shop = use_new_client(site, max_attempts=3)
     users = [Browser() for _ in range(5)]
     for number, user in enumerate(users):
@@ -69,7 +69,7 @@ def test_14_users_stay_logged_in_when_the_server_is_killed_and_comes_back(
 
 def test_15_users_are_not_logged_out_while_a_table_is_being_restored(site: Site) -> None:
     """Cases 15 and 14: a table that was deleted while in use is not created again."""
-    user, shop = site.begun(user="ann"), use_new_client(site)
+    user, shop = site.begin_session(user="ann"), use_new_client(site)
     shop.visit(user, contents)
     row = site.row(user) or {}
     cookie = user.cookie
@@ -80,7 +80,7 @@ def test_15_users_are_not_logged_out_while_a_table_is_being_restored(site: Site)
             shop.visit(user, view)
 
     assert user.cookie == cookie
-    again = Site.made(site.url, site.table)
+    again = Site.create(site.url, site.table)
     again.plant(user, **{name: value for name, value in row.items() if name != "id"})
     assert shop.visit(user, contents).said == {"user": "ann"}
 
@@ -90,20 +90,20 @@ def test_15_the_first_visit_creates_a_missing_table(dynamodb_local: str, table_n
     site = use_new_client(Site(dynamodb_local, table_name), read_timeout=5)
 
     assert site.visit(Browser("beaker.session.id=abc"), contents).said == {}
-    assert site.found(site.begun(user="ann")) == {"user": "ann"}
+    assert site.read_session(site.begin_session(user="ann")) == {"user": "ann"}
 
 
 def test_15_a_user_stays_logged_in_when_a_server_is_deployed_to_the_wrong_region(
     site: Site,
 ) -> None:
     """Case 15: TableMissing names the region, if no table may be created."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     misplaced = use_new_client(site, region="eu-west-3", create_table=False)
 
     with pytest.raises(TableMissing, match=r"eu-west-3"):
         misplaced.visit(user, contents)
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 WORKER = """
@@ -121,7 +121,7 @@ def test_16_a_worker_that_is_killed_during_a_save_leaves_a_whole_session(
     site: Site, proxy: FaultProxy, applied: bool
 ) -> None:
     """Case 16, SIGKILL: the session is the old or the new one, and can be saved at once."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(Hang(applied), operation="PutItem")
     command = [sys.executable, "-c", WORKER, proxy.url, site.table, user.cookie]
     with subprocess.Popen(command, cwd=ROOT) as worker:
@@ -133,6 +133,6 @@ def test_16_a_worker_that_is_killed_during_a_save_leaves_a_whole_session(
         )
         worker.kill()
 
-    assert site.found(user) == {"cart": 2 if applied else 1}
+    assert site.read_session(user) == {"cart": 2 if applied else 1}
     site.visit(user, put(cart=3))
-    assert site.found(user) == {"cart": 3}
+    assert site.read_session(user) == {"cart": 3}

@@ -49,7 +49,7 @@ class Visitor:
 
     def read(self, status: int = 200, **how: Any) -> Any:
         """Look at the page."""
-        return self._answered(status, self.web.get("/read", expect_errors=True, **how))
+        return self._check_status(status, self.web.get("/read", expect_errors=True, **how))
 
     def token(self) -> dict[str, str]:
         """Open a form, and read the token that Pyramid has put into it; the others have none."""
@@ -60,10 +60,10 @@ class Visitor:
         """Send a form as it is."""
         # TurboGears names a page by a method, and `in` is no name in Python.
         path = "into" if (self.framework, verb) == ("turbogears", "in") else verb
-        return self._answered(status, self.web.post(f"/{path}", dict(form), expect_errors=True))
+        return self._check_status(status, self.web.post(f"/{path}", dict(form), expect_errors=True))
 
     @staticmethod
-    def _answered(status: int, answer: Any) -> Any:
+    def _check_status(status: int, answer: Any) -> Any:
         # Not left to WebTest: it would object to what a framework writes into `wsgi.errors`.
         assert answer.status_int == status, answer
         return answer

@@ -12,30 +12,30 @@ from tg.configurator.components.session import SessionConfigurationComponent
 class Root(TGController):  # type: ignore[misc]  # TurboGears ships no types
     """One method is one page."""
 
-    def _told(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
         return {"user": session.get("user"), "basket": session.get("basket", [])}
 
     @expose("json")
     def read(self) -> dict[str, Any]:
-        return self._told()
+        return self._describe()
 
     @expose("json")
     def into(self, user: str) -> dict[str, Any]:
         session["user"] = user
         session.save()
-        return self._told()
+        return self._describe()
 
     @expose("json")
     def put(self, item: str) -> dict[str, Any]:
         session["basket"] = [*session.get("basket", []), item]
         session.save()
-        return self._told()
+        return self._describe()
 
     @expose("json")
     def end(self) -> dict[str, Any]:
         session.invalidate()
         session.save()
-        return self._told()
+        return self._describe()
 
     @expose("json")
     def out(self) -> dict[str, Any]:

@@ -97,21 +97,21 @@ def cyclic(end: object) -> list[object]:
     return found
 
 
-def named(kind: Any, members: list[Any], name: str) -> Any:
+def make_named(kind: Any, members: list[Any], name: str) -> Any:
     """Make a tuple or a frozenset of a class of its own, and name it."""
     found = kind(members)
     found.name = name
     return found
 
 
-def looped(*members: object) -> list[object]:
+def make_loop(*members: object) -> list[object]:
     """Make a list of them, and of itself."""
     found = list(members)
     found.append(found)
     return found
 
 
-def doubled(levels: int, end: object) -> object:
+def nest_twice(levels: int, end: object) -> object:
     """Nest [a, a] so deep that there are 2 ** levels paths through it."""
     for _ in range(levels):
         end = [end, end]
@@ -136,12 +136,15 @@ SAME: dict[str, tuple[object, object]] = {
     "sets of frozensets": ({frozenset((8, 0))}, {frozenset((0, 8))}),
     "sets of objects": ({ById(id=8), ById(id=0)}, {ById(id=0), ById(id=8)}),
     "cyclic lists": (cyclic(1), cyclic(1)),
-    "cyclic lists of a text twice, and of two texts": (looped(AB, AB), looped(AB, "".join("ab"))),
+    "cyclic lists of a text twice, and of two texts": (
+        make_loop(AB, AB),
+        make_loop(AB, "".join("ab")),
+    ),
     "sets of tuples of a text twice, and of two texts": ({(AB, AB)}, {(AB, "".join("ab"))}),
     "sets of a tuple twice": ({(TWICE, TWICE)}, {(TWICE, ("a", 1))}),
     "a tuple as a key of a set": ({(1, 2): set(ORDER)}, {(1, 2): set(REVERSED)}),
     "sets in a list of a class of its own": (Feed([set(ORDER)]), Feed([set(REVERSED)])),
-    "deep sharing": (doubled(30, 1), doubled(30, 1)),
+    "deep sharing": (nest_twice(30, 1), nest_twice(30, 1)),
     "dates": (dt.date(2026, 1, 1), dt.date(2026, 1, 1)),
     "enums": (Color.RED, Color.RED),
     "default dicts": (collections.defaultdict(int, a=1), collections.defaultdict(int, a=1)),
@@ -196,12 +199,18 @@ OTHERS: dict[str, tuple[object, object]] = {
     "objects equal by id in a list": ([ById(id=1, name="a")], [ById(id=1, name="b")]),
     "objects equal by id as a key": ({ById(id=1, a=1): 0}, {ById(id=1, a=2): 0}),
     "objects equal by id in a set": ({ById(id=1, name="a")}, {ById(id=1, name="b")}),
-    "tuples with another name in a set": ({named(Pair, [1], "a")}, {named(Pair, [1], "b")}),
-    "frozensets with another name in a set": ({named(Group, [1], "a")}, {named(Group, [1], "b")}),
+    "tuples with another name in a set": (
+        {make_named(Pair, [1], "a")},
+        {make_named(Pair, [1], "b")},
+    ),
+    "frozensets with another name in a set": (
+        {make_named(Group, [1], "a")},
+        {make_named(Group, [1], "b")},
+    ),
     "objects of another class": (Plain(a=1), ById(a=1)),
     "arrays with other cells": (Array(cells=[1]), Array(cells=[2])),
     "cyclic lists with another end": (cyclic(1), cyclic(2)),
-    "deep sharing with another end": (doubled(30, 1), doubled(30, True)),
+    "deep sharing with another end": (nest_twice(30, 1), nest_twice(30, True)),
     "default dicts of another factory": (
         collections.defaultdict(int, a=1),
         collections.defaultdict(bool, a=1),

@@ -33,7 +33,7 @@ def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
         return error
 
 
-def rowed(payload: bytes, flags: int) -> bytes:
+def make_data(payload: bytes, flags: int) -> bytes:
     """Return the data of a row, as an attacker with access to the table could write it."""
     header = bytes((FORMAT, SESSION, flags, TEXT))
     return header + zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "big") + payload
@@ -47,10 +47,10 @@ def json_bomb(inflated: int) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        rowed(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED),
-        rowed(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED | BASE64),
-        rowed(json_bomb(64 * MB), BASE64),
-        rowed(zlib.compress(json_bomb(64 * MB)), BASE64 | COMPRESSED),
+        make_data(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED),
+        make_data(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED | BASE64),
+        make_data(json_bomb(64 * MB), BASE64),
+        make_data(zlib.compress(json_bomb(64 * MB)), BASE64 | COMPRESSED),
     ],
     ids=["a row", "a row in base64", "a JSON session", "a JSON session in a compressed row"],
 )

@@ -33,13 +33,13 @@ def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
         return error
 
 
-def truncated(sealed: bytes) -> Iterator[bytes]:
+def truncate(sealed: bytes) -> Iterator[bytes]:
     """Yield every truncation of a row, and the row with something after it."""
     yield from (sealed[:length] for length in range(len(sealed)))
     yield from (sealed + b"\0", sealed + sealed)
 
 
-def altered(sealed: bytes) -> Iterator[bytes]:
+def alter_each_byte(sealed: bytes) -> Iterator[bytes]:
     """Yield a row once for every other value of every byte."""
     for place in range(len(sealed)):
         for flip in range(1, 256):
@@ -57,7 +57,7 @@ SEALED = {
 @pytest.mark.parametrize("value", SEALED.values(), ids=SEALED)
 def test_a_truncated_row_is_corrupt(value: bytes) -> None:
     """Every truncation is CorruptItem, never a wrong session and never another exception."""
-    for spoiled in truncated(PLAIN.seal(value, CONTEXT)):
+    for spoiled in truncate(PLAIN.seal(value, CONTEXT)):
         assert isinstance(outcome(PLAIN, spoiled), CorruptItem)
 
 
@@ -66,7 +66,7 @@ def test_a_bit_that_flips_in_the_payload_makes_a_row_corrupt(value: bytes) -> No
     """Every other value of every byte of the payload or its checksum is CorruptItem."""
     sealed = PLAIN.seal(value, CONTEXT)
 
-    for spoiled in altered(sealed):
+    for spoiled in alter_each_byte(sealed):
         if spoiled[:4] == sealed[:4]:
             assert isinstance(outcome(PLAIN, spoiled), CorruptItem)
 
@@ -145,7 +145,7 @@ def test_no_error_shows_an_id_or_a_payload() -> None:
     broken[2] |= COMPRESSED
     small = Codec(SESSION, max_size=10)
     found = [
-        outcome(PLAIN, data) for data in (*truncated(sealed), b"\2" + sealed[1:], bytes(broken))
+        outcome(PLAIN, data) for data in (*truncate(sealed), b"\2" + sealed[1:], bytes(broken))
     ]
     found += [outcome(small, sealed)]
 

@@ -165,7 +165,7 @@ def test_every_bit_that_flips_is_refused() -> None:
             assert absent or isinstance(found, (CorruptItem, UnknownFormat))
 
 
-def resummed(row: bytes) -> bytes:
+def correct_checksum(row: bytes) -> bytes:
     """Correct the checksum, as an attacker would."""
     return row[:4] + zlib.crc32(row[8:], zlib.crc32(row[:4])).to_bytes(4, "big") + row[8:]
 
@@ -178,13 +178,13 @@ def test_an_altered_session_is_corrupt() -> None:
 
     for place in range(behind_key_id, len(sealed)):
         row = sealed[:place] + bytes((sealed[place] ^ 1,)) + sealed[place + 1 :]
-        assert isinstance(outcome(reader, resummed(row)), CorruptItem)
+        assert isinstance(outcome(reader, correct_checksum(row)), CorruptItem)
     for length in range(behind_key_id, len(sealed)):
-        assert isinstance(outcome(reader, resummed(sealed[:length])), CorruptItem)
+        assert isinstance(outcome(reader, correct_checksum(sealed[:length])), CorruptItem)
     for flags in (ENCRYPTED, ENCRYPTED | COMPRESSED, ENCRYPTED | COMPRESSED | BASE64):
         if flags != sealed[2]:
             row = sealed[:2] + bytes((flags,)) + sealed[3:]
-            assert isinstance(outcome(reader, resummed(row)), CorruptItem)
+            assert isinstance(outcome(reader, correct_checksum(row)), CorruptItem)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 BEAKERS: dict[str, Any] = {"_accessed_time": 1.5, "_creation_time": 1.0}
 
 
-def pickled(values: dict[str, Any]) -> str:
+def write_pickle(values: dict[str, Any]) -> str:
     """Write a session as Beaker does."""
     return base64.b64encode(PickleSerializer().dumps(values)).decode()
 
@@ -56,7 +56,9 @@ def test_a_save_beside_a_users_text_takes_as_long_as_the_text(shape: str) -> Non
 
     def pickles(size: int) -> Callable[[], object]:
         known = {**BEAKERS, "note": TEXTS[shape](size)}
-        return partial(PickleEnvelope().compare, pickled(known), pickled({**known, "a": 1}))
+        return partial(
+            PickleEnvelope().compare, write_pickle(known), write_pickle({**known, "a": 1})
+        )
 
     def jsons(size: int) -> Callable[[], object]:
         known = {**BEAKERS, "note": TEXTS[shape](size)}

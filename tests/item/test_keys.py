@@ -134,7 +134,7 @@ def meant(row: Row) -> object:
     return kind, identity(namespace), *parts[kind]
 
 
-def keyed(layout: Layout, row: Row) -> Key:
+def make_key(layout: Layout, row: Row) -> Key:
     """Key a row of any kind."""
     kind, namespace, key, rev, number = row
     if kind == "session":
@@ -168,7 +168,7 @@ def test_no_hostile_id_reaches_the_row_of_another(layout: Layout) -> None:
     found: dict[Key, object] = {}
 
     for row in table_of_hostile_rows():
-        key = keyed(layout, row)
+        key = make_key(layout, row)
         assert found.setdefault(key, meant(row)) == meant(row)
         assert len(key.hash.encode()) <= MOST_HASH
         assert len((key.range or "-").encode()) <= MOST_RANGE
@@ -178,14 +178,14 @@ def test_no_hostile_id_reaches_the_row_of_another(layout: Layout) -> None:
 @given(layouts, rows, rows)
 def test_two_rows_share_a_key_only_if_they_are_one_row(layout: Layout, one: Row, two: Row) -> None:
     """The map from (namespace, key, kind) to primary keys is injective, in every layout."""
-    assert (keyed(layout, one) == keyed(layout, two)) is (meant(one) == meant(two))
+    assert (make_key(layout, one) == make_key(layout, two)) is (meant(one) == meant(two))
 
 
 @LAW
 @given(layouts, rows)
 def test_every_id_has_a_key_that_dynamodb_takes(layout: Layout, row: Row) -> None:
     """The map is total: UTF-8, not empty, and within DynamoDB's lengths, for any id at all."""
-    key = keyed(layout, row)
+    key = make_key(layout, row)
 
     assert 0 < len(key.hash.encode()) <= MOST_HASH
     assert key.range is None or 0 < len(key.range.encode()) <= MOST_RANGE
@@ -247,18 +247,18 @@ def test_a_traceback_shows_no_id(layout: Layout) -> None:
 def test_the_keys_of_a_cache_can_be_listed(layout: Layout, row: Row) -> None:
     """`keys()` reads a plain key back out of its row, and takes no other kind of row for one."""
     kind, namespace, key, *_ = row
-    found = layout.parse_cache_key(keyed(layout, row))
+    found = layout.parse_cache_key(make_key(layout, row))
 
     assert (found is not None) is (kind == "value")
     assert kind != "value" or layout.is_hashed(key) or found == to_text(key)
-    assert keyed(layout, row).hash.startswith(layout.make_hash_key(namespace))
+    assert make_key(layout, row).hash.startswith(layout.make_hash_key(namespace))
 
 
 @LAW
 @given(layouts, rows)
 def test_a_key_tells_the_kind_of_its_row(layout: Layout, row: Row) -> None:
     """A key is classified as what it was made for, whatever text it holds."""
-    assert layout.classify(keyed(layout, row)) == row[0]
+    assert layout.classify(make_key(layout, row)) == row[0]
 
 
 @LAW
@@ -268,7 +268,7 @@ def test_clearing_a_cache_deletes_nothing_of_another_namespace(
 ) -> None:
     """The prefixes of `clear()` match values and chunks of its own namespace only."""
     kind, other, *_ = row
-    begins = keyed(layout, row).hash.startswith(layout.get_value_prefixes(namespace))
+    begins = make_key(layout, row).hash.startswith(layout.get_value_prefixes(namespace))
     is_chunk_or_value = kind in {"value", "chunk"}
 
     assert begins is (is_chunk_or_value and identity(other) == identity(namespace))

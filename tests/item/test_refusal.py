@@ -53,7 +53,7 @@ THEN_OURS_UNOPENED = Retry(
 )
 
 
-def refused(
+def decide_refused(
     plan: Refused,
     theirs: Record | None,
     *,
@@ -127,7 +127,9 @@ def test_a_refused_write_never_resurrects_a_session(
     for base, ours, opened in product((BASE, OPAQUE, None), (OURS, CLEARED), (THEIRS,)):
         if isinstance(then, Retry) and (then.merge or then.reason):  # LIVE, for a Create
             then = replace(then, merge=ours is OURS, reason="" if ours is OURS else CLEARED_REASON)
-        assert refused(plan, theirs, policy=policy, base=base, ours=ours, opened=opened) == then
+        assert (
+            decide_refused(plan, theirs, policy=policy, base=base, ours=ours, opened=opened) == then
+        )
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -159,14 +161,14 @@ def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
     """
     tombstone = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
 
-    assert refused(plan, tombstone, policy=policy, base=base, ours=ours) == expected
+    assert decide_refused(plan, tombstone, policy=policy, base=base, ours=ours) == expected
 
 
 def test_a_new_session_replaces_the_tombstone_of_a_rotation() -> None:
     """The tombstone is about an older session with the same id."""
     tombstone = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
 
-    assert refused(CREATE, tombstone) == Retry(Replace("other.theirs"))
+    assert decide_refused(CREATE, tombstone) == Retry(Replace("other.theirs"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -180,7 +182,7 @@ def test_a_logout_wins_and_a_read_gives_up(
     """Over a live row a Touch is dropped, and a Delete tried again, whatever is in the row."""
     expected = DELETED_AGAIN if plan is DELETE else DROPPED
 
-    assert refused(plan, row, policy=policy, ours=ours, opened=opened) == expected
+    assert decide_refused(plan, row, policy=policy, ours=ours, opened=opened) == expected
 
 
 #: Over a live row of the same birth: the plan, the three contents, what follows by `on_conflict`.
@@ -269,7 +271,7 @@ def test_two_writers_meet_as_on_conflict_says(
     """
     plan, base, ours, opened = contents
     found = tuple(
-        refused(plan, row, policy=policy, base=base, ours=ours, opened=opened)
+        decide_refused(plan, row, policy=policy, base=base, ours=ours, opened=opened)
         for policy in POLICIES
     )
 

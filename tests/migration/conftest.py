@@ -34,7 +34,7 @@ def options(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Mappin
 @pytest.fixture
 def new(dynamodb_local: str, table_name: str) -> Site:
     """Return the application as it is after the migration, without `migrate_from`."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture

@@ -47,22 +47,22 @@ values = st.fixed_dictionaries(
 )
 
 
-def pickled(content: object) -> str:
+def write_pickle(content: object) -> str:
     """Write a session's text as Beaker's pickle serializer does."""
     return base64.b64encode(pickle.dumps(content, 2)).decode()
 
 
-def zipped(words: str) -> str:
+def compress(words: str) -> str:
     """Write a session's text as Beaker's JSON serializer does, whatever the JSON is."""
     return base64.b64encode(zlib.compress(words.encode("utf-8", "surrogatepass"))).decode()
 
 
-def jsoned(content: object) -> str:
+def write_json(content: object) -> str:
     """Return a session's text in JSON; values that JSON does not have are written as their repr."""
     try:
-        return zipped(json.dumps(content, default=repr))
+        return compress(json.dumps(content, default=repr))
     except ValueError:  # an int of more digits than Python writes
-        return zipped("{}")
+        return compress("{}")
 
 
 #: JSON that nobody's encoder writes.
@@ -77,7 +77,11 @@ JSONS = (
     "",
 )
 session_texts = st.one_of(
-    values.map(pickled), values.map(jsoned), st.sampled_from(JSONS).map(zipped), texts, anything
+    values.map(write_pickle),
+    values.map(write_json),
+    st.sampled_from(JSONS).map(compress),
+    texts,
+    anything,
 )
 #: What files, redis and a database's column hold: the pickle of a dict or of a text, and garbage.
 contents = st.one_of(
@@ -91,7 +95,7 @@ contents = st.one_of(
             b"\x80\x02" + b"(" * 1000,
             b"I" + b"9" * 10_000 + b"\n.",
             b"\x80\x04" + b"]\x94" * 3 + b".",
-            pickle.dumps({"session": pickled({"_accessed_time": 10**400})}),
+            pickle.dumps({"session": write_pickle({"_accessed_time": 10**400})}),
         ]
     ),
 )

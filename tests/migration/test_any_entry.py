@@ -34,7 +34,7 @@ from beaker_dynamodb.migration.readers.reader import (
     parse_timestamp,
 )
 from tests.dynamodb.scripted_client import Script
-from tests.migration.odd_entries import anything, contents, pickled, plain, texts
+from tests.migration.odd_entries import anything, contents, plain, texts, write_pickle
 from tests.migration.runs import where
 from tests.migration.source_backends import create_backend
 from tests.sessions.overlap import Site
@@ -75,7 +75,7 @@ def run(kind: str, options: Mapping[str, str], new: Site, timeout: float | None 
 
 def good() -> str:
     """Write the text of a session that is live."""
-    return pickled({"_accessed_time": time.time(), "_creation_time": 1.0, "user": "ann"})
+    return write_pickle({"_accessed_time": time.time(), "_creation_time": 1.0, "user": "ann"})
 
 
 # Numbers

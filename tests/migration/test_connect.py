@@ -75,7 +75,7 @@ def express(dynamodb_local: str) -> Iterator[tuple[str, dict[str, str]]]:
         Server(dynamodb_local, Flavor.LOCAL).client().delete_table(TableName=table)
 
 
-def documented(name: str) -> Any:
+def get_documented(name: str) -> Any:
     """Return what the Python code of docs/migrating.md defines."""
     text = (HERE.parents[2] / "docs" / "migrating.md").read_text("utf-8")
     found: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def test_the_data_and_the_ids_of_an_express_application_are_moved(
 
     for user in ("ann", "bob"):
         session = sid(cookies[user])
-        found = site.found(Browser(f"beaker.session.id={session}"))
+        found = site.read_session(Browser(f"beaker.session.id={session}"))
         expires = round(float(theirs[session]["expires"]["N"]))
         assert found == {"user": user, "cart": CAFE}
         assert isinstance(done[digest(session)], Imported)
@@ -136,16 +136,16 @@ def test_with_the_example_before_it_a_browser_of_express_is_still_logged_in(
         "session.endpoint_url": new.url,
         "session.data_serializer": "json",
     } | ({"session.secret": secret} if secret else {})
-    site = documented("ExpressCookie")(
+    site = get_documented("ExpressCookie")(
         SessionMiddleware(application, config), "express's secret", secret
     )
 
-    def seen_by(cookie: str) -> Any:
+    def read_as(cookie: str) -> Any:
         return browser(site).get("/read", extra_environ={"HTTP_COOKIE": f"connect.sid={cookie}"})
 
-    assert seen_by(cookies["ann"]).json["values"] == {"user": "ann", "cart": CAFE}
-    assert seen_by(cookies["ann"][:-1] + "_").json["values"] == {}
-    assert seen_by(f"s%3A{sid(cookies['bob'])}.{cookies['ann'][-43:]}").json["values"] == {}
+    assert read_as(cookies["ann"]).json["values"] == {"user": "ann", "cart": CAFE}
+    assert read_as(cookies["ann"][:-1] + "_").json["values"] == {}
+    assert read_as(f"s%3A{sid(cookies['bob'])}.{cookies['ann'][-43:]}").json["values"] == {}
 
 
 def test_beakers_own_timeout_counts_to_the_same_end(
@@ -171,14 +171,14 @@ def test_an_application_that_pickles_gets_pickles(
     table, cookies = express
     run_import(new, table, serializer="pickle")
 
-    found = new.found(Browser(f"beaker.session.id={sid(cookies['ann'])}"))
+    found = new.read_session(Browser(f"beaker.session.id={sid(cookies['ann'])}"))
     assert found == {"user": "ann", "cart": CAFE}
 
 
 def test_what_is_no_session_of_express_is_told(new: Site, dynamodb_local: str) -> None:
     """Garbage in `sess`, an item without an expiry, and another prefix."""
     table = f"{new.table}-express"
-    theirs = Site.made(dynamodb_local, table)
+    theirs = Site.create(dynamodb_local, table)
     rows = {
         "sess:garbled": {"sess": {"S": "{"}, "expires": {"N": "9999999999"}},
         "sess:endless": {"sess": {"S": "{}"}},
@@ -222,9 +222,9 @@ def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
 ) -> None:
     """Both use the prefix `sess:`: sessions, chunks, locks and markers of ours are no loss."""
     table = f"{new.table}-both"
-    both = Site.made(dynamodb_local, table)
-    both.begun(user="bob")
-    both.begun(text=random.Random(1).randbytes(600_000).hex())
+    both = Site.create(dynamodb_local, table)
+    both.begin_session(user="bob")
+    both.begin_session(text=random.Random(1).randbytes(600_000).hex())
     both.raw.put_item(TableName=table, Item=express_item("sess:ann"))
     given = {"table": table, "endpoint_url": new.url, "region": REGION}
     both.raw.put_item(TableName=table, Item=dict(express_item("express:eve")))
@@ -258,7 +258,7 @@ def test_under_another_prefix_sessions_of_express_move_within_one_table(new: Sit
         (one,) = run_import(new, new.table, prefix="express:").values()
         assert isinstance(one, became)
     site = new.with_(data_serializer="json")
-    assert site.found(Browser("beaker.session.id=ann")) == {"user": "ann"}
+    assert site.read_session(Browser("beaker.session.id=ann")) == {"user": "ann"}
 
 
 def express_item(key: str) -> dict[str, Any]:

@@ -27,14 +27,14 @@ def test_users_of_the_old_backend_stay_logged_in(
 ) -> None:
     """Written by Beaker there, read by Beaker here, under the same cookies."""
     old, new = old.with_(data_serializer=serializer), new.with_(data_serializer=serializer)
-    users = [old.begun(user=f"user {n}", cart=[n]) for n in range(5)]
+    users = [old.begin_session(user=f"user {n}", cart=[n]) for n in range(5)]
 
     done = run_import(kind, options, new)
 
     assert sorted(one.session for one in done) == sorted(digest(user.id) for user in users)
     assert summarize(done) == ["imported"] * 5
     for n, user in enumerate(users):
-        assert new.found(user) == {"user": f"user {n}", "cart": [n]}
+        assert new.read_session(user) == {"user": f"user {n}", "cart": [n]}
 
 
 def test_a_session_under_beakers_encryption_moves_as_it_is(
@@ -42,17 +42,17 @@ def test_a_session_under_beakers_encryption_moves_as_it_is(
 ) -> None:
     """Only the application can open it; its age is that of the file or row."""
     keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
-    user = old.with_(**keys, timeout=3600).begun(user="ann")
+    user = old.with_(**keys, timeout=3600).begin_session(user="ann")
 
     assert summarize(run_import(kind, options, new, timeout=3600)) == ["imported"]
-    assert new.with_(**keys).found(user) == {"user": "ann"}
+    assert new.with_(**keys).read_session(user) == {"user": "ann"}
 
 
 def test_a_session_keeps_its_remaining_lifetime(
     kind: str, options: Mapping[str, str], old: Site, new: Site, clock: Clock
 ) -> None:
     """To the second, as under Beaker."""
-    user = old.with_(timeout=3600).begun(user="ann")
+    user = old.with_(timeout=3600).begin_session(user="ann")
     began = int(clock())
     clock.advance(600)
 
@@ -68,7 +68,7 @@ def test_without_a_timeout_a_session_gets_what_a_save_would_give_it(
     options: Mapping[str, str], kind: str, old: Site, new: Site, clock: Clock
 ) -> None:
     """Its age does not count; option `ttl` counts from now, and 0 is never."""
-    old.begun(user="ann")
+    old.begin_session(user="ann")
     runtime = Runtime(clock=clock)
 
     (one,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
@@ -83,7 +83,7 @@ def test_redis_own_expiry_is_kept(
     options: Mapping[str, str], kind: str, old: Site, new: Site, clock: Clock
 ) -> None:
     """Without the application's timeout it is all that is known; with a shorter one, that wins."""
-    old.with_(timeout=7200).begun(user="ann")
+    old.with_(timeout=7200).begin_session(user="ann")
     runtime = Runtime(clock=clock)
 
     (long,) = run_import(kind, options, new, dry_run=True, runtime=runtime)
@@ -106,9 +106,9 @@ def test_a_session_that_has_ended_is_skipped_with_the_reason(
     """Timed out or logged out: no row is written."""
     use_clock(monkeypatch, clock)
     old = old.with_(timeout=3600)
-    timed_out = old.begun(user="ann")
+    timed_out = old.begin_session(user="ann")
     clock.advance(3500)
-    gone, live = old.begun(user="bob"), old.begun(user="eve")
+    gone, live = old.begin_session(user="bob"), old.begin_session(user="eve")
     before = gone.also()
     old.visit(gone, log_out)
     clock.advance(200)
@@ -127,11 +127,11 @@ def test_a_second_run_changes_nothing(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """It does not overwrite a change of the application either."""
-    user, other = old.begun(user="ann"), old.begun(user="bob")
+    user, other = old.begin_session(user="ann"), old.begin_session(user="bob")
     run_import(kind, options, new)
     new.visit(user, put(cart=1))
     before = new.rows()
-    late = old.begun(user="late")
+    late = old.begin_session(user="late")
 
     assert summarize(run_import(kind, options, new)) == [
         "already there",
@@ -139,31 +139,31 @@ def test_a_second_run_changes_nothing(
         "imported",
     ]
     assert [row for row in new.rows() if row in before] == before
-    assert new.found(user) == {"user": "ann", "cart": 1}
-    assert (new.found(other), new.found(late)) == ({"user": "bob"}, {"user": "late"})
+    assert new.read_session(user) == {"user": "ann", "cart": 1}
+    assert (new.read_session(other), new.read_session(late)) == ({"user": "bob"}, {"user": "late"})
 
 
 def test_a_user_who_logged_out_while_moving_is_not_brought_back(
     kind: str, options: Mapping[str, str], old: Site, moving: Site, new: Site
 ) -> None:
     """Import and migrate_from go together: the tombstone keeps the import out, too."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     stale, before = user.also(), user.also()
     moving.visit(user, log_out)
     old.visit(stale, put(user="ann"))  # an old server writes it once more
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == ["logged out"]
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == {}
+    assert new.read_session(before) == {}
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(
     kind: str, options: Mapping[str, str], old: Site, new: Site, calls: Recorder
 ) -> None:
     """Not even the table, which a run would create."""
-    there = old.begun(user="ann")
+    there = old.begin_session(user="ann")
     new.visit(there.also(), put(user="ann"))
-    old.begun(user="bob")
+    old.begin_session(user="bob")
     del calls[:]
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == ["already there", "imported"]
@@ -177,7 +177,7 @@ def test_special_keys_are_promoted(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """An index finds a session that was moved, also one that holds objects of other classes."""
-    user = old.begun(userId="ann", when=SourceSession("an object"))
+    user = old.begin_session(userId="ann", when=SourceSession("an object"))
 
     run_import(kind, options, new, more={"special_keys": "userId"})
 
@@ -189,11 +189,11 @@ def test_a_session_written_under_hashed_ids_and_encryption_is_read_under_them(
 ) -> None:
     """Rows are written by the application's own options."""
     more = {"hash_ids": "true", "encryption_keys": KEY}
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
 
     run_import(kind, options, new, more=more)
 
-    assert new.with_(**more).found(user) == {"user": "ann"}
+    assert new.with_(**more).read_session(user) == {"user": "ann"}
     assert new.row(user) is None
     assert all(user.id not in row["id"]["S"] for row in new.rows())
 
@@ -202,7 +202,7 @@ def test_no_outcome_shows_an_id(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """Outcomes hold a digest of it."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
 
     (found,) = create_reader(kind, options).sessions(lambda: 0.0)
     done = run_import(kind, options, new)

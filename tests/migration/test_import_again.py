@@ -73,10 +73,10 @@ def test_a_user_who_has_logged_out_stays_logged_out_after_the_next_import(
     if "range_key" in more:
         new = Site(new.url, ranged, new.options)
     site = new.with_(**more)
-    ann, bob = old.begun(user="ann"), old.begun(user="bob")
+    ann, bob = old.begin_session(user="ann"), old.begin_session(user="bob")
     before = ann.also()
     assert summarize(run_import(kind, options, new, more=more)) == ["imported", "imported"]
-    assert site.found(ann) == {"user": "ann"}
+    assert site.read_session(ann) == {"user": "ann"}
 
     site.visit(ann, log_out)
 
@@ -86,15 +86,15 @@ def test_a_user_who_has_logged_out_stays_logged_out_after_the_next_import(
             digest(before.id): "logged out",
             digest(bob.id): "already there",
         }
-    assert site.found(before) == {}
-    assert site.found(bob) == {"user": "bob"}
+    assert site.read_session(before) == {}
+    assert site.read_session(bob) == {"user": "bob"}
 
 
 def test_a_logout_holds_also_if_the_old_servers_still_use_the_session(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """The text in the source backend has changed, but the id is the same."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before, elsewhere = user.also(), user.also()
     run_import(kind, options, new)
     old.visit(elsewhere, put(cart=1))
@@ -102,7 +102,7 @@ def test_a_logout_holds_also_if_the_old_servers_still_use_the_session(
     old.visit(elsewhere, put(cart=2))
 
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == {}
+    assert new.read_session(before) == {}
 
 
 @pytest.mark.parametrize("kind", ["file", "ext:database"])
@@ -118,7 +118,7 @@ def test_a_logout_holds_hours_after_the_imported_row_would_have_expired(
     use_clock(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
     runtime = Runtime(clock=clock)
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     run_import(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(4):
@@ -130,14 +130,14 @@ def test_a_logout_holds_hours_after_the_imported_row_would_have_expired(
     assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == [
         "logged out"
     ]
-    assert site.found(before) == {}
+    assert site.read_session(before) == {}
 
 
 def test_a_run_that_broke_off_between_row_and_marker_is_completed_by_the_next(
     kind: str, options: Mapping[str, str], old: Site, new: Site, dynamodb_local: str
 ) -> None:
     """The session is there and unmarked; the next run marks it, and then a logout holds."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     with FaultProxy(dynamodb_local) as proxy:
         proxy.next(
@@ -149,7 +149,7 @@ def test_a_run_that_broke_off_between_row_and_marker_is_completed_by_the_next(
         there = {"client": None, "endpoint_url": proxy.url, "region": "us-east-1"}
         with pytest.raises(DynamoDBBackendError):
             run_import(kind, options, new, more=there)
-    assert (new.found(user), markers(new)) == ({"user": "ann"}, [])
+    assert (new.read_session(user), markers(new)) == ({"user": "ann"}, [])
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == ["already there"]
     assert markers(new) == []
@@ -157,7 +157,7 @@ def test_a_run_that_broke_off_between_row_and_marker_is_completed_by_the_next(
     new.visit(user, log_out)
 
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == {}
+    assert new.read_session(before) == {}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -166,7 +166,7 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
 ) -> None:
     """30 days at least, as long as the row, longer under `ttl`, for ever beside such a row."""
     runtime = Runtime(clock=clock)
-    user = old.begun(user="ann", secret="x" * 50)
+    user = old.begin_session(user="ann", secret="x" * 50)
     now = int(clock())
     ends: list[str | None] = []
     for more, timeout in (
@@ -203,7 +203,7 @@ def test_a_user_of_the_old_servers_is_imported_again_after_the_copy_has_expired(
     use_clock(monkeypatch, clock)
     old, site = old.with_(timeout=3600), new.with_(timeout=3600)
     runtime = Runtime(clock=clock)
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     run_import(kind, options, new, timeout=3600, runtime=runtime)
     for _ in range(3):
@@ -214,13 +214,13 @@ def test_a_user_of_the_old_servers_is_imported_again_after_the_copy_has_expired(
         run_import(kind, options, new, timeout=3600, runtime=runtime, dry_run=True)
     ) == ["imported"]
     assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == ["imported"]
-    assert site.found(user) == {"user": "ann", "cart": 1}
+    assert site.read_session(user) == {"user": "ann", "cart": 1}
     site.visit(user, log_out)
 
     assert summarize(run_import(kind, options, new, timeout=3600, runtime=runtime)) == [
         "logged out"
     ]
-    assert site.found(before) == {}
+    assert site.read_session(before) == {}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -234,7 +234,7 @@ def test_two_imports_at_once_do_not_undo_the_logout_in_between(
     again: bool,
 ) -> None:
     """A slow run has read no marker; another imports the session, and its user logs out."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     if again:  # moved once, and run out
         run_import(kind, options, new)
@@ -250,7 +250,7 @@ def test_two_imports_at_once_do_not_undo_the_logout_in_between(
     monkeypatch.setattr(Rows, "write", write_late)
 
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == {}
+    assert new.read_session(before) == {}
     assert len(markers(new)) == len(new.rows()) == 1
 
 
@@ -268,7 +268,7 @@ def test_two_imports_at_once_do_not_undo_the_logout_between_a_row_and_its_marker
 
     If the user has logged in again under the same id, that session is kept.
     """
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     write = Rows.write
 
@@ -287,7 +287,7 @@ def test_two_imports_at_once_do_not_undo_the_logout_between_a_row_and_its_marker
     monkeypatch.setattr(Rows, "write", write_and_wait)
 
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == ({"user": "ann again", "cart": 1} if anew else {})
+    assert new.read_session(before) == ({"user": "ann again", "cart": 1} if anew else {})
     assert summarize(run_import(kind, options, new)) == ["already there" if anew else "logged out"]
 
 
@@ -296,7 +296,7 @@ def test_two_imports_at_once_leave_a_session_that_lives(
     kind: str, options: Mapping[str, str], old: Site, new: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that comes later finds the row, and marks it in the name of the first."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     put_row = Rows.write
 
     def write_and_let_another_run(rows: Rows, *given: Any) -> Any:
@@ -309,7 +309,7 @@ def test_two_imports_at_once_leave_a_session_that_lives(
     monkeypatch.setattr(Rows, "write", write_and_let_another_run)
 
     assert summarize(run_import(kind, options, new)) == ["imported"]
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -326,7 +326,7 @@ def test_a_write_whose_reply_is_lost_or_that_is_throttled_is_done_once(
     fault: Any,
 ) -> None:
     """The SDK sends it again, and is refused by its own row, or not."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     with FaultProxy(new.url) as proxy:
         proxy.next(
             fault,
@@ -337,7 +337,7 @@ def test_a_write_whose_reply_is_lost_or_that_is_throttled_is_done_once(
         assert summarize(run_import(kind, options, new, more=there)) == ["imported"]
         assert proxy.pending == 0
 
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
     assert len(markers(new)) == 1
 
 
@@ -346,16 +346,16 @@ def test_an_import_marks_sessions_that_were_migrated_on_demand(
     kind: str, options: Mapping[str, str], old: Site, new: Site, moving: Site
 ) -> None:
     """Requests write no markers, so an import must run before `migrate_from` is removed."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
     assert markers(new) == []
 
     assert summarize(run_import(kind, options, new)) == ["already there"]
     new.visit(user, log_out)
 
     assert summarize(run_import(kind, options, new)) == ["logged out"]
-    assert new.found(before) == {}
+    assert new.read_session(before) == {}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -366,7 +366,7 @@ def test_a_marker_costs_a_read_and_a_write_and_spares_the_next_run_its_writes(
 
     Requests pay nothing, because they read their own row only.
     """
-    user = old.begun(user="ann", text="x" * 100)
+    user = old.begin_session(user="ann", text="x" * 100)
     del calls[:]
     run_import(kind, options, new)
     assert [(call.operation, call.units) for call in calls] == [
@@ -391,7 +391,7 @@ def test_a_row_in_the_table_that_cannot_be_read_ends_no_run(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """It is reported, and the next session is imported."""
-    corrupt, marked, fine = (old.begun(user=n) for n in range(3))
+    corrupt, marked, fine = (old.begin_session(user=n) for n in range(3))
     new.plant(corrupt, what={"S": "is this"})
     key = Layout("sess:").make_import_marker_key(marked.id)
     new.raw.put_item(TableName=new.table, Item={"id": {"S": key.hash}})
@@ -402,4 +402,4 @@ def test_a_row_in_the_table_that_cannot_be_read_ends_no_run(
         "unreadable",
     ]
     assert summarize(run_import(kind, options, new)) == ["imported", "unreadable", "unreadable"]
-    assert new.found(fine) == {"user": 2}
+    assert new.read_session(fine) == {"user": 2}

@@ -37,7 +37,7 @@ def test_no_code_of_a_pickle_is_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The text is moved as it is; whether it is unpickled is the application's business."""
-    old.begun(bomb=Bomb())
+    old.begin_session(bomb=Bomb())
     ran: list[object] = []
     monkeypatch.setattr("os.putenv", lambda *args: ran.append(args))
 
@@ -50,7 +50,7 @@ def test_unreadable_entries_and_other_data_are_skipped_with_the_reason(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """Cache entries, garbage and deleted keys among the sessions."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     entries = {
         "c" * 32: pickle.dumps(("a", "cache's", "value")),
         "d" * 32: b"garbage",
@@ -74,7 +74,7 @@ def test_unreadable_entries_and_other_data_are_skipped_with_the_reason(
 
     done = run_import(kind, options, new)
 
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
     told = {one.session: getattr(one, "reason", "imported") for one in done}
     assert told[digest("c" * 32)] == "no session"
     assert told[digest("d" * 32)] == "unreadable"
@@ -87,7 +87,7 @@ def test_a_dbm_that_is_damaged_is_told_and_passed_over(
     kind: str, options: Mapping[str, str], old: Site, new: Site, damaged: bytes
 ) -> None:
     """Python's own kind of dbm has an index in text, which it parses."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     folder = Path(options["data_dir"]) / "container_dbm" / "d" / "dd"
     folder.mkdir(parents=True)
     (folder / f"{'d' * 32}.dbm.dat").write_bytes(b"")
@@ -96,34 +96,34 @@ def test_a_dbm_that_is_damaged_is_told_and_passed_over(
     done = run_import(kind, options, new)
 
     assert summarize(done) == ["imported", "unreadable"]
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
 
 
 def test_a_session_over_the_limit_is_skipped(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """It is not truncated, and the import continues."""
-    old.begun(text="x" * 3000)
-    small = old.begun(text="y")
+    old.begin_session(text="x" * 3000)
+    small = old.begin_session(text="y")
 
     for dry_run in (True, False):
         done = run_import(kind, options, new, dry_run=dry_run, more={"max_value_size": 2000})
         assert summarize(done) == ["imported", "too large"]
-    assert new.found(small) == {"text": "y"}
+    assert new.read_session(small) == {"text": "y"}
 
 
 def test_a_run_that_is_stopped_can_be_continued(
     kind: str, options: Mapping[str, str], old: Site, new: Site
 ) -> None:
     """Yielded sessions are stored; other writes are complete or were never started."""
-    users = [old.begun(user=n) for n in range(12)]
+    users = [old.begin_session(user=n) for n in range(12)]
     run = import_sessions(create_reader(kind, options), where(new), workers=2)
     first = next(iter(run))
     run.close()  # type: ignore[attr-defined]  # a generator's
 
     assert digest_of_rows(new) >= {first.session}
     assert set(summarize(run_import(kind, options, new))) == {"already there", "imported"}
-    assert [new.found(user) for user in users] == [{"user": n} for n in range(12)]
+    assert [new.read_session(user) for user in users] == [{"user": n} for n in range(12)]
 
 
 def digest_of_rows(new: Site) -> set[str]:
@@ -236,7 +236,7 @@ def test_the_count_is_that_of_the_sessions(
 ) -> None:
     """It is for a progress bar."""
     for n in range(3):
-        old.begun(n=n)
+        old.begin_session(n=n)
 
     assert create_reader(kind, options).count() == 3
 
@@ -253,7 +253,7 @@ def test_every_page_is_read(
     for module in ("redis_keys", "database"):
         monkeypatch.setattr(f"beaker_dynamodb.migration.readers.{module}._PAGE", 5)
     for n in range(40):
-        old.begun(n=n)
+        old.begin_session(n=n)
 
     assert summarize(run_import(kind, options, new, dry_run=True)) == ["imported"] * 40
 

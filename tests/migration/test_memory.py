@@ -91,7 +91,7 @@ def test_all_writers_share_one_client(new: Site, monkeypatch: pytest.MonkeyPatch
     made, begun = [], Barrier(WORKERS)
     original, write = boto3.session.Session.client, _Importer.import_one
 
-    def counted(session: Any, *args: Any, **kwargs: Any) -> Any:
+    def count_call(session: Any, *args: Any, **kwargs: Any) -> Any:
         made.append(args)
         return original(session, *args, **kwargs)
 
@@ -99,7 +99,7 @@ def test_all_writers_share_one_client(new: Site, monkeypatch: pytest.MonkeyPatch
         begun.wait(10)
         return write(mover, found)
 
-    monkeypatch.setattr(boto3.session.Session, "client", counted)
+    monkeypatch.setattr(boto3.session.Session, "client", count_call)
     monkeypatch.setattr(_Importer, "import_one", at_once)
     run = import_sessions(Few(), options, workers=WORKERS)
 

@@ -49,20 +49,20 @@ def check(old: Site, moving: Site, alias: Alias) -> None:
 
     Nor does a logout under it reach the session.
     """
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before, other = user.also(), Browser(f"{COOKIE}={alias(user.id)}")
-    waiting, thief = old.begun(user="bob"), Browser()
+    waiting, thief = old.begin_session(user="bob"), Browser()
 
-    assert moving.found(other) == {}
-    assert moving.found(user) == {"user": "ann"}
-    assert moving.found(other) == {}
+    assert moving.read_session(other) == {}
+    assert moving.read_session(user) == {"user": "ann"}
+    assert moving.read_session(other) == {}
     moving.visit(user, log_out)
-    assert moving.found(before) == moving.found(other) == {}
+    assert moving.read_session(before) == moving.read_session(other) == {}
 
     thief.cookie = f"{COOKIE}={alias(waiting.id)}"
     moving.visit(thief, put(cart=1))
     moving.visit(thief, log_out)
-    assert moving.found(waiting) == {"user": "bob"}
+    assert moving.read_session(waiting) == {"user": "bob"}
 
 
 @pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)

@@ -23,16 +23,16 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
 ) -> None:
     """Migrated users are served; the others get an error, and keep the cookie."""
     down = moving.with_(**{"migrate_from.url": "redis://127.0.0.1:1/0"})
-    moved, waiting = old.begun(user="ann"), old.begun(user="bob")
-    moving.found(moved)
+    moved, waiting = old.begin_session(user="ann"), old.begin_session(user="bob")
+    moving.read_session(moved)
 
-    assert down.found(moved) == {"user": "ann"}
+    assert down.read_session(moved) == {"user": "ann"}
     with pytest.raises(Unavailable, match=r"'ext:redis'.* at 127\.0\.0\.1:1 failed"):
         down.visit(waiting, contents)
     with pytest.raises(Unavailable):
         down.visit(moved.also(), log_out)  # it would still live in the old backend
-    assert moving.found(waiting) == {"user": "bob"}
-    assert moving.found(moved) == {"user": "ann"}
+    assert moving.read_session(waiting) == {"user": "bob"}
+    assert moving.read_session(moved) == {"user": "ann"}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -83,7 +83,7 @@ def test_a_missing_package_of_the_old_backend_fails_the_first_request(
     site = new.with_(**{"migrate_from": backend, "migrate_from.url": "redis://:hunter2@cache/0"})
 
     with pytest.raises(OptionError, match=rf"{package}: pip install {how}"):
-        site.begun(user="ann")
+        site.begin_session(user="ann")
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -91,12 +91,12 @@ def test_a_missing_old_folder_is_logged(
     moving: Site, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Beaker would create an empty one without an error, and log everybody out."""
-    moving.begun(user="ann")
+    moving.begin_session(user="ann")
     (told,) = (line for line in caplog.messages if "there is no" in line)
     assert f"'{tmp_path}/container_file'" in told
     caplog.clear()
     (tmp_path / "container_file").mkdir()
-    moving.with_(ttl="5m").begun(user="ann")
+    moving.with_(ttl="5m").begin_session(user="ann")
     assert "there is no" not in caplog.text
 
 
@@ -118,7 +118,7 @@ def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
 @pytest.mark.parametrize("kind", ["file"])
 def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: str) -> None:
     """`configure()` sets it for every manager; the old one would look behind itself for ever."""
-    user = new.begun(user="ann")
+    user = new.begin_session(user="ann")
     source_options: dict[str, Any] = {
         "migrate_from": "ext:dynamodb",
         "migrate_from.prefix": "sess:",
@@ -127,8 +127,8 @@ def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: 
     source_options["migrate_from.client"] = new.options["client"]
 
     with configure(**source_options):
-        assert new.with_(prefix="app:").found(user) == {"user": "ann"}
-        assert new.with_(prefix="app:").found(Browser("beaker.session.id=" + "a" * 32)) == {}
+        assert new.with_(prefix="app:").read_session(user) == {"user": "ann"}
+        assert new.with_(prefix="app:").read_session(Browser("beaker.session.id=" + "a" * 32)) == {}
 
 
 @pytest.mark.parametrize("kind", ["file"])
@@ -137,7 +137,7 @@ def test_a_table_of_ours_may_be_the_old_backend(
     new: Site, kind: str, other: dict[str, str]
 ) -> None:
     """That is how another prefix, or hashed ids, are introduced without a logout."""
-    user = new.begun(user="ann")
+    user = new.begin_session(user="ann")
     before = user.also()
     source_options: dict[str, Any] = {
         "migrate_from": "ext:dynamodb",
@@ -146,7 +146,7 @@ def test_a_table_of_ours_may_be_the_old_backend(
     source_options["migrate_from.client"] = new.options["client"]
     site = new.with_(**other, **source_options)
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
     site.visit(user, log_out)
-    assert site.found(before) == {}
-    assert new.found(before) == {}
+    assert site.read_session(before) == {}
+    assert new.read_session(before) == {}

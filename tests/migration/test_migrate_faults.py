@@ -28,7 +28,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def user(old: Site) -> Browser:
     """Return a user who has logged in before the migration."""
-    return old.begun(user="ann")
+    return old.begin_session(user="ann")
 
 
 def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
@@ -42,15 +42,15 @@ def test_6_a_logout_that_fails_half_way_is_no_logout_and_can_be_repeated(
             raise Unavailable("made up")
         return call(client, operation, *args, **kw)
 
-    moving.found(user)
+    moving.read_session(user)
     with monkeypatch.context() as broken:
         broken.setattr(Client, "call", failing)
         with pytest.raises(Unavailable):
             moving.visit(user.also(), log_out)
 
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
     moving.visit(user.also(), log_out)
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}
 
 
 def test_7_a_create_whose_reply_is_lost_moves_the_session_once(
@@ -59,7 +59,7 @@ def test_7_a_create_whose_reply_is_lost_moves_the_session_once(
     """The SDK sends it again, and is refused by its own row."""
     with FaultProxy(dynamodb_local) as proxy:
         proxy.next(LoseReply(), operation="PutItem")
-        found = moving.behind(proxy).found(user)
+        found = moving.behind(proxy).read_session(user)
 
     assert found == {"user": "ann"}
 
@@ -71,13 +71,13 @@ def test_8_a_tombstone_whose_reply_is_lost_is_one(
     """A logout is done; a regenerated id is not taken for logged out meanwhile."""
     moving = moving.with_(session_class=StrictSession)
     before = user.also()
-    moving.found(user)
+    moving.read_session(user)
     with FaultProxy(dynamodb_local) as proxy:
         proxy.next(LoseReply(), operation="PutItem", where=lambda body: _is_over(body, user))
         moving.behind(proxy).visit(user, leave)
 
-    assert moving.found(before) == {}
-    assert moving.found(user) == ({} if leave is log_out else {"user": "ann"})
+    assert moving.read_session(before) == {}
+    assert moving.read_session(user) == ({} if leave is log_out else {"user": "ann"})
 
 
 def _is_over(body: dict[str, Any], user: Browser) -> bool:

@@ -25,12 +25,12 @@ def test_a_user_of_the_old_backend_stays_logged_in(
     old: Site, moving: Site, new: Site, serializer: str, strictness: dict[str, object]
 ) -> None:
     """Same cookie, same data; after one request the old backend is needed no more."""
-    user = old.with_(data_serializer=serializer).begun(user="ann", cart=[1, 2])
+    user = old.with_(data_serializer=serializer).begin_session(user="ann", cart=[1, 2])
     moving = moving.with_(data_serializer=serializer, **strictness)
 
-    assert moving.found(user) == {"user": "ann", "cart": [1, 2]}
+    assert moving.read_session(user) == {"user": "ann", "cart": [1, 2]}
     moving.visit(user, put(seen=1))
-    assert new.with_(data_serializer=serializer).found(user) == {
+    assert new.with_(data_serializer=serializer).read_session(user) == {
         "user": "ann",
         "cart": [1, 2],
         "seen": 1,
@@ -40,9 +40,9 @@ def test_a_user_of_the_old_backend_stays_logged_in(
 def test_a_session_under_beakers_encryption_moves_as_it_is(old: Site, moving: Site) -> None:
     """Only the application can open it."""
     keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
-    user = old.with_(**keys).begun(user="ann")
+    user = old.with_(**keys).begin_session(user="ann")
 
-    assert moving.with_(**keys).found(user) == {"user": "ann"}
+    assert moving.with_(**keys).read_session(user) == {"user": "ann"}
 
 
 def test_a_session_that_was_moved_costs_what_any_other_costs(
@@ -50,15 +50,15 @@ def test_a_session_that_was_moved_costs_what_any_other_costs(
 ) -> None:
     """GetItem alone, and no look into the old backend; the first load writes the row once."""
     moving = moving.with_(timeout=3600)
-    user = old.with_(timeout=3600).begun(user="ann")
+    user = old.with_(timeout=3600).begin_session(user="ann")
 
     del calls[:]
-    moving.found(user)
+    moving.read_session(user)
     assert calls.names == ["GetItem", "PutItem"]
 
     del calls[:]
     monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
-    moving.found(user)
+    moving.read_session(user)
     assert calls.names == ["GetItem"]
 
 
@@ -68,16 +68,16 @@ def test_a_new_visitor_costs_no_look_into_the_old_backend(
     """An id that was drawn here and now can have no session anywhere."""
     monkeypatch.setattr("beaker_dynamodb.migration.source.SourceBackend.read", None)
 
-    user = moving.with_(**strictness).begun(user="ann")
+    user = moving.with_(**strictness).begin_session(user="ann")
 
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
 
 
 def test_special_keys_are_promoted_when_a_session_moves(old: Site, moving: Site) -> None:
     """An index finds it at once, not only after its next save."""
-    user = old.begun(userId="ann")
+    user = old.begin_session(userId="ann")
 
-    moving.with_(special_keys="userId").found(user)
+    moving.with_(special_keys="userId").read_session(user)
 
     assert (moving.row(user) or {})["userId"] == {"S": "ann"}
 
@@ -89,7 +89,7 @@ def test_a_session_keeps_its_remaining_lifetime(
     """A row whose expiry ran ahead of its access time would not be touched, and time out early."""
     use_clock(monkeypatch, clock)
     moving = moving.with_(timeout=3600)
-    user = old.with_(timeout=3600).begun(user="ann")
+    user = old.with_(timeout=3600).begin_session(user="ann")
     began = int(clock())
     clock.advance(age)
 
@@ -98,7 +98,7 @@ def test_a_session_keeps_its_remaining_lifetime(
     clock.advance(3000)
 
     assert moved == began + age + 3720  # touched by the same request's save
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
 
 
 def test_a_session_that_timed_out_is_not_brought_back(
@@ -106,20 +106,20 @@ def test_a_session_that_timed_out_is_not_brought_back(
 ) -> None:
     """Files and databases keep it; no row is made of it."""
     use_clock(monkeypatch, clock)
-    user = old.with_(timeout=3600).begun(user="ann")
+    user = old.with_(timeout=3600).begin_session(user="ann")
     clock.advance(3601)
 
-    assert moving.with_(timeout=3600).found(user) == {}
+    assert moving.with_(timeout=3600).read_session(user) == {}
     assert moving.rows() == []
 
 
 def test_a_session_that_was_deleted_before_the_move_stays_deleted(old: Site, moving: Site) -> None:
     """Beaker's own delete() leaves an empty session, which is not migrated."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
     old.visit(user, log_out)
 
-    assert moving.found(before) == {}
+    assert moving.read_session(before) == {}
     assert moving.rows() == []
 
 
@@ -127,13 +127,13 @@ def test_a_logout_is_one_in_both_backends(
     old: Site, moving: Site, new: Site, strictness: dict[str, object]
 ) -> None:
     """The old backend has nothing left, and no server finds the session again."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
 
     moving.with_(**strictness).visit(user, log_out)
 
     for site in (old, moving, moving.with_(**strictness), new):
-        assert site.found(before) == {}
+        assert site.read_session(before) == {}
     assert len(moving.rows()) == 1  # the tombstone
 
 
@@ -143,7 +143,7 @@ def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
     """Under StrictSession the tombstone of a rotation lasts as long as the old session could."""
     use_clock(monkeypatch, clock)
     strict = moving.with_(session_class=StrictSession)
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
 
     def log_in(session: Any) -> None:
@@ -155,8 +155,13 @@ def test_an_id_that_a_login_gave_up_is_not_moved_in_again(
     strict.visit(user, log_in)
 
     for _ in range(2):
-        assert strict.found(user) == {"user": "ann", "role": "admin"}
-        assert strict.found(before) == moving.found(before) == old.found(before) == {}
+        assert strict.read_session(user) == {"user": "ann", "role": "admin"}
+        assert (
+            strict.read_session(before)
+            == moving.read_session(before)
+            == old.read_session(before)
+            == {}
+        )
         clock.advance(3600)
 
 
@@ -169,14 +174,14 @@ def test_a_tombstone_lasts_as_long_as_the_old_session_could(
     """
     use_clock(monkeypatch, clock)
     moving, old = moving.with_(timeout=3600), old.with_(timeout=3600)
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     stale = user.also()
     slow = user.also()
     old.visit(slow, put_while(lambda: moving.visit(user, log_out), cart=1))
 
     written = {} if kind == "ext:database" else {"user": "ann", "cart": 1}
-    assert old.found(stale) == written
-    assert moving.found(stale) == {}
+    assert old.read_session(stale) == written
+    assert moving.read_session(stale) == {}
     assert int(moving.rows()[0]["expires"]["N"]) == int(clock()) + 3720
 
 
@@ -189,25 +194,25 @@ def test_regenerating_the_id_leaves_nothing_under_the_old_one(old: Site, moving:
         session.save()
 
     moving = moving.with_(session_class=StrictSession)
-    visitor = old.begun(cart=1)
+    visitor = old.begin_session(cart=1)
     before = visitor.also()
     moving.visit(visitor, log_in)
 
-    assert moving.found(visitor) == {"cart": 1, "user": "ann"}
-    assert moving.found(before) == {}
-    assert old.found(before) == {}
+    assert moving.read_session(visitor) == {"cart": 1, "user": "ann"}
+    assert moving.read_session(before) == {}
+    assert old.read_session(before) == {}
 
 
 def test_invalidating_leaves_nothing_under_the_old_id(old: Site, moving: Site) -> None:
     """Nor does StrictSession's invalidate()."""
     moving = moving.with_(session_class=StrictSession)
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     before = user.also()
 
     moving.visit(user, lambda session: session.invalidate())
 
-    assert moving.found(before) == {}
-    assert old.found(before) == {}
+    assert moving.read_session(before) == {}
+    assert old.read_session(before) == {}
 
 
 def test_a_user_may_log_in_again_under_the_id_of_a_deleted_session(
@@ -216,11 +221,11 @@ def test_a_user_may_log_in_again_under_the_id_of_a_deleted_session(
     """Beaker keeps the id in a cookie; the new session replaces the tombstone."""
     for policy in ("merge", "overwrite", "raise"):
         site = moving.with_(on_conflict=policy)
-        user = old.begun(user="ann")
+        user = old.begin_session(user="ann")
         before = user.also()
         site.visit(user, log_out)
 
         site.visit(before, put(fresh=policy))
 
-        assert site.found(before) == {"fresh": policy}
+        assert site.read_session(before) == {"fresh": policy}
     assert caplog.messages == []

@@ -26,7 +26,7 @@ NOBODY = Browser("beaker.session.id=" + "a" * 32)
 @pytest.fixture
 def garbled(old: Site, options: Mapping[str, str], request: pytest.FixtureRequest) -> Browser:
     """Give a user whose file was written over with the bytes of the test."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     (file,) = Path(options["data_dir"]).rglob(f"*{user.id}*.cache")
     file.write_bytes(request.node.callspec.params["left"])
     return user
@@ -49,7 +49,7 @@ def test_garbage_there_is_corrupt_as_a_row_would_be(
     assert garbled.id not in str(caught.value)
 
     moving.visit(garbled, put(user="ann again"))
-    assert moving.found(garbled) == {"user": "ann again"}
+    assert moving.read_session(garbled) == {"user": "ann again"}
 
 
 def test_a_mistake_in_the_old_tables_options_is_named(new: Site, kind: str) -> None:
@@ -98,19 +98,19 @@ def test_a_session_that_another_request_removes_there_first_is_removed(
         raise KeyError(key)
 
     old, moving = new.with_(type="memory"), new.with_(migrate_from="memory")
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     monkeypatch.setattr(MemoryNamespaceManager, "__delitem__", late)
     moving.visit(user.also(), log_out)
 
-    assert moving.found(user) == {}
-    assert old.found(user) == {}
+    assert moving.read_session(user) == {}
+    assert old.read_session(user) == {}
 
 
 def test_a_row_that_comes_and_goes_is_an_error_and_no_logout(
     moving: Site, old: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each create is refused by a row that is gone afterwards; the third time raises."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     cookie = user.cookie
     with monkeypatch.context() as patched:
         tried = refusing(patched)
@@ -119,7 +119,7 @@ def test_a_row_that_comes_and_goes_is_an_error_and_no_logout(
 
     assert len(tried) == 3
     assert user.cookie == cookie
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
 
 
 def refusing(patched: pytest.MonkeyPatch) -> list[object]:

@@ -35,7 +35,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def user(old: Site) -> Browser:
     """Return a user who has logged in before the migration."""
-    return old.begun(user="ann")
+    return old.begin_session(user="ann")
 
 
 class Held:
@@ -101,8 +101,8 @@ def test_1_a_logout_before_the_read_holds(
         moving.visit(user.also(), log_out)
 
     assert answer.result().said == {}
-    assert moving.found(user) == {}
-    assert old.found(user) == {}
+    assert moving.read_session(user) == {}
+    assert old.read_session(user) == {}
 
 
 def test_2_a_logout_between_look_and_create_is_not_undone(
@@ -114,8 +114,8 @@ def test_2_a_logout_between_look_and_create_is_not_undone(
         moving.visit(user.also(), log_out)
 
     assert answer.result().said == {}
-    assert moving.found(user) == {}
-    assert new.found(user) == {}
+    assert moving.read_session(user) == {}
+    assert new.read_session(user) == {}
 
 
 def test_2_a_slow_change_does_not_bring_a_logged_out_user_back(
@@ -126,7 +126,7 @@ def test_2_a_slow_change_does_not_bring_a_logged_out_user_back(
     with request_held(after_look, lambda: moving.visit(slow, put(cart=1))):
         moving.visit(user.also(), log_out)
 
-    assert moving.found(user) == {"cart": 1}
+    assert moving.read_session(user) == {"cart": 1}
 
 
 def test_3_a_change_between_look_and_create_is_kept(
@@ -137,7 +137,7 @@ def test_3_a_change_between_look_and_create_is_kept(
     with request_held(after_look, lambda: moving.visit(slow, put(b=2))):
         moving.visit(user.also(), put(a=1))
 
-    assert moving.found(user) == {"user": "ann", "a": 1, "b": 2}
+    assert moving.read_session(user) == {"user": "ann", "a": 1, "b": 2}
 
 
 def test_4_requests_that_move_one_session_at_once_all_keep_their_changes(
@@ -157,7 +157,7 @@ def test_4_requests_that_move_one_session_at_once_all_keep_their_changes(
         for one in done:
             one.result(WITHIN)
 
-    assert moving.found(user) == {"user": "ann", **{f"k{n}": n for n in range(8)}}
+    assert moving.read_session(user) == {"user": "ann", **{f"k{n}": n for n in range(8)}}
 
 
 def test_5_a_session_begun_anew_in_between_is_what_the_slow_request_finds(
@@ -180,7 +180,7 @@ def test_9_a_slow_request_of_a_moved_session_does_not_undo_a_logout(
 
     moving.visit(user.also(), put_while(lambda: moving.visit(user.also(), log_out), cart=1))
 
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}
     assert saves[-1] == Saved("replace", "dropped")
 
 
@@ -194,7 +194,7 @@ def test_10_a_logout_wins_over_a_change_that_came_in_between(moving: Site, user:
 
     moving.visit(user.also(), logout_late)
 
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}
 
 
 def test_11_a_row_that_went_without_a_tombstone_is_followed_by_one(
@@ -212,7 +212,7 @@ def test_11_a_row_that_went_without_a_tombstone_is_followed_by_one(
         moving.visit(leaving, logout_late)
 
     assert answer.result().said == {}
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}
 
 
 def test_12_two_logouts_at_once_are_both_done(moving: Site, user: Browser) -> None:
@@ -225,7 +225,7 @@ def test_12_two_logouts_at_once_are_both_done(moving: Site, user: Browser) -> No
 
     moving.visit(user.also(), logout_late)
 
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}
     assert len(moving.rows()) == 1
 
 
@@ -263,8 +263,8 @@ def test_13_a_logout_is_one_of_the_row_that_a_slow_request_makes_meanwhile(
         monkeypatch.setattr(Tombstones, "put", put_late)
         moving.visit(leaving, logout_late)
 
-    assert moving.found(user) == {}
-    assert new.found(user) == {}
+    assert moving.read_session(user) == {}
+    assert new.read_session(user) == {}
 
 
 def test_13_a_session_begun_anew_meanwhile_is_not_logged_out(
@@ -281,7 +281,7 @@ def test_13_a_session_begun_anew_meanwhile_is_not_logged_out(
 
     moving.visit(user.also(), logout_late)
 
-    assert moving.found(user) == {"stranger": True}
+    assert moving.read_session(user) == {"stranger": True}
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -304,4 +304,4 @@ def test_13_a_logout_against_rows_that_come_and_go_ends_or_raises(
     with pytest.raises(Unavailable) if times == 3 else contextlib.nullcontext():
         moving.visit(user.also(), logout_late)
 
-    assert moving.found(user) == {}
+    assert moving.read_session(user) == {}

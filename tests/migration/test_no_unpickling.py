@@ -51,7 +51,7 @@ def _unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def user(old: Site) -> Browser:
     """Return a user who has logged in before the migration."""
-    return old.begun(user="ann")
+    return old.begin_session(user="ann")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_object_beside_the_text_is_never_made(
     entry = {"bomb": Bomb(), "session": text_of(user="ann"), ("a", "key"): 1}
     plant(kind, options, user.id, pickle.dumps(entry))
 
-    assert moving.found(user) == {"user": "ann"}
+    assert moving.read_session(user) == {"user": "ann"}
     backend.remove()
     assert not Bomb.ran
 
@@ -134,13 +134,13 @@ def test_a_file_of_a_terabyte_is_not_read(
     kind: str, options: Mapping[str, str], user: Browser, backend: SourceBackend, new: Site
 ) -> None:
     """It takes a moment to plant, and no disk."""
-    other = new.with_(type=kind, **options).begun(user="bob")
+    other = new.with_(type=kind, **options).begin_session(user="bob")
     os.truncate(plant(kind, options, user.id, b""), 1 << 40)
 
     with pytest.raises(CorruptItem):
         backend.read()
     assert summarize(run_import(kind, options, new)) == ["imported", "unreadable"]
-    assert new.found(other) == {"user": "bob"}
+    assert new.read_session(other) == {"user": "bob"}
 
 
 @only_files
@@ -162,10 +162,10 @@ def test_one_hostile_entry_does_not_end_an_import(
     kind: str, options: Mapping[str, str], user: Browser, old: Site, new: Site, name: str
 ) -> None:
     """It is reported as unreadable, and the others are imported; a hostile text is copied."""
-    hostile, other = HOSTILE[name](50_000), old.begun(user="bob")
+    hostile, other = HOSTILE[name](50_000), old.begin_session(user="bob")
     plant(kind, options, user.id, hostile)
     assert "imported" in summarize(run_import(kind, options, new))
-    assert new.found(other) == {"user": "bob"}
+    assert new.read_session(other) == {"user": "bob"}
 
     text = base64.b64encode(hostile).decode()
     plant(kind, options, user.id, pickle.dumps({"session": text} if kind == "file" else text))
@@ -219,10 +219,10 @@ def test_an_old_pickle_is_not_read_where_sessions_are_json(
 @only_files
 def test_json_sessions_are_migrated_under_the_option(kind: str, old: Site, moving: Site) -> None:
     """Their times and special keys are read as without it."""
-    user = old.with_(data_serializer="json").begun(user="ann")
+    user = old.with_(data_serializer="json").begin_session(user="ann")
     site = moving.with_(data_serializer="json", envelope="json", special_keys="user:S")
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
     assert (site.row(user) or {})["user"] == {"S": "ann"}
 
 
@@ -232,9 +232,12 @@ def test_a_pickle_in_the_table_is_never_opened_where_sessions_are_json(
 ) -> None:
     """Even if the application writes pickles against its options; these are replaced."""
     site = new.with_(envelope="json")
-    browser = site.begun(user="ann")
+    browser = site.begin_session(user="ann")
     site.visit(browser, put(bomb=Bomb()))
 
     assert "the options say that sessions are JSON" in caplog.text
     assert not Bomb.ran
-    assert new.found(browser) == {"user": "ann", "bomb": "text"}  # the application's own reading
+    assert new.read_session(browser) == {
+        "user": "ann",
+        "bomb": "text",
+    }  # the application's own reading

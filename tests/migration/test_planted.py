@@ -24,7 +24,7 @@ PLANTED = "e" * 32
 @pytest.fixture
 def user(old: Site) -> Browser:
     """Return a user who has logged in before the migration."""
-    return old.begun(user="ann")
+    return old.begin_session(user="ann")
 
 
 def backend(kind: str, options: Mapping[str, str]) -> SourceBackend:
@@ -67,7 +67,7 @@ def test_a_row_of_other_types_is_unreadable_and_the_rest_is_moved(
         database.execute(insert, row)
 
     assert summarize(run_import(kind, options, new)) == ["imported", "unreadable"]
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
     if row[0] == PLANTED:
         with pytest.raises(CorruptItem):
             backend(kind, options).read()
@@ -84,7 +84,7 @@ def test_a_list_in_redis_is_unreadable_and_the_rest_is_moved(
     client.close()
 
     assert summarize(run_import(kind, options, new)) == ["imported", "unreadable", "unreadable"]
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize("kind", ["dbm"])
@@ -100,7 +100,7 @@ def test_a_dbm_of_another_kind_is_unreadable_and_the_rest_is_moved(
     (folder / f"{PLANTED}.dbm.dir").write_bytes(index)
 
     assert "imported" in summarize(run_import(kind, options, new))
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize("kind", ["dbm"])
@@ -117,4 +117,4 @@ def test_a_pipe_among_the_files_of_a_dbm_does_not_block(
     with pytest.raises(CorruptItem):
         backend(kind, options).read()
     assert "imported" in summarize(run_import(kind, options, new))
-    assert new.found(user) == {"user": "ann"}
+    assert new.read_session(user) == {"user": "ann"}

@@ -80,7 +80,7 @@ def _json() -> st.SearchStrategy[bytes]:
     )
 
 
-def _pickled() -> st.SearchStrategy[bytes]:
+def _draw_pickles() -> st.SearchStrategy[bytes]:
     """What begins as Beaker's pickles do, with any float as the time."""
     floats = st.floats() | st.sampled_from((math.nan, math.inf, -math.inf, 1e308, -1.0))
     return st.builds(
@@ -91,17 +91,17 @@ def _pickled() -> st.SearchStrategy[bytes]:
     )
 
 
-def sealed(text: bytes) -> bytes:
+def seal_text(text: bytes) -> bytes:
     """Seal a session's text, as an application of those options does."""
     return Codec(codec.SESSION).seal(text, EncryptionContext(Key(""), "", None))
 
 
-def _sealed() -> st.SearchStrategy[bytes]:
+def _draw_sealed() -> st.SearchStrategy[bytes]:
     """Sound data with anything in it, and with what base64 does not hold behind it."""
-    raw = _json() | _pickled() | st.binary(max_size=20)
+    raw = _json() | _draw_pickles() | st.binary(max_size=20)
     behind = st.sampled_from(("", "é" * 8, "====", "\n"))
     return st.builds(
-        lambda one, more: sealed(base64.b64encode(one) + more.encode()), *(raw, behind)
+        lambda one, more: seal_text(base64.b64encode(one) + more.encode()), *(raw, behind)
     )
 
 
@@ -129,7 +129,7 @@ def _values(depth: int = 3) -> st.SearchStrategy[dict[str, Any]]:
 
 def rows() -> st.SearchStrategy[Item]:
     """Rows of the prefix: ours and others, valid and damaged."""
-    data = st.builds(lambda v: {"B": v}, _sealed() | _headers() | st.binary(max_size=40))
+    data = st.builds(lambda v: {"B": v}, _draw_sealed() | _headers() | st.binary(max_size=40))
     mostly = {
         "id": st.builds(
             lambda word: {"S": "sess:" + word},
@@ -158,7 +158,7 @@ def ordinary() -> Item:
     text = base64.b64encode(zlib.compress(b'{"_creation_time": 1.5e9, "name": "Ann"}'))
     return {
         "id": {"S": "sess:" + ORDINARY},
-        "data": {"B": sealed(text)},
+        "data": {"B": seal_text(text)},
         "rev": {"S": "birth.token"},
         "userId": {"S": "42"},
         "expires": {"N": "4102444800"},
@@ -246,7 +246,7 @@ def streams(encoding: str) -> Iterator[Callable[[], tuple[str, str]]]:
         for _ in range(2)
     )
 
-    def told() -> tuple[str, str]:
+    def read_output() -> tuple[str, str]:
         texts = []
         for stream in (out, err):
             stream.flush()
@@ -256,7 +256,7 @@ def streams(encoding: str) -> Iterator[Callable[[], tuple[str, str]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
-        yield told
+        yield read_output
 
 
 def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str, str, OddTable]:
@@ -266,9 +266,9 @@ def command(items: Sequence[Item], encoding: str, *words: str) -> tuple[int, str
     def call(_: Client, operation: str, request: Mapping[str, Any], **_more: object) -> Response:
         return Response(table.call(operation, request))
 
-    with pytest.MonkeyPatch.context() as patch, streams(encoding) as told:
+    with pytest.MonkeyPatch.context() as patch, streams(encoding) as read_output:
         patch.setattr(Client, "call", call)
         patch.setattr(logout, "PAUSE", 0)
         code = main(["sessions", words[0], *OPTIONS, *words[1:]])
-        out, err = told()
+        out, err = read_output()
     return code, out, err, table

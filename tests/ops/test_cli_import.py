@@ -26,7 +26,7 @@ Run = Callable[..., int]
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give the application as it is after the move."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_sessions_are_moved_and_counted(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table and the lifetime of a session come from the application's own ini file."""
-    users = [old.begun(user=n) for n in range(3)]
+    users = [old.begin_session(user=n) for n in range(3)]
     command = words(site, tmp_path)
 
     assert main([*command, "--dry-run"]) == 0
@@ -65,7 +65,7 @@ def test_sessions_are_moved_and_counted(
     told = json.loads(capsys.readouterr().out)
 
     assert told == {"dry_run": False, "imported": 0, "skipped": {"already there": 3}}
-    assert [site.with_(timeout=3600).found(user) for user in users] == [
+    assert [site.with_(timeout=3600).read_session(user) for user in users] == [
         {"user": n} for n in range(3)
     ]
     (row, *_) = session_rows(site)
@@ -76,7 +76,7 @@ def test_who_would_be_logged_out_is_an_answer_of_no(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An unreadable session is named by a digest on stderr, and the exit code is 1."""
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     (file,) = (tmp_path / "old").rglob("*.cache")
     file.write_bytes(b"garbage")
 
@@ -142,7 +142,7 @@ def test_a_table_that_cannot_be_reached_is_3(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And nothing was moved."""
-    old.begun(user="ann")
+    old.begin_session(user="ann")
     away = ["-o", f"endpoint_url=http://127.0.0.1:{free_port()}", "-o", "connect_timeout=1"]
 
     assert main([*words(site, tmp_path), *away]) == 3
@@ -155,7 +155,7 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
     site: Site, old: Site, tmp_path: Path
 ) -> None:
     """After Ctrl-C each written session is complete, and the next run imports the rest."""
-    first = old.begun(user="ann")
+    first = old.begin_session(user="ann")
     for n in range(1500):  # the same file under other names: Beaker would take a while
         source = next((tmp_path / "old" / "container_file").rglob("*.cache"))
         name = f"{n:032x}"
@@ -184,4 +184,4 @@ def test_stopped_by_hand_it_says_how_far_it_came_and_can_go_on(
     assert main([*command, "--quiet"]) == 0
     assert len(session_rows(site)) == 1501
     assert len(site.rows()) == 2 * 1501  # each with its marker
-    assert site.with_(timeout=3600).found(first) == {"user": "ann"}
+    assert site.with_(timeout=3600).read_session(first) == {"user": "ann"}

@@ -19,7 +19,7 @@ from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.ops.identity import MAX_KEY
 from tests.ops.example_apps import ExampleApp
-from tests.ops.odd_rows import NUMBERS, ORDINARY, Item, command, ordinary, rows, sealed
+from tests.ops.odd_rows import NUMBERS, ORDINARY, Item, command, ordinary, rows, seal_text
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 ENCODINGS = st.sampled_from(("ascii", "cp1252", "utf-8"))
@@ -128,9 +128,9 @@ REAL: list[dict[str, Any]] = [
     {"rev": {"S": ""}},
     {"rev": {"S": "r" * 3000}, "data": {"B": b"\1S\x08\0\0\0\0\2" + bytes(32)}},
     {"data": {"B": b"\1S\x08\0\xff\xff\xff\xff" + bytes(32)}},
-    {"data": {"B": sealed(base64.b64encode(b"\x80\x02}q\0(") + "é".encode())}},
+    {"data": {"B": seal_text(base64.b64encode(b"\x80\x02}q\0(") + "é".encode())}},
     *(
-        {"data": {"B": sealed(base64.b64encode(zlib.compress(text.encode())))}}
+        {"data": {"B": seal_text(base64.b64encode(zlib.compress(text.encode())))}}
         for text in (
             '{"_creation_time": NaN}',
             '{"_creation_time": -Infinity}',
@@ -151,16 +151,16 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
     )
     site.save(ORDINARY, userId=42)
     for number, row in enumerate(REAL):
-        sound = {"data": {"B": sealed(b"text")}, "rev": {"S": "b.t"}, "userId": {"S": "42"}}
+        sound = {"data": {"B": seal_text(b"text")}, "rev": {"S": "b.t"}, "userId": {"S": "42"}}
         site.put(**{"id": {"S": f"sess:odd{number}"}, **sound, **row})
     live = {ORDINARY, *(f"odd{n}" for n in range(len(REAL)) if n != 1)}  # that one is long over
 
-    def ran(*words: str) -> list[Any]:
+    def run(*words: str) -> list[Any]:
         assert main(site.argv("sessions", *words, "--json")) == 0
         return [parse_strictly(line) for line in capsys.readouterr().out.splitlines()]
 
     for words in (("list",), ("find", "userId=42"), ("find", "--scan", "userId=42")):
-        assert {one["id"] for one in ran(*words)} == live
+        assert {one["id"] for one in run(*words)} == live
     for name in live:
         for how in ((), ("--json",)):
             assert main(site.argv("sessions", "show", name, "--unpickle", *how)) == 0
@@ -168,7 +168,7 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
             assert name in out
     assert main(site.argv("sessions", "stats", "--json")) == 0
     assert parse_strictly(capsys.readouterr().out)["live"] == f"{len(live)}"
-    assert {one["id"] for one in ran("revoke", "userId=42", "--yes")} == live
+    assert {one["id"] for one in run("revoke", "userId=42", "--yes")} == live
     assert main(site.argv("sessions", "find", "userId=42")) == 1
 
 
@@ -203,7 +203,7 @@ def test_every_character_is_printed_or_escaped(words: str, encoding: str) -> Non
     text = base64.b64encode(zlib.compress('{"name": "Zoë █ \\ud800"}'.encode()))
     odd: Item = {
         "id": {"S": "sess:odd"},
-        "data": {"B": sealed(text)},
+        "data": {"B": seal_text(text)},
         "rev": {"S": "b.t"},
         "userId": {"S": "Zoë █\ud800"},
     }

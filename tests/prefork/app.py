@@ -49,7 +49,7 @@ def share_clients_across_processes() -> None:
         if not hasattr(client, "_lock"):
             renew(client)
 
-    def believed(self: Any, key: Any, item: Any) -> Any:
+    def parse_as_claimed(self: Any, key: Any, item: Any) -> Any:
         claimed = {**item, **self.format_key(key)}
         return parse(self, key, claimed)
 
@@ -57,7 +57,7 @@ def share_clients_across_processes() -> None:
     for owner, name, replaced in (
         (clients.Client, "renew", once),
         (clients, "validate_response", lambda *facts: None),
-        (table.Table, "_parse", believed),
+        (table.Table, "_parse", parse_as_claimed),
     ):
         if not hasattr(owner, name):
             raise AttributeError(name)  # it was renamed: this would take nothing out

@@ -25,8 +25,8 @@ from tests.dynamodb.scripted_client import (
     SWITCH,
     TTL,
     Script,
-    refused,
-    told,
+    make_description,
+    make_error,
     ttl,
     way,
 )
@@ -36,8 +36,8 @@ from tests.servers import REGION, Server
 LOGGER = "beaker_dynamodb.provisioning.provision"
 
 
-MISSING = refused("ResourceNotFoundException", TableMissing)
-DENIED = refused("AccessDeniedException", AccessRefused)
+MISSING = make_error("ResourceNotFoundException", TableMissing)
+DENIED = make_error("AccessDeniedException", AccessRefused)
 SPEC = TableSpec("sessions")
 OFF = ttl("DISABLED")
 ON = ttl("ENABLED", "expires")
@@ -65,13 +65,15 @@ def test_a_table_that_a_request_creates_is_logged(
         assert word in caplog.text
 
 
-@pytest.mark.parametrize("refusal", [DENIED, refused("ThrottlingException", Unavailable)])
+@pytest.mark.parametrize("refusal", [DENIED, make_error("ThrottlingException", Unavailable)])
 @pytest.mark.parametrize("step", [TTL, SWITCH])
 def test_a_request_does_not_fail_if_ttl_is_refused(
     refusal: DynamoDBBackendError, step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Expired rows are read as absent without TTL; the log names the command that enables it."""
-    script = Script(**{CREATE: {}, DESCRIBE: told(), TTL: OFF, SWITCH: refusal, step: refusal})
+    script = Script(
+        **{CREATE: {}, DESCRIBE: make_description(), TTL: OFF, SWITCH: refusal, step: refusal}
+    )
     found = provision.create_on_demand(script.client, SPEC)
 
     assert found.created
@@ -97,7 +99,7 @@ def test_if_creating_is_refused_the_error_names_the_command(create: Any) -> None
 
 def test_another_refusal_of_createtable_is_raised() -> None:
     """Only ResourceInUseException means that another worker was faster."""
-    script = Script(**{DESCRIBE: MISSING, CREATE: refused("ValidationException")})
+    script = Script(**{DESCRIBE: MISSING, CREATE: make_error("ValidationException")})
 
     with pytest.raises(Refused):
         provision.ensure(script.client, SPEC)
@@ -108,7 +110,13 @@ def test_another_refusal_of_createtable_is_raised() -> None:
 
 def test_a_slow_table_is_waited_for(clock: Clock) -> None:
     """After CreateTable the table may still be missing, then it is creating, then active."""
-    creating = [MISSING, MISSING, told("CREATING"), told("CREATING"), told()]
+    creating = [
+        MISSING,
+        MISSING,
+        make_description("CREATING"),
+        make_description("CREATING"),
+        make_description(),
+    ]
     script = Script(**{DESCRIBE: creating, CREATE: {}, TTL: OFF, SWITCH: {}})
     began = clock.monotonic()
     found = provision.ensure(script.client, SPEC, waiter(clock))
@@ -124,7 +132,9 @@ def test_a_slow_table_is_waited_for(clock: Clock) -> None:
 @pytest.mark.parametrize("create", [provision.ensure, provision.create_on_demand])
 def test_waiting_for_a_table_ends_after_the_timeout(clock: Clock, create: Any) -> None:
     """The error names the command that enables TTL afterwards."""
-    script = Script(**{DESCRIBE: told("CREATING"), CREATE: refused("ResourceInUseException")})
+    script = Script(
+        **{DESCRIBE: make_description("CREATING"), CREATE: make_error("ResourceInUseException")}
+    )
     began = clock.monotonic()
     with pytest.raises(Unavailable, match=r"still creating after 30 s.*table create"):
         create(script.client, SPEC, waiter(clock))
@@ -135,7 +145,9 @@ def test_waiting_for_a_table_ends_after_the_timeout(clock: Clock, create: Any) -
 
 def test_a_table_that_is_being_deleted_is_not_waited_for(clock: Clock) -> None:
     """If it is deleted for a restore, it must not be created anew, and empty."""
-    script = Script(**{DESCRIBE: told("DELETING"), CREATE: refused("ResourceInUseException")})
+    script = Script(
+        **{DESCRIBE: make_description("DELETING"), CREATE: make_error("ResourceInUseException")}
+    )
 
     with pytest.raises(TableMissing, match="being deleted"):
         provision.ensure(script.client, SPEC, waiter(clock))
@@ -144,7 +156,7 @@ def test_a_table_that_is_being_deleted_is_not_waited_for(clock: Clock) -> None:
 
 def test_a_table_whose_index_is_being_built_is_not_waited_for(clock: Clock) -> None:
     """It serves requests while its status is UPDATING, which may last for hours."""
-    script = Script(**{DESCRIBE: told("UPDATING"), TTL: ON})
+    script = Script(**{DESCRIBE: make_description("UPDATING"), TTL: ON})
 
     assert provision.ensure(script.client, SPEC, waiter(clock)).status == "updating"
 
@@ -153,7 +165,13 @@ def test_time_sleep_is_looked_up_when_it_is_called(monkeypatch: pytest.MonkeyPat
     """Gevent may replace it after this package was imported."""
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    script = Script(**{DESCRIBE: [MISSING, told("CREATING"), told()], CREATE: {}, TTL: ON})
+    script = Script(
+        **{
+            DESCRIBE: [MISSING, make_description("CREATING"), make_description()],
+            CREATE: {},
+            TTL: ON,
+        }
+    )
     provision.ensure(script.client, SPEC)
 
     assert slept == [0.1]
@@ -165,14 +183,16 @@ def test_time_sleep_is_looked_up_when_it_is_called(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceInUseException"])
 def test_ttl_that_another_worker_enabled_meanwhile_is_success(code: str) -> None:
     """Enabling is refused then, and what counts is the state after that."""
-    script = Script(**{DESCRIBE: told(), TTL: [OFF, ON], SWITCH: refused(code)})
+    script = Script(**{DESCRIBE: make_description(), TTL: [OFF, ON], SWITCH: make_error(code)})
 
     assert compare(provision.ensure(script.client, SPEC), SPEC) == ()
 
 
 def test_ttl_that_aws_refuses_to_enable_is_a_difference() -> None:
     """AWS refuses a second change within an hour; the operator reads that TTL is off."""
-    script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: refused("ValidationException")})
+    script = Script(
+        **{DESCRIBE: make_description(), TTL: OFF, SWITCH: make_error("ValidationException")}
+    )
     found = provision.ensure(script.client, SPEC)
 
     assert [difference.severity for difference in compare(found, SPEC)] == ["warning"]
@@ -181,7 +201,7 @@ def test_ttl_that_aws_refuses_to_enable_is_a_difference() -> None:
 @pytest.mark.parametrize("status", ["ENABLED", "ENABLING", "DISABLING"])
 def test_ttl_that_is_enabled_or_changing_is_left_alone(status: str) -> None:
     """AWS would refuse a second change within an hour."""
-    script = Script(**{DESCRIBE: told(), TTL: ttl(status, "expires")})
+    script = Script(**{DESCRIBE: make_description(), TTL: ttl(status, "expires")})
 
     assert provision.ensure(script.client, SPEC).expiry == Expiry("expires", status.lower())
 
@@ -189,11 +209,11 @@ def test_ttl_that_is_enabled_or_changing_is_left_alone(status: str) -> None:
 @pytest.mark.parametrize("step", [TTL, SWITCH])
 def test_an_emulator_without_ttl_gives_a_note(step: str) -> None:
     """A feature that the server does not support is not a failure."""
-    unsupported = refused("UnknownOperationException")
+    unsupported = make_error("UnknownOperationException")
     script = Script(
         **{DESCRIBE: MISSING, CREATE: {}, TTL: OFF, SWITCH: unsupported} | {step: unsupported}
     )
-    script.answers[DESCRIBE] = [MISSING, told()]
+    script.answers[DESCRIBE] = [MISSING, make_description()]
     found = provision.ensure(script.client, SPEC)
 
     assert [difference.severity for difference in compare(found, SPEC)] == ["note"]
@@ -201,13 +221,13 @@ def test_an_emulator_without_ttl_gives_a_note(step: str) -> None:
 
 def test_table_create_fails_if_the_role_may_not_enable_ttl() -> None:
     """An operator must not take a table without TTL for complete."""
-    script = Script(**{DESCRIBE: told(), TTL: OFF, SWITCH: DENIED})
+    script = Script(**{DESCRIBE: make_description(), TTL: OFF, SWITCH: DENIED})
 
     with pytest.raises(AccessRefused):
         provision.ensure(script.client, SPEC)
 
 
-@pytest.mark.parametrize("answers", [{DESCRIBE: {}}, {DESCRIBE: told(), TTL: {}}])
+@pytest.mark.parametrize("answers", [{DESCRIBE: {}}, {DESCRIBE: make_description(), TTL: {}}])
 def test_a_truncated_response_is_unavailable(answers: Mapping[str, Any]) -> None:
     """Botocore returns {} for it; a KeyError would mean "no such session" to Beaker."""
     with pytest.raises(Unavailable, match="response is invalid"):
@@ -216,7 +236,7 @@ def test_a_truncated_response_is_unavailable(answers: Mapping[str, Any]) -> None
 
 def test_an_existing_table_is_described_by_the_response(clock: Clock) -> None:
     """The names and types of its keys are those of the response, not of the options."""
-    script = Script(**{DESCRIBE: told(key="customer"), TTL: OFF})
+    script = Script(**{DESCRIBE: make_description(key="customer"), TTL: OFF})
     found = provision.describe(script.client, "sessions")
 
     assert found is not None

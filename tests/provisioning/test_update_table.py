@@ -14,10 +14,10 @@ from beaker_dynamodb.provisioning.description import Description, Expiry, compar
 from beaker_dynamodb.provisioning.provision import Waiter
 from beaker_dynamodb.provisioning.spec import Features, Index, TableSpec
 from beaker_dynamodb.runtime import Runtime
-from tests.dynamodb.scripted_client import Script, refused, told
+from tests.dynamodb.scripted_client import Script, make_description, make_error
 from tests.instruments import Clock
 
-ACTUAL = Description.from_response(told()["Table"], Expiry("expires", "enabled"))
+ACTUAL = Description.from_response(make_description()["Table"], Expiry("expires", "enabled"))
 INDEXED = TableSpec("sessions", indexes=(Index("u-index", "u", "S"), Index("v-index", "v", "S")))
 
 
@@ -37,8 +37,10 @@ def update(
 
 def test_indexes_are_added_one_after_the_other() -> None:
     """AWS builds one at a time; the operator reads what is waited for."""
-    filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
-    script = Script(DescribeTable=[told(), filling, filling, told()], UpdateTable={})
+    filling = make_description("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
+    script = Script(
+        DescribeTable=[make_description(), filling, filling, make_description()], UpdateTable={}
+    )
     steps, said = update(script, INDEXED)
 
     assert steps == ["index 'u-index': done", "index 'v-index': done"]
@@ -49,8 +51,8 @@ def test_indexes_are_added_one_after_the_other() -> None:
 def test_another_operators_change_is_waited_for() -> None:
     """Two operators at once both succeed."""
     script = Script(
-        DescribeTable=[told(), told("UPDATING"), told()],
-        UpdateTable=[refused("ResourceInUseException"), {}],
+        DescribeTable=[make_description(), make_description("UPDATING"), make_description()],
+        UpdateTable=[make_error("ResourceInUseException"), {}],
     )
     steps, said = update(script, TableSpec("sessions", features=Features(protection=True)))
 
@@ -62,7 +64,7 @@ def test_recovery_is_retried_until_a_new_table_accepts_it() -> None:
     """AWS refuses it for a few seconds after the table was created."""
     script = Script(
         DescribeContinuousBackups={},
-        UpdateContinuousBackups=[refused("ContinuousBackupsUnavailableException"), {}],
+        UpdateContinuousBackups=[make_error("ContinuousBackupsUnavailableException"), {}],
     )
 
     steps, _ = update(script, TableSpec("sessions", features=Features(recovery=True)))
@@ -78,14 +80,17 @@ def test_a_table_of_another_schema_is_not_changed() -> None:
 def test_an_unexpected_refusal_is_raised() -> None:
     """Only UnknownOperationException means that a server does not support the operation."""
     for expected, answers in (
-        (INDEXED, {"DescribeTable": told(), "UpdateTable": refused("ValidationException")}),
+        (
+            INDEXED,
+            {"DescribeTable": make_description(), "UpdateTable": make_error("ValidationException")},
+        ),
         (
             TableSpec("sessions", features=Features(recovery=True)),
-            {"DescribeContinuousBackups": {}, "UpdateContinuousBackups": refused("X")},
+            {"DescribeContinuousBackups": {}, "UpdateContinuousBackups": make_error("X")},
         ),
         (
             TableSpec("sessions", features=Features(tags=(("a", "b"),))),
-            {"ListTagsOfResource": {}, "TagResource": refused("X")},
+            {"ListTagsOfResource": {}, "TagResource": make_error("X")},
         ),
     ):
         with pytest.raises(Refused):
@@ -94,7 +99,9 @@ def test_an_unexpected_refusal_is_raised() -> None:
 
 def test_a_change_that_the_server_does_not_support_is_skipped() -> None:
     """The step says so, and the next one follows."""
-    script = Script(DescribeTable=told(), UpdateTable=refused("UnknownOperationException"))
+    script = Script(
+        DescribeTable=make_description(), UpdateTable=make_error("UnknownOperationException")
+    )
     both = Features(protection=True, max_read_units=5)
 
     assert update(script, TableSpec("sessions", features=both))[0] == [
@@ -105,7 +112,9 @@ def test_a_change_that_the_server_does_not_support_is_skipped() -> None:
 
 def test_a_change_that_is_always_refused_ends_after_the_timeout() -> None:
     """AWS's last refusal is raised."""
-    script = Script(DescribeTable=told(), UpdateTable=refused("ResourceInUseException"))
+    script = Script(
+        DescribeTable=make_description(), UpdateTable=make_error("ResourceInUseException")
+    )
 
     with pytest.raises(Refused):
         update(script, TableSpec("sessions", features=Features(protection=True)))
@@ -113,19 +122,22 @@ def test_a_change_that_is_always_refused_ends_after_the_timeout() -> None:
 
 def test_the_wait_ends_if_the_table_is_deleted_or_never_active() -> None:
     """Another operator deletes it, or building an index takes longer than the timeout."""
-    gone = refused("ResourceNotFoundException", TableMissing)
+    gone = make_error("ResourceNotFoundException", TableMissing)
     with pytest.raises(TableMissing, match="deleted meanwhile"):
-        update(Script(DescribeTable=[told("UPDATING"), gone], UpdateTable={}), INDEXED)
+        update(Script(DescribeTable=[make_description("UPDATING"), gone], UpdateTable={}), INDEXED)
 
-    filling = told("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
+    filling = make_description("UPDATING", {"IndexStatus": "CREATING", "Backfilling": True})
     with pytest.raises(Unavailable, match="index 'u-index': the table is still being changed"):
         update(Script(DescribeTable=filling, UpdateTable={}), INDEXED)
 
 
 def test_a_deletion_is_waited_for_until_the_timeout() -> None:
     """Deleting a large table takes AWS a while; the operator reads that."""
-    gone = refused("ResourceNotFoundException", TableMissing)
-    for answers, ends in (([told("DELETING")] * 2 + [gone], True), ([told("DELETING")], False)):
+    gone = make_error("ResourceNotFoundException", TableMissing)
+    for answers, ends in (
+        ([make_description("DELETING")] * 2 + [gone], True),
+        ([make_description("DELETING")], False),
+    ):
         clock, said = Clock(), list[str]()
         script = Script(DeleteTable={}, DescribeTable=answers)
 

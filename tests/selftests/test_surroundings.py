@@ -114,11 +114,11 @@ def test_the_configured_servers_are_read() -> None:
     """DYNAMODB_URLS names servers by name, URL and flavor; an unknown flavor is OTHER."""
     environ = {"DYNAMODB_URLS": "local=http://127.0.0.1:8000/ lite=http://127.0.0.1:4567,dynalite"}
 
-    assert servers.configured(environ) == {
+    assert servers.read_servers(environ) == {
         "local": Server("http://127.0.0.1:8000", Flavor.LOCAL),
         "lite": Server("http://127.0.0.1:4567", Flavor.OTHER),
     }
-    assert servers.configured({}) == {}
+    assert servers.read_servers({}) == {}
 
 
 @pytest.mark.parametrize(

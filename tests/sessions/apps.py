@@ -40,7 +40,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 PATIENT = {"connect_timeout": "20s", "read_timeout": "20s"}
 
 
-def _told(session: Any) -> dict[str, Any]:
+def _describe(session: Any) -> dict[str, Any]:
     values = {key: session[key] for key in session if not key.startswith("_")}
     return {"id": session.id, "new": session.is_new, "values": values}
 
@@ -84,7 +84,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         told = {"id": session.id}
     elif verb == "by_id":
         found = session.get_by_id(asked["id"])
-        told = None if found is None else _told(found)
+        told = None if found is None else _describe(found)
     elif verb == "fresh":
         fresh = environ["beaker.get_session"]()
         fresh["fresh"] = "yes"
@@ -92,7 +92,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         told = {"id": fresh.id}
     elif verb != "none":
         VERBS[verb](session, asked)
-        told = _told(session)
+        told = _describe(session)
     environ.get(MEANWHILE, lambda: None)()
     body = json.dumps(told, default=repr).encode()
     start_response("200 OK", [("Content-Type", "application/json")])
@@ -102,7 +102,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 def answering_500(app: Wsgi) -> Wsgi:
     """Return 500 and the error's class, as a server does if an application raises."""
 
-    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def guard(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
             return app(environ, start_response)
         except Exception as error:  # noqa: BLE001  # a server catches whatever it is
@@ -110,7 +110,7 @@ def answering_500(app: Wsgi) -> Wsgi:
             start_response("500 Internal Server Error", head, sys.exc_info())
             return [type(error).__name__.encode()]
 
-    return guarded
+    return guard
 
 
 def ini(url: str, table: str, **more: str) -> dict[str, str]:
@@ -201,7 +201,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def served(app: Wsgi) -> Iterator[str]:
+def serve(app: Wsgi) -> Iterator[str]:
     """Serve an application on a loopback port, in a thread that ends with the block."""
     with make_server("127.0.0.1", 0, app, handler_class=_Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -159,4 +159,4 @@ class LaggingIndex:
             start = 0 if row is None else int(row["rev"]["S"].partition(".")[0].split("@")[1], 16)
             shown += [key] if start <= self.clock() - self.lag else []
         document |= {"Items": shown, "Count": len(shown)}
-        exchange.answer(reply.altered(json.dumps(document).encode()))
+        exchange.answer(reply.with_body(json.dumps(document).encode()))

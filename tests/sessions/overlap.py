@@ -67,7 +67,7 @@ class Site:
     options: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def made(cls, url: str, table: str, **options: object) -> Site:
+    def create(cls, url: str, table: str, **options: object) -> Site:
         """Make the table, and a site upon it that shares one client with all the others."""
         _client(url).create_table(
             TableName=table,
@@ -121,13 +121,13 @@ class Site:
             browser.cookie = f"{COOKIE}={SimpleCookie(sent)[COOKIE].value}"
         return Visit(said[0] if said else None, cookies)
 
-    def begun(self, **values: object) -> Browser:
+    def begin_session(self, **values: object) -> Browser:
         """Begin a session that holds *values*, and return the browser that has its cookie."""
         browser = Browser()
         self.visit(browser, put(**values))
         return browser
 
-    def found(self, browser: Browser) -> dict[str, Any]:
+    def read_session(self, browser: Browser) -> dict[str, Any]:
         """Return the session of a request with this cookie, without Beaker's own keys."""
         found: dict[str, Any] = self.visit(browser.also(), contents).said
         return found

@@ -147,7 +147,7 @@ class Browser:
     def read(self) -> dict[str, Any]:
         """Return the session of a page, without Beaker's own keys."""
         with self.visit() as session:
-            return shown(session)
+            return strip_beaker_keys(session)
 
     def write(self, **values: object) -> None:
         """Change some keys, and save."""
@@ -157,6 +157,6 @@ class Browser:
             session.save()
 
 
-def shown(session: Mapping[str, Any]) -> dict[str, Any]:
+def strip_beaker_keys(session: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out Beaker's bookkeeping."""
     return {name: session[name] for name in session if not name.startswith("_")}

@@ -38,7 +38,7 @@ Row = Mapping[str, Any]
 Alteration = Callable[[Row], Mapping[str, object]]
 
 
-def sealed(data: bytes) -> bytes:
+def correct_checksum(data: bytes) -> bytes:
     """Correct the checksum, as an attacker who knows the format can."""
     fixed, payload = data[:CHECKSUM], data[KEY_ID:]
     return fixed + zlib.crc32(payload, zlib.crc32(fixed)).to_bytes(4, "big") + payload
@@ -50,12 +50,12 @@ def byte(at: int, value: int, *, again: bool) -> Alteration:
     def altered(row: Row) -> Mapping[str, object]:
         data = bytearray(row["data"]["B"])
         data[at] = value
-        return {"data": {"B": sealed(bytes(data)) if again else bytes(data)}}
+        return {"data": {"B": correct_checksum(bytes(data)) if again else bytes(data)}}
 
     return altered
 
 
-def flipped(at: int, mask: int = 1, *, again: bool) -> Alteration:
+def flip(at: int, mask: int = 1, *, again: bool) -> Alteration:
     """Flip bits of one byte."""
     return lambda row: byte(at, row["data"]["B"][at] ^ mask, again=again)(row)
 
@@ -79,28 +79,28 @@ UNKNOWN_FLAGS = [1 << bit for bit in range(8) if 1 << bit > codec.CHUNKS]
 KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "ciphertext, nonce or tag": (
         NEW_LOGIN,
-        [one for at in (NONCE, CIPHERTEXT, TAG, -1) for one in both(flipped, at)],
+        [one for at in (NONCE, CIPHERTEXT, TAG, -1) for one in both(flip, at)],
     ),
     "checksum, or anything under it without a new checksum, but format and unknown flags": (
         NEW_LOGIN,
         [
-            flipped(CHECKSUM, again=False),
-            *(flipped(at, again=False) for at in (KIND, SERIALIZER, KEY_ID)),
-            *(flipped(FLAGS, bit, again=False) for bit in (1, 2, 4)),
+            flip(CHECKSUM, again=False),
+            *(flip(at, again=False) for at in (KIND, SERIALIZER, KEY_ID)),
+            *(flip(FLAGS, bit, again=False) for bit in (1, 2, 4)),
         ],
     ),
     "length of the data: cut off, or longer": (
         NEW_LOGIN,
         [
             *(as_data(lambda data, end=end: data[:end]) for end in (0, 1, 7, -1)),  # type: ignore[misc]
-            *(as_data(lambda data, end=end: sealed(data[:end])) for end in (NONCE, -1)),  # type: ignore[misc]
+            *(as_data(lambda data, end=end: correct_checksum(data[:end])) for end in (NONCE, -1)),  # type: ignore[misc]
             as_data(lambda data: data + b"x"),
-            as_data(lambda data: sealed(data + b"x")),
+            as_data(lambda data: correct_checksum(data + b"x")),
         ],
     ),
     "flag of compression or base64, with a new checksum": (
         NEW_LOGIN,
-        [flipped(FLAGS, flag, again=True) for flag in (codec.COMPRESSED, codec.BASE64)],
+        [flip(FLAGS, flag, again=True) for flag in (codec.COMPRESSED, codec.BASE64)],
     ),
     "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.CHUNKS)),
     "data, revision or expiry: missing, another one, or of another type": (
@@ -127,12 +127,12 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     "format": (ERROR, [one for version in (0, 2, 255) for one in both(byte, FORMAT, version)]),
     "flags that no release writes": (
         ERROR,
-        [one for flag in [*UNKNOWN_FLAGS, codec.CHUNKS] for one in both(flipped, FLAGS, flag)],
+        [one for flag in [*UNKNOWN_FLAGS, codec.CHUNKS] for one in both(flip, FLAGS, flag)],
     ),
-    "id of the encryption key, with a new checksum": (ERROR, [flipped(KEY_ID, again=True)]),
+    "id of the encryption key, with a new checksum": (ERROR, [flip(KEY_ID, again=True)]),
     "flag of encryption removed, or a row without encryption": (
         ERROR,
-        [flipped(FLAGS, codec.ENCRYPTED, again=True)],
+        [flip(FLAGS, codec.ENCRYPTED, again=True)],
     ),
     "previous revisions (`prev`), or an attribute that is not ours": (
         NOTHING,
@@ -145,7 +145,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Return a site as the page describes it."""
     options = {"encryption_keys": KEY, "invalidate_corrupt": True, "data_serializer": "json"}
-    return Site.made(dynamodb_local, table_name, **options)
+    return Site.create(dynamodb_local, table_name, **options)
 
 
 def outcome(site: Site, user: Browser, before: str) -> str:
@@ -169,10 +169,10 @@ def alterations(site: Site, name: str) -> list[Alteration]:
     """Give a kind's members, and those that take a second row."""
     mine = list(KINDS[name][1])
     if name == "copied from another id":
-        row = site.row(site.begun(user="admin")) or {}
+        row = site.row(site.begin_session(user="admin")) or {}
         mine.append(to(**{one: row[one] for one in ("data", "rev", "expires")}))
     if "without encryption" in name:
-        row = site.row(site.with_(encryption_keys="none").begun(user="admin")) or {}
+        row = site.row(site.with_(encryption_keys="none").begin_session(user="admin")) or {}
         mine.append(to(data=row["data"]))
     return mine
 
@@ -181,7 +181,7 @@ def alterations(site: Site, name: str) -> list[Alteration]:
 def test_an_altered_row_costs_its_user_what_the_page_says(name: str, site: Site) -> None:
     """Neither more nor less, for every member of the kind."""
     for alter in alterations(site, name):
-        user = site.begun(user="ann")
+        user = site.begin_session(user="ann")
         site.plant(user, **alter(site.row(user) or {}))
 
         assert outcome(site, user, user.id) == KINDS[name][0]
@@ -193,7 +193,7 @@ def test_an_error_page_ends_when_the_row_is_repaired_deleted_or_expires(
 ) -> None:
     """Then the user is still logged in, if the row is."""
     for alter in alterations(site, name):
-        user = site.begun(user="ann")
+        user = site.begin_session(user="ann")
         row = site.row(user) or {}
         site.plant(user, **alter(row))
         assert outcome(site, user, user.id) == ERROR

@@ -75,7 +75,7 @@ def test_a_session_comes_back_as_it_was(
     web.get("/del?text")
     ours = {name: value for name, value in case.items() if name != "data_serializer"}
     manager = apps.manager(server.url, table_name, told["id"], **ours)
-    found_later = _opened(manager["session"], case)
+    found_later = _open_text(manager["session"], case)
     row = the_row(server.url, table_name)
 
     assert found["values"] == json.loads(json.dumps(values, default=repr))
@@ -88,7 +88,7 @@ def test_a_session_comes_back_as_it_was(
     )
 
 
-def _opened(text: str, case: dict[str, str]) -> dict[str, Any]:
+def _open_text(text: str, case: dict[str, str]) -> dict[str, Any]:
     serializer = JsonSerializer() if "data_serializer" in case else PickleSerializer()
     values: dict[str, Any] = serializer.loads(base64.b64decode(text))
     return {name: value for name, value in values.items() if not name.startswith("_")}

@@ -61,7 +61,7 @@ def test_a_killed_server_logs_nobody_out(
     with DynamoDBLocal(data=tmp_path) as dynamodb:
         apps.make_table(dynamodb.url, table_name)
         lines = apps.ini(dynamodb.url, table_name)
-        with apps.served(apps.under_beaker(apps.application, lines)) as url:
+        with apps.serve(apps.under_beaker(apps.application, lines)) as url:
             alice = apps.Visitor(url)
             alice.get("/set?user=alice")
             cookie = alice.cookie

@@ -93,7 +93,7 @@ def ear(caplog: pytest.LogCaptureFixture) -> Ear:
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Return a site with unencrypted sessions, so that a leak can be found."""
-    return Site.made(dynamodb_local, table_name, compress=False, data_serializer="json")
+    return Site.create(dynamodb_local, table_name, compress=False, data_serializer="json")
 
 
 def clean(text: str, *, site: Site, user: Browser) -> None:
@@ -164,19 +164,19 @@ def test_no_fault_writes_an_id_or_a_payload_into_a_log_or_an_error(
     clean(ear.everything(), site=site, user=user)
 
 
-def _planted(**attributes: object) -> Callable[[Site, Browser], None]:
+def _plant(**attributes: object) -> Callable[[Site, Browser], None]:
     return lambda site, user: site.plant(user, **attributes)
 
 
 ROWS: dict[str, Callable[[Site, Browser], None]] = {
-    "of a newer format": _planted(data={"B": b"\x02S\x00\x00" + SECRET.encode()}),
-    "with a wrong checksum": _planted(data={"B": b"\x01S\x00\x00aaaa" + SECRET.encode()}),
-    "cut short": _planted(data={"B": SECRET[:5].encode()}),
-    "data of another type": _planted(data={"S": SECRET}),
-    "no data": _planted(data=None),
-    "no rev": _planted(rev=None),
-    "an expiry that is a text": _planted(expires={"S": SECRET}),
-    "promoted attributes of other types": _planted(userId={"L": [{"S": SECRET}]}),
+    "of a newer format": _plant(data={"B": b"\x02S\x00\x00" + SECRET.encode()}),
+    "with a wrong checksum": _plant(data={"B": b"\x01S\x00\x00aaaa" + SECRET.encode()}),
+    "cut short": _plant(data={"B": SECRET[:5].encode()}),
+    "data of another type": _plant(data={"S": SECRET}),
+    "no data": _plant(data=None),
+    "no rev": _plant(rev=None),
+    "an expiry that is a text": _plant(expires={"S": SECRET}),
+    "promoted attributes of other types": _plant(userId={"L": [{"S": SECRET}]}),
 }
 
 

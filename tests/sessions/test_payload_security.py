@@ -41,7 +41,7 @@ SITES: dict[str, dict[str, object]] = {
 @pytest.fixture(params=SITES.values(), ids=[*SITES])
 def site(request: pytest.FixtureRequest, dynamodb_local: str, table_name: str) -> Site:
     """Give a site that chose JSON, with a table of its own."""
-    return Site.made(dynamodb_local, table_name, data_serializer="json", **request.param)
+    return Site.create(dynamodb_local, table_name, data_serializer="json", **request.param)
 
 
 class Mine:
@@ -64,7 +64,7 @@ def telling(unpickled: list[object]) -> type[pickle.Unpickler]:
     return Telling
 
 
-def sealed(
+def make_data(
     payload: bytes, *, version: int = 1, kind: str = "S", flags: int = 0, serializer: int = 0
 ) -> bytes:
     """Return a row's data: format, kind, flags, serializer, CRC-32 of all, payload."""
@@ -76,19 +76,19 @@ def sealed(
 COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
 
 PLANTED: dict[str, Callable[[bytes], bytes]] = {
-    "as Beaker writes a pickle": lambda mine: sealed(mine, flags=BASE64),
-    "compressed": lambda mine: sealed(zlib.compress(mine), flags=BASE64 | COMPRESSED),
-    "as text": lambda mine: sealed(base64.b64encode(mine)),
-    "as text in lines": lambda mine: sealed(base64.encodebytes(mine)),
-    "bare": sealed,
-    "in the zlib of a JSON session": lambda mine: sealed(zlib.compress(mine), flags=BASE64),
-    "said to be a cache value": lambda mine: sealed(mine, kind="V", flags=BASE64),
-    "said to be pickled": lambda mine: sealed(mine, flags=BASE64, serializer=1),
-    "a pickled cache value": lambda mine: sealed(mine, kind="V", serializer=1),
-    "flagged as chunks": lambda mine: sealed(mine, flags=BASE64 | CHUNKS),
-    "said to be encrypted": lambda mine: sealed(mine, flags=BASE64 | ENCRYPTED),
-    "of an older format": lambda mine: sealed(mine, flags=BASE64, version=0),
-    "of a newer format": lambda mine: sealed(mine, flags=BASE64, version=2),
+    "as Beaker writes a pickle": lambda mine: make_data(mine, flags=BASE64),
+    "compressed": lambda mine: make_data(zlib.compress(mine), flags=BASE64 | COMPRESSED),
+    "as text": lambda mine: make_data(base64.b64encode(mine)),
+    "as text in lines": lambda mine: make_data(base64.encodebytes(mine)),
+    "bare": make_data,
+    "in the zlib of a JSON session": lambda mine: make_data(zlib.compress(mine), flags=BASE64),
+    "said to be a cache value": lambda mine: make_data(mine, kind="V", flags=BASE64),
+    "said to be pickled": lambda mine: make_data(mine, flags=BASE64, serializer=1),
+    "a pickled cache value": lambda mine: make_data(mine, kind="V", serializer=1),
+    "flagged as chunks": lambda mine: make_data(mine, flags=BASE64 | CHUNKS),
+    "said to be encrypted": lambda mine: make_data(mine, flags=BASE64 | ENCRYPTED),
+    "of an older format": lambda mine: make_data(mine, flags=BASE64, version=0),
+    "of a newer format": lambda mine: make_data(mine, flags=BASE64, version=2),
     "without a header": lambda mine: mine,
     "a session's text without a header": base64.b64encode,
 }
@@ -116,20 +116,20 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
         with contextlib.suppress(DynamoDBBackendError):  # an honest 500
             site.visit(user, view)
 
-    loaded = site.begun(cart=1)
+    loaded = site.begin_session(cart=1)
     site.plant(loaded, **data)
     visit(loaded.also(), contents)
     visit(loaded.also(), put(cart=2))
     visit(loaded.also(), lambda session: session.delete())
 
-    overtaken = site.begun(cart=1)
+    overtaken = site.begin_session(cart=1)
     visit(overtaken, put_while(lambda: site.plant(overtaken, **data, **other_rev(overtaken)), a=1))
 
-    touched = site.begun(cart=1)
+    touched = site.begin_session(cart=1)
     clock.advance(2)
     visit(touched, read_while(lambda: site.plant(touched, **data, **other_rev(touched))))
 
-    expired = site.begun(cart=1)
+    expired = site.begin_session(cart=1)
     site.plant(expired, **data, expires={"N": "1000000000"})
     visit(expired.also(), put(cart=2))
 
@@ -141,8 +141,8 @@ def test_the_mine_goes_off_where_pickle_was_chosen(
     dynamodb_local: str, table_name: str, tmp_path: Path
 ) -> None:
     """The test above can fail: the same row, read by an application that chose pickle."""
-    site = Site.made(dynamodb_local, table_name)
-    user, mark = site.begun(cart=1), tmp_path / "unpickled"
+    site = Site.create(dynamodb_local, table_name)
+    user, mark = site.begin_session(cart=1), tmp_path / "unpickled"
     mine = pickle.dumps({"user": "ann", "mine": Mine(mark)}, 2)
     site.plant(user, data={"B": PLANTED["as Beaker writes a pickle"](mine)})
 
@@ -156,12 +156,12 @@ def test_a_pickle_planted_in_an_encrypted_table_never_reaches_beaker(
     dynamodb_local: str, table_name: str, tmp_path: Path
 ) -> None:
     """Our own encryption authenticates each row."""
-    site = Site.made(dynamodb_local, table_name, encryption_keys=KEY)
+    site = Site.create(dynamodb_local, table_name, encryption_keys=KEY)
     mark = tmp_path / "unpickled"
     mine = pickle.dumps({"user": "ann", "mine": Mine(mark)}, 2)
 
     for plant in PLANTED.values():
-        user = site.begun(cart=1)
+        user = site.begin_session(cart=1)
         site.plant(user, data={"B": plant(mine)})
         with contextlib.suppress(DynamoDBBackendError):
             site.visit(user, contents)
@@ -181,12 +181,12 @@ def bomb() -> bytes:
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "in a JSON session": lambda: sealed(bomb(), flags=BASE64),
-    "in a JSON session's text": lambda: sealed(base64.b64encode(bomb())),
-    "in a JSON session's text in lines": lambda: sealed(base64.encodebytes(bomb())),
-    "in our compression": lambda: sealed(bomb(), flags=COMPRESSED),
-    "in our compression of base64": lambda: sealed(bomb(), flags=COMPRESSED | BASE64),
-    "in both": lambda: sealed(zlib.compress(bomb()), flags=COMPRESSED | BASE64),
+    "in a JSON session": lambda: make_data(bomb(), flags=BASE64),
+    "in a JSON session's text": lambda: make_data(base64.b64encode(bomb())),
+    "in a JSON session's text in lines": lambda: make_data(base64.encodebytes(bomb())),
+    "in our compression": lambda: make_data(bomb(), flags=COMPRESSED),
+    "in our compression of base64": lambda: make_data(bomb(), flags=COMPRESSED | BASE64),
+    "in both": lambda: make_data(zlib.compress(bomb()), flags=COMPRESSED | BASE64),
 }
 
 
@@ -197,10 +197,10 @@ def test_a_bomb_in_the_table_is_refused_before_it_takes_the_memory(
     dynamodb_local: str, table_name: str, make: Callable[[], bytes], serializer: str
 ) -> None:
     """96 MB in a row of 96 KB: an honest 500 with a few MB in use, at load and at a conflict."""
-    site = Site.made(
+    site = Site.create(
         dynamodb_local, table_name, data_serializer=serializer, max_value_size=str(MOST)
     )
-    user, planted = site.begun(user="ann"), make()
+    user, planted = site.begin_session(user="ann"), make()
 
     def overtake() -> None:
         rev = (site.row(user) or {})["rev"]["S"]
@@ -230,16 +230,16 @@ def test_a_json_session_that_grew_too_large_is_refused_and_the_old_one_goes_on(
 ) -> None:
     """The inflated size counts: ItemTooLarge, and nothing is stored."""
     session_class = {"session_class": StrictSession} if strict else {}
-    site = Site.made(
+    site = Site.create(
         dynamodb_local,
         table_name,
         data_serializer="json",
         max_value_size="100KB",
         **session_class,
     )
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     with pytest.raises(ItemTooLarge):
         site.visit(user, put(log="x" * 200_000))
 
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}

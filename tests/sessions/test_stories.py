@@ -31,7 +31,7 @@ WRITERS = 6
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture
@@ -44,27 +44,27 @@ def test_two_requests_that_change_different_keys_are_both_kept(
     site: Site, saves: list[Saved]
 ) -> None:
     """Both changes are stored, and the save is reported as merged."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="spring")), seen=9))
 
     assert saves[1:] == [Saved("replace", "stored"), Saved("replace", "merged")]
-    assert site.found(user) == {"cart": 1, "coupon": "spring", "seen": 9}
+    assert site.read_session(user) == {"cart": 1, "coupon": "spring", "seen": 9}
 
 
 def test_json_sessions_are_merged_alike(site: Site) -> None:
     """The law holds for both of Beaker's plain kinds."""
     json_site = site.with_(data_serializer="json")
-    user = json_site.begun(cart=1)
+    user = json_site.begin_session(cart=1)
 
     json_site.visit(user, put_while(lambda: json_site.visit(user.also(), put(coupon="x")), seen=9))
 
-    assert json_site.found(user) == {"cart": 1, "coupon": "x", "seen": 9}
+    assert json_site.read_session(user) == {"cart": 1, "coupon": "x", "seen": 9}
 
 
 def test_a_key_removed_here_and_a_key_set_there_are_both_kept(site: Site) -> None:
     """A deletion is a change like any other, on whichever side."""
-    user = site.begun(cart=1, notice="new", old=2)
+    user = site.begin_session(cart=1, notice="new", old=2)
 
     def dismiss(session: Any) -> None:
         del session["notice"]
@@ -76,24 +76,24 @@ def test_a_key_removed_here_and_a_key_set_there_are_both_kept(site: Site) -> Non
 
     site.visit(user, change_while(lambda: site.visit(user.also(), drop_old), dismiss))
 
-    assert site.found(user) == {"cart": 3}
+    assert site.read_session(user) == {"cart": 3}
 
 
 def test_of_two_requests_that_set_one_key_the_later_save_wins(site: Site) -> None:
     """The same key changed twice: the later save wins, and nothing else is lost."""
-    user = site.begun(theme="light", cart=1)
+    user = site.begin_session(theme="light", cart=1)
 
     def earlier() -> None:
         site.visit(user.also(), put(theme="dark", cart=2))
 
     site.visit(user, put_while(earlier, theme="blue"))
 
-    assert site.found(user) == {"theme": "blue", "cart": 2}
+    assert site.read_session(user) == {"theme": "blue", "cart": 2}
 
 
 def test_six_writers_on_one_session_all_succeed(site: Site) -> None:
     """All six load before any of them saves; each keeps its own key, and none is refused."""
-    user, loaded = site.begun(cart=1), threading.Barrier(WRITERS, timeout=20)
+    user, loaded = site.begin_session(cart=1), threading.Barrier(WRITERS, timeout=20)
 
     def write(number: int) -> None:
         site.visit(user.also(), put_while(loaded.wait, **{f"key{number}": number}))
@@ -101,17 +101,17 @@ def test_six_writers_on_one_session_all_succeed(site: Site) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(write, range(WRITERS)))
 
-    assert site.found(user) == {"cart": 1} | {f"key{n}": n for n in range(WRITERS)}
+    assert site.read_session(user) == {"cart": 1} | {f"key{n}": n for n in range(WRITERS)}
 
 
 def test_fifty_ajax_requests_at_once_keep_every_change(site: Site) -> None:
     """Six threads, fifty requests, each another key: every acknowledged change is found."""
-    user = site.begun()
+    user = site.begin_session()
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda n: site.visit(user.also(), put(**{f"key{n}": n})), range(50)))
 
-    assert site.found(user) == {f"key{n}": n for n in range(50)}
+    assert site.read_session(user) == {f"key{n}": n for n in range(50)}
 
 
 @pytest.mark.parametrize("later", [0, 3000], ids=["at once", "when a touch is due"])
@@ -121,13 +121,13 @@ def test_a_slow_page_that_only_read_overwrites_nothing(
     """The reader's copy is older than the row; it is left, or its touch is refused and dropped."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=7200)
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     clock.advance(later)
 
     seen = site.visit(user, read_while(lambda: site.visit(user.also(), put(cart=2)))).said
 
     assert seen == {"cart": 1}
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
     assert saves[2] == (Saved("touch", "dropped") if later else Saved("leave", "left"))
 
 
@@ -135,7 +135,7 @@ def test_saving_twice_after_a_merge_deletes_nothing_that_was_merged_in(
     site: Site, calls: Recorder
 ) -> None:
     """An error middleware calls start_response twice; the session object does not have the key."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def twice(session: Any) -> Iterator[None]:
         contents(session)
@@ -148,14 +148,14 @@ def test_saving_twice_after_a_merge_deletes_nothing_that_was_merged_in(
 
     site.visit(user, twice)
 
-    assert site.found(user) == {"cart": 1, "coupon": "spring", "seen": 9, "error": "500"}
+    assert site.read_session(user) == {"cart": 1, "coupon": "spring", "seen": 9, "error": "500"}
     # One refusal: the second save knows the row that the first one has left.
     assert [call.error for call in calls if call.error] == ["ConditionalCheckFailedException"]
 
 
 def test_a_second_save_that_changes_nothing_writes_nothing(site: Site, calls: Recorder) -> None:
     """The second start_response finds its own row, merged or not, and leaves it."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def twice(session: Any) -> Iterator[None]:
         contents(session)
@@ -169,13 +169,13 @@ def test_a_second_save_that_changes_nothing_writes_nothing(site: Site, calls: Re
     site.visit(user, twice)
 
     assert calls.names == []
-    assert site.found(user) == {"cart": 1, "coupon": "spring", "seen": 9}
+    assert site.read_session(user) == {"cart": 1, "coupon": "spring", "seen": 9}
 
 
 def test_merging_keeps_the_promoted_attributes_right(site: Site) -> None:
     """The attributes are those of the merged session."""
     site = site.with_(special_keys="userId:S, visits:N")
-    user = site.begun(visits=1)
+    user = site.begin_session(visits=1)
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(userId="ann")), cart=2))
     assert {n: (site.row(user) or {}).get(n) for n in ("userId", "visits")} == {

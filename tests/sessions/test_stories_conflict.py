@@ -22,14 +22,14 @@ from tests.sessions.views import (
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 def test_a_session_cleared_with_a_flash_message_keeps_nothing_of_the_other_writer(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only the flash message is left, and the log says so."""
-    user = site.begun(user="ann", cart=1)
+    user = site.begin_session(user="ann", cart=1)
 
     def farewell(session: Any) -> None:
         session.clear()
@@ -37,14 +37,14 @@ def test_a_session_cleared_with_a_flash_message_keeps_nothing_of_the_other_write
 
     site.visit(user, change_while(lambda: site.visit(user.also(), put(cart=2)), farewell))
 
-    assert site.found(user) == {"flash": "bye"}
+    assert site.read_session(user) == {"flash": "bye"}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "cleared" in caplog.text
 
 
 def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) -> None:
     """The slow request adds its own change only."""
-    user = site.begun(user="ann", cart=1)
+    user = site.begin_session(user="ann", cart=1)
 
     def farewell(session: Any) -> None:
         session.clear()
@@ -53,7 +53,7 @@ def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) ->
 
     site.visit(user, put_while(lambda: site.visit(user.also(), farewell), seen=9))
 
-    assert site.found(user) == {"flash": "bye", "seen": 9}
+    assert site.read_session(user) == {"flash": "bye", "seen": 9}
 
 
 @pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
@@ -62,7 +62,7 @@ def test_two_logins_that_clear_the_same_session_are_not_mixed(
 ) -> None:
     """The later login is all that is left: nothing of the earlier one, which had cleared it too."""
     site = site.with_(on_conflict=policy)
-    user = site.begun(user="ann", cart=1)
+    user = site.begin_session(user="ann", cart=1)
 
     def log_in(name: str, **values: object) -> Any:
         def view(session: Any) -> None:
@@ -77,7 +77,7 @@ def test_two_logins_that_clear_the_same_session_are_not_mixed(
 
     site.visit(user, change_while(earlier, log_in("eve")))
 
-    assert site.found(user) == {"user": "eve"}
+    assert site.read_session(user) == {"user": "eve"}
     assert "cleared" in caplog.text
 
 
@@ -90,30 +90,30 @@ def test_on_conflict_says_whether_the_other_change_is_kept(
 ) -> None:
     """`merge` keeps both changes; `overwrite` puts mine, on condition of the row it overwrites."""
     site = site.with_(on_conflict=policy)
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
 
-    assert site.found(user) == left
+    assert site.read_session(user) == left
 
 
 def test_on_conflict_raise_tells_the_application_and_stores_nothing(site: Site) -> None:
     """Conflict holds theirs, as Beaker would load it; its text, repr and args do not."""
     site = site.with_(on_conflict="raise", data_serializer="json")
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     with pytest.raises(Conflict) as caught:
         site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="secret")), seen=9))
 
     assert caught.value.theirs is not None
-    assert _opened(caught.value.theirs)["coupon"] == "secret"
+    assert _open_text(caught.value.theirs)["coupon"] == "secret"
     shown = f"{caught.value} {caught.value!r} {caught.value.args}"
     assert "secret" not in shown
     assert caught.value.theirs not in shown
-    assert site.found(user) == {"cart": 1, "coupon": "secret"}
+    assert site.read_session(user) == {"cart": 1, "coupon": "secret"}
 
 
-def _opened(text: str) -> dict[str, Any]:
+def _open_text(text: str) -> dict[str, Any]:
     import base64
     import zlib
 
@@ -127,14 +127,14 @@ def test_two_logins_of_one_new_id_are_merged(site: Site) -> None:
 
     site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
 
-    assert site.found(user) == {"coupon": "x", "seen": 9}
+    assert site.read_session(user) == {"coupon": "x", "seen": 9}
 
 
 def test_a_save_that_always_loses_ends_in_a_conflict_after_three_seconds(
     site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """Another request writes before each attempt. It pauses up to 0.1 s, and gives up after 3 s."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     tokens = iter(range(10_000))
 
     def overtaken() -> str:

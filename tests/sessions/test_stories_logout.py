@@ -25,7 +25,7 @@ from tests.sessions.views import (
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture
@@ -41,20 +41,20 @@ def birth_of(site: Site, user: Browser) -> str:
 
 def test_a_logout_removes_the_row_at_once(site: Site) -> None:
     """delete() leaves nothing in the table, and the old cookie finds no session."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     before = user.also()
 
     site.visit(user, log_out)
 
     assert site.rows() == []
-    assert site.found(before) == {}
+    assert site.read_session(before) == {}
 
 
 def test_a_session_deleted_while_a_slow_request_changes_it_does_not_come_back(
     site: Site, saves: list[Saved]
 ) -> None:
     """The slow request's page is served; its write is dropped, and reported as dropped."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     site.visit(user, put_while(lambda: site.visit(user.also(), log_out), cart=1))
 
@@ -68,7 +68,7 @@ def test_a_session_deleted_while_a_slow_page_reads_it_does_not_come_back(
     """Not by a touch that is due, either."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=7200)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     clock.advance(3000)
 
     site.visit(user, read_while(lambda: site.visit(user.also(), log_out)))
@@ -79,7 +79,7 @@ def test_a_session_deleted_while_a_slow_page_reads_it_does_not_come_back(
 
 def test_a_deleted_session_stays_deleted_when_the_slow_request_saves_twice(site: Site) -> None:
     """An error middleware calls start_response again, and that save is dropped as well."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     def twice(session: Any) -> Iterator[None]:
         contents(session)
@@ -97,7 +97,7 @@ def test_a_deleted_session_stays_deleted_when_the_slow_request_saves_twice(site:
 
 def test_a_slow_login_is_not_saved_to_a_new_session_of_the_same_id(site: Site) -> None:
     """The session was deleted and another one created: it has another birth."""
-    visitor = site.begun(cart=1)
+    visitor = site.begin_session(cart=1)
     first = birth_of(site, visitor)
 
     def meanwhile() -> None:
@@ -107,13 +107,13 @@ def test_a_slow_login_is_not_saved_to_a_new_session_of_the_same_id(site: Site) -
 
     site.visit(visitor, put_while(meanwhile, user="ann"))
 
-    assert site.found(visitor) == {"stranger": True}
+    assert site.read_session(visitor) == {"stranger": True}
     assert birth_of(site, visitor) != first
 
 
 def test_a_slow_logout_does_not_delete_a_new_session_of_the_same_id(site: Site) -> None:
     """The session that it deletes is already deleted; the new one has another birth."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     def logout_late(session: Any) -> None:
         contents(session)
@@ -125,12 +125,12 @@ def test_a_slow_logout_does_not_delete_a_new_session_of_the_same_id(site: Site) 
     stale = user.also()
     site.visit(user, logout_late)
 
-    assert site.found(stale) == {"fresh": True}
+    assert site.read_session(stale) == {"fresh": True}
 
 
 def test_a_logout_wins_over_a_change_that_came_in_between(site: Site, saves: list[Saved]) -> None:
     """Refused and live: deleted again on theirs' rev."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     def logout_late(session: Any) -> None:
         contents(session)
@@ -145,7 +145,7 @@ def test_a_logout_wins_over_a_change_that_came_in_between(site: Site, saves: lis
 
 def test_data_saved_after_a_delete_in_one_request_is_a_new_birth(site: Site) -> None:
     """Nothing is known after the delete: the farewell is a Create, not a Replace."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     stale, first = user.also(), birth_of(site, user)
 
     def farewell(session: Any) -> Iterator[None]:
@@ -158,13 +158,13 @@ def test_data_saved_after_a_delete_in_one_request_is_a_new_birth(site: Site) -> 
 
     site.visit(user, farewell)
 
-    assert site.found(stale) == {"flash": "bye"}
+    assert site.read_session(stale) == {"flash": "bye"}
     assert birth_of(site, stale) != first
 
 
 def test_deleting_twice_in_one_request_is_no_error(site: Site, saves: list[Saved]) -> None:
     """The second delete finds nothing stored and asks nothing of the table."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     def twice(session: Any) -> Iterator[None]:
         session.delete()

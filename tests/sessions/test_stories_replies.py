@@ -31,7 +31,7 @@ from tests.sessions.views import (
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_lost_reply_with_another_writer_in_between_is_a_success(
     site: Site, proxy: FaultProxy, saves: list[Saved]
 ) -> None:
     """Our token is in the `prev` of their row: ours was applied, and is not written again."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def rival() -> None:
         site.visit(user.also(), put(coupon="spring"))
@@ -55,7 +55,7 @@ def test_a_lost_reply_with_another_writer_in_between_is_a_success(
 
     assert proxy.operations == ["GetItem", "PutItem", "PutItem"]
     assert saves[-2:] == [Saved("replace", "stored"), Saved("replace", "stored")]
-    assert site.found(user) == {"cart": 1, "seen": 9, "coupon": "spring"}
+    assert site.read_session(user) == {"cart": 1, "seen": 9, "coupon": "spring"}
 
 
 @pytest.mark.parametrize("writers", [4, 5])
@@ -63,7 +63,7 @@ def test_a_lost_reply_is_known_again_below_four_later_writes(
     site: Site, proxy: FaultProxy, writers: int
 ) -> None:
     """The row remembers four tokens; below more it is merged again, and still nothing is lost."""
-    user = site.begun(theme="light")
+    user = site.begin_session(theme="light")
 
     def rivals() -> None:
         for number in range(writers):
@@ -75,14 +75,14 @@ def test_a_lost_reply_is_known_again_below_four_later_writes(
     patient.visit(user, put(theme="blue"))
 
     assert proxy.operations[2:] == ["PutItem"] * (1 if writers == 4 else 2)
-    assert site.found(user) == {"theme": "blue"} | {f"key{n}": n for n in range(writers)}
+    assert site.read_session(user) == {"theme": "blue"} | {f"key{n}": n for n in range(writers)}
 
 
 def test_saving_again_after_a_lost_reply_keeps_the_change_that_came_on_top(
     site: Site, proxy: FaultProxy
 ) -> None:
     """The second start_response merges its change into the stored row, not into our own."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def rival() -> None:
         site.visit(user.also(), put(coupon="spring"))
@@ -97,7 +97,7 @@ def test_saving_again_after_a_lost_reply_keeps_the_change_that_came_on_top(
     proxy.next(LoseReply(then=rival), operation="PutItem")
     site.behind(proxy).visit(user, twice)
 
-    assert site.found(user) == {"cart": 1, "seen": 9, "coupon": "spring", "error": "500"}
+    assert site.read_session(user) == {"cart": 1, "seen": 9, "coupon": "spring", "error": "500"}
 
 
 @pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
@@ -105,7 +105,7 @@ def test_a_save_whose_replies_are_all_lost_is_no_conflict_with_itself(
     site: Site, proxy: FaultProxy, policy: str
 ) -> None:
     """The page fails; its error page saves again, and is refused only by its own row."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(LoseReply(), operation="PutItem", times=2)
     failed: list[str] = []
 
@@ -122,18 +122,16 @@ def test_a_save_whose_replies_are_all_lost_is_no_conflict_with_itself(
     site.behind(proxy, on_conflict=policy).visit(user, twice)
 
     assert failed == ["Unavailable"]
-    assert site.found(user) == {"cart": 1, "seen": 9, "error": "500"}
+    assert site.read_session(user) == {"cart": 1, "seen": 9, "error": "500"}
 
 
 def test_after_a_write_that_is_found_applied_a_save_of_nothing_new_writes_nothing(
     site: Site, proxy: FaultProxy
 ) -> None:
     """Once a later write is known to be applied, what was uncertain before it is settled."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     proxy.next(LoseReply(), operation="PutItem", times=2)
-    proxy.next(
-        Rewrite(lambda body: body), operation="PutItem"
-    )  # it is refused
+    proxy.next(Rewrite(lambda body: body), operation="PutItem")  # it is refused
     proxy.next(LoseReply(), operation="PutItem")
 
     def three_times(session: Any) -> Iterator[None]:
@@ -201,7 +199,7 @@ def test_an_error_page_can_undo_a_save_whose_reply_was_lost(
 ) -> None:
     """Whether that save was applied or not, the last save of the page is stored."""
     site = site.with_(session_class=session_class)
-    user = site.begun(cart=1) if begun else Browser()
+    user = site.begin_session(cart=1) if begun else Browser()
     act, first, later = SECOND_THOUGHTS[thought]
 
     def twice(session: Any) -> Iterator[None]:
@@ -224,7 +222,7 @@ def test_an_error_page_can_undo_a_save_whose_reply_was_lost(
     users = [
         Browser("beaker.session.id=" + row["id"]["S"].partition(":")[2]) for row in site.rows()
     ]
-    found = [site.found(one) for one in users]
+    found = [site.read_session(one) for one in users]
     assert [one for one in found if one] == ([expected] if expected else [])
     assert thought not in {"delete", "clear"} or found == []
 
@@ -241,7 +239,7 @@ def test_a_logout_that_lands_late_removes_no_newer_row(
     site: Site, proxy: FaultProxy, anew: bool
 ) -> None:
     """The delete was given up, the user went on, and then it arrived: on condition of its rev."""
-    gate, user = threading.Event(), site.begun(cart=1)
+    gate, user = threading.Event(), site.begin_session(cart=1)
     stale = user.also()
     proxy.next(Hold(gate), operation="DeleteItem")
 
@@ -252,12 +250,12 @@ def test_a_logout_that_lands_late_removes_no_newer_row(
     site.visit(stale.also(), put(seen=9))
     gone(proxy, "DeleteItem", gate)
 
-    assert site.found(stale) == ({"seen": 9} if anew else {"cart": 1, "seen": 9})
+    assert site.read_session(stale) == ({"seen": 9} if anew else {"cart": 1, "seen": 9})
 
 
 def test_a_change_that_lands_late_overwrites_no_newer_row(site: Site, proxy: FaultProxy) -> None:
     """The same for a Replace that its caller has given up."""
-    gate, user = threading.Event(), site.begun(cart=1)
+    gate, user = threading.Event(), site.begin_session(cart=1)
     proxy.next(Hold(gate), operation="PutItem")
 
     with pytest.raises(Unavailable):
@@ -265,7 +263,7 @@ def test_a_change_that_lands_late_overwrites_no_newer_row(site: Site, proxy: Fau
     site.visit(user, put(cart=3))
     gone(proxy, "PutItem", gate)
 
-    assert site.found(user) == {"cart": 3}
+    assert site.read_session(user) == {"cart": 3}
 
 
 @pytest.mark.parametrize("gap", [False, True], ids=["stopped by a row", "the one gap"])
@@ -285,7 +283,7 @@ def test_a_login_that_lands_late_is_stopped_unless_its_session_was_deleted_again
         site.visit(user.also(), log_out)
     gone(proxy, "PutItem", gate)
 
-    assert site.found(user) == {"user": "ghost" if gap else "ann"}
+    assert site.read_session(user) == {"user": "ghost" if gap else "ann"}
     assert "expires" in (site.row(user) or {})
 
 
@@ -314,7 +312,7 @@ def test_a_page_that_only_read_is_served_although_its_touch_fails(
     """The touch is dropped and reported, and the session is unchanged."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     clock.advance(61)
     proxy.next(fault, operation="PutItem", times=None)
 
@@ -322,26 +320,26 @@ def test_a_page_that_only_read_is_served_although_its_touch_fails(
 
     assert seen == {"user": "ann"}
     assert saves[-1] == Saved("touch", "dropped")
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 def test_a_touch_between_load_and_save_is_no_conflict(site: Site, proxy: FaultProxy) -> None:
     """A touch keeps the revision, so a concurrent change is stored at the first attempt."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     row = site.row(user) or {}
 
-    def touched() -> None:
+    def touch_row() -> None:
         site.plant(user, expires={"N": str(int(row["expires"]["N"]) + 100)})
 
-    site.behind(proxy).visit(user, put_while(touched, cart=2))
+    site.behind(proxy).visit(user, put_while(touch_row, cart=2))
 
     assert proxy.operations == ["GetItem", "PutItem"]
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
 
 
 def test_a_lost_delete_reply_is_a_logout(site: Site, proxy: FaultProxy) -> None:
     """The retry finds no row, as after a delete."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     proxy.next(LoseReply(), operation="DeleteItem")
 
     site.behind(proxy).visit(user, change_while(nothing, log_out))
@@ -368,7 +366,7 @@ def test_a_clear_after_a_first_save_whose_reply_was_lost_is_a_clear(
 
     site.behind(proxy, max_attempts=1).visit(user, clear_after_an_error)
 
-    assert site.found(user) == {"notice": "welcome"}
+    assert site.read_session(user) == {"notice": "welcome"}
 
 
 @pytest.mark.parametrize("fault", [LoseReply(), LoseRequest()], ids=["applied", "not applied"])
@@ -378,7 +376,7 @@ def test_a_login_after_a_logout_whose_reply_was_lost_is_stored(
 ) -> None:
     """Whether the row was deleted or not, the user who has logged in in its place is found."""
     site = site.with_(session_class=session_class)
-    user = site.begun(user="ann", cart=1)
+    user = site.begin_session(user="ann", cart=1)
     proxy.next(fault, operation="DeleteItem")
     failed: list[Unavailable] = []
 
@@ -398,6 +396,6 @@ def test_a_login_after_a_logout_whose_reply_was_lost_is_stored(
 
     assert len(failed) == 1
     (row,) = site.rows()
-    assert site.found(Browser(f"beaker.session.id={row['id']['S'].partition(':')[2]}")) == {
+    assert site.read_session(Browser(f"beaker.session.id={row['id']['S'].partition(':')[2]}")) == {
         "user": "bob"
     }

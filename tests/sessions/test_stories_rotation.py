@@ -27,7 +27,7 @@ from tests.sessions.views import (
 @pytest.fixture
 def plain(dynamodb_local: str, table_name: str) -> Site:
     """Give a site under Beaker's own session class."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 @pytest.fixture
@@ -56,32 +56,32 @@ def login_while(step: Any) -> Any:
 
 def test_a_login_moves_to_a_fresh_id_and_leaves_no_row_behind(site: Site) -> None:
     """The old cookie finds no session, and the new one has all values."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     before = user.also()
 
     site.visit(user, login)
 
     assert user.id != before.id
     assert len(user.id) == 32
-    assert site.found(user) == {"cart": 1, "user": "ann"}
-    assert site.found(before) == {}
+    assert site.read_session(user) == {"cart": 1, "user": "ann"}
+    assert site.read_session(before) == {}
     assert len(site.rows()) == 1
 
 
 def test_a_change_beside_a_login_is_merged_into_the_new_row(site: Site) -> None:
     """The old row was changed after the login had loaded it: refused, live, merged."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     before = user.also()
 
     site.visit(user, login_while(lambda: site.visit(before.also(), put(coupon="spring"))))
 
-    assert site.found(user) == {"cart": 1, "coupon": "spring", "user": "ann"}
+    assert site.read_session(user) == {"cart": 1, "coupon": "spring", "user": "ann"}
     assert site.row(before) is None
 
 
 def test_a_logout_beside_a_login_removes_the_new_row_too(site: Site) -> None:
     """Nothing of the session lives on: not under the old id, and not under the new one."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     before = user.also()
 
     def view(session: Any) -> None:
@@ -92,25 +92,25 @@ def test_a_logout_beside_a_login_removes_the_new_row_too(site: Site) -> None:
     site.visit(user, view)
 
     assert site.rows() == []
-    assert site.found(user) == {}
-    assert site.found(before) == {}
+    assert site.read_session(user) == {}
+    assert site.read_session(before) == {}
 
 
 def test_a_change_that_comes_after_a_login_does_not_bring_the_old_row_back(site: Site) -> None:
     """A slow request under the old id finds its row gone; it is told that nothing was saved."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     before = user.also()
 
     with pytest.raises(Conflict):
         site.visit(before.also(), put_while(lambda: site.visit(user, login), coupon="late"))
 
     assert site.row(before) is None
-    assert site.found(user) == {"cart": 1, "user": "ann"}
+    assert site.read_session(user) == {"cart": 1, "user": "ann"}
 
 
 def test_a_login_saved_twice_keeps_what_was_merged_into_the_new_row(site: Site) -> None:
     """The second start_response saves the session object, which never held their change."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
     before = user.also()
 
     def view(session: Any) -> Iterator[None]:
@@ -123,7 +123,7 @@ def test_a_login_saved_twice_keeps_what_was_merged_into_the_new_row(site: Site) 
 
     site.visit(user, view)
 
-    assert site.found(user) == {"cart": 1, "coupon": "spring", "user": "ann", "error": "500"}
+    assert site.read_session(user) == {"cart": 1, "coupon": "spring", "user": "ann", "error": "500"}
 
 
 @pytest.mark.parametrize("end", ["delete", "invalidate"])
@@ -131,7 +131,7 @@ def test_a_logout_under_strict_sessions_is_not_undone_by_a_slower_request(
     site: Site, end: str
 ) -> None:
     """The row is deleted at once, and the slow request's change is dropped."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     before = user.also()
 
     site.visit(
@@ -148,7 +148,7 @@ def test_a_load_that_fails_in_a_rolling_deploy_removes_nothing(
 ) -> None:
     """A row of a newer release is an honest 500; the cookie stays, and the session with it."""
     older = site if strict else plain
-    user = older.begun(user="ann")
+    user = older.begin_session(user="ann")
     cookie, good = user.cookie, (older.row(user) or {})["data"]
     newer = bytes([2]) + good["B"][1:]
     older.plant(user, data={"B": newer})
@@ -161,7 +161,7 @@ def test_a_load_that_fails_in_a_rolling_deploy_removes_nothing(
     assert user.cookie == cookie
     assert (older.row(user) or {})["data"] == {"B": newer}
     older.plant(user, data=good)
-    assert older.found(user) == {"user": "ann"}
+    assert older.read_session(user) == {"user": "ann"}
 
 
 def test_an_id_that_nobody_stored_gets_a_fresh_one_with_the_first_save(site: Site) -> None:
@@ -173,7 +173,7 @@ def test_an_id_that_nobody_stored_gets_a_fresh_one_with_the_first_save(site: Sit
 
     assert attacker.id != "c" * 32
     assert site.row_of("c" * 32) is None
-    assert site.found(attacker) == {"user": "ann"}
+    assert site.read_session(attacker) == {"user": "ann"}
 
 
 def test_a_timed_out_session_is_removed_from_the_table(
@@ -182,7 +182,7 @@ def test_a_timed_out_session_is_removed_from_the_table(
     """The request that finds it deletes it, and begins a new session."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     clock.advance(601)
 
     assert site.visit(user, contents).said == {}
@@ -196,7 +196,7 @@ def test_a_timed_out_session_that_was_just_saved_is_not_removed(
     """The delete is conditional on the revision and expiry that were read."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     clock.advance(601)
     forbearing = site.with_(timeout=None)
 
@@ -205,7 +205,7 @@ def test_a_timed_out_session_that_was_just_saved_is_not_removed(
         assert site.behind(proxy).visit(user.also(), contents).said == {}
         assert proxy.operations == ["GetItem", "DeleteItem"]
 
-    assert forbearing.found(user)["user"] == "ann"
+    assert forbearing.read_session(user)["user"] == "ann"
 
 
 def test_a_page_that_only_reads_touches_under_strict_sessions_too(
@@ -214,7 +214,7 @@ def test_a_page_that_only_reads_touches_under_strict_sessions_too(
     """The row's expiry moves on, under the same rev, and a reader beside it is served."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     before = site.row(user) or {}
     clock.advance(61)
 

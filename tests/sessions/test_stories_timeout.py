@@ -18,7 +18,7 @@ from tests.sessions.views import put, put_while, use_clock
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 def birth_of(site: Site, user: Browser) -> str:
@@ -32,14 +32,14 @@ def test_a_timed_out_session_is_absent_although_its_row_stands(
     """DynamoDB deletes days late; a save over the old row is a new birth and merges nothing."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(user="ann", cart=1)
+    user = site.begin_session(user="ann", cart=1)
     first = birth_of(site, user)
     clock.advance(721)
 
-    assert site.found(user) == {}
+    assert site.read_session(user) == {}
     site.visit(user, put(lang="de"))
 
-    assert site.found(user) == {"lang": "de"}
+    assert site.read_session(user) == {"lang": "de"}
     assert birth_of(site, user) != first
 
 
@@ -49,7 +49,7 @@ def test_a_session_that_times_out_under_a_slow_request_is_replaced_not_merged(
     """The save is refused by a row that has expired meanwhile, and replaces it without a merge."""
     use_clock(monkeypatch, clock)
     site = site.with_(timeout=600)
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def meanwhile() -> None:
         site.visit(user.also(), put(user="ann"))
@@ -57,7 +57,7 @@ def test_a_session_that_times_out_under_a_slow_request_is_replaced_not_merged(
 
     site.visit(user, put_while(meanwhile, cart=2))
 
-    assert site.with_(timeout=None).found(user) == {"cart": 2}
+    assert site.with_(timeout=None).read_session(user) == {"cart": 2}
 
 
 def test_a_timed_out_login_does_not_live_again_in_a_new_session(
@@ -83,7 +83,7 @@ def test_a_timed_out_login_does_not_live_again_in_a_new_session(
     site.visit(user, put_while(meanwhile, lang="de"))
 
     assert lapse == []
-    assert site.with_(timeout=None).found(user) == {"lang": "de"}
+    assert site.with_(timeout=None).read_session(user) == {"lang": "de"}
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_row_whose_class_a_deploy_has_moved_is_replaced_with_a_warning(
     site: Site, deployed: type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A newer process has stored a class that this one cannot import; the later save wins."""
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     def meanwhile() -> None:
         site.visit(user.also(), put(basket=deployed()))
@@ -108,7 +108,7 @@ def test_a_row_whose_class_a_deploy_has_moved_is_replaced_with_a_warning(
 
     site.visit(user, put_while(meanwhile, cart=2))
 
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "cannot be opened" in caplog.text
 
@@ -123,10 +123,10 @@ def test_a_stored_session_that_no_longer_opens_is_replaced_under_its_own_id(
 
     monkeypatch.setattr(deployed, "__setstate__", broken, raising=False)
     monkeypatch.setattr(deployed, "__reduce__", lambda _: (deployed, (), {"a": 1}))
-    user = site.begun(basket=deployed())
+    user = site.begin_session(basket=deployed())
 
     site.visit(user, put(cart=2))
 
-    assert site.found(user) == {"cart": 2}
+    assert site.read_session(user) == {"cart": 2}
     assert len(site.rows()) == 1
     assert "replaces it" in caplog.text

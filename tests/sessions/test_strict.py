@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
-from tests.sessions.requests import Browser, Site, shown
+from tests.sessions.requests import Browser, Site, strip_beaker_keys
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def site(dynamodb_local: str, table_name: str) -> Site:
 @pytest.fixture
 def ann(site: Site) -> Browser:
     """Return the browser of a logged-in user."""
-    return logged_in(site)
+    return log_in(site)
 
 
-def logged_in(site: Site) -> Browser:
+def log_in(site: Site) -> Browser:
     """Log Ann in, and return her browser."""
     browser = Browser(site)
     browser.write(user="ann")
@@ -124,7 +124,7 @@ class TestTheOldCookie:
         before = ann.id
         with ann.visit() as session:
             session.invalidate()
-            assert shown(session) == {}
+            assert strip_beaker_keys(session) == {}
             session["step"] = 2
             session.save()
 
@@ -142,7 +142,7 @@ class TestTheOldCookie:
         atime: bool,
     ) -> None:
         """Saved or not, and with save_accessed_time=false too, the data is under the new id."""
-        ann = logged_in(Site(dynamodb_local, table_name, save_accessed_time=atime))
+        ann = log_in(Site(dynamodb_local, table_name, save_accessed_time=atime))
         before = ann.id
         with ann.visit() as session:
             how(session)
@@ -155,7 +155,7 @@ class TestTheOldCookie:
         self, dynamodb_local: str, table_name: str, atime: bool
     ) -> None:
         """regenerate_id() saves: the end of the request does not take that back."""
-        ann = logged_in(Site(dynamodb_local, table_name, save_accessed_time=atime))
+        ann = log_in(Site(dynamodb_local, table_name, save_accessed_time=atime))
         with ann.visit() as session:
             session["role"] = "admin"
             session.regenerate_id()

@@ -14,7 +14,7 @@ from beaker_dynamodb.runtime import Runtime
 from tests.exchange import Exchange
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
-from tests.sessions.requests import KEY, Browser, Site, shown
+from tests.sessions.requests import KEY, Browser, Site, strip_beaker_keys
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def site(dynamodb_local: str, table_name: str) -> Site:
     return Site(dynamodb_local, table_name)
 
 
-def logged_in(site: Site) -> Browser:
+def log_in(site: Site) -> Browser:
     """Log Ann in, and return her browser."""
     browser = Browser(site)
     browser.write(user="ann")
@@ -44,7 +44,7 @@ class TestTimeOut:
     ) -> None:
         """The next request has an empty session, and the old row is deleted."""
         site = Site(dynamodb_local, table_name, timeout=600)
-        ann = logged_in(site)
+        ann = log_in(site)
         old = ann.id
         clock.advance(601)
 
@@ -57,7 +57,7 @@ class TestTimeOut:
     ) -> None:
         """Another request writes between the load and the delete: the row is kept."""
         site = Site(dynamodb_local, table_name, timeout=600, touch_after=0)
-        ann = logged_in(site)
+        ann = log_in(site)
         slow = ann.begin()
         slow.session["cart"] = 1
         if wrote:
@@ -89,7 +89,7 @@ class TestFixation:
 
     def test_a_fresh_id_is_sent_only_with_a_save(self, site: Site) -> None:
         """A poll with an old cookie gets none: it could overwrite that of a concurrent login."""
-        ann = logged_in(site)
+        ann = log_in(site)
         poll = Browser(site, ann.cookie)
         login, slow_poll = ann.begin(), poll.begin()
         assert slow_poll.session["user"] == "ann"
@@ -97,7 +97,7 @@ class TestFixation:
         assert ann.end(login) is not None
 
         late = poll.begin()
-        assert shown(late.session) == {}
+        assert strip_beaker_keys(late.session) == {}
         assert late.end() is None
         assert slow_poll.end() is None
         assert ann.read() == {"user": "ann"}
@@ -169,7 +169,7 @@ def test_a_logout_after_a_page_loads_what_it_has_saved_leaves_no_row(
     visit.session.load()
     assert visit.session.id == saved
     assert not visit.session.is_new
-    assert shown(visit.session) == {"user": "ann"}
+    assert strip_beaker_keys(visit.session) == {"user": "ann"}
     leave(visit.session)
     user.end(visit)
 

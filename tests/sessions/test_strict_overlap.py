@@ -207,7 +207,7 @@ def test_the_message_names_no_session(site: Site, ann: Browser) -> None:
 
 
 @contextlib.contextmanager
-def written_before_each_tombstone(
+def write_before_each_tombstone(
     monkeypatch: pytest.MonkeyPatch, tab: Browser, times: int
 ) -> Iterator[list[int]]:
     """Let another request change the session whenever its old row is about to be replaced."""
@@ -236,7 +236,7 @@ def test_a_login_against_a_permanent_writer_ends_within_seconds(
     visit.session["user"] = "ann"
     visit.session.regenerate_id()
     with (
-        written_before_each_tombstone(monkeypatch, tab, 300) as written,
+        write_before_each_tombstone(monkeypatch, tab, 300) as written,
         pytest.raises(Conflict) as caught,
     ):
         visit.end()
@@ -267,7 +267,7 @@ def test_a_login_beside_a_few_writers_waits_for_none_of_them_at_first(
     monkeypatch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
     started, visit, tab = clock.monotonic(), ann.begin(), Browser(site, ann.cookie)
     visit.session.regenerate_id()
-    with written_before_each_tombstone(monkeypatch, tab, writers):
+    with write_before_each_tombstone(monkeypatch, tab, writers):
         ann.end(visit)
 
     assert clock.monotonic() - started == pytest.approx(seconds)
@@ -301,7 +301,7 @@ def test_a_change_that_cannot_be_merged_at_a_login_is_logged_once_a_minute(
     visit.session.regenerate_id()
     logs.forget()
     caplog.clear()
-    with written_before_each_tombstone(monkeypatch, tab, 2):
+    with write_before_each_tombstone(monkeypatch, tab, 2):
         ann.end(visit)
 
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

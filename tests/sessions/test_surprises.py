@@ -24,8 +24,8 @@ def test_a_mistake_of_ours_logs_nobody_out(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     """Beaker takes the first three for "no such session"; no error shows an id."""
-    site = overlap.Site.made(dynamodb_local, table_name)
-    user = site.begun(cart=1)
+    site = overlap.Site.create(dynamodb_local, table_name)
+    user = site.begin_session(cart=1)
     cookie = user.cookie
 
     def mistaken(*_args: object, **_options: object) -> None:
@@ -43,7 +43,7 @@ def test_a_mistake_of_ours_logs_nobody_out(
     assert {type(one) for one in chain} == {Unavailable}
     assert "4111" not in "".join(map(str, chain))
     assert user.cookie == cookie
-    assert site.found(user) == {"cart": 1}
+    assert site.read_session(user) == {"cart": 1}
 
 
 def test_a_session_that_timed_out_is_over_though_its_row_cannot_be_deleted(

@@ -25,7 +25,7 @@ SECRET = "s" * 32
 @pytest.fixture(name="make")
 def make_(dynamodb_local: str, table_name: str) -> Any:
     """Make a site with some options; one a test."""
-    return lambda **options: Site.made(dynamodb_local, table_name, **options)
+    return lambda **options: Site.create(dynamodb_local, table_name, **options)
 
 
 def stolen_row(site: Site, user: Browser) -> dict[str, dict[str, Any]]:
@@ -35,7 +35,7 @@ def stolen_row(site: Site, user: Browser) -> dict[str, dict[str, Any]]:
     return row
 
 
-def reached(site: Site, browser: Browser) -> dict[str, Any]:
+def read_session(site: Site, browser: Browser) -> dict[str, Any]:
     """Return what a browser finds in its session; nothing, if the site refuses the row."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -55,7 +55,7 @@ def test_a_reader_of_the_table_reads_sessions_unless_they_are_encrypted(
 ) -> None:
     """The row of a JSON session holds its text, compressed at most, unless it is encrypted."""
     site = make(data_serializer="json", compress=False, **options)
-    row = stolen_row(site, site.begun(card="4111"))
+    row = stolen_row(site, site.begin_session(card="4111"))
     data = row["data"]["B"][8:]
     text = zlib.decompress(data) if data[:1] == b"\x78" else data
 
@@ -65,7 +65,7 @@ def test_a_reader_of_the_table_reads_sessions_unless_they_are_encrypted(
 def test_special_keys_stand_in_clear_though_the_rest_is_encrypted(make: Any) -> None:
     """An index must be able to find them."""
     site = make(encryption_keys=KEY, special_keys="userId:S")
-    row = stolen_row(site, site.begun(userId="u1"))
+    row = stolen_row(site, site.begin_session(userId="u1"))
 
     assert row["userId"] == {"S": "u1"}
 
@@ -78,12 +78,12 @@ def test_a_key_of_the_table_is_a_cookie_unless_cookies_are_signed_or_ids_hashed(
 ) -> None:
     """An unsigned cookie holds nothing but the id, which is in the table."""
     site = make(**options)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     (row,) = rows(site)
     stolen = Browser(f"{COOKIE}={row['id']['S'].removeprefix('sess:')}")
 
-    assert reached(site, user) == {"user": "ann"}
-    assert (reached(site, stolen) == {"user": "ann"}) is works
+    assert read_session(site, user) == {"user": "ann"}
+    assert (read_session(site, stolen) == {"user": "ann"}) is works
 
 
 def rows(site: Site) -> list[dict[str, Any]]:
@@ -102,13 +102,13 @@ def test_a_writer_of_the_table_makes_himself_a_login_unless_rows_are_encrypted(
 ) -> None:
     """A row by hand, with a right checksum, is a session like any other; not without the key."""
     site = make(data_serializer="json", **options)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     payload = zlib.compress(json.dumps({"user": "root", "_creation_time": 1}).encode())
     header = bytes((1, ord("S"), 4, 0))
     forged = header + zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "big") + payload
     site.plant(user, data={"B": forged})
 
-    assert (reached(site, user) == {"user": "root"}) is works
+    assert (read_session(site, user) == {"user": "root"}) is works
 
 
 @pytest.mark.parametrize(("options", "works"), [({}, True), ({"encryption_keys": KEY}, False)])
@@ -117,11 +117,11 @@ def test_a_writer_of_the_table_copies_a_login_to_his_own_id_unless_rows_are_encr
 ) -> None:
     """The bytes are bound to their row."""
     site = make(**options)
-    admin, mallory = site.begun(user="admin"), site.begun(user="mallory")
+    admin, mallory = site.begin_session(user="admin"), site.begin_session(user="mallory")
     row = stolen_row(site, admin)
     site.plant(mallory, data=row["data"], rev=row["rev"], expires=row["expires"])
 
-    assert (reached(site, mallory) == {"user": "admin"}) is works
+    assert (read_session(site, mallory) == {"user": "admin"}) is works
 
 
 @pytest.mark.parametrize(("options", "works"), [({}, True), ({"encryption_keys": KEY}, False)])
@@ -130,21 +130,21 @@ def test_a_writer_of_the_table_keeps_a_login_alive_unless_rows_are_encrypted(
 ) -> None:
     """The expiry is bound to the bytes too."""
     site = make(**options)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     site.plant(user, expires={"N": "4000000000"})
 
-    assert (reached(site, user) == {"user": "ann"}) is works
+    assert (read_session(site, user) == {"user": "ann"}) is works
 
 
 def test_an_old_row_put_back_into_its_place_opens(make: Any) -> None:
     """Encryption does not prevent a rollback, as the page says."""
     site = make(encryption_keys=KEY)
-    user = site.begun(role="admin")
+    user = site.begin_session(role="admin")
     before = stolen_row(site, user)
     site.visit(user, put(role="guest"))
     site.plant(user, **{name: before[name] for name in ("data", "rev", "expires")})
 
-    assert reached(site, user) == {"role": "admin"}
+    assert read_session(site, user) == {"role": "admin"}
 
 
 # Who has or forges a cookie
@@ -158,21 +158,21 @@ def test_a_stolen_cookie_outlives_invalidate_unless_sessions_are_strict(
 ) -> None:
     """Beaker's `invalidate()` leaves the old row; `StrictSession` removes it."""
     site = make(**options)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     thief = user.also()
     site.visit(user, lambda session: session.invalidate())
 
-    assert (reached(site, thief) == {"user": "ann"}) is works
+    assert (read_session(site, thief) == {"user": "ann"}) is works
 
 
 def test_a_stolen_cookie_does_not_outlive_delete(make: Any) -> None:
     """A logout is real with every session class."""
     site = make()
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     thief = user.also()
     site.visit(user, lambda session: session.delete())
 
-    assert reached(site, thief) == {}
+    assert read_session(site, thief) == {}
 
 
 @pytest.mark.parametrize(
@@ -187,5 +187,5 @@ def test_an_id_of_the_attackers_choice_becomes_a_login_unless_closed(
     victim, mallory = Browser(f"{COOKIE}=chosen"), Browser(f"{COOKIE}=chosen")
     site.visit(victim, put(user="ann"))
 
-    assert reached(site, victim) == {"user": "ann"}
-    assert (reached(site, mallory) == {"user": "ann"}) is works
+    assert read_session(site, victim) == {"user": "ann"}
+    assert (read_session(site, mallory) == {"user": "ann"}) is works

@@ -30,7 +30,7 @@ def site(
 ) -> Site:
     """Give a site that lives by the test's clock, with a table of its own."""
     use_clock(monkeypatch, clock)
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
 def expires(site: Site, user: Browser) -> int:
@@ -43,7 +43,7 @@ def test_a_hundred_pages_that_only_read_are_a_hundred_reads_and_no_write(
 ) -> None:
     """All of them within touch_after: one GetItem each."""
     site = site.with_(timeout=1800)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     calls.clear()
 
     for _ in range(100):
@@ -58,7 +58,7 @@ def test_a_session_that_is_read_every_few_seconds_outlives_its_timeout(
 ) -> None:
     """Three times as long; and it costs a write a minute, not one a page."""
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     calls.clear()
 
     for _ in range(180):
@@ -87,7 +87,7 @@ def test_a_touch_comes_after_a_tenth_of_the_timeout_at_the_latest(
 ) -> None:
     """By default at most an hour; given, it is never more than a tenth."""
     site = site.with_(timeout=timeout, touch_after=touch_after or "")
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     begun = expires(site, user)
     rev = (site.row(user) or {})["rev"]
 
@@ -104,7 +104,7 @@ def test_a_touch_comes_after_a_tenth_of_the_timeout_at_the_latest(
 def test_an_idle_timeout_comes_a_tenth_early_at_most(site: Site, clock: Clock) -> None:
     """Reads within touch_after are not saved, so Beaker counts from the last touch."""
     site = site.with_(timeout=600)
-    read_early, read_late = site.begun(user="ann"), site.begun(user="bob")
+    read_early, read_late = site.begin_session(user="ann"), site.begin_session(user="bob")
 
     clock.advance(59)
     site.visit(read_early, contents)
@@ -112,32 +112,32 @@ def test_an_idle_timeout_comes_a_tenth_early_at_most(site: Site, clock: Clock) -
     site.visit(read_late, contents)
     clock.advance(541)
 
-    assert site.found(read_early) == {}
-    assert site.found(read_late) == {"user": "bob"}
+    assert site.read_session(read_early) == {}
+    assert site.read_session(read_late) == {"user": "bob"}
 
 
 def test_a_session_that_nobody_reads_times_out(site: Site, clock: Clock) -> None:
     """Beaker's timeout ends it; its row expires by itself two minutes later."""
     site = site.with_(timeout=600)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     assert expires(site, user) == clock() + 600 + GRACE
     clock.advance(601)
-    assert site.found(user) == {}
+    assert site.read_session(user) == {}
 
 
 def test_a_site_without_a_timeout_keeps_its_sessions_for_thirty_days(
     site: Site, clock: Clock
 ) -> None:
     """Option ttl is the lifetime if Beaker has no timeout; reads prolong it once an hour."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
 
     assert expires(site, user) == clock() + 30 * DAY
     clock.advance(HOUR)
     site.visit(user, contents)
     assert expires(site, user) == clock() + 30 * DAY
     clock.advance(30 * DAY)
-    assert site.found(user) == {}
+    assert site.read_session(user) == {}
 
 
 def test_sessions_without_a_ttl_never_expire_and_are_touched_once_an_hour(
@@ -145,7 +145,7 @@ def test_sessions_without_a_ttl_never_expire_and_are_touched_once_an_hour(
 ) -> None:
     """Ttl = 0: the row has no expiry at all, never 0, and its access time still moves on."""
     site = site.with_(ttl=0)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     assert "expires" not in (site.row(user) or {})
     calls.clear()
 
@@ -158,7 +158,7 @@ def test_sessions_without_a_ttl_never_expire_and_are_touched_once_an_hour(
     assert calls.names == ["GetItem", "GetItem", "PutItem", "GetItem"]
     assert "expires" not in (site.row(user) or {})
     clock.advance(10_000 * DAY)
-    assert site.found(user) == {"user": "ann"}
+    assert site.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize(("before", "after"), [("30d", "0"), ("0", "30d")])
@@ -166,7 +166,7 @@ def test_a_changed_ttl_reaches_a_session_with_its_next_page(
     site: Site, clock: Clock, before: str, after: str
 ) -> None:
     """The next read gives a row without an expiry one, and removes it under ttl = 0."""
-    user = site.with_(ttl=before).begun(user="ann")
+    user = site.with_(ttl=before).begin_session(user="ann")
 
     clock.advance(1)
     site.with_(ttl=after).visit(user, contents)
@@ -181,14 +181,14 @@ def test_a_shorter_timeout_logs_out_no_active_user(
 ) -> None:
     """Rows that expire much later are touched as well, so readers stay logged in."""
     site = site.with_(session_class=session_class)
-    user, idle = (site.with_(timeout=30 * DAY).begun(user="ann") for _ in range(2))
+    user, idle = (site.with_(timeout=30 * DAY).begin_session(user="ann") for _ in range(2))
     site = site.with_(timeout=600)
 
     for _ in range(15):
         clock.advance(60)
         assert site.visit(user, contents).said == {"user": "ann"}
     assert expires(site, user) == clock() + 600 + GRACE
-    assert site.found(idle) == {}
+    assert site.read_session(idle) == {}
 
 
 def test_a_site_that_saves_no_access_time_never_touches(
@@ -196,7 +196,7 @@ def test_a_site_that_saves_no_access_time_never_touches(
 ) -> None:
     """Beaker's save_accessed_time = false: a page that only reads hands nothing over."""
     site = site.with_(save_accessed_time=False)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     calls.clear()
 
     clock.advance(10 * HOUR)
@@ -207,7 +207,7 @@ def test_a_site_that_saves_no_access_time_never_touches(
 
 def test_a_newly_required_key_logs_out_no_reader(site: Site, clock: Clock) -> None:
     """A session from before the option is touched without the key."""
-    user = site.with_(timeout=600).begun(cart=1)
+    user = site.with_(timeout=600).begin_session(cart=1)
     site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
 
     for _ in range(15):
@@ -226,7 +226,7 @@ def test_a_touch_that_always_fails_is_logged(
 ) -> None:
     """The page is served. An outage ends by itself, but a missing right would time readers out."""
     site = site.with_(timeout=600).behind(proxy)
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     proxy.next(aws_error(fault), operation="PutItem", times=None)
 
     for _ in range(3):
@@ -244,7 +244,7 @@ def test_a_touch_of_a_large_session_gives_up_for_any_other_write(
 ) -> None:
     """Its chunks are written again for an access time, but never over a newer value."""
     site = site.with_(timeout=600, session_class=StrictSession, on_conflict=policy)
-    user = site.begun(large=LARGE)
+    user = site.begin_session(large=LARGE)
     clock.advance(60)
 
     def meanwhile() -> None:
@@ -260,14 +260,16 @@ def test_a_touch_of_a_large_session_gives_up_for_any_other_write(
         site.visit(user, view)
 
     assert site.visit(user.also(), read_while(meanwhile)).said == {"large": LARGE}
-    assert site.found(user) == ({} if beside == "a logout" else {"large": LARGE, "user": "ann"})
+    assert site.read_session(user) == (
+        {} if beside == "a logout" else {"large": LARGE, "user": "ann"}
+    )
 
 
 def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_key(
     site: Site, clock: Clock, proxy: FaultProxy
 ) -> None:
     """The page is served, however many chunks the touch would write."""
-    user = site.with_(timeout=600).begun(large=LARGE)
+    user = site.with_(timeout=600).begin_session(large=LARGE)
     clock.advance(60)
     site = site.with_(timeout=600, special_keys="userId:S", require_special_keys=True)
     broken = site.behind(proxy)
@@ -278,13 +280,13 @@ def test_who_only_reads_a_large_session_is_served_in_an_outage_and_asked_for_no_
     before = expires(site, user)
     assert site.visit(user, contents).said == {"large": LARGE}
     assert expires(site, user) == before + 60
-    assert site.found(user) == {"large": LARGE}
+    assert site.read_session(user) == {"large": LARGE}
 
 
 def test_a_change_moves_the_expiry_too(site: Site, clock: Clock) -> None:
     """Every write of data gives the session its whole lifetime again."""
     site = site.with_(timeout=600)
-    user = site.begun(cart=1)
+    user = site.begin_session(cart=1)
 
     clock.advance(30)
     site.visit(user, put(cart=2))

@@ -61,10 +61,10 @@ def site(
     """Give a site that lives by the test's clock, with a table of its own."""
     use_clock(monkeypatch, clock)
     strict = {"session_class": StrictSession} if request.param else {}
-    return Site.made(dynamodb_local, table_name, timeout=TIMEOUT, **strict)
+    return Site.create(dynamodb_local, table_name, timeout=TIMEOUT, **strict)
 
 
-def configured(site: Site, config: Config) -> Site:
+def configure_site(site: Site, config: Config) -> Site:
     """Give the site one of the walk's configurations."""
     return site.with_(**{name: value for name, value in config.items() if name != LATER})
 
@@ -77,26 +77,29 @@ def test_nobody_is_logged_out_while_a_configuration_changes(
     users: list[Browser] = []
     idle: Browser | None = None
     for before, after in pairwise(walk):
-        old, new = configured(site, before), configured(site, after)
-        idle = idle or old.begun(user="the one who only reads", long="x" * 500)
+        old, new = configure_site(site, before), configure_site(site, after)
+        idle = idle or old.begin_session(user="the one who only reads", long="x" * 500)
         if LATER in after:
             for _ in range(4):  # two lifetimes, for those who stay
                 clock.advance(TIMEOUT / 2)
                 for user in (idle, *users):
                     old.visit(user, contents)
-        users += [old.begun(user=f"{len(users)}o"), new.begun(user=f"{len(users)}n")]
+        users += [
+            old.begin_session(user=f"{len(users)}o"),
+            new.begin_session(user=f"{len(users)}n"),
+        ]
         for user in users:
             for one, other in ((old, new), (new, old)):
                 _overlap(one, other, user, count=int(clock()))
         for side in (old, new):
-            assert side.found(idle) == {"user": "the one who only reads", "long": "x" * 500}
+            assert side.read_session(idle) == {"user": "the one who only reads", "long": "x" * 500}
 
     assert len({user.id for user in users}) == len(users)
 
 
 def _overlap(one: Site, other: Site, user: Browser, count: int) -> None:
     """Let two servers change one session concurrently; both find both changes."""
-    cookie, name = user.cookie, other.found(user)["user"]
+    cookie, name = user.cookie, other.read_session(user)["user"]
 
     def meanwhile() -> None:
         other.visit(user.also(), put(theirs=count))
@@ -109,8 +112,8 @@ def _overlap(one: Site, other: Site, user: Browser, count: int) -> None:
         del merged["theirs"]
         one.visit(user, put(theirs=count))
         merged["theirs"] = count
-    assert one.found(user) == merged
-    assert other.found(user) == merged
+    assert one.read_session(user) == merged
+    assert other.read_session(user) == merged
 
 
 TOO_EARLY: dict[str, tuple[Config, Config]] = {
@@ -134,8 +137,8 @@ TOO_EARLY: dict[str, tuple[Config, Config]] = {
 @pytest.mark.parametrize(("writes", "reads"), TOO_EARLY.values(), ids=[*TOO_EARLY])
 def test_a_step_taken_too_early_logs_nobody_out(site: Site, writes: Config, reads: Config) -> None:
     """UnknownFormat at load and at save; cookie and row stay, and the right order heals it."""
-    right, wrong = configured(site, writes), configured(site, reads)
-    user = right.begun(user="ann")
+    right, wrong = configure_site(site, writes), configure_site(site, reads)
+    user = right.begin_session(user="ann")
     cookie, row = user.cookie, right.row(user)
 
     for view in (contents, put(cart=1)):
@@ -144,7 +147,7 @@ def test_a_step_taken_too_early_logs_nobody_out(site: Site, writes: Config, read
 
     assert user.cookie == cookie
     assert right.row(user) == row
-    assert right.found(user) == {"user": "ann"}
+    assert right.read_session(user) == {"user": "ann"}
 
 
 @pytest.mark.parametrize(("writes", "reads"), TOO_EARLY.values(), ids=[*TOO_EARLY])
@@ -152,9 +155,9 @@ def test_a_row_that_cannot_be_read_at_a_conflict_is_not_overwritten(
     site: Site, writes: Config, reads: Config
 ) -> None:
     """The other server's row was stored in between: the page fails, and that row is kept."""
-    right, wrong = configured(site, writes), configured(site, reads)
-    user = wrong.begun(cart=1)
-    other = right.begun(user="ann")
+    right, wrong = configure_site(site, writes), configure_site(site, reads)
+    user = wrong.begin_session(cart=1)
+    other = right.begin_session(user="ann")
     lines = {"id": None, "data": None}
 
     def meanwhile() -> None:
@@ -175,11 +178,11 @@ def test_a_skipped_step_of_encryption_is_named_in_the_log_or_the_error(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The error about an unencrypted row names the skipped step of the manual."""
-    user = site.begun(user="ann")
+    user = site.begin_session(user="ann")
     caplog.set_level(logging.WARNING)
 
     with pytest.raises(UnknownFormat) as caught:
-        configured(site, ENCRYPTED).visit(user, contents)
+        configure_site(site, ENCRYPTED).visit(user, contents)
 
     assert "encryption_required" in f"{caught.value} {caplog.text}"
 
@@ -187,7 +190,7 @@ def test_a_skipped_step_of_encryption_is_named_in_the_log_or_the_error(
 def test_a_special_key_is_kept_by_new_servers_and_dropped_by_old_ones(site: Site) -> None:
     """As docs/changing.md says for a rolling deploy; the session itself always has the key."""
     old, new = site, site.with_(special_keys="user:S")
-    user = old.begun(user="ann")
+    user = old.begin_session(user="ann")
     assert "user" not in (site.row(user) or {})
 
     new.visit(user, put(cart=1))

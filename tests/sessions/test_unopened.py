@@ -50,10 +50,10 @@ def deploy(error: type[Exception]) -> Iterator[None]:
 @pytest.fixture
 def site(dynamodb_local: str, table_name: str) -> Site:
     """Give a site with a table of its own."""
-    return Site.made(dynamodb_local, table_name)
+    return Site.create(dynamodb_local, table_name)
 
 
-def saved(session: dict[str, object]) -> None:
+def save_unchanged(session: dict[str, object]) -> None:
     """Save the loaded session unchanged."""
     contents(session)
     session.save()  # type: ignore[attr-defined]
@@ -61,10 +61,10 @@ def saved(session: dict[str, object]) -> None:
 
 VISITS: dict[str, tuple[View, dict[str, object]]] = {
     "only read": (contents, {}),
-    "saved unchanged": (saved, {}),
+    "saved unchanged": (save_unchanged, {}),
     "under auto": (contents, {"auto": True}),
-    "with a path of its own": (saved, {"cookie_path": "/" + "shop" * 100}),
-    "with a time-out": (saved, {"timeout": 3600}),
+    "with a path of its own": (save_unchanged, {"cookie_path": "/" + "shop" * 100}),
+    "with a time-out": (save_unchanged, {"timeout": 3600}),
 }
 
 
@@ -81,7 +81,7 @@ def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
 ) -> None:
     """The row is written only if the page stores data; one warning is logged."""
     site = site.with_(**options)
-    browser = site.begun(user=user, basket=Basket())
+    browser = site.begin_session(user=user, basket=Basket())
     before, saves = site.row(browser), record_saves()
 
     with deploy(error):
@@ -89,7 +89,7 @@ def test_a_visit_during_a_deploy_leaves_the_session_as_it_is(
             site.visit(browser.also(), visit)
 
     assert site.row(browser) == before
-    assert site.found(browser)["user"] == user
+    assert site.read_session(browser)["user"] == user
     said = [record for record in caplog.records if record.levelno == logging.WARNING]
     dropped = [event for event in saves if event.outcome == "dropped"]
     assert len(dropped) == (0 if (visit, options) == VISITS["only read"] else 3)
@@ -102,20 +102,20 @@ def test_a_user_who_logs_in_again_during_a_deploy_has_that_session(
     site: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
 ) -> None:
     """A session with data replaces the row under the same id, with a warning."""
-    browser = site.begun(user="ann", basket=Basket())
+    browser = site.begin_session(user="ann", basket=Basket())
 
     with deploy(error):
         site.visit(browser, put(user="ann", again=True))
-        assert site.found(browser) == {"user": "ann", "again": True}
+        assert site.read_session(browser) == {"user": "ann", "again": True}
 
-    assert site.found(browser) == {"user": "ann", "again": True}
+    assert site.read_session(browser) == {"user": "ann", "again": True}
     assert len(site.rows()) == 1
     assert [r.levelno for r in caplog.records if "replaces it" in r.message] == [logging.WARNING]
 
 
 def test_a_class_that_fails_once_costs_nobody_a_session(site: Site) -> None:
     """The load fails, and the save could open it: the new session has another creation time."""
-    browser = site.begun(user="ann", basket=Basket())
+    browser = site.begin_session(user="ann", basket=Basket())
 
     def view(session: dict[str, object]) -> None:
         with deploy(TypeError):
@@ -124,12 +124,12 @@ def test_a_class_that_fails_once_costs_nobody_a_session(site: Site) -> None:
 
     site.visit(browser, view)
 
-    assert site.found(browser)["user"] == "ann"
+    assert site.read_session(browser)["user"] == "ann"
 
 
 def test_a_change_by_a_server_that_can_open_it_survives(site: Site) -> None:
     """During a rolling deploy the other servers go on with the session."""
-    browser = site.begun(user="ann", basket=Basket())
+    browser = site.begin_session(user="ann", basket=Basket())
 
     def elsewhere() -> None:
         Basket.broken = None
@@ -143,32 +143,32 @@ def test_a_change_by_a_server_that_can_open_it_survives(site: Site) -> None:
 
     site.visit(browser, view)
 
-    assert site.found(browser)["cart"] == 1
+    assert site.read_session(browser)["cart"] == 1
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError])
 def test_a_logout_during_a_deploy_is_one(site: Site, error: type[Exception]) -> None:
     """The session that does not open here is deleted, for every server."""
-    browser = site.begun(user="ann", basket=Basket())
+    browser = site.begin_session(user="ann", basket=Basket())
 
     with deploy(error):
         site.visit(browser.also(), log_out)
 
-    assert site.found(browser) == {}
+    assert site.read_session(browser) == {}
 
 
 def test_a_session_whose_last_key_is_deleted_is_saved(site: Site) -> None:
     """Also if only Beaker's own keys are left, because it could be opened."""
-    browser = site.begun(user="ann")
+    browser = site.begin_session(user="ann")
 
     def view(session: dict[str, object]) -> None:
         del session["user"]
         session.save()  # type: ignore[attr-defined]
 
     site.visit(browser, view)
-    assert site.found(browser) == {}
+    assert site.read_session(browser) == {}
     site.visit(browser, put(cart=1))
-    assert site.found(browser) == {"cart": 1}
+    assert site.read_session(browser) == {"cart": 1}
 
 
 class Shelf:
@@ -190,23 +190,23 @@ def clear_shelf(session: Any) -> None:
 
 def test_an_object_that_does_not_pickle_again_fails_no_save(site: Site) -> None:
     """An opened object holds a lock; the page that takes it out of the session saves."""
-    browser = site.begun(user="ann", shelf=Shelf(), bag={1})
+    browser = site.begin_session(user="ann", shelf=Shelf(), bag={1})
 
     site.visit(browser, clear_shelf)
 
-    assert site.found(browser) == {"user": "ann", "bag": {1}, "seen": {9}}
+    assert site.read_session(browser) == {"user": "ann", "bag": {1}, "seen": {9}}
 
 
 def test_what_cannot_be_merged_is_replaced_and_the_log_says_so(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another request's session holds such an object: the later save wins, and none fails."""
-    browser = site.begun(user="ann")
+    browser = site.begin_session(user="ann")
     other = put(shelf=Shelf(), cart=1)
 
     site.visit(browser, put_while(lambda: site.visit(browser.also(), other), seen=9))
 
-    assert site.found(browser) == {"user": "ann", "seen": 9}
+    assert site.read_session(browser) == {"user": "ann", "seen": 9}
     assert "replaced, not merged" in caplog.text
 
 
@@ -218,20 +218,20 @@ class TestStrictSession:
 
     @pytest.mark.parametrize("error", ERRORS)
     @pytest.mark.parametrize(
-        "visit", [contents, saved, put(user="ben")], ids=["read", "save", "log in"]
+        "visit", [contents, save_unchanged, put(user="ben")], ids=["read", "save", "log in"]
     )
     def test_a_fresh_id_is_taken_and_the_old_row_is_left(
         self, strict: Site, visit: View, error: type[Exception]
     ) -> None:
         """A user who logs in again has another session; the old one opens after the deploy."""
-        browser = strict.begun(user="ann", basket=Basket())
+        browser = strict.begin_session(user="ann", basket=Basket())
         before, other = strict.row(browser), browser.also()
 
         with deploy(error):
             strict.visit(other, visit)
 
         assert strict.row(browser) == before
-        assert strict.found(browser)["user"] == "ann"
+        assert strict.read_session(browser)["user"] == "ann"
         assert (other.id == browser.id) is (len(strict.rows()) == 1)
 
     @pytest.mark.parametrize("error", ERRORS)
@@ -240,21 +240,21 @@ class TestStrictSession:
         self, strict: Site, how: str, error: type[Exception]
     ) -> None:
         """The old cookie is logged out for every server."""
-        browser = strict.begun(user="ann", basket=Basket())
+        browser = strict.begin_session(user="ann", basket=Basket())
         leave: Callable[[object], object] = lambda session: getattr(session, how)()  # noqa: E731
 
         with deploy(error):
             strict.visit(browser.also(), leave)
 
         assert strict.row(browser) is None
-        assert strict.found(Browser(browser.cookie)) == {}
+        assert strict.read_session(Browser(browser.cookie)) == {}
 
     @pytest.mark.parametrize("error", ERRORS)
     def test_no_cookie_is_sent_and_it_is_logged_once(
         self, strict: Site, caplog: pytest.LogCaptureFixture, error: type[Exception]
     ) -> None:
         """Whatever the class raises: a user who only reads is logged in again after the deploy."""
-        browser = strict.begun(user="ann", basket=Basket())
+        browser = strict.begin_session(user="ann", basket=Basket())
         caplog.clear()
 
         with deploy(error):
@@ -268,9 +268,9 @@ class TestStrictSession:
 
     def test_who_wants_an_exception_gets_the_exception(self, strict: Site) -> None:
         """Beaker's invalidate_corrupt = false."""
-        browser = strict.begun(user="ann", basket=Basket())
+        browser = strict.begin_session(user="ann", basket=Basket())
 
         with deploy(AttributeError), pytest.raises(AttributeError):
             strict.with_(invalidate_corrupt=False).visit(browser.also(), contents)
 
-        assert strict.found(browser)["user"] == "ann"
+        assert strict.read_session(browser)["user"] == "ann"

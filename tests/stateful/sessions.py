@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import beaker_dynamodb
 from beaker_dynamodb.errors import Conflict
-from tests.sessions.requests import Browser, Visit, shown
+from tests.sessions.requests import Browser, Visit, strip_beaker_keys
 from tests.stateful.machine import Bench, fault_counts, fault_names
 from tests.stateful.oracle import EARLY, MARKER, TIMEOUT, Page, Slot, State, apply_changes
 
@@ -63,7 +63,7 @@ class SessionMachine(RuleBasedStateMachine):
         asked = browser.id if browser.cookie else ""
         with bench.operation("begin") as outcome:
             visit = browser.begin()
-            found = shown(visit.session)
+            found = strip_beaker_keys(visit.session)
         if not outcome.acknowledged:
             # A load that failed must not be followed by a new session or a new cookie.
             assert visit.end() is None
