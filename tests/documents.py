@@ -20,7 +20,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENTS: Final = sorted(
     path
-    for pattern in ("README.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
+    for pattern in ("README.md", "docs/**/*.md", "examples/*.md", "benchmarks/*.md")
     for path in ROOT.glob(pattern)
 )
 MARKS: Final = frozenset({"not run", "given", "then", "continued", "file"})

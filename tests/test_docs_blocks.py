@@ -49,6 +49,8 @@ def select_blocks(*languages: str) -> list[Any]:
 
 # Python
 
+#: Where the files of a page find the package, and the example that a page has its readers copy.
+IMPORT_PATH: Final = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 #: The file that every page refers to.
 PRODUCTION: Final = """
 [app:main]
@@ -113,7 +115,7 @@ def test_the_tests_that_a_document_shows_pass(
         (tmp_path / name).write_text(text, "utf-8")
     done = subprocess.run(
         f"{sys.executable} -m pytest -q -p no:cacheprovider -c {os.devnull} .".split(),
-        env={**os.environ, "DYNAMODB_LOCAL_URL": dynamodb_local, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "DYNAMODB_LOCAL_URL": dynamodb_local, "PYTHONPATH": IMPORT_PATH},
         cwd=tmp_path,
         capture_output=True,
         text=True,

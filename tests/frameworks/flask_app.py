@@ -1,24 +1,14 @@
-"""Flask under Beaker's middleware: its own `session` and `flash()` live in Beaker's session."""
+"""Flask, whose own `session` and `flash()` are kept by Beaker: examples/beaker_flask.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-from beaker.middleware import SessionMiddleware
 from flask import Flask, flash, get_flashed_messages, request, session
-from flask.sessions import SessionInterface
 
-
-class BeakerSessions(SessionInterface):
-    """Gives Flask the session of the middleware, and saves it if it was used."""
-
-    def open_session(self, app: Flask, request: Any) -> Any:
-        return request.environ["beaker.session"]
-
-    def save_session(self, app: Flask, session: Any, response: object) -> None:
-        if session.accessed():
-            session.save()
+BeakerSessionInterface: Any = import_module("examples.beaker_flask").BeakerSessionInterface
 
 
 def page(verb: str) -> Any:
@@ -29,17 +19,17 @@ def page(verb: str) -> Any:
     elif verb == "put":
         session["basket"] = [*session.get("basket", []), request.form["item"]]
     elif verb == "end":
-        session.invalidate()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
+        session.invalidate()  # type: ignore[attr-defined]  # Beaker's method
     elif verb == "out":
-        session.delete()  # type: ignore[attr-defined]  # Beaker's session, not Flask's
+        session.clear()
         return {}
     told = {"user": session.get("user"), "basket": session.get("basket", [])}
     return told | {"flash": get_flashed_messages()} if verb == "form" else told
 
 
 def make(settings: Mapping[str, object]) -> Any:
-    """Put it under the middleware."""
+    """Give it Beaker's sessions."""
     site = Flask(__name__)
-    site.session_interface = BeakerSessions()
+    site.session_interface = BeakerSessionInterface(settings)
     site.add_url_rule("/<verb>", "page", page, methods=["GET", "POST"])
-    return SessionMiddleware(site, dict(settings))
+    return site

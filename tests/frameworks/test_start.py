@@ -1,4 +1,4 @@
-"""An application with a mistake in its settings does not start, by the one line of README."""
+"""An application with a mistake in its settings does not start, as docs/frameworks promises."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TWO: Final = r"(?s)there are 2 mistakes:.*session\.tabel: .*cache\.short\.ttl: "
 
 
 def main(_: object, **settings: str) -> Any:
-    """Start a Pyramid application as README does."""
+    """Start a Pyramid application as docs/frameworks/pyramid.md does."""
     beaker_dynamodb.check(settings)
     with Configurator(settings=settings) as config:
         config.include("pyramid_beaker")
@@ -45,7 +45,7 @@ def test_pyramid_does_not_start(tmp_path: Path) -> None:
 
 @pytest.fixture
 def hook() -> Iterator[None]:
-    """Register the hook of README, and remove it after the test."""
+    """Register the hook that docs/frameworks/turbogears.md names, and remove it after the test."""
 
     def check(_: object, config: dict[str, Any]) -> None:
         beaker_dynamodb.check(config)

@@ -27,7 +27,7 @@ PUBLISHED = re.compile(
 
 def list_published() -> list[str]:
     """Return every secret in our documents and examples."""
-    files = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.*")]
+    files = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.*")]
     texts = [file.read_text("utf-8") for file in files if file.suffix in {".md", ".ini", ".py"}]
     found = {"".join(pair) for text in texts for pair in PUBLISHED.findall(text)}
     return sorted(one for one in found if not one.startswith("os.environ"))

@@ -125,9 +125,9 @@ def under_beaker(app: Wsgi, lines: Mapping[str, str]) -> Wsgi:
     return answering_500(SessionMiddleware(app, dict(lines)))
 
 
-def browser(app: Wsgi) -> Any:
-    """Open a browser with a cookie jar of its own."""
-    return TestApp(app, lint=False)
+def browser(app: Wsgi, environ: Mapping[str, str] | None = None) -> Any:
+    """Open a browser with a cookie jar of its own; *environ* is added to each request's."""
+    return TestApp(app, environ, lint=False)
 
 
 def at(url: str, table: str, **more: str) -> Any:
