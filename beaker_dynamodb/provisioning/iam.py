@@ -75,7 +75,7 @@ GRANTS: Final = (
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
     Grant("operator", "rows", "PutItem", "write tombstones while sessions move", "migrate_from"),
     Grant("operator", "rows", "BatchGetItem", "read what was found; show what is in chunks"),
-    Grant("operator", "table", "Scan", "list, count, purge, stats"),
+    Grant("operator", "table", "Scan", "list, count, purge, stats, revoke --all"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),
     Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
     Grant("operator", "table", "DescribeContinuousBackups", "show its backups"),

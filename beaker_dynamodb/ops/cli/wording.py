@@ -81,6 +81,11 @@ def format_cost(cost: prices.Cost) -> str:
     )
 
 
+def scan_message(rows: int, cost: prices.Cost) -> str:
+    """Write what is about to be read, and what that costs."""
+    return f"reading {format_count(rows, 'row')}: about {format_cost(cost)}"
+
+
 def format_count(number: float, what: str) -> str:
     """Write a number and what is counted: 1 row, 2 rows."""
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
@@ -164,6 +169,18 @@ def not_found_message(query: str) -> str:
     return (
         f"no live session has {escape(query)}. Sessions that were last saved before special_keys"
         f" named {name!r} do not have the attribute, and are not found"
+    )
+
+
+def survivors_message(ended: float, migrate_from: str | None) -> str:
+    """Write which sessions a revoke of all may have left, and what ends them.
+
+    Args: *ended* is when it ended, in epoch seconds; *migrate_from* the old backend, if any.
+    """
+    old = f" or are still in the old backend ({migrate_from})" if migrate_from else ""
+    return (
+        f"sessions that have begun or got a new id meanwhile{old} may remain; this line of the ini"
+        f" file ends them: session.created_after = {format_time(math.ceil(ended))}"
     )
 
 
