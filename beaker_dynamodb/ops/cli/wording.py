@@ -196,7 +196,9 @@ def format_session(session: Session, now: float, width: int | None) -> str:
     long name of a file system in `df`, and the special keys continue below each other.
     """
     ident, expires, age = escape(session.id), "never", "unknown"
-    if session.expires is not None:
+    if session.is_ended(now):
+        expires = "ended"
+    elif session.expires is not None:
         expires = format_duration(session.expires - now) if session.live else "expired"
     if session.created is not None:
         age = format_duration(now - session.created)
@@ -214,7 +216,9 @@ def describe_session(session: Session, now: float) -> str:
 
 
 def _describe_facts(session: Session, now: float) -> Iterator[str]:
-    if session.expires is None:
+    if session.is_ended(now):
+        yield "ended by option max_age or created_after"
+    elif session.expires is None:
         yield "never expires"
     elif session.live:
         yield f"row expires in {format_duration(session.expires - now)}"
