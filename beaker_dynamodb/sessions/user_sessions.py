@@ -42,7 +42,9 @@ class UserSession:
     Args:
         handle: names the session for `UserSessions.end`; it is not the id, and opens nothing.
         created: when the session began; None if that cannot be read.
-        last_seen: when it was last used, as roughly as `touch_after` says; None as above.
+        last_seen: when it was last used, as roughly as `touch_after` says; in the last `timeout`
+            before `max_age` ends it, up to that much earlier. None if that cannot be read: of a
+            session over 400 KB, and of one with `encrypt_key` if there is no session at hand.
         expires: when it ends if it is not used again; None for never.
         is_current: whether it is the session at hand.
         labels: the special keys that were asked for, if the session has them.
@@ -84,7 +86,6 @@ class UserSessions:
         self._store = _get_store(source) if is_session else None
         settings = self._store.settings if self._store else _parse_settings(source, runtime)
         self._rows: Rows = settings.rows
-        self._lifetime = settings.lifetime
         self._name = key
         self._labels = tuple(labels)
         _check_names(self._rows, key, self._labels)
@@ -216,22 +217,22 @@ class UserSessions:
         return created or 0.0, last_seen or 0.0
 
     def _read_times(self, row: ScannedRow) -> tuple[float | None, float | None]:
-        """Return when a session began and was last used.
+        """Return when a session began and was last used; None for what cannot be read.
 
-        Both are in its text. If that cannot be read without running code, the row says when it
-        began, and its expiry when it was last written.
+        The row says when it began, and the text both. The expiry does not say when it was last
+        used: the session may have a lifetime of its own, or end at its longest age.
         """
         values = self._open(row) or {}
         start = None if row.record is None else row.record.start
         created = read_time(values, CREATED) if start is None else float(start)
-        last_seen = read_time(values, ACCESSED)
-        if last_seen is None and row.expires is not None and self._lifetime is not None:
-            written = float(row.expires) - self._lifetime
-            last_seen = written if written <= self._rows.runtime.clock() else None
-        return created, last_seen
+        return created, read_time(values, ACCESSED)
 
     def _open(self, row: ScannedRow) -> Values | None:
-        """Return a session's values, read without running code; None if that is not possible."""
+        """Return a session's values; None if they cannot be read.
+
+        Those that Beaker encrypted are opened by the session at hand, which has the keys. All
+        others are read without running code. Chunks are not read: they cost a hundred units.
+        """
         if row.record is None or row.record.chunk_count:
             return None
         options = self._rows.options
@@ -239,8 +240,10 @@ class UserSessions:
             value = self._rows.open(row.record)
         except DynamoDBBackendError:
             return None
-        pickles = "json" if options.envelope == "json" else "auto"
         text = (value or b"").decode("utf-8", "surrogatepass")
+        if self._store is not None and self._store.envelope is not None:
+            return self._store.envelope.open(text)
+        pickles = "json" if options.envelope == "json" else "auto"
         return load_session(text, pickles, options.max_value_size)
 
 
