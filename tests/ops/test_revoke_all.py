@@ -19,6 +19,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.sessions import open_rows
@@ -83,6 +84,21 @@ def test_a_session_that_is_saved_meanwhile_does_not_come_back(
 
     assert refused
     assert site.idents() == set()
+
+
+def test_the_marker_of_a_new_id_is_kept(site: ExampleApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login gives the session a new id between read and delete: a slow save must raise."""
+    site.save("old", visits=1)
+    rows, original = site.rows, Table.delete
+
+    def delete_after_a_rotation(table: Table, key: Key, condition: Any) -> Any:
+        rows.table.replace(rows.make_tombstone(key, "b.t", None, ROTATED))
+        return original(table, key, condition)
+
+    monkeypatch.setattr(Table, "delete", delete_after_a_rotation)
+
+    assert revoke_all(site).revoked_sessions == 0
+    assert site.idents() == {"sess:old"}
 
 
 def test_a_session_that_the_options_have_ended_does_not_return_without_them(

@@ -72,9 +72,9 @@ def revoke(  # noqa: PLR0913  # one argument an option
     none; a login after that is not revoked. On a terminal it prints how many there are and asks;
     a script must give --yes. The exit code is 1 if there was none, or the answer was no.
 
-    --all reads the whole table once, and asks for its name. If interrupted, it can be run again.
-    A session that begins meanwhile, or gets a new id, may remain: option created_after ends it.
-    The exit code is 0 even if there was none. --rate and --segments are for --all.
+    --all asks for the table's name, and reads the table once. If interrupted, it can be run
+    again. A session that begins meanwhile, or gets a new id, may remain: option created_after ends
+    it. The exit code is 0 even if there was none. --rate and --segments are for --all.
     """
     _validate_revoke(context, query, scan=scan, is_all=is_all)
     if not yes and not sys.stdin.isatty():
