@@ -66,11 +66,12 @@ def revoke(  # noqa: PLR0913  # one argument an option
     rate: float | None,
     segments: int,
 ) -> int:
-    """Log out every live session with a special key's value, or with --all every session.
+    """Log a user out everywhere, or everybody with --all.
 
-    An index is updated with a delay of about a second, so it is queried again until it shows
-    none; a login after that is not revoked. On a terminal it prints how many there are and asks;
-    a script must give --yes. The exit code is 1 if there was none, or the answer was no.
+    It deletes every live session whose special key has the value. An index is updated with a delay
+    of about a second, so it is queried again until it shows none; a login after that is not
+    revoked. On a terminal it prints how many there are and asks; a script must give --yes. The
+    exit code is 1 if there was none, or the answer was no.
 
     --all asks for the table's name, and reads the table once. If interrupted, it can be run
     again. A session that begins meanwhile, or gets a new id, may remain: option created_after ends
