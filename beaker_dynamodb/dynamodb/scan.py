@@ -88,6 +88,8 @@ class ScanQuery:
             manifest does, a day before they expire themselves.
         whole: every attribute; otherwise key, expiry and rev only.
         equal: an attribute and the value that it must have.
+        consistent: whether each page has every write that was completed before it, at twice the
+            read units.
     """
 
     sort: Literal["sessions", "rows"] = "sessions"
@@ -95,6 +97,7 @@ class ScanQuery:
     now: float = 0
     whole: bool = False
     equal: tuple[str, Attribute] | None = None
+    consistent: bool = False
 
 
 def scan(
@@ -105,7 +108,7 @@ def scan(
     wanted: int | None = None,
     max_rows: float = math.inf,
 ) -> Iterator[Page]:
-    """Yield the pages of one segment of the table, eventually consistent.
+    """Yield the pages of one segment of the table.
 
     Args:
         segment: its number and the number of all segments.
@@ -114,6 +117,8 @@ def scan(
     """
     request = _format_filter(table, query)
     number, total = segment
+    if query.consistent:
+        request["ConsistentRead"] = True
     if total > 1:
         request |= {"Segment": number, "TotalSegments": total}
     if wanted is not None:
@@ -162,19 +167,15 @@ def get_row(table: Table, key: Key) -> ScannedRow | None:
     return None if item is None else _parse_row(table, item, whole=True)
 
 
-def delete_expired(table: Table, key: Key, expires: Decimal) -> tuple[bool, float]:
-    """Delete one row of ours if its expiry is still *expires*.
-
-    Returns: whether it was deleted, and the write units that DynamoDB reports.
-    """
+def delete_expired(table: Table, key: Key, expires: Decimal) -> bool:
+    """Delete one row of ours if its expiry is still *expires*; return whether it was deleted."""
     request = {
         "Key": table.format_key(key),
         "ConditionExpression": "#e = :e AND attribute_exists(#r)",
         "ExpressionAttributeNames": {"#e": table.schema.ttl, "#r": "rev"},
         "ExpressionAttributeValues": {":e": serialize(expires)},
     }
-    response = table.call("DeleteItem", request)
-    return not response.refused, count_units("DeleteItem", response.body)[1]
+    return not table.call("DeleteItem", request).refused
 
 
 def delete_unreadable(table: Table, key: Key, tombstone: Record | None = None) -> Record | None:

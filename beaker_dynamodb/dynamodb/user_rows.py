@@ -1,4 +1,4 @@
-"""The rows of one user: found by an index on a special key, and deleted until they are gone.
+"""Find the rows of one user by an index on a special key, and delete rows until they are gone.
 
 Operators and applications share this. Each delete is conditional on the row that was read, and is
 repeated on the row that replaced it. So a request that saves meanwhile is refused, and does not
@@ -22,13 +22,14 @@ from beaker_dynamodb.item.record import Attribute, Record, make_rev
 
 #: AWS: API_GlobalSecondaryIndex, "IndexName".
 _INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
-#: How often a row that is written meanwhile is deleted again, and the longest pause in seconds.
+#: How often a row that is written meanwhile is deleted again.
 MAX_TRIES: Final = 50
+#: The longest pause between two tries, in seconds.
 JITTER: Final = 0.1
 
 
-def index_name(attribute: str) -> str:
-    """Return the name of an attribute's index; no other attribute has the same.
+def make_index_name(attribute: str) -> str:
+    """Return the name of an attribute's index, which no other attribute has.
 
     `userId` gives `userId-index`. If AWS would refuse that name, its odd characters are replaced,
     and 8 hex digits keep it apart from others that come out alike.
@@ -44,7 +45,7 @@ def get_matching_rows(
 ) -> Iterator[ScannedRow]:
     """Read sessions by key, consistently, and yield the live ones that have the value now.
 
-    Rows that are otherwise unreadable are included, those of another store are not.
+    A row that cannot be read otherwise is included. A row of another store has no such value.
     """
     for row in scan.get_rows(rows.table, keys, rows.runtime):
         if row.sort == "session" and has_value(row, name, value, now):
@@ -63,6 +64,7 @@ def delete_until_gone(
 
     While `migrate_from` is set, a tombstone replaces the row. A row of another store is left alone.
 
+    Args: *is_wanted* returns whether a row is to be deleted, the first one included.
     Returns whether it is gone; None if it is written faster than it can be deleted.
     """
     record, runtime = row.record, rows.runtime
@@ -97,7 +99,7 @@ def delete_until_gone(
 
 
 def make_busy_error(rows: Rows) -> Unavailable:
-    """Return the error for a session that still exists."""
+    """Return the error for a session that is written faster than it can be deleted."""
     facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
     return Unavailable("the session is written faster than it can be deleted", call=facts)
 

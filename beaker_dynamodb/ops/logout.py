@@ -1,4 +1,4 @@
-"""Log sessions out: one by its id, or all of a user.
+"""Log sessions out: one by its id, all of a user, or all of the table.
 
 Each delete is conditional on the row that was read, and is repeated on the row that replaced it
 until there is none. So a request that saves meanwhile is refused, and does not bring it back.
@@ -6,21 +6,47 @@ until there is none. So a request that saves meanwhile is refused, and does not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
-from beaker_dynamodb.dynamodb.scan import ScannedRow
+from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.dynamodb.user_rows import delete_until_gone, has_value, make_busy_error
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.ops import identity
+from beaker_dynamodb.ops import identity, prices
+from beaker_dynamodb.ops.parallel import Sweep, Tally
 from beaker_dynamodb.ops.sessions import Session, describe_row, find_rows, parse_special_key
 
 #: How often an index is queried, and the pause between two queries in seconds.
 MAX_PASSES: Final = 10
 PAUSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeProgress:
+    """The progress of `revoke_all`.
+
+    Args:
+        scanned_rows: rows read, whatever their prefix.
+        revoked_sessions: sessions that were deleted.
+        busy_sessions: sessions that were written faster than they could be deleted, and remain.
+        other_rows: rows of another store under the same prefix; they are kept.
+    """
+
+    scanned_rows: int = 0
+    revoked_sessions: int = 0
+    busy_sessions: int = 0
+    other_rows: int = 0
+    read_units: float = 0
+    write_units: float = 0
+
+    @property
+    def cost(self) -> prices.Cost:
+        """The units that were consumed."""
+        return prices.Cost(self.read_units, self.write_units)
 
 
 def find_row(rows: Rows, query: str, secret: str | None = None) -> ScannedRow | None:
@@ -94,3 +120,44 @@ def revoke(
         raise make_busy_error(rows)
     facts = CallFacts("Query", rows.table.name, rows.table.client.region)
     raise Unavailable("new sessions of this value keep appearing; run revoke again", call=facts)
+
+
+def revoke_all(  # noqa: PLR0913  # named, most of them
+    rows: Rows,
+    now: float,
+    *,
+    segments: int = 1,
+    rate: float | None = None,
+    keep: Collection[Key] = (),
+    tally: Tally[RevokeProgress] | None = None,
+) -> Generator[RevokeProgress, None, None]:
+    """Delete every session of the table, and yield the progress.
+
+    It reads the table once, consistently. So every session that was saved before it began is
+    deleted, under the id that it had then, also one that the options `max_age` or `created_after`
+    have ended. A session that begins meanwhile, or that gets a new id, may remain: option
+    `created_after` ends it. Run it again after an interruption; deleted rows cost nothing more.
+
+    Args:
+        now: epoch seconds; expired rows are left to DynamoDB's TTL.
+        segments: the number of threads, each of which reads one part of the table.
+        rate: capacity units a second, read and write together; None: no limit.
+        keep: rows that are not deleted, such as the operator's own session.
+        tally: holds the progress after an interruption.
+
+    Raises: Unavailable, at the end, if a session is written faster than it can be deleted; what
+    the client raises.
+    """
+
+    def is_wanted(row: ScannedRow) -> bool:
+        return row.sort == "session" and row.is_own and row.key not in keep
+
+    def delete_row(row: ScannedRow) -> dict[str, float]:
+        gone = delete_until_gone(rows, row, lambda record: not record.is_tombstone)
+        return {"revoked_sessions": gone is True, "busy_sessions": gone is None}
+
+    tally = tally or Tally(RevokeProgress())
+    query = ScanQuery("sessions", "live", now, whole=True, consistent=True)
+    yield from Sweep(rows, query, is_wanted, delete_row, tally, rate).run(segments)
+    if tally.progress.busy_sessions:
+        raise make_busy_error(rows)

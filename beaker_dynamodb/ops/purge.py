@@ -7,27 +7,20 @@ is kept. A purge can stop at any time: every row is then either deleted or uncha
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import prices
-from beaker_dynamodb.ops.parallel import Bucket, run_parallel
+from beaker_dynamodb.ops.parallel import Sweep, Tally
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.provision import measure
 
 #: Seconds that a creation lock is kept after its expiry, for clocks that differ.
 LOCK_MARGIN: Final = 60
-#: Deletes after which the progress is yielded.
-_DELETES_PER_STEP: Final = 100
-#: Seconds after which a thread that waits looks whether it is to stop.
-_MAX_SLEEP: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +52,11 @@ class Progress:
         return prices.Cost(self.read_units, self.write_units + self.estimated_write_units)
 
 
-class Tally:
-    """The progress of all threads together. It is correct after an interruption, too."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._progress = Progress()
-
-    @property
-    def progress(self) -> Progress:
-        """The progress so far."""
-        return self._progress
-
-    def add(self, **increments: float) -> Progress:
-        """Add to the figures, and return the progress so far."""
-        with self._lock:
-            before = self._progress
-            sums = {name: getattr(before, name) + more for name, more in increments.items()}
-            self._progress = dataclasses.replace(before, **sums)
-            return self._progress
-
-
-def estimate_purge(rows: Rows) -> tuple[Description, prices.Cost]:
+def estimate_scan_cost(rows: Rows, *, consistent: bool = False) -> tuple[Description, prices.Cost]:
     """Return the table, and what it costs to read all of it by the size that DynamoDB reports."""
     description = measure(rows.table)
-    return description, prices.Cost(read_units=prices.estimate_scan(description.size))
+    units = prices.estimate_scan(description.size) * (2 if consistent else 1)
+    return description, prices.Cost(read_units=units)
 
 
 def purge(  # noqa: PLR0913  # named, each of them
@@ -93,7 +66,7 @@ def purge(  # noqa: PLR0913  # named, each of them
     segments: int = 1,
     rate: float | None = None,
     dry_run: bool = False,
-    tally: Tally | None = None,
+    tally: Tally[Progress] | None = None,
 ) -> Generator[Progress, None, None]:
     """Delete expired rows, and yield the progress.
 
@@ -106,66 +79,32 @@ def purge(  # noqa: PLR0913  # named, each of them
 
     Raises: what the client raises.
     """
-    measure(rows.table)  # raises for a table of other keys
-    query = ScanQuery("rows", "expired", now, whole=dry_run)
-    purger = _Purger(rows, query, tally or Tally(), Bucket(rate, rows.runtime))
-    yield from run_parallel([partial(purger.run, (part, segments)) for part in range(segments)])
+
+    def count(row: ScannedRow) -> dict[str, float]:
+        units = _count_delete_units(rows, row)
+        return {"expired_rows": 1, "size": row.size, "estimated_write_units": units}
+
+    def delete(row: ScannedRow) -> dict[str, float]:
+        if row.expires is None:  # the scan returns no such rows
+            return {}
+        is_deleted = scan.delete_expired(rows.table, row.key, row.expires)
+        return {"expired_rows": 1, "deleted_rows" if is_deleted else "changed_rows": 1}
+
+    sweep = Sweep(
+        rows,
+        ScanQuery("rows", "expired", now, whole=dry_run),
+        lambda row: _may_delete(row, now),
+        count if dry_run else delete,
+        tally or Tally(Progress()),
+        rate,
+    )
+    yield from sweep.run(segments)
 
 
-@dataclass(frozen=True, slots=True)
-class _Purger:
-    """The state that the threads of one purge share."""
-
-    rows: Rows
-    query: ScanQuery
-    tally: Tally
-    bucket: Bucket
-
-    def run(self, segment: tuple[int, int], stop: threading.Event) -> Iterator[Progress]:
-        """Purge one segment (its number, of how many)."""
-        for page in scan.scan(self.rows.table, self.query, segment):
-            expired = [row for row in page.rows if _may_delete(row, self.query.now)]
-            yield self.tally.add(
-                scanned_rows=page.scanned,
-                expired_rows=len(expired),
-                read_units=page.units,
-                other_rows=sum(not row.is_own for row in page.rows),
-            )
-            self._wait(page.units, stop)
-            if self.query.whole:
-                size = sum(row.size for row in expired)
-                units = sum(map(self._count_delete_units, expired))
-                yield self.tally.add(size=size, estimated_write_units=units)
-            else:
-                yield from self._delete(expired, stop)
-            if stop.is_set():
-                return
-
-    def _delete(self, expired: list[ScannedRow], stop: threading.Event) -> Iterator[Progress]:
-        for number, row in enumerate(expired, 1):
-            if stop.is_set():
-                return
-            if row.expires is None:  # the scan returns no such rows
-                continue
-            is_deleted, units = scan.delete_expired(self.rows.table, row.key, row.expires)
-            result = {"deleted_rows" if is_deleted else "changed_rows": 1}
-            progress = self.tally.add(write_units=units, **result)
-            self._wait(units, stop)
-            if number % _DELETES_PER_STEP == 0:
-                yield progress
-        yield self.tally.progress
-
-    def _count_delete_units(self, row: ScannedRow) -> float:
-        indexed = self.rows.options.indexed_keys
-        attributes = row.record.promoted if row.record else {}
-        return prices.count_delete_units(row.size, sum(name in attributes for name, _ in indexed))
-
-    def _wait(self, units: float, stop: threading.Event) -> None:
-        """Wait as the rate requires, in short steps, so that a stop is noticed."""
-        seconds = self.bucket.spend(units)
-        while seconds > 0 and not stop.is_set():
-            self.rows.runtime.sleep(min(seconds, _MAX_SLEEP))
-            seconds -= _MAX_SLEEP
+def _count_delete_units(rows: Rows, row: ScannedRow) -> float:
+    attributes = row.record.promoted if row.record else {}
+    indexes = sum(name in attributes for name, _ in rows.options.indexed_keys)
+    return prices.count_delete_units(row.size, indexes)
 
 
 def _may_delete(row: ScannedRow, now: float) -> bool:

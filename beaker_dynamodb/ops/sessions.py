@@ -67,6 +67,10 @@ class Session:
     special_keys: Mapping[str, Attribute] = field(repr=False)
     error: str = ""
 
+    def is_ended(self, now: float) -> bool:
+        """Return whether `max_age` or `created_after` has ended it, though its row still lives."""
+        return not self.live and (self.expires is None or self.expires > now)
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -113,7 +117,11 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         segments: the number of parts of the table that are read at once, if there is no limit.
         on_other_rows: called with the number of a page's rows that belong to another store.
     """
-    query, left = ScanQuery("sessions", state, now, whole=True), limit
+    options = rows.options
+    is_limited = options.max_age is not None or options.created_after is not None
+    # The rows of sessions that these options have ended may expire later.
+    requested: State = "all" if state == "expired" and is_limited else state
+    query, left = ScanQuery("sessions", requested, now, whole=True), limit
     if limit is None:
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
@@ -124,8 +132,8 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         for row in page.rows:
             if left == 0:
                 return
-            has_ended = state == "live" and not row.is_live(now)  # by max_age, created_after
-            if row.is_own and row.sort == "session" and not has_ended:
+            is_wanted = state == "all" or row.is_live(now) == (state == "live")
+            if row.is_own and row.sort == "session" and is_wanted:
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 

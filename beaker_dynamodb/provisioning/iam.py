@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.user_rows import index_name
+from beaker_dynamodb.dynamodb.user_rows import make_index_name
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.provisioning.spec import NONE, Features
 
@@ -75,7 +75,7 @@ GRANTS: Final = (
     Grant("operator", "rows", "DeleteItem", "delete, revoke, purge"),
     Grant("operator", "rows", "PutItem", "write tombstones while sessions move", "migrate_from"),
     Grant("operator", "rows", "BatchGetItem", "read what was found; show what is in chunks"),
-    Grant("operator", "table", "Scan", "list, count, purge, stats"),
+    Grant("operator", "table", "Scan", "list, count, purge, stats, revoke --all"),
     Grant("operator", "table", "DescribeTable", "show the table, its size and its indexes"),
     Grant("operator", "table", "DescribeTimeToLive", "show its TTL"),
     Grant("operator", "table", "DescribeContinuousBackups", "show its backups"),
@@ -159,7 +159,7 @@ def _list_resources(scope: Scope, table: str, options: Options) -> str | list[st
     """Return the ARNs that a statement is about; a single one as a text, as AWS prints it."""
     if scope == "special keys":
         # No condition on LeadingKeys can apply: these indexes are keyed by the users' ids.
-        names = [f"{table}/index/{index_name(name)}" for name, _ in options.indexed_keys]
+        names = [f"{table}/index/{make_index_name(name)}" for name, _ in options.indexed_keys]
         return names[0] if len(names) == 1 else names
     return f"{table}/index/*" if scope == "indexes" else table
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.dynamodb.user_rows import index_name
+from beaker_dynamodb.dynamodb.user_rows import make_index_name
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 _TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
@@ -227,7 +227,7 @@ def table_spec(options: Options, features: Features = NONE) -> TableSpec:
         options.hash_key,
         options.range_key,
         options.ttl_attribute,
-        tuple(Index(index_name(name), name, kind) for name, kind in options.indexed_keys),
+        tuple(Index(make_index_name(name), name, kind) for name, kind in options.indexed_keys),
         None if read is None or write is None else (read, write),
         features,
         options.endpoint_url,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -28,10 +28,11 @@ from beaker_dynamodb.item.record import Attribute, Record
 
 log: Final = logging.getLogger(__name__)
 
-#: Seconds after which an index shows what was written before, and after which a repetition would
-#: end sessions that have begun since.
+#: Seconds after which an index shows what was written before.
 INDEX_LAG: Final = 2.0
+#: Seconds after which `end_others()` is not repeated any more.
 REPEAT_UNTIL: Final = 600.0
+#: Hex digits of the hash of a user's id in a note.
 _DIGITS: Final = 16
 
 
@@ -41,7 +42,7 @@ def list_keys(rows: Rows, name: str, value: Attribute) -> Iterator[Key]:
     Raises: AccessRefused, naming the policy; OptionError, if there is no such index; what the
     client raises.
     """
-    index = user_rows.index_name(name)
+    index = user_rows.make_index_name(name)
     try:
         for keys in scan.query_index(rows.table, index, name, value):
             yield from keys
@@ -71,32 +72,28 @@ def end_rows(rows: Rows, found: Iterable[ScannedRow], name: str, value: Attribut
     Raises: Unavailable, after all the others are deleted, if one is written faster than it can be
     deleted; what the client raises.
     """
-    is_wanted = _make_filter(rows, name, value)
+
+    def is_wanted(record: Record) -> bool:
+        return user_rows.has_value(record, name, value, rows.runtime.clock())
+
     results = [user_rows.delete_until_gone(rows, row, is_wanted) for row in found]
     if None in results:
         raise user_rows.make_busy_error(rows)
     return sum(bool(result) for result in results)
 
 
-def _make_filter(rows: Rows, name: str, value: Attribute) -> Callable[[Record], bool]:
-    def is_wanted(record: Record) -> bool:
-        return user_rows.has_value(record, name, value, rows.runtime.clock())
-
-    return is_wanted
-
-
 def make_note(name: str, value: Attribute, now: float) -> str:
-    """Return the text for a row's `pending`: when, for which user, and by which special key."""
+    """Return a note for a row's `pending`: the time, a hash of the user's id, the special key."""
     return f"{int(now)} {_digest(value)} {name}"
 
 
 def repeat(rows: Rows, record: Record) -> bool:
-    """End the user's older sessions once more, if the row's note asks for it and is due.
+    """End the user's older sessions once more, if the row has a note that is due.
 
-    A session that began after the first time is kept: its user has logged in since.
+    A session that began after the note was made is kept, because its user has logged in since.
 
-    Returns whether the note can be removed. An error is logged, and the next request tries again:
-    no page fails for it.
+    Returns whether the note can be removed. No page fails because of an error: it is logged, and
+    the next request tries again.
     """
     when, _, rest = record.pending.partition(" ")
     user, _, name = rest.partition(" ")
@@ -120,7 +117,7 @@ def repeat(rows: Rows, record: Record) -> bool:
 
 
 def _began_before(row: ScannedRow, moment: int) -> bool:
-    """Return whether a session began in that second or before; also if its start is unknown."""
+    """Return whether a session began in that second or before, or its start is unknown."""
     start = None if row.record is None else row.record.start
     return start is None or start <= moment
 

@@ -1,7 +1,7 @@
-"""How long one session lives: the part of StrictSession that applications call for a login.
+"""How long one session lives: the part of StrictSession that an application's login page calls.
 
 A session's own lifetime is one of its values, under `_lifetime`. So it survives a merge, a new id
-and another backend, and no request has to know what another one has asked for.
+and another backend, and every request follows it.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ else:
 class SessionLifetime(_Session):
     """A session that can have a lifetime of its own.
 
-    Beaker reads `timeout` in its constructor and in each load; everything else is here.
+    Beaker assigns `timeout` in its constructor, and reads it in each load.
     """
 
-    # Beaker's attribute that is assigned here
-    cookie_expires: Any
+    cookie_expires: Any  # Beaker's attribute, which is assigned here
 
     def __init__(self, *args: Any, **kw: Any) -> None:
-        #: The setting, in seconds; None is for ever.
+        #: Beaker's setting `timeout`, in seconds; None: never.
         self._configured_timeout: float | None = None
         #: Beaker's setting, while `cookie_expires` follows a lifetime of this session.
         self._configured_cookie: Any = None
-        #: Of this session alone, in seconds; None if it has the configured one.
+        #: The lifetime of this session alone, in seconds; None: `timeout` is that of the setting.
         self._own_lifetime: float | None = None
+        #: Whether Beaker's constructor has assigned the setting.
         self._is_configured = False
         super().__init__(*args, **kw)
 
     @property
     def timeout(self) -> float | None:
-        """The seconds without use after which the session ends; None is never.
+        """The seconds without use after which the session ends; None: never.
 
-        To assign them is to assign `lifetime`.
+        An assignment is one to `lifetime`.
         """
         return self._configured_timeout if self._own_lifetime is None else self._own_lifetime
 
@@ -78,18 +78,18 @@ class SessionLifetime(_Session):
     def timeout(self, seconds: Any) -> None:
         if self._is_configured:
             self.lifetime = seconds
-        else:  # Beaker's constructor, which assigns it once
+        else:
             self._configured_timeout, self._is_configured = seconds, True
 
     @property
     def lifetime(self) -> float | None:
-        """The seconds without use after which this session ends, if it has a number of its own.
+        """The seconds without use after which this session ends; None: as the setting says.
 
-        Its row, Beaker's time-out and its cookie follow, longer or shorter than the setting. It is
-        saved when the page ends, without `save()`. None takes the setting again.
+        The row, Beaker's time-out and the cookie follow it. It may be longer or shorter than the
+        setting, and is saved when the page ends, without `save()`. None restores the setting.
 
-        Raises: OptionError, if it is no duration above zero; Beaker's error, if the application has
-        switched off the access time.
+        Raises: OptionError, if it is not a duration above zero; BeakerException, if
+        `save_accessed_time` is false.
         """
         return self._own_lifetime
 
@@ -112,7 +112,7 @@ class SessionLifetime(_Session):
             self._send_cookie()
 
     def remember(self, days: float = 30) -> None:
-        """Keep the user signed in: the session ends after so many days without use."""
+        """Keep the user signed in until so many days have passed without use."""
         self.lifetime = days * _DAY
 
     def restart_lifetime(self) -> None:
@@ -126,12 +126,15 @@ class SessionLifetime(_Session):
             manager.restart_lifetime()
 
     def _adopt(self, values: Mapping[str, Any]) -> None:
-        """Take the lifetime of a session that is being loaded; Beaker then compares `timeout`."""
+        """Adopt the lifetime in a session that is being loaded, before Beaker reads `timeout`."""
         seconds = read_time(values, LIFETIME)
         self._follow(seconds if seconds is not None and seconds > 0 else None)
 
     def _follow(self, seconds: float | None) -> None:
-        """Have the time-out, the row and the cookie follow a lifetime; None: the settings."""
+        """Have the time-out, the row and the cookie follow a lifetime; None: the settings.
+
+        Beaker's cookie ends with the browser or as configured; with a lifetime it ends after that.
+        """
         self._own_lifetime = seconds
         if seconds is not None:
             if self._configured_cookie is None:
@@ -139,10 +142,10 @@ class SessionLifetime(_Session):
             self.cookie_expires = timedelta(seconds=seconds)
         elif self._configured_cookie is not None:
             self.cookie_expires, self._configured_cookie = self._configured_cookie, None
-        self._tell(self.__dict__.get("_namespace"))
+        self._pass_lifetime_to(self.__dict__.get("_namespace"))
 
-    def _tell(self, manager: Any) -> None:
-        """Tell the manager how long the row lives from its next save on."""
+    def _pass_lifetime_to(self, manager: Any) -> None:
+        """Have the manager's next save give the row this session's own lifetime."""
         if hasattr(manager, "own_timeout"):
             manager.own_timeout = self._own_lifetime
 

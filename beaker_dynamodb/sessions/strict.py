@@ -112,7 +112,7 @@ class StrictSession(SessionLifetime):
         if self._rotated_manager is not None and hasattr(manager, "continue_from"):
             manager.continue_from(self._rotated_manager)
         self._rotated_manager = None
-        self._tell(manager)
+        self._pass_lifetime_to(manager)
         custom = self.data_serializer not in ("pickle", "json")
         if hasattr(manager, "envelope") and (self.encrypt_key or custom):
             manager.envelope = SessionEnvelope(self)

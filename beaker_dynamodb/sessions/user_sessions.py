@@ -1,7 +1,7 @@
-"""UserSessions: what an application shows a user as "where am I signed in", and ends.
+"""UserSessions: shows the sessions of a user, as "where am I signed in" does, and ends them.
 
-Sessions are found by the index of a special key, and each is then read consistently. So a session
-that the index still shows, although it has ended, is not shown; one that began within the last
+The index of a special key finds the sessions, and each is then read consistently. So a session
+that has ended is not shown, although the index may still have it; one that began within the last
 second may be missing. No session id leaves this module.
 """
 
@@ -40,10 +40,12 @@ class UserSession:
     """One live session of a user. Times are in epoch seconds.
 
     Args:
-        handle: names the session for `UserSessions.end`; it is not the id, and opens nothing.
+        handle: names the session for `UserSessions.end`; the id cannot be computed from it.
         created: when the session began; None if that cannot be read.
-        last_seen: when it was last used, as roughly as `touch_after` says; None as above.
-        expires: when it ends if it is not used again; None for never.
+        last_seen: when it was last used, as roughly as `touch_after` says; in the last `timeout`
+            before `max_age` ends it, up to that much earlier. None if that cannot be read: of a
+            session over 400 KB, and of one with `encrypt_key` if there is no session at hand.
+        expires: when its row expires if it is not used again; None for never.
         is_current: whether it is the session at hand.
         labels: the special keys that were asked for, if the session has them.
     """
@@ -57,7 +59,7 @@ class UserSession:
 
 
 class UserSessions:
-    """The sessions of one user: to show them, and to end one, all others, all, or the oldest.
+    """The sessions of one user. Iterate over it to show them; its methods end some of them.
 
     Args:
         source: the session at hand (`request.session`, `environ["beaker.session"]`), or an
@@ -84,7 +86,6 @@ class UserSessions:
         self._store = _get_store(source) if is_session else None
         settings = self._store.settings if self._store else _parse_settings(source, runtime)
         self._rows: Rows = settings.rows
-        self._lifetime = settings.lifetime
         self._name = key
         self._labels = tuple(labels)
         _check_names(self._rows, key, self._labels)
@@ -99,7 +100,7 @@ class UserSessions:
         self._is_own_user = is_session and own is not None and own == self._value
 
     def __iter__(self) -> Iterator[UserSession]:
-        """Yield the live sessions of the user, the last one used first.
+        """Yield the live sessions of the user; the one that was used last comes first.
 
         Raises: AccessRefused, naming the missing permission; OptionError, if the table has no such
         index; what the client raises.
@@ -135,14 +136,14 @@ class UserSessions:
             self._store.pending = ending.make_note(self._name, self._value, now)
             if not self._session.save_atime:  # Beaker saves no session that was only read then
                 self._session.save()
-        return self._end(row for row in self._read_all() if row.key != self._own_key)
+        return self._end(self._read_others())
 
     def end_all(self) -> int:
         """End all sessions of the user, the session at hand too if it is one; return how many.
 
         Raises: as `end_others`.
         """
-        ended = self._end(row for row in self._read_all() if row.key != self._own_key)
+        ended = self._end(self._read_others())
         if self._is_own_user:
             self._session.delete()
             ended += 1
@@ -157,21 +158,11 @@ class UserSessions:
         """
         if count < 1:
             raise OptionError("at least one session has to be left; end_all() ends all of them")
-        others = [row for row in self._read_all() if row.key != self._own_key]
-        others.sort(key=self._get_age_order)
+        others = sorted(self._read_others(), key=self._get_age_order)
         kept = count - 1 if self._is_own_user else count
         return self._end(others[: max(len(others) - kept, 0)])
 
     # Reading
-
-    def _list_previous_keys(self) -> set[Key]:
-        """Return the keys of the ids before a `regenerate_id()` of this request.
-
-        StrictSession deletes these rows when the page ends. If they were gone by then, another
-        request would have logged the session out, and it would end under its new id too.
-        """
-        managers = getattr(self._session, "previous_managers", ())
-        return {manager.session_store.key for manager in managers}
 
     @property
     def _own_key(self) -> Key | None:
@@ -182,12 +173,21 @@ class UserSessions:
             yield from ending.list_keys(self._rows, self._name, self._value)
 
     def _read_all(self) -> list[ScannedRow]:
-        """Read the user's live sessions, and the session at hand although no index shows it yet."""
+        """Read the user's live sessions, and the session at hand although no index shows it yet.
+
+        The rows of ids before a `regenerate_id()` of this request are left out, because
+        StrictSession deletes them when the page ends. If they were gone by then, that would look
+        like a logout by another request, and the session would end under its new id too.
+        """
         keys = list(self._list_keys())
         if self._store is not None and self._store.stored is not None and self._is_own_user:
             keys.append(self._store.key)
-        previous = self._list_previous_keys()
+        managers = getattr(self._session, "previous_managers", ())
+        previous = {manager.session_store.key for manager in managers}
         return list(self._get(key for key in dict.fromkeys(keys) if key not in previous))
+
+    def _read_others(self) -> list[ScannedRow]:
+        return [row for row in self._read_all() if row.key != self._own_key]
 
     def _get(self, keys: Iterable[Key]) -> Iterator[ScannedRow]:
         if self._value is None:
@@ -216,22 +216,22 @@ class UserSessions:
         return created or 0.0, last_seen or 0.0
 
     def _read_times(self, row: ScannedRow) -> tuple[float | None, float | None]:
-        """Return when a session began and was last used.
+        """Return when a session began and was last used; None for what cannot be read.
 
-        Both are in its text. If that cannot be read without running code, the row says when it
-        began, and its expiry when it was last written.
+        The row says when it began, and the text both. The expiry does not say when it was last
+        used: the session may have a lifetime of its own, or end at its longest age.
         """
         values = self._open(row) or {}
         start = None if row.record is None else row.record.start
         created = read_time(values, CREATED) if start is None else float(start)
-        last_seen = read_time(values, ACCESSED)
-        if last_seen is None and row.expires is not None and self._lifetime is not None:
-            written = float(row.expires) - self._lifetime
-            last_seen = written if written <= self._rows.runtime.clock() else None
-        return created, last_seen
+        return created, read_time(values, ACCESSED)
 
     def _open(self, row: ScannedRow) -> Values | None:
-        """Return a session's values, read without running code; None if that is not possible."""
+        """Return a session's values; None if they cannot be read.
+
+        Those that Beaker encrypted are opened by the session at hand, which has the keys. All
+        others are read without running code. Chunks are not read: they cost a hundred units.
+        """
         if row.record is None or row.record.chunk_count:
             return None
         options = self._rows.options
@@ -239,22 +239,23 @@ class UserSessions:
             value = self._rows.open(row.record)
         except DynamoDBBackendError:
             return None
-        pickles = "json" if options.envelope == "json" else "auto"
         text = (value or b"").decode("utf-8", "surrogatepass")
+        if self._store is not None and self._store.envelope is not None:
+            return self._store.envelope.open(text)
+        pickles = "json" if options.envelope == "json" else "auto"
         return load_session(text, pickles, options.max_value_size)
 
 
 def _make_handle(key: Key) -> str:
     """Return a name of a session from which its id cannot be computed."""
-    return hashlib.sha256(f"handle\0{key.hash}".encode("utf-8", "surrogatepass")).hexdigest()[
-        :_HANDLE_DIGITS
-    ]
+    text = f"handle\0{key.hash}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:_HANDLE_DIGITS]
 
 
 def _get_store(session: Any) -> SessionStore:
-    """Return the store of the session at hand; a session that was not saved yet gets one.
+    """Return the store of the session at hand; create it if the session was not saved yet.
 
-    Raises: OptionError, if its backend is another one.
+    Raises: OptionError, if the session is of another backend.
     """
     manager = getattr(session, "namespace", None)
     if manager is None or manager.namespace != session.id:  # new, or just given a new id
@@ -269,7 +270,7 @@ def _get_store(session: Any) -> SessionStore:
 
 
 def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSettings:
-    """Return what the sessions of an application with these settings share. No call is made.
+    """Return the settings that the sessions of an application share. No call is made.
 
     Raises: OptionError.
     """
@@ -289,6 +290,10 @@ def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSet
 
 
 def _check_names(rows: Rows, key: str, labels: tuple[str, ...]) -> None:
+    """Check that all are special keys, and that *key* has an index.
+
+    Raises: OptionError.
+    """
     special, indexed = dict(rows.options.special_keys), dict(rows.options.indexed_keys)
     for name in (key, *labels):
         if name not in special:

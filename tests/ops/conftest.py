@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +88,35 @@ def ini_with_table(ini: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert main(["table", "create", "-c", ini, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     return ini
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Answer questions as a person at a terminal would."""
+
+    def type_answer(answer: str) -> None:
+        class Terminal:
+            def isatty(self) -> bool:
+                return True
+
+        monkeypatch.setattr("sys.stdin", Terminal())
+        monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer)
+
+    return type_answer
+
+
+@pytest.fixture
+def make_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, BaseException], None]:
+    """Let a function do its work twice, and then fail."""
+
+    def fail(where: object, name: str, error: BaseException) -> None:
+        original, turns = getattr(where, name), iter(range(9))
+
+        def failed(*args: Any) -> Any:
+            if next(turns) == 2:
+                raise error
+            return original(*args)
+
+        monkeypatch.setattr(where, name, failed)
+
+    return fail

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -16,23 +15,6 @@ from beaker_dynamodb.ops.cli import wording
 from tests.ops.example_apps import ExampleApp, Run
 from tests.provisioning.test_tables import run as table
 from tests.servers import REGION
-
-
-@pytest.fixture
-def make_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, BaseException], None]:
-    """Let a function do its work twice, and then fail."""
-
-    def fail(where: object, name: str, error: BaseException) -> None:
-        original, turns = getattr(where, name), iter(range(9))
-
-        def failed(*args: Any) -> Any:
-            if next(turns) == 2:
-                raise error
-            return original(*args)
-
-        monkeypatch.setattr(where, name, failed)
-
-    return fail
 
 
 def test_a_difference_in_a_pipe_is_one_line(

@@ -25,21 +25,6 @@ def lines(out: str) -> list[Any]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-@pytest.fixture
-def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Answer questions as a person at a terminal would."""
-
-    def type_answer(answer: str) -> None:
-        class Terminal:
-            def isatty(self) -> bool:
-                return True
-
-        monkeypatch.setattr("sys.stdin", Terminal())
-        monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer)
-
-    return type_answer
-
-
 def test_list_shows_live_sessions(run: Run) -> None:
     """A heading and one line each; one object each under --json; the expired ones if asked for."""
     code, out, err = run("list")
@@ -217,6 +202,7 @@ ALL = [
     ("purge",),
     ("delete", IDENT),
     ("revoke", "userId=7", "--yes"),
+    ("revoke", "--all", "--yes"),
 ]
 
 
@@ -317,6 +303,7 @@ def test_a_question_answered_with_no_is_said_to_machines_too(
         (("find", "userId=0", "--scan"), 1),
         (("delete", "0" * 32), 1),
         (("revoke", "userId=0", "--scan", "--yes"), 1),
+        (("revoke", "--all", "--yes"), 0),
     ],
 )
 def test_only_who_asks_for_somebody_is_answered_no_by_an_empty_table(
@@ -330,8 +317,44 @@ def test_only_who_asks_for_somebody_is_answered_no_by_an_empty_table(
     empty = ExampleApp.create(dynamodb_local, table_name)
 
     assert main(empty.argv("sessions", *words)) == code
-    assert re.search("there (is|are) no|^no live", capsys.readouterr().err) or words[0] in {
-        "count",
-        "stats",
-        "purge",
-    }
+    is_count = words[0] in {"count", "stats", "purge"} or "--all" in words
+    assert is_count or re.search("there (is|are) no|^no live", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", ["max_age=59m", "created_after=2100-01-01T00:00Z"])
+@pytest.mark.parametrize("timeout", ["3720", "never"])
+def test_a_session_that_an_option_has_ended_is_shown_as_ended(
+    option: str,
+    timeout: str,
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its row expires later or never; `live` is false, and no figure counts it as live."""
+    site = ExampleApp.create(
+        dynamodb_local, table_name, **({"ttl": "0"} if timeout == "never" else {})
+    )
+    manager = site.manager(IDENT, None if timeout == "never" else float(timeout))
+    manager["session"] = site.text(json=True, userId=42)
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main([*site.argv("sessions", *words), "-o", option])
+        return code, capsys.readouterr().out
+
+    assert run("list", "--json") == (0, "")
+    (listed,) = lines(run("list", "--json", "--expired")[1])
+    assert (listed["live"], (listed["expires"] or 1e12) > time.time()) == (False, True)
+    assert run("list", "--expired")[1].splitlines()[1].split()[1] == "ended"
+
+    code, out = run("show", IDENT)
+    assert (code, "ended by option max_age or created_after" in out, "ago" in out) == (
+        1,
+        True,
+        True,
+    )
+    shown = json.loads(run("show", IDENT, "--json")[1])
+    assert (shown["session"]["live"], shown["values"]["userId"]) == (False, 42)
+    told = json.loads(run("stats", "--json")[1])
+    assert (told["live"], told["expired"], sum(bar["count"] for bar in told["ages"])) == (0, 1, 0)
+    assert json.loads(run("count", "--json")[1])["live"] == 0
+    assert run("find", "userId=42")[0] == 1

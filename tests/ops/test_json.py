@@ -26,7 +26,7 @@ def read_shapes() -> Iterator[tuple[str, Shape]]:
     for section in PAGE.split("\n## ")[1:]:
         heading, _, text = section.partition("\n")
         shared, added, more = text.partition("\n`table create` adds ")
-        for command in re.findall(r"`([a-z ]+)`", heading) or ["no"]:
+        for command in re.findall(r"`([a-z -]+)`", heading) or ["no"]:
             rows = shared + more if added and command == "table create" else shared
             yield command, {key: types.split(" or ") for key, types in ROW.findall(rows)}
 
@@ -87,6 +87,7 @@ def run_json(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
         ("sessions purge", [["--dry-run"], []]),
         ("sessions delete", [[IDENT], ["bad"]]),
         ("sessions revoke", [["userId=42", "--yes"]]),
+        ("sessions revoke --all", [["--yes"]]),
         ("table show", [[], ["-o", "prefix=other:"]]),
         ("table check", [[], ["--deletion-protection"]]),
         ("table create", [["--deletion-protection", "--tag", "a=b"], ["--no-deletion-protection"]]),

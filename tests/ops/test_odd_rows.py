@@ -141,9 +141,14 @@ REAL: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("everybody", [False, True], ids=["user", "all"])
 @pytest.mark.parametrize("migrate", ["", "memory"])
 def test_a_user_with_odd_rows_is_logged_out_everywhere(
-    migrate: str, dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+    migrate: str,
+    everybody: bool,
+    dynamodb_local: str,
+    table_name: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In a real table: each is listed, found, shown and counted; revoke leaves none behind."""
     site = ExampleApp.create(
@@ -168,7 +173,12 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
             assert name in out
     assert main(site.argv("sessions", "stats", "--json")) == 0
     assert parse_strictly(capsys.readouterr().out)["live"] == f"{len(live)}"
-    assert {one["id"] for one in run("revoke", "userId=42", "--yes")} == live
+    if everybody:
+        assert main(site.argv("sessions", "revoke", "--all", "--yes", "--json")) == 0
+        told = parse_strictly(capsys.readouterr().out)
+        assert told["revoked_sessions"] == f"{len(live)}"
+    else:
+        assert {one["id"] for one in run("revoke", "userId=42", "--yes")} == live
     assert main(site.argv("sessions", "find", "userId=42")) == 1
 
 

@@ -51,6 +51,9 @@ def test_no_command_touches_another_stores_rows(shared: ExampleApp, run: Run) ->
     assert theirs(shared) == before
     assert len(before) == 5
     assert shared.idents() == {"sess:" + "c" * 32, *(item["id"]["S"] for item in before)}
+    run("revoke", "--all", "--yes")
+    assert theirs(shared) == before
+    assert shared.idents() == {item["id"]["S"] for item in before}
 
 
 def test_a_count_counts_them_apart(shared: ExampleApp, run: Run) -> None:

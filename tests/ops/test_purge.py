@@ -15,7 +15,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import purge
-from beaker_dynamodb.ops.parallel import Bucket, run_parallel
+from beaker_dynamodb.ops.parallel import Bucket, Tally, run_parallel
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
@@ -62,7 +62,7 @@ def test_a_dry_run_deletes_nothing_and_names_the_price(site: ExampleApp) -> None
     """What it says beforehand is what the purge then costs, indexes included."""
     fill(site)
     before = site.idents()
-    extent, cost = purge.estimate_purge(site.rows)
+    extent, cost = purge.estimate_scan_cost(site.rows)
 
     dry = run_purge(site, dry_run=True)
     assert site.idents() == before
@@ -154,7 +154,7 @@ def test_an_interruption_leaves_a_consistent_state_and_its_figures(site: Example
     """What the tally says was deleted is gone, and nothing more; the next run does the rest."""
     for number in range(150):
         site.save(f"gone{number}", timeout=1)
-    tally = purge.Tally()
+    tally = Tally(purge.Progress())
     work = purge.purge(site.rows, time.time() + LATER, segments=2, tally=tally)
 
     for progress in work:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.dynamodb.user_rows import index_name
+from beaker_dynamodb.dynamodb.user_rows import make_index_name
 from beaker_dynamodb.provisioning.description import (
     Description,
     Difference,
@@ -118,9 +118,9 @@ def test_only_the_special_keys_that_are_named_have_an_index() -> None:
 def test_an_index_has_a_unique_name_that_aws_accepts() -> None:
     """The name is readable for a plain attribute, and valid and unique for any other."""
     hostile = ["user id", "user/id", "user_id", "ü", "x" * 255, "x" * 254, "/", "", "a\nb"]
-    names = [index_name(attribute) for attribute in hostile]
+    names = [make_index_name(attribute) for attribute in hostile]
 
-    assert index_name("userId") == "userId-index"
+    assert make_index_name("userId") == "userId-index"
     assert [n for n in names if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", n)] == []
     assert len(set(names)) == len(names)
 
@@ -156,7 +156,7 @@ def test_the_command_in_messages_creates_the_same_table(found: TableSpec) -> Non
     assert set(words[3::2]) == {"-o"}
     assert given.pop("region") == "eu-central-1"
     assert spec_of(**given) == dataclasses.replace(
-        found, indexes=tuple(Index(index_name(i.attribute), *_rest(i)) for i in found.indexes)
+        found, indexes=tuple(Index(make_index_name(i.attribute), *_rest(i)) for i in found.indexes)
     )
 
 

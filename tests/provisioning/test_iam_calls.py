@@ -99,6 +99,7 @@ def run_operator_commands(site: ExampleApp) -> None:
         ["purge"],
         *([["revoke", "userId=42", "--yes"]] if "special_keys" in site.options else []),
         ["delete", "large"],
+        ["revoke", "--all", "--yes"],
     ):
         assert main(site.argv("sessions", *words)) == 0, words
     assert main(site.argv("table", "show")) == 0

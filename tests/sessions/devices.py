@@ -114,7 +114,8 @@ class Site:
         if session_class == "StrictSession":
             settings["session.session_class"] = StrictSession
         site = cls(settings, clock)
-        parsed = parse({"endpoint_url": url, "table": table, **options}, "session")
+        slow = {"read_timeout": "30"}  # a second attempt would find the table of the first one
+        parsed = parse({"endpoint_url": url, "table": table, **options, **slow}, "session")
         get_client(parsed).call("CreateTable", table_spec(parsed).to_create_request())
         return site
 

@@ -323,6 +323,45 @@ def test_sessions_of_every_format_are_shown_and_ended(
     assert site.list_signed_in() == ["phone"]
 
 
+def test_the_last_use_of_an_encrypted_session_is_true_or_not_shown(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lifetime of its own, and a longest age, move the expiry away from the last use.
+
+    The application itself opens the session; a job that has only the settings cannot.
+    """
+    more = {"encrypt_key": "k" * 32, "validate_key": "v" * 32, "max_age": "40m"}
+    site = Site.create(dynamodb_local, table_name, monkeypatch, "StrictSession", **more)
+    site.log_in("phone", "laptop")
+    site.at("laptop", lambda session: setattr(session, "lifetime", 300))
+    site.clock.advance(240)
+    site.at("laptop", get_user)
+    seen = site.clock()
+    site.clock.advance(240)
+
+    shown = {one["device"]: one["last_seen"] for one in site.at("phone", list_devices)}
+    by_settings = UserSessions(site.settings, "userId", 42)
+
+    assert shown["laptop"] == pytest.approx(seen, rel=0, abs=1)
+    assert [one.last_seen for one in by_settings] == [None, None]
+
+
+def test_the_last_use_of_a_session_in_chunks_is_not_shown(site: Site) -> None:
+    """To read it costs a hundred units; what its expiry says may be wrong."""
+    site.settings["session.compress"] = "false"
+    site.log_in("phone", "laptop")
+
+    def grow(session: Any) -> None:
+        session["big"] = "".join(map(chr, range(33, 127))) * 6000
+        session.save()
+
+    site.at("laptop", grow)
+    found = {one["device"]: one for one in site.at("phone", list_devices)}
+
+    assert found["laptop"]["last_seen"] is None
+    assert found["laptop"]["created"] == site.clock()
+
+
 def test_a_session_in_chunks_leaves_none_of_them(site: Site) -> None:
     """A session over 400 KB is listed and ended like any other."""
     site.settings["session.compress"] = "false"

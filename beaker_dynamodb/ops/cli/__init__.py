@@ -4,11 +4,20 @@ It decides nothing itself. A file here holds the commands of one topic; `frame.p
 share. Nothing else in `ops/` prints.
 """
 
-from beaker_dynamodb.ops.cli import doctor, export, migration, sessions, surveys, table, templates
+from beaker_dynamodb.ops.cli import (
+    doctor,
+    export,
+    migration,
+    revoke,
+    sessions,
+    surveys,
+    table,
+    templates,
+)
 from beaker_dynamodb.ops.cli.frame import NAME, cli, format_reference, run
 
 __all__ = ["NAME", "cli", "format_reference", "run"]
 
-for _module in (doctor, export, migration, sessions, surveys, table, templates):
+for _module in (doctor, export, migration, revoke, sessions, surveys, table, templates):
     for _command in _module.COMMANDS:
         cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""The parameters that many commands share: the application's options, and the output format.
+"""What many commands share: the application's options, the output format, and a question.
 
 A command that is decorated by `with_application` or `with_table` gets an `Application` by that
 name; one decorated by `with_output` gets an `Output`.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,11 +33,13 @@ from beaker_dynamodb.ops.application import (
     load_application,
     suggest_file,
 )
-from beaker_dynamodb.ops.cli.drawing import Output, echo
-from beaker_dynamodb.ops.cli.wording import escape
+from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
+from beaker_dynamodb.ops.cli.wording import escape, fold
 
 #: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
+#: Capacity units a second: one read of a page may cost 256, which is 43 minutes at this rate.
+_MIN_RATE: Final = 0.1
 
 _EMBEDDED: Final = (
     "endpoint_url = embedded: this table exists only inside the application's own process, and no"
@@ -56,6 +60,13 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
             raise click.BadParameter(f"{mask_repr(name)} is given twice")
         found[name] = value
     return found
+
+
+def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
+    """Refuse NaN, which click's range accepts although it limits nothing."""
+    if rate is not None and math.isnan(rate):
+        raise click.BadParameter("it is not a number")
+    return rate
 
 
 _given: Callable[[Command], Command] = click.option(
@@ -82,6 +93,13 @@ SEGMENTS = click.option(
     default=4,
     show_default=True,
     help="Threads; each reads one part of the table.",
+)
+RATE = click.option(
+    "--rate",
+    type=click.FloatRange(min=_MIN_RATE),
+    metavar="UNITS",
+    callback=_validate_rate,
+    help="Limit of capacity units a second, read and write together.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
@@ -173,3 +191,16 @@ def with_long_timeout(application: Application) -> Application:
     options = application.options
     longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
     return dataclasses.replace(application, options=longer)
+
+
+def ask_table_name(question: str) -> str:
+    """Ask for the table's name. Without a terminal this is a usage error."""
+    width = get_width(err=True)
+    try:
+        return str(click.prompt(question if width is None else fold(question, width), err=True))
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)  # ends the line of the question
+        message = "the table's name was not typed: without a terminal, give --yes"
+        raise_clean(OptionError(message))

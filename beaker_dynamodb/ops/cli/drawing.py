@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from rich.status import Status
 from rich.table import Column
 from rich.text import Text
 
+from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops.cli.wording import escape, fold, format_duration, to_json
 
 #: Columns of a file or a pipe.
@@ -203,6 +204,27 @@ class Output:
                 bar.stop()  # else the bar would be drawn once more, after the text
                 echo(f"interrupted: {what}, {done.completed:,.0f} done", err=True)
                 raise
+
+    def follow(
+        self, rows: int, steps: Generator[Any, None, None], describe: Callable[[], str]
+    ) -> None:
+        """Run a command that reads the whole table; if it ends early, print how far it came.
+
+        Args:
+            rows: about how many rows the table has.
+            steps: yields figures that have `scanned_rows`.
+            describe: writes how far it has come.
+        """
+        scanned_rows = 0
+        try:
+            with self.progress("rows", rows) as advance:
+                for figures in steps:
+                    advance(figures.scanned_rows - scanned_rows)
+                    scanned_rows = figures.scanned_rows
+        except (KeyboardInterrupt, DynamoDBBackendError):
+            steps.close()  # every thread finishes its current row
+            self.remark(f"so far: {describe()}; run it again to continue")
+            raise
 
 
 class _TimeColumn(ProgressColumn):

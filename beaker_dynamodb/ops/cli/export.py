@@ -28,11 +28,11 @@ COMMANDS: tuple[click.Command, ...] = ()
 @with_output
 @click.option("--scan", is_flag=True, help="Read the whole table instead of an index.")
 def export_(query: str, application: Application, output: Output, *, scan: bool) -> int:
-    """Print a user's live sessions and their values as JSON lines.
+    """Print a user's live sessions as JSON, with their values.
 
-    No code of a session is run. Of a pickle the plain values are printed; a list, an object or
-    any other nested value is "...". What cannot be opened is described. The exit code is 1 if
-    there is no session.
+    Each session is one line. No code of a session is run. Of a pickle the plain values are
+    printed; a list, an object or any other nested value is "...". What cannot be opened is
+    described. The exit code is 1 if there is no session.
     """
     rows, now = open_rows(application), REAL.clock()
     found = export.export_sessions(rows, query, now, scan=scan)

@@ -1,6 +1,6 @@
-"""The commands on sessions: list, count, show, find, delete, revoke.
+"""The commands on sessions: list, count, show, find, delete.
 
-Delete and revoke ask first, on a terminal; a script that revokes must give --yes.
+Delete asks first, on a terminal. The other commands are in `revoke.py`, `surveys.py`, `export.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
-from beaker_dynamodb.ops import identity, inspection, logout, sessions
+from beaker_dynamodb.ops import inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
@@ -24,8 +24,8 @@ from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
-_YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-_SCAN = click.option(
+YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+SCAN = click.option(
     "--scan", is_flag=True, help="Read the whole table, for a special key without an index."
 )
 
@@ -78,7 +78,7 @@ def list_(
         rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
     )
     with _bar(rows, output, "sessions", limit) as advance:
-        if not _print_sessions(output, _advance(found, advance), now):
+        if not print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
         output.remark(f"{wording.format_other_rows(sum(others))} left out")
@@ -131,7 +131,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
 @click.argument("query", metavar="NAME=VALUE")
 @with_table
 @with_output
-@_SCAN
+@SCAN
 def find(query: str, application: Application, output: Output, *, scan: bool) -> int:
     """Find live sessions by a special key.
 
@@ -139,7 +139,7 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
     delay. A value of type B is given in base64. The exit code is 1 if there is none.
     """
     rows, now = open_rows(application), REAL.clock()
-    if _print_sessions(output, sessions.find_sessions(rows, query, now, scan=scan), now):
+    if print_sessions(output, sessions.find_sessions(rows, query, now, scan=scan), now):
         return 0
     output.remark(wording.not_found_message(query))
     return NO
@@ -151,7 +151,7 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
 @click.argument("ident", metavar="ID")
 @with_table
 @with_output
-@_YES
+@YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
     """Log one session out, even if a request saves to it.
 
@@ -173,50 +173,6 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     return 0
 
 
-@sessions_group.command(epilog=example("sessions revoke userId=42 --yes -c production.ini"))
-@click.argument("query", metavar="NAME=VALUE")
-@with_table
-@with_output
-@_SCAN
-@_YES
-@click.option(
-    "--except", "kept", multiple=True, metavar="ID", help="Do not delete this session. Repeatable."
-)
-def revoke(  # noqa: PLR0913  # one argument an option
-    query: str,
-    application: Application,
-    output: Output,
-    *,
-    scan: bool,
-    yes: bool,
-    kept: tuple[str, ...],
-) -> int:
-    """Log out every live session with a special key's value.
-
-    An index is updated with a delay of about a second, so it is queried again until it shows
-    none; a login after that is not revoked. On a terminal it prints how many there are and asks;
-    a script must give --yes. The exit code is 1 if there was none, or the answer was no.
-    """
-    rows, now = open_rows(application), REAL.clock()
-    keep = _find_kept(rows, kept, application.secret)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise OptionError("revoke may log many out: without a terminal it requires --yes")
-        idents = {identity.format_id(key, rows.layout) for key in keep}
-        found = sessions.find_sessions(rows, query, now, scan=scan)
-        number = sum(one.id not in idents for one in found)
-        if not number:
-            output.remark(wording.not_found_message(query))
-            return NO
-        if not click.confirm(f"Log {number} session(s) out?", err=True):
-            output.refuse("nothing was revoked")
-            return NO
-    revoked = logout.revoke(rows, query, now, scan=scan, keep=keep)
-    gone = _print_sessions(output, revoked, now, is_revoke=True)
-    output.remark(f"{gone:,} revoked" if gone else wording.not_found_message(query))
-    return 0 if gone else NO
-
-
 def _find_row(
     rows: Rows, ident: str, application: Application, output: Output
 ) -> ScannedRow | None:
@@ -229,15 +185,7 @@ def _find_row(
     return None
 
 
-def _find_kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozenset[Any]:
-    """Return the keys of the sessions of --except. A mistyped id is an error."""
-    found = [logout.find_row(rows, word, secret) for word in words]
-    if any(row is None or not row.is_own for row in found):
-        raise OptionError("a session of --except does not exist; nothing was revoked")
-    return frozenset(row.key for row in found if row is not None)
-
-
-def _print_sessions(
+def print_sessions(
     output: Output, found: Iterator[sessions.Session], now: float, *, is_revoke: bool = False
 ) -> int:
     """Print a heading and one row a session as it comes; return how many sessions.

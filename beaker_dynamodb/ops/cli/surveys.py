@@ -6,24 +6,21 @@ A purge prints its cost before it starts, and its progress if it is interrupted.
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
+from beaker_dynamodb.ops.parallel import Tally
 from beaker_dynamodb.runtime import REAL
 
-#: Capacity units a second: one read of a page may cost 128, which is twenty minutes at this rate.
-_MIN_RATE = 0.1
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
@@ -31,24 +28,11 @@ _COUNT = 9
 COMMANDS: tuple[click.Command, ...] = ()
 
 
-def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
-    """Refuse NaN, which click's range accepts although it limits nothing."""
-    if rate is not None and math.isnan(rate):
-        raise click.BadParameter("it is not a number")
-    return rate
-
-
 @sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_table
 @with_output
 @SEGMENTS
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=_MIN_RATE),
-    metavar="UNITS",
-    callback=_validate_rate,
-    help="Limit of capacity units a second, read and write together.",
-)
+@RATE
 @click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
 def purge_(
     application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
@@ -60,26 +44,13 @@ def purge_(
     prefix, and no row of another store under the same prefix. A dry run reads the table too. If
     interrupted, it can be run again.
     """
-    rows, tally = open_rows(application, segments), purge.Tally()
-    table, cost = purge.estimate_purge(rows)
-    output.remark(
-        f"reading {wording.format_count(table.rows, 'row')}: about {wording.format_cost(cost)}"
-    )
-    scanned_rows = 0
+    rows, tally = open_rows(application, segments), Tally(purge.Progress())
+    table, cost = purge.estimate_scan_cost(rows)
+    output.remark(wording.scan_message(table.rows, cost))
     purging = purge.purge(
         rows, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally
     )
-    try:
-        with output.progress("rows", table.rows) as advance:
-            for progress in purging:
-                advance(progress.scanned_rows - scanned_rows)
-                scanned_rows = progress.scanned_rows
-    except (KeyboardInterrupt, DynamoDBBackendError):
-        purging.close()  # every thread finishes its current call
-        output.remark(
-            f"so far: {_format(tally.progress, dry_run=dry_run)}; run it again to continue"
-        )
-        raise
+    output.follow(table.rows, purging, lambda: _format(tally.progress, dry_run=dry_run))
     done = tally.progress
     result = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
     output.answer(result, [_format(done, dry_run=dry_run)])
@@ -113,7 +84,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     separately.
     """
     rows = open_rows(application, segments)
-    expected = purge.estimate_purge(rows)[0].rows
+    expected = purge.estimate_scan_cost(rows)[0].rows
     last: stats.Stats | None = None
     with output.progress("rows", min(expected, sample or expected)) as advance:
         for figures in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):

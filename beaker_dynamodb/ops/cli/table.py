@@ -6,23 +6,23 @@ A difference between the actual and the expected table is a result, not an error
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 
 import click
 
-from beaker_dynamodb.errors import OptionError, raise_clean, say_table_missing
+from beaker_dynamodb.errors import say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
+    ask_table_name,
     with_long_timeout,
     with_output,
     with_table,
 )
-from beaker_dynamodb.ops.cli.drawing import Output, get_width
+from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.features import with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import NO, example
-from beaker_dynamodb.ops.cli.wording import fold, format_count
+from beaker_dynamodb.ops.cli.wording import format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
     Description,
@@ -135,7 +135,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     """
     name = application.options.table
     question = f"Every row of table {name!r} will be deleted. Type its name"
-    if not yes and _ask_name(question) != name:
+    if not yes and ask_table_name(question) != name:
         output.refuse("that is not the table's name; nothing was deleted")
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
@@ -148,19 +148,6 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
         return NO
     output.answer(dataclasses.asdict(ended), [ended.message])
     return 0
-
-
-def _ask_name(question: str) -> str:
-    """Ask for the table's name. Without a terminal this is a usage error."""
-    width = get_width(err=True)
-    try:
-        return str(click.prompt(question if width is None else fold(question, width), err=True))
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        click.echo(err=True)  # ends the line of the question
-        message = "the table's name was not typed: without a terminal, give --yes"
-        raise_clean(OptionError(message))
 
 
 def _describe(actual: Description, result: str) -> Iterator[str]:

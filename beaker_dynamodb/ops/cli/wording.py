@@ -81,6 +81,11 @@ def format_cost(cost: prices.Cost) -> str:
     )
 
 
+def scan_message(rows: int, cost: prices.Cost) -> str:
+    """Write what is about to be read, and what that costs."""
+    return f"reading {format_count(rows, 'row')}: about {format_cost(cost)}"
+
+
 def format_count(number: float, what: str) -> str:
     """Write a number and what is counted: 1 row, 2 rows."""
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
@@ -167,6 +172,18 @@ def not_found_message(query: str) -> str:
     )
 
 
+def survivors_message(ended: float, migrate_from: str | None) -> str:
+    """Write which sessions a revoke of all may have left, and what ends them.
+
+    Args: *ended* is when it ended, in epoch seconds; *migrate_from* the old backend, if any.
+    """
+    old = f" or are still in the old backend ({migrate_from})" if migrate_from else ""
+    return (
+        f"sessions that have begun or got a new id meanwhile{old} may remain; this line of the ini"
+        f" file ends them: session.created_after = {format_time(math.ceil(ended))}"
+    )
+
+
 def format_heading(title: str) -> str:
     """Write the heading above rows of sessions; *title* is that of the ids."""
     return _ROW.format(title, "EXPIRES", "AGE", "SPECIAL KEYS")
@@ -179,7 +196,9 @@ def format_session(session: Session, now: float, width: int | None) -> str:
     long name of a file system in `df`, and the special keys continue below each other.
     """
     ident, expires, age = escape(session.id), "never", "unknown"
-    if session.expires is not None:
+    if session.is_ended(now):
+        expires = "ended"
+    elif session.expires is not None:
         expires = format_duration(session.expires - now) if session.live else "expired"
     if session.created is not None:
         age = format_duration(now - session.created)
@@ -197,7 +216,9 @@ def describe_session(session: Session, now: float) -> str:
 
 
 def _describe_facts(session: Session, now: float) -> Iterator[str]:
-    if session.expires is None:
+    if session.is_ended(now):
+        yield "ended by option max_age or created_after"
+    elif session.expires is None:
         yield "never expires"
     elif session.live:
         yield f"row expires in {format_duration(session.expires - now)}"
