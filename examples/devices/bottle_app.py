@@ -3,7 +3,7 @@ from beaker.middleware import SessionMiddleware
 from bottle import Bottle, redirect, request, run
 
 from beaker_dynamodb import UserSessions
-from examples.devices.shared import PAGE, SETTINGS
+from examples.devices.shared import PAGE, SETTINGS, refuse_foreign_forms
 
 pages = Bottle()
 
@@ -35,6 +35,6 @@ def change(action):
     redirect("/")
 
 
-app = SessionMiddleware(pages, SETTINGS)
+app = refuse_foreign_forms(SessionMiddleware(pages, SETTINGS))
 if __name__ == "__main__":
     run(app, host="127.0.0.1", port=8080)

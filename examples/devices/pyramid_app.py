@@ -5,7 +5,7 @@ from pyramid.config import Configurator
 from pyramid.response import Response
 
 from beaker_dynamodb import UserSessions
-from examples.devices.shared import PAGE, SETTINGS
+from examples.devices.shared import PAGE, SETTINGS, refuse_foreign_forms
 
 
 def home(request):
@@ -35,6 +35,6 @@ config.include("pyramid_beaker")
 for path, view, method in (("/", home, "GET"), ("/{action}", change, "POST")):
     config.add_route(path, path, request_method=method)
     config.add_view(view, route_name=path)
-app = config.make_wsgi_app()
+app = refuse_foreign_forms(config.make_wsgi_app())
 if __name__ == "__main__":
     make_server("127.0.0.1", 8081, app).serve_forever()

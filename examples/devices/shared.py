@@ -1,5 +1,6 @@
 # What both applications share: table, cookie and secret, so that one list has the sessions of both.
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mako.lookup import TemplateLookup
 
@@ -20,6 +21,17 @@ SETTINGS = {
     "session.secret": "change",
     "session.invalidate_corrupt": "true",
     "session.httponly": "true",
-    # Against CSRF: no form of another site sends the cookie, and GET changes nothing.
-    "session.samesite": "Lax",
+    "session.samesite": "Lax",  # no form of another site sends the cookie
 }
+
+
+def refuse_foreign_forms(app):
+    # Against CSRF, of the login too: a browser names the site of the form. And no GET changes data.
+    def guard(environ, start_response):
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None or urlsplit(origin).netloc == environ["HTTP_HOST"]:
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"This form is not of this site."]
+
+    return guard

@@ -136,6 +136,22 @@ def test_no_other_site_can_use_the_cookie(browsers: dict[str, Any], viewer: str)
     assert list_signed_in(browsers) == [viewer]
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:8080"])
+@pytest.mark.parametrize("viewer", BOTH)
+def test_another_sites_form_neither_logs_in_nor_out(
+    browsers: dict[str, Any], viewer: str, origin: str
+) -> None:
+    """The browser sends it without the cookie; the response sets none."""
+    for action in ("in", "end", "password"):
+        form = {"user": "mallory", "handle": "x"}
+        refused = browsers[viewer].post(f"/{action}", form, headers={"Origin": origin}, status=403)
+        assert "Set-Cookie" not in refused.headers
+
+    form = {"user": "ann"}
+    browsers[viewer].post("/in", form, headers={"Origin": "http://localhost:80"}, status="3*")
+    assert list_signed_in(browsers) == [viewer]
+
+
 @pytest.mark.parametrize("viewer", BOTH)
 def test_what_a_browser_sends_is_text_and_not_markup(browsers: dict[str, Any], viewer: str) -> None:
     """The user's name, and the name of the device."""
