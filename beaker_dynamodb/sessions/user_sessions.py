@@ -211,9 +211,16 @@ class UserSessions:
             {name: row.promoted[name] for name in self._labels if name in row.promoted},
         )
 
-    def _get_age_order(self, row: ScannedRow) -> tuple[float, float]:
+    def _get_age_order(self, row: ScannedRow) -> tuple[float, float, str]:
+        """Return a sort key by which the oldest session comes first.
+
+        It must not change, and no two sessions may have the same: otherwise logins of the same
+        second would each choose other sessions to keep, and together they would end all.
+        """
         created, last_seen = self._read_times(row)
-        return created or 0.0, last_seen or 0.0
+        if created is None:
+            return 0.0, last_seen or 0.0, row.key.hash
+        return created, 0.0, row.key.hash
 
     def _read_times(self, row: ScannedRow) -> tuple[float | None, float | None]:
         """Return when a session began and was last used.
