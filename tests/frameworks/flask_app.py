@@ -9,6 +9,8 @@ from beaker.middleware import SessionMiddleware
 from flask import Flask, flash, get_flashed_messages, request, session
 from flask.sessions import SessionInterface
 
+from tests.sessions.devices import VIEW
+
 
 class BeakerSessions(SessionInterface):
     """Gives Flask the session of the middleware, and saves it if it was used."""
@@ -23,6 +25,8 @@ class BeakerSessions(SessionInterface):
 
 def page(verb: str) -> Any:
     """Change the session as the path says, and return it."""
+    if verb == "view":
+        return {"result": request.environ[VIEW](session)}
     if verb == "in":
         session["user"] = request.form["user"]
         flash("Welcome")
