@@ -135,14 +135,14 @@ class UserSessions:
             self._store.pending = ending.make_note(self._name, self._value, now)
             if not self._session.save_atime:  # Beaker saves no session that was only read then
                 self._session.save()
-        return self._end(row for row in self._read_all() if row.key != self._own_key)
+        return self._end(self._read_others())
 
     def end_all(self) -> int:
         """End all sessions of the user, the session at hand too if it is one; return how many.
 
         Raises: as `end_others`.
         """
-        ended = self._end(row for row in self._read_all() if row.key != self._own_key)
+        ended = self._end(self._read_others())
         if self._is_own_user:
             self._session.delete()
             ended += 1
@@ -157,8 +157,7 @@ class UserSessions:
         """
         if count < 1:
             raise OptionError("at least one session has to be left; end_all() ends all of them")
-        others = [row for row in self._read_all() if row.key != self._own_key]
-        others.sort(key=self._get_age_order)
+        others = sorted(self._read_others(), key=self._get_age_order)
         kept = count - 1 if self._is_own_user else count
         return self._end(others[: max(len(others) - kept, 0)])
 
@@ -183,11 +182,18 @@ class UserSessions:
 
     def _read_all(self) -> list[ScannedRow]:
         """Read the user's live sessions, and the session at hand although no index shows it yet."""
-        keys = list(self._list_keys())
+        keys = self._list_other_keys()
         if self._store is not None and self._store.stored is not None and self._is_own_user:
             keys.append(self._store.key)
-        previous = self._list_previous_keys()
-        return list(self._get(key for key in dict.fromkeys(keys) if key not in previous))
+        return list(self._get(keys))
+
+    def _read_others(self) -> list[ScannedRow]:
+        """Read the user's live sessions except the session at hand."""
+        return list(self._get(self._list_other_keys()))
+
+    def _list_other_keys(self) -> list[Key]:
+        own = {self._own_key, *self._list_previous_keys()}
+        return [key for key in self._list_keys() if key not in own]
 
     def _get(self, keys: Iterable[Key]) -> Iterator[ScannedRow]:
         if self._value is None:

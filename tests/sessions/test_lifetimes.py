@@ -15,7 +15,6 @@ from beaker.middleware import SessionMiddleware
 
 import beaker_dynamodb
 from beaker_dynamodb import OptionError, StrictSession
-from tests.instruments import Recorder
 from tests.sessions import apps
 from tests.sessions.devices import CLASSES, TIMEOUT, VIEW, Site, application, get_user, log_in
 
@@ -165,23 +164,6 @@ def test_a_request_beside_a_restart_keeps_its_change(make: Make) -> None:
 
     assert site.at("phone", lambda session: session["visits"]) == 1
     assert last(site, "phone") == HOUR
-
-
-def test_the_last_stretch_costs_no_writes(make: Make, calls: Recorder) -> None:
-    """The budget: once the expiry is that of the longest lifetime, reads are only reads."""
-    site = make("Session", max_age="1h")
-    site.at("phone", log_in("phone"))
-    began = site.clock()
-    while site.clock() < began + HOUR - TIMEOUT + 180:
-        site.clock.advance(60)
-        site.at("phone", get_user)
-    calls.clear()
-
-    for _ in range(26):
-        site.clock.advance(60)
-        assert site.at("phone", get_user) == 42
-
-    assert calls.names == ["GetItem"] * 26
 
 
 def test_a_session_ends_if_the_option_is_made_shorter(make: Make) -> None:

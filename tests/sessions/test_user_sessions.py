@@ -440,49 +440,6 @@ def test_an_ended_session_leaves_a_tombstone_while_sessions_migrate(
     assert len(list(site.rows())) == 2
 
 
-def test_a_hundred_sessions_are_one_query_and_one_batch(
-    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, calls: Recorder
-) -> None:
-    """The budget of the page: half a unit for each 4 KB of the index, and one for each session."""
-    site = Site.create(dynamodb_local, table_name, monkeypatch)
-    site.log_in(*(f"d{number}" for number in range(100)))
-    beaker_dynamodb.reset()
-    calls.clear()
-
-    found = site.at("d0", list_devices)
-
-    assert len(found) == 100
-    assert [(call.operation, call.units) for call in calls] == [
-        ("GetItem", 1.0),
-        ("Query", 1.0),
-        ("BatchGetItem", 100.0),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("view", "expected"),
-    [
-        (list_devices, ["GetItem", "Query", "BatchGetItem"]),
-        (end_others, ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 5, "PutItem"]),
-        (limit(3), ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 3]),
-        (limit(6), ["GetItem", "Query", "BatchGetItem"]),
-        (end_all, ["GetItem", "Query", "BatchGetItem", *["DeleteItem"] * 6]),
-        (end("0" * 32), ["GetItem", "Query"]),
-    ],
-    ids=["list", "others", "limit", "no limit", "all", "unknown"],
-)
-def test_each_verb_makes_the_calls_of_its_budget(
-    view: Any, expected: list[str], site: Site, calls: Recorder
-) -> None:
-    """With six sessions of the user; a delete is a unit for the row and one for the index."""
-    site.log_in(*SIX)
-    calls.clear()
-
-    site.at("phone", view)
-
-    assert calls.names == expected
-
-
 def test_a_missing_permission_is_named(
     proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
