@@ -150,10 +150,13 @@ def test_a_request_makes_exactly_the_calls_of_its_row(
 def test_the_last_stretch_is_only_reads(
     dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, calls: Recorder
 ) -> None:
-    """Each visit of it, up to the end of the session."""
+    """Each visit of it, up to the end of the session, at which the row expires."""
     site = Site.create(dynamodb_local, table_name, monkeypatch, max_age=str(HOUR))
     site.log_in("d0")
+    began = site.clock()
     read_in_the_last_stretch(site)
+    (row,) = site.rows()
+    assert int(row["expires"]["N"]) == began + HOUR
     calls.clear()
 
     for _ in range(26):
