@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import sites
 from tests.browser.checks import find_overflow, find_serious_violations
 from tests.browser.conftest import settings
-from tests.browser.visitor import Visitor, expect_user, log_in
+from tests.browser.visitor import TIMEOUT_MS, Visitor, expect_user, log_in
 from tests.servers import Flavor, Server
 
 NAMES: Final = ("phone", "laptop", "tablet", "desk", "tv", "watch")
@@ -66,14 +66,14 @@ def test_a_user_sees_six_devices_ends_one_and_then_all_others(
 
     listed = devices["phone"].get_by_role("listitem")
     listed.filter(has_text="tv").get_by_role("button", name="End").click()
-    expect(listed).to_have_count(5)
+    expect(listed).to_have_count(5, timeout=TIMEOUT_MS)
 
     assert list_signed_in(devices) == [name for name in NAMES if name != "tv"]
     expect_user(devices["tv"], None)
     log_in(devices["tv"], "Ann")
 
     devices["desk"].get_by_role("button", name="Change password").click()
-    expect(devices["desk"].get_by_role("listitem")).to_have_count(1)
+    expect(devices["desk"].get_by_role("listitem")).to_have_count(1, timeout=TIMEOUT_MS)
 
     assert list_signed_in(devices) == ["desk"]
 
@@ -91,7 +91,7 @@ def test_another_sites_form_ends_nothing(
         page.goto(f"{url.replace('127.0.0.1', 'localhost')}/")
         page.set_content(f'<form method="post" action="{url}/password"><button>Win</button>')
         page.get_by_role("button", name="Win").click()
-        expect(page.locator("body")).to_contain_text("not of this site")
+        expect(page.locator("body")).to_contain_text("not of this site", timeout=TIMEOUT_MS)
         visitor.expect_status(403)
 
     for page in devices.values():
