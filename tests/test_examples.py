@@ -22,9 +22,13 @@ from tests.servers import Flavor, Server
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PYRAMID = EXAMPLES / "pyramid_app"
+DEVICES = EXAMPLES / "devices"
 #: The examples that people copy; the demo is tested in tests/demo.
 TO_COPY = [
-    path for path in (*EXAMPLES.glob("*.py"), *PYRAMID.glob("*.py")) if path.name != "__init__.py"
+    path
+    for folder in (EXAMPLES, PYRAMID, DEVICES)
+    for path in folder.glob("*.py")
+    if path.name != "__init__.py"
 ]
 NAMES = ("bottle_app.py", "flask_app.py", "wsgi_app.py", "pyramid_app/development.ini")
 #: The lines that an example may have; what is copied as a whole file may have some more.
@@ -196,7 +200,7 @@ def test_every_example_is_short_and_listed() -> None:
     """
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
-    assert {EXAMPLES / "bottle_app.py", PYRAMID / "app.py"} <= set(TO_COPY)
+    assert {EXAMPLES / "bottle_app.py", PYRAMID / "app.py", DEVICES / "shared.py"} <= set(TO_COPY)
     for path in TO_COPY:
         named = path.name if path.parent == EXAMPLES else f"{path.parent.name}/"
         assert f"`{named}`" in readme

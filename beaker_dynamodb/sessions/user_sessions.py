@@ -173,21 +173,26 @@ class UserSessions:
             yield from ending.list_keys(self._rows, self._name, self._value)
 
     def _read_all(self) -> list[ScannedRow]:
-        """Read the user's live sessions, and the session at hand although no index shows it yet.
+        """Read the user's live sessions, and the session at hand although no index shows it yet."""
+        keys = self._list_other_keys()
+        if self._store is not None and self._store.stored is not None and self._is_own_user:
+            keys.append(self._store.key)
+        return list(self._get(keys))
+
+    def _read_others(self) -> list[ScannedRow]:
+        """Read the user's live sessions except the session at hand."""
+        return list(self._get(self._list_other_keys()))
+
+    def _list_other_keys(self) -> list[Key]:
+        """List the keys that the index shows, except those of the session at hand.
 
         The rows of ids before a `regenerate_id()` of this request are left out, because
         StrictSession deletes them when the page ends. If they were gone by then, that would look
         like a logout by another request, and the session would end under its new id too.
         """
-        keys = list(self._list_keys())
-        if self._store is not None and self._store.stored is not None and self._is_own_user:
-            keys.append(self._store.key)
         managers = getattr(self._session, "previous_managers", ())
-        previous = {manager.session_store.key for manager in managers}
-        return list(self._get(key for key in dict.fromkeys(keys) if key not in previous))
-
-    def _read_others(self) -> list[ScannedRow]:
-        return [row for row in self._read_all() if row.key != self._own_key]
+        own = {self._own_key, *(manager.session_store.key for manager in managers)}
+        return [key for key in self._list_keys() if key not in own]
 
     def _get(self, keys: Iterable[Key]) -> Iterator[ScannedRow]:
         if self._value is None:
@@ -211,9 +216,16 @@ class UserSessions:
             {name: row.promoted[name] for name in self._labels if name in row.promoted},
         )
 
-    def _get_age_order(self, row: ScannedRow) -> tuple[float, float]:
+    def _get_age_order(self, row: ScannedRow) -> tuple[float, float, str]:
+        """Return a sort key by which the oldest session comes first.
+
+        It must not change, and no two sessions may have the same: otherwise logins of the same
+        second would each choose other sessions to keep, and together they would end all.
+        """
         created, last_seen = self._read_times(row)
-        return created or 0.0, last_seen or 0.0
+        if created is None:
+            return 0.0, last_seen or 0.0, row.key.hash
+        return created, 0.0, row.key.hash
 
     def _read_times(self, row: ScannedRow) -> tuple[float | None, float | None]:
         """Return when a session began and was last used; None for what cannot be read.

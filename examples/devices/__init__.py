@@ -1,1 +1,1 @@
-"""The page "where am I signed in", under Bottle and under Pyramid."""
+"""The page "my devices", under Bottle and under Pyramid."""

@@ -17,6 +17,8 @@ from typing import Any
 
 from beaker.middleware import SessionMiddleware
 
+from examples.devices.shared import SETTINGS
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -37,6 +39,9 @@ def create_example(name: str, settings: dict[str, str]) -> Any:
         ini = configparser.ConfigParser(interpolation=None)
         ini.read(folder / name)
         return load(folder / "app.py").main({}, **(dict(ini["app:main"]) | settings))
+    if name.startswith("devices/"):
+        SETTINGS.update(settings)
+        return load(EXAMPLES / name).app
     module = load(EXAMPLES / name)
     own = {f"session.{key}": value for key, value in module.OPTIONS.items()}
     return SessionMiddleware(module.pages, own | settings, httponly=True)

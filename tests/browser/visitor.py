@@ -18,10 +18,19 @@ class Visitor:
     """One person's browser. `messages` are the errors and warnings of its console."""
 
     def __init__(
-        self, browser: Browser, *, width: int = 1280, height: int = 900, mobile: bool = False
+        self,
+        browser: Browser,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        mobile: bool = False,
+        user_agent: str | None = None,
     ) -> None:
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": width, "height": height}, is_mobile=mobile, ignore_https_errors=True
+            viewport={"width": width, "height": height},
+            is_mobile=mobile,
+            ignore_https_errors=True,
+            user_agent=user_agent,
         )
         self.context.set_default_timeout(TIMEOUT_MS)
         self.messages: list[str] = []

@@ -8,10 +8,14 @@ from typing import Any
 from beaker.middleware import SessionMiddleware
 from bottle import Bottle, request
 
+from tests.sessions.devices import VIEW
+
 
 def page(verb: str) -> dict[str, Any]:
     """Change the session as the path says, and return it."""
     session = request.environ["beaker.session"]
+    if verb == "view":
+        return {"result": request.environ[VIEW](session)}
     if verb == "in":
         session["user"] = request.forms["user"]
     elif verb == "put":

@@ -8,6 +8,8 @@ from typing import Any
 from beaker.middleware import SessionMiddleware
 from falcon import App, Request, Response
 
+from tests.sessions.devices import VIEW
+
 
 class Page:
     """One page, for every verb."""
@@ -15,6 +17,9 @@ class Page:
     def on_get(self, request: Request, response: Response, verb: str) -> None:
         """Show the session."""
         session = request.env["beaker.session"]
+        if verb == "view":
+            response.media = {"result": request.env[VIEW](session)}
+            return
         response.media = {"user": session.get("user"), "basket": session.get("basket", [])}
 
     def on_post(self, request: Request, response: Response, verb: str) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 
 from flask import Flask, flash, get_flashed_messages, request, session
 
+from tests.sessions.devices import VIEW
+
 BeakerSessionInterface: Any = import_module("examples.beaker_flask").BeakerSessionInterface
 
 
 def page(verb: str) -> Any:
     """Change the session as the path says, and return it."""
+    if verb == "view":
+        return {"result": request.environ[VIEW](session)}
     if verb == "in":
         session["user"] = request.form["user"]
         flash("Welcome")

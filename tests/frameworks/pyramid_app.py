@@ -11,11 +11,14 @@ from pyramid.config import Configurator
 from pyramid.paster import get_app
 
 from beaker_dynamodb.ops.doctor.session import RECIPES
+from tests.sessions.devices import VIEW
 
 
 def page(request: Any) -> Any:
     """Change the session as the path says, and return it; Pyramid checks the form's token."""
     session, verb = request.session, request.matchdict["verb"]
+    if verb == "view":
+        return {"result": request.environ[VIEW](session)}
     if verb == "in":
         session["user"] = request.POST["user"]
         session.flash("Welcome")

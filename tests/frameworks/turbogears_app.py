@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tg import MinimalApplicationConfigurator, TGController, expose, session
+from tg import MinimalApplicationConfigurator, TGController, expose, request, session
 from tg.configurator.components.session import SessionConfigurationComponent
+
+from tests.sessions.devices import VIEW
 
 
 class Root(TGController):  # type: ignore[misc]  # TurboGears ships no types
@@ -18,6 +20,10 @@ class Root(TGController):  # type: ignore[misc]  # TurboGears ships no types
     @expose("json")
     def read(self) -> dict[str, Any]:
         return self._describe()
+
+    @expose("json")
+    def view(self) -> dict[str, Any]:
+        return {"result": request.environ[VIEW](session)}
 
     @expose("json")
     def into(self, user: str) -> dict[str, Any]:

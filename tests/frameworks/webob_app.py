@@ -9,11 +9,15 @@ from beaker.middleware import SessionMiddleware
 from webob import Request, Response
 from webob.dec import wsgify
 
+from tests.sessions.devices import VIEW
+
 
 @wsgify
 def site(request: Request) -> Response:
     """Change the session as the path says, and return it."""
     session, verb = request.environ["beaker.session"], request.path_info.strip("/")
+    if verb == "view":
+        return Response(json={"result": request.environ[VIEW](session)})
     if verb == "in":
         session["user"] = request.POST["user"]
     elif verb == "put":

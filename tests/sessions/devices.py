@@ -25,6 +25,7 @@ View = Callable[[Any], Any]
 CLASSES: Final = {"Session": Session, "StrictSession": StrictSession}
 VIEW: Final = "test.view"
 TIMEOUT: Final = 1800
+OPTIONS: Final = {"special_keys": "userId, device", "index_special_keys": "userId"}
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -85,6 +86,13 @@ def limit(count: int) -> View:
     return lambda session: UserSessions(session, "userId").limit(count)
 
 
+def create_table(url: str, table: str) -> None:
+    """Create the table with the index, as `beaker-dynamodb table create` does."""
+    options = {"endpoint_url": url, "table": table, **OPTIONS, **apps.PATIENT}
+    parsed = parse(options, "session")
+    get_client(parsed).call("CreateTable", table_spec(parsed).to_create_request())
+
+
 @dataclass
 class Site:
     """An application with a table that has the index, and the clock of its process."""
@@ -107,16 +115,13 @@ class Site:
         apps.use_clock(monkeypatch, clock)
         module = SimpleNamespace(time=clock)
         monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", module)
-        options = {"special_keys": "userId, device", "index_special_keys": "userId"}
-        settings: dict[str, Any] = apps.ini(url, table, **options)
+        settings: dict[str, Any] = apps.ini(url, table, **OPTIONS)
         settings |= {"session.timeout": str(TIMEOUT)}
         settings |= {f"session.{name}": value for name, value in more.items()}
         if session_class == "StrictSession":
             settings["session.session_class"] = StrictSession
         site = cls(settings, clock)
-        slow = {"read_timeout": "30"}  # a second attempt would find the table of the first one
-        parsed = parse({"endpoint_url": url, "table": table, **options, **slow}, "session")
-        get_client(parsed).call("CreateTable", table_spec(parsed).to_create_request())
+        create_table(url, table)
         return site
 
     def at(self, device: str, view: View, user_agent: Any = None) -> Any:
