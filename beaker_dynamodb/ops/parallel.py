@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from beaker_dynamodb.dynamodb import metering, scan
 from beaker_dynamodb.dynamodb.rows import Rows
@@ -21,13 +21,9 @@ from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import Runtime
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    P = TypeVar("P", bound=DataclassInstance)
-else:
-    P = TypeVar("P")
 T = TypeVar("T")
+#: The figures of a command: a frozen dataclass of numbers.
+P = TypeVar("P")
 #: A job yields its results, and ends soon after the event is set.
 Job = Callable[[threading.Event], Iterator[T]]
 
@@ -161,7 +157,7 @@ class Tally(Generic[P]):
     def add(self, **increments: float) -> P:
         """Add to the figures, and return them."""
         with self._lock:
-            before = self.progress
+            before: Any = self.progress
             sums = {name: getattr(before, name) + more for name, more in increments.items()}
             self.progress = dataclasses.replace(before, **sums)
             return self.progress

@@ -30,15 +30,31 @@ DEVICES: Final = ("phone", "laptop", "tv")
 Browsers = dict[str, Any]
 
 
-@pytest.fixture(params=CLASSES)
-def session_class(request: pytest.FixtureRequest) -> Any:
-    """Give Beaker's session class, and ours."""
-    return CLASSES[request.param]
+#: Each framework with Beaker's session class and ours; Flask's sessions are always ours.
+SITES: Final = [
+    (framework, name)
+    for framework in FRAMEWORKS
+    for name in CLASSES
+    if (framework, name) != ("flask", "Session")
+]
 
 
-@pytest.fixture(params=FRAMEWORKS)
+@pytest.fixture(params=SITES, ids="-".join)
+def site(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Give a framework, and the name of the session class."""
+    framework, name = request.param
+    return framework, name
+
+
+@pytest.fixture
+def session_class(site: tuple[str, str]) -> Any:
+    """Give the session class."""
+    return CLASSES[site[1]]
+
+
+@pytest.fixture
 def browsers(
-    request: pytest.FixtureRequest, session_class: Any, dynamodb_local: str, table_name: str
+    site: tuple[str, str], session_class: Any, dynamodb_local: str, table_name: str
 ) -> Browsers:
     """Sign a user in on three devices, at one framework's site after the other."""
     create_table(dynamodb_local, table_name)
@@ -47,7 +63,7 @@ def browsers(
         more["session.session_class"] = session_class
     found: Browsers = {}
     for name in DEVICES:
-        found[name] = Visitor(request.param, dynamodb_local, table_name, **more).web
+        found[name] = Visitor(site[0], dynamodb_local, table_name, **more).web
         view(found, name, log_in(name))
     return found
 
@@ -90,7 +106,6 @@ def test_a_password_change_ends_the_others_and_is_repeated(
     assert view(browsers, "phone", end_others) == 2
 
     assert list_signed_in(browsers) == ["phone"]
-    # Flask's site saves every session, also the empty one of a device that was signed out.
     (row,) = (row for row in apps.rows_of(dynamodb_local, table_name) if "userId" in row)
     assert row["pending"]["S"].endswith(" userId")
 

@@ -86,9 +86,8 @@ def revoke(  # noqa: PLR0913  # one argument an option
         return _revoke_all(rows, now, output, yes=yes, rate=rate, segments=segments, keep=keep)
     if not yes:
         found = sessions.find_sessions(rows, query, now, scan=scan)
-        idents = {identity.format_id(key, rows.layout) for key in keep}
-        number = sum(one.id not in idents for one in found)
-        if not _confirm(output, query, number):
+        kept_ids = {identity.format_id(key, rows.layout) for key in keep}
+        if not _confirm(output, query, sum(one.id not in kept_ids for one in found)):
             return NO
     revoked = logout.revoke(rows, query, now, scan=scan, keep=keep)
     gone = print_sessions(output, revoked, now, is_revoke=True)
