@@ -152,7 +152,7 @@ class Tally(Generic[P]):
     def __init__(self, progress: P) -> None:
         self._lock = threading.Lock()
         #: The figures so far.
-        self.progress = progress
+        self.progress: P = progress
 
     def add(self, **increments: float) -> P:
         """Add to the figures, and return them."""
