@@ -78,8 +78,12 @@ class History:
         """Tell whether nothing that may take its change away was under way with this request."""
         if self.slow or actor.began_at < self.world.expired_at < math.inf:
             return False
-        page, is_repeated = actor.visit.page, self.model.scenario.note_age == DUE
-        if is_repeated and (page.rotates or not page.is_elsewhere):
+        page, pages = actor.visit.page, [visit.page for _, visit in self.visits]
+        if self.model.scenario.note_age == DUE and not page.is_elsewhere:
+            return False
+        # Not guaranteed: "A new id while the others are ended". It may count as one of them.
+        ends_new_id = self.model.scenario.note_age == DUE or any(one.ends_other for one in pages)
+        if ends_new_id and page.is_elsewhere and any(o.is_elsewhere and o.rotates for o in pages):
             return False
         return all(
             one is actor

@@ -54,14 +54,9 @@ class Page:
     begins_anew: bool = False
 
     def may_undo(self, other: Page) -> bool:
-        """Tell whether it may take away what another request has changed.
-
-        Not guaranteed: "A new id while the others are ended". It may count as one of the others.
-        """
-        if self.ends_other:
-            return other.rotates or not other.is_elsewhere
+        """Tell whether it may take away what another request has changed."""
         if self.is_elsewhere is not other.is_elsewhere:
-            return False
+            return self.ends_other
         return self.ends or self.clears or self.begins_anew
 
 
@@ -171,15 +166,18 @@ CLEAR: Final = Page("clear and log in", _clear, ("1",), clears=True, logs_in=Tru
 SWITCH: Final = Page("log out and log in", _switch, ("1",), ends=True, logs_in=True)
 #: Only StrictSession takes the session away from its old id.
 ROTATE: Final = Page("rotate", _rotate, ("1",), rotates=True)
-PLAIN_PAGES: Final = (READ, CHANGE, DROP, SAVE_TWICE, LOG_OUT, CLEAR)
-PAGES: Final = (*PLAIN_PAGES, SWITCH, ROTATE)
+PAGES: Final = (READ, CHANGE, DROP, SAVE_TWICE, LOG_OUT, CLEAR, SWITCH, ROTATE)
 
 #: Only StrictSession stores a lifetime.
 REMEMBER: Final = Page("remember", _remember, remembers=True)
 #: A login of Ann with a new session. The old one is deleted under StrictSession only.
 LOG_IN: Final = Page("log in again", _log_in, ("1",), rotates=True, begins_anew=True)
-END_OTHERS: Final = Page("end others", _end_others, is_elsewhere=True, ends_other=True, repeats=True)
+END_OTHERS: Final = Page(
+    "end others", _end_others, is_elsewhere=True, ends_other=True, repeats=True
+)
 END_ONE: Final = Page("end one", _end_one, is_elsewhere=True, ends_other=True)
 ROTATE_ELSEWHERE: Final = replace(ROTATE, name="rotate elsewhere", is_elsewhere=True)
 CHANGE_ELSEWHERE: Final = replace(CHANGE, name="change elsewhere", is_elsewhere=True)
 COME_BACK: Final = Page("come back", _read, is_elsewhere=True)
+#: What Beaker's own session cannot do, or does otherwise.
+STRICT_PAGES: Final = (SWITCH, ROTATE, ROTATE_ELSEWHERE, REMEMBER)

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import beaker.cache
 import beaker.session
+import boto3  # noqa: F401  # or each new manager would look for it on the path
 import pytest
 from beaker.container import NamespaceManager
 from beaker.session import Session, SessionObject

@@ -35,7 +35,6 @@ def end_from_elsewhere(history: History) -> Iterator[str]:
         if visit.page.repeats:
             yield from _find_old(history, actor, history.later_sessions, "after the repetition of")
 
-
     if scenario.note_age == DUE and not (scenario.is_lagging or _was_rotated_late(history)):
         yield from _find_old(history, None, history.later_sessions, "after the repetition of")
 
@@ -89,6 +88,11 @@ def end_at_max_age(history: History) -> Iterator[str]:
     is_over = history.world.now >= start + MAX_AGE
     if is_over and any(one.get("user") == "ann" for one in history.sessions.values()):
         yield "a session lives on past its longest age"
+    yield from _find_moved(history, start)
+
+
+def _find_moved(history: History, start: int) -> Iterator[str]:
+    """Yield the writes of the first session that have changed its start, or its longest age."""
     for change in history.world.changes:
         for key in change.after:
             if CHUNK in key or change.before.get(key) == change.after[key]:
