@@ -284,6 +284,9 @@ class Model:
         session.update({"user": "ann", CART: CART_VALUE})
         session.save()
         stored = self.first.rows[self.key.hash]
+        handles = (
+            [o.handle for o in UserSessions(session, "user")] if self.scenario.has_devices else []
+        )
         if self.scenario.start is Start.OLD_BACKEND:
             value = self._open(self.first.rows, self.key.hash)
             assert value is not None
@@ -291,8 +294,7 @@ class Model:
         if self.scenario.has_devices:
             other = Session({}, id=OTHER_ID, use_cookies=False, **self.params)
             other.update({"user": "ann"})
-            (first,) = UserSessions(session, "user")
-            other["_other_handle"] = first.handle
+            (other["_other_handle"],) = handles
             other.save()
             if self.scenario.note_age is not None:
                 self.world.now = START - self.scenario.note_age

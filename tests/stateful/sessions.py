@@ -99,6 +99,27 @@ class SessionMachine(RuleBasedStateMachine):
         self.begin(number)
         self.begin(number)
 
+    @rule(number=browsers, how=st.sampled_from(["end_others", "limit", "end"]))
+    @precondition(lambda self: not self.open)
+    def sign_in_on_two_devices(self, number: int, how: str) -> None:
+        """Log one user in on two devices, and end one session by the other during a request."""
+        other = (number + 1) % BROWSERS
+        self.begin(number)
+        if self.open:
+            self.set_key(0, "a")
+            self.end(0)
+        users = self._list_users()
+        self.browsers[other].cookie = None
+        self.begin(other)
+        if users and self.open:
+            self.open[0].page.changes["user"] = users[-1]
+            self._write(self.open[0])
+            self.end(0)
+        self.begin(other)
+        self.begin(number)
+        if self.open:
+            self.end_others(-1, how)
+
     # What pages do
 
     @rule(number=requests, key=keys)
