@@ -43,6 +43,8 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         if theirs is None or theirs.birth != row.birth or not theirs.is_live(new.runtime.clock()):
             new.delete()
             return False
+        if theirs.pending != row.pending:  # `end_others()` of another request under the old id
+            new.pending = theirs.pending
         row, text = theirs, read_text(old.rows, theirs)
         new.merge_from(old.base, text)
         if attempts.is_over():

@@ -277,9 +277,10 @@ class Saver:
         else:
             rev, prev = old.advance_rev(token, None if has_start else start)
         pending = state.pending
-        if pending is None:
-            pending = "" if is_new or old is None else old.pending
-        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending)
+        loaded = "" if state.row is None else state.row.pending
+        if old is not None and (pending is None or (not pending and old.pending != loaded)):
+            pending = "" if is_new else old.pending  # what is removed is only what was loaded
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending or "")
 
     def _promote(
         self, write: Create | Touch | Replace, content: Content, old: Record | None

@@ -41,7 +41,7 @@ from beaker_dynamodb.item.decide import (
     merge_contents,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.envelope import Envelope, choose_envelope
+from beaker_dynamodb.item.envelope import LIFETIME, Envelope, choose_envelope, read_time
 from beaker_dynamodb.item.keys import Key, to_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.migration import on_demand
@@ -305,12 +305,16 @@ class SessionStore:
         ours, other = Content(text, None, envelope), Content(theirs, None, envelope)
         common = None if base is None else Content(base, None, envelope)
         if is_cleared(common, ours, other):
+            merged = ours
             warn_of_replacement(CLEARED)
-            return
-        merged = merge_contents(envelope, common, ours, other)
-        if merged is ours:
-            is_opaque = None in (ours.values, other.values)
-            warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)
+        else:
+            merged = merge_contents(envelope, common, ours, other)
+            if merged is ours:
+                is_opaque = None in (ours.values, other.values)
+                warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)
+            elif merged.values is not None:  # the other request may have set it, or removed it
+                self.own_timeout = read_time(merged.values, LIFETIME)
+        if merged is ours and not self.pending:
             return
         state = self._state(ours, merged, envelope)
         self._carry_out(Replace(self.stored.record.rev), state)

@@ -15,7 +15,7 @@ from tests.history.recorder import Op
 
 LOST = "an acknowledged change is lost"
 BACKWARDS = "a client reads backwards"
-RISEN = "what was there before an acknowledged logout is readable after it"
+RISEN = "what was there before an acknowledged logout, or end from elsewhere, is readable after it"
 PHANTOM = "a value is read that nobody wrote to this session"
 MOVED = "a client was sent into another session"
 
@@ -55,7 +55,7 @@ class _Session:
 
     def __init__(self, ops: Sequence[Op]) -> None:
         self.ops = ops
-        self.logouts = [op for op in ops if op.kind == "logout"]
+        self.logouts = [op for op in ops if op.kind in {"logout", "end"}]
         self.writes = [op for op in ops if op.kind == "write"]
         self.writer = {(op.key, op.value): op for op in self.writes}
         # A write is a look, too: its page has seen the session. So is a logout.

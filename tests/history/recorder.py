@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
-Kind = Literal["read", "write", "logout"]
+#: `end` is a logout by another session of the same user.
+Kind = Literal["read", "write", "logout", "end"]
 Outcome = Literal["ok", "unknown"]
 
 

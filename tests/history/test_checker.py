@@ -177,6 +177,10 @@ BAD: dict[str, tuple[str, tuple[Op, ...]]] = {
             read((4, 5)),
         ),
     ),
+    "what was written is back after an end from elsewhere": (
+        RISEN,
+        (write((0, 1), "a=1"), did("end", (2, 3), client="p8"), read((4, 5), "a=1")),
+    ),
     "what was written is back after a logout": (
         RISEN,
         (write((0, 1), "a=1"), logout((2, 3), "a=1"), read((4, 5), "a=1")),

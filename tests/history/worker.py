@@ -1,4 +1,4 @@
-"""A process of the history check: clients that read, change and log out, and write down all of it.
+"""A process of the history check: clients that use sessions, end them, and record all of it.
 
 Each request goes through Beaker's real middleware. Which sessions there are is said by a file
 that all processes share: after a logout a slot goes on under the next id, while requests under
@@ -25,14 +25,14 @@ from wsgiref.util import setup_testing_defaults
 from beaker.exceptions import BeakerWarning
 from beaker.middleware import SessionMiddleware
 
-from beaker_dynamodb import DynamoDBBackendError
+from beaker_dynamodb import DynamoDBBackendError, UserSessions
 from tests.history.recorder import Kind, Recorder
 
 COOKIE = "beaker.session.id"
 KEYS = ("a", "b", "c")
 WIDTH = 4
 #: How much of what: the rest is reads.
-WRITES, LOGOUTS, LATE = 0.5, 0.03, 0.1
+WRITES, LOGOUTS, ENDS, LATE = 0.5, 0.02, 0.02, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +110,31 @@ class Client:
                 if self.luck.random() < 1 / 2:
                     time.sleep(self.luck.random() * 0.03)
                 if kind == "write":
-                    found[key] = value
+                    found["user"], found[key] = session, value
                     found.save()
                 elif kind == "logout":
                     found.delete()
 
-            sent = self._request(session, page)
-            entry.moved = sent is not None and sent != session
-        if kind == "logout":
+            def end(elsewhere: Any) -> None:
+                elsewhere["user"] = session
+                elsewhere.save()
+                UserSessions(elsewhere, "user").end_others()
+
+            if kind == "end":  # by the user's other session
+                self._request(f"other-{session}", end)
+            else:
+                sent = self._request(session, page)
+                entry.moved = sent is not None and sent != session
+        if kind in {"logout", "end"}:
             self.slots.leave(slot, generation)
 
     def _choose(self) -> tuple[Kind, str, str]:
         chance = self.luck.random()
         if chance < LOGOUTS:
             return "logout", "", ""
-        if chance < LOGOUTS + WRITES:
+        if chance < LOGOUTS + ENDS:
+            return "end", "", ""
+        if chance < LOGOUTS + ENDS + WRITES:
             self.written += 1
             return "write", self.luck.choice(KEYS), f"{self.name}#{self.written}"
         return "read", "", ""

@@ -13,8 +13,8 @@ from typing import Any, Final
 import greenlet
 
 from beaker_dynamodb.caches.creation_lock import CLOCK_TOLERANCE
-from tests.model.explorer import Actor, Choice, Outcome, World, _digest
-from tests.model.table import TTL, Call, Item, Items, _respond
+from tests.model.explorer import Actor, Choice, Outcome, World, make_digest
+from tests.model.table import TTL, Call, Item, Items, respond
 
 #: The seconds that a sleep takes: a thread may be woken later than it asked for.
 _SLEEP: Final = 2.0
@@ -60,13 +60,13 @@ class CacheItems(Items):
     def _Scan(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         prefixes = [value["S"] for value in request["ExpressionAttributeValues"].values()]
         found = [item for key, item in self.rows.items() if key.startswith(tuple(prefixes))]
-        return _respond(request, Items=[dict(item) for item in found])
+        return respond(Items=[dict(item) for item in found])
 
     def _GetItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         if not self.is_eventual or request["ConsistentRead"]:
             return super()._GetItem(request)
         item = self.previous.get(request["Key"]["id"]["S"])
-        return _respond(request, **({"Item": dict(item)} if item else {}))
+        return respond(**({"Item": dict(item)} if item else {}))
 
 
 class CacheWorld(World):
@@ -118,7 +118,7 @@ class CacheWorld(World):
         seen = [tuple(one) for one in self.first_seen.values()]
         uses = [str(actor.visit) for actor in self.actors]
         breaker = list(self.open_until.values())
-        return _digest((super().digest_state(), self.problems, sorted(seen), uses, breaker))
+        return make_digest((super().digest_state(), self.problems, sorted(seen), uses, breaker))
 
     def _apply(self, actor: Actor, call: Call) -> Any:
         if call.operation in _INNER:
@@ -157,7 +157,7 @@ class CacheWorld(World):
             elif self.now + self.clocks[owner] < int(old[TTL]["N"]) and not self.are_clocks_apart:
                 self._note(f"{actor.name} has taken the lock of {owner} before its lease ended")
 
-    def _answer(self, actor: Actor, outcome: Outcome) -> None:
+    def _answer(self, actor: Actor, outcome: Outcome, number: int = 0) -> None:
         call = actor.pending
         assert call is not None
         use: Use = actor.visit
@@ -169,7 +169,7 @@ class CacheWorld(World):
             use.is_making = False
         if call.operation == "Create":
             use.has_made = use.is_making = outcome is Outcome.APPLIED
-        super()._answer(actor, outcome)
+        super()._answer(actor, outcome, number)
         if not actor.finished and actor.pending is not None and outcome is not Outcome.RETRIED:
             self._watch(actor, use, actor.pending)
 

@@ -1,4 +1,4 @@
-"""Twelve deliberate defects in copies of the real code, each of which the checker must find.
+"""Twenty deliberate defects in copies of the real code, each of which the checker must find.
 
 A defect replaces a few lines in the source of one function, and puts the code that is compiled from
 it in the function's place. So all that uses the function has the defect, under whatever name.
@@ -14,16 +14,30 @@ from typing import Any, Final
 
 import pytest
 
+from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.item import refusal
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.migration.on_demand import LegacySession
-from beaker_dynamodb.sessions import outage, rotation, saving
-from tests.model import properties
+from beaker_dynamodb.sessions import ending, outage, rotation, saving
+from beaker_dynamodb.sessions.store import SessionStore
+from tests.model import properties, user_properties
 from tests.model.explorer import Choice, Explored, Outcome, explore
-from tests.model.pages import CHANGE, DROP, LOG_OUT, READ, ROTATE, SAVE_TWICE
-from tests.model.scenarios import TIME, Model, Scenario, Start
+from tests.model.pages import (
+    CHANGE,
+    CHANGE_ELSEWHERE,
+    COME_BACK,
+    DROP,
+    END_OTHERS,
+    LOG_OUT,
+    READ,
+    REMEMBER,
+    ROTATE,
+    ROTATE_ELSEWHERE,
+    SAVE_TWICE,
+)
+from tests.model.scenarios import DUE, TIME, TOO_OLD, Model, Scenario, Start
 
 
 @dataclass(frozen=True)
@@ -178,5 +192,69 @@ DEFECTS: Final = (
         "self._delete_chunks(old)\n    refusal = self.table.put(manifest, condition)",
         properties.keep_chunks_whole,
         Scenario((CHANGE,), has_chunks=True),
+    ),
+    Defect(
+        "a session that is ended is not deleted again under the row that replaced it",
+        user_rows.delete_until_gone,
+        "record = refusal.theirs",
+        "return True",
+        user_properties.end_from_elsewhere,
+        Scenario((END_OTHERS, CHANGE)),
+    ),
+    Defect(
+        "a repetition that fails is not tried again",
+        ending.repeat,
+        'ended again: %s", error)\n        return False',
+        'ended again: %s", error)\n        return True',
+        user_properties.end_from_elsewhere,
+        Scenario((COME_BACK, READ), note_age=DUE),
+    ),
+    Defect(
+        "a new id loses the note of `end_others()`",
+        SessionStore.continue_from,
+        "if record is not None and record.pending and old.pending is None:",
+        "if False:",
+        user_properties.end_from_elsewhere,
+        Scenario((END_OTHERS, ROTATE_ELSEWHERE), is_strict=True, is_lagging=True),
+    ),
+    Defect(
+        "a merge under the new id loses the note of another request",
+        rotation.replace_old_row,
+        "if theirs.pending != row.pending:",
+        "if False:",
+        user_properties.end_from_elsewhere,
+        Scenario((END_OTHERS, ROTATE_ELSEWHERE), is_strict=True, is_lagging=True),
+    ),
+    Defect(
+        "a request removes a note that it has not loaded",
+        saving.Saver._make_record,
+        "not pending and old.pending != loaded",
+        "False",
+        user_properties.end_from_elsewhere,
+        Scenario((END_OTHERS, CHANGE_ELSEWHERE), is_lagging=True, note_age=TOO_OLD),
+    ),
+    Defect(
+        "`max_age` is not applied to a merge",
+        saving.Saver._make_record,
+        "if state.max_age is not None:\n        limit",
+        "if state.max_age is not None and content is state.ours:\n        limit",
+        user_properties.end_at_max_age,
+        Scenario((CHANGE, CHANGE), has_max_age=True),
+    ),
+    Defect(
+        "a merge takes its expiry from the lifetime of ours",
+        saving.Saver._make_record,
+        "if content is not state.ours:",
+        "if False:",
+        user_properties.keep_lifetimes,
+        Scenario((CHANGE, REMEMBER), is_strict=True),
+    ),
+    Defect(
+        "a merge under the new id takes its expiry from the lifetime of ours",
+        SessionStore.merge_from,
+        "self.own_timeout = read_time(merged.values, LIFETIME)",
+        "pass",
+        user_properties.keep_lifetimes,
+        Scenario((ROTATE, REMEMBER), is_strict=True),
     ),
 )

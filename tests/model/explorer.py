@@ -35,6 +35,7 @@ class Outcome(enum.Enum):
     BEGINS = "begins"
     APPLIED = "applied"
     APPLIED_LATE = "applied after its answer"
+    STALE = "answered with an older state of the index"
     FAILED = "not applied, and answered by an error"
     LOST = "applied, and its reply lost"
     RETRIED = "applied, its reply lost, and sent again by the SDK"
@@ -59,7 +60,7 @@ class Choice:
     actor: str
     call: str
     outcome: Outcome
-    #: Which of the late calls it is.
+    #: Which of the late calls it is, or which of the older states of an index.
     late: int = 0
 
     def __str__(self) -> str:
@@ -111,8 +112,12 @@ class Change:
 class World:
     """What one history happens in: the table, the clock, the requests and their calls."""
 
-    def __init__(self, items: Items, faults: int = 0) -> None:
+    def __init__(self, items: Items, faults: int = 0, index_lag: float = 0) -> None:
         self.items = items
+        #: For so many seconds an index may answer with what was there before a change.
+        self.index_lag = index_lag
+        #: The rows that the index held before the first step, if it lags.
+        self.first_index: dict[str, Item] = {}
         self.actors: list[Actor] = []
         self.faults = faults
         self.faults_made = 0
@@ -158,6 +163,10 @@ class World:
                     found.append(Choice(actor.name, "", Outcome.BEGINS))
                 continue
             found.append(Choice(actor.name, call.operation, Outcome.APPLIED))
+            found += [
+                Choice(actor.name, call.operation, Outcome.STALE, number)
+                for number in range(len(self._list_older_states(call)))
+            ]
             if self.faults > self.faults_made and not actor.was_sent:
                 for fault in FAULTS_OF_WRITES if call.is_write else FAULTS_OF_READS:
                     is_late = fault in {Outcome.LATE, Outcome.TWICE}
@@ -179,13 +188,22 @@ class World:
             actor.log.append((self.now, sorted(actor.finished_before)))
             actor.run.switch(actor)
         else:
-            self._answer(actor, choice.outcome)
+            self._answer(actor, choice.outcome, choice.late)
 
-    def _answer(self, actor: Actor, outcome: Outcome) -> None:
+    def _list_older_states(self, call: Call) -> list[list[Item]]:
+        """List what an index that lags may answer to a Query instead of what it ought to hold."""
+        if call.operation != "Query" or not self.index_lag:
+            return []
+        older = [(START, self.first_index)] + [(one.now, one.before) for one in self.changes]
+        recent = [rows for at, rows in older if self.now - at < self.index_lag]
+        states = [self.items.query_index(call.request, rows) for rows in (self.items.rows, *recent)]
+        return [one for number, one in enumerate(states) if one not in states[:number]][1:]
+
+    def _answer(self, actor: Actor, outcome: Outcome, number: int = 0) -> None:
         """Decide the pending call of *actor*, and run its code up to the next one."""
         call = actor.pending
         assert call is not None
-        if outcome is not Outcome.APPLIED:
+        if outcome not in {Outcome.APPLIED, Outcome.STALE}:
             self.faults_made += 1
         if outcome is Outcome.RETRIED:
             self._apply(actor, call)
@@ -194,6 +212,8 @@ class World:
         result: Any = None
         if outcome not in {Outcome.FAILED, Outcome.LATE}:
             result = self._apply(actor, call)
+        if outcome is Outcome.STALE:
+            result["Items"] = self._list_older_states(call)[number]
         if outcome in {Outcome.LATE, Outcome.TWICE}:
             self.late.append((actor, call))
         if outcome is Outcome.FAILED:
@@ -217,14 +237,14 @@ class World:
             return error
         if before != self.items.rows:
             self.changes.append(Change(actor, self.now, before, dict(self.items.rows)))
-            self._digest = _digest((self._digest, actor.name, self.items.list_rows()))
+            self._digest = make_digest((self._digest, actor.name, self.items.list_rows()))
         return response
 
     def digest_state(self) -> bytes:
         """Return a digest of all that decides what can happen, and of what the properties read."""
         actors = [(a.name, a.finished, a.was_sent, a.log) for a in self.actors]
         late = [(actor.name, call.operation, call.request) for actor, call in self.late]
-        return _digest(
+        return make_digest(
             (self.items.list_rows(), self._digest, self.now, self.faults_made, actors, late)
         )
 
@@ -235,7 +255,8 @@ class World:
                 actor.run.throw(greenlet.GreenletExit)
 
 
-def _digest(value: Any) -> bytes:
+def make_digest(value: Any) -> bytes:
+    """Return a digest that is equal for equal values of plain types."""
     # Version 0 of marshal writes equal values as equal bytes, whatever objects they share.
     return hashlib.blake2b(marshal.dumps(value, 0), digest_size=16).digest()
 

@@ -18,6 +18,7 @@ from tests.model.history import CHUNK, History, Values
 from tests.model.pages import Visit
 from tests.model.scenarios import ID, TIMEOUT, Model, Start
 from tests.model.table import TTL
+from tests.model.user_properties import end_at_max_age, end_from_elsewhere, keep_lifetimes
 
 Property: TypeAlias = Callable[[History], Iterator[str]]
 
@@ -42,7 +43,7 @@ def keep_changes(history: History) -> Iterator[str]:
     before the request began.
     """
     for actor, visit in history.visits:
-        if not visit.is_acknowledged or not _is_undisturbed(history, actor):
+        if not visit.is_acknowledged or not history.is_undisturbed(actor):
             continue
         for name in (f"{actor.name}{key}" for key in visit.page.sets):
             droppers = [one.name for one, other in history.visits if name in other.seen]
@@ -50,22 +51,10 @@ def keep_changes(history: History) -> Iterator[str]:
                 yield f"the acknowledged change {name} is lost"
 
 
-def _is_undisturbed(history: History, actor: Actor) -> bool:
-    """Return whether nothing that may take its change away was under way with this request."""
-    if history.slow or actor.began_at < history.world.expired_at < math.inf:
-        return False
-    return all(
-        one is actor
-        or not (visit.page.ends or visit.page.clears)
-        or (visit.is_acknowledged and one.name in actor.finished_before)
-        for one, visit in history.visits
-    )
-
-
 def repeat_no_write(history: History) -> Iterator[str]:
     """A lost reply repeats no write: what a request has seen and removed does not come back."""
     for actor, visit in history.visits:
-        if not (visit.page.drops and visit.is_acknowledged) or not _is_undisturbed(history, actor):
+        if not (visit.page.drops and visit.is_acknowledged) or not history.is_undisturbed(actor):
             continue
         for name in visit.seen:
             if name != "user" and any(name in one for one in history.sessions.values()):
@@ -81,7 +70,9 @@ def read_what_was_written(history: History) -> Iterator[str]:
             if not written.is_acknowledged or writer.name not in actor.finished_before:
                 continue
             reached = written.cookie in {None, ID} and visit.loaded
-            if not reached or not _is_undisturbed(history, writer):
+            if written.page.is_elsewhere is not visit.page.is_elsewhere:
+                continue
+            if not reached or not history.is_undisturbed(writer):
                 continue
             for name in (f"{writer.name}{key}" for key in written.page.sets):
                 if name not in visit.seen and actor.began_at < history.world.expired_at:
@@ -129,6 +120,8 @@ def end_for_good(history: History) -> Iterator[str]:
         if _came_first(history, actor) or history.missed(actor):
             continue
         for session_id, session in history.sessions.items():
+            if session_id in history.other_ids:
+                continue
             for name, value in session.items():
                 author = history.find_author(name)
                 was_answered = author is not None and author.name in actor.finished_before
@@ -307,4 +300,7 @@ PROPERTIES: Final[tuple[Property, ...]] = (
     keep_chunks_whole,
     replace_nothing_after_an_outage,
     answer_without_error,
+    end_from_elsewhere,
+    end_at_max_age,
+    keep_lifetimes,
 )

@@ -22,13 +22,14 @@ from typing import Any, Final
 
 import beaker.cache
 import beaker.session
+import boto3  # noqa: F401  # or each new manager would look for it on the path
 import pytest
 from beaker.container import NamespaceManager
 from beaker.session import Session, SessionObject
 from beaker.util import JsonSerializer
 
 import beaker_dynamodb
-from beaker_dynamodb import DynamoDBNamespaceManager, StrictSession
+from beaker_dynamodb import DynamoDBNamespaceManager, StrictSession, UserSessions
 from beaker_dynamodb.dynamodb import rows as rows_module
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError
@@ -36,16 +37,24 @@ from beaker_dynamodb.item import chunks
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
-from beaker_dynamodb.sessions import strict
+from beaker_dynamodb.sessions import lifetime, strict
+from beaker_dynamodb.sessions.ending import INDEX_LAG
 from tests.model.explorer import START, Actor, World
 from tests.model.pages import CART, CART_VALUE, Page, Visit
 from tests.model.table import TTL, Call, Item, Items, MemoryClient
 
 COOKIE: Final = "beaker.session.id"
 ID: Final = "a" * 32
+#: The session of the other device of the same user.
+OTHER_ID: Final = "b" * 32
 TIMEOUT: Final = 3600
 #: Seconds since the first session was saved: so long that its access time is due to be saved.
 AGE: Final = 1000
+#: What option `max_age` is, where a scenario has it: less than what is left until the time-out.
+MAX_AGE: Final = 2400
+#: The age of a note that is due, and that of one which is too old to be followed.
+DUE: Final = 5
+TOO_OLD: Final = 700
 _OLD_BACKEND: Final = "ext:model"
 #: The limits under which each session has chunks, instead of 64 and 390 KiB.
 SMALL_DATA: Final = 32
@@ -66,6 +75,17 @@ def let_time_pass(world: World, _actor: Actor) -> None:
     world.expired_at = world.now
 
 
+def reach_max_age(world: World, _actor: Actor) -> None:
+    """Move the clock past the longest age of the first session, which has not timed out yet."""
+    world.now += MAX_AGE
+    world.expired_at = world.now
+
+
+def let_the_index_catch_up(world: World, _actor: Actor) -> None:
+    """Let so much time pass that an index shows what was written before."""
+    world.now += INDEX_LAG
+
+
 def delete_expired(world: World, _actor: Actor) -> None:
     """Delete the rows that have expired, as DynamoDB's TTL does at some time."""
     rows = world.items.rows
@@ -75,6 +95,8 @@ def delete_expired(world: World, _actor: Actor) -> None:
 
 Event = Callable[[World, Actor], None]
 TIME: Final[tuple[Event, ...]] = (let_time_pass,)
+MAX_AGE_PASSES: Final[tuple[Event, ...]] = (reach_max_age,)
+CATCH_UP: Final[tuple[Event, ...]] = (let_the_index_catch_up,)
 TTL_DELETION: Final[tuple[Event, ...]] = (let_time_pass, delete_expired)
 
 
@@ -91,6 +113,18 @@ class Scenario:
     late_creates: bool = False
     #: Whether the sessions are so large that they are stored in chunks.
     has_chunks: bool = False
+    #: Whether the index on the user may answer with an older state, in which the first session
+    #: may be missing: it has just got its id.
+    is_lagging: bool = False
+    #: How many seconds ago the other device has ended all others, so that its row has a note.
+    #: The index did not show the first session then. None if it has not.
+    note_age: int | None = None
+    has_max_age: bool = False
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether Ann has two devices, each with a session of its own."""
+        return any(page.is_elsewhere for page in self.pages)
 
     def __str__(self) -> str:
         kind = "StrictSession" if self.is_strict else "Session"
@@ -98,6 +132,12 @@ class Scenario:
         names += [event.__name__.replace("_", " ") for event in self.events]
         if self.has_chunks:
             names.append("chunks")
+        if self.is_lagging:
+            names.append("lagging index")
+        if self.note_age is not None:
+            names.append(f"a note of {self.note_age} seconds ago")
+        if self.has_max_age:
+            names.append("max_age")
         return ", ".join(names)
 
 
@@ -143,6 +183,10 @@ class Model:
         }
         if scenario.start is Start.OLD_BACKEND:
             self.options["migrate_from"] = _OLD_BACKEND
+        if scenario.has_max_age:
+            self.options["max_age"] = MAX_AGE
+        if scenario.has_devices:
+            self.options |= {"special_keys": "user", "index_special_keys": "user"}
         #: The parameters of Beaker's session, as the middleware gives them to it.
         self.params: dict[str, Any] = {
             "type": "ext:dynamodb",
@@ -170,6 +214,7 @@ class Model:
             patch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
             patch.setattr(beaker.session, "time", clock)
             patch.setattr(strict, "time", clock)
+            patch.setattr(lifetime, "time", clock)
             patch.setattr(beaker.session, "_session_id", self._draw_id)
             patch.setattr(strict, "secrets", SimpleNamespace(token_hex=self._draw_id))
             patch.setattr(beaker.cache.clsmap, "_clsmap", backends)
@@ -186,7 +231,8 @@ class Model:
         """Create a world in which nothing has happened yet."""
         scenario, items = self.scenario, Items()
         items.rows, items.old_backend = dict(self.first.rows), dict(self.first.old_backend)
-        world = World(items, scenario.faults)
+        world = World(items, scenario.faults, INDEX_LAG if scenario.is_lagging else 0)
+        world.first_index = {key: row for key, row in items.rows.items() if key != self.key.hash}
         for number, (name, page) in enumerate(zip("ABCD", scenario.pages, strict=False)):
             actor = Actor(name, functools.partial(self._visit, page))
             if page in scenario.pages[:number]:
@@ -199,14 +245,15 @@ class Model:
 
     def _visit(self, page: Page, actor: Actor) -> None:
         visit = actor.visit = Visit(page)
-        environ = {"HTTP_COOKIE": f"{COOKIE}={ID}"}
+        environ = {"HTTP_COOKIE": f"{COOKIE}={OTHER_ID if page.is_elsewhere else ID}"}
         kind = StrictSession if self.scenario.is_strict else Session
         session = SessionObject(environ, session_class=kind, **self.params)
         try:
             visit.seen = _without_beakers_keys(session._session())  # as a page would load it
             visit.loaded = True
-            page.act(session, actor.name)
+            result = page.act(session, actor.name)
             session.persist()
+            visit.has_ended_other = page.ends_other and bool(result)
         except DynamoDBBackendError as error:
             visit.error = type(error).__name__
         else:
@@ -228,7 +275,7 @@ class Model:
         return token.encode().hex().ljust(32, "0")
 
     def _store_first_session(self) -> None:
-        """Store the session that all histories begin with: Ann's."""
+        """Store the session that all histories begin with, Ann's; and that of her other device."""
         if self.scenario.start is Start.NOBODY:
             return
         self.world = World(self.first)
@@ -236,10 +283,24 @@ class Model:
         session = Session({}, id=ID, use_cookies=False, **self.params)
         session.update({"user": "ann", CART: CART_VALUE})
         session.save()
+        stored = self.first.rows[self.key.hash]
+        handles = (
+            [o.handle for o in UserSessions(session, "user")] if self.scenario.has_devices else []
+        )
         if self.scenario.start is Start.OLD_BACKEND:
             value = self._open(self.first.rows, self.key.hash)
             assert value is not None
             self.first.rows, self.first.old_backend = {}, {ID: value.decode()}
+        if self.scenario.has_devices:
+            other = Session({}, id=OTHER_ID, use_cookies=False, **self.params)
+            other.update({"user": "ann"})
+            (other["_other_handle"],) = handles
+            other.save()
+            if self.scenario.note_age is not None:
+                self.world.now = START - self.scenario.note_age
+                UserSessions(other, "user").end_others()
+                self.first.rows[self.key.hash] = stored
+                other.save()
 
     # What the properties read
 

@@ -60,30 +60,40 @@ class Items:
 
     def _GetItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         item = self.rows.get(request["Key"][KEY]["S"])
-        return _respond(request, **({"Item": copy.copy(item)} if item else {}))
+        return respond(**({"Item": copy.copy(item)} if item else {}))
 
     def _PutItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         key = request["Item"][KEY]["S"]
         old = self._check(request, key)
         self.rows[key] = dict(request["Item"])
-        return _respond(request, **({"Attributes": old} if old else {}))
+        return respond(**({"Attributes": old} if old else {}))
 
     def _DeleteItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         key = request["Key"][KEY]["S"]
         old = self._check(request, key)
         self.rows.pop(key, None)
-        return _respond(request, **({"Attributes": old} if old else {}))
+        return respond(**({"Attributes": old} if old else {}))
 
     def _BatchGetItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         ((table, batch),) = request["RequestItems"].items()
         found = (self.rows.get(key[KEY]["S"]) for key in batch["Keys"])
-        return _respond(request, Responses={table: [dict(item) for item in found if item]})
+        return respond(Responses={table: [dict(item) for item in found if item]})
+
+    def _Query(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
+        return respond(Items=self.query_index(request, self.rows))
+
+    @staticmethod
+    def query_index(request: dict[str, Any], rows: dict[str, Item]) -> list[Item]:
+        """Return what an index over these rows holds under the request's value: their keys."""
+        name = request["ExpressionAttributeNames"]["#a"]
+        value = request["ExpressionAttributeValues"][":a"]
+        return [{KEY: rows[key][KEY]} for key in sorted(rows) if rows[key].get(name) == value]
 
     def _BatchWriteItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         for writes in request["RequestItems"].values():
             for write in writes:
                 self.rows.pop(write["DeleteRequest"]["Key"][KEY]["S"], None)
-        return _respond(request, UnprocessedItems={})
+        return respond(UnprocessedItems={})
 
     def _Read(self, request: dict[str, Any]) -> Any:  # noqa: N802  # beside AWS's names
         return self.old_backend.get(request["id"])
@@ -119,8 +129,8 @@ def _holds(request: dict[str, Any], old: Item | None) -> bool:
     raise AssertionError(condition)
 
 
-def _respond(request: dict[str, Any], **body: Any) -> dict[str, Any]:
-    del request
+def respond(**body: Any) -> dict[str, Any]:
+    """Return a response of DynamoDB, with what each of them reports."""
     return {"ConsumedCapacity": {"CapacityUnits": 1.0}, **body}
 
 
@@ -145,6 +155,10 @@ class MemoryClient:
     def batch_get_item(self, **request: Any) -> Any:
         """Read items."""
         return self._switch(Call("BatchGetItem", request))
+
+    def query(self, **request: Any) -> Any:
+        """Read the keys that an index holds."""
+        return self._switch(Call("Query", request))
 
     def batch_write_item(self, **request: Any) -> Any:
         """Delete items."""

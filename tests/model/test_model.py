@@ -17,37 +17,70 @@ from tests.model.defects import find_violation
 from tests.model.explorer import Explored
 from tests.model.pages import (
     CHANGE,
+    CHANGE_ELSEWHERE,
     CLEAR,
+    COME_BACK,
     DROP,
+    END_ONE,
+    END_OTHERS,
+    LOG_IN,
     LOG_OUT,
     PAGES,
-    PLAIN_PAGES,
     READ,
+    REMEMBER,
     ROTATE,
+    ROTATE_ELSEWHERE,
+    STRICT_PAGES,
     Page,
 )
-from tests.model.scenarios import TIME, TTL_DELETION, Scenario, Start
+from tests.model.scenarios import (
+    CATCH_UP,
+    DUE,
+    MAX_AGE_PASSES,
+    TIME,
+    TOO_OLD,
+    TTL_DELETION,
+    Scenario,
+    Start,
+)
 
 #: Requests that make few calls, so that all histories of a pair are few.
 SHORT_PAGES = (READ, CHANGE, DROP, LOG_OUT, CLEAR)
 MIGRATION = (Start.OLD_BACKEND,)
 SHARED = (Start.NOBODY, Start.LOGGED_IN)
+LOGGED_IN = (Start.LOGGED_IN,)
+#: What a session does while another one of its user ends it.
+ENDED_PAGES = (READ, CHANGE, REMEMBER, LOG_OUT, CLEAR, LOG_IN)
+#: What the session does that has ended the others.
+ENDING_PAGES = (COME_BACK, CHANGE_ELSEWHERE, ROTATE_ELSEWHERE, END_OTHERS)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A set of scenarios: every choice of `size` requests from `pages`, for each of the starts."""
+    """A set of scenarios: every choice of `size` requests from `pages`, for each of the starts.
+
+    If there are `others`, two requests are chosen: one from `pages`, and one from these.
+    """
 
     name: str
     starts: tuple[Start, ...]
     pages: tuple[Page, ...] = PAGES
     scenario: Scenario = field(default_factory=lambda: Scenario(()))
     size: int = 2
+    others: tuple[Page, ...] = ()
 
     def list_scenarios(self, start: Start, first: Page, *, is_strict: bool) -> Iterator[Scenario]:
         """List those that begin with one page, under one session class."""
-        pages = [one for one in self.pages if is_strict or one in PLAIN_PAGES]
-        for chosen in itertools.combinations_with_replacement(pages, self.size):
+        pages, others = (
+            [one for one in group if is_strict or one not in STRICT_PAGES]
+            for group in (self.pages, self.others)
+        )
+        choices = (
+            itertools.product(pages, others)
+            if others
+            else itertools.combinations_with_replacement(pages, self.size)
+        )
+        for chosen in choices:
             if chosen[0] is first:
                 yield replace(self.scenario, pages=chosen, is_strict=is_strict, start=start)
 
@@ -60,8 +93,92 @@ IN_CI = (
     Table("expiry, one fault", SHARED, SHORT_PAGES, Scenario((), events=TIME)),
     Table("chunks", SHARED, SHORT_PAGES, Scenario((), faults=0, has_chunks=True)),
     Table("chunks, one fault", SHARED, SHORT_PAGES, Scenario((), has_chunks=True), size=1),
+    Table("end others, one fault", LOGGED_IN, (END_OTHERS, END_ONE), others=ENDED_PAGES),
+    Table(
+        "end others, lagging index",
+        LOGGED_IN,
+        (END_OTHERS, END_ONE),
+        Scenario((), is_lagging=True, faults=0),
+        others=(*ENDED_PAGES, ROTATE),
+    ),
+    Table(
+        "repetition, one fault",
+        LOGGED_IN,
+        (COME_BACK,),
+        Scenario((), note_age=DUE),
+        others=ENDED_PAGES,
+    ),
+    Table(
+        "repetition and another request",
+        LOGGED_IN,
+        ENDING_PAGES[:-1],
+        Scenario((), note_age=DUE, faults=0),
+        others=(*ENDED_PAGES, ROTATE, *ENDING_PAGES),
+    ),
+    Table(
+        "an old note, one fault",
+        LOGGED_IN,
+        (END_OTHERS,),
+        Scenario((), note_age=TOO_OLD, is_lagging=True),
+        others=(COME_BACK, CHANGE_ELSEWHERE),
+    ),
+    Table(
+        "end others and another request",
+        LOGGED_IN,
+        (END_OTHERS,),
+        Scenario((), is_lagging=True, faults=0),
+        others=ENDING_PAGES,
+    ),
+    Table("lifetimes, one fault", LOGGED_IN, (REMEMBER,), others=(*PAGES, REMEMBER)),
+    Table(
+        "max_age",
+        LOGGED_IN,
+        scenario=Scenario((), events=MAX_AGE_PASSES, has_max_age=True, faults=0),
+        pages=(READ, CHANGE, LOG_OUT, CLEAR, ROTATE, REMEMBER),
+    ),
+    Table(
+        "max_age, one fault",
+        LOGGED_IN,
+        (CHANGE,),
+        Scenario((), events=MAX_AGE_PASSES, has_max_age=True),
+        others=(READ, CHANGE, CLEAR, REMEMBER),
+    ),
 )
 LONG = (
+    Table(
+        "end others, lagging index, one fault",
+        LOGGED_IN,
+        (END_OTHERS, END_ONE),
+        Scenario((), is_lagging=True),
+        others=(*ENDED_PAGES, ROTATE),
+    ),
+    Table(
+        "end others while the index catches up",
+        LOGGED_IN,
+        (END_OTHERS,),
+        Scenario((), is_lagging=True, events=CATCH_UP),
+        others=ENDED_PAGES,
+    ),
+    Table(
+        "repetition and another request, one fault",
+        LOGGED_IN,
+        ENDING_PAGES[:-1],
+        Scenario((), note_age=DUE),
+        others=(*ENDED_PAGES, ROTATE, *ENDING_PAGES),
+    ),
+    Table(
+        "end others under migration",
+        MIGRATION,
+        (END_OTHERS, END_ONE),
+        Scenario((), faults=0),
+        others=(*ENDED_PAGES, ROTATE),
+    ),
+    Table(
+        "max_age, one fault, all requests",
+        LOGGED_IN,
+        (*PAGES, REMEMBER),
+        Scenario((), events=MAX_AGE_PASSES, has_max_age=True),
+    ),
     Table("expiry, one fault, all requests", SHARED, scenario=Scenario((), events=TIME)),
     Table("TTL deletion, one fault", SHARED, scenario=Scenario((), events=TTL_DELETION)),
     Table("migration, one fault, all requests", MIGRATION),

@@ -33,6 +33,7 @@ def make_bench(
 ) -> MakeBench:
     """Return a function that makes the bench of a variant; no time passes but the clock's."""
     use_clock(monkeypatch, clock)
+    monkeypatch.setattr("beaker_dynamodb.sessions.lifetime.time", SimpleNamespace(time=clock))
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=clock.sleep))
 
     def make(transport: str, strict: bool, migrate: bool) -> Bench:
@@ -45,6 +46,8 @@ def make_bench(
             "transport": transport,
             "session_class": kind,
             "timeout": TIMEOUT,
+            "special_keys": "user",
+            "index_special_keys": "user",
         }
         raw = Server(dynamodb_local, Flavor.LOCAL).client()
 

@@ -16,7 +16,7 @@ TIMEOUT: Final = 3600
 EARLY: Final = TIMEOUT // 10
 #: What the package and Beaker may add to the timeout, such as a rounded second and the padding.
 LATE: Final = 120
-#: The marker of a rotation: for this many seconds a slow writer must get a Conflict.
+#: The tombstone of a rotation: for this many seconds a slow writer must get a Conflict.
 MARKER: Final = 60
 
 Changes = Mapping[str, str | None]
@@ -32,22 +32,35 @@ class State(NamedTuple):
 
 @dataclass
 class Slot:
-    """What may be stored under one id; `sure` and `late` bound the time of the last access."""
+    """What may be stored under one id; `sure` and `late` bound the time of the last access.
+
+    `remembered` says that the session has a lifetime of its own, longer than any test; None that
+    it may have it. `in_index` says that an index shows it.
+    """
 
     states: set[State | None]
     sure: float
     late: float
+    remembered: bool | None = False
+    in_index: bool = True
 
     def expire(self, now: float) -> None:
         """End what has timed out by *now*, and what may have timed out, perhaps.
 
         "A session can time out early by up to that much" (`touch_after`).
         """
+        if self.remembered:
+            return
         live = {state for state in self.states if state is not None and state.rotated is None}
-        if now - self.late > TIMEOUT + LATE:
+        if now - self.late > TIMEOUT + LATE and self.remembered is False:
             self.states = (self.states - live) | {None}
         elif live and now - self.sure > TIMEOUT - EARLY - 2:
             self.states.add(None)
+
+    def end(self, user: str, *, certain: bool) -> None:
+        """End the session of a user from elsewhere, or perhaps."""
+        after = {None if get_user(state) == user else state for state in self.states}
+        self.states = after if certain and self.in_index else self.states | after
 
     def confirm(self, seen: Mapping[str, str]) -> str | None:
         """Keep the states that a page may have seen; return the birth of the session.
@@ -112,6 +125,11 @@ class Page:
             state if state and mine is not None and state.birth != mine else None
             for state in states
         }
+
+
+def get_user(state: State | None) -> str | None:
+    """Return whose session it is; None if it is not live, or has no user."""
+    return dict(_read(state)).get("user")
 
 
 def apply_changes(

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import beaker_dynamodb
+from beaker_dynamodb import UserSessions
 from beaker_dynamodb.errors import Conflict
 from tests.sessions.requests import Browser, Visit, strip_beaker_keys
 from tests.stateful.machine import Bench, fault_counts, fault_names
-from tests.stateful.oracle import EARLY, MARKER, TIMEOUT, Page, Slot, State, apply_changes
+from tests.stateful.oracle import EARLY, MARKER, TIMEOUT, Page, Slot, State, apply_changes, get_user
 
 BROWSERS: Final = 3
 MAX_OPEN: Final = 4
@@ -48,6 +49,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.browsers = [Browser(self.site) for _ in range(BROWSERS)]
         self.slots: dict[str, Slot] = {}
         self.cookies: list[str] = []
+        #: The sessions that have ended the others of a user, and that user.
+        self.enders: dict[str, str] = {}
         self.open: list[Request] = []
         #: What was drawn by the last restart, and whether time has passed since rows were deleted.
         self.restarted = self.bench.serial
@@ -75,6 +78,9 @@ class SessionMachine(RuleBasedStateMachine):
             slot.expire(bench.clock())
             birth = slot.confirm(found)
             slot.late = bench.clock()
+            slot.in_index = True
+            if asked in self.enders:  # the request may have ended the others once more
+                self._end_others(asked, self.enders[asked], certain=False)
         else:
             assert found == {}
         if birth is not None or not self.strict:
@@ -93,6 +99,27 @@ class SessionMachine(RuleBasedStateMachine):
         self.begin(number)
         self.begin(number)
 
+    @rule(number=browsers, how=st.sampled_from(["end_others", "limit", "end"]))
+    @precondition(lambda self: not self.open)
+    def sign_in_on_two_devices(self, number: int, how: str) -> None:
+        """Log one user in on two devices, and end one session by the other during a request."""
+        other = (number + 1) % BROWSERS
+        self.begin(number)
+        if self.open:
+            self.set_key(0, "a")
+            self.end(0)
+        users = self._list_users()
+        self.browsers[other].cookie = None
+        self.begin(other)
+        if users and self.open:
+            self.open[0].page.changes["user"] = users[-1]
+            self._write(self.open[0])
+            self.end(0)
+        self.begin(other)
+        self.begin(number)
+        if self.open:
+            self.end_others(-1, how)
+
     # What pages do
 
     @rule(number=requests, key=keys)
@@ -105,6 +132,15 @@ class SessionMachine(RuleBasedStateMachine):
         if request.page.birth is None and "user" not in changes:
             changes["user"] = self.bench.draw("user")
         self._write(request)
+
+    @rule(number=requests, which=st.integers(min_value=0, max_value=30))
+    @precondition(lambda self: any(r.page.birth is None for r in self.open) and self._list_users())
+    def log_in_as_a_known_user(self, number: int, which: int) -> None:
+        """Log a user in who has another session."""
+        request, users = self._request(number), self._list_users()
+        if request.page.birth is None:
+            request.page.changes["user"] = users[which % len(users)]
+            self._write(request)
 
     @rule(number=requests, key=keys)
     @precondition(lambda self: any(request.seen for request in self.open))
@@ -124,6 +160,7 @@ class SessionMachine(RuleBasedStateMachine):
             return
         request.visit.session.clear()
         request.page.cleared = True
+        self._slot(request.id).remembered = None if self.strict else False
         request.page.changes = {"user": self.bench.draw("user")}
         self._write(request)
 
@@ -179,6 +216,53 @@ class SessionMachine(RuleBasedStateMachine):
             after = request.page.log_out(slot.states, strict=self.strict)
             slot.settle(after, acknowledged=outcome.acknowledged, lost=outcome.lost)
 
+    @rule(number=requests, how=st.sampled_from(["end_others", "limit", "end"]))
+    @precondition(lambda self: any(r.page.birth for r in self.open))
+    def end_others(self, number: int, how: str) -> None:
+        """End the user's other sessions in a page that changes nothing, and end the request."""
+        request = self._request(number)
+        user = request.visit.session.get("user")
+        if request.page.birth is None or request.page.changes or user is None:
+            return
+        self.open.remove(request)
+        with self.bench.operation(how) as outcome:
+            sessions = UserSessions(request.visit.session, "user")
+            if how == "end_others":
+                sessions.end_others()
+            elif how == "limit":
+                sessions.limit(1)
+            else:
+                for one in sessions:
+                    assert one.is_current or sessions.end(one.handle)
+            self._close(request)
+        now = self.bench.clock()
+        self._end_others(request.id, user, certain=outcome.acknowledged)
+        self._slot(request.id).late = now
+        if how == "end_others":
+            self.enders[request.id] = user
+
+    def _end_others(self, own: str, user: str, *, certain: bool) -> None:
+        for id_, slot in self.slots.items():
+            if id_ != own:
+                slot.expire(self.bench.clock())
+                slot.end(user, certain=certain)
+
+    @rule(number=requests)
+    @precondition(lambda self: self.strict and any(r.page.birth for r in self.open))
+    def remember(self, number: int) -> None:
+        """Keep a user signed in for longer than the time-out, and end the request."""
+        request = self._request(number)
+        if request.page.birth is None or request.page.changes:
+            return
+        self.open.remove(request)
+        with self.bench.operation("remember") as outcome:
+            request.visit.session.remember()
+            self._close(request)
+        slot, now = self._slot(request.id), self.bench.clock()
+        is_same = {state.birth if state else None for state in slot.states} == {request.page.birth}
+        slot.remembered = True if outcome.acknowledged and is_same else None
+        slot.late = now
+
     @rule(number=requests)
     @precondition(lambda self: self.strict and any(r.page.birth for r in self.open))
     def rotate(self, number: int) -> None:
@@ -197,20 +281,22 @@ class SessionMachine(RuleBasedStateMachine):
         assert not isinstance(outcome.error, Conflict)
         now, birth = bench.clock(), bench.draw("birth")
         mine = {s for s in old.states if s and s.rotated is None and s.birth == request.page.birth}
-        markers = {s._replace(values=frozenset(), rotated=now) for s in mine}
-        after = (old.states - mine) | markers
+        tombstones = {s._replace(values=frozenset(), rotated=now) for s in mine}
+        after = (old.states - mine) | tombstones
         # "A response that is lost for good while `StrictSession` rotates an id. The old id is
         # gone [...]. After any other failure [...] the browser's old session continues."
         old.settle(after, acknowledged=outcome.acknowledged, lost=outcome.lost)
         if outcome.acknowledged:
             changes = {**request.page.changes, **since}
             new: set[State | None] = {State(birth, apply_changes(s.values, changes)) for s in mine}
-            if not mine or after != markers:
+            if not mine or after != tombstones:
                 # A login that finds the old id gone "continues with what was set after
                 # `regenerate_id()`, and without what the visitor had before", say the documents.
                 new.add(State(birth, apply_changes(frozenset(), since)))
             assert request.browser.id != request.id
-            self.slots[request.browser.id] = Slot(new, request.begun, now)
+            self.slots[request.browser.id] = Slot(new, request.begun, now, old.remembered)
+            if request.id in self.enders:
+                self.enders[request.browser.id] = self.enders[request.id]
 
     # The world
 
@@ -273,7 +359,7 @@ class SessionMachine(RuleBasedStateMachine):
         self._keep(self.browsers[number])
         now = self.bench.clock()
         state = State(self.bench.draw("birth"), frozenset(values.items()))
-        self.slots[old.id] = Slot({state}, now, now)
+        self.slots[old.id] = Slot({state}, now, now, in_index=False)
 
     @invariant()
     def count(self) -> None:
@@ -285,6 +371,10 @@ class SessionMachine(RuleBasedStateMachine):
     def _close(self, request: Request) -> None:
         request.browser.end(request.visit)
         self._keep(request.browser)
+
+    def _list_users(self) -> list[str]:
+        states = (state for slot in self.slots.values() for state in slot.states)
+        return sorted({user for user in map(get_user, states) if user is not None})
 
     def _keep(self, browser: Browser) -> None:
         if browser.cookie and browser.cookie not in self.cookies:

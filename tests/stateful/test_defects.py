@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
+from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.item.decide import Delete
@@ -75,12 +76,18 @@ def switch_off_the_outage_rule(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(outage, "refuse_in_place_of_another", lambda load: None)
 
 
+def end_nothing_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    """Say that a session of the user has ended, and delete nothing."""
+    patch.setattr(user_rows, "delete_until_gone", lambda rows, row, is_wanted: True)
+
+
 DEFECTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], bool, bool]] = {
     "conditional write dropped": (drop_condition, False, False),
     "delete not repeated": (delete_once, False, False),
     "tombstone skipped": (skip_tombstone, False, True),
     "theirs not merged": (merge_nothing, True, False),
     "failed load taken for a miss": (take_a_failure_for_a_miss, True, False),
+    "nothing ended from elsewhere": (end_nothing_from_elsewhere, True, False),
     "outage rule off": (switch_off_the_outage_rule, False, False),
 }
 
