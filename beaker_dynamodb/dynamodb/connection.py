@@ -34,7 +34,7 @@ class Connection:
     read_timeout: float = 2.0
     max_attempts: int = 3
     max_pool_connections: int = 50
-    transport: str = "boto3"
+    transport: str = "auto"
     #: Where each option is set, as `Options.places`.
     places: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

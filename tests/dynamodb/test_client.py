@@ -220,7 +220,7 @@ OTHER_VALUES: Final[dict[str, Any]] = {
     "read_timeout": 7.0,
     "max_attempts": 7,
     "max_pool_connections": 7,
-    "transport": "auto",
+    "transport": "boto3",
 }
 
 
