@@ -115,7 +115,9 @@ def select_transport(
         return Transport(WIRE, "option transport = wire")
     if reasons := obstacles + bypassed:
         return Transport(BOTO3, reasons[0])
-    return Transport(WIRE, "nothing listens to boto3's calls, and nothing prevents it")
+    return Transport(
+        WIRE, "nothing in this process listens to boto3's calls, and nothing prevents it"
+    )
 
 
 def find_obstacles(client: Any, max_attempts: int) -> Iterator[str]:
