@@ -42,9 +42,12 @@ _DOMAINS: Final = (
     (re.compile(r"us-gov-[a-z]+-\d+"), "amazonaws.com"),
     (re.compile(r"cn-[a-z]+-\d+"), "amazonaws.com.cn"),
 )
-#: Finders of modules that run no code of others when botocore is imported: Python's, and those of
-#: packages that find themselves.
-_FINDERS: Final = ("_frozen_importlib", "_distutils_hack", "six", "__editable__", "_pytest.")
+#: Where finders of modules are from that run no code of others when botocore is imported: Python's,
+#: and those by which packages find parts of themselves.
+_FINDERS: Final = re.compile(
+    r"_frozen_importlib(_external)?|_distutils_hack|(.+\.)?six|__editable__.*|_pytest\..*|bottle"
+    r"|(pkg_resources|setuptools)(\..*)?"
+)
 
 
 class StaticCredentials(NamedTuple):
@@ -183,7 +186,7 @@ def is_import_watched(imports: tuple[Any, ...]) -> bool:
     Args: *imports*, as `take_imports` returns it.
     """
     is_imported, *finders = imports
-    return is_imported or any(not _get_module(finder).startswith(_FINDERS) for finder in finders)
+    return is_imported or any(not _FINDERS.fullmatch(_get_module(finder)) for finder in finders)
 
 
 def _get_module(finder: Any) -> str:
