@@ -103,7 +103,8 @@ class Clients:
         """What makes a call of the wire's operations now, and the reason."""
         transport = self._selector.select() if self._selector else self._transport
         if transport.name == WIRE and breaker.is_open(self._breaker, time.monotonic()):
-            return Transport(BOTO3, breaker.describe(self._breaker))
+            why = breaker.describe(self._breaker)
+            return Transport(BOTO3, f"the wire could not make {why}")
         return transport
 
     def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
@@ -127,7 +128,7 @@ class Clients:
         before = self._breaker
         self._breaker = after = breaker.fail(before, cause, time.monotonic())
         if after.pause and after.until > before.until:
-            log_once_a_minute(log, breaker.describe(after))
+            log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
 
 
 def create_clients(connection: Connection, process_id: int) -> Clients:

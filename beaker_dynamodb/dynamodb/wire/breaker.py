@@ -64,9 +64,9 @@ def fail(state: BreakerState, cause: str, now: float) -> BreakerState:
 
 
 def describe(state: BreakerState) -> str:
-    """Return what the log says when a pause begins, and what to do."""
+    """Return what the wire could not make and why, how long it pauses, and what to do."""
     return (
-        f"the wire could not make {state.failures} calls in a row (the last one: {state.cause});"
+        f"{state.failures} calls in a row (the last one: {state.cause});"
         f" boto3 makes all calls for {state.pause:.0f} s. If boto3 can make them, this is a fault"
         " of the wire: please report this line and what `beaker-dynamodb doctor` prints."
         " Option transport = boto3 switches the wire off."
