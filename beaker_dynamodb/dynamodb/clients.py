@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from beaker_dynamodb import logs
 from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.connection import (
@@ -42,7 +43,6 @@ from beaker_dynamodb.dynamodb.wire.transport import (
     select_transport,
 )
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.logs import log_once_a_minute
 
 if TYPE_CHECKING:
     from beaker_dynamodb.dynamodb.wire.client import Result, WireClient
@@ -128,7 +128,7 @@ class Clients:
         before = self._breaker
         self._breaker = after = breaker.fail(before, cause, time.monotonic())
         if after.pause and after.until > before.until:
-            log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
+            logs.log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
 
 
 def create_clients(connection: Connection, process_id: int) -> Clients:
