@@ -187,17 +187,14 @@ class Client:
         if clients is None:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
-            created = self._create_clients()
+            try:
+                created = create_clients(self.connection, self._process_id)
+            except OptionError as error:
+                raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:
                 clients = self._clients = self._clients or created
             self.region = clients.region
         return clients
-
-    def _create_clients(self) -> Clients:
-        try:
-            return create_clients(self.connection, self._process_id)
-        except OptionError as error:
-            raise_clean(OptionError(add_places(str(error), self.connection.places)))
 
     def _describe_places(self) -> Mapping[str, str]:
         return describe_places(self.connection, os.environ)

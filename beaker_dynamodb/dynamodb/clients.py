@@ -50,8 +50,16 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger(__name__)
 
 
+#: The attributes of `Clients` that are boto3 clients, and how many attempts less each makes.
+_FEWER_ATTEMPTS: Final = {"boto3": 0, "fallback": 1}
+
+
 class Clients:
     """What makes the calls of one process. Each client of boto3 is created when it is needed."""
+
+    #: The boto3 client, and the one for a call that the wire has tried: it makes an attempt less.
+    boto3: Any
+    fallback: Any
 
     def __init__(
         self,
@@ -72,7 +80,8 @@ class Clients:
         if wire is not None:
             self.region = wire.region
         self._transport, self._create = transport, create
-        self._client, self._fallback = client, None
+        if client is not None:
+            self.boto3 = client
         self._breaker = breaker.CLOSED
         # Here, and not in `Client`, which may be older than gevent's patching.
         self._lock = threading.Lock()
@@ -80,23 +89,14 @@ class Clients:
         if transport.name == AUTO:
             self._selector = TransportSelector(lambda: self.boto3, client)
 
-    @property
-    def boto3(self) -> Any:
-        """The boto3 client."""
-        if self._client is None:
-            with self._lock:  # in an outage many threads need it at once
-                if self._client is None:
-                    self._client = self._create(0)
-        return self._client
-
-    @property
-    def fallback(self) -> Any:
-        """The boto3 client for a call that the wire has tried: it makes one attempt less."""
-        if self._fallback is None and self.wire is not None:
-            with self._lock:
-                if self._fallback is None:
-                    self._fallback = self._create(1)
-        return self._fallback
+    def __getattr__(self, name: str) -> Any:
+        """Create a boto3 client at its first use; afterwards it is an attribute like any other."""
+        if name not in _FEWER_ATTEMPTS:
+            raise AttributeError(name)
+        with self._lock:  # in an outage many threads need it at once
+            if name not in vars(self):
+                setattr(self, name, self._create(_FEWER_ATTEMPTS[name]))
+        return vars(self)[name]
 
     @property
     def transport(self) -> Transport:
@@ -140,8 +140,10 @@ def create_clients(connection: Connection, process_id: int) -> Clients:
     option = connection.transport
     if connection.client is not None:
         client = _resolve_client(connection.client, process_id)
-        obstacle = "option 'client' provides a client of its own"
-        return Clients(select_transport(option, (obstacle,)), lambda _: client, client)
+        transport = Transport(BOTO3, "option 'client' provides a client of its own")
+        if option == WIRE:
+            select_transport(option, (transport.reason,))  # raises
+        return Clients(transport, lambda _: client, client)
     create = make_factory(connection)
     if option != BOTO3:
         settings = find_settings(connection, os.environ)

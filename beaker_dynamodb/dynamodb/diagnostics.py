@@ -90,7 +90,7 @@ def _watch_senders(
     clients: Clients, record: Callable[[str], object]
 ) -> Iterator[Callable[[], object]]:
     """Call *record* with the url of each request; yield the functions that end that."""
-    for boto3 in (clients.boto3, clients.fallback):
+    for boto3 in (clients.boto3, clients.fallback if clients.wire else None):
         # There is no public attribute. A client of option `client` may have none at all.
         session = getattr(getattr(boto3, "_endpoint", None), "http_session", None)
         if session is not None:
