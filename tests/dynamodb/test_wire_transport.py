@@ -14,7 +14,7 @@ from beaker_dynamodb.dynamodb.client import read_connection
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.wire.transport import Transport, find_obstacles, select_transport
 from tests.dynamodb.doubles import catch_error
-from tests.dynamodb.wire_clients import create_client, put_item
+from tests.dynamodb.wire_clients import create_client, get_wire, put_item
 from tests.servers import Flavor, Server
 from tests.sessions import apps
 
@@ -97,6 +97,17 @@ def test_a_proxy_that_is_not_used_for_the_endpoint_is_no_obstacle(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     assert create_client("http://127.0.0.1:9").get_transport().name == "wire"
+
+
+def test_the_wire_names_the_application_that_boto3_would_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AWS_SDK_UA_APP_ID is a part of the user agent."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "shop")
+
+    agent = get_wire(create_client("http://127.0.0.1:9"))._config.user_agent
+
+    assert agent.startswith("app/shop beaker-dynamodb/")
 
 
 def test_without_credentials_boto3_is_named_as_what_makes_the_calls(
