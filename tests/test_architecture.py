@@ -285,7 +285,7 @@ NOT_FOR_A_SESSION = (
     " beaker_dynamodb.caches beaker_dynamodb.migration beaker_dynamodb.ops"
     " beaker_dynamodb.provisioning beaker_dynamodb.settings beaker_dynamodb.testing"
     " beaker_dynamodb.dynamodb.diagnostics"
-    " beaker_dynamodb.dynamodb.scan beaker_dynamodb.item.safe_load"
+    " beaker_dynamodb.dynamodb.scan"
     " beaker_dynamodb.dynamodb.user_rows beaker_dynamodb.sessions.rotation"
     " beaker_dynamodb.sessions.user_sessions beaker_dynamodb.sessions.strict".split()
 )

@@ -12,6 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.item.envelope import ACCESSED, COOKIE_KEYS, CREATED, LIFETIME, read_time
 from beaker_dynamodb.item.record import Attribute, Schema, promote
+from beaker_dynamodb.item.safe_load import load_session
 
 #: The seconds that Beaker adds to a session's timeout for its backend (beaker/session.py:187).
 BEAKER_TIMEOUT_PADDING: Final = 120
@@ -68,8 +69,6 @@ def decide_import(
     Args: *source_expires* and *written* are what the backend says about the session, in epoch
     seconds; None if it says nothing. *written* counts if no access time can be read in the text.
     """
-    from beaker_dynamodb.item.safe_load import load_session  # only sessions of another backend
-
     values = load_session(text, policy.envelope, policy.max_size)
     if values is not None and values.keys() <= COOKIE_KEYS:  # what Beaker's delete() leaves behind
         return LOGGED_OUT
