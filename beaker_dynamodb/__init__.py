@@ -1,7 +1,7 @@
 """A DynamoDB backend for Beaker: sessions and caches in a table that all servers share.
 
 This module only has the public names. Importing it must import neither boto3 nor a framework: boto3
-is imported with the first call, so that gevent can patch the standard library before.
+is not imported before the first call, so that gevent can patch the standard library before.
 """
 
 from __future__ import annotations

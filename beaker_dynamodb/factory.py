@@ -1,23 +1,25 @@
 """Create the store that a manager passes its calls to: of a session, or of a cache's namespace.
 
-It is imported with the first manager, and imports everything that serves a request. The parts that
-all requests share are built once in a process for each set of options, and found by one lookup.
+It is imported with the first manager, and imports everything that serves a session; what serves
+caches or a migration is imported by the first that needs it. The parts that all requests share are
+built once in a process for each set of options, and found by one lookup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import OptionError, raise_clean
-from beaker_dynamodb.migration import source
 from beaker_dynamodb.runtime import Runtime, on_reset
 from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
+
+if TYPE_CHECKING:
+    from beaker_dynamodb.caches.store import CacheStore
 
 #: The parts that the stores of one set of options share; of a cache, its rows and its timeout.
 _Shared: TypeAlias = SessionSettings | tuple[Rows, float | None]
@@ -61,6 +63,8 @@ def create_store(
             shared = _shared[key] = _build(timeout, given, runtime, is_session=is_session)
     if isinstance(shared, SessionSettings):
         return SessionStore(shared, namespace)
+    from beaker_dynamodb.caches.store import CacheStore
+
     return CacheStore(shared[0], namespace, shared[1])
 
 
@@ -71,6 +75,8 @@ def _build(
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
     try:
         if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
+            from beaker_dynamodb.migration import source
+
             source.validate_source(options.migrate_from, dict(options.migrate_from_options))
         found = build_rows(options, kind, runtime, _create_table)
     except OptionError as error:

@@ -3,7 +3,6 @@
 # BEAKER_DYNAMODB_CREATE_TABLE. Region and credentials are there, from Lambda and its role.
 import os
 
-import boto3.session  # noqa: F401  # now, while the function starts, and not in the first request
 from apig_wsgi import make_lambda_handler
 from beaker.middleware import SessionMiddleware
 from bottle import Bottle, HTTPResponse, request, template

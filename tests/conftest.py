@@ -44,8 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long, too")
     parser.addoption(
         "--transport",
-        choices=("boto3", "wire"),
-        default="boto3",
+        choices=("auto", "wire"),
+        default="auto",
         help="what carries the calls of every test that does not say so itself",
     )
 
@@ -83,7 +83,9 @@ _loader = functools.cache(botocore.loaders.create_loader)
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test dummy keys and one region, and no way to a host that is not this one."""
     for name in os.environ:
-        if name.startswith(("AWS_", "BEAKER_DYNAMODB_")) and not name.endswith("_TEST_CACHE"):
+        is_ours = name.startswith(("AWS_", "BEAKER_DYNAMODB_", "REQUESTS_CA_BUNDLE"))
+        is_ours = is_ours and not name.endswith("_TEST_CACHE")
+        if is_ours or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
         monkeypatch.setenv(name, os.devnull)
@@ -112,7 +114,7 @@ def carried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
     def read_wired(options: Options) -> Connection:
         made = read(options)
-        able = made.client is None and made.max_attempts > 1 and made.transport == "boto3"
+        able = made.client is None and made.max_attempts > 1 and made.transport == "auto"
         return dataclasses.replace(made, transport="wire") if able else made
 
     if transport == "wire":

@@ -279,13 +279,41 @@ def test_an_import_loads_nothing_heavy() -> None:
     assert [name for name in loaded if any(f"{name}.".startswith(f"{top}.") for top in LATE)] == []
 
 
-def test_a_request_loads_nothing_for_operators() -> None:
-    """A manager with all its modules loads neither `ops` nor `provisioning`."""
-    loaded = python("import beaker_dynamodb.factory, sys; print(*sorted(sys.modules))").split()
+#: What a request that loads and saves a session does not need.
+NOT_FOR_A_SESSION = (
+    "boto3 botocore click difflib importlib.metadata ipaddress pkgutil rich moto"
+    " beaker_dynamodb.caches beaker_dynamodb.migration beaker_dynamodb.ops"
+    " beaker_dynamodb.provisioning beaker_dynamodb.settings beaker_dynamodb.testing"
+    " beaker_dynamodb.dynamodb.diagnostics"
+    " beaker_dynamodb.dynamodb.scan"
+    " beaker_dynamodb.dynamodb.user_rows beaker_dynamodb.sessions.rotation"
+    " beaker_dynamodb.sessions.user_sessions beaker_dynamodb.sessions.strict".split()
+)
+REQUEST = """
+import sys
+import beaker.container
+by_beaker = set(sys.modules)
+from beaker_dynamodb import DynamoDBNamespaceManager as Manager
+from beaker_dynamodb.dynamodb.wire.http import HTTPConnection
+from beaker_dynamodb.errors import Unavailable
+given = {"endpoint_url": "http://127.0.0.1:1", "region": "us-east-1", "transport": "wire"}
+keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+manager = Manager("zoe", digest_filenames=False, **given, **keys)
+def answer(*_):
+    print(*sorted(set(sys.modules) - by_beaker))
+    sys.exit(0)
+HTTPConnection.open = answer
+manager["session"]
+"""
 
-    assert "beaker_dynamodb.sessions.store" in loaded
-    for top in ("beaker_dynamodb.ops.", "beaker_dynamodb.provisioning."):
-        assert [name for name in loaded if f"{name}.".startswith(top)] == []
+
+def test_a_request_for_a_session_loads_only_what_it_needs() -> None:
+    """Neither boto3 nor what is for caches, migrations, operators or a missing table."""
+    loaded = python(REQUEST).split()
+
+    assert {"beaker_dynamodb.sessions.store", "beaker_dynamodb.dynamodb.wire.client"} <= {*loaded}
+    for top in NOT_FOR_A_SESSION:
+        assert [name for name in loaded if f"{name}.".startswith(f"{top}.")] == []
 
 
 def test_the_public_names_are_what_the_package_offers() -> None:

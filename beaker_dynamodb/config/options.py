@@ -122,11 +122,11 @@ class Options:
         node="client",
     )
     transport: str = _option(
-        "boto3",
+        "auto",
         make_choice_parser("boto3", "wire", "auto"),
         "`wire`: the package itself makes the usual calls, which tools that instrument boto3 do not"
         " see; not possible with `client`, a proxy or `max_attempts = 1`. `auto`: wire, unless"
-        " something would be missed",
+        " something would be missed. `boto3`: no call by the wire",
     )
     connect_timeout: float = _option(
         1.0, limit_to_a_day(parse_positive_seconds), "seconds to connect, at most 1d", "1s"

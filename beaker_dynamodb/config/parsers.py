@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
-import ipaddress
 import math
-import pkgutil
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable
@@ -69,6 +66,8 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     Case makes no difference. If *name* begins with *prefix*, what follows it is compared alone: a
     long beginning that all names share would make any two of them look alike.
     """
+    import difflib  # only for a mistake
+
     shared = prefix if name.startswith(prefix) else ""
     short = {known.removeprefix(shared).lower(): known for known in names}
     near = difflib.get_close_matches(name.removeprefix(shared).lower(), short, n=1, cutoff=_CLOSE)
@@ -117,7 +116,9 @@ def import_object(path: str, option: str, words: Iterable[str] = ()) -> Any:
     """
     expected = ", ".join((*words, "or a dotted path" if words else "a dotted path"))
     try:
-        return pkgutil.resolve_name(path)
+        from pkgutil import resolve_name
+
+        return resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise_clean(
             OptionError(
@@ -320,6 +321,8 @@ def _has_valid_host(url: str) -> bool:
         host = parts.hostname or ""
         _ = parts.port  # reading it checks it
         if parts.netloc.startswith("["):
+            import ipaddress
+
             return bool(ipaddress.IPv6Address(host))
     except ValueError:
         return False

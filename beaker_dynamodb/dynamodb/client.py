@@ -1,8 +1,7 @@
-"""The only import of boto3 and botocore: one client per process and set of connection options.
+"""One client per process and set of connection options: makes a call by the wire or by boto3.
 
 `Client.call(operation, request)` validates and times each call, and raises every foreign exception
-as one of ours, without a `__context__`: botocore's may hold a user's data. boto3 is imported with
-the first client, after gevent's patching.
+as one of ours, without a `__context__`: botocore's may hold a user's data.
 """
 
 from __future__ import annotations
@@ -15,22 +14,14 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, TypeVar
 
 from beaker_dynamodb import runtime
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.config.sources import add_places
-from beaker_dynamodb.dynamodb import embedded, metering
-from beaker_dynamodb.dynamodb.connection import (
-    Connection,
-    build_user_agent,
-    describe_places,
-    get_credentials,
-    get_package_agent,
-    validate_endpoint,
-)
+from beaker_dynamodb.dynamodb import metering
+from beaker_dynamodb.dynamodb.clients import Clients, create_clients
+from beaker_dynamodb.dynamodb.connection import Connection, describe_places
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
     STALE_CREDENTIALS,
@@ -42,17 +33,12 @@ from beaker_dynamodb.dynamodb.responses import (
     validate_response,
 )
 from beaker_dynamodb.dynamodb.wire.transport import (
-    AUTO,
     BOTO3,
-    DEFAULT,
+    FALLBACK,
     WIRE,
     WIRE_OPERATIONS,
     Fallback,
     Transport,
-    TransportSelector,
-    find_obstacles,
-    get_certificates,
-    select_transport,
 )
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -61,9 +47,6 @@ from beaker_dynamodb.errors import (
     Unavailable,
     raise_clean,
 )
-
-if TYPE_CHECKING:
-    from beaker_dynamodb.dynamodb.wire.client import FrozenCredentials, WireClient
 
 T = TypeVar("T")
 
@@ -85,21 +68,6 @@ class Response:
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Clients:
-    """What makes the calls of one process.
-
-    `transport` is what makes them, unless there is a `selector`, which is asked at each call.
-    `fallback` is a boto3 client for a call that the wire has tried: it makes one attempt less.
-    """
-
-    boto3: Any
-    transport: Transport = DEFAULT
-    selector: TransportSelector | None = None
-    wire: WireClient | None = None
-    fallback: Any = None
-
-
 class Client:
     """DynamoDB as one set of connection options reaches it, in any process that uses it."""
 
@@ -107,7 +75,7 @@ class Client:
         self.connection = connection
         #: Tables that have answered. One that is missing later was deleted, perhaps to restore it.
         self.known_tables: set[str] = set()
-        #: None until a boto3 client was created.
+        #: None before the first call.
         self.region: str | None = None
         self._process_id = os.getpid()
         self._clients: Clients | None = None
@@ -142,10 +110,10 @@ class Client:
         defect: str | None = None
         for is_repeated in (False, True):
             started = time.perf_counter()
-            answer = self._send(operation, request, is_repeated=is_repeated)
+            answer, transport = self._send(operation, request, is_repeated=is_repeated)
             if isinstance(answer, Failure):
                 if metering.observers:
-                    _report(operation, started, answer.outcome)
+                    _report(operation, started, answer.outcome, transport)
                 if answer.code == CONDITION_FAILED:
                     body = {"Item": answer.item} if answer.item else {}
                     return Response(body, refused=True)
@@ -155,7 +123,8 @@ class Client:
                 continue
             defect = validate_response(operation, request, answer) if is_data else None
             if metering.observers:
-                _report(operation, started, "unavailable" if defect else "ok", answer)
+                outcome = "unavailable" if defect else "ok"
+                _report(operation, started, outcome, transport, answer)
             if not defect:
                 return Response(answer)
         facts = CallFacts(operation, request.get("TableName"), self.region)
@@ -163,43 +132,39 @@ class Client:
 
     def _send(
         self, operation: str, request: Mapping[str, Any], *, is_repeated: bool
-    ) -> Mapping[str, Any] | Failure:
-        """Send one request, by the wire or by boto3, and return the response or what failed.
+    ) -> tuple[Mapping[str, Any] | Failure, str]:
+        """Send one request, by the wire or by boto3.
 
         The wire makes the first attempt only. If it may have sent the request, boto3 has one
         attempt less, so that `max_attempts` holds, and an error counts the wire's attempt too.
+
+        Returns: the response or what failed, and what made the call: `wire`, `boto3` or `fallback`.
         """
-        was_sent, clients = False, None
+        transport, was_sent, client = BOTO3, False, None
         try:
             clients = self._get_clients()
-            client, wire = clients.boto3, clients.wire
-            if wire is not None and operation in WIRE_OPERATIONS and not is_repeated:
-                selector = clients.selector
-                if selector is None or selector.select().name == WIRE:
-                    result = wire.call(operation, request)
-                    if not isinstance(result, Fallback):
-                        return result
-                    if was_sent := result is Fallback.MAYBE_SENT:
-                        client = clients.fallback
+            if clients.wire is not None and operation in WIRE_OPERATIONS and not is_repeated:
+                result = clients.call_wire(operation, request)
+                if isinstance(result, Fallback):
+                    transport, was_sent = FALLBACK, result.maybe_sent
+                elif result is not None:
+                    return result, WIRE
+            client = clients.fallback if was_sent else clients.boto3
             answer = getattr(client, _name_method(operation))(**request)
         except DynamoDBBackendError:
             raise
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
-            answer = read_failure(error, request, before_call=clients is None)
+            answer = read_failure(error, request, before_call=client is None)
             if answer.code in STALE_CREDENTIALS or answer.names & STALE_CREDENTIALS:
                 self.renew()  # boto3's client would raise the same again
-        return add_attempt(answer) if was_sent else answer
+        return add_attempt(answer) if was_sent else answer, transport
 
     def get_transport(self) -> Transport:
         """Return what makes the next GetItem, PutItem or DeleteItem, and the reason.
 
         Raises: OptionError, Unavailable, if no boto3 client can be created with the options.
         """
-
-        def select(clients: Clients) -> Transport:
-            return clients.selector.select() if clients.selector else clients.transport
-
-        return self.inspect(select)
+        return self.inspect(lambda clients: clients.transport)
 
     def inspect(self, read: Callable[[Clients], T]) -> T:
         """Return what *read* returns for the clients of this process, which makes no call.
@@ -222,137 +187,36 @@ class Client:
         if clients is None:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
-            created = self._create_clients()
+            try:
+                created = create_clients(self.connection, self._process_id)
+            except OptionError as error:
+                raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:
                 clients = self._clients = self._clients or created
-            self.region = getattr(getattr(clients.boto3, "meta", None), "region_name", None)
+            self.region = clients.region
         return clients
-
-    def _create_clients(self) -> Clients:
-        given, option = self.connection.client, self.connection.transport
-        try:
-            if given is None:
-                return _create_clients(self.connection)
-            client = _resolve_client(given, self._process_id)
-            if option == BOTO3:
-                return Clients(client)
-            obstacle = "option 'client' provides a client of its own"
-            return Clients(client, select_transport(option, (obstacle,)))
-        except OptionError as error:
-            raise_clean(OptionError(add_places(str(error), self.connection.places)))
 
     def _describe_places(self) -> Mapping[str, str]:
         return describe_places(self.connection, os.environ)
 
 
 def _report(
-    operation: str, started: float, outcome: str, body: Mapping[str, Any] | None = None
+    operation: str,
+    started: float,
+    outcome: str,
+    transport: str,
+    body: Mapping[str, Any] | None = None,
 ) -> None:
     """Report a call to the observers. It began at *started*, by `time.perf_counter()`."""
     read, write = count_units(operation, body or {})
     seconds = time.perf_counter() - started
-    metering.report(metering.Call(operation, seconds, read, write, outcome))
+    metering.report(metering.Call(operation, seconds, read, write, outcome, transport))
 
 
 @cache
 def _name_method(operation: str) -> str:
     """Return the name of boto3's method for AWS's name of an operation: GetItem, get_item."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-
-
-def _create_clients(connection: Connection) -> Clients:
-    """Create low-level boto3 clients from a new session, and the wire if it may make calls."""
-    import botocore.config
-
-    validate_endpoint(connection, os.environ)
-    local = embedded.get_url() if connection.endpoint_url == embedded.EMBEDDED else None
-    session, user_agent = _create_session(connection, is_embedded=bool(local))
-
-    def create_client(attempts: int) -> Any:
-        config = botocore.config.Config(
-            connect_timeout=connection.connect_timeout,
-            read_timeout=connection.read_timeout,
-            max_pool_connections=connection.max_pool_connections,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            tcp_keepalive=True,
-            # Every request is written in this folder, with AWS's types; AWS validates it anyway.
-            parameter_validation=False,
-            user_agent=user_agent,
-        )
-        url = local or connection.endpoint_url
-        return session.client("dynamodb", endpoint_url=url, config=config)
-
-    client = create_client(connection.max_attempts)
-    _ = urlsplit(client.meta.endpoint_url).port  # an invalid port raises here, and not at each call
-    option = connection.transport
-    obstacles = () if option == BOTO3 else find_obstacles(client, connection.max_attempts)
-    transport = select_transport(option, tuple(obstacles))
-    if transport.name == BOTO3:
-        return Clients(client, transport)
-    selector = TransportSelector(client) if option == AUTO else None
-    credentials = get_credentials(client)
-    if credentials is None:  # boto3's call will say so, and the next call creates new clients
-        return Clients(client, Transport(BOTO3, "boto3 has found no credentials"))
-    wire = _create_wire(connection, client, credentials.get_frozen_credentials)
-    return Clients(client, transport, selector, wire, create_client(connection.max_attempts - 1))
-
-
-def _create_wire(
-    connection: Connection, client: Any, get_credentials: Callable[[], FrozenCredentials]
-) -> WireClient:
-    """Create the wire with what boto3's *client* has found out."""
-    from botocore.httpsession import get_cert_path
-
-    from beaker_dynamodb.dynamodb.wire import client as wire  # with ssl: after gevent's patching
-    from beaker_dynamodb.dynamodb.wire.http import Endpoint
-
-    certificates = get_cert_path(get_certificates(client)) or None  # False: any certificate
-    config = wire.WireConfig(
-        Endpoint(client.meta.endpoint_url, certificates),
-        client.meta.region_name,
-        f"{get_package_agent()} md/wire",
-        connection.connect_timeout,
-        connection.read_timeout,
-        connection.max_pool_connections,
-        get_credentials,
-    )
-    return wire.WireClient(config)
-
-
-def _create_session(connection: Connection, *, is_embedded: bool) -> tuple[Any, str]:
-    """Create a session, since the default one is not thread-safe; return also its user agent."""
-    import boto3.session
-    import botocore.session
-
-    core = botocore.session.get_session()
-    default = "embedded" if is_embedded else None
-    session = boto3.session.Session(
-        botocore_session=core,
-        aws_access_key_id=connection.aws_access_key_id or default,
-        aws_secret_access_key=connection.aws_secret_access_key or default,
-        aws_session_token=connection.aws_session_token,
-        region_name=connection.region or ("us-east-1" if is_embedded else None),
-        profile_name=connection.profile,
-    )
-    return session, build_user_agent(core)
-
-
-def _resolve_client(given: Any, process_id: int) -> Any:
-    """Return the client that option `client` names: an object, a factory, or a path to one.
-
-    Args: *process_id*, of the process in which the option was given.
-    Raises: OptionError, if it is not a client, or is one of another process.
-    """
-    given = import_object(given, "client") if isinstance(given, str) else given
-    client = given() if callable(given) else given
-    if not hasattr(client, "get_item"):
-        raise OptionError(f"option 'client' yields {type(client).__name__!r}, not a client")
-    if client is given and process_id != os.getpid():
-        raise OptionError(
-            "option 'client' is a client that was created before a fork, and connections cannot"
-            " be shared between processes; give a factory instead"
-        )
-    return client
 
 
 _clients: dict[Connection, Client] = {}

@@ -14,7 +14,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.dynamodb.client import Client, Clients
+from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb.clients import Clients
 from beaker_dynamodb.dynamodb.connection import get_credentials
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr
@@ -89,7 +90,7 @@ def _watch_senders(
     clients: Clients, record: Callable[[str], object]
 ) -> Iterator[Callable[[], object]]:
     """Call *record* with the url of each request; yield the functions that end that."""
-    for boto3 in (clients.boto3, clients.fallback):
+    for boto3 in (clients.boto3, clients.fallback if clients.wire else None):
         # There is no public attribute. A client of option `client` may have none at all.
         session = getattr(getattr(boto3, "_endpoint", None), "http_session", None)
         if session is not None:

@@ -21,7 +21,8 @@ class Call:
     """One call to DynamoDB, the SDK's retries included.
 
     `outcome` is ok, refused (a condition did not hold), throttled or unavailable; or error.
-    Units are what DynamoDB reports to have charged, 0 if it reports nothing.
+    Units are what DynamoDB reports to have charged, 0 if it reports nothing. `transport` is what
+    made the call: boto3, wire, or fallback (boto3, after the wire could not make it).
     """
 
     operation: str
@@ -29,6 +30,7 @@ class Call:
     read_units: float
     write_units: float
     outcome: str
+    transport: str = "boto3"
 
 
 @dataclass(frozen=True, slots=True)

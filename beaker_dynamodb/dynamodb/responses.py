@@ -1,7 +1,7 @@
 """What a response means: whether a success can be trusted, and which of our errors a failure is.
 
 Pure functions over responses and exceptions. Exceptions are recognized by AWS's code and by the
-names of their classes, since only `client.py` may import botocore. No text of theirs is passed
+names of their classes, since only `clients.py` may import botocore. No text of theirs is passed
 on: it may hold a user's data.
 """
 

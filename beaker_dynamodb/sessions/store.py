@@ -11,7 +11,7 @@ import logging
 import math
 import sys
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from beaker.synchronization import null_synchronizer
 
@@ -44,10 +44,12 @@ from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import LIFETIME, Envelope, choose_envelope, read_time
 from beaker_dynamodb.item.keys import Key, to_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
-from beaker_dynamodb.migration import on_demand
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
+
+if TYPE_CHECKING:
+    from beaker_dynamodb.migration.on_demand import LegacySession
 
 log: Final = logging.getLogger(__name__)
 
@@ -110,11 +112,11 @@ class SessionStore:
         self.stored: StoredRow | None = None
         self.envelope: Envelope | None = None
         self._opens = rows.options.envelope
-        self.source: on_demand.LegacySession | None = None
+        self.source: LegacySession | None = None
         if rows.options.migrate_from is not None:
-            self.source = on_demand.LegacySession(
-                rows, namespace, settings.timeout, settings.lifetime
-            )
+            from beaker_dynamodb.migration.on_demand import LegacySession
+
+            self.source = LegacySession(rows, namespace, settings.timeout, settings.lifetime)
         self.tombstones: Tombstones | None = None
         #: The timeout that this session alone has, in seconds, without Beaker's padding.
         self.own_timeout: float | None = None

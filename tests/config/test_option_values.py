@@ -112,7 +112,7 @@ TABLE_OF_CASES: dict[str, Case] = {
     "aws_secret_access_key": (None, *TEXT),
     "aws_session_token": (None, *TEXT),
     "client": (None, [(THING, THING), (" my.app:make ", "my.app:make"), (len, len)], [], ""),
-    "transport": ("boto3", [("boto3", "boto3"), (" BOTO3 ", "boto3")], ["x", 5], "boto3"),
+    "transport": ("auto", [("auto", "auto"), (" BOTO3 ", "boto3")], ["x", 5], "boto3"),
     "connect_timeout": (1.0, *POSITIVE_WAIT),
     "read_timeout": (2.0, *POSITIVE_WAIT),
     "max_attempts": (3, [*WHOLE[0], ("100", 100)], [*WHOLE[1], 101, "101"], WHOLE[2]),

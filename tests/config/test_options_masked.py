@@ -15,7 +15,8 @@ from hypothesis import example, given, strategies
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.sources import Kind, configure, parse
-from beaker_dynamodb.dynamodb.client import _resolve_client, read_connection
+from beaker_dynamodb.dynamodb.client import read_connection
+from beaker_dynamodb.dynamodb.clients import _resolve_client
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, mask_repr

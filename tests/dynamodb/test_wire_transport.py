@@ -9,11 +9,12 @@ import pytest
 from beaker_dynamodb import OptionError
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.dynamodb import client as client_module
+from beaker_dynamodb.dynamodb import clients
+from beaker_dynamodb.dynamodb.client import read_connection
 from beaker_dynamodb.dynamodb.connection import Connection
 from beaker_dynamodb.dynamodb.wire.transport import Transport, find_obstacles, select_transport
 from tests.dynamodb.doubles import catch_error
-from tests.dynamodb.wire_clients import create_client, put_item
+from tests.dynamodb.wire_clients import create_client, get_wire, put_item
 from tests.servers import Flavor, Server
 from tests.sessions import apps
 
@@ -51,11 +52,11 @@ def test_an_explicit_wire_is_refused_if_it_cannot_work(bypassed: tuple[str, ...]
 
 
 def test_the_option_has_three_values(carried: str) -> None:
-    """boto3 is the default. Clients of different transports are different clients."""
-    assert Options().transport == Connection().transport == "boto3"
-    for value, expected in (("boto3", carried), ("wire", "wire"), ("auto", "auto")):
+    """Auto is the default. Clients of different transports are different clients."""
+    assert Options().transport == Connection().transport == "auto"
+    for value, expected in (("boto3", "boto3"), ("wire", "wire"), ("auto", carried)):
         options = parse({"transport": value.upper()}, "session")
-        assert client_module.read_connection(options).transport == expected
+        assert read_connection(options).transport == expected
     with pytest.raises(OptionError, match="boto3 or wire or auto"):
         parse({"transport": "pigeon"}, "session")
 
@@ -98,11 +99,23 @@ def test_a_proxy_that_is_not_used_for_the_endpoint_is_no_obstacle(
     assert create_client("http://127.0.0.1:9").get_transport().name == "wire"
 
 
+def test_the_wire_names_the_application_that_boto3_would_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AWS_SDK_UA_APP_ID is a part of the user agent."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "shop")
+
+    agent = get_wire(create_client("http://127.0.0.1:9"))._config.user_agent
+
+    assert agent.startswith("app/shop beaker-dynamodb/")
+
+
 def test_without_credentials_boto3_is_named_as_what_makes_the_calls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client that has found none makes no call by the wire, whatever the option says."""
-    monkeypatch.setattr(client_module, "get_credentials", lambda _: None)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setattr(clients, "get_credentials", lambda _: None)
 
     transport = create_client("http://127.0.0.1:9").get_transport()
 

@@ -11,9 +11,10 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.transport import Transport
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, Unavailable
-from beaker_dynamodb.ops.application import Application
+from beaker_dynamodb.ops.application import Application, load_application
 from beaker_dynamodb.ops.doctor import store
 from beaker_dynamodb.ops.doctor.check import run_checks
+from beaker_dynamodb.ops.doctor.examine import examine_store
 from beaker_dynamodb.ops.doctor.store import (
     Clocks,
     Credentials,
@@ -241,6 +242,7 @@ def test_a_missing_permission_is_named() -> None:
     [
         (RoundTrip((0.01, 0.01, 0.01), 1, 2), []),
         (RoundTrip((0.01, 0.2, 0.01), 1, 2), ["note round trip"]),
+        (RoundTrip((0.01,) * 3, 1, 2, transports=("wire",) * 3), []),
         (RoundTrip(message="the row that was read differs"), ["error round trip"]),
         (RoundTrip(error=Refused("no")), ["error round trip"]),
         (RoundTrip(error=make_refusal("AccessDeniedException")), ["error round trip"]),
@@ -251,3 +253,23 @@ def test_a_round_trip_that_is_slow_or_fails_is_reported(trip: RoundTrip, lines: 
     (found,) = run_checks(store.ROUND_TRIPS, trip)
 
     assert list_problems([found]) == lines
+
+
+def test_calls_that_the_wire_could_not_make_are_reported() -> None:
+    """boto3 has made them, so the round trip itself has succeeded."""
+    trip = RoundTrip((0.01,) * 3, 1, 2, transports=("wire", "fallback", "fallback"))
+    warning, ok = run_checks(store.ROUND_TRIPS, trip)
+
+    assert (warning.severity, warning.check) == ("warning", "transport")
+    assert "2 calls" in warning.message
+    assert (ok.check, ok.message[-8:]) == ("round trip", " by wire")
+
+
+def test_both_transports_are_tried_if_the_wire_is_used(ini_with_table: str) -> None:
+    """boto3 makes what the wire cannot, so it must work too."""
+    found = examine_store(load_application(ini_with_table, given={"transport": "wire"}))
+    trips = [one.message.rpartition(" by ")[2] for one in found if one.check == "round trip"]
+    alone = examine_store(load_application(ini_with_table, given={"transport": "boto3"}))
+
+    assert trips == ["wire", "boto3"]
+    assert [one.message[-8:] for one in alone if one.check == "round trip"] == ["by boto3"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import time
 from binascii import a2b_base64, b2a_base64, crc32
 from collections import deque
@@ -24,6 +25,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
     Deadline,
     Endpoint,
     HTTPConnection,
+    InvalidResponseError,
     ResponseHead,
     ResponseTooSlowError,
 )
@@ -40,6 +42,8 @@ CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 API_VERSION: Final = "DynamoDB_20120810"
 _SERVICE: Final = "dynamodb"
 _OK, _BAD_REQUEST = 200, 400
+#: What the code of an error looks like. Any other text of a server is not passed on.
+_CODE: Final = re.compile(r"[A-Za-z]{1,80}")
 
 
 class FrozenCredentials(Protocol):
@@ -82,6 +86,7 @@ class WireClient:
         self._idle: deque[HTTPConnection] = deque()
         self._config = config
         self.endpoint: Endpoint = config.endpoint
+        self.region = config.region
         self._signer = Signer(config.endpoint.host_header, config.region)
         self._context: ssl.SSLContext | None = None
         self._first_lines = (
@@ -102,8 +107,8 @@ class WireClient:
             signed = self._signer.sign(operation, body, credentials, time.time())
             head = f"{self._first_lines}{signed}Content-Length: {len(body)}\r\n\r\n"
             message = head.encode() + body
-        except Exception:  # noqa: BLE001  # providers raise anything; boto3 will say what is wrong
-            return Fallback.NOT_SENT
+        except Exception as error:  # noqa: BLE001  # providers raise anything; boto3 will say what
+            return Fallback(f"{type(error).__name__} before the call", maybe_sent=False)
         connect, read = self._config.connect_timeout, self._config.read_timeout
         deadline = Deadline(time.monotonic() + connect + read, connect, read)
         connection: HTTPConnection | None = None
@@ -116,8 +121,10 @@ class WireClient:
                 connection = None
         except ResponseTooSlowError:
             return Failure("ResponseTooSlow")
-        except (OSError, ValueError):
-            return Fallback.MAYBE_SENT
+        except InvalidResponseError as error:
+            return Fallback(f"the response is not what DynamoDB sends: {error}")
+        except Exception as error:  # noqa: BLE001  # a mistake in here must not fail a request
+            return Fallback(type(error).__name__)
         else:
             return result
         finally:
@@ -189,25 +196,26 @@ def _parse_response(
     repeats the call.
     """
     if head.status not in {_OK, _BAD_REQUEST}:
-        return Fallback.MAYBE_SENT
+        return Fallback(f"HTTP {head.status}")
     checksum = head.headers.get(b"x-amz-crc32")
     if checksum is not None and checksum != b"%d" % crc32(content):
-        return Fallback.MAYBE_SENT
+        return Fallback("a checksum does not match")
     try:
         body = json.loads(content)
         for name in ("Item", "Attributes"):
             for value in body.get(name, {}).values():
                 _decode_bytes(value)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return {} if head.status == _OK else Fallback.MAYBE_SENT
+        return {} if head.status == _OK else Fallback("HTTP 400 without a code")
     if head.status == _OK:
         return {} if validate_response(operation, request, body) else body
     return _parse_error(request, body)
 
 
 def _parse_error(request: Mapping[str, Any], body: Mapping[str, Any]) -> Failure | Fallback:
-    if str(body.get("__type")).rpartition("#")[2] != CONDITION_FAILED:
-        return Fallback.MAYBE_SENT
+    code = str(body.get("__type")).rpartition("#")[2]
+    if code != CONDITION_FAILED:
+        return Fallback(f"HTTP 400 {code}" if _CODE.fullmatch(code) else "HTTP 400")
     if "ConditionExpression" not in request:  # as in `read_failure`
         return Failure(str(_BAD_REQUEST), _BAD_REQUEST, attempts=1, is_retryable=True)
     return Failure(CONDITION_FAILED, _BAD_REQUEST, attempts=1, item=body.get("Item"))

@@ -25,9 +25,8 @@ imported here; the client is examined as it is.
 
 from __future__ import annotations
 
-import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import is_
 from pathlib import Path
@@ -35,9 +34,13 @@ from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from beaker_dynamodb.dynamodb.responses import Failure
+from beaker_dynamodb.dynamodb.wire.settings import is_import_watched, take_imports
 from beaker_dynamodb.errors import OptionError, mask_repr
 
 BOTO3, WIRE, AUTO = "boto3", "wire", "auto"
+#: Of a call: boto3 has made it because the wire could not.
+FALLBACK: Final = "fallback"
 
 #: The operations of the wire; boto3 makes all others.
 WIRE_OPERATIONS: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})
@@ -68,11 +71,24 @@ class Transport:
 DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
 
 
-class Fallback(enum.Enum):
-    """boto3 must make this call. `MAYBE_SENT`: the wire may have sent it, and it may be applied."""
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """boto3 must make this call, for *reason*, which holds no text of an exception or a response.
 
-    NOT_SENT = "not sent"
-    MAYBE_SENT = "maybe sent"
+    `maybe_sent`: the wire may have sent it, and it may be applied.
+    """
+
+    reason: str
+    maybe_sent: bool = True
+
+
+def find_cause(result: Any) -> str:
+    """Return why boto3 has to repeat a call that returned *result*; "" if it does not."""
+    if isinstance(result, Fallback):
+        return result.reason
+    if isinstance(result, Failure):
+        return "an answer to a condition that was not asked" if result.is_retryable else ""
+    return "" if result else "a response that is not whole"
 
 
 def select_transport(
@@ -99,7 +115,9 @@ def select_transport(
         return Transport(WIRE, "option transport = wire")
     if reasons := obstacles + bypassed:
         return Transport(BOTO3, reasons[0])
-    return Transport(WIRE, "nothing listens to boto3's calls, and nothing prevents it")
+    return Transport(
+        WIRE, "nothing in this process listens to boto3's calls, and nothing prevents it"
+    )
 
 
 def find_obstacles(client: Any, max_attempts: int) -> Iterator[str]:
@@ -191,24 +209,40 @@ class TransportSelector:
 
     If each object is identical to the one of the call before, the result is too. The fingerprint
     holds references to these objects, so none can be freed and its address reused.
+
+    Before there is a client, nobody can listen to it. It is needed as soon as botocore is imported,
+    by whomever, or if something watches imports in order to change botocore then.
     """
 
-    __slots__ = ("_client", "_fingerprint", "_transport")
+    __slots__ = ("_client", "_create", "_fingerprint", "_transport")
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._fingerprint: tuple[Any, ...] = ()
-        self._transport = Transport(AUTO, "")
+    def __init__(self, create: Callable[[], Any], client: Any = None) -> None:
+        """Args: *create* returns the boto3 client, *client* is that if it exists already."""
+        self._create, self._client = create, client
+        self._fingerprint = take_imports() if client is None else ()
+        self._transport = Transport(WIRE, "boto3 is not needed, and nobody has imported it")
 
     def select(self) -> Transport:
         """Return what makes a call now, and the reason."""
+        if self._client is None:
+            now = take_imports()
+            if _is_same(now, self._fingerprint):
+                return self._transport
+            if not is_import_watched(now):
+                self._fingerprint = now
+                return self._transport
+            self._client = self._create()
         now = _take_fingerprint(self._client)
-        if len(now) != len(self._fingerprint) or not all(map(is_, now, self._fingerprint)):
+        if not _is_same(now, self._fingerprint):
             # The fingerprint was taken before the search: a change in between is noticed by the
             # next call.
             self._transport = select_transport(AUTO, bypassed=find_bypassed(self._client))
             self._fingerprint = now
         return self._transport
+
+
+def _is_same(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
+    return len(now) == len(before) and all(map(is_, now, before))
 
 
 def _take_fingerprint(client: Any) -> tuple[Any, ...]:

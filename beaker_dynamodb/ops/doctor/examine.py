@@ -28,6 +28,7 @@ from beaker_dynamodb.dynamodb.diagnostics import (
 )
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import NoRow
+from beaker_dynamodb.dynamodb.wire.transport import BOTO3, WIRE
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -253,6 +254,10 @@ def _examine_rows(
     )
     if not read_only and not exit_code(found):
         yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
+        if opened.table.client.get_transport().name == WIRE:  # boto3 repeats what the wire cannot
+            options = dataclasses.replace(opened.options, transport=BOTO3)
+            by_boto3 = build_rows(options, application.kind, runtime)
+            yield from run_checks(store.ROUND_TRIPS, make_round_trip(by_boto3, key, runtime))
 
 
 def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip:
@@ -288,6 +293,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
         sum(call.write_units for call in calls),
         message,
         error,
+        tuple(call.transport for call in calls),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.responses import THROTTLED
-from beaker_dynamodb.dynamodb.wire.transport import Transport
+from beaker_dynamodb.dynamodb.wire.transport import FALLBACK, Transport
 from beaker_dynamodb.errors import (
     AccessRefused,
     DynamoDBBackendError,
@@ -164,13 +164,22 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A row written, read and deleted: seconds of each call, units of all, and what failed."""
+    """A row written, read and deleted: seconds of each call, units of all, and what failed.
+
+    `transports` are what made each call: boto3, wire, or fallback.
+    """
 
     seconds: tuple[float, ...] = ()
     read_units: float = 0
     write_units: float = 0
     message: str = ""
     error: DynamoDBBackendError | None = None
+    transports: tuple[str, ...] = ()
+
+    @property
+    def fallbacks(self) -> int:
+        """How many calls boto3 had to repeat because the wire could not make them."""
+        return self.transports.count(FALLBACK)
 
     @property
     def is_slow(self) -> bool:
@@ -181,7 +190,8 @@ class RoundTrip:
         """Return times and units in words."""
         calls = zip(("write", "read", "delete"), self.seconds, strict=False)
         times = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in calls)
-        return f"{times}; units: {self.write_units:g} write, {self.read_units:g} read"
+        units = f"units: {self.write_units:g} write, {self.read_units:g} read"
+        return "; ".join((times, units, *(f"by {name}" for name in self.transports[:1])))
 
 
 def _is_throttled(error: DynamoDBBackendError) -> bool:
@@ -325,6 +335,9 @@ ALLOWED: Final[tuple[Check[tuple[str, ...]], ...]] = (Check("ok", "permissions",
 
 ROUND_TRIPS: Final[tuple[Check[RoundTrip], ...]] = (
     *failures("round trip"),
+    Check("warning", "transport", lambda f: f.fallbacks,
+          lambda f: f"boto3 had to repeat {f.fallbacks} calls of the wire; if that is so each time,"
+          " please report it; option transport = boto3 switches the wire off"),
     Check("error", "round trip", lambda f: not f.error and f.message, lambda f: f.message),
     Check("note", "round trip", lambda f: not f.error and not f.message and f.is_slow,
           lambda f: f"{f}; run the application in the table's region, and give its network a VPC"
