@@ -317,14 +317,6 @@ class Options:
             return self.special_keys if named else ()
         return tuple((name, kind) for name, kind in self.special_keys if name in named)
 
-    def touch_interval(self, lifetime: float | None) -> float:
-        """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
-
-        Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
-        """
-        tenth = lifetime / 10 if lifetime else float(HOUR)
-        return min(tenth, HOUR if self.touch_after is None else self.touch_after)
-
 
 OPTIONS: Mapping[str, Option] = {
     field.name: field.metadata["option"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb import logs
+from beaker_dynamodb.config.options import HOUR, Options
 from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import At
@@ -73,6 +74,15 @@ UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time ou
 _KEY: Final = "session"
 
 
+def compute_touch_interval(options: Options, lifetime: float | None) -> float:
+    """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
+
+    Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
+    """
+    tenth = lifetime / 10 if lifetime else float(HOUR)
+    return min(tenth, HOUR if options.touch_after is None else options.touch_after)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What all sessions of one set of options share; built once a process.
@@ -91,7 +101,7 @@ class SessionSettings:
         """Compute the settings from the options and Beaker's timeout."""
         lifetime = timeout if timeout is not None else rows.options.ttl or None
         own = lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
-        return cls(rows, timeout, lifetime, rows.options.touch_interval(own))
+        return cls(rows, timeout, lifetime, compute_touch_interval(rows.options, own))
 
 
 class SessionStore:
@@ -333,7 +343,7 @@ class SessionStore:
         lifetime, touch_after = self.settings.lifetime, self.settings.touch_after
         if self.own_timeout is not None:  # of this session alone
             lifetime = self.own_timeout + BEAKER_TIMEOUT_PADDING
-            touch_after = self.rows.options.touch_interval(self.own_timeout)
+            touch_after = compute_touch_interval(self.rows.options, self.own_timeout)
         return SaveState(
             base,
             None if self.stored is None else self.stored.record,

@@ -18,6 +18,7 @@ from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.sessions.store import compute_touch_interval
 from examples.demo.capacity import item_size
 
 #: The size of the header of `data`, in bytes.
@@ -78,7 +79,7 @@ class ItemReader:
         self._rows: Rows = build_rows(self.options, "session")
         self._table = dataclasses.replace(self._rows.table, create=None)
         self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
-        self._touch_after = self.options.touch_interval(timeout)
+        self._touch_after = compute_touch_interval(self.options, timeout)
 
     def get_item(self, session_id: str) -> StoredItem | None:
         """Return the item of the session with this id; None if there is none.

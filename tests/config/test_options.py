@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from beaker_dynamodb.config.options import OPTIONS, Options
+from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError
 
@@ -78,27 +78,3 @@ def test_names_of_renamed_attributes_may_be_special_keys() -> None:
     given = {"hash_key": "pk", "ttl_attribute": "until", "special_keys": "id, expires, session"}
 
     assert len(parse(given, "session").special_keys) == 3
-
-
-@pytest.mark.parametrize(
-    ("touch_after", "lifetime", "expected"),
-    [
-        (None, 600, 60),
-        (None, 1, 0.1),
-        (None, 36_000, 3600),
-        (None, 10_000_000, 3600),
-        (None, None, 3600),
-        (0, 600, 0),
-        (30, 600, 30),
-        (60, 600, 60),
-        (61, 600, 60),
-        (7200, 600, 60),
-        (7200, None, 3600),
-        (30, None, 30),
-    ],
-)
-def test_the_interval_of_touches(
-    touch_after: float | None, lifetime: float | None, expected: float
-) -> None:
-    """By default it is a tenth of the lifetime, at most 1 h; an option can only make it shorter."""
-    assert Options(touch_after=touch_after).touch_interval(lifetime) == pytest.approx(expected)

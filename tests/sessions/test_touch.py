@@ -9,6 +9,8 @@ import pytest
 from beaker.session import Session
 
 from beaker_dynamodb import OptionError, StrictSession
+from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.sessions.store import compute_touch_interval
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -292,3 +294,29 @@ def test_a_change_moves_the_expiry_too(site: Site, clock: Clock) -> None:
     site.visit(user, put(cart=2))
 
     assert expires(site, user) == clock() + 600 + GRACE
+
+
+@pytest.mark.parametrize(
+    ("touch_after", "lifetime", "expected"),
+    [
+        (None, 600, 60),
+        (None, 1, 0.1),
+        (None, 36_000, 3600),
+        (None, 10_000_000, 3600),
+        (None, None, 3600),
+        (0, 600, 0),
+        (30, 600, 30),
+        (60, 600, 60),
+        (61, 600, 60),
+        (7200, 600, 60),
+        (7200, None, 3600),
+        (30, None, 30),
+    ],
+)
+def test_the_interval_of_touches(
+    touch_after: float | None, lifetime: float | None, expected: float
+) -> None:
+    """By default it is a tenth of the lifetime, at most 1 h; an option can only make it shorter."""
+    found = compute_touch_interval(Options(touch_after=touch_after), lifetime)
+
+    assert found == pytest.approx(expected)
