@@ -86,7 +86,7 @@ def raise_clean(error: Exception) -> NoReturn:
     """Raise *error* from an `except` block without the exception that is being handled.
 
     Python would keep that exception as `error.__context__`, with a user's data in its message or
-    in the variables of its frames, and whoever logs or reports *error* would publish them.
+    in the variables of its frames, and anything that logs or reports *error* would publish them.
     `from None` only hides it.
     """
     try:

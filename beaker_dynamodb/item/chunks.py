@@ -51,7 +51,7 @@ def join(manifest: bytes, chunks: list[bytes]) -> bytes | None:
 def count_chunks(data: bytes, max_chunks: int) -> int:
     """Return the number of chunks that a row's data names; 0 if it holds the value itself.
 
-    Whoever can write to the table can claim four billion chunks, and every read and every delete
+    Anyone who can write to the table can claim four billion chunks, and every read and every delete
     would go by that number. So a larger number than *max_chunks* is returned as that and one: too
     many to be read, and few enough to be deleted.
     """

@@ -175,7 +175,8 @@ class JsonEnvelope:
 def read_time(values: Mapping[str, object], name: str) -> float | None:
     """Return the time under *name* in epoch seconds, None if it is no usable number.
 
-    Whoever can write to the store can put a text there, a NaN, or an integer too large for a float.
+    Anyone who can write to the store can put a text there, a NaN, or an integer too large for a
+    float.
     """
     stamp = values.get(name)
     if not isinstance(stamp, (int, float)) or isinstance(stamp, bool):

@@ -31,8 +31,8 @@ def _dump_json(value: Any) -> bytes:
 
 
 _BUILT_IN: Final = {
-    # What Beaker itself uses. It takes any value that pickles, and whoever can write to the table
-    # can run code here; `serializer = json` prevents that.
+    # What Beaker itself uses. It takes any value that pickles, and anyone who can write to the
+    # table can run code here; `serializer = json` prevents that.
     "pickle": Serializer(
         codec.PICKLE, partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL), pickle.loads
     ),

@@ -292,8 +292,8 @@ def _delete_existing(manager: NamespaceManager) -> None:
 def read_file(path: Path) -> tuple[bytes, float]:
     """Return the content of a file, and when it was written, in epoch seconds.
 
-    Whoever can write to the folder may plant anything. A pipe, which would block a reader for ever,
-    a device, and a file of more than 64 MB are read as empty.
+    Anyone who can write to the folder may plant anything. A pipe, which would block a reader for
+    ever, a device, and a file of more than 64 MB are read as empty.
 
     Raises: OSError.
     """
