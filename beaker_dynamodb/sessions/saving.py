@@ -276,11 +276,8 @@ class Saver:
             rev, prev = old.rev, old.prev
         else:
             rev, prev = old.advance_rev(token, None if has_start else start)
-        pending = state.pending
-        loaded = "" if state.row is None else state.row.pending
-        if old is not None and (pending is None or (not pending and old.pending != loaded)):
-            pending = "" if is_new else old.pending  # what is removed is only what was loaded
-        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending or "")
+        pending = _choose_pending(state, None if is_new else old)
+        return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending)
 
     def _promote(
         self, write: Create | Touch | Replace, content: Content, old: Record | None
@@ -305,6 +302,19 @@ class Saver:
                     log, f"special key {name!r} cannot be an index key of type {kind}"
                 )
         return found
+
+
+def _choose_pending(state: SaveState, old: Record | None) -> str:
+    """Return the row's next `pending`: what this session asks for, or what is in the old row.
+
+    It is removed only if it is what this request has loaded: another request may have left a later
+    note since.
+    """
+    if state.pending or old is None:
+        return state.pending or ""
+    loaded = "" if state.row is None else state.row.pending
+    is_removed = state.pending is not None and old.pending == loaded
+    return "" if is_removed else old.pending
 
 
 def read_text(rows: Rows, row: Record) -> str:

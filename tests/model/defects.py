@@ -227,9 +227,9 @@ DEFECTS: Final = (
     ),
     Defect(
         "a request removes a note that it has not loaded",
-        saving.Saver._make_record,
-        "not pending and old.pending != loaded",
-        "False",
+        saving._choose_pending,
+        "state.pending is not None and old.pending == loaded",
+        "state.pending is not None",
         user_properties.end_from_elsewhere,
         Scenario((END_OTHERS, CHANGE_ELSEWHERE), is_lagging=True, note_age=TOO_OLD),
     ),
