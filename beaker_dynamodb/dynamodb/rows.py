@@ -41,7 +41,8 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.item import chunks, codec
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, get_token, make_rev
+from beaker_dynamodb.item.record import Record, Schema
+from beaker_dynamodb.item.revision import get_token, make_rev
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
@@ -169,12 +170,12 @@ class Rows:
         return record.with_data(self.codec.seal(value, context))
 
     def make_tombstone(
-        self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE
+        self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
     ) -> Record:
         """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
         sealer = dataclasses.replace(self.codec, kind=kind)
         data = sealer.seal(b"", EncryptionContext(key, rev, expires))
-        return Record(key, data, rev, (), expires)
+        return Record(key, data, rev, expires=expires)
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
@@ -306,7 +307,7 @@ class Tombstones:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._runtime = rows.runtime
-        self._revs: set[str] = set()
+        self._revs: set[bytes] = set()
 
     def put(
         self,

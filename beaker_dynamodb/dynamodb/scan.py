@@ -270,7 +270,7 @@ def _parse_row(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bo
 
 def _compute_end(table: Table, item: Mapping[str, Mapping[str, Any]]) -> float | None:
     rev = deserialize(item.get("rev", {}))
-    return compute_end(rev, table.schema) if isinstance(rev, str) and rev else None
+    return compute_end(rev, table.schema) if isinstance(rev, bytes) and rev else None
 
 
 def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:

@@ -56,7 +56,7 @@ class EncryptionContext:
     """
 
     key: Key
-    rev: str
+    rev: bytes
     expires: int | None
 
     @property
@@ -66,8 +66,8 @@ class EncryptionContext:
 
     def encode(self, table: str, header: bytes) -> bytes:
         """Return the associated data of AES-GCM: each part after its length, in bytes."""
-        words = (table, self.key.hash, self.key.range or "", self.rev, str(self.expires))
-        parts = [header, *(word.encode("utf-8", "surrogatepass") for word in words)]
+        words = (table, self.key.hash, self.key.range or "", str(self.expires))
+        parts = [header, self.rev, *(word.encode("utf-8", "surrogatepass") for word in words)]
         return b"".join(struct.pack(">I", len(part)) + part for part in parts)
 
 

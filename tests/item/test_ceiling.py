@@ -20,9 +20,10 @@ from beaker_dynamodb.item.codec import (
     EncryptionContext,
 )
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 MB = 1024 * 1024
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 
 
 def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:

@@ -8,9 +8,10 @@ from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.chunks import MAX_ROW_DATA, compute_max_data, count_chunks, join, split
 from beaker_dynamodb.item.codec import CHUNKS, SESSION, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 ITEM_LIMIT = 409_600
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 
 
 @pytest.mark.parametrize(

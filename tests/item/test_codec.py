@@ -25,13 +25,14 @@ from beaker_dynamodb.item.codec import (
     undo_base64,
 )
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 STREAM = zlib.compress(b"a" * 99)
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
 MB = 1024 * 1024
 ID = "6f1ed002ab5595859014ebf0951522d9"
-CONTEXT = EncryptionContext(Key(f"sess:{ID}"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key(f"sess:{ID}"), make_rev("b.t"), 1000)
 PLAIN = Codec(SESSION)
 
 in_base64 = st.binary(max_size=200).map(base64.b64encode)

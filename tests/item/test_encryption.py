@@ -23,12 +23,13 @@ from beaker_dynamodb.item.codec import (
     EncryptionContext,
 )
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
 MB = 1024 * 1024
 ID = "6f1ed002ab5595859014ebf0951522d9"
-CONTEXT = EncryptionContext(Key(f"sess:{ID}", "#session"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key(f"sess:{ID}", "#session"), make_rev("b.t"), 1000)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 NONCE = bytes(range(12))
 SECRET = base64.b64encode(b"\x80\x02}q\x00 top-secret-word " * 3)
@@ -88,19 +89,19 @@ GOLDEN = {
         SESSION,
         0,
         SECRET,
-        "01530700b0e97405a29fc020fcd3ad34000102030405060708090a0b3f9ebd7b6fc8a64ba588b85b9ca73543c9fb56193f54152d5047a4911d9f0da4dfbe9aa16852e9ce86df7943614da877cc",
+        "015307007c656d86a29fc020fcd3ad34000102030405060708090a0b3f5cbd7b6fc8a64ba588b85b9ca73543c9fb56193f54152d5047a4911d9f0da4dfe393d8e99e8272564120dd3947cb6020",
     ),
     "compressed": (
         SESSION,
         0,
         b"a" * 1000,
-        "01530700f80c7dbea29fc020fcd3ad34000102030405060708090a0b3f9e1d47f3ceb10f00e3060ab154a7f2996f40510cb711db7e56647fb8487cfdb0",
+        "0153070009431c69a29fc020fcd3ad34000102030405060708090a0b3f5c1d47f3ceb10f00e3060ab154a7f299103a4d48199a2c2fbf70058cd5a87115",
     ),
     "a pickled cache value": (
         VALUE,
         PICKLE,
         b"\x80\x04K\x05.",
-        "015602014af5175da29fc020fcd3ad34000102030405060708090a0bc7069d1eeb59fd26ccd4dd0fc744dd4ee99fa1a222",
+        "01560201a097ed79a29fc020fcd3ad34000102030405060708090a0bc7069d1eeb99e63e6e3bfea1648c7ba77aa9dd7c82",
     ),
 }
 
@@ -191,10 +192,10 @@ def test_an_altered_session_is_corrupt() -> None:
     ("reader", "place"),
     [
         (codec(OLD), dataclasses.replace(CONTEXT, key=Key("sess:other", "#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#piece:"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#chunk:"))),
         (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev="b.u")),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev="c.t")),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("b.u"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("c.t"))),
         (codec(OLD), dataclasses.replace(CONTEXT, expires=1001)),
         (codec(OLD), dataclasses.replace(CONTEXT, expires=None)),
         (codec(OLD, table="other"), CONTEXT),
@@ -221,7 +222,7 @@ def test_a_bomb_under_our_own_key_is_refused() -> None:
 def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
     """Errors name the key by its digest, and have no context that holds the bytes."""
     sealed = codec(OLD).seal(SECRET, CONTEXT)
-    elsewhere = dataclasses.replace(CONTEXT, rev="x.y")
+    elsewhere = dataclasses.replace(CONTEXT, rev=make_rev("x.y"))
     found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]
     found += [outcome(codec(OLD), codec().seal(SECRET, CONTEXT)), outcome(codec(), sealed)]
 

@@ -13,7 +13,7 @@ from tests.model.table import Item
 
 Values: TypeAlias = dict[str, Any]
 #: A chunk's key has this between those of the session and of the chunk.
-CHUNK: Final = "#piece:"
+CHUNK: Final = "#chunk:"
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 from beaker_dynamodb.ops import logout
 from beaker_dynamodb.ops.inspection import Inspection, inspect_session
 from tests.ops.example_apps import DENSE, LARGE, ExampleApp
+from tests.revisions import make_rev
 
 KEY, OTHER = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
@@ -113,12 +114,12 @@ def test_an_encrypted_session_opens_with_the_keys_of_the_options(
 
 CORRUPT: list[dict[str, Any]] = [
     {},
-    {"data": {"S": "x"}, "rev": {"S": "a.b"}},
-    {"data": {"B": b""}, "rev": {"S": "a.b"}},
-    {"data": {"B": b"\1S\0\0\0\0\0\0text"}, "rev": {"S": "a.b"}},
-    {"data": {"B": b"\xffS\0\0\0\0\0\0text"}, "rev": {"S": "a.b"}},
-    {"data": {"B": b"\1S\x08\0\0\0\0\2" + b"\0" * 32}, "rev": {"S": "a.b"}},
-    {"data": {"B": b"\1S\x08\0\xff\xff\xff\xff" + b"\0" * 32}, "rev": {"S": "a.b"}},
+    {"data": {"S": "x"}, "rev": {"B": make_rev("a.b")}},
+    {"data": {"B": b""}, "rev": {"B": make_rev("a.b")}},
+    {"data": {"B": b"\1S\0\0\0\0\0\0text"}, "rev": {"B": make_rev("a.b")}},
+    {"data": {"B": b"\xffS\0\0\0\0\0\0text"}, "rev": {"B": make_rev("a.b")}},
+    {"data": {"B": b"\1S\x08\0\0\0\0\2" + b"\0" * 32}, "rev": {"B": make_rev("a.b")}},
+    {"data": {"B": b"\1S\x08\0\xff\xff\xff\xff" + b"\0" * 32}, "rev": {"B": make_rev("a.b")}},
     {"data": {"M": {"x": {"L": [{"NULL": True}]}}}, "rev": {"N": "1"}, "expires": {"BOOL": True}},
 ]
 

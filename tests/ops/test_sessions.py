@@ -15,6 +15,7 @@ from beaker_dynamodb.errors import OptionError, TableMissing
 from beaker_dynamodb.ops import sessions
 from tests.instruments import Recorder
 from tests.ops.example_apps import LARGE, SPECIAL, ExampleApp
+from tests.revisions import make_rev
 from tests.servers import Server
 
 
@@ -209,9 +210,11 @@ def test_a_corrupt_row_is_listed_with_what_is_wrong(dynamodb_local: str, table_n
     """One bad row hides none behind it."""
     site = ExampleApp.create(dynamodb_local, table_name)
     site.save("good")
-    site.put(id={"S": "sess:empty"}, rev={"S": "a.b"})
-    site.put(id={"S": "sess:typed"}, data={"S": "x"}, rev={"S": "a.b"}, expires={"S": "soon"})
-    site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"S": "a.b"})
+    site.put(id={"S": "sess:empty"}, rev={"B": make_rev("a.b")})
+    site.put(
+        id={"S": "sess:typed"}, data={"S": "x"}, rev={"B": make_rev("a.b")}, expires={"S": "soon"}
+    )
+    site.put(id={"S": "sess:bytes"}, data={"B": b"garbage"}, rev={"B": make_rev("a.b")})
 
     wrong = {name: one.error for name, one in list_ids(site).items()}
 

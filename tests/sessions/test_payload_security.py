@@ -20,6 +20,7 @@ import pytest
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
 from tests.instruments import Clock
+from tests.revisions import replace_token
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, put, put_while, read_while, use_clock
 
@@ -109,8 +110,8 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
     clock = Clock()
     use_clock(monkeypatch, clock)
 
-    def other_rev(user: Browser) -> dict[str, dict[str, str]]:
-        return {"rev": {"S": (site.row(user) or {})["rev"]["S"] + "x"}}
+    def other_rev(user: Browser) -> dict[str, dict[str, bytes]]:
+        return {"rev": {"B": replace_token((site.row(user) or {})["rev"]["B"], "x")}}
 
     def visit(user: Browser, view: Any) -> None:
         with contextlib.suppress(DynamoDBBackendError):  # an honest 500
@@ -203,8 +204,8 @@ def test_a_bomb_in_the_table_is_refused_before_it_takes_the_memory(
     user, planted = site.begin_session(user="ann"), make()
 
     def overtake() -> None:
-        rev = (site.row(user) or {})["rev"]["S"]
-        site.plant(user, data={"B": planted}, rev={"S": rev + "x"})
+        rev = (site.row(user) or {})["rev"]["B"]
+        site.plant(user, data={"B": planted}, rev={"B": replace_token(rev, "x")})
 
     tracemalloc.start()
     try:
