@@ -44,6 +44,9 @@ _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
 #: How the data of a tombstone begins: of a deleted session, and of one with another id.
 _TOMBSTONES: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
 
+#: The bytes of the names that every row has, and of an expiry: two digits a byte, and one more.
+_NAMES: Final = len("data") + len("rev")
+_EXPIRES_BYTES: Final = 7
 _SECOND: Final = 1000  # milliseconds
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 #: Wide enough to drop the zeros at the end of a number without rounding it.
@@ -169,10 +172,22 @@ class Record:
         return tuple(prev[at : at + size] for at in range(0, len(prev), size))
 
     def count_other_bytes(self, schema: Schema) -> int:
-        """Return a little more than the bytes of the row without its data, names included."""
-        others = self.to_attributes(schema) | {"data": b"", "id": self.key.hash}
-        range_ = len((self.key.range or "").encode())
-        return range_ + sum(len(name) + _count_bytes(value) for name, value in others.items()) + 512
+        """Return the bytes of the row without its data, as DynamoDB counts them.
+
+        Names are included, but those of the key. A number may be counted too large, never too small
+        (AWS, "DynamoDB item sizes and formats").
+        """
+        size = _NAMES + REV_SIZE + len(self.key.hash) + len(self.key.range or "")
+        if self.prev:
+            size += len("prev") + len(self.prev)
+        if self.expires is not None:
+            size += len(schema.ttl) + _EXPIRES_BYTES
+        if self.early or self.name is not None or self.pending:
+            size += len("early") + 3 + len("name") + len("pending")
+            size += _count_bytes(self.name or "") + _count_bytes(self.pending)
+        if self.promoted:
+            size += sum(_count_bytes(n) + _count_bytes(v) for n, v in self.promoted.items())
+        return size
 
     def to_attributes(self, schema: Schema) -> dict[str, Attribute]:
         """Return all attributes but the key; those that are None or empty are left out."""
