@@ -271,7 +271,7 @@ class Options:
         True, parse_boolean, "with keys: refuse rows that are not encrypted"
     )
     compress: bool | str = _option(
-        True, parse_compression, "zlib, if it makes the item smaller; `fast`: for less CPU"
+        True, parse_compression, "zlib, if it saves a write unit; `fast`: for less CPU"
     )
     serializer: Any = _option(
         "pickle",

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.user_rows import get_matching_rows
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.envelope import ACCESSED, CREATED, read_time
+from beaker_dynamodb.item.envelope import ACCESSED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
@@ -218,13 +218,12 @@ class UserSessions:
     def _read_times(self, row: ScannedRow) -> tuple[float | None, float | None]:
         """Return when a session began and was last used.
 
-        Both are in its text. If that cannot be read without running code, the row says when it
-        began, and its expiry when it was last written.
+        The row says when it began. The last use is in its text; if that cannot be read without
+        running code, the row's expiry says when it was last written.
         """
-        values = self._open(row) or {}
         start = None if row.record is None else row.record.start
-        created = read_time(values, CREATED) if start is None else float(start)
-        last_seen = read_time(values, ACCESSED)
+        created = None if start is None else float(start)
+        last_seen = read_time(self._open(row) or {}, ACCESSED)
         if last_seen is None and row.expires is not None and self._lifetime is not None:
             written = float(row.expires) - self._lifetime
             last_seen = written if written <= self._rows.runtime.clock() else None

@@ -46,12 +46,10 @@ def test_a_list_says_what_a_row_says(site: ExampleApp) -> None:
 
     assert set(rows) == {"plain", "json", "large"}
     assert rows["plain"].special_keys == {"userId": "42", "visits": Decimal(3), "token": b"\0\1"}
-    assert [3590 < now - (rows[name].created or 0) < 3620 for name in ("plain", "json")] == [
-        True
-    ] * 2
+    assert [3590 < now - (row.created or 0) < 3620 for row in rows.values()] == [True] * 3
     assert [rows[name].chunks for name in rows if name != "large"] == [0, 0]
     assert rows["large"].chunks > 2
-    assert all(one.live and not one.error and one.size > 100 for one in rows.values())
+    assert all(one.live and not one.error and one.size > 80 for one in rows.values())
     assert all(3600 < (one.expires or 0) - now < 3730 for one in rows.values())
 
 

@@ -51,7 +51,7 @@ def test_every_row_is_counted_once(site: ExampleApp) -> None:
         "to 30 days": 1,
         "to 90 days": 1,
     }
-    assert list_filled_bars(found.ages) == {"to 6 hours": 2, "unknown": 2}
+    assert list_filled_bars(found.ages) == {"to 1 hour": 1, "to 6 hours": 3}
     assert found.read_units > 900_000 / 4096 / 2
     assert found.dollars_per_month == pytest.approx(
         (found.size + 100 * found.rows) / 2**30 * prices.STORAGE
