@@ -352,7 +352,7 @@ def validate(options: Options) -> Options:
 
 def _refuse_equal_names(options: Options) -> None:
     """Refuse two attributes of an item with one name."""
-    attributes = ["data", "rev", "prev", "name", "early", "pending", options.ttl_attribute]
+    attributes = ["data", "rev", "prev", "cache_key", "early", "pending", options.ttl_attribute]
     attributes += [options.hash_key, *([options.range_key] if options.range_key else [])]
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:

@@ -183,7 +183,7 @@ class Record:
         if self.expires is not None:
             size += len(schema.ttl) + _EXPIRES_BYTES
         if self.early or self.name is not None or self.pending:
-            size += len("early") + 3 + len("name") + len("pending")
+            size += len("early") + 3 + len("cache_key") + len("pending")
             size += _count_bytes(self.name or "") + _count_bytes(self.pending)
         if self.promoted:
             size += sum(_count_bytes(n) + _count_bytes(v) for n, v in self.promoted.items())
@@ -199,7 +199,7 @@ class Record:
         if self.early:
             attributes["early"] = self.early
         if self.name is not None:
-            attributes["name"] = self.name
+            attributes["cache_key"] = self.name
         if self.pending:
             attributes["pending"] = self.pending
         return attributes | dict(self.promoted)
@@ -320,7 +320,7 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     Raises: CorruptItem, if a required attribute is missing, or one is of another type.
     """
     data, rev, prev = item.get("data"), item.get("rev"), item.get("prev", b"")
-    expires, name = item.get(schema.ttl), item.get("name")
+    expires, name = item.get(schema.ttl), item.get("cache_key")
     if not isinstance(data, bytes) or not isinstance(rev, bytes) or not isinstance(prev, bytes):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
     if len(rev) != REV_SIZE or len(prev) not in _PREV_SIZES:

@@ -235,7 +235,12 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
 
     def row(size: int) -> Callable[[], object]:
         text = TEXTS[shape](size)
-        found = {"data": text.encode(), "rev": make_rev("b.t"), "prev": bytes(10), "name": text}
+        found = {
+            "data": text.encode(),
+            "rev": make_rev("b.t"),
+            "prev": bytes(10),
+            "cache_key": text,
+        }
         schema = Schema(special=(("a", "S"), ("b", "N")))
         return lambda: (
             from_attributes(Key("a"), found, schema),

@@ -77,7 +77,7 @@ def test_values_of_other_types_are_told_apart_by_type() -> None:
     ],
 )
 def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashed: bool) -> None:
-    """`keys()` needs the attribute `name` if the primary key holds only a hash."""
+    """`keys()` needs the attribute `cache_key` if the primary key holds only a hash."""
     word = HASH.make_value_key("ns", key).hash.removeprefix("sess:ns:")
 
     assert HASH.is_hashed(key) is hashed

@@ -70,7 +70,7 @@ def test_a_row_is_stored_under_the_documented_names() -> None:
         "rev": make_rev("b.t"),
         "prev": make_prev("p q"),
         "ttl": 100,
-        "name": "clear",
+        "cache_key": "clear",
         "userId": "joe",
     }
 
@@ -100,7 +100,7 @@ GOOD: Mapping[str, object] = {
     "rev": make_rev("b.t"),
     "prev": make_prev("p"),
     "ttl": Decimal(100),
-    "name": "n",
+    "cache_key": "n",
 }
 WRONG: tuple[object, ...] = (
     None,
@@ -127,7 +127,7 @@ def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: ob
         "rev": (),  # bytes of another length
         "prev": (bytes,),
         "ttl": (Decimal, type(None)),
-        "name": (str, type(None)),
+        "cache_key": (str, type(None)),
     }
     if isinstance(value, wanted[name]):
         assert from_attributes(KEY, {**GOOD, name: value}, SCHEMA).key == KEY

@@ -144,7 +144,7 @@ def rows() -> st.SearchStrategy[Item]:
     also = {
         "expires": st.builds(lambda v: {"N": v}, _number()) | _values(),
         "prev": st.builds(lambda v: {"B": v}, st.binary()) | _values(),
-        "name": _values(),
+        "cache_key": _values(),
         "userId": st.just({"S": "42"}) | _values(),
         "visits": st.builds(lambda v: {"N": v}, _number()) | _values(),
         "token": _values(),

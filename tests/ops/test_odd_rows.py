@@ -124,7 +124,7 @@ REAL: list[dict[str, Any]] = [
     {"expires": {"N": "-9.9E+125"}},
     {"expires": {"L": [{"M": {"x": {"NS": ["1", "1E-130"]}}}]}},
     {"prev": {"N": "1"}},
-    {"name": {"BOOL": True}},
+    {"cache_key": {"BOOL": True}},
     {"visits": {"N": "-1E+125"}},
     {"rev": {"S": ""}},
     {"rev": {"B": b"r" * 3000}, "data": {"B": b"\1S\x08\0\0\0\0\2" + bytes(32)}},
