@@ -44,9 +44,10 @@ _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
 #: How the data of a tombstone begins: of a deleted session, and of one with another id.
 _TOMBSTONES: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
 
-#: The bytes of the names that every row has, and of an expiry: two digits a byte, and one more.
+#: The bytes of the names that every row has, and of numbers of 12 and 3 digits: one for two digits,
+#: and one more.
 _NAMES: Final = len("data") + len("rev")
-_EXPIRES_BYTES: Final = 7
+_EXPIRES_BYTES, _EARLY_BYTES = 7, 3
 _SECOND: Final = 1000  # milliseconds
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 #: Wide enough to drop the zeros at the end of a number without rounding it.
@@ -182,9 +183,12 @@ class Record:
             size += len("prev") + len(self.prev)
         if self.expires is not None:
             size += len(schema.ttl) + _EXPIRES_BYTES
-        if self.early or self.name is not None or self.pending:
-            size += len("early") + 3 + len("cache_key") + len("pending")
-            size += _count_bytes(self.name or "") + _count_bytes(self.pending)
+        if self.early:
+            size += len("early") + _EARLY_BYTES
+        if self.name is not None:
+            size += len("cache_key") + _count_bytes(self.name)
+        if self.pending:
+            size += len("pending") + _count_bytes(self.pending)
         if self.promoted:
             size += sum(_count_bytes(n) + _count_bytes(v) for n, v in self.promoted.items())
         return size
@@ -208,7 +212,9 @@ class Record:
 def _count_bytes(value: Attribute) -> int:
     if isinstance(value, bytes):
         return len(value)
-    return len(str(value).encode("utf-8", "surrogatepass"))
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    return len(str(value)) // 2 + 2
 
 
 def compute_end(rev: bytes, schema: Schema) -> float | None:

@@ -12,6 +12,8 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.dynamodb.scan import count_billed_bytes
 from beaker_dynamodb.dynamodb.table import serialize
+from beaker_dynamodb.item.codec import COMPRESSED
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
 from benchmarks.visitors import make_session
@@ -54,3 +56,15 @@ def test_revisions_and_previous_tokens_take_46_bytes() -> None:
 
     assert (fifth - first, sixth - fifth) == (24, 0)
     assert len("rev") + 19 + 24 == 46
+
+
+@pytest.mark.parametrize(("length", "compressed"), [(10, False), (500, True)])
+def test_a_special_key_counts_for_the_decision_to_compress(length: int, compressed: bool) -> None:
+    """A session of 700 bytes is one unit alone, and two beside a long special key."""
+    rows = build_rows(parse({"region": "us-east-1", "special_keys": "email"}, "session"), "session")
+    rev = make_rev(bytes(6), bytes(8))
+    record = Record(Key("sess:a"), b"", rev, promoted={"email": "e" * length})
+
+    sealed = rows.seal(record, base64.b64encode(pickle.dumps({"x": "ab" * 350}, 2)))
+
+    assert bool(sealed.data[2] & COMPRESSED) is compressed

@@ -59,3 +59,18 @@ def test_the_age_of_a_session_is_that_of_its_row(
     found = [one.created for one in sessions.list_sessions(site.rows, time.time())]
 
     assert found == [began, began]
+
+
+@pytest.mark.parametrize("option", ["max_age", "created_after"])
+def test_a_row_with_a_damaged_revision_has_not_ended(
+    option: str, dynamodb_local: str, table_name: str
+) -> None:
+    """It has no start that could be believed; it is listed with its error, and can be deleted."""
+    value = {"max_age": "1h", "created_after": "2026-01-01T00:00:00Z"}[option]
+    site = ExampleApp.create(dynamodb_local, table_name, **{option: value})
+    site.put(id={"S": "sess:a"}, rev={"B": b"r"}, data={"B": seal_text(b"text")})
+
+    (found,) = sessions.list_sessions(site.rows, time.time())
+
+    assert (found.live, found.created) == (True, None)
+    assert "length" in found.error

@@ -19,6 +19,8 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
+from beaker_dynamodb.item.codec import DICTIONARY, deflate
+from beaker_dynamodb.item.dictionary import DICTIONARIES
 from tests.instruments import Clock
 from tests.revisions import replace_token
 from tests.sessions.overlap import Browser, Site
@@ -78,7 +80,10 @@ COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
 
 PLANTED: dict[str, Callable[[bytes], bytes]] = {
     "as Beaker writes a pickle": lambda mine: make_data(mine, flags=BASE64),
-    "compressed": lambda mine: make_data(zlib.compress(mine), flags=BASE64 | COMPRESSED),
+    "compressed": lambda mine: make_data(deflate(mine), flags=BASE64 | COMPRESSED),
+    "compressed with the dictionary": lambda mine: make_data(
+        deflate(mine, DICTIONARIES[1]), flags=BASE64 | COMPRESSED | DICTIONARY
+    ),
     "as text": lambda mine: make_data(base64.b64encode(mine)),
     "as text in lines": lambda mine: make_data(base64.encodebytes(mine)),
     "bare": make_data,
@@ -173,9 +178,9 @@ def test_a_pickle_planted_in_an_encrypted_table_never_reaches_beaker(
 MOST, INFLATED = 1 << 20, 96 << 20
 
 
-def bomb() -> bytes:
+def bomb(window: int = zlib.MAX_WBITS) -> bytes:
     """Compress far more zeros than a session may hold, without holding them."""
-    squeeze = zlib.compressobj(9)
+    squeeze = zlib.compressobj(9, wbits=window)
     block = bytes(1 << 20)
     parts = [squeeze.compress(block) for _ in range(INFLATED // len(block))]
     return b"".join([*parts, squeeze.flush()])
@@ -185,9 +190,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "in a JSON session": lambda: make_data(bomb(), flags=BASE64),
     "in a JSON session's text": lambda: make_data(base64.b64encode(bomb())),
     "in a JSON session's text in lines": lambda: make_data(base64.encodebytes(bomb())),
-    "in our compression": lambda: make_data(bomb(), flags=COMPRESSED),
-    "in our compression of base64": lambda: make_data(bomb(), flags=COMPRESSED | BASE64),
-    "in both": lambda: make_data(zlib.compress(bomb()), flags=COMPRESSED | BASE64),
+    "in our compression": lambda: make_data(bomb(-15), flags=COMPRESSED),
+    "in our compression of base64": lambda: make_data(bomb(-15), flags=COMPRESSED | BASE64),
+    "with the dictionary": lambda: make_data(bomb(-15), flags=COMPRESSED | BASE64 | DICTIONARY),
+    "in both": lambda: make_data(deflate(bomb()), flags=COMPRESSED | BASE64),
 }
 
 
