@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-#: 72 bits, 12 characters: a row holds six tokens, and every byte of it is billed.
-_TOKEN_BYTES: Final = 9
+#: As many as a revision holds (`item/revision.py`); every byte of a row is billed.
+_TOKEN_BYTES: Final = 8
 #: 256 bits, 64 hex digits: as long as the hash that signs a cookie with it.
 _SECRET_BYTES: Final = 32
 
@@ -33,7 +33,7 @@ class Runtime:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = _sleep
     random: Callable[[], float] = random.random
-    token: Callable[[], str] = field(default=partial(secrets.token_urlsafe, _TOKEN_BYTES))
+    token: Callable[[], bytes] = field(default=partial(secrets.token_bytes, _TOKEN_BYTES))
     secret: Callable[[], str] = field(default=partial(secrets.token_hex, _SECRET_BYTES))
 
 

@@ -29,6 +29,7 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import serialize
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.servers import KEY, REGION, DynamoDBLocal
@@ -74,7 +75,8 @@ def make_items(rows: Rows, first: int, now: float) -> Iterator[dict[str, Any]]:
         expires = int(now) + (1800 if number % 2 else -1800)
         user = {"userId": str(number % 5000)}
         key = rows.layout.make_session_key(f"{number:08x}{secrets.token_hex(12)}")
-        blank = Record(key, b"", "birth.token", expires=expires, promoted=user)
+        rev = make_rev(b"birth!", b"a token.", now - number)
+        blank = Record(key, b"", rev, expires=expires, promoted=user)
         record = rows.seal(blank, base64.b64encode(by.dumps(values)))
         found = record.to_attributes(rows.schema).items()
         yield {name: serialize(value) for name, value in found} | rows.table.format_key(key)

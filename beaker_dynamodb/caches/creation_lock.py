@@ -10,9 +10,9 @@ without it. There are no threads in the background.
 
 1. The local lock, one for each key in this process. So only one of the threads here asks
    DynamoDB. It is re-entrant: a `createfunc` may ask for its own key.
-2. Under `lock = table`, a row. Its `rev` is the owner, a token that is drawn for each
-   acquisition. Its `expires` is the time of the owner's clock plus the lifetime (`lock_lease`).
-   It is put on condition that there is no row, or that the row expired more than
+2. Under `lock = table`, a row. Its `rev` is the owner, made of a token that is drawn for each
+   acquisition. Its `expires` is the time of the owner's clock plus the lifetime (`lock_lease`). It
+   is put on condition that there is no row, or that the row expired more than
    `CLOCK_TOLERANCE` ago. If botocore repeats a put whose reply was lost, the second one is
    refused by our own row; its token says that the lock is ours.
 
@@ -46,6 +46,7 @@ from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite, Table
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
 log: Final = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class _LocalLock:
 class _FirstSeen(NamedTuple):
     """The owner of a lock's row, and since when (monotonic seconds) no other one was seen."""
 
-    owner: str
+    owner: bytes
     since: float
 
 
@@ -123,7 +124,7 @@ class CreationLock:
         self._max_wait = max_wait
         self._runtime = runtime
         self._local: _LocalLock | None = None  # while this object has acquired it
-        self._owner: str | None = None  # while the row is ours
+        self._owner: bytes | None = None  # while the row is ours
 
     def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  # Beaker's signature
         """Acquire the lock; return False if another thread or server has it.
@@ -208,7 +209,8 @@ class CreationLock:
 
     def _acquire_remote(self, lock_key: Key, deadline: float, *, wait: bool) -> bool:
         """Put our row, or wait until that can succeed; return False at *deadline* (monotonic)."""
-        owner, pause = self._runtime.token(), MIN_PAUSE
+        token, pause = self._runtime.token(), MIN_PAUSE
+        owner = make_rev(token, token)
         while True:
             # Nothing was read yet, or a read has found the lock free. Another waiter may have read
             # the same, so only a put decides who gets it; a refusal brings the holder's row.
@@ -233,7 +235,7 @@ class CreationLock:
                 pause = min(pause * 2, MAX_PAUSE)
                 holder = self._table.get(lock_key, consistent=True)
 
-    def _put(self, lock_key: Key, owner: str) -> RefusedWrite | None:
+    def _put(self, lock_key: Key, owner: bytes) -> RefusedWrite | None:
         """Put our row if the lock is free; return None if it is ours now, else the refusal.
 
         A refusal without a row: the holder has released the lock meanwhile.

@@ -28,8 +28,9 @@ from beaker_dynamodb.errors import (
     Unavailable,
     UnknownFormat,
 )
-from beaker_dynamodb.item.keys import LOCK, MOVED, SESSION, Key, to_text
-from beaker_dynamodb.item.record import MAX_EXPIRES, Record, make_rev
+from beaker_dynamodb.item.keys import IMPORTED, LOCK, SESSION, Key, to_text
+from beaker_dynamodb.item.record import MAX_EXPIRES, Record
+from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.runtime import Runtime, on_fork, on_reset
 
 log: Final = logging.getLogger(__name__)
@@ -265,7 +266,7 @@ class CacheStore:
             yield from pages.scan_rows(table, layout.get_value_prefixes(self.namespace))
             return
         for found in pages.query_rows(table, layout.make_hash_key(self.namespace)):
-            if not (found.key.range or "").startswith((LOCK, SESSION, MOVED)):
+            if not (found.key.range or "").startswith((LOCK, SESSION, IMPORTED)):
                 yield found
 
     # The creation lock, and the scopes

@@ -271,7 +271,7 @@ class Options:
         True, parse_boolean, "with keys: refuse rows that are not encrypted"
     )
     compress: bool | str = _option(
-        True, parse_compression, "zlib, if it makes the item smaller; `fast`: for less CPU"
+        True, parse_compression, "zlib, if it saves a write unit; `fast`: for less CPU"
     )
     serializer: Any = _option(
         "pickle",
@@ -344,7 +344,7 @@ def validate(options: Options) -> Options:
 
 def _refuse_equal_names(options: Options) -> None:
     """Refuse two attributes of an item with one name."""
-    attributes = ["data", "rev", "prev", "name", "early", "pending", options.ttl_attribute]
+    attributes = ["data", "rev", "prev", "cache_key", "early", "pending", options.ttl_attribute]
     attributes += [options.hash_key, *([options.range_key] if options.range_key else [])]
     twice = {name for name in attributes if attributes.count(name) > 1 or not name}
     if twice:

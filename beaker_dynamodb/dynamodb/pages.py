@@ -129,7 +129,7 @@ def scan_rows(table: Table, prefixes: Sequence[str]) -> Iterator[RowSummary]:
 
 
 def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterator[RowSummary]:
-    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "name"}
+    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "cache_key"}
     if table.layout.range_key:
         names["#s"] = table.layout.range_key
     request |= {
@@ -143,7 +143,7 @@ def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterato
 
 def _summary_of(table: Table, item: Mapping[str, Any]) -> RowSummary:
     expires, early, name = (
-        deserialize(item.get(n, {})) for n in (table.schema.ttl, "early", "name")
+        deserialize(item.get(n, {})) for n in (table.schema.ttl, "early", "cache_key")
     )
     seconds = None
     if isinstance(expires, Decimal) and expires.is_finite():

@@ -41,7 +41,8 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.item import chunks, codec
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
-from beaker_dynamodb.item.record import Record, Schema, get_token, make_rev
+from beaker_dynamodb.item.record import Record, Schema
+from beaker_dynamodb.item.revision import get_token, make_rev
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
@@ -151,9 +152,8 @@ class Rows:
 
         Raises: CorruptItem, also if a session's value is not text; UnknownFormat, ItemTooLarge.
         """
-        value = self.codec.open(
-            record.data, EncryptionContext(record.key, record.rev, record.expires)
-        )
+        context = EncryptionContext(record.key, record.rev, record.expires)
+        value = self.codec.open(record.data, context)
         if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
@@ -166,15 +166,15 @@ class Rows:
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
-        return record.with_data(self.codec.seal(value, context))
+        return record.with_data(self.codec.seal(value, context, self._count_other_bytes(record)))
 
     def make_tombstone(
-        self, key: Key, rev: str, expires: int | None, kind: int = TOMBSTONE
+        self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
     ) -> Record:
         """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
         sealer = dataclasses.replace(self.codec, kind=kind)
         data = sealer.seal(b"", EncryptionContext(key, rev, expires))
-        return Record(key, data, rev, (), expires)
+        return Record(key, data, rev, expires=expires)
 
     def write(
         self, record: Record, value: bytes, condition: Condition, old: Record | None
@@ -183,8 +183,7 @@ class Rows:
 
         Raises: ItemTooLarge; what the client raises.
         """
-        context = EncryptionContext(record.key, record.rev, record.expires)
-        return self.put(record.with_data(self.codec.seal(value, context)), condition, old)
+        return self.put(self.seal(record, value), condition, old)
 
     def put(
         self, record: Record, condition: Condition, old: Record | None
@@ -254,18 +253,20 @@ class Rows:
 
     # Chunks
 
+    def _count_other_bytes(self, record: Record) -> int:
+        names = len(self.layout.hash_key) + len(self.layout.range_key or "")
+        return names + record.count_other_bytes(self.schema)
+
     def _fits_in_a_row(self, record: Record) -> bool:
         if len(record.data) <= SMALL_DATA and record.name is None:
             return True
-        room = chunks.compute_max_data(record.count_other_bytes(self.schema))
+        room = chunks.compute_max_data(self._count_other_bytes(record))
         if room <= 0:
             raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
         return len(record.data) <= room
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
-        if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
-            return record
         if self._fits_in_a_row(record):
             return record.with_data(record.data, 0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)
@@ -306,7 +307,7 @@ class Tombstones:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._runtime = rows.runtime
-        self._revs: set[str] = set()
+        self._revs: set[bytes] = set()
 
     def put(
         self,

@@ -20,6 +20,7 @@ from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import CHUNK, SESSION, Key, RowKind
 from beaker_dynamodb.item.record import Attribute, Record, compute_end, read_promoted
+from beaker_dynamodb.item.revision import REV_SIZE
 from beaker_dynamodb.runtime import REAL, Runtime
 
 #: The first bytes of the data of a tombstone, which replaces a deleted session.
@@ -271,7 +272,9 @@ def _parse_row(table: Table, item: Mapping[str, Mapping[str, Any]], *, whole: bo
 
 def _compute_end(table: Table, item: Mapping[str, Mapping[str, Any]]) -> float | None:
     rev = deserialize(item.get("rev", {}))
-    return compute_end(rev, table.schema) if isinstance(rev, str) and rev else None
+    if not isinstance(rev, bytes) or len(rev) != REV_SIZE:
+        return None  # the row is corrupt, and an operator must see it
+    return compute_end(rev, table.schema)
 
 
 def count_billed_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:

@@ -29,7 +29,7 @@ class NoLiveRow:
 class At:
     """The condition that the row has this revision, and this expiry if one is given."""
 
-    rev: str
+    rev: bytes
     expires: int | None = None
 
 
@@ -127,7 +127,7 @@ class Table:
     def _format_condition(self, condition: Condition) -> dict[str, Any]:
         """Return the parameters of a condition. Placeholders: `data`, `ttl`... are reserved."""
         if isinstance(condition, At):
-            text, names, values = "#r = :r", {"#r": "rev"}, {":r": {"S": condition.rev}}
+            text, names, values = "#r = :r", {"#r": "rev"}, {":r": {"B": condition.rev}}
             if condition.expires is not None:
                 text, names["#e"] = f"{text} AND #e = :e", self.schema.ttl
                 values[":e"] = serialize(condition.expires)

@@ -18,7 +18,8 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable, digest
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Attribute, Record, make_rev
+from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.item.revision import make_rev
 
 #: AWS: API_GlobalSecondaryIndex, "IndexName".
 _INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)

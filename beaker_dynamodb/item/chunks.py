@@ -17,6 +17,8 @@ from beaker_dynamodb.item.codec import CHUNKS, FORMAT
 #: the other attributes too (AWS: Constraints, "Item size").
 MAX_ROW_DATA: Final = 390 * 1024
 _ITEM_LIMIT: Final = 409_600
+#: Bytes by which the other attributes may be larger than they are counted.
+_MARGIN: Final = 512
 #: Format, kind, flags and serializer, as in the codec's header; the number of chunks; the SHA-256.
 _MANIFEST: Final = struct.Struct(">BBBBI32s")
 #: The bytes that sealing adds to a value at most: the header, a key id, a nonce and a tag.
@@ -25,7 +27,7 @@ _MAX_SEAL: Final = 64
 
 def compute_max_data(other_bytes: int) -> int:
     """Return how many bytes of data fit beside *other_bytes* of keys, names and attributes."""
-    return min(MAX_ROW_DATA, _ITEM_LIMIT - other_bytes)
+    return min(MAX_ROW_DATA, _ITEM_LIMIT - _MARGIN - other_bytes)
 
 
 def compute_max_chunks(max_value_size: int) -> int:

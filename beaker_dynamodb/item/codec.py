@@ -5,7 +5,9 @@ its serializer, and no format is guessed by trying. Format 1 can always be read:
 
     format u8 | kind u8 | flags u8 | serializer u8 | CRC-32 of those and the payload u32 | payload
 
-An encrypted payload is: key id (8 bytes), nonce (12), AES-256-GCM ciphertext with its tag.
+The upper four bits of the flags are the number of the dictionary that a compressed payload needs
+(`dictionary.py`). An encrypted payload is: key id (8 bytes), nonce (12), AES-256-GCM ciphertext
+with its tag (16). docs/format.md has the details.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import struct
 import zlib
 from collections.abc import Callable
@@ -20,7 +23,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest, raise_clean
+from beaker_dynamodb.item.dictionary import DICTIONARIES, NEWEST
 from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.revision import get_birth
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,8 +34,9 @@ FORMAT: Final = 1
 #: The kinds of rows. A tombstone replaces a session that was deleted, or (ROTATED) that goes on
 #: under another id.
 SESSION, VALUE, TOMBSTONE, ROTATED = ord("S"), ord("V"), ord("T"), ord("R")
-#: The flags. CHUNKS is that of a manifest, which holds no value itself (`chunks.py`).
-COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
+#: The flags. CHUNKS is that of a manifest, which holds no value itself (`chunks.py`). DICTIONARY is
+#: the factor of the dictionary's number, which is in the upper four bits.
+COMPRESSED, ENCRYPTED, BASE64, CHUNKS, DICTIONARY = 1, 2, 4, 8, 16
 #: The serializers. TEXT is a session's: Beaker has made a text of it.
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
 PLAIN: Final = (
@@ -43,9 +49,19 @@ LEVEL: Final = 4
 FAST_LEVEL: Final = 1
 _MAX_INFLATION: Final = 1032  # deflate cannot do more (zlib's technical notes)
 _BLOCK: Final = 64 * 1024
+#: The window of a raw deflate stream, as `zlib` takes it: our header has a checksum already.
+_RAW, _ZLIB = -15, 15
+#: AWS, "Write request units": a write is charged by the row's size in whole kilobytes, a read in
+#: steps of four. So what saves no write unit saves no read unit either.
+_WRITE_UNIT: Final = 1024
+#: How a pickle of protocol 2 begins, as Beaker writes sessions.
+_PICKLE: Final = b"\x80\x02"
 _HEADER: Final = struct.Struct(">BBBBI")
+#: What the AES key of a row is derived for.
+_LABEL: Final = b"beaker_dynamodb row key"
 #: The length of the header without its checksum, of a key id and of a nonce, in bytes.
 _FIXED, _KEY_ID, _NONCE = 4, 8, 12
+_TAG: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class EncryptionContext:
     """
 
     key: Key
-    rev: str
+    rev: bytes
     expires: int | None
 
     @property
@@ -64,11 +80,23 @@ class EncryptionContext:
         """The digest of the row's key, as errors show it."""
         return digest(self.key.hash)
 
-    def encode(self, table: str, header: bytes) -> bytes:
-        """Return the associated data of AES-GCM: each part after its length, in bytes."""
-        words = (table, self.key.hash, self.key.range or "", self.rev, str(self.expires))
-        parts = [header, *(word.encode("utf-8", "surrogatepass") for word in words)]
-        return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    def encode_place(self, table: str) -> bytes:
+        """Return table and primary key as bytes, after their lengths, so that no two are equal."""
+        words = (table, self.key.hash, self.key.range or "")
+        parts = [word.encode("utf-8", "surrogatepass") for word in words]
+        return struct.pack(">III", *map(len, parts)) + b"".join(parts)
+
+    def derive_key(self, key: bytes, place: bytes) -> bytes:
+        """Return the AES key of the session or value at *place*: another one for each birth.
+
+        So the number of random nonces that are drawn for one key stays small. It is HKDF-Expand
+        with SHA-256 for one block (RFC 5869, 2.3).
+        """
+        return hmac.digest(key, _LABEL + get_birth(self.rev) + place + b"\x01", "sha256")
+
+    def encode(self, place: bytes, header: bytes) -> bytes:
+        """Return the associated data of AES-GCM."""
+        return header + self.rev + place + str(self.expires).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +124,25 @@ class Codec:
     require_encryption: bool = True
     random_bytes: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
 
-    def seal(self, value: bytes, context: EncryptionContext) -> bytes:
+    def seal(self, value: bytes, context: EncryptionContext, other_bytes: int = 0) -> bytes:
         """Return what the row holds for a value.
 
+        Args: *other_bytes* are those of the row without its data, as DynamoDB counts them.
         Raises: ItemTooLarge, measured before compression.
         """
         raw = undo_base64(value) if self.kind == SESSION else None
         self._check_size(value, raw, context)
         flags, payload = (0, value) if raw is None else (BASE64, raw)
+        encrypts = bool(self.keys and self.keys[0])
+        beside = other_bytes + _HEADER.size + (_KEY_ID + _NONCE + _TAG if encrypts else 0)
+        units = _count_units(beside + len(payload))
         # A JSON session comes compressed (beaker/util.py:417): it does not get smaller.
-        if self.compress and not (flags and is_zlib(payload)):
-            smaller = deflate(payload, fast=self.fast)
-            if len(smaller) < len(payload):
-                flags, payload = flags | COMPRESSED, smaller
-        if self.keys and self.keys[0]:
+        if self.compress and units > 1 and not (flags and is_zlib(payload)):
+            number = NEWEST if flags and payload.startswith(_PICKLE) else 0
+            smaller = deflate(payload, DICTIONARIES[number], fast=self.fast)
+            if _count_units(beside + len(smaller)) < units:
+                flags, payload = flags | COMPRESSED | number * DICTIONARY, smaller
+        if encrypts:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, context, self._fixed(flags))
         fixed = self._fixed(flags)
@@ -125,7 +158,9 @@ class Codec:
         version, kind, flags, serializer, crc = _HEADER.unpack_from(data)
         if flags == CHUNKS:
             raise CorruptItem(context.item, "its chunks are missing")
-        if version != FORMAT or flags & ~(COMPRESSED | ENCRYPTED | BASE64):
+        number = flags // DICTIONARY
+        is_known = number in DICTIONARIES and (number == 0 or flags & COMPRESSED)
+        if version != FORMAT or flags & CHUNKS or not is_known:
             raise _unknown(context, f"is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
         if _checksum(data[:_FIXED], payload) != crc:
@@ -137,7 +172,7 @@ class Codec:
         elif self.require_encryption and self.keys and self.keys[0]:
             raise _unknown(context, PLAIN)
         if flags & COMPRESSED:
-            payload = self._inflate(payload, context)
+            payload = self._inflate(payload, number, context)
         value, raw = payload, None
         if flags & BASE64:
             value, raw = base64.b64encode(payload), payload
@@ -161,9 +196,9 @@ class Codec:
         if size > self.max_size:
             raise ItemTooLarge(size, self.max_size, item=context.item)
 
-    def _inflate(self, payload: bytes, context: EncryptionContext) -> bytes:
+    def _inflate(self, payload: bytes, number: int, context: EncryptionContext) -> bytes:
         try:
-            value = inflate(payload, self.max_size)
+            value = inflate(payload, self.max_size, _RAW, DICTIONARIES[number])
         except zlib.error as error:
             raise_clean(CorruptItem(context.item, f"it cannot be decompressed: {error}"))
         if value is None:
@@ -172,8 +207,9 @@ class Codec:
 
     def _encrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
         nonce, key = self.random_bytes(_NONCE), self.keys[0]
-        bound = context.encode(self.table, header)
-        return _key_id(key) + nonce + _aes(key).encrypt(nonce, payload, bound)
+        place = context.encode_place(self.table)
+        cipher = _aes(context.derive_key(key, place))
+        return _key_id(key) + nonce + cipher.encrypt(nonce, payload, context.encode(place, header))
 
     def _decrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
         key_id = payload[:_KEY_ID]
@@ -186,11 +222,17 @@ class Codec:
             )
         from cryptography.exceptions import InvalidTag  # the extra `crypto`, only when used
 
+        place = context.encode_place(self.table)
+        cipher = _aes(context.derive_key(key, place))
         try:
-            return bytes(_aes(key).decrypt(nonce, sealed, context.encode(self.table, header)))
+            return bytes(cipher.decrypt(nonce, sealed, context.encode(place, header)))
         except (InvalidTag, ValueError):
             wrong = "it was altered, or copied here from another row"
             raise_clean(CorruptItem(context.item, wrong))
+
+
+def _count_units(size: int) -> int:
+    return -(-size // _WRITE_UNIT)
 
 
 def _unknown(context: EncryptionContext, what: str) -> UnknownFormat:
@@ -240,21 +282,26 @@ def undo_base64_leniently(text: bytes) -> bytes:
 # Compression. No zlib stream, of a row or inside a session, is inflated beyond a maximum size.
 
 
-def deflate(data: bytes, *, fast: bool = False) -> bytes:
-    """Compress into a zlib stream; *fast* is by ISA-L, which the extra `fast` installs."""
+def deflate(data: bytes, dictionary: bytes = b"", *, fast: bool = False) -> bytes:
+    """Compress into a raw deflate stream; *fast* is by ISA-L, which the extra `fast` installs."""
     if fast:
         from isal import isal_zlib
 
-        return isal_zlib.compress(data, FAST_LEVEL)
-    return zlib.compress(data, LEVEL)
+        deflater = isal_zlib.compressobj(FAST_LEVEL, wbits=_RAW, zdict=dictionary)
+        return bytes(deflater.compress(data) + deflater.flush())
+    zlibs = zlib.compressobj(LEVEL, wbits=_RAW, zdict=dictionary)
+    return zlibs.compress(data) + zlibs.flush()
 
 
-def inflate(data: bytes, max_size: int) -> bytes | None:
+def inflate(
+    data: bytes, max_size: int, window: int = _ZLIB, dictionary: bytes = b""
+) -> bytes | None:
     """Inflate a whole zlib stream; None if the result is larger than *max_size* bytes.
 
+    Args: *window* as `zlib` takes it; *dictionary* is what a raw stream was written with.
     Raises: zlib.error, if it is garbage, incomplete or followed by more.
     """
-    inflater = zlib.decompressobj()
+    inflater = zlib.decompressobj(window, zdict=dictionary)
     value = inflater.decompress(data, max_size + 1)
     if len(value) > max_size:
         return None

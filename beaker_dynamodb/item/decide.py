@@ -123,7 +123,7 @@ class Create:
     ended. Then the condition is that the row is still at it.
     """
 
-    ended: str | None = None
+    ended: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Touch:
     if the condition does not hold; `SessionStore._carry_out` drops it if the call fails.
     """
 
-    rev: str
+    rev: bytes
     new_token: bool = False
 
 
@@ -149,7 +149,7 @@ class Replace:
     `unopened`: this process could not open the session that ours replaces.
     """
 
-    rev: str
+    rev: bytes
     unopened: bool = field(default=False, compare=False)
 
 
@@ -157,7 +157,7 @@ class Replace:
 class Delete:
     """Delete the row, on condition that it is at *rev*."""
 
-    rev: str
+    rev: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Literal
 
 _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
-SESSION, LOCK, CHUNK, MOVED = "#session", "#lock:", "#piece:", "#moved"
+SESSION, LOCK, CHUNK, IMPORTED = "#session", "#lock:", "#chunk:", "#imported"
 #: What a row's key says that it is. other: of another prefix, or of none of our forms.
 RowKind = Literal["session", "value", "lock", "chunk", "marker", "other"]
 
@@ -84,7 +84,7 @@ class Layout:
 
     def make_import_marker_key(self, namespace: object) -> Key:
         """Return the key of the marker that a session was imported."""
-        return self._make_key(namespace, MOVED, MOVED)
+        return self._make_key(namespace, IMPORTED, IMPORTED)
 
     def make_value_key(self, namespace: object, key: object) -> Key:
         """Return the key of a cache entry's row."""
@@ -96,13 +96,13 @@ class Layout:
         lock = LOCK + _encode(key, _PLAIN_KEY)
         return self._make_key(namespace, lock, lock)
 
-    def make_chunk_key(self, manifest: Key, rev: str, number: int) -> Key:
+    def make_chunk_key(self, manifest: Key, rev: bytes, number: int) -> Key:
         """Return the key of one chunk of the value whose *manifest* is at that revision."""
         if manifest.range is not None:
             key = "" if manifest.range == SESSION else manifest.range
-            return Key(manifest.hash, f"{CHUNK}{key}#{rev}.{number}")
+            return Key(manifest.hash, f"{CHUNK}{key}#{rev.hex()}.{number}")
         namespace, _, key = manifest.hash.removeprefix(self.prefix).partition(":")
-        return Key(f"{self.prefix}{namespace}{CHUNK}{key}#{rev}.{number}")
+        return Key(f"{self.prefix}{namespace}{CHUNK}{key}#{rev.hex()}.{number}")
 
     def is_hashed(self, key: object) -> bool:
         """Return whether a cache entry's row needs its key in clear beside it, for `keys()`."""
@@ -136,7 +136,7 @@ class Layout:
             return "value"
         if tail == SESSION:
             return "session" if key.range or "#" not in key.hash else "other"
-        if tail == MOVED:
+        if tail == IMPORTED:
             return "marker"
         if tail.startswith(":"):
             return "value"

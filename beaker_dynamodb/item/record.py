@@ -7,7 +7,6 @@ with an attribute of another type is corrupt; what was meant is never guessed.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
@@ -18,30 +17,37 @@ from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.chunks import compute_max_chunks, count_chunks
 from beaker_dynamodb.item.codec import CHUNKS, FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.revision import (
+    PREV_SIZE,
+    REV_SIZE,
+    SHORT_TOKEN,
+    get_birth,
+    get_start,
+    get_token,
+    push_token,
+    replace_token,
+    shorten,
+)
 
-#: How many previous tokens a row keeps, so that a write whose reply was lost is recognized.
-MAX_PREVIOUS_TOKENS: Final = 4
 #: The largest value of a special key, in bytes: that of a sort key (AWS: Constraints, "Sort key
 #: length"). A partition key, as in the indexes that are made here, may have 2,048; but an operator
 #: may have an index of the application's own, and no save must fail by the value that it holds.
 MAX_INDEX_KEY: Final = 1024
 #: The last second of the year 9999, in epoch seconds. No expiry that is read or written is later.
 MAX_EXPIRES: Final = 253_402_300_799
-#: The maximum bytes of a `rev`; ours have 25. It is part of the keys of chunks, and DynamoDB
-#: accepts keys of 1,024 bytes: chunks of a longer one could be neither read nor deleted.
-MAX_REV: Final = 128
-#: The maximum bytes of a `prev`; the next save writes it again, into a row of up to 400 KB.
-MAX_PREV: Final = MAX_PREVIOUS_TOKENS * (MAX_REV + 1)
 #: The maximum characters of `pending`: the name of a special key has at most 255 bytes.
 MAX_PENDING: Final = 320
+_PREV_SIZES: Final = range(0, PREV_SIZE + 1, SHORT_TOKEN)
 _EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
-#: The start in a birth: epoch seconds in hex digits.
-_START: Final = re.compile(r"[0-9a-f]{1,10}", re.ASCII)
 #: The codec's flags, the third byte of a row's data, if the row is a manifest.
 _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
 #: How the data of a tombstone begins: of a deleted session, and of one with another id.
 _TOMBSTONES: Final = frozenset({bytes((FORMAT, TOMBSTONE)), bytes((FORMAT, ROTATED))})
 
+#: The bytes of the names that every row has, and of numbers of 12 and 3 digits: one for two digits,
+#: and one more.
+_NAMES: Final = len("data") + len("rev")
+_EXPIRES_BYTES, _EARLY_BYTES = 7, 3
 _SECOND: Final = 1000  # milliseconds
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 #: Wide enough to drop the zeros at the end of a number without rounding it.
@@ -76,10 +82,7 @@ class Record:
 
     Args:
         data: the sealed value, or the manifest of a value that is too large for one row.
-        rev: the revision, `birth.token`. A creation draws both; each later write of data draws a
-            token and keeps the birth. The birth of a session ends with its start, `@` and hex
-            digits.
-        prev: the tokens of the last writes before, the latest first.
+        rev, prev: the revision, and the tokens before it (`revision.py`).
         expires: epoch seconds, None for never. DynamoDB's TTL needs a whole number.
         name: a cache entry's key in clear, if the row's key is its hash.
         promoted: copies of session keys, for indexes.
@@ -93,8 +96,8 @@ class Record:
 
     key: Key
     data: bytes = field(repr=False)
-    rev: str
-    prev: tuple[str, ...] = ()
+    rev: bytes
+    prev: bytes = b""
     expires: int | None = None
     name: str | None = field(default=None, repr=False)
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
@@ -144,7 +147,7 @@ class Record:
         return self.data[:2] == bytes((FORMAT, ROTATED))
 
     @property
-    def birth(self) -> str:
+    def birth(self) -> bytes:
         """What tells sessions apart that had one id after another."""
         return get_birth(self.rev)
 
@@ -153,37 +156,54 @@ class Record:
         """When the session began, in epoch seconds; None if the row does not say it."""
         return get_start(self.rev)
 
-    def advance_rev(self, token: str, start: float | None = None) -> tuple[str, tuple[str, ...]]:
+    def advance_rev(self, token: bytes, start: float | None = None) -> tuple[bytes, bytes]:
         """Return `rev` and `prev` for a write of new data over this row, which drew *token*.
 
         Args: *start* is another start of the session than the row's.
         """
-        birth, _, last = self.rev.partition(".")
-        if start is not None:
-            birth = make_birth(get_birth(self.rev), start)
-        return f"{birth}.{token}", (last, *self.prev)[:MAX_PREVIOUS_TOKENS]
+        return replace_token(self.rev, token, start), push_token(self.prev, self.rev)
 
-    def has_token(self, token: str) -> bool:
+    def has_token(self, token: bytes) -> bool:
         """Return whether the write that drew *token* made this row, or one that it replaced."""
-        return get_token(self.rev) == token or token in self.prev
+        return get_token(self.rev) == token or shorten(token) in self.list_previous_tokens()
+
+    def list_previous_tokens(self) -> tuple[bytes, ...]:
+        """Return the beginnings of the tokens of the last writes before, the latest first."""
+        prev, size = self.prev, SHORT_TOKEN
+        return tuple(prev[at : at + size] for at in range(0, len(prev), size))
 
     def count_other_bytes(self, schema: Schema) -> int:
-        """Return a little more than the bytes of the row without its data, names included."""
-        others = self.to_attributes(schema) | {"data": b"", "id": self.key.hash}
-        range_ = len((self.key.range or "").encode())
-        return range_ + sum(len(name) + _count_bytes(value) for name, value in others.items()) + 512
+        """Return the bytes of the row without its data, as DynamoDB counts them.
+
+        Names are included, but those of the key. A number may be counted too large, never too small
+        (AWS, "DynamoDB item sizes and formats").
+        """
+        size = _NAMES + REV_SIZE + len(self.key.hash) + len(self.key.range or "")
+        if self.prev:
+            size += len("prev") + len(self.prev)
+        if self.expires is not None:
+            size += len(schema.ttl) + _EXPIRES_BYTES
+        if self.early:
+            size += len("early") + _EARLY_BYTES
+        if self.name is not None:
+            size += len("cache_key") + _count_bytes(self.name)
+        if self.pending:
+            size += len("pending") + _count_bytes(self.pending)
+        if self.promoted:
+            size += sum(_count_bytes(n) + _count_bytes(v) for n, v in self.promoted.items())
+        return size
 
     def to_attributes(self, schema: Schema) -> dict[str, Attribute]:
         """Return all attributes but the key; those that are None or empty are left out."""
         attributes: dict[str, Attribute] = {"data": self.data, "rev": self.rev}
         if self.prev:
-            attributes["prev"] = " ".join(self.prev)
+            attributes["prev"] = self.prev
         if self.expires is not None:
             attributes[schema.ttl] = self.expires
         if self.early:
             attributes["early"] = self.early
         if self.name is not None:
-            attributes["name"] = self.name
+            attributes["cache_key"] = self.name
         if self.pending:
             attributes["pending"] = self.pending
         return attributes | dict(self.promoted)
@@ -192,38 +212,15 @@ class Record:
 def _count_bytes(value: Attribute) -> int:
     if isinstance(value, bytes):
         return len(value)
-    return len(str(value).encode("utf-8", "surrogatepass"))
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    return len(str(value)) // 2 + 2
 
 
-def make_rev(birth: str, token: str) -> str:
-    """Return a revision: the row's birth, and the token that its last write of data drew."""
-    return f"{birth}.{token}"
-
-
-def get_birth(rev: str) -> str:
-    """Return the birth in a revision, without the start."""
-    return rev.partition(".")[0].partition("@")[0]
-
-
-def make_birth(token: str, start: float) -> str:
-    """Return a birth that holds when the session began, in whole epoch seconds.
-
-    The start is in the birth because every write keeps that, also one by an older release.
-    """
-    return f"{token}@{min(max(int(start), 0), MAX_EXPIRES):x}"
-
-
-def get_start(rev: str) -> int | None:
-    """Return the start in a revision, in epoch seconds; None if there is none."""
-    digits = rev.partition(".")[0].partition("@")[2]
-    return int(digits, 16) if _START.fullmatch(digits) else None
-
-
-def compute_end(rev: str, schema: Schema) -> float | None:
+def compute_end(rev: bytes, schema: Schema) -> float | None:
     """Return when the options end a session, in epoch seconds; None if they do not.
 
-    A session whose start is unknown began before every `created_after`: releases that store no
-    start are older than the option.
+    A session whose start is unknown counts as begun before every `created_after`.
     """
     start = get_start(rev)
     if schema.created_after is not None and (start is None or start < schema.created_after):
@@ -243,11 +240,6 @@ def compute_expiry(
     if max_age is not None:
         limits.append((now if start is None else start) + max_age)
     return min(limits, default=None)
-
-
-def get_token(rev: str) -> str:
-    """Return the token in a revision."""
-    return rev.partition(".")[2]
 
 
 def promote(
@@ -333,14 +325,12 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
 
     Raises: CorruptItem, if a required attribute is missing, or one is of another type.
     """
-    data, rev, prev = item.get("data"), item.get("rev"), item.get("prev", "")
-    expires, name = item.get(schema.ttl), item.get("name")
-    if not isinstance(data, bytes) or not isinstance(rev, str) or not isinstance(prev, str):
+    data, rev, prev = item.get("data"), item.get("rev"), item.get("prev", b"")
+    expires, name = item.get(schema.ttl), item.get("cache_key")
+    if not isinstance(data, bytes) or not isinstance(rev, bytes) or not isinstance(prev, bytes):
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
-    # A character has at most 4 bytes, so those of our own rows need not be encoded to be counted.
-    is_long = 4 * len(rev) > MAX_REV and _count_bytes(rev) > MAX_REV
-    if is_long or (4 * len(prev) > MAX_PREV and _count_bytes(prev) > MAX_PREV):
-        raise CorruptItem(digest(key.hash), "its revision is too long")
+    if len(rev) != REV_SIZE or len(prev) not in _PREV_SIZES:
+        raise CorruptItem(digest(key.hash), "its revision is of another length")
     if not isinstance(expires, (Decimal, NoneType)) or not isinstance(name, (str, NoneType)):
         raise CorruptItem(digest(key.hash), "an attribute is of another type")
     if expires is not None and not expires.is_finite():
@@ -359,10 +349,7 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     pending = item.get("pending", "")
     if not isinstance(pending, str) or len(pending) > MAX_PENDING:
         pending = ""  # not worth a user's session
-    prevs = tuple(prev.split())
-    return Record(
-        key, data, rev, prevs, until, name, promoted, chunks, int(early), pending, ends_at
-    )
+    return Record(key, data, rev, prev, until, name, promoted, chunks, int(early), pending, ends_at)
 
 
 def read_promoted(item: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:

@@ -22,7 +22,8 @@ from beaker_dynamodb.item.decide import (
     Write,
     is_cleared,
 )
-from beaker_dynamodb.item.record import Record, get_birth
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import get_birth
 
 #: Why a session was replaced and not merged, as the log says it.
 CLEARED: Final = "it was cleared while another request changed it"
@@ -66,7 +67,7 @@ class RefusedSave:
     """
 
     write: Write
-    token: str
+    token: bytes
     base: Content | None
     ours: Content
     theirs: Record | None
@@ -181,7 +182,7 @@ def _resolve(refused: RefusedSave) -> Next:
     return Retry(write, reason=UNOPENED)
 
 
-def _get_rev(refused: RefusedSave) -> str:
+def _get_rev(refused: RefusedSave) -> bytes:
     assert refused.theirs is not None  # noqa: S101  # for mypy: these rows of the table have one
     return refused.theirs.rev
 

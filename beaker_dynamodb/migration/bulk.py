@@ -37,7 +37,8 @@ from beaker_dynamodb.item.eligibility import (
     decide_import,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, get_token, make_birth, make_rev
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import get_token, make_rev
 from beaker_dynamodb.migration.on_demand import MAX_ATTEMPTS, create_row
 from beaker_dynamodb.migration.readers.connect import ConnectReader
 from beaker_dynamodb.migration.readers.reader import (
@@ -243,9 +244,8 @@ class _Importer:
         record = Record(
             self._rows.layout.make_session_key(session.id),
             b"",
-            make_rev(make_birth(self._runtime.token(), start), self._runtime.token()),
-            (),
-            decision.expires,
+            make_rev(self._runtime.token(), self._runtime.token(), start),
+            expires=decision.expires,
             promoted=decision.promoted,
         )
         return create_row(self._rows, record, session.text.encode("utf-8", "surrogatepass"))
@@ -265,7 +265,8 @@ class _Importer:
         now = runtime.clock()
         expires = compute_marker_expiry(row.expires, self._rows.options.ttl, now)
         rev = make_rev(row.birth, get_token(row.rev) if is_ours else runtime.token())
-        record = Record(self._rows.layout.make_import_marker_key(session.id), b"", rev, (), expires)
+        key = self._rows.layout.make_import_marker_key(session.id)
+        record = Record(key, b"", rev, expires=expires)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else NoLiveRow(now))
         theirs = None if refusal is None else refusal.theirs
         return None if theirs is None or theirs.birth == row.birth else theirs

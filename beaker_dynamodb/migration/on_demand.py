@@ -16,13 +16,12 @@ from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record, get_token, make_birth, make_rev
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import BIRTH_SIZE, get_token, make_rev
 from beaker_dynamodb.migration.source import SourceBackend
 
 #: How often a write is tried if the row that refused it is gone when it is tried again.
 MAX_ATTEMPTS: Final = 3
-#: The hex digits of a SHA-256 that make a birth: 72 bits, as many as a random one has.
-_BIRTH_DIGITS: Final = 18
 _TOO_FAST: Final = "the session's row is created and deleted faster than it can be read"
 
 
@@ -76,9 +75,9 @@ class LegacySession:
         if isinstance(decision, str):
             return None
         start = self._runtime.clock() if decision.created is None else decision.created
-        birth = make_birth(derive_birth(self._key, text, decision.created), start)
-        rev = make_rev(birth, self._runtime.token())
-        return Record(self._key, b"", rev, (), decision.expires, promoted=decision.promoted)
+        birth = derive_birth(self._key, text, decision.created)
+        rev = make_rev(birth, self._runtime.token(), start)
+        return Record(self._key, b"", rev, expires=decision.expires, promoted=decision.promoted)
 
     def delete_with_tombstone(
         self, key: Key, condition: At, old: Record | None, *, kind: int = TOMBSTONE
@@ -135,7 +134,7 @@ def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:
     raise Unavailable(_TOO_FAST)
 
 
-def derive_birth(key: Key, text: str, created: float | None) -> str:
+def derive_birth(key: Key, text: str, created: float | None) -> bytes:
     """Return the birth of the row that is written for an old session: always the same one.
 
     A request that read the old text can write the row again after it was deleted. If a logout meets
@@ -145,4 +144,4 @@ def derive_birth(key: Key, text: str, created: float | None) -> str:
     Args: *text* of the session, and when it was *created*, in epoch seconds; None if it is opaque.
     """
     identity = text if created is None else repr(created)
-    return digest(f"{key.hash}\0{key.range}\0{identity}", _BIRTH_DIGITS)
+    return bytes.fromhex(digest(f"{key.hash}\0{key.range}\0{identity}", 2 * BIRTH_SIZE))

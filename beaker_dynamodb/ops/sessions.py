@@ -27,10 +27,8 @@ from beaker_dynamodb.errors import (
     TableMissing,
     say_table_missing,
 )
-from beaker_dynamodb.item.envelope import CREATED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Record, Schema, promote
-from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.ops import identity, parallel
 from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
 from beaker_dynamodb.provisioning import provision
@@ -53,9 +51,10 @@ _EXPECTED: Final = {
 class Session:
     """A session as it is stored.
 
-    `id` is the stored one: with `hash_ids` a hash. `expires` (None: never) and `created` (None:
-    unknown) are in epoch seconds, up to the year 9999. `size` is that of its row in bytes; a large
-    session also has `chunks`, each a row. `error` says why it cannot be read, "" if it can.
+    `id` is the stored one: with `hash_ids` a hash. `expires` (None: never) and `created`, when the
+    session began (None: unknown), are in epoch seconds, up to the year 9999. `size` is that of its
+    row in bytes; a large session also has `chunks`, each a row. `error` says why it cannot be read,
+    "" if it can.
     """
 
     id: str = field(repr=False)
@@ -242,18 +241,17 @@ def _find_index(rows: Rows, attribute: str) -> str:
 
 def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     """Describe a row as a session. If it cannot be read, the result says why."""
-    record, created, error = row.record, None, row.error
+    record, error = row.record, row.error
     if record is not None and not record.chunk_count:
         try:
-            text, pickles = open_text(rows, record) or "", rows.options.envelope != "json"
-            created = read_creation_time(text, rows.options.max_value_size, pickles=pickles)
+            rows.open(record)
         except DynamoDBBackendError as failure:
             error = explain(failure)
     return Session(
         identity.format_id(row.key, rows.layout),
         row.is_live(now),
         limit_expiry(row.expires),
-        created,
+        limit_time(record.start) if record else None,
         row.size,
         record.chunk_count if record else 0,
         row.promoted,
@@ -264,19 +262,6 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
 def explain(error: DynamoDBBackendError) -> str:
     """Return why a row cannot be read; the row itself is not named."""
     return error.wrong if isinstance(error, CorruptItem) else str(error)
-
-
-def read_creation_time(text: str, max_size: int, *, pickles: bool = True) -> float | None:
-    """Return when Beaker created a session, in epoch seconds; None if its text has no valid time.
-
-    The row does not show it: its tokens are random, and its expiry moves with every touch.
-
-    Args:
-        max_size: the limit of a value in bytes, uncompressed.
-        pickles: whether pickles are read too. They are not unpickled.
-    """
-    values = load_session(text, "auto" if pickles else "json", max_size)
-    return limit_time(read_time(values or {}, CREATED))
 
 
 def open_text(rows: Rows, record: Record) -> str | None:

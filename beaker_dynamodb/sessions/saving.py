@@ -36,9 +36,6 @@ from beaker_dynamodb.item.record import (
     Attribute,
     Record,
     compute_expiry,
-    get_token,
-    make_birth,
-    make_rev,
     promote,
 )
 from beaker_dynamodb.item.refusal import (
@@ -48,6 +45,7 @@ from beaker_dynamodb.item.refusal import (
     Retry,
     after_refusal,
 )
+from beaker_dynamodb.item.revision import get_token, make_rev, shorten
 from beaker_dynamodb.runtime import Runtime
 
 log: Final = logging.getLogger(__name__)
@@ -123,9 +121,9 @@ class Saver:
         self.key = key
         self.runtime: Runtime = rows.runtime
         self.delete_row = delete_row
-        #: The tokens of writes that ended in an error, and what each was to save. They may have
-        #: been applied all the same. Emptied by the next write whose outcome is known.
-        self._uncertain: dict[str, Content] = {}
+        #: The writes that ended in an error: how the token of each begins, and what it was to save.
+        #: They may have been applied all the same. Emptied by the next one whose outcome is known.
+        self._uncertain: dict[bytes, Content] = {}
         #: Whether one of them was of more than the access time.
         self.may_have_saved: bool = False
         #: Whether a delete ended in an error. It may have been applied all the same.
@@ -190,7 +188,7 @@ class Saver:
             return Create(), replace(state, base=None)
         if theirs is None:
             return write, state
-        tokens = (get_token(theirs.rev), *theirs.prev)
+        tokens = (shorten(get_token(theirs.rev)), *theirs.list_previous_tokens())
         base = next((self._uncertain[one] for one in tokens if one in self._uncertain), None)
         if base is None:
             return write, state
@@ -198,18 +196,19 @@ class Saver:
         return write, replace(state, base=base)
 
     def _describe_refusal(
-        self, write: Write, token: str, state: SaveState, theirs: Record | None, read: _Read
+        self, write: Write, token: bytes, state: SaveState, theirs: Record | None, read: _Read
     ) -> RefusedSave:
         """Return what `after_refusal` needs; an uncertain write of our own is no conflict."""
         policy = self.rows.options.on_conflict
-        if policy == "raise" and theirs is not None and get_token(theirs.rev) in self._uncertain:
-            policy = "merge"
+        if policy == "raise" and theirs is not None:
+            is_own = shorten(get_token(theirs.rev)) in self._uncertain
+            policy = "merge" if is_own else policy
         now = self.runtime.clock()
         return RefusedSave(write, token, state.base, state.ours, theirs, read, now, policy)
 
     def _make_reader(self, envelope: Envelope | None) -> _Read:
         """Return a function that opens a row, each one once; a corrupt one is opaque."""
-        contents: dict[str, Content] = {}
+        contents: dict[bytes, Content] = {}
 
         def read(theirs: Record) -> Content:
             if theirs.rev not in contents:
@@ -223,7 +222,7 @@ class Saver:
         write: Write,
         content: Content,
         old: Record | None,
-        token: str,
+        token: bytes,
         state: SaveState,
     ) -> Record | RefusedWrite | None:
         """Make one write; None means that the row was deleted."""
@@ -241,7 +240,7 @@ class Saver:
         try:
             return self.rows.write(record, value, condition, old)
         except BaseException:  # also a greenlet's time-out, which may come after the write
-            self._uncertain[token] = state.ours
+            self._uncertain[shorten(token)] = state.ours
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)
             raise
 
@@ -250,13 +249,13 @@ class Saver:
         write: Create | Touch | Replace,
         content: Content,
         old: Record | None,
-        token: str,
+        token: bytes,
         now: float,
         state: SaveState,
     ) -> Record:
         """Return the row to be written, without its data."""
         is_new = isinstance(write, Create) or old is None
-        has_start = old is not None and not is_new and "@" in old.rev and not state.restarts
+        has_start = old is not None and not is_new and old.start is not None and not state.restarts
         start = None
         if state.max_age is not None or not has_start:  # most saves do not need it
             start = state.find_start(None if is_new else old)
@@ -269,9 +268,9 @@ class Saver:
             limit = compute_expiry(now, lifetime, start, state.max_age)
         expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
-        prev: tuple[str, ...] = ()
+        prev = b""
         if is_new or old is None:
-            rev = make_rev(make_birth(self.runtime.token(), now if start is None else start), token)
+            rev = make_rev(self.runtime.token(), token, now if start is None else start)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = old.rev, old.prev
         else:
@@ -339,7 +338,7 @@ def _make_content(step: Retry, state: SaveState, theirs: Record | None, read: _R
 
 
 def _get_stored_row(
-    write: Write, theirs: Record | None, token: str, content: Content, read: _Read
+    write: Write, theirs: Record | None, token: bytes, content: Content, read: _Read
 ) -> StoredRow | None:
     """Return what is stored after a write that was applied: ours, or a later one over it."""
     if isinstance(write, Delete) or theirs is None:

@@ -19,7 +19,7 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.user_rows import get_matching_rows
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
-from beaker_dynamodb.item.envelope import ACCESSED, CREATED, read_time
+from beaker_dynamodb.item.envelope import ACCESSED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
@@ -233,10 +233,9 @@ class UserSessions:
         The row says when it began, and the text both. The expiry does not say when it was last
         used: the session may have a lifetime of its own, or end at its longest age.
         """
-        values = self._open(row) or {}
         start = None if row.record is None else row.record.start
-        created = read_time(values, CREATED) if start is None else float(start)
-        return created, read_time(values, ACCESSED)
+        created = None if start is None else float(start)
+        return created, read_time(self._open(row) or {}, ACCESSED)
 
     def _open(self, row: ScannedRow) -> Values | None:
         """Return a session's values; None if they cannot be read.

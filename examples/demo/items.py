@@ -130,5 +130,8 @@ def _type_of(value: Attribute) -> str:
 
 def _parse_header(data: bytes) -> DataHeader:
     version, kind, flags = data[:3]
-    names = tuple(name for bit, name in _FLAGS.items() if flags & bit)
-    return DataHeader(version, "a session" if kind == codec.SESSION else "a cached value", names)
+    names = [name for bit, name in _FLAGS.items() if flags & bit]
+    if number := flags // codec.DICTIONARY:
+        names.append(f"with dictionary {number}")
+    what = "a session" if kind == codec.SESSION else "a cached value"
+    return DataHeader(version, what, tuple(names))

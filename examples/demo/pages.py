@@ -168,7 +168,9 @@ def _render_value(attribute: ItemAttribute, item: StoredItem, now: float) -> Mar
             time=_to_utc(expires).strftime("%d %b %Y %H:%M:%S UTC"),
             minutes=f"{minutes:,}",
         )
-    return render(attribute.role, value=attribute.value)
+    value = attribute.value
+    shown = value.hex(" ") if isinstance(value, bytes) else value
+    return render(attribute.role, value=shown)
 
 
 def _render_calls(log: RequestLog, caption: str) -> Markup:

@@ -42,7 +42,7 @@ class Servers:
         return kind("ns", **where.with_options(**options).given)
 
     @property
-    def owner(self) -> str | None:
+    def owner(self) -> bytes | None:
         """Say whose the lock is, by the row."""
         rows = self.table.rows()
-        return rows[0]["rev"]["S"] if rows else None
+        return rows[0]["rev"]["B"] if rows else None

@@ -135,7 +135,7 @@ class Table:
     @property
     def chunks(self) -> set[str]:
         """Return the keys of all chunks."""
-        return {key for key in self.keys() if "#piece:" in key}
+        return {key for key in self.keys() if "#chunk:" in key}
 
     def keys(self) -> list[str]:
         """Return the range keys of all rows, or the hash keys of a table without a range key."""
@@ -196,7 +196,7 @@ def is_lock(body: dict[str, Any]) -> bool:
 def is_manifest(body: dict[str, Any]) -> bool:
     """Return whether a request is about a value's own row, not about a chunk or a lock of it."""
     told = str(body.get("Item") or body.get("Key"))
-    return "#piece:" not in told and "#lock:" not in told
+    return "#chunk:" not in told and "#lock:" not in told
 
 
 def text_of(values: dict[str, Any]) -> str:

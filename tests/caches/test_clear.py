@@ -22,7 +22,7 @@ DOWN = aws_error("InternalServerError", status=500)
 @pytest.fixture
 def crowd(table: Table) -> dict[str, Any]:
     """Give caches of namespaces that begin alike, two entries in each, one of them in chunks."""
-    names = ("ns", "ns2", "ns.x", "n", "ns:k", "ns#piece", "NS", "")
+    names = ("ns", "ns2", "ns.x", "n", "ns:k", "ns#chunk", "NS", "")
     caches = {name: table.cache(name, compress=False) for name in names}
     for cache in caches.values():
         cache["small"], cache["large"] = "v", "x" * 500_000

@@ -21,10 +21,10 @@ SHORT: dict[str, Any] = {"lock_lease": "1s"}
 TOLERANCE = 0.2
 
 
-def owner(table: Table) -> str | None:
+def owner(table: Table) -> bytes | None:
     """Say whose the lock is, by the row."""
     rows = [row for row in table.rows() if "#lock:" in row["id"]["S"]]
-    return rows[0]["rev"]["S"] if rows else None
+    return rows[0]["rev"]["B"] if rows else None
 
 
 def test_eight_processes_on_one_miss_make_the_value_once(plain: Table) -> None:

@@ -115,7 +115,7 @@ def test_pieces_of_another_value_are_not_joined(table: Table) -> None:
     manager = table.manager(serializer=RAW, compress=False)
     manager["k"] = OLD
     name = table.options.get("range_key", "id")
-    row = next(row for row in table.rows() if "#piece:" in row[name]["S"])
+    row = next(row for row in table.rows() if "#chunk:" in row[name]["S"])
     table.change(row, data={"B": row["data"]["B"][:-1] + b"?"})
 
     assert "k" not in manager

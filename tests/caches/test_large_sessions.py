@@ -43,7 +43,7 @@ def contents(table: Table) -> dict[str, Any]:
 def get_manifest(table: Table) -> dict[str, Any]:
     """Return the only row that is no chunk."""
     name = table.options.get("range_key", "id")
-    (manifest,) = [row for row in table.rows() if "#piece:" not in row[name]["S"]]
+    (manifest,) = [row for row in table.rows() if "#chunk:" not in row[name]["S"]]
     return manifest
 
 
@@ -158,7 +158,7 @@ def test_a_lost_reply_loses_no_large_session(table: Table, clock: Clock) -> None
     with FaultProxy(table.url) as proxy:
         request = load_session(Table(proxy.url, table.name, table.options))
         proxy.next(
-            LoseReply(), operation="PutItem", where=lambda b: "#piece:" not in str(b["Item"])
+            LoseReply(), operation="PutItem", where=lambda b: "#chunk:" not in str(b["Item"])
         )
         request["session"] = session_text(clock, big=BIG, more=1)
 

@@ -15,6 +15,7 @@ from beaker_dynamodb import OptionError
 from beaker_dynamodb.caches.store import CacheStore
 from beaker_dynamodb.item.record import Record
 from tests.caches.tables import Maker, Table, fail_if_called
+from tests.revisions import make_rev
 
 
 class Planted:
@@ -161,7 +162,7 @@ def test_a_cache_without_pickle_never_unpickles(
     assert isinstance(store, CacheStore)
     before = "k" in manager
 
-    record = Record(store.rows.layout.make_value_key("ns", "k"), b"", "birth.token")
+    record = Record(store.rows.layout.make_value_key("ns", "k"), b"", make_rev("birth.token"))
     disguised = store.rows.seal(record, pickle.dumps(Planted()))
     store.rows.replace(disguised)
 

@@ -149,7 +149,7 @@ class TestWhatIsShown:
         """A write is charged for the KB of the larger item: the old or the new one."""
         app.get("/bottle/")
         for _ in range(20):
-            page = send(app, "bottle", "add", secrets.token_hex(30))
+            page = send(app, "bottle", "add", secrets.token_urlsafe(45))
         size = int(page.html.select_one(".stacks tfoot .number").get_text().replace(",", ""))
         assert 1024 < size <= 2048
 

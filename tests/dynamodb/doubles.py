@@ -112,7 +112,7 @@ def seal_data(**codec: Any) -> Change:
     bomb = base64.b64encode(pickle.dumps(Bomb(), 2))
 
     def change(row: Row) -> Row:
-        place = EncryptionContext(Key(row["id"]["S"]), row["rev"]["S"], int(row["expires"]["N"]))
+        place = EncryptionContext(Key(row["id"]["S"]), row["rev"]["B"], int(row["expires"]["N"]))
         return {**row, "data": {"B": Codec(**codec).seal(bomb, place)}}
 
     return change
@@ -131,7 +131,9 @@ GARBAGE: dict[str, Change] = {
     "data of another type": set_attribute("data", {"S": "text"}),
     "data of null": set_attribute("data", {"NULL": True}),
     "rev of another type": set_attribute("rev", {"N": "1"}),
+    "rev of another length": set_attribute("rev", {"B": b"short"}),
     "prev of another type": set_attribute("prev", {"L": [{"S": "a"}]}),
+    "prev of another length": set_attribute("prev", {"B": b"short!"}),
     "expires of another type": set_attribute("expires", {"S": "tomorrow"}),
     "empty data": change_data(lambda old: b""),
     "half a header": change_data(lambda old: old[:5]),

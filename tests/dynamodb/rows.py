@@ -13,6 +13,7 @@ from beaker_dynamodb.item.keys import Layout
 from beaker_dynamodb.item.record import Record, Schema
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import TableSpec
+from tests.revisions import make_rev
 
 NOW: Final = 1_900_000_000.0
 SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B")))
@@ -26,10 +27,10 @@ def open_table(url: str, name: str, range_key: str | None = None, **more: Any) -
     return Table(client, name, Layout("sess:", "id", range_key), SCHEMA, **more)
 
 
-def make_record(table: Table, rev: str = "birth.token", **more: Any) -> Record:
+def make_record(table: Table, names: str = "birth.token", **more: Any) -> Record:
     """Return a row."""
     fields = {"data": b"data", "expires": int(NOW) + 60, **more}
-    return Record(table.layout.make_session_key("alice"), rev=rev, **fields)
+    return Record(table.layout.make_session_key("alice"), rev=make_rev(names), **fields)
 
 
 def open_creating_table(url: str, name: str) -> Table:

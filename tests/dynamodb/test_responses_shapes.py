@@ -46,7 +46,7 @@ values = st.recursive(
 typed = st.none() | st.dictionaries(st.sampled_from(["S", "N", "B"]), values, max_size=1)
 items = st.fixed_dictionaries(
     {},
-    optional=dict.fromkeys(("id", "data", "rev", "gone_at", "early", "name", "range"), typed),
+    optional=dict.fromkeys(("id", "data", "rev", "gone_at", "early", "cache_key", "range"), typed),
 )
 
 

@@ -15,6 +15,7 @@ from tests.dynamodb.doubles import catch_error
 from tests.dynamodb.rows import NOW, make_record, open_creating_table, open_table
 from tests.faults.fault_kinds import Rewrite, aws_error
 from tests.proxy import FaultProxy
+from tests.revisions import make_prev, make_rev
 from tests.servers import Server
 from tests.sessions import apps
 
@@ -29,12 +30,12 @@ def table(request: pytest.FixtureRequest, server: Server, table_name: str) -> Ta
 def test_a_row_is_read_as_it_was_written(table: Table) -> None:
     """All its attributes are there, and no others."""
     promoted = {"userId": "4711", "visits": 3, "mark": b"\x00\xff"}
-    full = make_record(table, prev=("a", "b"), name="a key", promoted=promoted)
-    bare = make_record(table, rev="birth.later", expires=None, data=b"")
+    full = make_record(table, prev=make_prev("a b"), name="a key", promoted=promoted)
+    bare = make_record(table, names="birth.later", expires=None, data=b"")
 
     table.put(full, NoLiveRow(NOW))
     first = table.get(full.key, consistent=True)
-    table.put(bare, At("birth.token"))
+    table.put(bare, At(make_rev("birth.token")))
     second = table.get(full.key, consistent=False)
     other = table.get(table.layout.make_session_key("bob"), consistent=True)
 
@@ -44,18 +45,18 @@ def test_a_row_is_read_as_it_was_written(table: Table) -> None:
 #: The stored row, the condition of the write, and whether it holds.
 CONDITIONS: Final[tuple[tuple[dict[str, Any] | None, Condition, bool], ...]] = (
     (None, NoLiveRow(NOW), True),
-    (None, At("birth.token"), False),
+    (None, At(make_rev("birth.token")), False),
     ({}, NoLiveRow(NOW), False),
     ({"expires": int(NOW)}, NoLiveRow(NOW), True),
     ({"expires": int(NOW)}, NoLiveRow(NOW + 0.9), True),
     ({"expires": int(NOW) + 1}, NoLiveRow(NOW), False),
     ({"expires": None}, NoLiveRow(NOW), False),
-    ({}, At("birth.token"), True),
-    ({}, At("birth.other"), False),
-    ({}, At("birth"), False),
-    ({}, At("birth.token", int(NOW) + 60), True),
-    ({}, At("birth.token", int(NOW) + 61), False),
-    ({"expires": None}, At("birth.token", int(NOW)), False),
+    ({}, At(make_rev("birth.token")), True),
+    ({}, At(make_rev("birth.other")), False),
+    ({}, At(b"birth"), False),
+    ({}, At(make_rev("birth.token"), int(NOW) + 60), True),
+    ({}, At(make_rev("birth.token"), int(NOW) + 61), False),
+    ({"expires": None}, At(make_rev("birth.token"), int(NOW)), False),
 )
 
 
@@ -67,11 +68,11 @@ def test_a_write_is_done_or_returns_the_stored_row(
     theirs = None if stored is None else make_record(table, **stored)
     if theirs is not None:
         assert table.put(theirs, NoLiveRow(NOW + 10**6)) is None
-    ours = make_record(table, rev="birth.ours")
+    ours = make_record(table, names="birth.ours")
 
     refusal = table.put(ours, condition)
     found = table.get(ours.key, consistent=True)
-    deleted = table.delete(ours.key, At("birth.ours" if holds else "birth.unknown"))
+    deleted = table.delete(ours.key, At(make_rev("birth.ours" if holds else "birth.unknown")))
 
     assert found == (ours if holds else theirs)
     assert (refusal is None) is holds

@@ -15,6 +15,7 @@ from beaker_dynamodb.ops import logout, purge, sessions
 from tests.caches import tables
 from tests.instruments import Recorder
 from tests.ops import example_apps
+from tests.revisions import make_rev
 
 #: As a manifest says it: 2^32 - 1, and what a table of small values could not hold either.
 CLAIMS = [0xFFFF_FFFF, 0x7FFF_FFFF, 10_000]
@@ -47,7 +48,7 @@ def test_a_value_of_the_largest_size_is_never_taken_for_a_forged_one(
     """What sealing adds may take one more chunk: what is stored can be read again."""
     size = 2 * MAX_ROW_DATA + spare
     codec = Codec(VALUE, compress=False, max_size=size, keys=keys, random_bytes=bytes)
-    sealed = codec.seal(b"x" * size, EncryptionContext(Key("a"), "b.t", None))
+    sealed = codec.seal(b"x" * size, EncryptionContext(Key("a"), make_rev("b.t"), None))
 
     assert len(split(sealed)[1]) <= compute_max_chunks(size)
 

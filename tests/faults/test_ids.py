@@ -84,7 +84,7 @@ IDS: dict[str, object] = {
     "another prefix": "sess:j",
     "a cache's prefix": "cache:j",
     "like a lock": "k#lock:session",
-    "like a piece": "k#piece:#x.0",
+    "like a piece": "k#chunk:#x.0",
     "like a hashed id": "~" + "0" * 64,
     "spaces": "  ",
 }

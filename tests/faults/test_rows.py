@@ -15,6 +15,7 @@ from beaker_dynamodb.errors import AccessRefused, UnknownFormat
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
+from tests.revisions import make_token, replace_token
 from tests.sessions.overlap import Site
 from tests.sessions.views import View, contents, log_out, put, put_while, record_saves, use_clock
 
@@ -75,13 +76,13 @@ def test_21_a_save_ends_although_the_clock_steps_back(
     user = site.begin_session(cart=1)
     tokens = iter(range(1000))
 
-    def token() -> str:
-        name = f"t{next(tokens)}"
+    def token() -> bytes:
+        name = next(tokens)
         clock.step(-HOUR)
         clock.advance(1)
-        birth = (site.row(user) or {})["rev"]["S"].partition(".")[0]
-        site.plant(user, rev={"S": f"{birth}.rival{name}"})
-        return name
+        rev = (site.row(user) or {})["rev"]["B"]
+        site.plant(user, rev={"B": replace_token(rev, f"r{name}")})
+        return make_token(f"t{name}")
 
     use_clock(monkeypatch, clock, token=token)
 
@@ -173,8 +174,9 @@ def test_24_a_save_replaces_a_row_that_became_garbage_since_the_load(site: Site)
     user = site.begin_session(cart=1)
 
     def garble() -> None:
-        rev = (site.row(user) or {})["rev"]["S"]
-        site.plant(user, data={"B": b"\x01S\x00\x00" + bytes(60)}, rev={"S": f"{rev}x"})
+        rev = (site.row(user) or {})["rev"]["B"]
+        garbage = {"B": b"\x01S\x00\x00" + bytes(60)}
+        site.plant(user, data=garbage, rev={"B": replace_token(rev, "x")})
 
     site.visit(user, put_while(garble, cart=2))
 

@@ -12,17 +12,20 @@ from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
 from beaker_dynamodb.item.codec import (
     BASE64,
     COMPRESSED,
+    DICTIONARY,
     FORMAT,
     SESSION,
     TEXT,
     VALUE,
     Codec,
     EncryptionContext,
+    deflate,
 )
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 MB = 1024 * 1024
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 
 
 def outcome(codec: Codec, data: bytes) -> bytes | DynamoDBBackendError | None:
@@ -47,12 +50,19 @@ def json_bomb(inflated: int) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        make_data(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED),
-        make_data(zlib.compress(b"x" * (64 * MB), 9), COMPRESSED | BASE64),
+        make_data(deflate(b"x" * (64 * MB)), COMPRESSED),
+        make_data(deflate(b"x" * (64 * MB)), COMPRESSED | BASE64),
+        make_data(deflate(b"x" * (64 * MB)), COMPRESSED | BASE64 | DICTIONARY),
         make_data(json_bomb(64 * MB), BASE64),
-        make_data(zlib.compress(json_bomb(64 * MB)), BASE64 | COMPRESSED),
+        make_data(deflate(json_bomb(64 * MB)), BASE64 | COMPRESSED),
     ],
-    ids=["a row", "a row in base64", "a JSON session", "a JSON session in a compressed row"],
+    ids=[
+        "a row",
+        "a row in base64",
+        "a row with the dictionary",
+        "a JSON session",
+        "a JSON session in a compressed row",
+    ],
 )
 def test_a_zlib_bomb_in_the_table_is_refused(data: bytes) -> None:
     """64 MB are ItemTooLarge at a limit of 1 MB, and take a few MB of memory."""

@@ -22,10 +22,11 @@ from beaker_dynamodb.item.decide import (
 from beaker_dynamodb.item.envelope import Comparison, Envelope, JsonEnvelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from tests.revisions import make_rev
 
 NOW = 1_000_000.0
 LIFETIME, TOUCH_AFTER = 1000.0, 100.0
-ROW = Record(Key("sess:a"), b"", "b.t", expires=int(NOW + LIFETIME))
+ROW = Record(Key("sess:a"), b"", make_rev("b.t"), expires=int(NOW + LIFETIME))
 
 VALUES: dict[str, Any] = {"_accessed_time": NOW - 50, "_creation_time": NOW - 500, "user": "joe"}
 OPAQUE = Content("opaque")
@@ -61,24 +62,34 @@ CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
     "a session that was read, and then deleted by another request": (BASE, None, READ, Create()),
     "an emptied session that was never stored": (None, None, EMPTIED, Leave()),
     "an emptied session with nothing at all in it": (None, None, text(), Leave()),
-    "an emptied session": (BASE, ROW, EMPTIED, Delete("b.t")),
-    "an emptied session with nothing left at all": (BASE, ROW, text(), Delete("b.t")),
-    "an emptied session that did not open": (OPAQUE, ROW, EMPTIED, Delete("b.t")),
-    "an emptied session that was not loaded": (None, ROW, EMPTIED, Delete("b.t")),
-    "only a path left": (BASE, ROW, text(_path="/"), Delete("b.t")),
-    "only times left": (BASE, ROW, text(_accessed_time=NOW), Replace("b.t")),
-    "a changed key": (BASE, ROW, CHANGED, Replace("b.t")),
-    "a new key": (BASE, ROW, text(**VALUES, cart=[]), Replace("b.t")),
-    "a new key that is None": (BASE, ROW, text(**VALUES, cart=None), Replace("b.t")),
-    "a deleted key": (text(**VALUES, cart=[]), ROW, READ, Replace("b.t")),
-    "1 that became True": (text(**VALUES, a=1), ROW, text(**VALUES, a=True), Replace("b.t")),
-    "a new creation time": (BASE, ROW, text(**VALUES | {"_creation_time": NOW}), Replace("b.t")),
-    "cleared, and new data": (BASE, ROW, CLEARED, Replace("b.t")),
-    "an opaque session": (OPAQUE, ROW, Content("opaque, changed"), Replace("b.t")),
-    "an opaque session, unchanged": (OPAQUE, ROW, OPAQUE, Replace("b.t")),
-    "a session that became opaque": (BASE, ROW, OPAQUE, Replace("b.t")),
-    "a session that does not open any more": (OPAQUE, ROW, READ, Replace("b.t")),
-    "a row that was not loaded": (None, ROW, READ, Replace("b.t")),
+    "an emptied session": (BASE, ROW, EMPTIED, Delete(make_rev("b.t"))),
+    "an emptied session with nothing left at all": (BASE, ROW, text(), Delete(make_rev("b.t"))),
+    "an emptied session that did not open": (OPAQUE, ROW, EMPTIED, Delete(make_rev("b.t"))),
+    "an emptied session that was not loaded": (None, ROW, EMPTIED, Delete(make_rev("b.t"))),
+    "only a path left": (BASE, ROW, text(_path="/"), Delete(make_rev("b.t"))),
+    "only times left": (BASE, ROW, text(_accessed_time=NOW), Replace(make_rev("b.t"))),
+    "a changed key": (BASE, ROW, CHANGED, Replace(make_rev("b.t"))),
+    "a new key": (BASE, ROW, text(**VALUES, cart=[]), Replace(make_rev("b.t"))),
+    "a new key that is None": (BASE, ROW, text(**VALUES, cart=None), Replace(make_rev("b.t"))),
+    "a deleted key": (text(**VALUES, cart=[]), ROW, READ, Replace(make_rev("b.t"))),
+    "1 that became True": (
+        text(**VALUES, a=1),
+        ROW,
+        text(**VALUES, a=True),
+        Replace(make_rev("b.t")),
+    ),
+    "a new creation time": (
+        BASE,
+        ROW,
+        text(**VALUES | {"_creation_time": NOW}),
+        Replace(make_rev("b.t")),
+    ),
+    "cleared, and new data": (BASE, ROW, CLEARED, Replace(make_rev("b.t"))),
+    "an opaque session": (OPAQUE, ROW, Content("opaque, changed"), Replace(make_rev("b.t"))),
+    "an opaque session, unchanged": (OPAQUE, ROW, OPAQUE, Replace(make_rev("b.t"))),
+    "a session that became opaque": (BASE, ROW, OPAQUE, Replace(make_rev("b.t"))),
+    "a session that does not open any more": (OPAQUE, ROW, READ, Replace(make_rev("b.t"))),
+    "a row that was not loaded": (None, ROW, READ, Replace(make_rev("b.t"))),
     "only read, just stored": (BASE, ROW, READ, Leave()),
     "not even read": (BASE, ROW, BASE, Leave()),
 }
@@ -96,16 +107,16 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = 
     # lifetime, by how much expires is before now + lifetime (None: never), touch_after, accessed
     "just stored": (1000, 0, 100, 50, Leave()),
     "a moment before the edge": (1000, 99, 100, 50, Leave()),
-    "at the edge": (1000, 100, 100, 50, Touch("b.t")),
-    "behind the edge": (1000, 101, 100, 50, Touch("b.t")),
-    "long ago": (1000, 999, 100, 50, Touch("b.t")),
-    "at once": (1000, 0, 0, 50, Touch("b.t")),
-    "a lifetime made shorter": (1000, -5000, 100, 50, Touch("b.t")),
+    "at the edge": (1000, 100, 100, 50, Touch(make_rev("b.t"))),
+    "behind the edge": (1000, 101, 100, 50, Touch(make_rev("b.t"))),
+    "long ago": (1000, 999, 100, 50, Touch(make_rev("b.t"))),
+    "at once": (1000, 0, 0, 50, Touch(make_rev("b.t"))),
+    "a lifetime made shorter": (1000, -5000, 100, 50, Touch(make_rev("b.t"))),
     "a lifetime made a little shorter": (1000, -99, 100, 50, Leave()),
     "never expires, a moment before the edge": (None, None, 100, 99, Leave()),
-    "never expires, at the edge": (None, None, 100, 100, Touch("b.t")),
-    "expires no more": (None, 0, 100, 0, Touch("b.t")),
-    "expires from now on": (1000, None, 100, 0, Touch("b.t")),
+    "never expires, at the edge": (None, None, 100, 100, Touch(make_rev("b.t"))),
+    "expires no more": (None, 0, 100, 0, Touch(make_rev("b.t"))),
+    "expires from now on": (1000, None, 100, 0, Touch(make_rev("b.t"))),
 }
 
 
@@ -128,19 +139,19 @@ def test_a_session_that_was_only_read_is_touched_when_its_expiry_is_wrong(
 
     found = decide_save(BASE, row, ours, lifetime=lifetime, touch_after=touch_after)
 
-    anew = bool(chunks) and expected == Touch("b.t")
-    assert found == (Touch("b.t", new_token=True) if anew else expected)
+    anew = bool(chunks) and expected == Touch(make_rev("b.t"))
+    assert found == (Touch(make_rev("b.t"), new_token=True) if anew else expected)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, NOW, Touch("b.t")),
-        (None, TOUCH_AFTER, Touch("b.t")),
-        ("x", NOW, Touch("b.t")),
+        (None, NOW, Touch(make_rev("b.t"))),
+        (None, TOUCH_AFTER, Touch(make_rev("b.t"))),
+        ("x", NOW, Touch(make_rev("b.t"))),
         (NOW, "x", Leave()),
         (None, 5, Leave()),
-        (10**400, NOW, Touch("b.t")),
+        (10**400, NOW, Touch(make_rev("b.t"))),
     ],
 )
 def test_an_access_time_that_is_no_number_does_not_break_a_save(
@@ -206,20 +217,20 @@ LOGGED_IN = text(_creation_time=NOW, user="ann")
         (OPAQUE, ANEW, GiveUp()),
         (BASE, ANEW, GiveUp()),
         (text(user="joe"), ANEW, GiveUp()),
-        (OPAQUE, LOGGED_IN, Replace("b.t", unopened=True)),
-        (BASE, LOGGED_IN, Replace("b.t", unopened=True)),
+        (OPAQUE, LOGGED_IN, Replace(make_rev("b.t"), unopened=True)),
+        (BASE, LOGGED_IN, Replace(make_rev("b.t"), unopened=True)),
         (BASE, READ, Leave()),
-        (BASE, CHANGED, Replace("b.t")),
+        (BASE, CHANGED, Replace(make_rev("b.t"))),
         (
             BASE,
             text(_accessed_time=NOW, _creation_time=VALUES["_creation_time"]),
-            Replace("b.t"),
+            Replace(make_rev("b.t")),
         ),
-        (BASE, CLEARED, Replace("b.t")),
-        (OPAQUE, CLEARED, Replace("b.t")),
-        (OPAQUE, EMPTIED, Delete("b.t")),
-        (BASE, OPAQUE, Replace("b.t")),
-        (OPAQUE, OPAQUE, Replace("b.t")),
+        (BASE, CLEARED, Replace(make_rev("b.t"))),
+        (OPAQUE, CLEARED, Replace(make_rev("b.t"))),
+        (OPAQUE, EMPTIED, Delete(make_rev("b.t"))),
+        (BASE, OPAQUE, Replace(make_rev("b.t"))),
+        (OPAQUE, OPAQUE, Replace(make_rev("b.t"))),
     ],
 )
 def test_a_session_that_does_not_open_survives_until_its_user_logs_in_again(
@@ -252,7 +263,7 @@ def test_keys_that_beaker_sets_are_no_data(content: Content, expected: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected"), [(True, Replace("b.t")), (False, Leave()), (None, Leave())]
+    ("changed", "expected"), [(True, Replace(make_rev("b.t"))), (False, Leave()), (None, Leave())]
 )
 def test_values_are_compared_only_if_the_bytes_do_not_decide(
     changed: bool | None, expected: Decision
@@ -267,7 +278,11 @@ def test_values_are_compared_only_if_the_bytes_do_not_decide(
 @pytest.mark.parametrize("envelope", [None, FixedEnvelope(Comparison(changed=False))])
 @pytest.mark.parametrize(
     ("stored", "ours", "expected"),
-    [(ROW, READ, Replace("b.t")), (ROW, BASE, Replace("b.t")), (None, READ, Create())],
+    [
+        (ROW, READ, Replace(make_rev("b.t"))),
+        (ROW, BASE, Replace(make_rev("b.t"))),
+        (None, READ, Create()),
+    ],
 )
 def test_a_save_after_one_that_may_have_been_applied_is_always_made(
     stored: Record | None, ours: Content, expected: Decision, envelope: Envelope | None
@@ -308,10 +323,10 @@ class RewritingEnvelope(FixedEnvelope):
     ("before", "again", "ours", "expected"),
     [
         (Point(a=1), Point(a=2), Point(a=2), Leave()),
-        (Point(a=1), Point(a=2), Point(a=3), Replace("b.t")),
-        (Point(a=1), None, Point(a=2), Replace("b.t")),
+        (Point(a=1), Point(a=2), Point(a=3), Replace(make_rev("b.t"))),
+        (Point(a=1), None, Point(a=2), Replace(make_rev("b.t"))),
         (Point(a=1), None, Point(a=1), Leave()),
-        ("text", "other", "other", Replace("b.t")),
+        ("text", "other", "other", Replace(make_rev("b.t"))),
     ],
 )
 def test_equal_objects_of_another_history_are_no_change(
@@ -354,7 +369,9 @@ def test_a_session_is_opened_at_first_use_and_once() -> None:
     assert (before, opened) == ([], ["closed"])
 
 
-@pytest.mark.parametrize(("changed", "expected"), [(False, Leave()), (True, Replace("b.t"))])
+@pytest.mark.parametrize(
+    ("changed", "expected"), [(False, Leave()), (True, Replace(make_rev("b.t")))]
+)
 def test_a_save_that_is_decided_by_the_bytes_opens_no_session(
     changed: bool, expected: Decision
 ) -> None:

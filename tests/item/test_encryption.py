@@ -8,6 +8,9 @@ import zlib
 from itertools import count
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,12 +26,13 @@ from beaker_dynamodb.item.codec import (
     EncryptionContext,
 )
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
 
 MB = 1024 * 1024
 ID = "6f1ed002ab5595859014ebf0951522d9"
-CONTEXT = EncryptionContext(Key(f"sess:{ID}", "#session"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key(f"sess:{ID}", "#session"), make_rev("b.t"), 1000)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 NONCE = bytes(range(12))
 SECRET = base64.b64encode(b"\x80\x02}q\x00 top-secret-word " * 3)
@@ -88,19 +92,19 @@ GOLDEN = {
         SESSION,
         0,
         SECRET,
-        "01530700b0e97405a29fc020fcd3ad34000102030405060708090a0b3f9ebd7b6fc8a64ba588b85b9ca73543c9fb56193f54152d5047a4911d9f0da4dfbe9aa16852e9ce86df7943614da877cc",
+        "01530600a0a8dba7a29fc020fcd3ad34000102030405060708090a0b9e3f315eb21cb355ae6d70ecb345dad90268044d57628030ca79be51a16cfb1248a560450a800660829c912decac3028f3c7a4285eb7816f72355f9a003fd2a6f64baa00ca49d8be89470dbe984e4e550eda",
     ),
     "compressed": (
         SESSION,
         0,
-        b"a" * 1000,
-        "01530700f80c7dbea29fc020fcd3ad34000102030405060708090a0b3f9e1d47f3ceb10f00e3060ab154a7f2996f40510cb711db7e56647fb8487cfdb0",
+        b"a" * 2000,
+        "0153070085f9e0dfa29fc020fcd3ad34000102030405060708090a0bd5617a04c1284a988f7489cf01c7fdad8bbe265296e248b14f62766728a86b3c",
     ),
     "a pickled cache value": (
         VALUE,
         PICKLE,
         b"\x80\x04K\x05.",
-        "015602014af5175da29fc020fcd3ad34000102030405060708090a0bc7069d1eeb59fd26ccd4dd0fc744dd4ee99fa1a222",
+        "0156020125341757a29fc020fcd3ad34000102030405060708090a0b9e39072a9cf9b8bd9b99805ec46ef5ec9750c72967",
     ),
 }
 
@@ -123,6 +127,41 @@ def test_an_encrypted_row_is_laid_out_as_format_1_says() -> None:
     assert len(sealed) == 8 + 8 + 12 + 5 + 16
     assert sealed[2] == ENCRYPTED
     assert sealed[2] & (COMPRESSED | BASE64) == 0
+
+
+def test_the_key_of_a_row_is_derived_by_hkdf() -> None:
+    """As another program would: HKDF-Expand with SHA-256 (RFC 5869), from table, key and birth."""
+    sealed = dataclasses.replace(codec(OLD), random_bytes=lambda _: NONCE).seal(b"hello", CONTEXT)
+    parts = (b"sessions", f"sess:{ID}".encode(), b"#session")
+    place = b"".join(len(part).to_bytes(4, "big") for part in parts) + b"".join(parts)
+    info = b"beaker_dynamodb row key" + b"b\0\0\0\0\0" + place
+    key = HKDFExpand(SHA256(), 32, info).derive(OLD)
+    bound = sealed[:4] + CONTEXT.rev + place + b"1000"
+
+    assert AESGCM(key).decrypt(NONCE, sealed[28:], bound) == b"hello"
+
+
+def test_no_two_rows_have_one_aes_key() -> None:
+    """Nor do two sessions that have one id after another, nor one id in two tables."""
+    contexts = [
+        CONTEXT,
+        dataclasses.replace(CONTEXT, rev=make_rev("c.t")),
+        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}")),
+        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session")),
+        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#", "session")),
+        dataclasses.replace(CONTEXT, key=Key("sess:other", "#session")),
+    ]
+    keys = {
+        one.derive_key(key, one.encode_place(table))
+        for one in contexts
+        for key in (OLD, NEW)
+        for table in ("a", "b")
+    }
+    later = dataclasses.replace(CONTEXT, rev=make_rev("b.u", 1.9e9), expires=2000)
+
+    assert len(keys) == len(contexts) * 2 * 2
+    assert keys.isdisjoint({OLD, NEW})
+    assert later.derive_key(OLD, b"") == CONTEXT.derive_key(OLD, b"")  # the same session
 
 
 def test_each_seal_draws_one_nonce() -> None:
@@ -191,10 +230,10 @@ def test_an_altered_session_is_corrupt() -> None:
     ("reader", "place"),
     [
         (codec(OLD), dataclasses.replace(CONTEXT, key=Key("sess:other", "#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#piece:"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#chunk:"))),
         (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev="b.u")),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev="c.t")),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("b.u"))),
+        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("c.t"))),
         (codec(OLD), dataclasses.replace(CONTEXT, expires=1001)),
         (codec(OLD), dataclasses.replace(CONTEXT, expires=None)),
         (codec(OLD, table="other"), CONTEXT),
@@ -221,7 +260,7 @@ def test_a_bomb_under_our_own_key_is_refused() -> None:
 def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
     """Errors name the key by its digest, and have no context that holds the bytes."""
     sealed = codec(OLD).seal(SECRET, CONTEXT)
-    elsewhere = dataclasses.replace(CONTEXT, rev="x.y")
+    elsewhere = dataclasses.replace(CONTEXT, rev=make_rev("x.y"))
     found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]
     found += [outcome(codec(OLD), codec().seal(SECRET, CONTEXT)), outcome(codec(), sealed)]
 

@@ -25,8 +25,9 @@ from beaker_dynamodb.item.record import Schema, from_attributes, promote
 from beaker_dynamodb.ops import identity
 from tests.growth import assert_linear
 from tests.item.odd_values import Plain
+from tests.revisions import make_rev
 
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 #: What users send, or what their browsers and files hold: each searches are known to stumble over.
 TEXTS: dict[str, Callable[[int], str]] = {
     "one letter": lambda n: "c" * n,
@@ -234,7 +235,12 @@ def test_reading_a_row_and_a_refusal_is_linear(shape: str) -> None:
 
     def row(size: int) -> Callable[[], object]:
         text = TEXTS[shape](size)
-        found = {"data": text.encode(), "rev": "b.t", "prev": "t u", "name": text}
+        found = {
+            "data": text.encode(),
+            "rev": make_rev("b.t"),
+            "prev": bytes(10),
+            "cache_key": text,
+        }
         schema = Schema(special=(("a", "S"), ("b", "N")))
         return lambda: (
             from_attributes(Key("a"), found, schema),

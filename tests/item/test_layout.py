@@ -7,10 +7,12 @@ from itertools import combinations
 import pytest
 
 from beaker_dynamodb.item.keys import Key, Layout, to_text
+from tests.revisions import make_rev
 
 PLAIN_ID = "6f1ed002ab5595859014ebf0951522d9"
 HASH = Layout("sess:")
 RANGED = Layout("sess:", range_key="range")
+REV = make_rev("b.t")
 LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
 
 
@@ -18,26 +20,29 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
     ("found", "expected"),
     [
         (HASH.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
-        (HASH.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#moved")),
+        (HASH.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#imported")),
         (HASH.make_value_key("ns", "k"), Key("sess:ns:k")),
         (HASH.make_value_key("ns", "session"), Key("sess:ns:session")),
         (HASH.make_lock_key("ns", "k"), Key("sess:ns#lock:k")),
         (
-            HASH.make_chunk_key(HASH.make_value_key("ns", "k"), "b.t", 7),
-            Key("sess:ns#piece:k#b.t.7"),
+            HASH.make_chunk_key(HASH.make_value_key("ns", "k"), REV, 7),
+            Key(f"sess:ns#chunk:k#{REV.hex()}.7"),
         ),
-        (HASH.make_chunk_key(HASH.make_session_key("ns"), "b.t", 7), Key("sess:ns#piece:#b.t.7")),
+        (
+            HASH.make_chunk_key(HASH.make_session_key("ns"), REV, 7),
+            Key(f"sess:ns#chunk:#{REV.hex()}.7"),
+        ),
         (RANGED.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
-        (RANGED.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#moved")),
+        (RANGED.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#imported")),
         (RANGED.make_value_key("ns", "k"), Key("sess:ns", "k")),
         (RANGED.make_lock_key("ns", "k"), Key("sess:ns", "#lock:k")),
         (
-            RANGED.make_chunk_key(RANGED.make_value_key("ns", "k"), "b.t", 7),
-            Key("sess:ns", "#piece:k#b.t.7"),
+            RANGED.make_chunk_key(RANGED.make_value_key("ns", "k"), REV, 7),
+            Key("sess:ns", f"#chunk:k#{REV.hex()}.7"),
         ),
         (
-            RANGED.make_chunk_key(RANGED.make_session_key("ns"), "b.t", 7),
-            Key("sess:ns", "#piece:#b.t.7"),
+            RANGED.make_chunk_key(RANGED.make_session_key("ns"), REV, 7),
+            Key("sess:ns", f"#chunk:#{REV.hex()}.7"),
         ),
     ],
 )
@@ -72,7 +77,7 @@ def test_values_of_other_types_are_told_apart_by_type() -> None:
     ],
 )
 def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashed: bool) -> None:
-    """`keys()` needs the attribute `name` if the primary key holds only a hash."""
+    """`keys()` needs the attribute `cache_key` if the primary key holds only a hash."""
     word = HASH.make_value_key("ns", key).hash.removeprefix("sess:ns:")
 
     assert HASH.is_hashed(key) is hashed

@@ -19,10 +19,11 @@ from beaker_dynamodb.item.refusal import (
     Retry,
     after_refusal,
 )
+from tests.revisions import make_prev, make_rev, make_token
 
 NOW = 1000.0
-TOKEN = "ours"
-LIVE = Record(Key("sess:a"), b"", "birth.theirs", ("previous",), expires=1001)
+TOKEN = make_token("ours")
+LIVE = Record(Key("sess:a"), b"", make_rev("birth.theirs"), make_prev("previous"), expires=1001)
 EXPIRED = replace(LIVE, expires=1000)  # at exactly now it is absent
 FOREVER = replace(LIVE, expires=None)
 
@@ -35,21 +36,21 @@ OPAQUE = Content("opaque")
 Refused = Create | Touch | Replace | Delete
 CREATE, TOUCH, REPLACE, DELETE = (
     Create(),
-    Touch("birth.old"),
-    Replace("birth.old"),
-    Delete("birth.old"),
+    Touch(make_rev("birth.old")),
+    Replace(make_rev("birth.old")),
+    Delete(make_rev("birth.old")),
 )
-TOUCH_ANEW = Touch("birth.old", new_token=True)
+TOUCH_ANEW = Touch(make_rev("birth.old"), new_token=True)
 ALL: tuple[Refused, ...] = (CREATE, TOUCH, TOUCH_ANEW, REPLACE, DELETE)
 POLICIES = ("merge", "overwrite", "raise")
 
 DROPPED = GiveUp()
-THEN_OURS = Retry(Replace("birth.theirs"))
-THEN_MERGED = Retry(Replace("birth.theirs"), merge=True)
+THEN_OURS = Retry(Replace(make_rev("birth.theirs")))
+THEN_MERGED = Retry(Replace(make_rev("birth.theirs")), merge=True)
 CLEARED_REASON = "it was cleared while another request changed it"
-THEN_OURS_CLEARED = Retry(Replace("birth.theirs"), reason=CLEARED_REASON)
+THEN_OURS_CLEARED = Retry(Replace(make_rev("birth.theirs")), reason=CLEARED_REASON)
 THEN_OURS_UNOPENED = Retry(
-    Replace("birth.theirs"), reason="it cannot be opened here, so the later save wins"
+    Replace(make_rev("birth.theirs")), reason="it cannot be opened here, so the later save wins"
 )
 
 
@@ -79,38 +80,45 @@ def by_plan(create: Next, touch: Next, replaced: Next, delete: Next) -> dict[Ref
     }
 
 
-DELETED_AGAIN = Retry(Delete("birth.theirs"))
+DELETED_AGAIN = Retry(Delete(make_rev("birth.theirs")))
 
 #: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
 ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
     "our own token in rev": (
-        replace(LIVE, rev="birth.ours"),
-        by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), Retry(Delete("birth.ours"))),
+        replace(LIVE, rev=make_rev("birth.ours")),
+        by_plan(
+            AlreadyApplied(),
+            AlreadyApplied(),
+            AlreadyApplied(),
+            Retry(Delete(make_rev("birth.ours"))),
+        ),
     ),
     "our own token in prev": (
-        replace(LIVE, prev=("x", "ours")),
+        replace(LIVE, prev=make_prev("x ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), DELETED_AGAIN),
     ),
     "our own token, expired since": (
-        replace(EXPIRED, rev="birth.ours"),
+        replace(EXPIRED, rev=make_rev("birth.ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "our own token under another birth": (
-        replace(LIVE, rev="other.ours"),
+        replace(LIVE, rev=make_rev("other.ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "absent": (None, by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied())),
     "of another birth": (
-        replace(LIVE, rev="other.theirs"),
-        by_plan(Retry(Replace("other.theirs"), merge=True), DROPPED, DROPPED, AlreadyApplied()),
+        replace(LIVE, rev=make_rev("other.theirs")),
+        by_plan(
+            Retry(Replace(make_rev("other.theirs")), merge=True), DROPPED, DROPPED, AlreadyApplied()
+        ),
     ),
     "of another birth, expired": (
-        replace(EXPIRED, rev="other.theirs"),
+        replace(EXPIRED, rev=make_rev("other.theirs")),
         by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "a tombstone": (
-        replace(LIVE, rev="other.theirs", data=bytes((FORMAT, TOMBSTONE))),
-        by_plan(Retry(Replace("other.theirs")), DROPPED, DROPPED, AlreadyApplied()),
+        replace(LIVE, rev=make_rev("other.theirs"), data=bytes((FORMAT, TOMBSTONE))),
+        by_plan(Retry(Replace(make_rev("other.theirs"))), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "expired": (EXPIRED, by_plan(Retry(CREATE), DROPPED, THEN_OURS, AlreadyApplied())),
 }
@@ -159,16 +167,18 @@ def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
 
     An opaque session may have been read only, so its save gives up as well.
     """
-    tombstone = replace(LIVE, rev="other.theirs", expires=expires, data=bytes((FORMAT, ROTATED)))
+    tombstone = replace(
+        LIVE, rev=make_rev("other.theirs"), expires=expires, data=bytes((FORMAT, ROTATED))
+    )
 
     assert decide_refused(plan, tombstone, policy=policy, base=base, ours=ours) == expected
 
 
 def test_a_new_session_replaces_the_tombstone_of_a_rotation() -> None:
     """The tombstone is about an older session with the same id."""
-    tombstone = replace(LIVE, rev="other.theirs", data=bytes((FORMAT, ROTATED)))
+    tombstone = replace(LIVE, rev=make_rev("other.theirs"), data=bytes((FORMAT, ROTATED)))
 
-    assert decide_refused(CREATE, tombstone) == Retry(Replace("other.theirs"))
+    assert decide_refused(CREATE, tombstone) == Retry(Replace(make_rev("other.theirs")))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -287,7 +297,7 @@ def test_theirs_is_opened_only_if_it_may_be_merged(plan: Refused) -> None:
         opened.append(row)
         return THEIRS
 
-    for theirs in (None, EXPIRED, replace(LIVE, rev="birth.ours"), LIVE):
+    for theirs in (None, EXPIRED, replace(LIVE, rev=make_rev("birth.ours")), LIVE):
         after_refusal(RefusedSave(plan, TOKEN, BASE, OURS, theirs, read, NOW, "merge"))
 
     assert opened == ([LIVE] if plan in {CREATE, REPLACE} else [])

@@ -9,8 +9,9 @@ import pytest
 from beaker_dynamodb.errors import UnknownFormat
 from beaker_dynamodb.item.codec import ENCRYPTED, SESSION, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
+from tests.revisions import make_rev
 
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 SECRET = b"top-secret-word " * 3
 

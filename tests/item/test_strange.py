@@ -18,8 +18,9 @@ from beaker_dynamodb.item.envelope import PickleEnvelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.merge import find_changed_keys
 from beaker_dynamodb.item.record import Schema, from_attributes, promote
+from tests.revisions import make_rev
 
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 1000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 KEY = bytes(range(32))
 NONCE = bytes(12)
 
@@ -103,7 +104,7 @@ def test_a_round_number_is_promoted() -> None:
 @pytest.mark.parametrize("expires", ["NaN", "sNaN", "Infinity"])
 def test_an_expiry_that_is_no_number_is_corrupt(expires: str) -> None:
     """Not ValueError and not OverflowError."""
-    found = {"data": b"d", "rev": "b.t", "expires": Decimal(expires)}
+    found = {"data": b"d", "rev": make_rev("b.t"), "expires": Decimal(expires)}
     with pytest.raises(CorruptItem):
         from_attributes(Key("a"), found, Schema())
 

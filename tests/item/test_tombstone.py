@@ -11,11 +11,12 @@ from beaker_dynamodb.item.decide import Content, Create, Delete, GiveUp, Replace
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.refusal import AlreadyApplied, RefusedSave, Retry, after_refusal
+from tests.revisions import make_rev
 
 #: As it is stored: format 1, kind T, no flags, no serializer, CRC-32 of those.
 GOLDEN = bytes.fromhex("01540000f24d3e15")
-CONTEXT = EncryptionContext(Key("sess:a"), "b.t", 2000)
-TOMB = Record(CONTEXT.key, GOLDEN, "b.t", (), 2000)
+CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 2000)
+TOMB = Record(CONTEXT.key, GOLDEN, make_rev("b.t"), expires=2000)
 KEYS = (bytes(range(32)),)
 
 
@@ -47,10 +48,10 @@ def test_a_save_or_logout_that_a_tombstone_refuses(on_conflict: str) -> None:
     def decide_after(refused: Create | Replace | Delete, now: float = 1000) -> object:
         ours = Content("ours", {"a": 1})
         return after_refusal(
-            RefusedSave(refused, "x", None, ours, TOMB, lambda _: Content(""), now, on_conflict)
+            RefusedSave(refused, b"x", None, ours, TOMB, lambda _: Content(""), now, on_conflict)
         )
 
-    assert decide_after(Create()) == Retry(Replace("b.t"))
+    assert decide_after(Create()) == Retry(Replace(make_rev("b.t")))
     assert decide_after(Create(), now=3000) == Retry(Create())
-    assert isinstance(decide_after(Replace("other.y")), GiveUp)
-    assert decide_after(Delete("other.y")) == AlreadyApplied()
+    assert isinstance(decide_after(Replace(make_rev("other.y"))), GiveUp)
+    assert decide_after(Delete(make_rev("other.y"))) == AlreadyApplied()

@@ -244,8 +244,8 @@ def test_beside_rows_of_our_own_an_express_table_is_read_to_its_end(
     assert told["skipped"] == {"rows of beaker_dynamodb": len(ours)}
     assert {row["id"]["S"].partition("#")[2].partition(":")[0] for row in ours} == {
         "",
-        "piece",
-        "moved",
+        "chunk",
+        "imported",
     }
     both.raw.delete_table(TableName=table)
 

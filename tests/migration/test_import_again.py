@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.errors import DynamoDBBackendError, digest
-from beaker_dynamodb.item.keys import MOVED, Layout
+from beaker_dynamodb.item.keys import IMPORTED, Layout
 from beaker_dynamodb.migration.bulk import Imported
 from beaker_dynamodb.runtime import Runtime
 from tests.faults.fault_kinds import LoseReply, aws_error
@@ -51,7 +51,7 @@ def ranged(new: Site) -> Iterator[str]:
 
 def markers(site: Site) -> list[dict[str, Any]]:
     """Return the markers of a table without a range key."""
-    return [row for row in site.rows() if row["id"]["S"].endswith(MOVED)]
+    return [row for row in site.rows() if row["id"]["S"].endswith(IMPORTED)]
 
 
 def drop_markers(site: Site) -> None:
@@ -143,7 +143,7 @@ def test_a_run_that_broke_off_between_row_and_marker_is_completed_by_the_next(
         proxy.next(
             aws_error("AccessDeniedException"),
             operation="PutItem",
-            where=lambda body: MOVED in body["Item"]["id"]["S"],
+            where=lambda body: IMPORTED in body["Item"]["id"]["S"],
             times=None,
         )
         there = {"client": None, "endpoint_url": proxy.url, "region": "us-east-1"}
@@ -179,7 +179,7 @@ def test_a_marker_says_when_it_ends_and_names_nobody(
         assert isinstance(one, Imported)
         (marker,) = markers(new)
         assert marker.keys() <= {"id", "data", "rev", "expires"}
-        assert marker["id"]["S"] == f"sess:{user.id}#moved"
+        assert marker["id"]["S"] == f"sess:{user.id}#imported"
         ends.append(marker.get("expires", {}).get("N"))
         for row in new.rows():
             new.raw.delete_item(TableName=new.table, Key={"id": row["id"]})
@@ -313,7 +313,7 @@ def test_two_imports_at_once_leave_a_session_that_lives(
 
 
 @pytest.mark.parametrize("kind", ["file"])
-@pytest.mark.parametrize("suffix", ["", MOVED], ids=["row", "marker"])
+@pytest.mark.parametrize("suffix", ["", IMPORTED], ids=["row", "marker"])
 @pytest.mark.parametrize(
     "fault", [LoseReply(), aws_error("ThrottlingException")], ids=["lost", "throttled"]
 )
@@ -379,11 +379,11 @@ def test_a_marker_costs_a_read_and_a_write_and_spares_the_next_run_its_writes(
     assert [(call.operation, call.units) for call in calls] == [("GetItem", 1), ("GetItem", 1)]
     del calls[:]
     new.visit(user, contents)
-    assert all(MOVED not in str(call.request) for call in calls)
+    assert all(IMPORTED not in str(call.request) for call in calls)
 
     (marker,) = markers(new)
-    words = [*marker, *(str(content) for value in marker.values() for content in value.values())]
-    assert sum(map(len, words)) + 100 <= 200
+    parts = [content for value in marker.values() for content in value.values()]
+    assert sum(map(len, [*marker, *parts])) + 100 <= 200
 
 
 @pytest.mark.parametrize("kind", ["file"])

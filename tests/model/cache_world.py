@@ -13,8 +13,10 @@ from typing import Any, Final
 import greenlet
 
 from beaker_dynamodb.caches.creation_lock import CLOCK_TOLERANCE
+from beaker_dynamodb.item.revision import get_token
 from tests.model.explorer import Actor, Choice, Outcome, World, make_digest
 from tests.model.table import TTL, Call, Item, Items, respond
+from tests.revisions import make_token
 
 #: The seconds that a sleep takes: a thread may be woken later than it asked for.
 _SLEEP: Final = 2.0
@@ -225,7 +227,7 @@ class CacheWorld(World):
     def _is_fresh(self) -> bool:
         """Return whether the value that is stored was put in this history."""
         return any(
-            _LOCK not in key and not item["rev"]["S"].startswith("first")
+            _LOCK not in key and get_token(item["rev"]["B"]) != make_token("first")
             for key, item in self.items.rows.items()
         )
 
@@ -241,4 +243,4 @@ def _is_lock(call: Call) -> bool:
 
 def _get_owner(item: Item) -> str:
     """Return the name of the actor whose token is the row's."""
-    return str(item["rev"]["S"])[:1]
+    return get_token(item["rev"]["B"])[:1].decode()

@@ -31,6 +31,7 @@ from beaker_dynamodb.runtime import Runtime
 from tests.model.cache_world import CacheItems, CacheWorld, Use
 from tests.model.explorer import START, Actor
 from tests.model.table import Call, MemoryClient
+from tests.revisions import make_token
 
 #: The options `lock_lease`, `lock_wait` and `stale_for`, and the lifetime of values; in seconds.
 LEASE: Final = 2
@@ -255,6 +256,6 @@ class CacheModel:
         actor = self.world.current
         return self.world.now + (self.world.clocks.get(actor.name, 0) if actor else 0)
 
-    def _draw(self) -> str:
+    def _draw(self) -> bytes:
         actor = self.world.current
-        return actor.draw_token() if actor else "first"
+        return actor.draw_token() if actor else make_token("first")

@@ -131,7 +131,7 @@ DEFECTS: Final = (
     Defect(
         "a write that was repeated is not recognized by its token",
         Record.has_token,
-        "return get_token(self.rev) == token or token in self.prev",
+        "return get_token(self.rev) == token or shorten(token) in self.list_previous_tokens()",
         "return False",
         properties.repeat_no_write,
         Scenario((CHANGE, DROP)),

@@ -23,6 +23,7 @@ import greenlet
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from tests.model.table import Call, Item, Items
+from tests.revisions import make_token
 
 START: Final = 1_700_000_000.0
 #: How many worlds are kept to go on from, at most. Any other state is reached by its history.
@@ -89,14 +90,14 @@ class Actor:
     counter: int = 0
     run: Any = None
 
-    def draw_token(self) -> str:
+    def draw_token(self) -> bytes:
         """Return a token that no other actor draws, and that depends on its own past only."""
         self.counter += 1
         return self.list_tokens()[-1]
 
-    def list_tokens(self) -> list[str]:
+    def list_tokens(self) -> list[bytes]:
         """List the tokens that it has drawn."""
-        return [f"{self.name}{number:02}" for number in range(1, self.counter + 1)]
+        return [make_token(f"{self.name}{number:02}") for number in range(1, self.counter + 1)]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.model.table import Item
 
 Values: TypeAlias = dict[str, Any]
 #: A chunk's key has this between those of the session and of the chunk.
-CHUNK: Final = "#piece:"
+CHUNK: Final = "#chunk:"
 #: Seconds after which the other device comes back, so that its request repeats what is due.
 LATER: Final = 3
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from beaker_dynamodb.errors import DynamoDBBackendError
-from beaker_dynamodb.item.record import Record, get_token
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import get_token
 from tests.model.explorer import Actor, Change, Outcome, World
 from tests.model.history import CHUNK, History, Values
 from tests.model.pages import Visit
@@ -227,7 +228,8 @@ def _find_merged(history: History, change: Change, key: str) -> Iterator[str]:
     actor, old = change.actor, change.before[key]
     responses = [entry for entry in actor.log[1:] if entry[2] < int(old[TTL]["N"])]
     record = history.model.parse(old)
-    is_own = any(token.startswith(actor.name) for token in (get_token(record.rev), *record.prev))
+    tokens = (get_token(record.rev), *record.list_previous_tokens())
+    is_own = any(token.startswith(actor.name.encode()) for token in tokens)
     if is_own or any(_get_rev(response) == old["rev"] for _, response, _ in responses):
         return
     page = actor.visit.page

@@ -42,6 +42,7 @@ from beaker_dynamodb.sessions.ending import INDEX_LAG
 from tests.model.explorer import START, Actor, World
 from tests.model.pages import CART, CART_VALUE, Page, Visit
 from tests.model.table import TTL, Call, Item, Items, MemoryClient
+from tests.revisions import make_token
 
 COOKIE: Final = "beaker.session.id"
 ID: Final = "a" * 32
@@ -261,18 +262,18 @@ class Model:
             if headers.get("set_cookie"):
                 visit.cookie = str(headers["cookie_out"]).partition(";")[0].partition("=")[2]
 
-    def _draw(self, *_: object) -> str:
+    def _draw(self, *_: object) -> bytes:
         """Draw a token for the actor whose code runs."""
         actor = self.world.current
-        return actor.draw_token() if actor else "first"
+        return actor.draw_token() if actor else make_token("first")
 
     def _draw_id(self, *_: object) -> str:
         return self.make_id(self._draw())
 
     @staticmethod
-    def make_id(token: str) -> str:
+    def make_id(token: bytes) -> str:
         """Return the session id that is made of a token."""
-        return token.encode().hex().ljust(32, "0")
+        return token.hex().ljust(32, "0")
 
     def _store_first_session(self) -> None:
         """Store the session that all histories begin with, Ann's; and that of her other device."""

@@ -22,6 +22,7 @@ from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.codec import Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import logout
+from tests.revisions import make_rev
 
 Item = dict[str, dict[str, Any]]
 TABLE: Final = "odd"
@@ -93,7 +94,7 @@ def _draw_pickles() -> st.SearchStrategy[bytes]:
 
 def seal_text(text: bytes) -> bytes:
     """Seal a session's text, as an application of those options does."""
-    return Codec(codec.SESSION).seal(text, EncryptionContext(Key(""), "", None))
+    return Codec(codec.SESSION).seal(text, EncryptionContext(Key(""), b"", None))
 
 
 def _draw_sealed() -> st.SearchStrategy[bytes]:
@@ -133,15 +134,17 @@ def rows() -> st.SearchStrategy[Item]:
     mostly = {
         "id": st.builds(
             lambda word: {"S": "sess:" + word},
-            _text() | st.sampled_from(("a#moved", "a#lock:b", "a:b", "a#piece:#r.0", "a#x", "#")),
+            _text()
+            | st.sampled_from(("a#imported", "a#lock:b", "a:b", "a#chunk:#r.0", "a#x", "#")),
         ),
         "data": data | data | _values(),
-        "rev": st.builds(lambda v: {"S": v}, _text() | st.just("birth.token")) | _values(),
+        "rev": st.builds(lambda v: {"B": v}, st.binary() | st.just(make_rev("birth.token")))
+        | _values(),
     }
     also = {
         "expires": st.builds(lambda v: {"N": v}, _number()) | _values(),
-        "prev": st.builds(lambda v: {"S": v}, _text()) | _values(),
-        "name": _values(),
+        "prev": st.builds(lambda v: {"B": v}, st.binary()) | _values(),
+        "cache_key": _values(),
         "userId": st.just({"S": "42"}) | _values(),
         "visits": st.builds(lambda v: {"N": v}, _number()) | _values(),
         "token": _values(),
@@ -159,7 +162,7 @@ def ordinary() -> Item:
     return {
         "id": {"S": "sess:" + ORDINARY},
         "data": {"B": seal_text(text)},
-        "rev": {"S": "birth.token"},
+        "rev": {"B": make_rev("birth.token")},
         "userId": {"S": "42"},
         "expires": {"N": "4102444800"},
     }

@@ -17,7 +17,6 @@ from beaker_dynamodb.item.record import MAX_EXPIRES
 from beaker_dynamodb.ops import bounds
 from beaker_dynamodb.ops.bounds import CUT, MAX_DEPTH, copy_bounded, limit_time
 from beaker_dynamodb.ops.cli.wording import to_json
-from beaker_dynamodb.ops.sessions import read_creation_time
 from tests.ops.odd_rows import NUMBERS
 
 
@@ -149,10 +148,3 @@ def test_a_time_is_a_moment_or_not_known(value: object) -> None:
 
     sane = type(value) in {int, float} and 0 <= value <= MAX_EXPIRES  # type: ignore[operator]
     assert found == (value if sane else None)
-
-
-@given(st.text())
-def test_any_text_has_an_age_or_none(text: str) -> None:
-    """A session's text may be anything, behind the beginning of a pickle above all."""
-    for beginning in ("", "gAJ9cQAo", "eJw"):
-        read_creation_time(beginning + text, 1000)

@@ -1,78 +1,76 @@
-"""The creation time and serializer of a session, found without running any code of it."""
+"""The age and serializer of a session, found without opening it."""
 
 from __future__ import annotations
 
 import base64
-import os
+import pickle
+import time
+from typing import Any
 
 import pytest
 from beaker.util import JsonSerializer, PickleSerializer
 
+from beaker_dynamodb.item import revision
+from beaker_dynamodb.item.revision import REV_SIZE
+from beaker_dynamodb.ops import sessions
 from beaker_dynamodb.ops.inspection import detect_serializer
-from beaker_dynamodb.ops.sessions import read_creation_time
+from tests.ops.example_apps import ExampleApp
+from tests.ops.odd_rows import seal_text
 
 MOST = 1 << 20
-BEGUN = 1_700_000_000.25
+BEGAN = 1_700_000_000
 
 
-class Bomb:
-    """Unpickled, it would leave a trace."""
-
-    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
-        return os.mkdir, ("/nonexistent/folder",)
-
-
-def text(serializer: object, values: object) -> str:
-    """Write values as Beaker stores them."""
-    return base64.b64encode(serializer.dumps(values)).decode()  # type: ignore[attr-defined]
-
-
-FIRST = {"_accessed_time": BEGUN + 9, "_creation_time": BEGUN, "user": "x"}
-LATE = {**{f"key{n}": n for n in range(300)}, "_creation_time": BEGUN}
-
-
-@pytest.mark.parametrize("values", [FIRST, LATE], ids=["as Beaker begins", "after 300 keys"])
 @pytest.mark.parametrize(
     ("serializer", "kind"), [(PickleSerializer(), "pickle"), (JsonSerializer(), "json")]
 )
-def test_the_age_of_a_plain_session_is_known(
-    serializer: object, kind: str, values: dict[str, object]
-) -> None:
-    """Beaker's creation time is read from JSON, and from a pickle without unpickling it."""
-    stored = text(serializer, values)
+def test_the_serializer_of_a_session_is_known(serializer: Any, kind: str) -> None:
+    """By the first bytes of its text."""
+    text = base64.b64encode(serializer.dumps({"user": "x"})).decode()
 
-    assert detect_serializer(stored, MOST) == kind
-    assert read_creation_time(stored, MOST) == BEGUN
+    assert detect_serializer(text, MOST) == kind
 
 
-def test_nothing_is_unpickled() -> None:
-    """A pickle that runs code at its opening is harmless here, and its age is still known."""
-    stored = text(PickleSerializer(), {**FIRST, "x": Bomb()})
-
-    assert read_creation_time(stored, MOST) == BEGUN
-    assert read_creation_time(stored, MOST, pickles=False) is None
-
-
-def test_the_age_is_that_of_the_session_and_not_of_what_is_in_it() -> None:
-    """A dict in a session may have a key of that name, too."""
-    other = {"_creation_time": BEGUN - 5.5}
-
-    assert read_creation_time(text(PickleSerializer(), {"x": other, **FIRST}), MOST) == BEGUN
-    assert read_creation_time(text(PickleSerializer(), {"x": other}), MOST) is None
+TEXTS = {
+    "opaque": base64.b64encode(b"encrypted bytes").decode(),
+    "without a time": base64.b64encode(pickle.dumps({"user": "x"}, 2)).decode(),
+    "with another time": base64.b64encode(pickle.dumps({"_creation_time": 5}, 2)).decode(),
+}
 
 
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize(
-    "stored",
+    ("rev", "began"),
     [
-        "",
-        "no base64!",
-        base64.b64encode(b"encrypted bytes").decode(),
-        text(PickleSerializer(), {"user": "x"}),
-        text(JsonSerializer(), {"user": "x", "_creation_time": "yesterday"}),
-        text(JsonSerializer(), {"user": "x", "_creation_time": 10**400}),
-        text(PickleSerializer(), {"_creation_time": 5})[:16],
+        (revision.make_rev(b"birth!", b"a token.", BEGAN), BEGAN),
+        (revision.make_rev(b"birth!", b"a token."), None),
+        (b"\xff" * REV_SIZE, None),
     ],
+    ids=["a start", "none", "after the year 9999"],
 )
-def test_an_age_that_the_session_does_not_hold_is_unknown(stored: str) -> None:
-    """An opaque session, one without the time, a damaged one: not known, and no error."""
-    assert read_creation_time(stored, MOST) is None
+def test_the_age_of_a_session_is_that_of_its_row(
+    text: str, rev: bytes, began: int | None, dynamodb_local: str, table_name: str
+) -> None:
+    """Whatever is in its text, which is not unpickled; also of a session that does not open."""
+    site = ExampleApp.create(dynamodb_local, table_name)
+    for name, data in (("a", seal_text(text.encode())), ("b", b"\1S\0\0damaged")):
+        site.put(id={"S": f"sess:{name}"}, rev={"B": rev}, data={"B": data})
+
+    found = [one.created for one in sessions.list_sessions(site.rows, time.time())]
+
+    assert found == [began, began]
+
+
+@pytest.mark.parametrize("option", ["max_age", "created_after"])
+def test_a_row_with_a_damaged_revision_has_not_ended(
+    option: str, dynamodb_local: str, table_name: str
+) -> None:
+    """It has no start that could be believed; it is listed with its error, and can be deleted."""
+    value = {"max_age": "1h", "created_after": "2026-01-01T00:00:00Z"}[option]
+    site = ExampleApp.create(dynamodb_local, table_name, **{option: value})
+    site.put(id={"S": "sess:a"}, rev={"B": b"r"}, data={"B": seal_text(b"text")})
+
+    (found,) = sessions.list_sessions(site.rows, time.time())
+
+    assert (found.live, found.created) == (True, None)
+    assert "length" in found.error

@@ -10,6 +10,7 @@ from beaker.session import SignedCookie
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.ops.identity import format_id, list_keys, sign
+from tests.revisions import make_rev
 
 IDENT = "8c1f0e5d2b7a49c3a1f4d6e8b9075c21"
 SECRET = "hush"
@@ -65,7 +66,7 @@ def test_a_wrong_signature_is_said() -> None:
         list_keys(SIGNED, PLAIN, "another secret")
 
 
-@pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#moved"])
+@pytest.mark.parametrize("word", ["", " ", '""', "sess:a:b", "sess:a#lock:b", "sess:a#imported"])
 def test_what_is_no_session_is_refused(word: str) -> None:
     """No command on sessions reaches a cache's row, a lock or a marker."""
     with pytest.raises(OptionError):
@@ -78,8 +79,8 @@ SORTS = [
     (PLAIN.make_import_marker_key(HOSTILE), "marker"),
     (PLAIN.make_value_key(IDENT, "a#b:c"), "value"),
     (PLAIN.make_lock_key(IDENT, "a:b"), "lock"),
-    (PLAIN.make_chunk_key(PLAIN.make_session_key(IDENT), "b.t", 0), "chunk"),
-    (PLAIN.make_chunk_key(PLAIN.make_value_key(IDENT, "k"), "b.t", 0), "chunk"),
+    (PLAIN.make_chunk_key(PLAIN.make_session_key(IDENT), make_rev("b.t"), 0), "chunk"),
+    (PLAIN.make_chunk_key(PLAIN.make_value_key(IDENT, "k"), make_rev("b.t"), 0), "chunk"),
     (Key("other:a"), "other"),
     (Key("sess:a#session"), "other"),
     (Key("sess:a#what"), "other"),
@@ -99,7 +100,7 @@ def test_a_key_tells_what_its_row_is(key: Key, sort: str) -> None:
         (RANGED.make_import_marker_key(HOSTILE), "marker"),
         (RANGED.make_value_key(IDENT, "a#b:c"), "value"),
         (RANGED.make_lock_key(IDENT, "a:b"), "lock"),
-        (RANGED.make_chunk_key(RANGED.make_session_key(IDENT), "b.t", 0), "chunk"),
+        (RANGED.make_chunk_key(RANGED.make_session_key(IDENT), make_rev("b.t"), 0), "chunk"),
         (Key("other:a", "#session"), "other"),
         (Key("sess:a", "#what"), "other"),
     ],

@@ -116,7 +116,7 @@ def test_a_session_that_is_written_again_and_again_is_reported(
 
 
 @pytest.mark.parametrize(
-    "row", [{"rev": {"S": "r"}}, {"data": {"S": "x"}}, {"data": {"B": b"x"}, "rev": {"S": "r"}}]
+    "row", [{"rev": {"B": b"r"}}, {"data": {"S": "x"}}, {"data": {"B": b"x"}, "rev": {"B": b"r"}}]
 )
 def test_an_unreadable_session_is_deleted_too(
     row: dict[str, Any], dynamodb_local: str, table_name: str

@@ -20,6 +20,7 @@ from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.ops.identity import MAX_KEY
 from tests.ops.example_apps import ExampleApp
 from tests.ops.odd_rows import NUMBERS, ORDINARY, Item, command, ordinary, rows, seal_text
+from tests.revisions import make_rev
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 ENCODINGS = st.sampled_from(("ascii", "cp1252", "utf-8"))
@@ -123,10 +124,10 @@ REAL: list[dict[str, Any]] = [
     {"expires": {"N": "-9.9E+125"}},
     {"expires": {"L": [{"M": {"x": {"NS": ["1", "1E-130"]}}}]}},
     {"prev": {"N": "1"}},
-    {"name": {"BOOL": True}},
+    {"cache_key": {"BOOL": True}},
     {"visits": {"N": "-1E+125"}},
     {"rev": {"S": ""}},
-    {"rev": {"S": "r" * 3000}, "data": {"B": b"\1S\x08\0\0\0\0\2" + bytes(32)}},
+    {"rev": {"B": b"r" * 3000}, "data": {"B": b"\1S\x08\0\0\0\0\2" + bytes(32)}},
     {"data": {"B": b"\1S\x08\0\xff\xff\xff\xff" + bytes(32)}},
     {"data": {"B": seal_text(base64.b64encode(b"\x80\x02}q\0(") + "é".encode())}},
     *(
@@ -156,7 +157,8 @@ def test_a_user_with_odd_rows_is_logged_out_everywhere(
     )
     site.save(ORDINARY, userId=42)
     for number, row in enumerate(REAL):
-        sound = {"data": {"B": seal_text(b"text")}, "rev": {"S": "b.t"}, "userId": {"S": "42"}}
+        rev = {"B": make_rev("b.t")}
+        sound = {"data": {"B": seal_text(b"text")}, "rev": rev, "userId": {"S": "42"}}
         site.put(**{"id": {"S": f"sess:odd{number}"}, **sound, **row})
     live = {ORDINARY, *(f"odd{n}" for n in range(len(REAL)) if n != 1)}  # that one is long over
 
@@ -214,7 +216,7 @@ def test_every_character_is_printed_or_escaped(words: str, encoding: str) -> Non
     odd: Item = {
         "id": {"S": "sess:odd"},
         "data": {"B": seal_text(text)},
-        "rev": {"S": "b.t"},
+        "rev": {"B": make_rev("b.t")},
         "userId": {"S": "Zoë █\ud800"},
     }
 

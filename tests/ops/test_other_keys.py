@@ -7,6 +7,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.ops import cli
 from tests.ops.example_apps import IDENT, ExampleApp
+from tests.revisions import make_rev
 
 COMMANDS = (
     ("list",),
@@ -51,7 +52,9 @@ def test_of_a_table_of_other_keys_no_command_tells_a_number(
     """
     made = ExampleApp.create(dynamodb_local, table_name, range_key="part")
     made.save(IDENT, userId=42)
-    made.put(id={"S": "sess:cached"}, part={"S": "key"}, data={"B": b"x"}, rev={"S": "a.b"})
+    made.put(
+        id={"S": "sess:cached"}, part={"S": "key"}, data={"B": b"x"}, rev={"B": make_rev("a.b")}
+    )
     site = ExampleApp.at(dynamodb_local, table_name, **({"range_key": "part"} | other))
 
     code = main(site.argv("sessions", *words))

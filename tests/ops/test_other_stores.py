@@ -15,6 +15,7 @@ from beaker_dynamodb.ops import logout, purge, sessions, stats
 from beaker_dynamodb.ops.cli import wording
 from tests.instruments import Recorder
 from tests.ops.example_apps import IDENT, LARGE, ExampleApp, Run
+from tests.revisions import make_rev
 from tests.servers import Flavor, Server
 
 #: As connect-dynamodb 3.0.5 writes them; the special key is there by chance.
@@ -128,7 +129,7 @@ def test_python_cannot_delete_one_of_theirs_either(shared: ExampleApp) -> None:
 DAMAGED: list[dict[str, Any]] = [
     {"data": {"B": b"\1S\0\0\0\0\0\0"}},
     {"data": {"S": "x"}},
-    {"rev": {"S": "birth.token"}},
+    {"rev": {"B": make_rev("birth.token")}},
     {"rev": {"N": "1"}},
     {"data": {"NULL": True}, "rev": {"L": []}},
 ]
@@ -155,7 +156,9 @@ def test_every_kind_of_row_that_we_write_is_ours(
     site = ExampleApp.create(dynamodb_local, table_name, compress="false")
     site.save("large", text=LARGE)
     of = site.rows
-    of.table.replace(of.make_tombstone(of.layout.make_session_key("dead"), "birth.token", None))
+    of.table.replace(
+        of.make_tombstone(of.layout.make_session_key("dead"), make_rev("birth.token"), None)
+    )
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = type(site.manager("x"))("ns", **options, prefix="sess:")
     cache.set_value("key", 1, expiretime=60)
@@ -172,7 +175,7 @@ def test_a_row_that_becomes_theirs_between_look_and_delete_stays(
     shop: ExampleApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every delete is conditional: on the revision, or on the row being ours."""
-    shop.put(id={"S": "sess:bad"}, rev={"S": "birth.token"})
+    shop.put(id={"S": "sess:bad"}, rev={"B": make_rev("birth.token")})
     seen = [logout.find_row(shop.rows, word) for word in (IDENT, "bad")]
     for word in (IDENT, "bad"):
         shop.put(id={"S": f"sess:{word}"}, **THEIRS)

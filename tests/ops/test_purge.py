@@ -20,6 +20,7 @@ from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.ops.example_apps import LARGE, ExampleApp
+from tests.revisions import make_rev
 
 LATER = 10.0
 DAY = 86400
@@ -130,7 +131,7 @@ def test_rows_of_no_form_of_ours_stay(dynamodb_local: str, table_name: str) -> N
     """A row under our prefix that this package cannot have written is kept."""
     site = ExampleApp.create(dynamodb_local, table_name)
     site.save("a")
-    rev = {"S": "birth.token"}
+    rev = {"B": make_rev("birth.token")}
     site.put(id={"S": "sess:b#strange"}, rev=rev, expires={"N": "1"})
     site.put(id={"S": "sess:typed"}, rev=rev, expires={"S": "1"})
     site.put(id={"S": "sess:half"}, rev=rev, expires={"N": "1.5"})

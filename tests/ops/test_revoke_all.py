@@ -26,6 +26,7 @@ from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.ops.example_apps import IDENT, LARGE, ExampleApp, Run
+from tests.revisions import make_rev
 
 USERS = {"sess:" + IDENT, "sess:" + "b" * 32, "sess:" + "c" * 32}
 
@@ -86,13 +87,15 @@ def test_a_session_that_is_saved_meanwhile_does_not_come_back(
     assert site.idents() == set()
 
 
-def test_the_marker_of_a_new_id_is_kept(site: ExampleApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tombstone_of_a_rotation_is_kept(
+    site: ExampleApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A login gives the session a new id between read and delete: a slow save must raise."""
     site.save("old", visits=1)
     rows, original = site.rows, Table.delete
 
     def delete_after_a_rotation(table: Table, key: Key, condition: Any) -> Any:
-        rows.table.replace(rows.make_tombstone(key, "b.t", None, ROTATED))
+        rows.table.replace(rows.make_tombstone(key, make_rev("b.t"), None, ROTATED))
         return original(table, key, condition)
 
     monkeypatch.setattr(Table, "delete", delete_after_a_rotation)

@@ -15,6 +15,7 @@ from beaker.session import Session
 from beaker_dynamodb import StrictSession, UserSessions
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.client import get_client
+from beaker_dynamodb.item.revision import get_start
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.exchange import Exchange
 from tests.instruments import Clock
@@ -162,7 +163,7 @@ class LaggingIndex:
         shown = []
         for key in document["Items"]:
             row = client.get_item(TableName=table, Key={"id": key["id"]}).get("Item")
-            start = 0 if row is None else int(row["rev"]["S"].partition(".")[0].split("@")[1], 16)
+            start = 0 if row is None else get_start(row["rev"]["B"]) or 0
             shown += [key] if start <= self.clock() - self.lag else []
         document |= {"Items": shown, "Count": len(shown)}
         exchange.answer(reply.with_body(json.dumps(document).encode()))

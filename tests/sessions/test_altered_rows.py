@@ -18,6 +18,7 @@ import pytest
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.errors import UnknownFormat
 from beaker_dynamodb.item import codec
+from tests.revisions import make_rev
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, put
 
@@ -103,14 +104,16 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
         [flip(FLAGS, flag, again=True) for flag in (codec.COMPRESSED, codec.BASE64)],
     ),
     "flag of a large value, alone": (NEW_LOGIN, both(byte, FLAGS, codec.CHUNKS)),
-    "data, revision or expiry: missing, another one, or of another type": (
+    "data, revision or expiry: missing, another one, or of another type or length": (
         NEW_LOGIN,
         [
             *(to(**{name: None}) for name in ("data", "rev", "expires")),
             *(to(**{name: {"BOOL": True}}) for name in ("data", "rev", "expires", "prev")),
             to(data={"S": "text"}),
-            to(rev={"S": "birth.token"}),
+            to(rev={"B": make_rev("birth.token")}),
             to(rev={"S": "odd"}),
+            to(rev={"B": b"odd"}),
+            to(prev={"B": b"odd"}),
             to(expires=FAR),
             to(expires={"N": "4000000000.5"}),
         ],
@@ -136,7 +139,7 @@ KINDS: Mapping[str, tuple[str, list[Alteration]]] = {
     ),
     "previous revisions (`prev`), or an attribute that is not ours": (
         NOTHING,
-        [to(prev={"S": "token"}), to(prev=None), to(theirs={"S": "x"})],
+        [to(prev={"B": b"token"}), to(prev=None), to(theirs={"S": "x"})],
     ),
 }
 

@@ -14,6 +14,7 @@ import pytest
 from beaker.util import JsonSerializer, PickleSerializer
 
 from beaker_dynamodb import OptionError
+from beaker_dynamodb.item.revision import get_birth
 from tests.instruments import Clock
 from tests.servers import Server
 from tests.sessions import apps
@@ -178,9 +179,9 @@ def test_an_expired_session_is_absent_although_its_row_is_stored(
     assert "prev" not in after
 
 
-def birth_of(row: dict[str, Any]) -> str:
+def birth_of(row: dict[str, Any]) -> bytes:
     """Read which Create a row descends from."""
-    return str(row["rev"]["S"]).partition(".")[0]
+    return get_birth(row["rev"]["B"])
 
 
 def test_unknown_ids_and_other_sessions(server: Server, table_name: str) -> None:

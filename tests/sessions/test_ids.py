@@ -44,7 +44,7 @@ IN_A_COOKIE = (
     f"{GOOD}:key",
     f"{GOOD}#session",
     f"{GOOD}#lock:session",
-    f"{GOOD}#piece:#birth.token.0",
+    f"{GOOD}#chunk:#birth.token.0",
     "#session",
     "~",
     "~" + "0" * 64,

@@ -33,6 +33,7 @@ from tests.faults.fault_kinds import (
 )
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
+from tests.revisions import make_rev
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out, put, put_while, use_clock
 
@@ -191,7 +192,7 @@ def test_no_broken_row_is_quoted(
     site.visit(user, put(word=SECRET))
 
     def overtake() -> None:
-        site.plant(user, rev={"S": "another.token"})
+        site.plant(user, rev={"B": make_rev("other.token")})
         plant(site, user)
 
     ear.attempt(site, user, put_while(overtake, more=1))

@@ -19,7 +19,10 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import DynamoDBBackendError, ItemTooLarge
+from beaker_dynamodb.item.codec import DICTIONARY, deflate
+from beaker_dynamodb.item.dictionary import DICTIONARIES
 from tests.instruments import Clock
+from tests.revisions import replace_token
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, put, put_while, read_while, use_clock
 
@@ -77,7 +80,10 @@ COMPRESSED, ENCRYPTED, BASE64, CHUNKS = 1, 2, 4, 8
 
 PLANTED: dict[str, Callable[[bytes], bytes]] = {
     "as Beaker writes a pickle": lambda mine: make_data(mine, flags=BASE64),
-    "compressed": lambda mine: make_data(zlib.compress(mine), flags=BASE64 | COMPRESSED),
+    "compressed": lambda mine: make_data(deflate(mine), flags=BASE64 | COMPRESSED),
+    "compressed with the dictionary": lambda mine: make_data(
+        deflate(mine, DICTIONARIES[1]), flags=BASE64 | COMPRESSED | DICTIONARY
+    ),
     "as text": lambda mine: make_data(base64.b64encode(mine)),
     "as text in lines": lambda mine: make_data(base64.encodebytes(mine)),
     "bare": make_data,
@@ -109,8 +115,8 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
     clock = Clock()
     use_clock(monkeypatch, clock)
 
-    def other_rev(user: Browser) -> dict[str, dict[str, str]]:
-        return {"rev": {"S": (site.row(user) or {})["rev"]["S"] + "x"}}
+    def other_rev(user: Browser) -> dict[str, dict[str, bytes]]:
+        return {"rev": {"B": replace_token((site.row(user) or {})["rev"]["B"], "x")}}
 
     def visit(user: Browser, view: Any) -> None:
         with contextlib.suppress(DynamoDBBackendError):  # an honest 500
@@ -172,9 +178,9 @@ def test_a_pickle_planted_in_an_encrypted_table_never_reaches_beaker(
 MOST, INFLATED = 1 << 20, 96 << 20
 
 
-def bomb() -> bytes:
+def bomb(window: int = zlib.MAX_WBITS) -> bytes:
     """Compress far more zeros than a session may hold, without holding them."""
-    squeeze = zlib.compressobj(9)
+    squeeze = zlib.compressobj(9, wbits=window)
     block = bytes(1 << 20)
     parts = [squeeze.compress(block) for _ in range(INFLATED // len(block))]
     return b"".join([*parts, squeeze.flush()])
@@ -184,9 +190,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "in a JSON session": lambda: make_data(bomb(), flags=BASE64),
     "in a JSON session's text": lambda: make_data(base64.b64encode(bomb())),
     "in a JSON session's text in lines": lambda: make_data(base64.encodebytes(bomb())),
-    "in our compression": lambda: make_data(bomb(), flags=COMPRESSED),
-    "in our compression of base64": lambda: make_data(bomb(), flags=COMPRESSED | BASE64),
-    "in both": lambda: make_data(zlib.compress(bomb()), flags=COMPRESSED | BASE64),
+    "in our compression": lambda: make_data(bomb(-15), flags=COMPRESSED),
+    "in our compression of base64": lambda: make_data(bomb(-15), flags=COMPRESSED | BASE64),
+    "with the dictionary": lambda: make_data(bomb(-15), flags=COMPRESSED | BASE64 | DICTIONARY),
+    "in both": lambda: make_data(deflate(bomb()), flags=COMPRESSED | BASE64),
 }
 
 
@@ -203,8 +210,8 @@ def test_a_bomb_in_the_table_is_refused_before_it_takes_the_memory(
     user, planted = site.begin_session(user="ann"), make()
 
     def overtake() -> None:
-        rev = (site.row(user) or {})["rev"]["S"]
-        site.plant(user, data={"B": planted}, rev={"S": rev + "x"})
+        rev = (site.row(user) or {})["rev"]["B"]
+        site.plant(user, data={"B": planted}, rev={"B": replace_token(rev, "x")})
 
     tracemalloc.start()
     try:

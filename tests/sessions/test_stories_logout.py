@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
-from beaker_dynamodb.item.record import get_birth
+from beaker_dynamodb.item.revision import get_birth
 from tests.instruments import Clock
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import (
@@ -34,9 +34,9 @@ def saves() -> list[Saved]:
     return record_saves()
 
 
-def birth_of(site: Site, user: Browser) -> str:
+def birth_of(site: Site, user: Browser) -> bytes:
     """Return the birth of the stored row."""
-    return get_birth((site.row(user) or {})["rev"]["S"])
+    return get_birth((site.row(user) or {})["rev"]["B"])
 
 
 def test_a_logout_removes_the_row_at_once(site: Site) -> None:

@@ -16,6 +16,7 @@ from beaker_dynamodb.dynamodb.metering import Saved
 from tests.faults.fault_kinds import LoseReply
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
+from tests.revisions import make_rev
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import (
     contents,
@@ -116,7 +117,7 @@ def test_an_opaque_login_does_not_move_into_a_session_begun_anew(site: Site) -> 
 
     def replace_row() -> None:
         row = site.row(other) or {}
-        site.plant(user, data=row["data"], rev={"S": "another.birth"})
+        site.plant(user, data=row["data"], rev={"B": make_rev("other.birth")})
 
     site.visit(user, put_while(replace_row, user="ann"))
 

@@ -9,8 +9,9 @@ from itertools import count
 
 import pytest
 
-from beaker_dynamodb.item.record import get_birth
+from beaker_dynamodb.item.revision import get_birth
 from tests.instruments import Clock
+from tests.revisions import make_token
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import put, put_while, use_clock
 
@@ -21,9 +22,9 @@ def site(dynamodb_local: str, table_name: str) -> Site:
     return Site.create(dynamodb_local, table_name)
 
 
-def birth_of(site: Site, user: Browser) -> str:
+def birth_of(site: Site, user: Browser) -> bytes:
     """Return the birth of the stored row."""
-    return get_birth((site.row(user) or {})["rev"]["S"])
+    return get_birth((site.row(user) or {})["rev"]["B"])
 
 
 def test_a_timed_out_session_is_absent_although_its_row_stands(
@@ -67,9 +68,9 @@ def test_a_timed_out_login_does_not_live_again_in_a_new_session(
     user = Browser(f"beaker.session.id={'b' * 32}")
     site, tokens, lapse = site.with_(timeout=600), count(), [0.0]
 
-    def token() -> str:
+    def token() -> bytes:
         clock.advance(lapse.pop() if lapse else 0.0)
-        return f"token{next(tokens)}"
+        return make_token(f"t{next(tokens)}")
 
     use_clock(monkeypatch, clock, token=token)
 

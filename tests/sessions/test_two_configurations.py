@@ -18,6 +18,7 @@ import pytest
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import UnknownFormat
 from tests.instruments import Clock
+from tests.revisions import make_token, replace_token
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, put, put_while, use_clock
 
@@ -163,14 +164,14 @@ def test_a_row_that_cannot_be_read_at_a_conflict_is_not_overwritten(
     def meanwhile() -> None:
         theirs = {k: v for k, v in (right.row(other) or {}).items() if k not in lines}
         row = wrong.row(user) or {}
-        birth = row["rev"]["S"].partition(".")[0]
+        rev = replace_token(row["rev"]["B"], "theirs")
         written = (right.row(other) or {})["data"]
-        wrong.plant(user, **{**theirs, "data": written, "rev": {"S": f"{birth}.theirs"}})
+        wrong.plant(user, **{**theirs, "data": written, "rev": {"B": rev}})
 
     with pytest.raises(UnknownFormat):
         wrong.visit(user, put_while(meanwhile, cart=2))
 
-    assert (wrong.row(user) or {})["rev"]["S"].endswith(".theirs")
+    assert (wrong.row(user) or {})["rev"]["B"].endswith(make_token("theirs"))
 
 
 @pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")

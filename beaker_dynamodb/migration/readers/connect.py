@@ -141,7 +141,7 @@ class ConnectReader:
 
 def _is_written_by_us(item: Mapping[str, object]) -> bool:
     """Return whether this package wrote an item: a session, a cache's entry, a lock, a marker."""
-    return isinstance(item.get("data"), bytes) and isinstance(item.get("rev"), str)
+    return isinstance(item.get("data"), bytes) and isinstance(item.get("rev"), bytes)
 
 
 def _parse(sess: object) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from beaker_dynamodb.dynamodb.wire.transport import BOTO3, WIRE
 from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.migration.source import (
     CREATED_BY_READING,
     SourceBackend,
@@ -234,7 +235,7 @@ def _examine_rows(
     application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
 ) -> Iterator[Finding]:
     """Yield which calls are allowed, and what a round trip finds if all of them are."""
-    name = f"doctor-{runtime.token()}"
+    name = f"doctor-{runtime.token().hex()}"
     is_cache, layout = application.kind == "cache", opened.layout
     key = layout.make_value_key(name, "doctor") if is_cache else layout.make_session_key(name)
     with_query = is_cache and application.options.range_key is not None
@@ -275,7 +276,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
     stop = metering.observe(record_call)
     try:
         now, token = runtime.clock(), runtime.token()
-        record = Record(key, b"", f"{token}.{token}", expires=int(now) + _LIFETIME)
+        record = Record(key, b"", make_rev(token, token), expires=int(now) + _LIFETIME)
         try:
             opened.write(record, _VALUE, NoRow(), None)
             row = opened.read(key, consistent=True, now=now)
@@ -309,7 +310,7 @@ def _read_source(application: Application, runtime: Runtime, *, read_only: bool)
             return settings.Source(name, "empty", path)
         if read_only and name in CREATED_BY_READING:
             return settings.Source(name, "skipped")
-        SourceBackend(name, given, runtime.token(), None).read()
+        SourceBackend(name, given, runtime.token().hex(), None).read()
     except DynamoDBBackendError as error:
         return settings.Source(name, "failed", error=error)
     return settings.Source(name, "answers")
