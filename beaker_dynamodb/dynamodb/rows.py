@@ -166,7 +166,8 @@ class Rows:
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
-        return record.with_data(self.codec.seal(value, context, self._count_other_bytes(record)))
+        data = self.codec.seal(value, context, record.count_other_bytes(self.schema))
+        return record.with_data(data)
 
     def make_tombstone(
         self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
@@ -253,20 +254,18 @@ class Rows:
 
     # Chunks
 
-    def _count_other_bytes(self, record: Record) -> int:
-        names = len(self.layout.hash_key) + len(self.layout.range_key or "")
-        return names + record.count_other_bytes(self.schema)
-
     def _fits_in_a_row(self, record: Record) -> bool:
         if len(record.data) <= SMALL_DATA and record.name is None:
             return True
-        room = chunks.compute_max_data(self._count_other_bytes(record))
+        room = chunks.compute_max_data(record.count_other_bytes(self.schema))
         if room <= 0:
             raise ItemTooLarge(len(record.data) - room, 0, item=digest(record.key.hash))
         return len(record.data) <= room
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
+        if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
+            return record
         if self._fits_in_a_row(record):
             return record.with_data(record.data, 0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)
@@ -373,7 +372,8 @@ def build_rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     max_chunks = chunks.compute_max_chunks(options.max_value_size)
     ends = (options.max_age, options.created_after) if kind == "session" else (None, None)
-    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends)
+    names = len(options.hash_key) + len(options.range_key or "")
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends, names)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
     create = (

@@ -135,12 +135,12 @@ class Codec:
         flags, payload = (0, value) if raw is None else (BASE64, raw)
         encrypts = bool(self.keys and self.keys[0])
         beside = other_bytes + _HEADER.size + (_KEY_ID + _NONCE + _TAG if encrypts else 0)
-        units = _count_units(beside + len(payload))
+        units = -(-(beside + len(payload)) // _WRITE_UNIT)
         # A JSON session comes compressed (beaker/util.py:417): it does not get smaller.
         if self.compress and units > 1 and not (flags and is_zlib(payload)):
             number = NEWEST if flags and payload.startswith(_PICKLE) else 0
             smaller = deflate(payload, DICTIONARIES[number], fast=self.fast)
-            if _count_units(beside + len(smaller)) < units:
+            if beside + len(smaller) <= (units - 1) * _WRITE_UNIT:
                 flags, payload = flags | COMPRESSED | number * DICTIONARY, smaller
         if encrypts:
             flags |= ENCRYPTED
@@ -229,10 +229,6 @@ class Codec:
         except (InvalidTag, ValueError):
             wrong = "it was altered, or copied here from another row"
             raise_clean(CorruptItem(context.item, wrong))
-
-
-def _count_units(size: int) -> int:
-    return -(-size // _WRITE_UNIT)
 
 
 def _unknown(context: EncryptionContext, what: str) -> UnknownFormat:

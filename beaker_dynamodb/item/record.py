@@ -18,14 +18,14 @@ from beaker_dynamodb.item.chunks import compute_max_chunks, count_chunks
 from beaker_dynamodb.item.codec import CHUNKS, FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.revision import (
+    BORN_SIZE,
     PREV_SIZE,
     REV_SIZE,
     SHORT_TOKEN,
     get_birth,
     get_start,
     get_token,
-    push_token,
-    replace_token,
+    make_rev,
     shorten,
 )
 
@@ -67,6 +67,7 @@ class Schema:
         max_age: seconds after its start at which a session ends, whatever it is used; from the
             option. None for caches, and if there is no limit.
         created_after: epoch seconds; a session that began earlier has ended. From the option.
+        key_names: the bytes of the names of the key's attributes.
     """
 
     ttl: str = "expires"
@@ -74,6 +75,7 @@ class Schema:
     max_chunks: int = compute_max_chunks(16 * 1024 * 1024)
     max_age: float | None = None
     created_after: float | None = None
+    key_names: int = len("id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,9 @@ class Record:
 
         Args: *start* is another start of the session than the row's.
         """
-        return replace_token(self.rev, token, start), push_token(self.prev, self.rev)
+        born, last = self.rev[:BORN_SIZE], self.rev[BORN_SIZE : BORN_SIZE + SHORT_TOKEN]
+        rev = born + token if start is None else make_rev(get_birth(self.rev), token, start)
+        return rev, (last + self.prev)[:PREV_SIZE]
 
     def has_token(self, token: bytes) -> bool:
         """Return whether the write that drew *token* made this row, or one that it replaced."""
@@ -175,10 +179,10 @@ class Record:
     def count_other_bytes(self, schema: Schema) -> int:
         """Return the bytes of the row without its data, as DynamoDB counts them.
 
-        Names are included, but those of the key. A number may be counted too large, never too small
-        (AWS, "DynamoDB item sizes and formats").
+        A number may be counted too large, never too small (AWS, "DynamoDB item sizes and formats").
         """
         size = _NAMES + REV_SIZE + len(self.key.hash) + len(self.key.range or "")
+        size += schema.key_names
         if self.prev:
             size += len("prev") + len(self.prev)
         if self.expires is not None:

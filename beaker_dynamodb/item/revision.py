@@ -18,15 +18,17 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The bytes of each part, and of a revision.
-_START, BIRTH_SIZE, TOKEN_SIZE = 5, 6, 8
-_BORN: Final = _START + BIRTH_SIZE
-REV_SIZE: Final = _BORN + TOKEN_SIZE
+#: The bytes of each part, of all that a write keeps, and of a revision.
+START_SIZE, BIRTH_SIZE, TOKEN_SIZE = 5, 6, 8
+BORN_SIZE: Final = START_SIZE + BIRTH_SIZE
+REV_SIZE: Final = BORN_SIZE + TOKEN_SIZE
 #: The bytes of a token that `prev` keeps, and how many tokens a row remembers.
 SHORT_TOKEN: Final = 5
 MAX_PREVIOUS_TOKENS: Final = 4
 PREV_SIZE: Final = MAX_PREVIOUS_TOKENS * SHORT_TOKEN
-_MAX_START: Final = (1 << 8 * _START) - 1
+#: The start of a revision that has none.
+NO_START: Final = bytes(START_SIZE)
+_MAX_START: Final = (1 << 8 * START_SIZE) - 1
 
 
 def make_rev(birth: bytes, token: bytes, start: float | None = None) -> bytes:
@@ -38,32 +40,22 @@ def make_rev(birth: bytes, token: bytes, start: float | None = None) -> bytes:
         start: when the session began, in epoch seconds; None if that is unknown, or no session.
     """
     seconds = 0 if start is None else min(max(int(start), 1), _MAX_START)
-    return seconds.to_bytes(_START, "big") + birth[:BIRTH_SIZE] + token
+    return seconds.to_bytes(START_SIZE, "big") + birth[:BIRTH_SIZE] + token
 
 
 def get_start(rev: bytes) -> int | None:
     """Return the start in a revision, in epoch seconds; None if there is none."""
-    return int.from_bytes(rev[:_START], "big") or None
+    return int.from_bytes(rev[:START_SIZE], "big") or None
 
 
 def get_birth(rev: bytes) -> bytes:
     """Return the birth in a revision, without the start."""
-    return rev[_START:_BORN]
+    return rev[START_SIZE:BORN_SIZE]
 
 
 def get_token(rev: bytes) -> bytes:
     """Return the token in a revision."""
-    return rev[_BORN:]
-
-
-def replace_token(rev: bytes, token: bytes, start: float | None = None) -> bytes:
-    """Return the next revision of the same session; *start* is another start than it has."""
-    return rev[:_BORN] + token if start is None else make_rev(get_birth(rev), token, start)
-
-
-def push_token(prev: bytes, rev: bytes) -> bytes:
-    """Return the previous tokens of the row that replaces one at *rev*, the latest first."""
-    return (rev[_BORN : _BORN + SHORT_TOKEN] + prev)[:PREV_SIZE]
+    return rev[BORN_SIZE:]
 
 
 def shorten(token: bytes) -> bytes:

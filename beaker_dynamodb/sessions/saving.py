@@ -45,7 +45,7 @@ from beaker_dynamodb.item.refusal import (
     Retry,
     after_refusal,
 )
-from beaker_dynamodb.item.revision import get_token, make_rev, shorten
+from beaker_dynamodb.item.revision import NO_START, get_token, make_rev, shorten
 from beaker_dynamodb.runtime import Runtime
 
 log: Final = logging.getLogger(__name__)
@@ -254,11 +254,11 @@ class Saver:
         state: SaveState,
     ) -> Record:
         """Return the row to be written, without its data."""
-        is_new = isinstance(write, Create) or old is None
-        has_start = old is not None and not is_new and old.start is not None and not state.restarts
+        prior = None if isinstance(write, Create) else old
+        has_start = prior is not None and not prior.rev.startswith(NO_START) and not state.restarts
         start = None
         if state.max_age is not None or not has_start:  # most saves do not need it
-            start = state.find_start(None if is_new else old)
+            start = state.find_start(prior)
         lifetime = state.lifetime
         if content is not state.ours:  # another request may have given the session its lifetime
             own = read_time(content.values or {}, LIFETIME)
@@ -268,14 +268,15 @@ class Saver:
             limit = compute_expiry(now, lifetime, start, state.max_age)
         expires = None if limit is None else math.ceil(limit)
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
-        prev = b""
-        if is_new or old is None:
+        prev, pending = b"", state.pending or ""
+        if prior is None:
             rev = make_rev(self.runtime.token(), token, now if start is None else start)
         elif isinstance(write, Touch) and not write.new_token:
-            rev, prev = old.rev, old.prev
+            rev, prev = prior.rev, prior.prev
         else:
-            rev, prev = old.advance_rev(token, None if has_start else start)
-        pending = _choose_pending(state, None if is_new else old)
+            rev, prev = prior.advance_rev(token, None if has_start else start)
+        if prior is not None and prior.pending:
+            pending = _choose_pending(state, prior)
         return Record(self.key, b"", rev, prev, expires, promoted=promoted, pending=pending)
 
     def _promote(
@@ -303,14 +304,14 @@ class Saver:
         return found
 
 
-def _choose_pending(state: SaveState, old: Record | None) -> str:
+def _choose_pending(state: SaveState, old: Record) -> str:
     """Return the row's next `pending`: what this session asks for, or what is in the old row.
 
     It is removed only if it is what this request has loaded: another request may have left a later
     note since.
     """
-    if state.pending or old is None:
-        return state.pending or ""
+    if state.pending:
+        return state.pending
     loaded = "" if state.row is None else state.row.pending
     is_removed = state.pending is not None and old.pending == loaded
     return "" if is_removed else old.pending
