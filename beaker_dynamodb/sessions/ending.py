@@ -59,8 +59,8 @@ def list_keys(rows: Rows, name: str, value: Attribute) -> Iterator[Key]:
             raise
         raise_clean(
             OptionError(
-                f"the table has no index {index!r} on {name!r}, or its type is another one;"
-                " `beaker-dynamodb table create` adds it",
+                f"the table has no index {index!r} on {name!r}, or it is of another type or still"
+                " being created; `beaker-dynamodb table create` adds it, and waits for it",
                 call=error.call,
             )
         )

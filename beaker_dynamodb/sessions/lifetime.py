@@ -112,8 +112,15 @@ class SessionLifetime(_Session):
             self._send_cookie()
 
     def remember(self, days: float = 30) -> None:
-        """Keep the user signed in until so many days have passed without use."""
-        self.lifetime = days * _DAY
+        """Keep the user signed in until so many days have passed without use.
+
+        Raises: as an assignment to `lifetime`.
+        """
+        try:
+            seconds = float(days) * _DAY
+        except (TypeError, ValueError, OverflowError):
+            raise_clean(OptionError("remember(days): expected a number of days above zero"))
+        self.lifetime = seconds
 
     def restart_lifetime(self) -> None:
         """Begin option `max_age` anew, as for a login: the session starts now.
@@ -143,6 +150,15 @@ class SessionLifetime(_Session):
         elif self._configured_cookie is not None:
             self.cookie_expires, self._configured_cookie = self._configured_cookie, None
         self._pass_lifetime_to(self.__dict__.get("_namespace"))
+
+    def _drop_lifetime(self) -> None:
+        """Take the settings again after `clear()` or `delete()`, which took the lifetime away.
+
+        What is saved then is often the session of another user, who did not ask for it.
+        """
+        self._follow(None)
+        if self.use_cookies:
+            self._send_cookie()
 
     def _pass_lifetime_to(self, manager: Any) -> None:
         """Have the manager's next save give the row this session's own lifetime."""

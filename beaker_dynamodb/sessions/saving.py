@@ -109,6 +109,7 @@ class Saver:
     recognized when the next attempt is refused by it.
 
     Args: *delete_row* deletes the row, on a condition; with `migrate_from` it puts a tombstone.
+    *lifetime* is that of a session without one of its own, in seconds; None for ever.
     """
 
     def __init__(
@@ -116,11 +117,13 @@ class Saver:
         rows: Rows,
         key: Key,
         delete_row: Callable[[Key, At, Record | None], RefusedWrite | None],
+        lifetime: float | None,
     ) -> None:
         self.rows = rows
         self.key = key
         self.runtime: Runtime = rows.runtime
         self.delete_row = delete_row
+        self.lifetime = lifetime
         #: The writes that ended in an error: how the token of each begins, and what it was to save.
         #: They may have been applied all the same. Emptied by the next one whose outcome is known.
         self._uncertain: dict[bytes, Content] = {}
@@ -260,9 +263,9 @@ class Saver:
         if state.max_age is not None or not has_start:  # most saves do not need it
             start = state.find_start(prior)
         lifetime = state.lifetime
-        if content is not state.ours:  # another request may have given the session its lifetime
-            own = read_time(content.values or {}, LIFETIME)
-            lifetime = lifetime if own is None else own + BEAKER_TIMEOUT_PADDING
+        if content is not state.ours and content.values is not None:  # they may have changed it
+            own = read_time(content.values, LIFETIME)
+            lifetime = self.lifetime if own is None else own + BEAKER_TIMEOUT_PADDING
         limit = None if lifetime is None else now + lifetime
         if state.max_age is not None:
             limit = compute_expiry(now, lifetime, start, state.max_age)

@@ -372,7 +372,7 @@ class SessionStore:
     def _carry_out(self, write: Write, state: SaveState) -> None:
         if self._saver is None:
             delete_row = self.source.delete_with_tombstone if self.source else self.rows.delete
-            self._saver = Saver(self.rows, self.key, delete_row)
+            self._saver = Saver(self.rows, self.key, delete_row, self.settings.lifetime)
         try:
             outcome, stored = self._saver.save(write, state, self.stored)
         except DynamoDBBackendError as error:

@@ -239,6 +239,8 @@ class StrictSession(SessionLifetime):
         if keys <= COOKIE_KEYS and not accessed_only:
             self._remove_rows()
             return False
+        if self._own_lifetime and LIFETIME not in (self.accessed_dict if accessed_only else self):
+            self._drop_lifetime()
         if self._deleted:
             self._create_id()
             self._begin_time()

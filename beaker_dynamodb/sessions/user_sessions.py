@@ -69,7 +69,8 @@ class UserSessions:
         labels: special keys to show; they need no index.
         runtime: the clock, for tests; only with settings.
 
-    Raises: OptionError, if *key* is not a special key with an index, or *value* not of its type.
+    Raises: OptionError, if *key* is not a special key with an index, or no index can hold the
+    user's id.
     """
 
     def __init__(
@@ -87,15 +88,14 @@ class UserSessions:
         settings = self._store.settings if self._store else _parse_settings(source, runtime)
         self._rows: Rows = settings.rows
         self._name = key
-        self._labels = tuple(labels)
+        self._labels = (labels,) if isinstance(labels, str) else tuple(labels)
         _check_names(self._rows, key, self._labels)
-        own = _to_attribute(self._rows, key, source.get(key)) if is_session else None
+        given = source.get(key) if is_session else None
+        own = _to_attribute(self._rows, key, given)
         self._value = own if value is None else _to_attribute(self._rows, key, value)
-        if self._value is None and (value is not None or not is_session):
-            raise OptionError(
-                f"special key {key!r}: its type in option special_keys does not hold"
-                " this value; give the user's id"
-            )
+        wanted = value if value is not None else given or None  # False or "": nobody is logged in
+        if self._value is None and (wanted is not None or not is_session):
+            raise _make_id_error(self._rows, key, wanted)
         #: Whether the session at hand is one of them.
         self._is_own_user = is_session and own is not None and own == self._value
 
@@ -134,7 +134,9 @@ class UserSessions:
         if self._store is not None and self._is_own_user:
             now = self._rows.runtime.clock()
             self._store.pending = ending.make_note(self._name, self._value, now)
-            if not self._session.save_atime:  # Beaker saves no session that was only read then
+            # At the end of the page Beaker saves neither of these, unless the page asks for it.
+            is_saved_before = self._session.is_new and self._store.stored is not None
+            if is_saved_before or not self._session.save_atime:
                 self._session.save()
         return self._end(self._read_others())
 
@@ -277,6 +279,13 @@ def _get_store(session: Any) -> SessionStore:
     store = getattr(manager, "session_store", None)
     if not isinstance(store, SessionStore):
         raise OptionError("UserSessions needs sessions of type ext:dynamodb")
+    is_custom = session.encrypt_key or session.data_serializer not in ("pickle", "json")
+    if store.envelope is None and (is_custom or store.rows.options.envelope == "none"):
+        raise OptionError(
+            "UserSessions needs special keys, and the backend can read none of these sessions:"
+            " they have envelope = none, or encrypt_key or a serializer of their own without"
+            " StrictSession"
+        )
     return store
 
 
@@ -285,6 +294,11 @@ def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSet
 
     Raises: OptionError.
     """
+    if not hasattr(settings, "items") or hasattr(settings, "is_new"):  # such as a CookieSession
+        raise OptionError(
+            "UserSessions needs a session of type ext:dynamodb, or the application's settings;"
+            f" this is a {type(settings).__name__}"
+        )
     selected = select_session(settings)
     if selected.get("type") not in TYPES:
         raise OptionError("the settings have no line session.type = ext:dynamodb")
@@ -313,6 +327,18 @@ def _check_names(rows: Rows, key: str, labels: tuple[str, ...]) -> None:
             raise OptionError(f"{name!r} is not one of the special keys; {hint}")
     if key not in indexed:
         raise OptionError(f"special key {key!r} has no index; option index_special_keys")
+
+
+def _make_id_error(rows: Rows, name: str, given: object) -> OptionError:
+    """Return the error for a user's id that no index can hold; *given* None: there is none."""
+    if given is None:
+        return OptionError("with settings, UserSessions needs the user's id as its third argument")
+    kind = dict(rows.options.special_keys)[name]
+    return OptionError(
+        f"special key {name!r} of type {kind} does not hold this user's id, a"
+        f" {type(given).__name__}, so no index shows the user's sessions; store a text of up to"
+        " 1,024 bytes under a key of type S"
+    )
 
 
 def _to_attribute(rows: Rows, name: str, value: object) -> Attribute | None:

@@ -29,7 +29,7 @@ def refuse_foreign_forms(app):
     # Against CSRF, of the login too: a browser names the site of the form. And no GET changes data.
     def guard(environ, start_response):
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None or urlsplit(origin).netloc == environ["HTTP_HOST"]:
+        if origin is None or urlsplit(origin).netloc == environ.get("HTTP_HOST"):
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain")])
         return [b"This form is not of this site."]

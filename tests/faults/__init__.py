@@ -13,5 +13,6 @@ tests, B: tests/sessions):
     24, the bombs             B/test_payload_security.py
     31                        T/store/test_provision*.py
     36                        B/test_payload_hygiene.py
+    1, 2, 5, 8 to 10          test_user_sessions.py: while a user ends sessions, or is remembered
     37                        the matrix of the continuous integration
 """

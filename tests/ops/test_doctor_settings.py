@@ -313,6 +313,12 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
         make_settings({"max_age": "12h"}),
     ),
     (
+        "error created_after",
+        "in the future",
+        make_settings({"created_after": "2999-01-01T00:00Z"}),
+        make_settings({"created_after": "2026-01-01T00:00Z"}),
+    ),
+    (
         "error save_accessed_time",
         "contradicts session.timeout",
         make_settings({}, save_accessed_time="false", timeout="600"),

@@ -345,6 +345,56 @@ def test_an_invalidated_session_takes_the_setting_again(make: Make) -> None:
     assert site.at("phone", get_user) is None
 
 
+@pytest.mark.parametrize(
+    "leave",
+    [lambda session: session.delete(), lambda session: session.clear()],
+    ids=["delete", "clear"],
+)
+def test_a_login_after_a_logout_in_one_request_is_not_remembered(leave: Any, make: Make) -> None:
+    """Neither the row nor the cookie of the next user has the lifetime that the last one chose."""
+    site = make()
+    site.log_in("phone")
+    site.at("phone", remember)
+
+    def log_another_in(session: Any) -> None:
+        leave(session)
+        log_in("phone", 7)(session)
+
+    response = site.browsers["phone"].get("/", extra_environ={VIEW: log_another_in})
+
+    assert "expires=" not in response.headers["Set-Cookie"]
+    assert [int(row["expires"]["N"]) for row in site.rows()] == [site.clock() + TIMEOUT + 120]
+
+
+def test_a_slow_request_does_not_keep_a_lifetime_that_was_taken_back(make: Make) -> None:
+    """Its save is merged, and the row then lives as long as the setting says."""
+    site = make()
+    site.log_in("phone")
+    site.at("phone", lambda session: setattr(session, "lifetime", 300))
+
+    def change_slowly(session: Any) -> None:
+        change(session)
+        site.at("phone", lambda session: setattr(session, "lifetime", None))
+
+    site.at("phone", change_slowly)
+    site.clock.advance(900)
+
+    assert site.at("phone", get_user) == 42
+
+
+@pytest.mark.parametrize(
+    "bad", [None, "a month", 10**400, 0, float("inf")], ids=lambda bad: str(bad)[:9]
+)
+def test_remembering_for_no_number_of_days_is_refused(bad: Any) -> None:
+    """By an error of ours, whatever was given; a number may be a text, as of an ini file."""
+    session = StrictSession({}, type="memory", timeout=600)
+
+    with pytest.raises(OptionError, match="expected a"):
+        session.remember(days=bad)
+    session.remember(days="2")  # type: ignore[arg-type]  # an application may not be typed
+    assert session.timeout == 2 * DAY
+
+
 def test_remembering_nobody_stores_nothing(make: Make) -> None:
     """A session without data is not stored."""
     site = make()

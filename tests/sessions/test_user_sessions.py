@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+from beaker.session import CookieSession
 
 import beaker_dynamodb
 from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
@@ -499,6 +501,78 @@ def test_a_missing_index_is_named(
 
     with pytest.raises(OptionError, match=r"no index 'device-index' on 'device'.*table create"):
         list(UserSessions(site.settings, "device", "phone"))
+
+
+def test_a_login_without_a_proxy_repeats_it_too(site: Site) -> None:
+    """The session was saved before; Beaker saves no new session at the end of the page again."""
+    site.log_in("laptop")
+
+    def log_in_alone(proxied: Any) -> int:
+        session = proxied._session()
+        log_in("phone")(session)
+        return UserSessions(session, "userId").end_others()
+
+    assert site.at("phone", log_in_alone) == 1
+    assert sum("pending" in row for row in site.rows()) == 1
+
+
+@pytest.mark.parametrize("wrong", [uuid.UUID(int=5), {"id": 42}, "x" * 1025])
+def test_an_id_that_no_index_holds_is_an_error_and_not_an_empty_list(
+    site: Site, wrong: object
+) -> None:
+    """Otherwise a password change would end nothing, and nobody would know."""
+    site.log_in("phone")
+
+    def change_password(session: Any) -> None:
+        session["userId"] = wrong
+        with pytest.raises(OptionError, match=r"type S does not hold this user's id, a \w+"):
+            UserSessions(session, "userId")
+
+    site.at("phone", change_password)
+
+
+@pytest.mark.parametrize("nobody", [None, False, ""])
+def test_an_empty_id_is_nobody(site: Site, nobody: object) -> None:
+    """Some applications keep the key after a logout."""
+    site.at("phone", lambda session: session.update(userId=nobody))
+
+    assert site.at("phone", end_others) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"session_class": "Session", "encrypt_key": "k" * 32, "validate_key": "v" * 32},
+        {"session_class": "StrictSession", "envelope": "none"},
+    ],
+    ids=["encrypt_key", "envelope"],
+)
+def test_sessions_whose_keys_nobody_reads_are_an_error(
+    options: dict[str, Any], dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No index shows them, so no list would ever be complete."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch, **options)
+    site.log_in("phone")
+
+    with pytest.raises(OptionError, match="can read none of these sessions"):
+        site.at("phone", list_devices)
+
+
+@pytest.mark.parametrize("wrong", [None, object(), CookieSession({}, validate_key="v")])
+def test_what_is_neither_a_session_nor_settings_is_an_error(wrong: object) -> None:
+    """Such as the request in place of its session."""
+    with pytest.raises(OptionError, match=f"this is a {type(wrong).__name__}"):
+        UserSessions(wrong, "userId", 42)
+
+
+def test_a_single_label_may_be_a_text(site: Site) -> None:
+    """Its letters would otherwise be taken for labels."""
+    site.log_in("phone")
+
+    def view(session: Any) -> list[Any]:
+        return [one.labels["device"] for one in UserSessions(session, "userId", labels="device")]
+
+    assert site.at("phone", view) == ["phone"]
 
 
 @pytest.mark.parametrize(

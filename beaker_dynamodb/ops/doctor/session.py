@@ -14,6 +14,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import mask_repr
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.ops.doctor.settings import Framework, Settings
+from beaker_dynamodb.runtime import REAL
 
 #: A secret of fewer characters can be guessed, whatever they are.
 _MIN_SECRET: Final = 16
@@ -185,6 +186,9 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
     Check("note", "max_age", lambda f: f.options.max_age is None,
           "no longest lifetime: a session that is used never ends, and neither does a stolen one",
           _line("max_age = 30d"), logs_out="visitors whose session began longer ago"),
+    Check("error", "created_after", lambda f: (f.options.created_after or 0) > REAL.clock(),
+          "it is in the future: until then nobody stays logged in for a second request",
+          _line("created_after = none")),
     Check("error", "save_accessed_time",
           lambda f: f.is_off("save_accessed_time") and f.has_timeout,
           lambda f: f"false contradicts {f.begin}timeout; Beaker refuses the two together",
