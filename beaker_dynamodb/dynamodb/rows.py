@@ -372,13 +372,12 @@ def build_rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     max_chunks = chunks.compute_max_chunks(options.max_value_size)
     ends = (options.max_age, options.created_after) if kind == "session" else (None, None)
-    names = len(options.hash_key) + len(options.range_key or "")
-    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends, names)
+    rest = (max_chunks, *ends, layout.key_names)
+    schema = Schema(options.ttl_attribute, options.special_keys, *rest)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
-    create = (
-        partial(create_table, client, options) if create_table and options.create_table else None
-    )
+    may_create = create_table and options.create_table
+    create = partial(create_table, client, options) if create_table and may_create else None
     return Rows(
         options,
         layout,

@@ -244,7 +244,7 @@ DEFECTS: Final = (
     Defect(
         "a merge takes its expiry from the lifetime of ours",
         saving.Saver._make_record,
-        "if content is not state.ours:",
+        "if content is not state.ours and content.values is not None:",
         "if False:",
         user_properties.keep_lifetimes,
         Scenario((CHANGE, REMEMBER), is_strict=True),

@@ -86,7 +86,7 @@ class WireClient:
         self._idle: deque[HTTPConnection] = deque()
         self._config = config
         self.endpoint: Endpoint = config.endpoint
-        self.region = config.region
+        self.region: str = config.region
         self._signer = Signer(config.endpoint.host_header, config.region)
         self._context: ssl.SSLContext | None = None
         self._first_lines = (
