@@ -372,8 +372,8 @@ def build_rows(
     layout = Layout(options.prefix, options.hash_key, options.range_key, options.hash_ids)
     max_chunks = chunks.compute_max_chunks(options.max_value_size)
     ends = (options.max_age, options.created_after) if kind == "session" else (None, None)
-    rest = (max_chunks, *ends, layout.key_names)
-    schema = Schema(options.ttl_attribute, options.special_keys, *rest)
+    names = len((options.hash_key + (options.range_key or "")).encode())
+    schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends, names)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
     may_create = create_table and options.create_table

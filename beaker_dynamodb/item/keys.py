@@ -64,11 +64,6 @@ class Layout:
     range_key: str | None = None
     hash_ids: bool = False
 
-    @property
-    def key_names(self) -> int:
-        """The bytes of the names of the key's attributes, which each row has."""
-        return len(self.hash_key.encode()) + len((self.range_key or "").encode())
-
     def describe(self) -> str:
         """Return the key schema in words, for an error."""
         ranged = f" and range key {self.range_key!r}" if self.range_key else ""

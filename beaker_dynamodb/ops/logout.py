@@ -16,8 +16,8 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.dynamodb.user_rows import delete_until_gone, has_value, make_busy_error
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.ops import identity, prices
-from beaker_dynamodb.ops.parallel import Sweep, Tally
+from beaker_dynamodb.ops import identity
+from beaker_dynamodb.ops.parallel import Sweep, SweepProgress, Tally
 from beaker_dynamodb.ops.sessions import Session, describe_row, find_rows, parse_special_key
 
 #: How often an index is queried, and the pause between two queries in seconds.
@@ -26,27 +26,16 @@ PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class RevokeProgress:
+class RevokeProgress(SweepProgress):
     """The progress of `revoke_all`.
 
     Args:
-        scanned_rows: rows read, whatever their prefix.
         revoked_sessions: sessions that were deleted.
         busy_sessions: sessions that were written faster than they could be deleted, and remain.
-        other_rows: rows of another store under the same prefix; they are kept.
     """
 
-    scanned_rows: int = 0
     revoked_sessions: int = 0
     busy_sessions: int = 0
-    other_rows: int = 0
-    read_units: float = 0
-    write_units: float = 0
-
-    @property
-    def cost(self) -> prices.Cost:
-        """The units that were consumed."""
-        return prices.Cost(self.read_units, self.write_units)
 
 
 def find_row(rows: Rows, query: str, secret: str | None = None) -> ScannedRow | None:

@@ -12,18 +12,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from beaker_dynamodb.dynamodb import metering, scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import Page, ScannedRow, ScanQuery
 from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.ops import prices
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import Runtime
 
 T = TypeVar("T")
-#: The figures of a command: a frozen dataclass of numbers.
-P = TypeVar("P")
 #: A job yields its results, and ends soon after the event is set.
 Job = Callable[[threading.Event], Iterator[T]]
 
@@ -146,6 +145,29 @@ class Bucket:
             seconds -= _MAX_SLEEP
 
 
+@dataclass(frozen=True, slots=True)
+class SweepProgress:
+    """The figures of every sweep; each command adds its own.
+
+    Args:
+        scanned_rows: rows read, whatever their prefix.
+        other_rows: rows of another store under the same prefix; they are kept.
+    """
+
+    scanned_rows: int = 0
+    other_rows: int = 0
+    read_units: float = 0
+    write_units: float = 0
+
+    @property
+    def cost(self) -> prices.Cost:
+        """The units that were consumed."""
+        return prices.Cost(self.read_units, self.write_units)
+
+
+P = TypeVar("P", bound=SweepProgress)
+
+
 class Tally(Generic[P]):
     """The figures of all threads together. They are correct after an interruption, too."""
 
@@ -157,7 +179,7 @@ class Tally(Generic[P]):
     def add(self, **increments: float) -> P:
         """Add to the figures, and return them."""
         with self._lock:
-            before: Any = self.progress
+            before = self.progress
             sums = {name: getattr(before, name) + more for name, more in increments.items()}
             self.progress = dataclasses.replace(before, **sums)
             return self.progress
@@ -184,8 +206,7 @@ class Sweep(Generic[P]):
         is_wanted: whether a row that was read is to be deleted.
         delete: deletes one row, and returns what to add to the figures, by name. The units are
             added besides.
-        tally: figures that have `scanned_rows`, `other_rows` (rows of another store that were
-            read), `read_units` and `write_units`.
+        tally: the figures of all threads.
         rate: capacity units a second, read and write together; None: no limit.
     """
 
@@ -227,7 +248,7 @@ class Sweep(Generic[P]):
                 if stop.is_set():
                     return
                 read, write = meter.read_units, meter.write_units
-                result: Mapping[str, Any] = self.delete(row)
+                result = self.delete(row)
                 read, write = meter.read_units - read, meter.write_units - write
                 progress = self.tally.add(read_units=read, write_units=write, **result)
                 bucket.wait(read + write, stop)

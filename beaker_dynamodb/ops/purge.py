@@ -15,7 +15,7 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow, ScanQuery
 from beaker_dynamodb.ops import prices
-from beaker_dynamodb.ops.parallel import Sweep, Tally
+from beaker_dynamodb.ops.parallel import Sweep, SweepProgress, Tally
 from beaker_dynamodb.provisioning.description import Description
 from beaker_dynamodb.provisioning.provision import measure
 
@@ -24,27 +24,21 @@ LOCK_MARGIN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(SweepProgress):
     """The progress of a purge.
 
     Args:
-        scanned_rows: rows read, whatever their prefix.
         expired_rows: our rows that have expired; `size` is their bytes, in a dry run.
         deleted_rows: those of them that were deleted.
         changed_rows: those that were written meanwhile, and so were kept.
-        other_rows: expired rows of another store under the same prefix; they are kept.
         estimated_write_units: units that deleting all `expired_rows` consumes, in a dry run.
     """
 
-    scanned_rows: int = 0
     expired_rows: int = 0
     deleted_rows: int = 0
     changed_rows: int = 0
-    read_units: float = 0
-    write_units: float = 0
     size: int = 0
     estimated_write_units: float = 0
-    other_rows: int = 0
 
     @property
     def cost(self) -> prices.Cost:

@@ -338,7 +338,7 @@ def test_the_doctor_reports_where_frameworks_differ(
     differing = [one["check"] for one in found if one["check"] in {"[DEFAULT]", "beaker.session"}]
     reported = differing + lines
     assert reported == topics
-    # Anyone who gets other sessions than the middleware is told.
+    # Two parts of one application that get different sessions are a finding.
     sessions = {stores["session"] for stores in expected}
     if "ext:dynamodb" in text and len(sessions) > 1:
         assert {"[DEFAULT]", "beaker.session"} & set(reported)

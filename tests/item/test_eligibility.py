@@ -119,3 +119,28 @@ def test_an_opaque_session_is_not_known_to_be_empty() -> None:
     text = base64.b64encode(b"encrypted").decode()
 
     assert isinstance(decide_import(text, policy(), NOW), Importable)
+
+
+@pytest.mark.parametrize(
+    ("values", "max_age", "created_after", "is_imported"),
+    [
+        ({"_creation_time": 100}, None, None, True),
+        ({"_creation_time": 100}, None, 101.0, False),
+        ({"_creation_time": 101}, None, 101.0, True),
+        ({}, None, 101.0, False),
+        ({}, 50.0, None, True),
+        ({"_creation_time": 950}, 50.0, None, False),
+        ({"_creation_time": 951}, 50.0, None, True),
+    ],
+)
+def test_a_session_that_the_options_have_ended_is_not_imported(
+    values: dict[str, Any], max_age: float | None, created_after: float | None, is_imported: bool
+) -> None:
+    """One without a start began before every `created_after`, and begins anew for `max_age`."""
+    schema = Schema(max_age=max_age, created_after=created_after)
+    settings = ImportPolicy(None, 100, 100_000, schema)
+
+    decision = decide_import(text_of({"user": "ann", **values}), settings, NOW)
+
+    assert isinstance(decision, Importable) is is_imported
+    assert is_imported or decision == EXPIRED

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import MAX_EXPIRES, Record, Schema, from_attributes
+from beaker_dynamodb.item.record import (
+    MAX_EXPIRES,
+    Record,
+    Schema,
+    compute_expiry,
+    from_attributes,
+)
 from tests.revisions import make_prev, make_rev, make_token
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
@@ -209,3 +215,22 @@ def test_a_log_line_shows_no_payload_of_a_row() -> None:
 
     assert "secret" not in said
     assert ID not in said
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "max_age", "expected"),
+    [(None, None, None), (10.0, None, 160.0), (None, 70.0, 170.0), (10.0, 50.0, 150.0)],
+)
+def test_a_row_expires_at_the_earlier_limit(
+    lifetime: float | None, max_age: float | None, expected: float | None
+) -> None:
+    """The lifetime counts from now on, the longest age from the start."""
+    assert compute_expiry(150.0, lifetime, 100.0, max_age) == expected
+
+
+@pytest.mark.parametrize("pending", [b"now", "x" * 400])
+def test_a_note_that_cannot_be_one_is_dropped(pending: object) -> None:
+    """It is not worth a user's session."""
+    item = {"data": b"data", "rev": make_rev("birth.token"), "pending": pending}
+
+    assert from_attributes(KEY, item, SCHEMA).pending == ""

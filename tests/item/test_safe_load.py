@@ -243,3 +243,10 @@ def test_an_opcode_that_no_pickler_writes_ends_the_reading(pickled: bytes) -> No
 def test_a_stub_shows_nothing_of_what_it_replaces() -> None:
     """Its repr may be part of an error or a log line."""
     assert repr(STUB) == "<stub>"
+
+
+def test_a_pickle_that_pops_its_mark_is_read_without_it() -> None:
+    """As `pickle` reads it: a POP on an empty stack takes the mark away."""
+    text = base64.b64encode(b"\x80\x02}q\x01(0.").decode()
+
+    assert load_session(text, "auto", 1000) == {}

@@ -192,7 +192,7 @@ class World:
             self._answer(actor, choice.outcome, choice.late)
 
     def _list_older_states(self, call: Call) -> list[list[Item]]:
-        """List what an index that lags may answer to a Query instead of what it ought to hold."""
+        """List the older states with which a lagging index may answer a Query."""
         if call.operation != "Query" or not self.index_lag:
             return []
         older = [(START, self.first_index)] + [(one.now, one.before) for one in self.changes]
