@@ -292,7 +292,8 @@ NOT_FOR_A_SESSION = (
 REQUEST = """
 import sys
 import beaker.container
-by_beaker = set(sys.modules)
+import urllib.parse  # brings `ipaddress` from 3.11 on; not every Python loads it for Beaker
+by_others = set(sys.modules)
 from beaker_dynamodb import DynamoDBNamespaceManager as Manager
 from beaker_dynamodb.dynamodb.wire.http import HTTPConnection
 from beaker_dynamodb.errors import Unavailable
@@ -300,7 +301,7 @@ given = {"endpoint_url": "http://127.0.0.1:1", "region": "us-east-1", "transport
 keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 manager = Manager("zoe", digest_filenames=False, **given, **keys)
 def answer(*_):
-    print(*sorted(set(sys.modules) - by_beaker))
+    print(*sorted(set(sys.modules) - by_others))
     sys.exit(0)
 HTTPConnection.open = answer
 manager["session"]
