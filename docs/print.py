@@ -71,8 +71,8 @@ def format_month(rate: int = 100) -> str:
     _, reads, writes, storage, total, always = _estimate_month(rate)
     return (
         f"A site with {rate:,} requests a second pays ${total:,.2f} a month: ${reads:,.2f} for"
-        f" reads, ${writes:,.2f} for writes, ${storage:,.2f} for storage. With a store that writes on each"
-        f" request it pays ${always:,.2f}.\n"
+        f" reads, ${writes:,.2f} for writes, ${storage:,.2f} for storage. With a store that writes"
+        f" on each request it pays ${always:,.2f}.\n"
     )
 
 
