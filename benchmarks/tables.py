@@ -111,7 +111,8 @@ def format_peers_time() -> str:
 def format_comparison() -> str:
     """Return README's figures of five stores, one column for each, at 1.5 KB."""
     found = read("peers")
-    size, visits = found["sizes"]["1500"], read("cost")["sizes"]["1500"]
+    cost = read("cost")
+    size, visits = found["sizes"]["1500"], cost["sizes"]["1500"]
     loads, saves = (
         [size[action][peer] for peer, _ in COMPARED.values()] for action in ("load", "save")
     )
@@ -132,7 +133,8 @@ def format_comparison() -> str:
             *(f"${visits[c]['dollars']:.2f}" if c else "none" for _, c in COMPARED.values()),
         ],
     ]
-    return _format_table(["a session of 1.5 KB", *COMPARED], rows) + _format_source(found)
+    more = f"; the price on {cost['date']}, at list prices of {cost['prices']['as_of']}"
+    return _format_table(["a session of 1.5 KB", *COMPARED], rows) + _format_source(found, more)
 
 
 def format_overhead() -> str:

@@ -15,8 +15,8 @@ from tests.documents import ROOT, is_broken
 
 LINK: Final = re.compile(r"(!?)\[[^]]*\]\(([^)\s]+)\)")
 #: Where the pages and the pictures of the repository are, with its owner, name and branch or tag.
-PAGE: Final = re.compile(r"https://github\.com/([\w-]+/[\w-]+)/blob/([\w.]+)/(.+)")
-PICTURE: Final = re.compile(r"https://raw\.githubusercontent\.com/([\w-]+/[\w-]+)/([\w.]+)/(.+)")
+PAGE: Final = re.compile(r"https://github\.com/([\w-]+/[\w-]+)/blob/([\w.]+)/(\w.*)")
+PICTURE: Final = re.compile(r"https://raw\.githubusercontent\.com/([\w-]+/[\w-]+)/([\w.]+)/(\w.*)")
 
 
 @pytest.fixture(scope="module", name="metadata")
