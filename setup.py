@@ -16,6 +16,23 @@ VERSION = re.search(
 if VERSION is None:
     raise SystemExit('beaker_dynamodb/__init__.py has no line __version__ = "..."')
 
+#: The public repository, in `owner/name`: the only place that names it.
+REPOSITORY = "beaker-dynamodb/beaker-dynamodb"
+#: A release is read at its tag, a build of a checkout at the branch.
+REVISION = "main" if "dev" in VERSION[1] else f"v{VERSION[1]}"
+HOME = f"https://github.com/{REPOSITORY}"
+PAGES = f"{HOME}/blob/{REVISION}/"
+
+
+def read_description() -> str:
+    """Return README with absolute links and pictures: PyPI shows it without the other files."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    pictures = f"https://raw.githubusercontent.com/{REPOSITORY}/{REVISION}/"
+    text = re.sub(r"(!\[[^]]*\]\()(?!\w+:)", rf"\g<1>{pictures}", text)
+    text = re.sub(r"(\]\()(?=#)", rf"\g<1>{PAGES}README.md", text)
+    return re.sub(r"(\]\()(?!\w+:)", rf"\g<1>{PAGES}", text)
+
+
 EMBEDDED = ["moto[dynamodb,server]>=5"]
 CLI = ["click>=8.1", "rich>=13"]
 MIGRATION = ["redis>=4", "sqlalchemy>=1.4"]
@@ -26,8 +43,15 @@ setup(
     name="beaker-dynamodb",
     version=VERSION[1],
     description="Beaker sessions and caches in DynamoDB: no lost logins, no lost updates.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=read_description(),
     long_description_content_type="text/markdown",
+    url=HOME,
+    project_urls={
+        "Documentation": f"{PAGES}docs/README.md",
+        "Source": HOME,
+        "Issues": f"{HOME}/issues",
+        "Changelog": f"{PAGES}CHANGELOG.md",
+    },
     author="The beaker_dynamodb authors",
     license="MIT",
     license_files=["LICENSE"],

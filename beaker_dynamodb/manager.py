@@ -31,7 +31,7 @@ else:
 
 
 class DynamoDBNamespaceManager(_NamespaceManager):
-    """The backend `type = ext:dynamodb`. It takes the options of README's table.
+    """The backend `type = ext:dynamodb`. docs/options.md lists its options.
 
     Raises: OptionError, if one of them is unknown or malformed, or contradicts another.
     """

@@ -1,4 +1,4 @@
-"""Format the tables of docs/performance.md from recorded runs.
+"""Format the tables of docs/performance.md, and one of README.md, from recorded runs.
 
 Pure: a recorded run in, Markdown out. `docs/print.py` writes the tables between their markers, and
 a test compares them.
@@ -13,6 +13,14 @@ from benchmarks.recorded import Record, read
 
 BARE = "boto3 client, bare"
 KILOBYTE = 1_000
+#: The stores that README compares: their names in the records of `peers` and of `cost`.
+COMPARED: Mapping[str, tuple[str, str]] = {
+    "beaker_dynamodb": ("ours, wire, pickle", "ours, every default"),
+    "connect-dynamodb": ("connect-dynamodb (Node), json", "connect-dynamodb"),
+    "Flask-Session": ("Flask-Session, msgpack", "Flask-Session"),
+    "Beaker's `ext:redis`": ("Beaker ext:redis, pickle", ""),
+    "pyramid-dynamodb-sessions": ("pyramid-dynamodb-sessions, json", "pyramid-dynamodb-sessions"),
+}
 
 
 def _format_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -98,6 +106,35 @@ def format_peers_time() -> str:
     ]
     head = ["microseconds, 1.5 KB", *(f"{action}, {kind}" for action, kind in columns)]
     return _format_table(head, rows) + _format_source(found)
+
+
+def format_comparison() -> str:
+    """Return README's figures of five stores, one column for each, at 1.5 KB."""
+    found = read("peers")
+    cost = read("cost")
+    size, visits = found["sizes"]["1500"], cost["sizes"]["1500"]
+    loads, saves = (
+        [size[action][peer] for peer, _ in COMPARED.values()] for action in ("load", "save")
+    )
+
+    def row(name: str, kind: str) -> list[str]:
+        pairs = zip(loads, saves, strict=True)
+        cells = (
+            f"{load[kind]['median']:,.0f} / {save[kind]['median']:,.0f}" for load, save in pairs
+        )
+        return [name, *cells]
+
+    rows = [
+        row("CPU time of a load / a save, µs", "cpu"),
+        row("wall time of a load / a save, µs", "wall"),
+        ["bytes stored", *(f"{load['stored']:,}" for load in loads)],
+        [
+            "DynamoDB's price of a million requests",
+            *(f"${visits[c]['dollars']:.2f}" if c else "none" for _, c in COMPARED.values()),
+        ],
+    ]
+    more = f"; the price on {cost['date']}, at list prices of {cost['prices']['as_of']}"
+    return _format_table(["a session of 1.5 KB", *COMPARED], rows) + _format_source(found, more)
 
 
 def format_overhead() -> str:

@@ -16,10 +16,8 @@ from beaker_dynamodb.ops import cli, prices
 from beaker_dynamodb.provisioning import iam
 from benchmarks import tables
 
-README = Path(__file__).parents[1] / "README.md"
-OPERATIONS = Path(__file__).parent / "operations.md"
-CONFIGURATION = Path(__file__).parent / "configuration.md"
-PERFORMANCE = Path(__file__).parent / "performance.md"
+DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
 
 #: The assumptions of the cost table; the text above the table states them.
 SECONDS = 30 * 86400
@@ -40,22 +38,14 @@ def format_options() -> str:
 
 
 def format_policies() -> str:
-    """Return the three policies for a table of sessions with default options."""
+    """Return the three policies for a table of sessions with default options, as sections."""
     parsed = sources.parse({"table": "sessions", "region": "eu-central-1"}, "session")
     parts = []
     for role in ("app", "deploy", "operator"):
         text = json.dumps(iam.policy(role, parsed), indent=2)
         call = f"beaker-dynamodb policy {role} -o table=sessions -o region=eu-central-1"
-        parts.append(
-            f"<details><summary><code>{call}</code></summary>\n\n```json\n{text}\n```\n\n</details>"
-        )
+        parts.append(f"## `{role}`\n\n```sh\n{call}\n```\n\n```json\n{text}\n```")
     return "\n\n".join(parts) + "\n"
-
-
-def format_commands() -> str:
-    """Return the help of every command, folded."""
-    commands = cli.format_reference().rstrip()
-    return f"<details><summary>All commands</summary>\n\n{commands}\n\n</details>\n"
 
 
 def format_costs() -> str:
@@ -76,8 +66,29 @@ def format_costs() -> str:
     return f"{assumptions}\n\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|\n{rows}\n"
 
 
+def format_month(rate: int = 100) -> str:
+    """Return one row of the cost table as sentences; *rate* is in requests a second."""
+    _, reads, writes, storage, total, always = _estimate_month(rate)
+    return (
+        f"A site with {rate:,} requests a second pays ${total:,.2f} a month: ${reads:,.2f} for"
+        f" reads, ${writes:,.2f} for writes, ${storage:,.2f} for storage. With a store that writes"
+        f" on each request it pays ${always:,.2f}.\n"
+    )
+
+
 def _format_cost(rate: int) -> str:
     """Return one row of the cost table; *rate* is in requests a second."""
+    written, *dollars = _estimate_month(rate)
+    figures = " | ".join(f"${amount:,.2f}" for amount in dollars)
+    return f"| {rate:,} | {rate:,} | {written:,.2f} | {figures} |"
+
+
+def _estimate_month(rate: int) -> tuple[float, float, float, float, float, float]:
+    """Return write units a second, and dollars a month at *rate* requests a second.
+
+    The dollars are for reads, writes and storage, for all three, and for all three if each request
+    writes.
+    """
     written = rate * (CHANGES + TOUCHES) * KILOBYTES
     reads, writes, always = (
         units * SECONDS / 1e6 * price
@@ -89,24 +100,17 @@ def _format_cost(rate: int) -> str:
     )
     rows = rate / REQUESTS * DAYS * 86400
     storage = rows * KILOBYTES / 1024**2 * prices.STORAGE
-    dollars = (reads, writes, storage, reads + writes + storage, reads + always + storage)
-    figures = " | ".join(f"${amount:,.2f}" for amount in dollars)
-    return f"| {rate:,} | {rate:,} | {written:,.2f} | {figures} |"
-
-
-PARTS: Mapping[str, Callable[[], str]] = {
-    "options": format_options,
-    "policies": format_policies,
-    "commands": format_commands,
-}
+    return written, reads, writes, storage, reads + writes + storage, reads + always + storage
 
 
 #: The generated parts of each document.
 DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    README: PARTS,
-    CONFIGURATION: {"options": format_options},
-    OPERATIONS: {"costs": format_costs},
-    PERFORMANCE: {
+    README: {"figures": tables.format_comparison, "month": format_month},
+    DOCS / "options.md": {"options": format_options},
+    DOCS / "commands.md": {"commands": cli.format_reference},
+    DOCS / "iam.md": {"policies": format_policies},
+    DOCS / "operations.md": {"costs": format_costs},
+    DOCS / "performance.md": {
         "peers-load": tables.format_peers_load,
         "peers-save": tables.format_peers_save,
         "peers-time": tables.format_peers_time,
@@ -119,7 +123,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
 }
 
 
-def render(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
+def render(text: str, parts: Mapping[str, Callable[[], str]]) -> str:
     """Return *text* with every generated part printed anew.
 
     Raises: SystemExit, if a part has no place, or two.

@@ -1,4 +1,4 @@
-"""Prints the pictures of the command line in README: real runs against a DynamoDB Local.
+"""Prints the documents' pictures of the command line: real runs against a DynamoDB Local.
 
 `python docs/screens.py` starts the server that the tests use, runs the commands, and writes
 `docs/figures/screen_*.svg`. Ids and times differ from run to run; no path and no host does.

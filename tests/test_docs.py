@@ -38,15 +38,17 @@ def test_every_generated_part_is_up_to_date() -> None:
     assert load_printer().main(["--check"]) == 0
 
 
-def test_a_reader_sees_the_options_policies_and_commands_that_the_code_has() -> None:
-    """The generated parts of README are what `docs/print.py` prints from the code."""
-    text = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["options", "commands", "iam"])
+def test_a_reader_sees_the_options_commands_and_policies_that_the_code_has(page: str) -> None:
+    """Each reference page holds what the code prints, and nothing that was copied by hand."""
+    path = ROOT / "docs" / f"{page}.md"
+    ((part, print_part),) = load_printer().DOCUMENTS[path].items()
 
-    assert load_printer().render(text) == text
+    assert f"<!-- {part} -->\n\n{print_part()}\n<!-- /{part} -->" in path.read_text("utf-8")
 
 
 def test_the_printed_table_has_every_option_once() -> None:
-    """README's table has four columns, and rows for `url` and then every option in order."""
+    """The option table has four columns, and rows for `url` and then every option in order."""
     lines = load_printer().format_options().splitlines()
     rows = [re.split(r" ?\| ?", line)[1:-1] for line in lines]
     names = [re.findall(r"`(\w+)`", row[0]) for row in rows[2:]]
@@ -61,21 +63,33 @@ def test_the_printed_table_has_every_option_once() -> None:
 
 
 def test_an_outdated_document_is_found() -> None:
-    """Printing restores an option that was renamed in README's table: the check can fail."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    """Printing restores an option that was renamed in the option table: the check can fail."""
+    path = ROOT / "docs" / "options.md"
+    text = path.read_text("utf-8")
     outdated = text.replace("| `touch_after` |", "| `touched_after` |")
+    printer = load_printer()
 
     assert outdated != text
-    assert load_printer().render(outdated) == text
+    assert printer.render(outdated, printer.DOCUMENTS[path]) == text
 
 
-def test_a_newcomer_finds_the_two_commands_at_the_top() -> None:
-    """README's first 30 lines hold the ini line and both commands, each on its own line."""
-    screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:30]
+def test_a_newcomer_finds_the_line_the_command_and_the_picture_at_the_top() -> None:
+    """README's first 20 lines hold the ini line, the demo's command and its picture."""
+    screen = (ROOT / "README.md").read_text("utf-8").splitlines()[:20]
 
     assert "session.type = ext:dynamodb" in screen
     assert DEMO_COMMAND in screen
-    assert TEST_COMMAND in screen
+    assert any(line.endswith("(docs/figures/demo.png)") for line in screen)
+
+
+def test_a_contributor_finds_the_test_command_at_the_end() -> None:
+    """README ends with the command that runs the tests, on a line of its own; CI runs that line."""
+    assert (ROOT / "README.md").read_text("utf-8").splitlines()[-2:] == [TEST_COMMAND, "```"]
+
+
+def test_readme_is_a_page_that_one_reads() -> None:
+    """README has at most 220 lines: references and details have pages of their own."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 220
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

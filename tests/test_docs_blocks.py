@@ -128,7 +128,7 @@ def test_the_tests_that_a_document_shows_pass(
 
 @pytest.fixture
 def visits_app(tmp_path: Path) -> Iterator[str]:
-    """Run README's application on another port as a program; yield its address."""
+    """Run the first page's application on another port as a program; yield its address."""
     (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
     port = str(free_port())
     assert block.text.count("8080") == 1
@@ -152,7 +152,7 @@ def visits_app(tmp_path: Path) -> Iterator[str]:
         process.communicate()
 
 
-def test_the_application_of_the_readme_counts_each_visitors_visits(visits_app: str) -> None:
+def test_the_application_of_the_first_page_counts_each_visitors_visits(visits_app: str) -> None:
     """Ten lines of code, run as shown, keep each browser's session between requests."""
     (block,) = [one for one in BLOCKS if one.marks.get("file") == "visits.py"]
     ada, bob = (build_opener(HTTPCookieProcessor()) for _ in range(2))

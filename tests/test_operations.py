@@ -166,9 +166,7 @@ def test_every_warning_of_a_request_is_documented() -> None:
 
 def test_every_command_of_the_page_exists() -> None:
     """Each command that the page shows is one of the command line's."""
-    commands = set(
-        re.findall(r"^### `beaker-dynamodb (.+)`$", cli.format_reference(), re.MULTILINE)
-    )
+    commands = set(re.findall(r"^## `beaker-dynamodb (.+)`$", cli.format_reference(), re.MULTILINE))
     shown = re.findall(r"beaker-dynamodb ([a-z]+(?: (?:create|check|show|delete))?)", PAGE)
 
     assert shown

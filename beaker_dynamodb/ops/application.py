@@ -282,5 +282,5 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
     for name in given:
         if name not in beakers and not names.is_known(name):
             near = find_nearest(name, beakers)
-            hint = f"did you mean {near!r}?" if near else "README lists all options"
+            hint = f"did you mean {near!r}?" if near else "docs/options.md lists all options"
             raise OptionError(f"unknown option {mask_repr(name)}; {hint}")

@@ -85,7 +85,7 @@ def change_nothing_by_reading(history: History) -> Iterator[str]:
 
     Nor does it draw a new revision, which would refuse the writes of others. It may move the
     session in from an old backend; and StrictSession deletes the row of a session that has timed
-    out, if it was not written since: "`invalidate()` ... deletes the row" (README).
+    out, if it was not written since: it "deletes the old rows" (README).
     """
     for change in history.world.changes:
         visit = change.actor.visit

@@ -67,13 +67,13 @@ def test_every_example_names_a_command_and_options_that_exist() -> None:
 
 
 def test_the_reference_is_what_help_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """README's reference has each command once, in the words of its --help, within 80 columns."""
+    """The reference has each command once, in the words of its --help, within 80 columns."""
     printed = cli.format_reference()
     main(["table", "create", "--help"])
     helped = " ".join(capsys.readouterr().out.split())
 
-    assert printed.count("### `") == len(ALL)
-    assert all(f"### `{' '.join((cli.NAME, *path))}`\n" in printed for path in ALL)
+    assert printed.count("## `") == len(ALL)
+    assert all(f"## `{' '.join((cli.NAME, *path))}`\n" in printed for path in ALL)
     assert helped in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 80
 

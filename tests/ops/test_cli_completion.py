@@ -1,4 +1,4 @@
-"""The Tab key completes commands and options, by the line that README names."""
+"""The Tab key completes commands and options, by the line that docs/commands.md names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
 
 
 def complete(folder: Path, line: str) -> list[str]:
@@ -20,7 +20,7 @@ def complete(folder: Path, line: str) -> list[str]:
     command = shlex.join([sys.executable, "-m", "beaker_dynamodb"])
     (folder / "beaker-dynamodb").write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     (folder / "beaker-dynamodb").chmod(0o755)
-    (source,) = re.findall(r"```bash\n(eval .*)\n```", README)
+    (source,) = re.findall(r"```bash\n(eval .*)\n```", PAGE)
     words = line.split(" ")
     script = f"""{source}
         COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}
@@ -60,8 +60,8 @@ def test_bash_completes_a_line(line: str, proposed: list[str], tmp_path: Path) -
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_named_shell_has_a_script(shell: str) -> None:
-    """What README says of zsh and fish is known to click; these shells are not run here."""
-    assert f"{shell}_source" in README
+    """The lines for zsh and fish are known to click; these shells are not run here."""
+    assert f"{shell}_source" in PAGE
     done = subprocess.run(
         [sys.executable, "-m", "beaker_dynamodb"],
         env={**os.environ, "_BEAKER_DYNAMODB_COMPLETE": f"{shell}_source"},

@@ -1,4 +1,4 @@
-"""What `get_by_id()` does to another session: README's paragraph on it, on DynamoDB Local."""
+"""What `get_by_id()` does to another session, as docs/security.md says it, on DynamoDB Local."""
 
 from __future__ import annotations
 

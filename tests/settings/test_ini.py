@@ -36,7 +36,7 @@ def read(config: object, wanted: tuple[str, ...] = WANTED) -> dict[str, str]:
 
 @pytest.fixture(name="ini")
 def ini_(tmp_path: Path) -> Path:
-    """Write a file whose sessions are in a filter, as README shows it."""
+    """Write a file whose sessions are in a filter, as docs/frameworks/wsgi.md shows it."""
     path = tmp_path / "app.ini"
     path.write_text(PIPELINE)
     return path

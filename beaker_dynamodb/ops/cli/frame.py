@@ -94,9 +94,9 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def format_reference() -> str:
-    """Return every command's own --help as Markdown, for README."""
+    """Return every command's own --help as Markdown, for docs/commands.md."""
     return "\n".join(
-        f"### `{path}`\n\n```text\n{text}\n```\n" for path, text in _list_helps(cli, NAME)
+        f"## `{path}`\n\n```text\n{text}\n```\n" for path, text in _list_helps(cli, NAME)
     )
 
 
