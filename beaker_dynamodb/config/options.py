@@ -173,7 +173,8 @@ class Options:
     touch_after: float | None = _option(
         None,
         parse_seconds,
-        "by how much the expiry may be wrong before a session that was only read is written",
+        "by how much the expiry may be wrong before a session that was only read is written;"
+        " at most half the lifetime",
         "a tenth of the lifetime, at most 1h",
         node="(touch)",
     )

@@ -207,7 +207,8 @@ def decide(state: SaveState) -> Decision:
     must_write = state.restarts or state.pending  # the row, although the session may not differ
     if must_write or (_differ_in_values(state) if changed is None else changed):
         return Replace(row.rev, unopened)
-    if state.pending is None and not _is_expiry_wrong(state, row):
+    idle = _compute_idle(state) if changed is None else comparison.idle
+    if state.pending is None and not _is_expiry_wrong(state, row, idle):
         return Leave()
     return Touch(row.rev, new_token=row.chunk_count > 0)
 
@@ -246,35 +247,37 @@ def _was_not_opened(state: SaveState) -> bool:
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
 
-def _is_expiry_wrong(state: SaveState, row: Record) -> bool:
+def _is_expiry_wrong(state: SaveState, row: Record, idle: float) -> bool:
     """Return whether the row's expiry is wrong by `touch_after` or more, in either direction.
 
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
-    session out by the access time in it, so users who only read pages would be logged out. A row
-    that never expires is touched if the access time in it is too old.
+    session out by the access time in it, so users who only read pages would be logged out.
 
-    Near the end of `max_age` the expiry no longer moves. Then the access time counts, and only
-    until Beaker's time-out cannot end the session earlier: the last stretch costs no writes.
+    The access time in the row is *idle* seconds older than ours, and counts as well: an expiry that
+    never moves does not show it, nor does one that is right by chance under a new timeout. Near the
+    end of `max_age` it counts only while Beaker's time-out can still end the session earlier: the
+    last stretch costs no writes.
     """
     expires = None if state.lifetime is None else state.now + state.lifetime
     if state.max_age is not None:
         start = state.find_start(row)
         expires = compute_expiry(state.now, state.lifetime, start, state.max_age)
+    is_old = idle >= state.touch_after
     if expires is None or row.expires is None:
-        if (expires is None) is not (row.expires is None):
-            return True
-        base = 0.0 if state.base is None else _access_time(state.base)
-        return _access_time(state.ours) - base >= state.touch_after
+        return is_old or (expires is None) is not (row.expires is None)
+    if abs(expires - row.expires) >= state.touch_after:
+        return True
     lifetime = math.inf if state.lifetime is None else state.lifetime
-    if expires < state.now + lifetime:
-        accessed = 0.0 if state.base is None else _access_time(state.base)
-        if min(row.expires, accessed + lifetime - BEAKER_TIMEOUT_PADDING) < expires:
-            return state.now - accessed >= state.touch_after
-    return abs(expires - row.expires) >= state.touch_after
+    ends_by_max_age = expires < state.now + lifetime
+    beaker_ends = state.now - idle + lifetime - BEAKER_TIMEOUT_PADDING
+    return is_old and not (ends_by_max_age and min(row.expires, beaker_ends) >= expires)
 
 
-def _access_time(content: Content) -> float:
-    return read_time(content.values or {}, ACCESSED) or 0.0
+def _compute_idle(state: SaveState) -> float:
+    """Return the seconds between the access times of base and ours; 0 if they do not have one."""
+    ours = read_time(state.ours.values or {}, ACCESSED) or 0.0
+    base = None if state.base is None else state.base.values
+    return ours - (read_time(base or {}, ACCESSED) or 0.0)
 
 
 # Merging

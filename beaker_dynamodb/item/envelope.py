@@ -13,6 +13,7 @@ import json
 import math
 import pickle
 import re
+import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ _HEAD = 512
 _ACCESSED = ACCESSED.encode()
 #: The keys that Beaker sets before the access time (beaker/session.py:225 and 440).
 _BEFORE = frozenset(name.encode() for name in (*COOKIE_KEYS, CREATED))
-_FLOAT = 8
+_TIME = struct.Struct(">d")  # as protocol 2 writes a float
+_FLOAT = _TIME.size
 #: The opcodes of a short text, a float, and of values that are skipped, with their bytes in all.
 _TEXT, _NUMBER = pickle.BINUNICODE, pickle.BINFLOAT
 _VALUE_SIZES = {pickle.NONE: 1, pickle.BINGET: 2, _NUMBER: 1 + _FLOAT}
@@ -69,10 +71,12 @@ class Comparison:
         changed: whether more than the access time differs; None if they must be opened to tell.
         may_be_new: whether the creation times may differ. Beaker begins a new session under the
             same id if it cannot open the one that it has loaded.
+        idle: the seconds between the access times of two that differ in nothing else.
     """
 
     changed: bool | None
     may_be_new: bool = False
+    idle: float = 0.0
 
 
 class Envelope(Protocol):
@@ -127,7 +131,8 @@ class PickleEnvelope:
             return Comparison(None, may_be_new)
         is_same = begins_alike and old[at + _FLOAT :] == new[at + _FLOAT :]
         if is_same and base[_HEAD:] == ours[_HEAD:]:
-            return Comparison(changed=False, may_be_new=may_be_new)
+            (before,), (now,) = _TIME.unpack_from(old, at), _TIME.unpack_from(new, at)
+            return Comparison(changed=False, may_be_new=may_be_new, idle=now - before)
         # A text that only looks like the name of a class costs one comparison of the values. If
         # only base names a class, a type has changed.
         names_a_class = _NAMES_A_CLASS.search(_decode_base64(ours)[::-1])
@@ -162,7 +167,12 @@ class JsonEnvelope:
         if before is None or now is None:
             return Comparison(None)
         is_same = old[: before.start(1)] == new[: now.start(1)]
-        return Comparison(not (is_same and old[before.end(1) :] == new[now.end(1) :]))
+        if not is_same or old[before.end(1) :] != new[now.end(1) :]:
+            return Comparison(changed=True)
+        try:
+            return Comparison(changed=False, idle=float(now[1]) - float(before[1]))
+        except ValueError:  # digits and points that are no number
+            return Comparison(None)
 
     def _inflate(self, text: str) -> bytes:
         """Return the JSON; nothing if it is too large, or no zlib."""

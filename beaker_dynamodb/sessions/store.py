@@ -77,10 +77,13 @@ _KEY: Final = "session"
 def compute_touch_interval(options: Options, lifetime: float | None) -> float:
     """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
 
+    A session can time out early by that much, so it is never more than half the lifetime.
+
     Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
     """
-    tenth = lifetime / 10 if lifetime else float(HOUR)
-    return min(tenth, HOUR if options.touch_after is None else options.touch_after)
+    if options.touch_after is None:
+        return min(lifetime / 10, HOUR) if lifetime else HOUR
+    return min(lifetime / 2, options.touch_after) if lifetime else options.touch_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import pickle
 import re
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -52,7 +53,20 @@ def test_a_session_that_was_only_read_does_not_differ(kind: str, session: dict[s
     assert opened is not None
     once = text(kind, opened)
 
-    assert envelope.compare(once, text(kind, {**opened, "_accessed_time": 2.25})).changed is False
+    compared = envelope.compare(once, text(kind, {**opened, "_accessed_time": 2.25}))
+    assert (compared.changed, compared.idle) == (False, 0.75)
+
+
+@pytest.mark.parametrize("stamp", ["1.2.3", "e", "-", "1e5e5"])
+def test_a_json_access_time_that_is_no_number_is_left_to_the_opened_session(stamp: str) -> None:
+    """Such JSON does not open, so the save counts as a change."""
+    known, mine = (
+        base64.b64encode(zlib.compress(b'{"_accessed_time": %s, "a": 1}' % at)).decode()
+        for at in (b"1.5", stamp.encode())
+    )
+
+    assert KINDS["json"][1].compare(known, mine).changed is None
+    assert KINDS["json"][1].compare(mine, known).changed is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -113,6 +113,8 @@ TOUCHES: dict[str, tuple[float | None, float | None, float, float, Decision]] = 
     "at once": (1000, 0, 0, 50, Touch(make_rev("b.t"))),
     "a lifetime made shorter": (1000, -5000, 100, 50, Touch(make_rev("b.t"))),
     "a lifetime made a little shorter": (1000, -99, 100, 50, Leave()),
+    "an expiry that is right by chance": (1000, 0, 100, 100, Touch(make_rev("b.t"))),
+    "an expiry that is right by chance, a moment before": (1000, 0, 100, 99, Leave()),
     "never expires, a moment before the edge": (None, None, 100, 99, Leave()),
     "never expires, at the edge": (None, None, 100, 100, Touch(make_rev("b.t"))),
     "expires no more": (None, 0, 100, 0, Touch(make_rev("b.t"))),

@@ -182,7 +182,7 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "unread, long names": (make_settings("beaker.session.zzzz = 1"), ()),
     "touches": (make_settings("session.touch_after = 0"), ()),
     "locked out": (make_settings("session.created_after = 2999-01-01T00:00Z"), ()),
-    "late touches": (make_settings("session.touch_after = 30m", "session.timeout = 16000"), ()),
+    "late touches": (make_settings("session.touch_after = 3h", "session.timeout = 16000"), ()),
     "ttl": (make_settings("session.ttl = 0"), ()),
     "read_timeout": (make_settings("session.read_timeout = 20"), ()),
     "attempts": (make_settings("session.max_attempts = 9", "session.connect_timeout = 3"), ()),

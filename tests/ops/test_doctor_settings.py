@@ -86,9 +86,9 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
     ),
     (
         "note touch_after",
-        "600 s is more than a tenth of the timeout (3600 s), so 360 s is used",
-        make_settings({"touch_after": "10m"}, timeout="3600"),
-        make_settings({"touch_after": "5m"}, timeout="3600"),
+        "3000 s is more than half the timeout (3600 s), so 1800 s is used",
+        make_settings({"touch_after": "50m"}, timeout="3600"),
+        make_settings({"touch_after": "30m"}, timeout="3600"),
     ),
     ("warning ttl", "are kept forever", make_settings({"ttl": "0"}), make_settings({})),
     (

@@ -261,10 +261,10 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
           "every request that reads a session also writes it, which costs five to twenty reads",
           lambda f: f"{f.begin}touch_after = 5m"),
     Check("note", "touch_after",
-          lambda f: f.timeout > 0 and (f.options.touch_after or 0) > f.timeout / 10,
-          lambda f: f"{f.options.touch_after:g} s is more than a tenth of the timeout"
-          f" ({f.timeout:g} s), so {f.timeout / 10:g} s is used",
-          lambda f: f"{f.begin}touch_after = {_format_number(f.timeout / 10)}"),
+          lambda f: f.timeout > 0 and (f.options.touch_after or 0) > f.timeout / 2,
+          lambda f: f"{f.options.touch_after:g} s is more than half the timeout"
+          f" ({f.timeout:g} s), so {f.timeout / 2:g} s is used",
+          lambda f: f"{f.begin}touch_after = {_format_number(f.timeout / 2)}"),
     Check("warning", "ttl", lambda f: f.options.ttl == 0,
           "rows to which Beaker gives no lifetime are kept forever",
           lambda f: f"{f.begin}ttl = 30d"),
