@@ -28,7 +28,7 @@ DEFAULTS: Final = "ours, every default"
 STORES: Final[Mapping[str, dict[str, Any]]] = {
     DEFAULTS: {**OURS, "timeout": None},
     "ours, timeout = 1800": OURS,
-    "ours, timeout = 1800, touch_after = 180": {**OURS, "options": {"touch_after": 180}},
+    "ours, timeout = 1800, touch_after = 900": {**OURS, "options": {"touch_after": 900}},
     "ours, timeout = 1800, json": {**OURS, "options": {"data_serializer": "json"}},
     "ours, timeout = 1800, no compression": {**OURS, "options": {"compress": False}},
     "ours, timeout = 1800, eventual reads": {**OURS, "options": {"consistent_read": False}},

@@ -22,7 +22,7 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "figures"
 CARD, INK, FAINT = "#fbfaf7", "#1f2d3a", "#8b939b"
 OURS, OTHERS, LIGHT, LIGHT_OURS = "#4c7a54", "#47617a", "#a9b8c6", "#aecbb3"
 #: Rows of the table that a figure omits: at its size they cost the same as their neighbors.
-TWINS: Final = frozenset({"ours, timeout = 1800, json", "ours, timeout = 1800, touch_after = 180"})
+TWINS: Final = frozenset({"ours, timeout = 1800, json", "ours, timeout = 1800, touch_after = 900"})
 LINES: Final = {
     "connect-dynamodb": ("o", "#47617a"),
     "Flask-Session": ("s", "#8a6d3b"),

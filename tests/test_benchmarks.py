@@ -73,12 +73,12 @@ def test_a_record_describes_the_machine_without_its_name(name: str) -> None:
 
 
 def test_the_bill_is_under_a_third_and_a_fifth_of_connect_dynamodbs() -> None:
-    """At 1.5 KB: under a third with every default, under a fifth with `touch_after = 180`."""
+    """At 1.5 KB: under a third with every default, under a fifth with `touch_after = 900`."""
     rows = recorded.read("cost")["sizes"]["1500"]
     beside = rows[cost.CONNECT]["dollars"]
 
     assert rows[cost.DEFAULTS]["dollars"] < beside / 3
-    assert rows["ours, timeout = 1800, touch_after = 180"]["dollars"] < beside / 5
+    assert rows["ours, timeout = 1800, touch_after = 900"]["dollars"] < beside / 5
 
 
 @pytest.mark.parametrize("size", visitors.SIZES)
