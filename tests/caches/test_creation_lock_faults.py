@@ -69,6 +69,23 @@ def test_a_lost_reply_does_not_lock_out_its_own_sender(servers: Servers, clock: 
     assert servers.owner is None
 
 
+def test_a_lost_reply_to_a_takeover_does_not_lock_out_its_own_sender(servers: Servers) -> None:
+    """The dead holder's row was replaced, the reply was lost, the retry is refused by our row."""
+    ahead, ours = Clock(1_800_003_600.0), Clock(1_800_000_000.0)
+    assert servers.server(1, ahead).get_creation_lock("k").acquire()
+
+    with FaultProxy(servers.table.url) as proxy:
+        lock = servers.server(2, ours, endpoint_url=proxy.url).get_creation_lock("k")
+        assert not lock.acquire(wait=False)
+        ours.advance(LIFETIME + CLOCK_TOLERANCE + 1)
+        proxy.next(DoFirst(nothing), operation="PutItem")
+        proxy.next(LoseReply(), operation="PutItem")
+
+        assert lock.acquire(wait=False)
+
+    assert servers.owner == lock._owner is not None
+
+
 def test_a_late_release_leaves_the_next_owner_alone(servers: Servers, clock: Clock) -> None:
     """An owner that lost the lock after its lifetime releases nothing."""
     late, next_one = (servers.server(n, clock).get_creation_lock("k") for n in (1, 2))
