@@ -29,10 +29,12 @@ from tests.proxy import FaultProxy
 NOW = 1000.0
 
 
-def fail_often(state: BreakerState, times: int, now: float = NOW) -> BreakerState:
+def fail_often(
+    state: BreakerState, times: int, now: float = NOW, cause: str = "HTTP 500"
+) -> BreakerState:
     """Return the state after some failures at one time."""
     for _ in range(times):
-        state = fail(begin_call(state, now), "HTTP 500", now)
+        state = fail(begin_call(state, now), cause, now)
     return state
 
 
@@ -75,12 +77,29 @@ def test_calls_that_began_before_the_pause_do_not_prolong_it() -> None:
     assert fail(state, "HTTP 500", NOW + 1) is state
 
 
-def test_the_line_says_why_and_what_to_report() -> None:
+@pytest.mark.parametrize(
+    ("cause", "is_reported"),
+    [
+        ("HTTP 500", False),
+        ("HTTP 503", False),
+        ("HTTP 400 ThrottlingException", False),
+        ("HTTP 400 ProvisionedThroughputExceededException", False),
+        ("HTTP 400 RequestLimitExceeded", False),
+        ("HTTP 400 ValidationException", True),
+        ("HTTP 403", True),
+        ("a checksum does not match", True),
+        ("TimeoutError", True),
+    ],
+)
+def test_the_line_says_why_and_asks_for_a_report_of_what_dynamodb_did_not_refuse(
+    cause: str, is_reported: bool
+) -> None:
     """The number of calls, the last cause, the length, and the option."""
-    text = describe(fail_often(CLOSED, MAX_FAILURES))
+    text = describe(fail_often(CLOSED, MAX_FAILURES, cause=cause))
 
-    for part in ("5 calls", "HTTP 500", "10 s", "report", "transport = boto3"):
+    for part in ("5 calls", cause, "10 s", "transport = boto3"):
         assert part in text
+    assert ("please report" in text) is is_reported
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from beaker_dynamodb.dynamodb.responses import ERRORS
+from beaker_dynamodb.errors import Unavailable
+
 #: Calls in a row that boto3 had to make, after which the wire pauses.
 MAX_FAILURES: Final = 5
 #: Seconds of the first pause. Each further one is twice as long, up to the longest.
@@ -65,9 +68,15 @@ def fail(state: BreakerState, cause: str, now: float) -> BreakerState:
 
 def describe(state: BreakerState) -> str:
     """Return what the wire could not make and why, how long it pauses, and what to do."""
+    advice = (
+        "If boto3 can make them, this is a fault of the wire: please report this line and what"
+        " `beaker-dynamodb doctor` prints."
+    )
+    code = state.cause.rpartition(" ")[2]
+    if state.cause.startswith("HTTP 5") or ERRORS.get(code) is Unavailable:
+        advice = "DynamoDB refused them, so this is no fault of the wire."
     return (
         f"{state.failures} calls in a row (the last one: {state.cause});"
-        f" boto3 makes all calls for {state.pause:.0f} s. If boto3 can make them, this is a fault"
-        " of the wire: please report this line and what `beaker-dynamodb doctor` prints."
+        f" boto3 makes all calls for {state.pause:.0f} s. {advice}"
         " Option transport = boto3 switches the wire off."
     )
