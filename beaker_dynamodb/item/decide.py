@@ -207,8 +207,7 @@ def decide(state: SaveState) -> Decision:
     must_write = state.restarts or state.pending  # the row, although the session may not differ
     if must_write or (_differ_in_values(state) if changed is None else changed):
         return Replace(row.rev, unopened)
-    idle = _compute_idle(state) if changed is None else comparison.idle
-    if state.pending is None and not _is_expiry_wrong(state, row, idle):
+    if state.pending is None and not _is_expiry_wrong(state, row, _find_idle(state, comparison)):
         return Leave()
     return Touch(row.rev, new_token=row.chunk_count > 0)
 
@@ -273,11 +272,12 @@ def _is_expiry_wrong(state: SaveState, row: Record, idle: float) -> bool:
     return is_old and not (ends_by_max_age and min(row.expires, beaker_ends) >= expires)
 
 
-def _compute_idle(state: SaveState) -> float:
-    """Return the seconds between the access times of base and ours; 0 if they do not have one."""
-    ours = read_time(state.ours.values or {}, ACCESSED) or 0.0
-    base = None if state.base is None else state.base.values
-    return ours - (read_time(base or {}, ACCESSED) or 0.0)
+def _find_idle(state: SaveState, comparison: Comparison) -> float:
+    """Return the seconds between the access times of base and ours; one without it counts as 0."""
+    if comparison.changed is False:
+        return comparison.idle
+    ours, base = (c and read_time(c.values or {}, ACCESSED) for c in (state.ours, state.base))
+    return (ours or 0.0) - (base or 0.0)
 
 
 # Merging
