@@ -81,9 +81,8 @@ def compute_touch_interval(options: Options, lifetime: float | None) -> float:
 
     Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
     """
-    if options.touch_after is None:
-        return min(lifetime / 10, HOUR) if lifetime else HOUR
-    return min(lifetime / 2, options.touch_after) if lifetime else options.touch_after
+    part, longest = (10, HOUR) if options.touch_after is None else (2, options.touch_after)
+    return min(lifetime / part, longest) if lifetime else longest
 
 
 @dataclass(frozen=True, slots=True)
