@@ -57,6 +57,13 @@ class Tally:
         """Return how often something happened, from one second until before another."""
         return sum(n[name] for second, n in self.seconds.items() if begin <= second < end)
 
+    def first(self, name: str) -> int:
+        """Return the first second in which something happened.
+
+        Raises: ValueError, if it never did.
+        """
+        return min(second for second, n in self.seconds.items() if n[name])
+
     def last(self, name: str) -> int:
         """Return the last second in which something happened; -1 if it never did."""
         return max((s for s, n in self.seconds.items() if s < _LATER and n[name]), default=-1)
