@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb import logs
+from beaker_dynamodb.config.options import HOUR, Options
 from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import At
@@ -47,7 +48,6 @@ from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage, touches
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
-from beaker_dynamodb.sessions.touches import compute_touch_interval
 
 if TYPE_CHECKING:
     from beaker_dynamodb.migration.on_demand import LegacySession
@@ -72,6 +72,12 @@ NOT_JSON: Final = (
 )
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 _KEY: Final = "session"
+
+
+def compute_touch_interval(options: Options, lifetime: float | None) -> float:
+    """Return by how many seconds a row's expiry may be wrong before a mere read writes it."""
+    tenth = lifetime / 10 if lifetime else float(HOUR)
+    return min(tenth, HOUR if options.touch_after is None else options.touch_after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.runtime import REAL
 from beaker_dynamodb.sessions import touches
-from beaker_dynamodb.sessions.touches import compute_touch_interval
+from beaker_dynamodb.sessions.store import compute_touch_interval
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy

@@ -9,6 +9,7 @@ come at their rate, whatever becomes of the others. `--seconds` shortens both pa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -29,10 +30,10 @@ from tests.throttle.gates import Gate
 
 RECORD: Final = Path(__file__).with_name("run.json")
 #: Pages a second, and for how many seconds.
-BUSY, QUIET = (30, 600), (4, 120)
-VISITORS: Final = 200
+BUSY, QUIET = (10, 600), (2, 120)
+VISITORS: Final = 70
 #: Read and write units a second. The pages above need twice as many or more.
-SESSIONS, CACHE = (15.0, 5.0), (0.5, 0.1)
+SESSIONS, CACHE = (5.0, 1.6), (0.2, 0.05)
 #: More pages than these are never in progress; others that are due are counted, and not begun.
 THREADS: Final = 100
 #: What is recorded, each as a list with a number for each ten seconds.
@@ -63,7 +64,11 @@ def main() -> None:
 
 def run(busy: int, quiet: int) -> dict[str, Any]:
     """Run a load above the capacity for some seconds, then one below it; return what happened."""
-    with DynamoDBLocal() as server, FaultProxy(server.url) as proxy:
+    server = DynamoDBLocal()
+    server.start(within=120)  # it may have to share its processor
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        proxy = stack.enter_context(FaultProxy(server.url))
         tally = Tally(time.monotonic)
         for name in ("sessions", "parts"):
             tables.create(
@@ -107,11 +112,13 @@ def load(application: Application, visitors: list[Visitor], rate: int, seconds: 
     with ThreadPoolExecutor(THREADS) as pool:
         for number in range(rate * seconds):
             time.sleep(max(began + number / rate - time.monotonic(), 0))
-            going = {one for one in going if not one.done()}
+            going = {one for one in going if not one.done() or one.result()}
             if len(going) >= THREADS:
                 application.tally.add("not begun")
                 continue
             going.add(pool.submit(application.visit, application.random.choice(visitors)))
+    for one in going:
+        one.result()  # raises what a page has raised beside an outage
 
 
 def summarize(tally: Tally, ended: int, last: int, lost: int) -> dict[str, Any]:
