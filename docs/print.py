@@ -13,7 +13,7 @@ from pathlib import Path
 
 from beaker_dynamodb.config import options, sources
 from beaker_dynamodb.ops import cli, prices
-from beaker_dynamodb.provisioning import iam
+from beaker_dynamodb.provisioning import alarms, iam
 from benchmarks import tables
 
 DOCS = Path(__file__).parent
@@ -46,6 +46,23 @@ def format_policies() -> str:
         call = f"beaker-dynamodb policy {role} -o table=sessions -o region=eu-central-1"
         parts.append(f"## `{role}`\n\n```sh\n{call}\n```\n\n```json\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def format_alarms() -> str:
+    """Return the table of alarms; those that differ only in the operation share a row."""
+    rows: dict[tuple[str, str, str], tuple[list[str], alarms.Metric]] = {}
+    for alarm in alarms.list_alarms(options.Options()):
+        metric = next(iter(alarm.metrics.values()))
+        key = (metric.name, alarm.condition, alarm.reason)
+        rows.setdefault(key, ([], metric))[0].append(f"`{alarm.name}`")
+    lines = ["| alarm | metric | dimensions | fires | why, and why then |", "|---|---|---|---|---|"]
+    for (name, condition, reason), (names, metric) in rows.items():
+        dimensions = ", ".join(f"`{one}`" for one in ("TableName", *dict(metric.dimensions)))
+        if name.endswith("ThrottleEvents"):
+            dimensions += "; of an index also `GlobalSecondaryIndexName`"
+            names.append("and one of each index")
+        lines.append(f"| {', '.join(names)} | `{name}` | {dimensions} | {condition} | {reason} |")
+    return "\n".join(lines) + "\n"
 
 
 def format_costs() -> str:
@@ -109,7 +126,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     DOCS / "options.md": {"options": format_options},
     DOCS / "commands.md": {"commands": cli.format_reference},
     DOCS / "iam.md": {"policies": format_policies},
-    DOCS / "operations.md": {"costs": format_costs},
+    DOCS / "operations.md": {"alarms": format_alarms, "costs": format_costs},
     DOCS / "performance.md": {
         "peers-load": tables.format_peers_load,
         "peers-save": tables.format_peers_save,

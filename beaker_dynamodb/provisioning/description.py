@@ -64,7 +64,8 @@ class Description:
     write units a second, None for on-demand; `created` is true if this process has just created
     the table; `building` names the indexes that cannot be queried yet; `kms_key` is an ARN, None
     for AWS's own key. `rows` and `size` (bytes) are up to six hours old. `recovery` and `tags`
-    take calls of their own, and are None if these were not made or failed.
+    take calls of their own, and are None if these were not made or failed. `replicas` are the other
+    Regions of a global table; `is_strong` is true if its Regions are strongly consistent.
     """
 
     table: str
@@ -86,6 +87,8 @@ class Description:
     recovery: bool | None = None
     tags: tuple[tuple[str, str], ...] | None = None
     arn: str = ""
+    replicas: tuple[str, ...] = ()
+    is_strong: bool = False
 
     @classmethod
     def from_response(
@@ -106,13 +109,11 @@ class Description:
             for key in table["KeySchema"]
         }
         indexes = table.get("GlobalSecondaryIndexes") or ()
-        # arn:aws:dynamodb:REGION:ACCOUNT:table/NAME
-        arn = re.match(r"arn:[^:]*:dynamodb:([^:]*):([^:]*):", table.get("TableArn", ""))
-        at_rest = table.get("SSEDescription") or {}
+        home, account = _read_arn(table.get("TableArn", ""), region)
         return cls(
             table["TableName"],
-            region or (arn[1] if arn else ""),
-            arn[2] if arn else "",
+            home,
+            account,
             table["TableStatus"].lower(),
             keys["HASH"],
             keys.get("RANGE"),
@@ -122,11 +123,13 @@ class Description:
             created,
             tuple(one["IndexName"] for one in indexes if one.get("IndexStatus") not in _BUILT),
             bool(table.get("DeletionProtectionEnabled")),
-            at_rest.get("KMSMasterKeyArn") if at_rest.get("Status") != "DISABLED" else None,
+            _read_kms_key(table),
             _read_limits(table),
             table.get("ItemCount", 0),
             table.get("TableSizeBytes", 0),
             arn=table.get("TableArn", ""),
+            replicas=_read_replicas(table, home),
+            is_strong=table.get("MultiRegionConsistency") == "STRONG",
         )
 
     def key_types(self) -> dict[str, str]:
@@ -137,6 +140,24 @@ class Description:
     def schema(self) -> str:
         """Return the key schema in words, as `TableSpec.schema` does."""
         return format_schema(self.hash_key, self.range_key)
+
+
+def _read_arn(arn: str, region: str | None) -> tuple[str, str]:
+    """Return the region, by default the ARN's, and the account; "" for what is unknown."""
+    # arn:aws:dynamodb:REGION:ACCOUNT:table/NAME
+    found = re.match(r"arn:[^:]*:dynamodb:([^:]*):([^:]*):", arn)
+    return region or (found[1] if found else ""), found[2] if found else ""
+
+
+def _read_kms_key(table: Mapping[str, Any]) -> str | None:
+    at_rest = table.get("SSEDescription") or {}
+    return at_rest.get("KMSMasterKeyArn") if at_rest.get("Status") != "DISABLED" else None
+
+
+def _read_replicas(table: Mapping[str, Any], home: str) -> tuple[str, ...]:
+    """Return the other Regions of a global table."""
+    names = {one["RegionName"] for one in table.get("Replicas") or ()}
+    return tuple(sorted(names - {home}))
 
 
 def _read_index(index: Mapping[str, Any], types: Mapping[str, str]) -> Index:
@@ -219,7 +240,10 @@ def _compare_table(actual: Description, expected: TableSpec) -> Iterator[Differe
     if actual.schema() != expected.schema():
         yield Difference("key schema", actual.schema(), expected.schema(), "error")
     expiry = actual.expiry
-    if not (expiry.is_enabled and expiry.attribute == expected.ttl_attribute):
+    # AWS has no TTL in a table whose Regions are strongly consistent ("How global tables work").
+    if not actual.is_strong and not (
+        expiry.is_enabled and expiry.attribute == expected.ttl_attribute
+    ):
         severity: Severity = "note" if expiry.status == "unknown" else "warning"
         wanted = Expiry(expected.ttl_attribute, "enabled")
         yield Difference("TTL", str(expiry), str(wanted), severity)

@@ -1,6 +1,7 @@
 """The table as a template of CloudFormation or Terraform, from the `TableSpec` of `table create`.
 
-Pure functions of the options. Terraform's text has the layout that `terraform fmt` gives it.
+Pure functions of the options. Terraform's text has the layout that `terraform fmt` gives it. The
+alarms name the table by its text, not by a reference, so that they can be used without it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.provisioning.alarms import (
+    NAMESPACE,
+    Alarm,
+    Metric,
+    list_alarms,
+    validate_topic,
+)
 from beaker_dynamodb.provisioning.spec import (
     AWS_MANAGED,
     NONE,
@@ -25,13 +33,14 @@ _RESOURCE: Final = "BeakerTable"
 Block = tuple[str, Mapping[str, Any], list[Any]]
 
 
-def to_cloudformation(options: Options, features: Features = NONE) -> str:
+def to_cloudformation(options: Options, features: Features = NONE, topic: str | None = None) -> str:
     """Return the CloudFormation template of the table, as JSON.
 
     The table outlives its stack (DeletionPolicy Retain): deleting the stack or renaming a key must
     not log everybody out.
 
-    Raises: OptionError, as `table_spec`.
+    Args: *topic* is the ARN of the SNS topic that alarms notify; None for no alarms.
+    Raises: OptionError, as `table_spec` and `validate_topic`.
     """
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -42,7 +51,8 @@ def to_cloudformation(options: Options, features: Features = NONE) -> str:
                 "DeletionPolicy": "Retain",
                 "UpdateReplacePolicy": "Retain",
                 "Properties": _properties(options, features),
-            }
+            },
+            **_alarm_resources(options, topic),
         },
         "Outputs": {
             "TableName": {"Value": {"Ref": _RESOURCE}},
@@ -69,13 +79,94 @@ def _properties(options: Options, features: Features) -> dict[str, Any]:
     return properties
 
 
-def to_terraform(options: Options, features: Features = NONE) -> str:
-    """Return the Terraform resource of the table, as HCL.
+def _alarm_resources(options: Options, topic: str | None) -> dict[str, Any]:
+    """Return a resource for each alarm by its logical id; none without a topic."""
+    if topic is None:
+        return {}
+    actions = [validate_topic(topic, options.region)]
+    return {
+        alarm.identifier: {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": f"{_name_table(options)}-{alarm.name}",
+                "AlarmDescription": alarm.reason,
+                **_alarm_value(alarm, _name_table(options)),
+                "EvaluationPeriods": alarm.periods,
+                "DatapointsToAlarm": alarm.datapoints,
+                "Threshold": alarm.threshold,
+                "ComparisonOperator": _compare(alarm),
+                "TreatMissingData": _missing(alarm),
+                "AlarmActions": actions,
+                "OKActions": actions,
+            },
+        }
+        for alarm in list_alarms(options)
+    }
 
-    Terraform refuses to destroy it (prevent_destroy): a plan that replaces the table would log
+
+def _alarm_value(alarm: Alarm, table: str) -> dict[str, Any]:
+    """Return the properties that say what is compared: one metric, or an expression of several."""
+    if alarm.expression is None:
+        (metric,) = alarm.metrics.values()
+        return {
+            **_metric(metric, table),
+            "ExtendedStatistic" if metric.is_percentile else "Statistic": metric.statistic,
+            "Period": alarm.period,
+            **({"EvaluateLowSampleCountPercentile": "ignore"} if metric.is_percentile else {}),
+        }
+    return {
+        "Metrics": [
+            {"Id": "value", "Expression": alarm.expression, "ReturnData": True},
+            *(
+                {
+                    "Id": key,
+                    "MetricStat": {
+                        "Metric": _metric(one, table),
+                        "Period": alarm.period,
+                        "Stat": one.statistic,
+                    },
+                    "ReturnData": False,
+                }
+                for key, one in alarm.metrics.items()
+            ),
+        ]
+    }
+
+
+def _metric(metric: Metric, table: str) -> dict[str, Any]:
+    dimensions = _dimensions(metric, table)
+    return {
+        "Namespace": NAMESPACE,
+        "MetricName": metric.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+    }
+
+
+def _dimensions(metric: Metric, table: str) -> dict[str, str]:
+    return {"TableName": table, **dict(metric.dimensions)}
+
+
+def _name_table(options: Options) -> str:
+    """Return the table's name, also if the options give its ARN."""
+    return options.table.rpartition("/")[2]
+
+
+def _compare(alarm: Alarm) -> str:
+    return "LessThanThreshold" if alarm.fires_below else "GreaterThanThreshold"
+
+
+def _missing(alarm: Alarm) -> str:
+    return "breaching" if alarm.breaching else "notBreaching"
+
+
+def to_terraform(options: Options, features: Features = NONE, topic: str | None = None) -> str:
+    """Return the Terraform resources of the table and of its alarms, as HCL.
+
+    Terraform refuses to destroy the table (prevent_destroy): a plan that replaces it would log
     everybody out.
 
-    Raises: OptionError, as `table_spec`; also if a KMS key is not given by its ARN.
+    Args: *topic* as of `to_cloudformation`.
+    Raises: OptionError, as `to_cloudformation`; also if a KMS key is not given by its ARN.
     """
     spec = table_spec(options, features)
     arguments: dict[str, Any] = {
@@ -88,7 +179,65 @@ def to_terraform(options: Options, features: Features = NONE) -> str:
         "tags": dict(features.tags) or None,
     }
     header = 'resource "aws_dynamodb_table" "beaker"'
-    return "\n".join(_lines((header, arguments, list(_blocks(spec))), "")) + "\n"
+    blocks = [(header, arguments, list(_blocks(spec))), *_alarm_blocks(options, topic)]
+    return "\n".join("\n".join(_lines(block, "")) + "\n" for block in blocks)
+
+
+def _alarm_blocks(options: Options, topic: str | None) -> Iterator[Block]:
+    """Yield a resource for each alarm; none without a topic."""
+    if topic is None:
+        return
+    actions, table = [validate_topic(topic, options.region)], _name_table(options)
+    for alarm in list_alarms(options):
+        arguments, inside = _alarm_arguments(alarm, table)
+        yield (
+            f'resource "aws_cloudwatch_metric_alarm" "beaker_{alarm.identifier}"',
+            {
+                "alarm_name": f"{table}-{alarm.name}",
+                "alarm_description": alarm.reason,
+                **arguments,
+                "evaluation_periods": alarm.periods,
+                "datapoints_to_alarm": alarm.datapoints,
+                "threshold": alarm.threshold,
+                "comparison_operator": _compare(alarm),
+                "treat_missing_data": _missing(alarm),
+                "alarm_actions": actions,
+                "ok_actions": actions,
+            },
+            inside,
+        )
+
+
+def _alarm_arguments(alarm: Alarm, table: str) -> tuple[dict[str, Any], list[Block]]:
+    """Return what is compared, as `_alarm_value` does: arguments and blocks."""
+    if alarm.expression is None:
+        (metric,) = alarm.metrics.values()
+        low = "ignore" if metric.is_percentile else None
+        statistic = "extended_statistic" if metric.is_percentile else "statistic"
+        return {
+            "namespace": NAMESPACE,
+            "metric_name": metric.name,
+            "dimensions": _dimensions(metric, table),
+            statistic: metric.statistic,
+            "period": alarm.period,
+            "evaluate_low_sample_count_percentiles": low,
+        }, []
+    value = {"id": "value", "expression": alarm.expression, "return_data": True}
+    queries: list[Block] = [("metric_query", value, [])]
+    for key, one in alarm.metrics.items():
+        inside: Block = (
+            "metric",
+            {
+                "namespace": NAMESPACE,
+                "metric_name": one.name,
+                "dimensions": _dimensions(one, table),
+                "period": alarm.period,
+                "stat": one.statistic,
+            },
+            [],
+        )
+        queries.append(("metric_query", {"id": key}, [inside]))
+    return {}, queries
 
 
 def _blocks(spec: TableSpec) -> Iterator[Block]:

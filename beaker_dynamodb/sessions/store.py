@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.config.options import HOUR, Options
 from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import At
@@ -46,8 +45,9 @@ from beaker_dynamodb.item.envelope import LIFETIME, Envelope, choose_envelope, r
 from beaker_dynamodb.item.keys import Key, to_text
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.runtime import Runtime
-from beaker_dynamodb.sessions import outage
+from beaker_dynamodb.sessions import outage, touches
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
+from beaker_dynamodb.sessions.touches import compute_touch_interval
 
 if TYPE_CHECKING:
     from beaker_dynamodb.migration.on_demand import LegacySession
@@ -72,17 +72,6 @@ NOT_JSON: Final = (
 )
 UNTOUCHED: Final = "the access time of sessions cannot be saved, so they time out too early"
 _KEY: Final = "session"
-
-
-def compute_touch_interval(options: Options, lifetime: float | None) -> float:
-    """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
-
-    A session can time out early by that much, so it is never more than half the lifetime.
-
-    Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
-    """
-    part, longest = (10, HOUR) if options.touch_after is None else (2, options.touch_after)
-    return min(lifetime / part, longest) if lifetime else longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +335,8 @@ class SessionStore:
         if self.own_timeout is not None:  # of this session alone
             lifetime = self.own_timeout + BEAKER_TIMEOUT_PADDING
             touch_after = compute_touch_interval(self.rows.options, self.own_timeout)
+        if touches.paused_until:
+            touch_after = touches.give_way(self.rows, touch_after, lifetime)
         return SaveState(
             base,
             None if self.stored is None else self.stored.record,
@@ -378,6 +369,8 @@ class SessionStore:
         try:
             outcome, stored = self._saver.save(write, state, self.stored)
         except DynamoDBBackendError as error:
+            if isinstance(error, Unavailable):
+                touches.pause(self.rows)
             if not isinstance(write, Touch):
                 raise
             # A page that only read never fails because its access time cannot be saved.

@@ -18,7 +18,7 @@ from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.record import Attribute, Record
-from beaker_dynamodb.sessions.store import compute_touch_interval
+from beaker_dynamodb.sessions.touches import compute_touch_interval
 from examples.demo.capacity import item_size
 
 #: The size of the header of `data`, in bytes.

@@ -245,6 +245,7 @@ UNTRIED: dict[str, str] = {
     "clock": "it would set this machine's clock",
     "credentials": "it needs an account",
     "region": "it is a region of AWS",
+    "expired rows": "DynamoDB Local has one Region",
 }
 #: Commands that change nothing: they show something, or check what was not checked.
 SHOWING = ("doctor", "policy", "table check")

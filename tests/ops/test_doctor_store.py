@@ -188,6 +188,49 @@ def test_missing_protection_and_long_backups_are_reported(
     assert all(one.remedy.startswith("create --") for one in found)
 
 
+@pytest.mark.parametrize(
+    ("consistency", "lines", "remedy"),
+    [
+        ({}, ["note replicas"], ""),
+        ({"MultiRegionConsistency": "EVENTUAL"}, ["note replicas"], ""),
+        (
+            {"MultiRegionConsistency": "STRONG"},
+            ["note expired rows"],
+            "beaker-dynamodb sessions purge -c app.ini",
+        ),
+    ],
+)
+def test_a_global_table_is_reported_by_what_its_users_can_lose(
+    consistency: dict[str, str], lines: list[str], remedy: str
+) -> None:
+    """Its own Region is not a replica. TTL is not missed if AWS does not have it there."""
+    regions = ({"RegionName": name} for name in ("us-east-1", "eu-central-1", "eu-west-1"))
+    actual = Description.from_response(
+        {
+            "TableName": "sessions",
+            "TableStatus": "ACTIVE",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "TableArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions",
+            "DeletionProtectionEnabled": True,
+            "Replicas": list(regions),
+            **consistency,
+        },
+        Expiry(None, "disabled") if remedy else Expiry("expires", "enabled"),
+    )
+    expected = TableSpec("sessions")
+    table = FoundTable(actual, expected, expected.command(), arguments="-c app.ini")
+    (found,) = run_checks(store.SAFETY, table)
+
+    assert actual.replicas == ("eu-west-1", "us-east-1")
+    assert table.differences == ()
+    assert (list_problems([found]), found.remedy) == (lines, remedy)
+    assert remedy or "also in eu-west-1, us-east-1, with eventual consistency" in found.message
+    checks = [one.check for one in run_checks(store.FOUND_TABLE, table)]
+    assert ("TTL" in checks) is not bool(remedy)
+
+
 def test_a_missing_table_is_an_error_with_the_command_that_creates_it() -> None:
     """The message says whether the first request creates it."""
     (creates,) = run_checks(store.MISSING_TABLE, make_application())

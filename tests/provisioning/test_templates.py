@@ -36,7 +36,9 @@ PROVISIONED = (
     *("-o", "read_capacity_units=20", "-o", "write_capacity_units=10"),
     *("--no-deletion-protection", "--no-point-in-time-recovery", "--kms-key", "alias/aws/dynamodb"),
 )
-CASES = {"plain": PLAIN, "rich": RICH, "provisioned": PROVISIONED}
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:on-call"
+ALARMS = (*PLAIN, "-o", "special_keys=userId:S my.team:N", "--alarms", TOPIC)
+CASES = {"plain": PLAIN, "rich": RICH, "provisioned": PROVISIONED, "alarms": ALARMS}
 COMMANDS = {"cloudformation": "json", "terraform": "tf"}
 
 

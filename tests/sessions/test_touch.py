@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import Any
 
 import pytest
 from beaker.session import Session
 
-from beaker_dynamodb import OptionError, StrictSession
+from beaker_dynamodb import OptionError, StrictSession, Unavailable
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.sessions.store import compute_touch_interval
+from beaker_dynamodb.dynamodb.rows import build_rows
+from beaker_dynamodb.runtime import REAL
+from beaker_dynamodb.sessions import touches
+from beaker_dynamodb.sessions.touches import compute_touch_interval
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -341,3 +345,80 @@ def test_the_interval_of_touches(
     found = compute_touch_interval(Options(touch_after=touch_after), lifetime)
 
     assert found == pytest.approx(expected)
+
+
+def test_a_touch_gives_way_after_a_write_that_was_throttled(
+    site: Site, clock: Clock, proxy: FaultProxy
+) -> None:
+    """For five seconds no page waits for its touch; then the next page tries again."""
+    site = site.with_(timeout=600).behind(proxy)
+    ann, bob = site.begin_session(user="ann"), site.begin_session(user="bob")
+    begun = expires(site, bob)
+    clock.advance(70)
+    proxy.next(aws_error("ProvisionedThroughputExceededException"), operation="PutItem", times=3)
+    assert site.visit(ann, contents).said == {"user": "ann"}
+    proxy.clear()
+
+    assert site.visit(bob, contents).said == {"user": "bob"}
+    clock.advance(4)
+    assert site.visit(ann, contents).said == {"user": "ann"}
+    assert proxy.operations == ["GetItem"] * 2
+    clock.advance(1)
+    site.visit(bob, contents)
+
+    assert proxy.operations == [*["GetItem"] * 3, "PutItem"]
+    assert expires(site, bob) == begun + 75
+
+
+def test_a_change_that_was_throttled_lets_touches_give_way_too(
+    site: Site, clock: Clock, proxy: FaultProxy
+) -> None:
+    """A change does not give way: it is tried again at once."""
+    site = site.with_(timeout=600).behind(proxy)
+    ann, bob = site.begin_session(user="ann"), site.begin_session(user="bob")
+    clock.advance(70)
+    proxy.next(aws_error("ProvisionedThroughputExceededException"), operation="PutItem", times=3)
+    with pytest.raises(Unavailable):
+        site.visit(ann, put(cart=1))
+    proxy.clear()
+
+    site.visit(bob, contents)
+    assert site.visit(ann, put(cart=1)).said is None
+    assert proxy.operations == ["GetItem", "GetItem", "PutItem"]
+
+
+def test_a_touch_gives_way_for_a_third_of_the_timeout_only(
+    site: Site, clock: Clock, proxy: FaultProxy
+) -> None:
+    """Then it is tried by every page, however long the table is throttled."""
+    site = site.with_(timeout=600).behind(proxy)
+    ann, bob = site.begin_session(user="ann"), site.begin_session(user="bob")
+    fault = aws_error("ProvisionedThroughputExceededException")
+    proxy.next(fault, operation="PutItem", times=None)
+    clock.advance(199)
+    site.visit(ann, contents)
+    proxy.seen.clear()
+
+    site.visit(bob, contents)
+    assert proxy.operations == ["GetItem"]
+    clock.advance(1)
+    site.visit(bob, contents)
+
+    assert "PutItem" in proxy.operations[2:]
+
+
+@pytest.mark.parametrize(
+    ("touch_after", "lifetime", "expected"),
+    [(60, 720, 200), (60, 121, 60), (300, 720, 300), (3600, None, math.inf), (0, 720, 200)],
+)
+def test_how_long_a_touch_gives_way(
+    touch_after: float, lifetime: float | None, expected: float, dynamodb_local: str
+) -> None:
+    """Beaker's padding of 120 seconds is not part of a time-out."""
+    rows = build_rows(Options(endpoint_url=dynamodb_local, region="us-east-1"), "session", REAL)
+    touches.pause(rows)
+    try:
+        assert touches.give_way(rows, touch_after, lifetime) == pytest.approx(expected)
+    finally:
+        touches.paused_until.clear()
+    assert touches.give_way(rows, touch_after, lifetime) == touch_after

@@ -17,6 +17,13 @@ from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.provisioning import iam, templates
 from beaker_dynamodb.provisioning.spec import Features
 
+_with_alarms = click.option(
+    "--alarms",
+    "topic",
+    metavar="TOPIC_ARN",
+    help="Add CloudWatch alarms that notify this SNS topic.",
+)
+
 
 @click.command(epilog=example("policy app -c production.ini > app.json"))
 @click.argument("role", type=click.Choice(["app", "deploy", "operator"]))
@@ -51,12 +58,14 @@ def policy(
 @with_range_key
 @with_application
 @with_features
-def cloudformation(application: Application, features: Features) -> int:
+@_with_alarms
+def cloudformation(application: Application, features: Features, topic: str | None) -> int:
     """Print the table as a CloudFormation template, in JSON.
 
     The same table as `table create` creates. It is retained when its stack is deleted.
+    The alarms are explained in the documentation under "What to alarm on".
     """
-    click.echo(templates.to_cloudformation(application.options, features), nl=False)
+    click.echo(templates.to_cloudformation(application.options, features, topic), nl=False)
     return 0
 
 
@@ -64,12 +73,14 @@ def cloudformation(application: Application, features: Features) -> int:
 @with_range_key
 @with_application
 @with_features
-def terraform(application: Application, features: Features) -> int:
+@_with_alarms
+def terraform(application: Application, features: Features, topic: str | None) -> int:
     """Print the table as a Terraform resource.
 
     The same table as `table create` creates. Terraform refuses to destroy it.
+    The alarms are explained in the documentation under "What to alarm on".
     """
-    click.echo(templates.to_terraform(application.options, features), nl=False)
+    click.echo(templates.to_terraform(application.options, features, topic), nl=False)
     return 0
 
 

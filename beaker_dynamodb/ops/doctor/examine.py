@@ -222,7 +222,9 @@ def _examine_table(
             return
         expected = table_spec(application.options)
         command = application.create_command()
-        table = store.FoundTable(actual, expected, command, application.begin)
+        table = store.FoundTable(
+            actual, expected, command, application.begin, application.arguments
+        )
         yield from run_checks(store.FOUND_TABLE, table)
         yield from run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
         if not table.matches("key"):  # it may be another application's

@@ -130,12 +130,16 @@ class RefusedTable:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """The actual and the expected table; `command` creates it, `begin` is an option's prefix."""
+    """The actual and the expected table; `command` creates it, `begin` is an option's prefix.
+
+    `arguments` are those of a command line that name the application.
+    """
 
     actual: Description
     expected: TableSpec
     command: str
     begin: str = "session."
+    arguments: str = ""
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -289,7 +293,8 @@ FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
           + (f", account {f.actual.account}" if f.actual.account else "")
           + f": {f.actual.status}; {f.contents}"),
     Check("ok", "keys", lambda f: f.matches("key"), lambda f: f.actual.schema()),
-    Check("ok", "TTL", lambda f: f.matches("TTL"), lambda f: str(f.actual.expiry)),
+    Check("ok", "TTL", lambda f: f.matches("TTL") and not f.actual.is_strong,
+          lambda f: str(f.actual.expiry)),
     Check("ok", "capacity", lambda f: f.matches("capacity"),
           lambda f: format_capacity(f.actual.capacity)),
     Check("ok", "indexes", lambda f: f.expected.indexes and f.matches("index"),
@@ -309,6 +314,14 @@ SAFETY: Final[tuple[Check[FoundTable], ...]] = (
     Check("note", "backups", lambda f: f.actual.recovery,
           "point-in-time recovery keeps sessions for 35 days after users deleted them",
           lambda f: f"{f.command} --no-point-in-time-recovery"),
+    Check("note", "replicas", lambda f: f.actual.replicas and not f.actual.is_strong,
+          lambda f: f"also in {', '.join(f.actual.replicas)}, with eventual consistency: whoever"
+          " moves between Regions faster than the rows can be logged out, lose a change, or undo a"
+          " logout; keep each user in one Region, and fail over as a whole"),
+    Check("note", "expired rows", lambda f: f.actual.is_strong,
+          "a table with strong consistency between Regions has no TTL: delete them by a timer, in"
+          " one Region",
+          lambda f: f"beaker-dynamodb sessions purge {f.arguments}".strip()),
 )
 
 #: A wrong clock makes AWS refuse, and makes sessions expire early or late.
