@@ -1,7 +1,7 @@
 """What many commands share: the application's options, the output format, and a question.
 
 A command that is decorated by `with_application` or `with_table` gets an `Application` by that
-name; one decorated by `with_output` gets an `Output`.
+name; one decorated by `with_output` gets an `Output`, by `with_features` a `Features`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import MAX_CAPACITY
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -35,6 +36,7 @@ from beaker_dynamodb.ops.application import (
 )
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.wording import escape, fold
+from beaker_dynamodb.provisioning.spec import Features
 
 #: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
@@ -100,6 +102,39 @@ RATE = click.option(
     metavar="UNITS",
     callback=_validate_rate,
     help="Limit of capacity units a second, read and write together.",
+)
+#: An option for each field of `Features`, by the field's name.
+_features = (
+    click.option(
+        *("--tag", "tags"),
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=parse_pairs,
+        help="A tag of the table. Repeatable.",
+    ),
+    click.option(
+        *("--point-in-time-recovery/--no-point-in-time-recovery", "recovery"),
+        default=None,
+        help="Keep backups for 35 days, of deleted sessions too.",
+    ),
+    click.option(
+        *("--deletion-protection/--no-deletion-protection", "protection"),
+        default=None,
+        help="Refuse to delete the table.",
+    ),
+    click.option(
+        "--kms-key",
+        metavar="KEY",
+        help="Encrypt at rest with this key: an id, an ARN or an alias.",
+    ),
+    *(
+        click.option(
+            f"--max-{kind}-units",
+            type=click.IntRange(1, MAX_CAPACITY),
+            help=f"Throttle an on-demand table above so many {kind} units a second.",
+        )
+        for kind in ("read", "write")
+    ),
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
@@ -182,6 +217,35 @@ def with_output(command: Command) -> Command:
     @functools.wraps(command)
     def wrapper(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
+
+    return wrapper
+
+
+def with_features(command: Command) -> Command:
+    """Give a command the options of `Features`, and pass it a `Features`."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        names = (field.name for field in dataclasses.fields(Features) if field.name != "tags")
+        others = {name: kwargs.pop(name) for name in names}
+        features = Features(tuple(sorted(tags.items())), **others)
+        return command(*args, features=features, **kwargs)
+
+    for option in reversed(_features):
+        wrapper = option(wrapper)
+    return wrapper
+
+
+def with_range_key(command: Command) -> Command:
+    """Give a command --range-key; it must be placed above `with_application`."""
+
+    @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
+    @functools.wraps(command)
+    def wrapper(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+        if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
+            raise click.UsageError("--range-key and -o range_key are the same; give one of them")
+        more = {"range_key": range_key} if range_key else {}
+        return command(*args, given={**given, **more}, **kwargs)
 
     return wrapper
 

@@ -19,7 +19,7 @@ from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import parse_pairs, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
 
 _IMPORTED = "imported"
 
@@ -42,7 +42,7 @@ class _Backend(_Choice):
             raise_clean(click.BadParameter(error.message.rstrip(".") + hint, ctx, param))
 
 
-@click.command(
+@cli.command(
     "import",
     epilog=example(
         "import -c app.ini --from file --from-option data_dir=/var/app --dry-run",
@@ -117,6 +117,3 @@ def _parse_timeout(application: Application) -> float | None:
     except parsers.BadValue as error:
         message = f"Beaker's option 'timeout' is {given!r}; expected {error}"
         raise_clean(OptionError(message))
-
-
-COMMANDS = (import_,)

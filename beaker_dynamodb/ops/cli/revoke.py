@@ -31,9 +31,6 @@ from beaker_dynamodb.ops.cli.sessions import SCAN, YES, open_rows, print_session
 from beaker_dynamodb.ops.parallel import Tally
 from beaker_dynamodb.runtime import REAL
 
-#: Its command is in the group of `sessions.py`.
-COMMANDS: tuple[click.Command, ...] = ()
-
 
 @sessions_group.command(
     epilog=example(

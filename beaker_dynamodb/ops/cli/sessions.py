@@ -1,10 +1,11 @@
-"""The commands on sessions: list, count, show, find, delete.
+"""The commands on sessions: list, count, show, find, export, delete.
 
-Delete asks first, on a terminal. The other commands are in `revoke.py`, `surveys.py`, `export.py`.
+Delete asks first, on a terminal. The other commands are in `revoke.py` and `surveys.py`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +21,8 @@ from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
+from beaker_dynamodb.ops.export import export_sessions
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
@@ -30,7 +32,7 @@ SCAN = click.option(
 )
 
 
-@click.group(
+@cli.group(
     "sessions",
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
@@ -41,9 +43,6 @@ def sessions_group() -> None:
     signed cookies comes from the ini file (-c), or -o secret=...; without it the signature is
     not checked.
     """
-
-
-COMMANDS = (sessions_group,)
 
 
 def open_rows(application: Application, connections: int = 1) -> Rows:
@@ -100,9 +99,8 @@ def count(application: Application, output: Output, *, segments: int) -> int:
         for progress in sessions.count_sessions(rows, REAL.clock(), segments=segments):
             advance(progress.scanned_rows - total.scanned_rows)
             total = progress
-    result = {name: getattr(total, name) for name in sessions.Count.__slots__}
     others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
-    output.answer(result, [f"{total.live:,} live, {total.expired:,} expired{others}"])
+    output.answer(total, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
 
@@ -122,7 +120,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     if row is None:
         return NO
     found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
-    output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
+    output.answer(found, wording.describe_inspection(found, now))
     _explain_expiry(output, found.session)
     return 0 if row.is_live(now) else NO
 
@@ -140,6 +138,28 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
     """
     rows, now = open_rows(application), REAL.clock()
     if print_sessions(output, sessions.find_sessions(rows, query, now, scan=scan), now):
+        return 0
+    output.remark(wording.not_found_message(query))
+    return NO
+
+
+@sessions_group.command(epilog=example("sessions export userId=42 -c my.ini > 42.jsonl"))
+@click.argument("query", metavar="NAME=VALUE")
+@with_table
+@with_output
+@SCAN
+def export(query: str, application: Application, output: Output, *, scan: bool) -> int:
+    """Print a user's live sessions as JSON, with their values.
+
+    Each session is one line. No code of a session is run. Of a pickle the plain values are
+    printed; a list, an object or any other nested value is "...". What cannot be opened is
+    described. The exit code is 1 if there is no session.
+    """
+    rows, as_json = open_rows(application), dataclasses.replace(output, as_json=True)
+    number = 0
+    for number, session in enumerate(export_sessions(rows, query, REAL.clock(), scan=scan), 1):
+        as_json.stream(session, str)
+    if number:
         return 0
     output.remark(wording.not_found_message(query))
     return NO
@@ -169,7 +189,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
             return NO
     session = logout.delete(rows, row, now)
     line = f"deleted  {wording.describe_session(session, now)}"
-    output.answer(wording.session_to_json(session), [line])
+    output.answer(session, [line])
     return 0
 
 
@@ -199,12 +219,9 @@ def print_sessions(
     heading = wording.format_heading("REVOKED SESSION" if is_revoke else "SESSION")
     try:
         for number, last in enumerate(found, 1):
-            if output.as_json:
-                output.stream([wording.session_to_json(last)], str)
-                continue
-            if number == 1:
-                output.stream([heading], str)
-            output.stream([last], lambda session: wording.format_session(session, now, width))
+            if number == 1 and not output.as_json:
+                output.stream(heading, str)
+            output.stream(last, lambda session: wording.format_session(session, now, width))
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
             rest = "revoked; run it again to continue" if is_revoke else "shown; there may be more"

@@ -24,8 +24,6 @@ from beaker_dynamodb.runtime import REAL
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
-#: Its commands are in the group of `sessions.py`.
-COMMANDS: tuple[click.Command, ...] = ()
 
 
 @sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
@@ -91,7 +89,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
             advance(figures.scanned_rows - (last.scanned_rows if last else 0))
             last = figures
     if last is not None:
-        output.draw(dataclasses.asdict(last), *_draw(last))
+        output.draw(last, *_draw(last))
         if last.live and not output.as_json:
             output.remark(wording.EXPIRES_LATER)
     return 0

@@ -5,7 +5,6 @@ A difference between the actual and the expected table is a result, not an error
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import click
@@ -15,13 +14,14 @@ from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
     ask_table_name,
+    with_features,
     with_long_timeout,
     with_output,
+    with_range_key,
     with_table,
 )
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.features import with_features, with_range_key
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.ops.cli.wording import format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
@@ -35,12 +35,9 @@ from beaker_dynamodb.provisioning.description import (
 from beaker_dynamodb.provisioning.spec import Features
 
 
-@click.group(epilog=example("table check -c production.ini"))
+@cli.group(epilog=example("table check -c production.ini"))
 def table() -> None:
     """Create, show, check or delete the table."""
-
-
-COMMANDS = (table,)
 
 
 @table.command(
@@ -71,8 +68,8 @@ def create(application: Application, features: Features, output: Output) -> int:
         **wording.table_to_json(created.table),
         "new": created.table.created,
         "matches": matches,
-        "steps": [dataclasses.asdict(step) for step in created.steps],
-        "differences": wording.differences_to_json(created.differences),
+        "steps": created.steps,
+        "differences": created.differences,
     }
     done = "created" if created.table.created else "exists"
     output.answer(result, (*_describe(created.table, done), *map(str, created.differences)))
@@ -115,7 +112,7 @@ def check(application: Application, features: Features, output: Output) -> int:
     result = {
         "table": application.options.table,
         "matches": is_match(found),
-        "differences": wording.differences_to_json(found),
+        "differences": found,
     }
     verb = "differs from" if found else "matches"
     title = f"table {application.options.table!r} {verb} the options"
@@ -146,7 +143,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     if not ended.done:
         output.refuse(ended.message)
         return NO
-    output.answer(dataclasses.asdict(ended), [ended.message])
+    output.answer(ended, [ended.message])
     return 0
 
 
