@@ -156,13 +156,13 @@ def export(query: str, application: Application, output: Output, *, scan: bool) 
     described. The exit code is 1 if there is no session.
     """
     rows, as_json = open_rows(application), dataclasses.replace(output, as_json=True)
-    number = 0
-    for number, session in enumerate(export_sessions(rows, query, REAL.clock(), scan=scan), 1):
+    code = NO
+    for session in export_sessions(rows, query, REAL.clock(), scan=scan):
         as_json.stream(session, str)
-    if number:
-        return 0
-    output.remark(wording.not_found_message(query))
-    return NO
+        code = 0
+    if code == NO:
+        output.remark(wording.not_found_message(query))
+    return code
 
 
 @sessions_group.command(

@@ -46,7 +46,6 @@ from beaker_dynamodb.ops.application import (
     find_unread,
     find_unread_cache_lines,
     get_prefix,
-    list_cache_regions,
     load_application,
     suggest_file,
 )
@@ -57,7 +56,11 @@ from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 from beaker_dynamodb.settings import ini
-from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
+from beaker_dynamodb.settings.beaker_settings import (
+    DEFAULT_REGION,
+    TYPE_SETTINGS,
+    list_cache_regions,
+)
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
@@ -170,9 +173,7 @@ def gather_settings(
     application: Application, config: str | None, environ: Mapping[str, str], runtime: Runtime
 ) -> settings.Settings:
     """Return the facts of a valid configuration, without a call."""
-    section = ini.Section({}, {})
-    if config is not None:
-        section = ini.find_section(config, TYPE_SETTINGS["session"])
+    section = ini.find_section(config, TYPE_SETTINGS["session"])
     lines = {**section.settings, "use": section.use}
     has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
     framework = find_framework(section.name, lines, has_pyramid=has_pyramid)
@@ -318,7 +319,8 @@ def _read_source(application: Application, runtime: Runtime, *, read_only: bool)
 
 def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
     try:
-        for name in list_cache_regions(config):
+        found = ini.read_settings(config, TYPE_SETTINGS["cache"], TYPE_SETTINGS["session"])
+        for name in list_cache_regions(found):
             title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
             words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
             yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")
