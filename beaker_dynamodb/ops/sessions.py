@@ -28,9 +28,9 @@ from beaker_dynamodb.errors import (
     say_table_missing,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Record, Schema, promote
+from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Schema, promote
 from beaker_dynamodb.ops import identity, parallel
-from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
+from beaker_dynamodb.ops.bounds import limit_time
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -250,7 +250,7 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     return Session(
         identity.format_id(row.key, rows.layout),
         row.is_live(now),
-        limit_expiry(row.expires),
+        limit_time(row.expires),
         limit_time(record.start) if record else None,
         row.size,
         record.chunk_count if record else 0,
@@ -262,12 +262,3 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
 def explain(error: DynamoDBBackendError) -> str:
     """Return why a row cannot be read; the row itself is not named."""
     return error.wrong if isinstance(error, CorruptItem) else str(error)
-
-
-def open_text(rows: Rows, record: Record) -> str | None:
-    """Return Beaker's text out of a session's record; None for the record of a cache.
-
-    Raises: CorruptItem, UnknownFormat, ItemTooLarge.
-    """
-    value = rows.open(record)
-    return None if value is None else value.decode("utf-8", "surrogatepass")

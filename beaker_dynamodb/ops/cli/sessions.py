@@ -22,7 +22,6 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
-from beaker_dynamodb.ops.export import export_sessions
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
@@ -157,7 +156,7 @@ def export(query: str, application: Application, output: Output, *, scan: bool) 
     """
     rows, as_json = open_rows(application), dataclasses.replace(output, as_json=True)
     code = NO
-    for session in export_sessions(rows, query, REAL.clock(), scan=scan):
+    for session in inspection.export_sessions(rows, query, REAL.clock(), scan=scan):
         as_json.stream(session, str)
         code = 0
     if code == NO:
