@@ -123,7 +123,7 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
     Raises: OptionError; Unavailable, if the source backend cannot be read; whatever the client
         raises. What was yielded before is done, and the same call continues from there.
     """
-    if isinstance(reader, ConnectReader) and reader.location.has_same_keys(options):
+    if isinstance(reader, ConnectReader) and reader.has_same_keys(options):
         raise OptionError(
             "source and destination are the same table with the same keys; use another table or"
             " another prefix"
