@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
@@ -137,7 +137,7 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
                 yield describe_row(rows, row, now)
 
 
-def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
+def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Generator[Count, None, None]:
     """Count live and expired sessions, and yield the count after each page.
 
     Args: *segments* is the number of parts of the table that are read at once.

@@ -19,7 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.config.options import MAX_CAPACITY
+from beaker_dynamodb.config.options import MAX_CAPACITY, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -250,11 +250,9 @@ def with_range_key(command: Command) -> Command:
     return wrapper
 
 
-def with_long_timeout(application: Application) -> Application:
-    """Return the application with a time-out that is long enough for changes of the table."""
-    options = application.options
-    longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
-    return dataclasses.replace(application, options=longer)
+def with_long_timeout(options: Options) -> Options:
+    """Return the options with a time-out that is long enough for changes of the table."""
+    return dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
 
 
 def ask_table_name(question: str) -> str:

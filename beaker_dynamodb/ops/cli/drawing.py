@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import click
 from rich.console import Console, RenderableType
@@ -33,8 +33,12 @@ from rich.text import Text
 
 from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops.cli.wording import escape, fold, format_duration, to_json
+from beaker_dynamodb.ops.parallel import SweepProgress
+from beaker_dynamodb.ops.sessions import Count
+from beaker_dynamodb.ops.stats import Stats
 
 T = TypeVar("T")
+F = TypeVar("F", SweepProgress, Count, Stats)
 #: Columns of a file or a pipe.
 _UNFOLDED: Final = 1000
 _BAR_COLUMNS: Final = 40
@@ -200,16 +204,19 @@ class Output:
                 raise
 
     def follow(
-        self, rows: int, steps: Generator[Any, None, None], describe: Callable[[], str]
-    ) -> None:
-        """Run a command that reads the whole table; if it ends early, print how far it came.
+        self,
+        rows: float | None,
+        steps: Generator[F, None, None],
+        describe: Callable[[], str] | None = None,
+    ) -> F:
+        """Run a command that reads the whole table, and return its last figures.
 
         Args:
-            rows: about how many rows the table has.
-            steps: yields figures that have `scanned_rows`.
-            describe: writes how far it has come.
+            rows: about how many rows it reads.
+            steps: yields the figures so far, at least once.
+            describe: writes how far it has come, if it ends early and can be continued.
         """
-        scanned_rows = 0
+        figures, scanned_rows = None, 0
         try:
             with self.progress("rows", rows) as advance:
                 for figures in steps:
@@ -217,8 +224,10 @@ class Output:
                     scanned_rows = figures.scanned_rows
         except (KeyboardInterrupt, DynamoDBBackendError):
             steps.close()  # every thread finishes its current row
-            self.remark(f"so far: {describe()}; run it again to continue")
+            if describe is not None:
+                self.remark(f"so far: {describe()}; run it again to continue")
             raise
+        return cast("F", figures)
 
 
 class _TimeColumn(ProgressColumn):

@@ -149,8 +149,7 @@ def _revoke_all(  # noqa: PLR0913  # one argument an option
 def _format_revoked(progress: logout.RevokeProgress) -> str:
     busy = wording.format_count(progress.busy_sessions, "session")
     busy = f", {busy} written too fast to be deleted" if progress.busy_sessions else ""
-    others = wording.format_other_rows(progress.other_rows)
-    others = f", {others} not touched" if others else ""
+    others = wording.format_other_rows(progress.other_rows, ", {} not touched")
     revoked = f"{wording.format_count(progress.revoked_sessions, 'session')} revoked"
     return f"{revoked}{busy}{others}; {wording.format_cost(progress.cost)}"
 

@@ -79,7 +79,7 @@ def list_(
         if not print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
-        output.remark(f"{wording.format_other_rows(sum(others))} left out")
+        output.remark(wording.format_other_rows(sum(others), "{} left out"))
     return 0
 
 
@@ -93,12 +93,10 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     It reads the whole table once, eventually consistent. Rows of another store under the same
     prefix are counted separately.
     """
-    rows, total = open_rows(application, segments), sessions.Count()
-    with output.progress("rows", _rows_expected(rows, output)) as advance:
-        for progress in sessions.count_sessions(rows, REAL.clock(), segments=segments):
-            advance(progress.scanned_rows - total.scanned_rows)
-            total = progress
-    others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
+    rows = open_rows(application, segments)
+    counting = sessions.count_sessions(rows, REAL.clock(), segments=segments)
+    total = output.follow(_rows_expected(rows, output), counting)
+    others = wording.format_other_rows(total.other_rows, ", {}")
     output.answer(total, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 

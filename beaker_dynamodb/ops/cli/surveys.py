@@ -56,8 +56,7 @@ def purge_(
 
 
 def _format(progress: purge.Progress, *, dry_run: bool) -> str:
-    others = wording.format_other_rows(progress.other_rows)
-    others = f", {others} not touched" if others else ""
+    others = wording.format_other_rows(progress.other_rows, ", {} not touched")
     if dry_run:
         rows = wording.format_count(progress.expired_rows, "row")
         size, cost = wording.format_size(progress.size), wording.format_cost(progress.cost)
@@ -83,15 +82,11 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     """
     rows = open_rows(application, segments)
     expected = purge.estimate_scan_cost(rows)[0].rows
-    last: stats.Stats | None = None
-    with output.progress("rows", min(expected, sample or expected)) as advance:
-        for figures in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
-            advance(figures.scanned_rows - (last.scanned_rows if last else 0))
-            last = figures
-    if last is not None:
-        output.draw(last, *_draw(last))
-        if last.live and not output.as_json:
-            output.remark(wording.EXPIRES_LATER)
+    reading = stats.stats(rows, REAL.clock(), sample=sample, segments=segments)
+    found = output.follow(min(expected, sample or expected), reading)
+    output.draw(found, *_draw(found))
+    if found.live and not output.as_json:
+        output.remark(wording.EXPIRES_LATER)
     return 0
 
 
@@ -102,7 +97,7 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
         sampled = f" in a sample of {part} of the table"
     if found.dollars_per_month is not None:
         price = f"{wording.format_dollars(found.dollars_per_month)} a month"
-    others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
+    others = wording.format_other_rows(found.other_rows, "{}\n")
     words = (
         f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
         f" {found.unreadable:,} unreadable{sampled}\n"

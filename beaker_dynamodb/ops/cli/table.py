@@ -58,7 +58,7 @@ def create(application: Application, features: Features, output: Output) -> int:
     be changed on an existing table, such as its keys, is printed as a difference, and the exit
     code is 1.
     """
-    options = with_long_timeout(application).options
+    options = with_long_timeout(application.options)
     with output.waiting(f"table {options.table}: until it is active") as status:
         created = tables.create(options, features, status.update)
     for step in created.steps:
@@ -85,7 +85,7 @@ def show(application: Application, output: Output) -> int:
     The numbers of rows and bytes are AWS's own, and up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(with_long_timeout(application).options)
+        found = tables.show(with_long_timeout(application.options))
     if found is None:
         output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
@@ -106,7 +106,7 @@ def check(application: Application, features: Features, output: Output) -> int:
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        options = with_long_timeout(application).options
+        options = with_long_timeout(application.options)
         command = application.create_command(features)
         found = tables.check(options, features, create_command=command)
     result = {
@@ -138,7 +138,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     with output.waiting(f"table {name}: until it is gone") as status:
         unprotect = application.create_command(tables.UNPROTECTED)
         ended = tables.delete(
-            with_long_timeout(application).options, status.update, unprotect_command=unprotect
+            with_long_timeout(application.options), status.update, unprotect_command=unprotect
         )
     if not ended.done:
         output.refuse(ended.message)

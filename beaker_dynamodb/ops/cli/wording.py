@@ -91,9 +91,9 @@ def format_count(number: float, what: str) -> str:
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
 
 
-def format_other_rows(number: int) -> str:
-    """Write how many rows belong to another store; "" for none."""
-    return f"{format_count(number, 'row')} of another store" if number else ""
+def format_other_rows(number: int, form: str) -> str:
+    """Write how many rows belong to another store in place of the {} in *form*; "" for none."""
+    return form.format(f"{format_count(number, 'row')} of another store") if number else ""
 
 
 def format_time(seconds: float) -> str:

@@ -267,14 +267,9 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
 
     If its deletion fails too, the row expires within minutes.
     """
-    calls, message = list[metering.Call](), ""
+    events, message = list[metering.Event](), ""
     error: DynamoDBBackendError | None = None
-
-    def record_call(event: metering.Event) -> None:
-        if isinstance(event, metering.Call):
-            calls.append(event)
-
-    stop = metering.observe(record_call)
+    stop = metering.observe(events.append)
     try:
         now, token = runtime.clock(), runtime.token()
         record = Record(key, b"", make_rev(token, token), expires=int(now) + _LIFETIME)
@@ -289,6 +284,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
         error = failure
     finally:
         stop()
+    calls = [event for event in events if isinstance(event, metering.Call)]
     return store.RoundTrip(
         tuple(call.seconds for call in calls),
         sum(call.read_units for call in calls),
