@@ -51,7 +51,7 @@ _EMBEDDED: Final = (
 Command = Callable[..., Any]
 
 
-def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+def _parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
     """Parse a repeated NAME=VALUE; a name that is given twice is a usage error."""
     found: dict[str, str] = {}
     for word in words:
@@ -64,6 +64,14 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
     return found
 
 
+def make_pairs_option(*names: str, meaning: str) -> Callable[[Command], Command]:
+    """Make an option NAME=VALUE that can be repeated, and whose value is a dict."""
+    help_ = f"{meaning} Repeatable."
+    return click.option(
+        *names, multiple=True, metavar="NAME=VALUE", callback=_parse_pairs, help=help_
+    )
+
+
 def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
     """Refuse NaN, which click's range accepts although it limits nothing."""
     if rate is not None and math.isnan(rate):
@@ -71,12 +79,9 @@ def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) ->
     return rate
 
 
-_given: Callable[[Command], Command] = click.option(
+_given = make_pairs_option(
     *("-o", "--option", "given"),
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=parse_pairs,
-    help="An option as in the application's ini file: table=sessions. Repeatable.",
+    meaning="An option as in the application's ini file: table=sessions.",
 )
 _config = click.option(
     *("-c", "--config", "config"),
@@ -105,13 +110,7 @@ RATE = click.option(
 )
 #: An option for each field of `Features`, by the field's name.
 _features = (
-    click.option(
-        *("--tag", "tags"),
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=parse_pairs,
-        help="A tag of the table. Repeatable.",
-    ),
+    make_pairs_option("--tag", "tags", meaning="A tag of the table."),
     click.option(
         *("--point-in-time-recovery/--no-point-in-time-recovery", "recovery"),
         default=None,

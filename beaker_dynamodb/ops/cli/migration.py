@@ -17,7 +17,7 @@ from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessi
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import parse_pairs, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import make_pairs_option, with_output, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 
@@ -50,13 +50,9 @@ class _Backend(_Choice):
     ),
 )
 @click.option("--from", "kind", required=True, type=_Backend([*TYPES]), help="The old backend.")
-@click.option(
-    "--from-option",
-    "source_options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=parse_pairs,
-    help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
+@make_pairs_option(
+    *("--from-option", "source_options"),
+    meaning="An option of the old backend, as in its ini file: url=redis://...",
 )
 @click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table

@@ -122,7 +122,8 @@ def examine_store(
     that takes effect.
     """
     facts = gather_settings(application, config, environ, runtime)
-    in_settings = _examine_settings(facts)
+    beakers = settings.CACHE if facts.is_cache else SESSION
+    in_settings = run_checks((*settings.URLS, *beakers, *settings.OPTION_CHECKS), facts)
     yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
         yield from run_checks(
@@ -161,12 +162,6 @@ def _examine_connection(
         yield from _report_addresses(found, addresses)
     if not addresses:  # a client of option `client`, or one whose calls a test answers
         yield from run_checks(store.ENDPOINTS, identity.endpoint)
-
-
-def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
-    yield from run_checks(settings.URLS, facts)
-    yield from run_checks(settings.CACHE if facts.is_cache else SESSION, facts)
-    yield from run_checks(settings.OPTION_CHECKS, facts)
 
 
 def gather_settings(
