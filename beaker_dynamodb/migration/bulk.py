@@ -22,13 +22,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import At, NoLiveRow
-from beaker_dynamodb.errors import (
-    CorruptItem,
-    ItemTooLarge,
-    OptionError,
-    TableMissing,
-    digest,
-)
+from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, OptionError, TableMissing, digest
 from beaker_dynamodb.item.eligibility import (
     BEAKER_TIMEOUT_PADDING,
     LOGGED_OUT,

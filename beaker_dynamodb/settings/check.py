@@ -64,9 +64,7 @@ def with_cache_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_mistakes(
-    settings: Mapping[str, Any],
-    kind: sources.Kind,
-    get_full_name: Callable[[str], str],
+    settings: Mapping[str, Any], kind: sources.Kind, get_full_name: Callable[[str], str]
 ) -> Iterator[Mistake]:
     """Yield every invalid option of the sessions or of one cache region.
 

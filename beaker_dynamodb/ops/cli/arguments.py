@@ -122,9 +122,7 @@ _features = (
         help="Refuse to delete the table.",
     ),
     click.option(
-        "--kms-key",
-        metavar="KEY",
-        help="Encrypt at rest with this key: an id, an ARN or an alias.",
+        "--kms-key", metavar="KEY", help="Encrypt at rest with this key: an id, an ARN or an alias."
     ),
     *(
         click.option(

@@ -19,14 +19,7 @@ from typing import Final, TypeVar, cast
 
 import click
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.status import Status
 from rich.table import Column
 from rich.text import Text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -24,13 +24,7 @@ from beaker_dynamodb.ops.cli.frame import NO, cli, example
 _IMPORTED = "imported"
 
 
-if TYPE_CHECKING:
-    _Choice = click.Choice[str]
-else:
-    _Choice = click.Choice  # click 8.1 has no parameter there
-
-
-class _Backend(_Choice):
+class _Backend(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no parameter there
     """A type of backend; one that is misspelled is answered by the right one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

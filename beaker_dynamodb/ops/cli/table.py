@@ -109,11 +109,7 @@ def check(application: Application, features: Features, output: Output) -> int:
         options = with_long_timeout(application.options)
         command = application.create_command(features)
         found = tables.check(options, features, create_command=command)
-    result = {
-        "table": application.options.table,
-        "matches": is_match(found),
-        "differences": found,
-    }
+    result = {"table": application.options.table, "matches": is_match(found), "differences": found}
     verb = "differs from" if found else "matches"
     title = f"table {application.options.table!r} {verb} the options"
     output.answer(result, [title, *map(str, found)])

@@ -11,11 +11,7 @@ from typing import cast
 import click
 
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import (
-    with_application,
-    with_features,
-    with_range_key,
-)
+from beaker_dynamodb.ops.cli.arguments import with_application, with_features, with_range_key
 from beaker_dynamodb.ops.cli.frame import cli, example
 from beaker_dynamodb.provisioning import iam, templates
 from beaker_dynamodb.provisioning.spec import Features

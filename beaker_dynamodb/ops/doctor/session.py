@@ -21,12 +21,7 @@ _MIN_SECRET: Final = 16
 #: A drawn secret has fewer different characters less than once in a million times.
 _MAX_DISTINCT: Final = 8
 #: Secrets that our documents and examples hold, and that are no placeholder by their words.
-_PUBLISHED: Final = frozenset(
-    {
-        "8c1f0e5d2b7a49c3a1f4d6e8b9075c21",
-        "nobody else uses this machine",
-    }
-)
+_PUBLISHED: Final = frozenset({"8c1f0e5d2b7a49c3a1f4d6e8b9075c21", "nobody else uses this machine"})
 #: What templates, documents and tutorials write where a secret belongs, in lower case.
 _PLACEHOLDER_WORD: Final = re.compile(
     r"secret|seekri+t|seekreet|passw(or)?d|passphrase|change_?me|replace_?me|placeholder"
