@@ -1,7 +1,7 @@
 """What many commands share: the application's options, the output format, and a question.
 
 A command that is decorated by `with_application` or `with_table` gets an `Application` by that
-name; one decorated by `with_output` gets an `Output`, by `with_features` a `Features`.
+name; one decorated by `with_output` or `with_table` an `Output`, by `with_features` a `Features`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def with_application(command: Command) -> Command:
 
 
 def with_table(command: Command) -> Command:
-    """Do what `with_application` does, for a command that makes calls to the table."""
+    """Do what `with_application` and `with_output` do, for a command that calls the table."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, application: Application, **kwargs: Any) -> Any:
@@ -203,7 +203,7 @@ def with_table(command: Command) -> Command:
             message = say_table_missing(table, application.create_command())
             raise_clean(TableMissing(message, call=call))
 
-    return with_application(wrapper)
+    return with_application(with_output(wrapper))
 
 
 def with_output(command: Command) -> Command:
@@ -252,14 +252,21 @@ def with_long_timeout(options: Options) -> Options:
     return dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
 
 
-def ask_table_name(question: str) -> str:
-    """Ask for the table's name. Without a terminal this is a usage error."""
+def confirm_deletion(output: Output, what: str, table: str) -> bool:
+    """Ask for the table's name before all of *what* in it is deleted; return whether it was typed.
+
+    Raises: OptionError, without a terminal.
+    """
     width = get_width(err=True)
+    question = f"Every {what} of table {table!r} will be deleted. Type the table's name"
     try:
-        return str(click.prompt(question if width is None else fold(question, width), err=True))
+        typed = click.prompt(question if width is None else fold(question, width), err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
         click.echo(err=True)  # ends the line of the question
         message = "the table's name was not typed: without a terminal, give --yes"
         raise_clean(OptionError(message))
+    if typed != table:
+        output.refuse("that is not the table's name; nothing was deleted")
+    return bool(typed == table)

@@ -17,7 +17,7 @@ from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessi
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import make_pairs_option, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import make_pairs_option, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 
@@ -50,7 +50,6 @@ class _Backend(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no para
 )
 @click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table
-@with_output
 def import_(
     kind: str,
     source_options: Mapping[str, str],

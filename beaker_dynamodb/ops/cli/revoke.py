@@ -18,13 +18,7 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import identity, logout, purge, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import (
-    RATE,
-    SEGMENTS,
-    ask_table_name,
-    with_output,
-    with_table,
-)
+from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, confirm_deletion, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.ops.cli.sessions import SCAN, YES, open_rows, print_sessions, sessions_group
@@ -40,7 +34,6 @@ from beaker_dynamodb.runtime import REAL
 )
 @click.argument("query", metavar="[NAME=VALUE]", required=False)
 @with_table
-@with_output
 @SCAN
 @click.option("--all", "is_all", is_flag=True, help="Log everybody out: every session.")
 @YES
@@ -131,10 +124,7 @@ def _revoke_all(  # noqa: PLR0913  # one argument an option
 ) -> int:
     table, cost = purge.estimate_scan_cost(rows, consistent=True)
     output.remark(wording.scan_message(table.rows, cost))
-    name = rows.options.table
-    question = f"Every session of table {name!r} will be deleted. Type the table's name"
-    if not yes and ask_table_name(question) != name:
-        output.refuse("that is not the table's name; nothing was revoked")
+    if not yes and not confirm_deletion(output, "session", rows.options.table):
         return NO
     tally = Tally(logout.RevokeProgress())
     revoking = logout.revoke_all(rows, now, segments=segments, rate=rate, keep=keep, tally=tally)

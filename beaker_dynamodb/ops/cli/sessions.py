@@ -19,7 +19,7 @@ from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.provisioning.provision import measure
@@ -53,7 +53,6 @@ def open_rows(application: Application, connections: int = 1) -> Rows:
 
 @sessions_group.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
 @with_table
-@with_output
 @click.option(
     "--expired", is_flag=True, help="List expired sessions too, as far as they still exist."
 )
@@ -85,7 +84,6 @@ def list_(
 
 @sessions_group.command(epilog=example("sessions count -c production.ini"))
 @with_table
-@with_output
 @SEGMENTS
 def count(application: Application, output: Output, *, segments: int) -> int:
     """Count live sessions, and expired ones that still exist.
@@ -104,7 +102,6 @@ def count(application: Application, output: Output, *, segments: int) -> int:
 @sessions_group.command(epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
 @click.argument("ident", metavar="ID")
 @with_table
-@with_output
 @click.option("--unpickle", is_flag=True, help="Open pickles. This can run code that is in them.")
 def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
     """Show one session: its row, its encoding, its values.
@@ -125,7 +122,6 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
 @click.argument("query", metavar="NAME=VALUE")
 @with_table
-@with_output
 @SCAN
 def find(query: str, application: Application, output: Output, *, scan: bool) -> int:
     """Find live sessions by a special key.
@@ -143,7 +139,6 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
 @sessions_group.command(epilog=example("sessions export userId=42 -c my.ini > 42.jsonl"))
 @click.argument("query", metavar="NAME=VALUE")
 @with_table
-@with_output
 @SCAN
 def export(query: str, application: Application, output: Output, *, scan: bool) -> int:
     """Print a user's live sessions as JSON, with their values.
@@ -167,7 +162,6 @@ def export(query: str, application: Application, output: Output, *, scan: bool) 
 )
 @click.argument("ident", metavar="ID")
 @with_table
-@with_output
 @YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
     """Log one session out, even if a request saves to it.

@@ -14,7 +14,7 @@ from rich.text import Text
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
@@ -28,7 +28,6 @@ _COUNT = 9
 
 @sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_table
-@with_output
 @SEGMENTS
 @RATE
 @click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
@@ -70,7 +69,6 @@ def _format(progress: purge.Progress, *, dry_run: bool) -> str:
 
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
-@with_output
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Read N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:

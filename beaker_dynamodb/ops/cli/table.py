@@ -13,10 +13,9 @@ from beaker_dynamodb.errors import say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
-    ask_table_name,
+    confirm_deletion,
     with_features,
     with_long_timeout,
-    with_output,
     with_range_key,
     with_table,
 )
@@ -49,7 +48,6 @@ def table() -> None:
 @with_range_key
 @with_table
 @with_features
-@with_output
 def create(application: Application, features: Features, output: Output) -> int:
     """Create the table, or add what is missing to an existing one.
 
@@ -78,7 +76,6 @@ def create(application: Application, features: Features, output: Output) -> int:
 
 @table.command(epilog=example("table show -c production.ini --json"))
 @with_table
-@with_output
 def show(application: Application, output: Output) -> int:
     """Show the table's settings and size; exit 1 if there is no table.
 
@@ -99,7 +96,6 @@ def show(application: Application, output: Output) -> int:
 @with_range_key
 @with_table
 @with_features
-@with_output
 def check(application: Application, features: Features, output: Output) -> int:
     """Compare the table with the options; exit 1 if it differs.
 
@@ -119,7 +115,6 @@ def check(application: Application, features: Features, output: Output) -> int:
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
 @with_table
 @click.option("--yes", is_flag=True, help="Do not ask for the table's name.")
-@with_output
 def delete(application: Application, yes: bool, output: Output) -> int:  # noqa: FBT001  # click's
     """Delete the table with every session in it.
 
@@ -127,9 +122,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     there is no table.
     """
     name = application.options.table
-    question = f"Every row of table {name!r} will be deleted. Type its name"
-    if not yes and ask_table_name(question) != name:
-        output.refuse("that is not the table's name; nothing was deleted")
+    if not yes and not confirm_deletion(output, "row", name):
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         unprotect = application.create_command(tables.UNPROTECTED)
