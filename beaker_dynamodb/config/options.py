@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import (
     allow_none,
-    find_nearest,
     limit_to_a_day,
     make_choice_parser,
     make_integer_parser,
@@ -41,6 +40,7 @@ from beaker_dynamodb.config.parsers import (
     parse_table,
     parse_text,
     parse_word,
+    suggest_nearest,
 )
 from beaker_dynamodb.config.special_keys import parse_indexed_keys, parse_special_keys
 from beaker_dynamodb.errors import OptionError, masked_repr
@@ -244,10 +244,10 @@ def _refuse_equal_names(options: Options) -> None:
     indexed = options.index_special_keys
     for name in () if isinstance(indexed, bool) else indexed:
         if name not in dict(options.special_keys):
-            near = find_nearest(name, (*dict(options.special_keys), "true", "false"))
+            hint = suggest_nearest(name, (*dict(options.special_keys), "true", "false"))
             raise OptionError(
-                f"option 'index_special_keys' names {name!r}, which is not one of 'special_keys'"
-                + (f"; did you mean {near!r}?" if near else "")
+                f"option 'index_special_keys' names {name!r}, which is not one of"
+                f" 'special_keys'{hint}"
             )
 
 

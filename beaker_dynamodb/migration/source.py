@@ -13,10 +13,11 @@ import pickle
 import re
 import stat
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import (
@@ -266,24 +267,25 @@ class SourceBackend:
         return Unavailable(f"the backend {self.name!r} of option 'migrate_from'{at} failed: {name}")
 
 
-def _get(manager: NamespaceManager) -> object:
-    manager.acquire_read_lock()
+@contextmanager
+def hold_lock(owner: Any, kind: Literal["read", "write"]) -> Iterator[None]:
+    """Hold a lock of Beaker's: *owner* is a manager, or the lock itself."""
+    getattr(owner, f"acquire_{kind}_lock")()
     try:
-        return manager[_SESSION]
-    except KeyError:
-        return None
+        yield
     finally:
-        manager.release_read_lock()
+        getattr(owner, f"release_{kind}_lock")()
+
+
+def _get(manager: NamespaceManager) -> object:
+    with hold_lock(manager, "read"), suppress(KeyError):
+        return manager[_SESSION]
+    return None
 
 
 def _delete(manager: NamespaceManager) -> None:
-    manager.acquire_write_lock()
-    try:
+    with hold_lock(manager, "write"), suppress(KeyError):
         del manager[_SESSION]
-    except KeyError:
-        return
-    finally:
-        manager.release_write_lock()
 
 
 def _delete_existing(manager: NamespaceManager) -> None:
@@ -315,22 +317,15 @@ def _read_file(manager: Any) -> bytes | None:
 
     A file without permission to read counts as missing, as it does for Beaker.
     """
-    manager.access_lock.acquire_read_lock()
-    try:
+    with hold_lock(manager.access_lock, "read"), suppress(FileNotFoundError, PermissionError):
         return read_file(Path(manager.file))[0]
-    except (FileNotFoundError, PermissionError):
-        return None
-    finally:
-        manager.access_lock.release_read_lock()
+    return None
 
 
 def _remove_file(manager: Any) -> None:
     """Remove a session's file. Beaker's own `remove()` ignores an error."""
-    manager.access_lock.acquire_write_lock()
-    try:
+    with hold_lock(manager.access_lock, "write"):
         Path(manager.file).unlink(missing_ok=True)
-    finally:
-        manager.access_lock.release_write_lock()
 
 
 def has_plain_files(path: Path) -> bool:
@@ -343,14 +338,10 @@ def has_plain_files(path: Path) -> bool:
 def _read_dbm(manager: Any) -> bytes | None:
     if not has_plain_files(Path(manager.file)):
         return b""
-    manager.acquire_read_lock()
-    try:
+    with hold_lock(manager, "read"), suppress(KeyError):
         pickled: bytes = manager.dbm[_SESSION]
-    except KeyError:
-        return None
-    finally:
-        manager.release_read_lock()
-    return pickled
+        return pickled
+    return None
 
 
 def _read_redis(manager: Any) -> object:

@@ -15,7 +15,7 @@ from typing import Any
 
 from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import OPTIONS, Options
-from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.config.parsers import find_nearest, suggest_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, mask_repr
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
@@ -265,6 +265,5 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
     beakers = beaker_settings.list_names(kind)
     for name in given:
         if name not in beakers and not names.is_known(name):
-            near = find_nearest(name, beakers)
-            hint = f"did you mean {near!r}?" if near else "docs/options.md lists all options"
-            raise OptionError(f"unknown option {mask_repr(name)}; {hint}")
+            hint = suggest_nearest(name, beakers) or "; docs/options.md lists all options"
+            raise OptionError(f"unknown option {mask_repr(name)}{hint}")

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.config.parsers import suggest_nearest
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
@@ -179,16 +179,11 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         raise OptionError("expected NAME=VALUE, such as userId=42")
     if name not in kinds:
         known = f"they are: {', '.join(kinds)}" if kinds else "there are none"
-        near = find_nearest(name, kinds)
-        raise OptionError(
-            f"{name!r} is not one of the special keys ({known})"
-            + (
-                f"; did you mean {near!r}?"
-                if near
-                else ". Only special keys can be searched for, by --scan too:"
-                f" special_keys = {name}:S; a session has the attribute from its next save on"
-            )
+        hint = suggest_nearest(name, kinds) or (
+            ". Only special keys can be searched for, by --scan too:"
+            f" special_keys = {name}:S; a session has the attribute from its next save on"
         )
+        raise OptionError(f"{name!r} is not one of the special keys ({known}){hint}")
     value: object = text
     try:
         if kinds[name] == "N":
