@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from typing import Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import suggest_nearest
@@ -38,7 +38,6 @@ from beaker_dynamodb.runtime import REAL, Runtime
 #: Seconds. A page of a scan is a megabyte, and an operator can wait for it.
 READ_TIMEOUT: Final = 30.0
 
-State = Literal["live", "expired", "all"]
 #: What an index can hold, by its type.
 _EXPECTED: Final = {
     "S": f"a text of at most {MAX_INDEX_KEY:,} bytes",
@@ -104,23 +103,21 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
     rows: Rows,
     now: float,
     *,
-    state: State = "live",
+    with_expired: bool = False,
     limit: int | None = None,
     segments: int = 1,
     on_other_rows: Callable[[int], object] = int,
 ) -> Iterator[Session]:
-    """Yield sessions, at most *limit*, and read no more of the table than is needed for that.
+    """Yield live sessions, at most *limit*, and read no more of the table than is needed for that.
 
     Args:
         now: epoch seconds.
+        with_expired: yield also those that have expired or ended, but still exist.
         segments: the number of parts of the table that are read at once, if there is no limit.
         on_other_rows: called with the number of a page's rows that belong to another store.
     """
-    options = rows.options
-    is_limited = options.max_age is not None or options.created_after is not None
-    # The rows of sessions that these options have ended may expire later.
-    requested: State = "all" if state == "expired" and is_limited else state
-    query, left = ScanQuery("sessions", requested, now, whole=True), limit
+    query = ScanQuery("sessions", "all" if with_expired else "live", now, whole=True)
+    left = limit
     if limit is None:
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
@@ -131,7 +128,7 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         for row in page.rows:
             if left == 0:
                 return
-            is_wanted = state == "all" or row.is_live(now) == (state == "live")
+            is_wanted = with_expired or row.is_live(now)
             if row.is_own and row.sort == "session" and is_wanted:
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)

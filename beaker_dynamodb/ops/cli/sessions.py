@@ -70,9 +70,8 @@ def list_(
     store are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
     """
     rows, now, others = open_rows(application, segments), REAL.clock(), list[int]()
-    state: sessions.State = "all" if expired else "live"
     found = sessions.list_sessions(
-        rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
+        rows, now, with_expired=expired, limit=limit, segments=segments, on_other_rows=others.append
     )
     with _bar(rows, output, "sessions", limit) as advance:
         if not print_sessions(output, _advance(found, advance), now):
