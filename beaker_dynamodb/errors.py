@@ -195,16 +195,7 @@ class DynamoDBBackendError(BeakerException):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the final message, so that no constructor runs again."""
-        return _revive, (type(self), self.args, self.__dict__.copy())
-
-
-def _revive(
-    kind: type[DynamoDBBackendError], args: tuple[Any, ...], state: dict[str, Any]
-) -> DynamoDBBackendError:
-    error = kind.__new__(kind)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        return type(self).__new__, (type(self), *self.args), self.__dict__.copy()
 
 
 class OptionError(DynamoDBBackendError):

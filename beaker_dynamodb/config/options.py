@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import (
     allow_none,
-    find_nearest,
     limit_to_a_day,
     make_choice_parser,
     make_integer_parser,
@@ -41,6 +40,7 @@ from beaker_dynamodb.config.parsers import (
     parse_table,
     parse_text,
     parse_word,
+    suggest_nearest,
 )
 from beaker_dynamodb.config.special_keys import parse_indexed_keys, parse_special_keys
 from beaker_dynamodb.errors import OptionError, masked_repr
@@ -89,222 +89,108 @@ def _option(
 class Options:
     """The options of one manager, validated and complete. Equal options share a client."""
 
-    table: str = _option(
-        "sessions", parse_table, "the table's name", node="table", alias="table_name"
-    )
-    region: str | None = _option(
-        None, parse_region, "AWS region", "AWS's own", node="AWS's own", alias="region_name"
-    )
-    profile: str | None = _option(
-        None, parse_text, "profile of AWS's files", "AWS's own", alias="profile_name"
-    )
-    endpoint_url: str | None = _option(
-        None,
-        parse_endpoint,
-        "another endpoint, such as DynamoDB Local; `embedded`: an in-memory DynamoDB inside"
-        " this process, development only",
-        "AWS's own",
-    )
-    aws_access_key_id: str | None = _option(
-        None, parse_word, "prefer a role", "AWS's own", secret=True
-    )
-    aws_secret_access_key: str | None = _option(
-        None, parse_word, "prefer a role", "AWS's own", secret=True
-    )
-    aws_session_token: str | None = _option(
-        None, parse_word, "prefer a role", "AWS's own", secret=True
-    )
-    client: Any = _option(
-        None,
-        parse_object,
+    # A row of the table is read as one: the formatter would break it at every comma.
+    # fmt: off
+    table: str = _option("sessions", parse_table,
+        "the table's name", node="table", alias="table_name")
+    region: str | None = _option(None, parse_region,
+        "AWS region", "AWS's own", node="AWS's own", alias="region_name")
+    profile: str | None = _option(None, parse_text,
+        "profile of AWS's files", "AWS's own", alias="profile_name")
+    endpoint_url: str | None = _option(None, parse_endpoint,
+        "another endpoint, such as DynamoDB Local; `embedded`: an in-memory DynamoDB inside this"
+        " process, development only", "AWS's own")
+    aws_access_key_id: str | None = _option(None, parse_word,
+        "prefer a role", "AWS's own", secret=True)
+    aws_secret_access_key: str | None = _option(None, parse_word,
+        "prefer a role", "AWS's own", secret=True)
+    aws_session_token: str | None = _option(None, parse_word,
+        "prefer a role", "AWS's own", secret=True)
+    client: Any = _option(None, parse_object,
         "a boto3 client or a factory of one; from an ini file a dotted path,"
-        " `myapp.aws:make_client`",
-        node="client",
-    )
-    transport: str = _option(
-        "auto",
-        make_choice_parser("boto3", "wire", "auto"),
-        "`wire`: the package itself makes the usual calls, which tools that instrument boto3 do not"
-        " see; not possible with `client`, a proxy or `max_attempts = 1`. `auto`: wire, unless"
-        " something would be missed. `boto3`: no call by the wire",
-    )
-    connect_timeout: float = _option(
-        1.0, limit_to_a_day(parse_positive_seconds), "seconds to connect, at most 1d", "1s"
-    )
-    read_timeout: float = _option(
-        2.0, limit_to_a_day(parse_positive_seconds), "seconds for one socket read, at most 1d", "2s"
-    )
-    max_attempts: int = _option(
-        3, make_integer_parser(1, 100), "attempts of one call, the first included; at most 100"
-    )
-    max_pool_connections: int = _option(
-        50, make_integer_parser(1, 10_000), "connections that a process keeps, at most 10,000"
-    )
-    hash_key: str = _option(
-        "id", parse_attribute, "name of the hash key attribute (String)", node="hashKey"
-    )
-    range_key: str | None = _option(
-        None,
-        allow_none(parse_attribute),
-        "name of the range key attribute (String); none: a hash key only",
-        "none",
-    )
-    prefix: str = _option(
-        "sess:",
-        parse_prefix,
-        "what each key begins with: one word and a colon",
-        "`sess:`, caches `cache:`",
-        node="prefix",
-        cache_default="cache:",
-    )
-    ttl_attribute: str = _option(
-        "expires",
-        parse_attribute,
-        "name of the attribute that holds the expiry, for DynamoDB's TTL",
-        node="expires",
-    )
-    ttl: float = _option(
-        30.0 * DAY,
-        parse_seconds,
-        "lifetime if Beaker gives none; 0 = never expires",
-        "30d",
-        node="(1 day)",
-    )
-    touch_after: float | None = _option(
-        None,
-        parse_seconds,
-        "by how much the expiry may be wrong before a session that was only read is written;"
-        " at most half the lifetime",
-        "a tenth of the lifetime, at most 1h",
-        node="(touch)",
-    )
-    max_age: float | None = _option(
-        None,
-        allow_none(parse_positive_seconds),
-        "sessions only: the longest lifetime from a session's start on, however it is used",
-        "none",
-    )
-    created_after: float | None = _option(
-        None,
-        allow_none(parse_moment),
+        " `myapp.aws:make_client`", node="client")
+    transport: str = _option("auto", make_choice_parser("boto3", "wire", "auto"),
+        "`wire`: the package itself makes the usual calls, which tools that instrument boto3 do"
+        " not see; not possible with `client`, a proxy or `max_attempts = 1`. `auto`: wire, unless"
+        " something would be missed. `boto3`: no call by the wire")
+    connect_timeout: float = _option(1.0, limit_to_a_day(parse_positive_seconds),
+        "seconds to connect, at most 1d", "1s")
+    read_timeout: float = _option(2.0, limit_to_a_day(parse_positive_seconds),
+        "seconds for one socket read, at most 1d", "2s")
+    max_attempts: int = _option(3, make_integer_parser(1, 100),
+        "attempts of one call, the first included; at most 100")
+    max_pool_connections: int = _option(50, make_integer_parser(1, 10_000),
+        "connections that a process keeps, at most 10,000")
+    hash_key: str = _option("id", parse_attribute,
+        "name of the hash key attribute (String)", node="hashKey")
+    range_key: str | None = _option(None, allow_none(parse_attribute),
+        "name of the range key attribute (String); none: a hash key only", "none")
+    prefix: str = _option("sess:", parse_prefix,
+        "what each key begins with: one word and a colon", "`sess:`, caches `cache:`",
+        node="prefix", cache_default="cache:")
+    ttl_attribute: str = _option("expires", parse_attribute,
+        "name of the attribute that holds the expiry, for DynamoDB's TTL", node="expires")
+    ttl: float = _option(30.0 * DAY, parse_seconds,
+        "lifetime if Beaker gives none; 0 = never expires", "30d", node="(1 day)")
+    touch_after: float | None = _option(None, parse_seconds,
+        "by how much the expiry may be wrong before a session that was only read is written; at"
+        " most half the lifetime", "a tenth of the lifetime, at most 1h", node="(touch)")
+    max_age: float | None = _option(None, allow_none(parse_positive_seconds),
+        "sessions only: the longest lifetime from a session's start on, however it is used", "none")
+    created_after: float | None = _option(None, allow_none(parse_moment),
         "sessions only: those that began earlier have ended, such as after an incident;"
-        " `2026-11-28T12:00Z`",
-        "none",
-    )
-    consistent_read: bool = _option(
-        True,
-        parse_boolean,
-        "always read the last write, at twice the read units",
-        "sessions true, caches false",
-        node="(always)",
-        cache_default=False,
-    )
-    create_table: bool = _option(
-        True,
-        parse_boolean,
-        "create a table that does not exist, at the first call that needs it",
-        node="initialized",
-    )
-    read_capacity_units: int | None = _option(
-        None,
-        make_integer_parser(1, MAX_CAPACITY),
-        "with `write_capacity_units`: provisioned; at most 10,000,000",
-        "on-demand",
-        node="(5)",
-    )
-    write_capacity_units: int | None = _option(
-        None,
-        make_integer_parser(1, MAX_CAPACITY),
-        "with `read_capacity_units`: provisioned; at most 10,000,000",
-        "on-demand",
-        node="(5)",
-    )
-    special_keys: tuple[tuple[str, str], ...] = _option(
-        (),
-        parse_special_keys,
+        " `2026-11-28T12:00Z`", "none")
+    consistent_read: bool = _option(True, parse_boolean,
+        "always read the last write, at twice the read units", "sessions true, caches false",
+        node="(always)", cache_default=False)
+    create_table: bool = _option(True, parse_boolean,
+        "create a table that does not exist, at the first call that needs it", node="initialized")
+    read_capacity_units: int | None = _option(None, make_integer_parser(1, MAX_CAPACITY),
+        "with `write_capacity_units`: provisioned; at most 10,000,000", "on-demand", node="(5)")
+    write_capacity_units: int | None = _option(None, make_integer_parser(1, MAX_CAPACITY),
+        "with `read_capacity_units`: provisioned; at most 10,000,000", "on-demand", node="(5)")
+    special_keys: tuple[tuple[str, str], ...] = _option((), parse_special_keys,
         "session keys that are also stored as attributes, for indexes: `userId:S, visits:N`",
-        "none",
-        node="specialKeys",
-    )
-    require_special_keys: bool = _option(
-        False,
-        parse_boolean,
-        "a save without one of them raises",
-        node="skipThrowMissingSpecialKeys (inverse)",
-    )
-    index_special_keys: bool | tuple[str, ...] = _option(
-        True,
-        parse_indexed_keys,
-        "a table that is created gets a sparse index for each of them, or for those named here",
-    )
-    on_conflict: str = _option(
-        "merge",
-        make_choice_parser("merge", "overwrite", "raise"),
-        "what happens to a save that another request overtook: `merge`, `overwrite`, `raise`",
-    )
-    envelope: str = _option(
-        "auto",
-        make_choice_parser("auto", "json", "none"),
+        "none", node="specialKeys")
+    require_special_keys: bool = _option(False, parse_boolean,
+        "a save without one of them raises", node="skipThrowMissingSpecialKeys (inverse)")
+    index_special_keys: bool | tuple[str, ...] = _option(True, parse_indexed_keys,
+        "a table that is created gets a sparse index for each of them, or for those named here")
+    on_conflict: str = _option("merge", make_choice_parser("merge", "overwrite", "raise"),
+        "what happens to a save that another request overtook: `merge`, `overwrite`, `raise`")
+    envelope: str = _option("auto", make_choice_parser("auto", "json", "none"),
         "`json`: sessions are JSON (`session.data_serializer = json`), and no pickle is ever"
-        " opened, in the table or in the old backend; `none`: never open a session's text, so never"
-        " merge it",
-    )
-    migrate_from: str | None = _option(
-        None,
-        allow_none(parse_word),
+        " opened, in the table or in the old backend; `none`: never open a session's text, so"
+        " never merge it")
+    migrate_from: str | None = _option(None, allow_none(parse_word),
         "sessions only: another Beaker backend to read from while moving, `ext:redis`; its own"
-        " options follow a dot: `migrate_from.url`",
-        "none",
-    )
+        " options follow a dot: `migrate_from.url`", "none")
     migrate_from_options: tuple[tuple[str, Any], ...] = dataclasses.field(default=(), repr=False)
-    hash_ids: bool = _option(
-        False, parse_boolean, "store the SHA-256 of the id, so that the table reveals no id"
-    )
-    encryption_keys: tuple[bytes, ...] = _option(
-        (),
-        parse_aes_keys,
+    hash_ids: bool = _option(False, parse_boolean,
+        "store the SHA-256 of the id, so that the table reveals no id")
+    encryption_keys: tuple[bytes, ...] = _option((), parse_aes_keys,
         "AES-256-GCM, base64 of 32 bytes each: the first encrypts, all decrypt; `plain` in the"
-        " first place writes without encryption",
-        "none",
-        secret=True,
-    )
-    encryption_required: bool = _option(
-        True, parse_boolean, "with keys: refuse rows that are not encrypted"
-    )
-    compress: bool | str = _option(
-        True, parse_compression, "zlib, if it saves a write unit; `fast`: for less CPU"
-    )
-    serializer: Any = _option(
-        "pickle",
-        parse_object,
-        "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`",
-    )
-    max_value_size: int = _option(
-        16 * MB, parse_size, "limit of one value, uncompressed; at most 1024MB", "16MB"
-    )
-    lock: str = _option(
-        "table",
-        make_choice_parser("table", "process"),
-        "creation lock of caches: `table` (all servers) or `process` (this one; two calls fewer)",
-    )
-    lock_lease: float = _option(
-        15.0,
-        limit_to_a_day(parse_positive_seconds),
-        "lifetime of a creation lock, at most 1d",
-        "15s",
-    )
-    lock_wait: float = _option(
-        20.0, limit_to_a_day(parse_seconds), "longest wait for a creation lock, at most 1d", "20s"
-    )
-    stale_for: float = _option(
-        60.0, parse_seconds, "how long an expired cache value may still be served", "60s"
-    )
-    cache_errors: str = _option(
-        "bypass",
-        make_choice_parser("bypass", "raise"),
-        "when DynamoDB is down, caches are `bypass`ed, or `raise`",
-    )
+        " first place writes without encryption", "none", secret=True)
+    encryption_required: bool = _option(True, parse_boolean,
+        "with keys: refuse rows that are not encrypted")
+    compress: bool | str = _option(True, parse_compression,
+        "zlib, if it saves a write unit; `fast`: for less CPU")
+    serializer: Any = _option("pickle", parse_object,
+        "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`")
+    max_value_size: int = _option(16 * MB, parse_size,
+        "limit of one value, uncompressed; at most 1024MB", "16MB")
+    lock: str = _option("table", make_choice_parser("table", "process"),
+        "creation lock of caches: `table` (all servers) or `process` (this one; two calls fewer)")
+    lock_lease: float = _option(15.0, limit_to_a_day(parse_positive_seconds),
+        "lifetime of a creation lock, at most 1d", "15s")
+    lock_wait: float = _option(20.0, limit_to_a_day(parse_seconds),
+        "longest wait for a creation lock, at most 1d", "20s")
+    stale_for: float = _option(60.0, parse_seconds,
+        "how long an expired cache value may still be served", "60s")
+    cache_errors: str = _option("bypass", make_choice_parser("bypass", "raise"),
+        "when DynamoDB is down, caches are `bypass`ed, or `raise`")
 
+    # fmt: on
     #: Where each option is set, as a message says it; "" for its own line or argument.
     places: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
@@ -358,10 +244,10 @@ def _refuse_equal_names(options: Options) -> None:
     indexed = options.index_special_keys
     for name in () if isinstance(indexed, bool) else indexed:
         if name not in dict(options.special_keys):
-            near = find_nearest(name, (*dict(options.special_keys), "true", "false"))
+            hint = suggest_nearest(name, (*dict(options.special_keys), "true", "false"))
             raise OptionError(
-                f"option 'index_special_keys' names {name!r}, which is not one of 'special_keys'"
-                + (f"; did you mean {near!r}?" if near else "")
+                f"option 'index_special_keys' names {name!r}, which is not one of"
+                f" 'special_keys'{hint}"
             )
 
 

@@ -74,6 +74,12 @@ def find_nearest(name: str, names: Iterable[str], prefix: str = "") -> str | Non
     return short[near[0]] if near else None
 
 
+def suggest_nearest(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence that suggests the nearest of *names*; "" if none is close."""
+    near = find_nearest(name, names)
+    return f"; did you mean {near!r}?" if near else ""
+
+
 def find_misspelled(name: str, names: Iterable[str]) -> str | None:
     """Return the one of *names* that differs from *name* in one or two letters, else None.
 
@@ -281,9 +287,7 @@ def make_choice_parser(*words: str) -> Parser[str]:
     def parse(value: object) -> str:
         word = str(value).strip().lower()
         if word not in words:
-            near = find_nearest(word, words)
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise BadValue(f"{' or '.join(words)}{hint}")
+            raise BadValue(f"{' or '.join(words)}{suggest_nearest(word, words)}")
         return word
 
     return parse

@@ -9,14 +9,15 @@ is close to one of ours is an error.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from beaker_dynamodb import logs
 from beaker_dynamodb.config import parsers
 from beaker_dynamodb.config.names import (
     BEAKER_OPTIONS,
@@ -59,7 +60,6 @@ _URL_REGION = re.compile(r"[A-Za-z0-9-]*", re.ASCII)
 _AWS_REGION = re.compile(r"([a-z]+-){2,}\d+", re.ASCII)
 
 _defaults: dict[str, object] = {}
-_warned: set[str] = set()
 #: How often the defaults have changed.
 generation: int = 0
 
@@ -95,14 +95,14 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
         }
     environment = _read_environment()
     for layer, place in ((environment, ENVIRONMENT), (_defaults, "configure()"), (given, "")):
-        for source in _option_layers(layer, kind, place):
-            if layer is given and kind == "session" and "serializer" in source.values:
+        for options, set_by in _option_layers(layer, kind, place):
+            if layer is given and kind == "session" and "serializer" in options:
                 raise OptionError(
                     "option 'serializer' is for caches; a session's is Beaker's own"
                     " 'session.data_serializer'"
                 )
-            places |= source.places
-            for name, value in source.values.items():
+            places |= set_by
+            for name, value in options.items():
                 values[name] = _parse_value(name, value, places[name])
     gathered = _gather_source_options(values, kind, given)
     try:
@@ -152,20 +152,13 @@ def _read_environment() -> dict[str, object]:
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """The options of one source by their own names, and what a message says of where each is set.
+def _option_layers(
+    layer: Mapping[str, object], kind: Kind, place: str
+) -> Iterator[tuple[dict[str, object], dict[str, str]]]:
+    """Yield the options in the layer's `url`, then the layer's other options, by their own names.
 
-    A place follows the option's name: " set by configure()", " in line 7 of production.ini". It is
-    "" for an option whose line is not known.
-    """
-
-    values: dict[str, object]
-    places: dict[str, str]
-
-
-def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> Iterator[_Layer]:
-    """Yield the options in the layer's `url`, then the layer's other options.
+    Beside them it yields what a message says of where each is set, which follows the option's name:
+    " set by configure()", " in line 7 of production.ini", or "" if its line is not known.
 
     Args: *place* is "configure()", or what the names of this layer begin with, the environment's.
     """
@@ -182,8 +175,8 @@ def _option_layers(layer: Mapping[str, object], kind: Kind, place: str = "") -> 
         in_url, _ = _normalize(found or {})
         if "url" in in_url:
             raise OptionError("option 'url' cannot contain another 'url'")
-        yield _Layer(in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}"))
-    yield _Layer(options, places)
+        yield in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}")
+    yield options, places
 
 
 def _parse_url(url: object) -> dict[str, object] | None:
@@ -284,9 +277,7 @@ def add_places(message: str, places: Mapping[str, str]) -> str:
 
 def _ignore(message: str) -> None:
     """Log a message once in this process, which says that something is ignored."""
-    if message not in _warned:
-        _warned.add(message)
-        log.warning("%s", message)
+    logs.log_once_a_minute(log, message, period=math.inf)
 
 
 def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
@@ -317,7 +308,7 @@ def split_refused(given: Mapping[str, object]) -> tuple[dict[str, object], dict[
 def _parse_value(name: str, value: object, place: str = "") -> object:
     """Parse one value. For any option, a text that is followed by a comment is refused.
 
-    Args: *place* is where it is set, as `_Source.places` says it.
+    Args: *place* is where it is set, as `_option_layers` says it.
     """
     row = OPTIONS.get(name)  # None: an option of the source backend, which parses it itself
     reasons, parsed = [], value
@@ -340,7 +331,7 @@ def _has_comment(value: object) -> bool:
     return isinstance(value, str) and _COMMENT.search(value.strip()) is not None
 
 
-def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[None]:
+def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[object]:
     """Set default options for every manager of this process, or, in a `with` block, until its end.
 
     They override the environment, and are overridden by an ini file or a constructor's arguments.
@@ -358,7 +349,9 @@ def configure(**defaults: Unpack[OptionValues]) -> AbstractContextManager[None]:
     except OptionError:
         _set_defaults(before)
         raise
-    return _restore_on_exit(before)
+    restore = ExitStack()
+    restore.callback(_set_defaults, before)
+    return restore
 
 
 def _refuse_foreign(name: str) -> None:
@@ -382,18 +375,9 @@ def _set_defaults(values: Mapping[str, object]) -> None:
     generation += 1
 
 
-@contextmanager
-def _restore_on_exit(before: Mapping[str, object]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        _set_defaults(before)
-
-
 def forget() -> None:
-    """Forget the defaults of `configure()`, and which warnings were logged."""
+    """Forget the defaults of `configure()`."""
     _set_defaults({})
-    _warned.clear()
 
 
 on_reset(forget)

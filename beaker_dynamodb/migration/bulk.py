@@ -22,13 +22,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import At, NoLiveRow
-from beaker_dynamodb.errors import (
-    CorruptItem,
-    ItemTooLarge,
-    OptionError,
-    TableMissing,
-    digest,
-)
+from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, OptionError, TableMissing, digest
 from beaker_dynamodb.item.eligibility import (
     BEAKER_TIMEOUT_PADDING,
     LOGGED_OUT,
@@ -123,7 +117,7 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
     Raises: OptionError; Unavailable, if the source backend cannot be read; whatever the client
         raises. What was yielded before is done, and the same call continues from there.
     """
-    if isinstance(reader, ConnectReader) and reader.location.has_same_keys(options):
+    if isinstance(reader, ConnectReader) and reader.has_same_keys(options):
         raise OptionError(
             "source and destination are the same table with the same keys; use another table or"
             " another prefix"

@@ -8,10 +8,11 @@ before cannot bring the session back. docs/migrating.md holds the table of inter
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
-from beaker_dynamodb.dynamodb.table import At, Condition, NoLiveRow, RefusedWrite
+from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import
@@ -94,23 +95,19 @@ class LegacySession:
         rows are created and deleted too fast; whatever the client raises.
         """
         self._backend.remove()
-        refusal = self._put_tombstone(key, condition, old, kind)
+        put = partial(self._tombstones.put, key, lifetime=self._lifetime, kind=kind)
+        refusal = put(condition, old)
         if refusal is None or refusal.theirs is not None:
             return refusal
         # Another request has deleted the row, perhaps without a tombstone. One is needed here all
         # the same: a third request may have read the old text, and be about to write it.
         for _ in range(MAX_ATTEMPTS):
-            second = self._put_tombstone(key, NoLiveRow(self._runtime.clock()), None, kind)
+            second = put(NoLiveRow(self._runtime.clock()), None)
             if second is None:
                 return refusal
             if second.theirs is not None:
                 return second
         raise Unavailable(_TOO_FAST)
-
-    def _put_tombstone(
-        self, key: Key, condition: Condition, old: Record | None, kind: int
-    ) -> RefusedWrite | None:
-        return self._tombstones.put(key, condition, old, lifetime=self._lifetime, kind=kind)
 
 
 def create_row(rows: Rows, record: Record, value: bytes) -> tuple[Record, bool]:

@@ -13,10 +13,11 @@ import pickle
 import re
 import stat
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import (
@@ -122,6 +123,13 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
         )
 
 
+def require_package(name: str, begin: str = "") -> None:
+    """Raise OptionError if a backend's package is not installed; *begin* is before the message."""
+    package, requirement = _REQUIRED_PACKAGES.get(name, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise OptionError(f"{begin}{name} needs {package}: pip install {requirement}")
+
+
 def find_backend_class(name: str) -> Callable[..., NamespaceManager]:
     """Return the class of a backend of Beaker's.
 
@@ -130,11 +138,7 @@ def find_backend_class(name: str) -> Callable[..., NamespaceManager]:
     """
     from beaker.cache import clsmap
 
-    package, requirement = _REQUIRED_PACKAGES.get(name, ("", ""))
-    if package and importlib.util.find_spec(package) is None:
-        raise OptionError(
-            f"option 'migrate_from': {name} needs {package}: pip install {requirement}"
-        )
+    require_package(name, "option 'migrate_from': ")
     try:
         backend_class: Callable[..., NamespaceManager] | None = clsmap[name]
     except (KeyError, TypeError):
@@ -155,12 +159,13 @@ def suggest_backend(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {short[near]!r}?" if near else ""
 
 
-def get_host(url: object) -> str:
-    """Return a url's host and port without user and password, "" if it has none."""
+def say_host(url: object) -> str:
+    """Return " at HOST:PORT" for a url, without user and password, "" if it has none."""
     try:
-        return urllib.parse.urlsplit(str(url)).netloc.rpartition("@")[2]
+        host = urllib.parse.urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
         return ""
+    return f" at {host}" if host else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,7 @@ class SourceBackend:
         """
         if self._is_alias:
             return None
-        manager, read = self._create_manager(), _READ_FUNCTIONS.get(self.name, _get)
+        manager, read = self._create_manager(), _FUNCTIONS.get(self.name, _OF_OTHERS)[0]
         value = self._call(lambda: read(manager))
         if value is not None and read is not _get:
             value = self._load_pickled(value)
@@ -206,7 +211,7 @@ class SourceBackend:
         if self._is_alias:
             return
         manager = self._create_manager()
-        remove = _REMOVE_FUNCTIONS.get(self.name, _delete_existing)
+        remove = _FUNCTIONS.get(self.name, _OF_OTHERS)[1]
         self._call(lambda: remove(manager))
 
     @property
@@ -258,29 +263,29 @@ class SourceBackend:
             raise_clean(self._make_unavailable(error))
 
     def _make_unavailable(self, error: Exception) -> Unavailable:
-        host = get_host(dict(self.options).get("url", ""))
-        at, name = f" at {host}" if host else "", type(error).__name__
+        at, name = say_host(dict(self.options).get("url", "")), type(error).__name__
         return Unavailable(f"the backend {self.name!r} of option 'migrate_from'{at} failed: {name}")
 
 
-def _get(manager: NamespaceManager) -> object:
-    manager.acquire_read_lock()
+@contextmanager
+def hold_lock(owner: Any, kind: Literal["read", "write"]) -> Iterator[None]:
+    """Hold a lock of Beaker's: *owner* is a manager, or the lock itself."""
+    getattr(owner, f"acquire_{kind}_lock")()
     try:
-        return manager[_SESSION]
-    except KeyError:
-        return None
+        yield
     finally:
-        manager.release_read_lock()
+        getattr(owner, f"release_{kind}_lock")()
+
+
+def _get(manager: NamespaceManager) -> object:
+    with hold_lock(manager, "read"), suppress(KeyError):
+        return manager[_SESSION]
+    return None
 
 
 def _delete(manager: NamespaceManager) -> None:
-    manager.acquire_write_lock()
-    try:
+    with hold_lock(manager, "write"), suppress(KeyError):
         del manager[_SESSION]
-    except KeyError:
-        return
-    finally:
-        manager.release_write_lock()
 
 
 def _delete_existing(manager: NamespaceManager) -> None:
@@ -312,22 +317,15 @@ def _read_file(manager: Any) -> bytes | None:
 
     A file without permission to read counts as missing, as it does for Beaker.
     """
-    manager.access_lock.acquire_read_lock()
-    try:
+    with hold_lock(manager.access_lock, "read"), suppress(FileNotFoundError, PermissionError):
         return read_file(Path(manager.file))[0]
-    except (FileNotFoundError, PermissionError):
-        return None
-    finally:
-        manager.access_lock.release_read_lock()
+    return None
 
 
 def _remove_file(manager: Any) -> None:
     """Remove a session's file. Beaker's own `remove()` ignores an error."""
-    manager.access_lock.acquire_write_lock()
-    try:
+    with hold_lock(manager.access_lock, "write"):
         Path(manager.file).unlink(missing_ok=True)
-    finally:
-        manager.access_lock.release_write_lock()
 
 
 def has_plain_files(path: Path) -> bool:
@@ -340,14 +338,10 @@ def has_plain_files(path: Path) -> bool:
 def _read_dbm(manager: Any) -> bytes | None:
     if not has_plain_files(Path(manager.file)):
         return b""
-    manager.acquire_read_lock()
-    try:
+    with hold_lock(manager, "read"), suppress(KeyError):
         pickled: bytes = manager.dbm[_SESSION]
-    except KeyError:
-        return None
-    finally:
-        manager.release_read_lock()
-    return pickled
+        return pickled
+    return None
 
 
 def _read_redis(manager: Any) -> object:
@@ -377,23 +371,18 @@ def _remove_row(manager: Any) -> None:
         manager.remove()
 
 
-#: How a session's pickle is read from the backends of Beaker whose managers would unpickle it. The
-#: managers of memcached, MongoDB and Google are used as they are; `envelope = json` refuses them.
-_READ_FUNCTIONS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "file": _read_file,
-    "dbm": _read_dbm,
-    "ext:redis": _read_redis,
-    "ext:rediscluster": _read_redis,
-    "ext:database": _read_database,
-    "ext:sqla": _read_database,
+_Functions: TypeAlias = tuple[Callable[[Any], object], Callable[[Any], None]]
+#: How a session's pickle is read from the backends of Beaker whose managers would unpickle it, and
+#: how it is removed from them without that. The file or database row of a namespace holds only the
+#: session, so it is removed whole.
+_FUNCTIONS: Final[Mapping[str, _Functions]] = {
+    "file": (_read_file, _remove_file),
+    "dbm": (_read_dbm, _delete),
+    "ext:redis": (_read_redis, _delete),
+    "ext:rediscluster": (_read_redis, _delete),
+    "ext:database": (_read_database, _remove_row),
+    "ext:sqla": (_read_database, _remove_row),
 }
-#: How a session is removed from the same backends, whose managers would unpickle it first. The
-#: file or database row of a namespace holds only the session, so it is removed whole.
-_REMOVE_FUNCTIONS: Final[Mapping[str, Callable[[Any], None]]] = {
-    "file": _remove_file,
-    "dbm": _delete,
-    "ext:redis": _delete,
-    "ext:rediscluster": _delete,
-    "ext:database": _remove_row,
-    "ext:sqla": _remove_row,
-}
+#: The managers of memcached, MongoDB and Google are used as they are; `envelope = json` refuses
+#: them.
+_OF_OTHERS: Final[_Functions] = (_get, _delete_existing)

@@ -15,7 +15,7 @@ from typing import Any
 
 from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import OPTIONS, Options
-from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.config.parsers import find_nearest, suggest_nearest
 from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, mask_repr
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
@@ -108,14 +108,6 @@ def find_mistakes(
     )
 
 
-def list_cache_regions(config: str) -> tuple[str, ...]:
-    """Return the names of an ini file's cache regions that use this backend."""
-    types = beaker_settings.TYPE_SETTINGS
-    return beaker_settings.list_cache_regions(
-        ini.read_settings(config, types["cache"], types["session"])
-    )
-
-
 def find_global_settings(config: str | None, cache: str | None) -> GlobalSettings:
     """Return the settings that PasteDeploy passes as `global_config`, apart from the others.
 
@@ -123,11 +115,7 @@ def find_global_settings(config: str | None, cache: str | None) -> GlobalSetting
     """
     kind = _get_kind(cache)
     try:
-        section = (
-            ini.Section({}, {})
-            if config is None
-            else ini.find_section(config, beaker_settings.TYPE_SETTINGS[kind])
-        )
+        section = ini.find_section(config, beaker_settings.TYPE_SETTINGS[kind])
     except OptionError:
         return GlobalSettings()
     prefixes = (f"{kind}.", f"beaker.{kind}.")
@@ -146,11 +134,7 @@ def find_unread_cache_lines(
     What is wrong with the file itself is reported by the other functions.
     """
     try:
-        settings = (
-            {}
-            if config is None
-            else ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
-        )
+        settings = ini.read_settings(config, beaker_settings.TYPE_SETTINGS["cache"])
         found = tuple(beaker_settings.find_unread_lines(settings))
     except OptionError:
         return
@@ -186,7 +170,7 @@ def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> 
     if cache == beaker_settings.DEFAULT_REGION:
         prefix = "cache."
     types = beaker_settings.TYPE_SETTINGS[_get_kind(cache)]
-    names = list(ini.read_settings(config, types)) if config else []
+    names = ini.read_settings(config, types)
     has_short = any(full.startswith(prefix + name) for full in names)
     has_long = any(full.startswith(f"beaker.{prefix}{name}") for full in names)
     return f"beaker.{prefix}" if has_long and not has_short else prefix
@@ -211,7 +195,7 @@ def _read_settings(
 ) -> dict[str, Any]:
     """Read the settings of the session or of one region; *given* ones win."""
     kind = _get_kind(cache)
-    found = {} if config is None else ini.read_settings(config, beaker_settings.TYPE_SETTINGS[kind])
+    found = ini.read_settings(config, beaker_settings.TYPE_SETTINGS[kind])
     settings = (
         beaker_settings.select_session(found)
         if cache is None
@@ -281,6 +265,5 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
     beakers = beaker_settings.list_names(kind)
     for name in given:
         if name not in beakers and not names.is_known(name):
-            near = find_nearest(name, beakers)
-            hint = f"did you mean {near!r}?" if near else "docs/options.md lists all options"
-            raise OptionError(f"unknown option {mask_repr(name)}; {hint}")
+            hint = suggest_nearest(name, beakers) or "; docs/options.md lists all options"
+            raise OptionError(f"unknown option {mask_repr(name)}{hint}")

@@ -39,17 +39,10 @@ class Written(str):
         return str.__str__(self)
 
 
-def limit_time(value: object) -> float | None:
-    """Return a time in epoch seconds, or None if it is not a number from 1970 to 9999."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if 0 <= value <= MAX_EXPIRES else None
+def limit_time(value: Decimal | int | None) -> float | None:
+    """Return a time in epoch seconds, as 1970 if it is earlier; None if it is after the year 9999.
 
-
-def limit_expiry(value: Decimal | None) -> float | None:
-    """Return an expiry in epoch seconds; None for never, and for one after the year 9999.
-
-    One before 1970 is returned as 1970: both have passed.
+    For the expiry of a row, None is never, and all that is before 1970 has passed.
     """
     return None if value is None or value > MAX_EXPIRES else max(0.0, float(value))
 

@@ -1,12 +1,13 @@
-"""Inspect one session: its row, how it is stored, and its values if they can be shown.
+"""Inspect sessions: the row, how it is stored, and the values if they can be shown.
 
 A damaged row is never an error here: the result says what is wrong with it. A pickle is opened
 only if the operator asks for it, because opening one can run any code that its writer put there.
+An export, for a request for information or an incident, reads the plain values of a pickle instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -15,9 +16,17 @@ from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.envelope import JsonEnvelope, PickleEnvelope, choose_envelope
+from beaker_dynamodb.item.opcodes import STUB
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.ops.bounds import copy_bounded
-from beaker_dynamodb.ops.sessions import Session, describe_row, explain, open_text
+from beaker_dynamodb.item.safe_load import load_session
+from beaker_dynamodb.ops.bounds import CUT, copy_bounded
+from beaker_dynamodb.ops.sessions import (
+    Session,
+    describe_row,
+    explain,
+    find_rows,
+    parse_special_key,
+)
 
 _FLAGS: Final = 2
 _DAMAGED: Final = "its JSON is damaged"
@@ -51,30 +60,32 @@ class Inspection:
 
 
 def inspect_session(
-    rows: Rows, row: ScannedRow, now: float, *, unpickle: bool = False
+    rows: Rows, row: ScannedRow, now: float, *, unpickle: bool = False, is_export: bool = False
 ) -> Inspection:
     """Inspect a session's row. Large values are joined, encrypted ones opened.
 
+    Args: of a pickle, *unpickle* opens all values, and *is_export* the plain ones.
     Raises: what the client raises.
     """
-    record, text, reason = row.record, None, row.error
+    record, value, reason = row.record, None, row.error
     if row.record is not None:
         try:
             record = _join(rows, row.record, now)
-            text, reason = open_text(rows, record), _CACHED
+            value, reason = rows.open(record), _CACHED
         except (CorruptItem, UnknownFormat, ItemTooLarge) as error:
             record, reason = row.record, explain(error)
-    serializer, values = "unknown", None
-    if text is not None:
+    serializer, text, values = "unknown", "", None
+    if value is not None:
+        text = value.decode("utf-8", "surrogatepass")
         serializer = detect_serializer(text, rows.options.max_value_size)
-        values, reason = _open(rows, text, serializer, unpickle=unpickle)
+        values, reason = _open(rows, text, serializer, unpickle=unpickle, is_export=is_export)
     data = record.data if record else b""
     flags = data[_FLAGS] if len(data) > _FLAGS else 0
     return Inspection(
         describe_row(rows, row, now),
         serializer,
         len(data),
-        len(text or ""),
+        len(text),
         compressed=bool(flags & codec.COMPRESSED),
         encrypted=bool(flags & codec.ENCRYPTED),
         values=values,
@@ -82,17 +93,18 @@ def inspect_session(
     )
 
 
-def read_text(rows: Rows, row: ScannedRow, now: float) -> str | None:
-    """Return Beaker's text of a session, its chunks joined; None if it cannot be read.
+def export_sessions(
+    rows: Rows, query: str, now: float, *, scan: bool = False
+) -> Iterator[Inspection]:
+    """Yield the live sessions whose special key has a value, each with its plain values.
 
-    Raises: what the client raises.
+    No code of a session is run: nested values in a pickle are left out.
+
+    Args: *query* is `NAME=VALUE`; *scan* reads the whole table instead of an index.
+    Raises: OptionError, as `find_sessions`; what the client raises.
     """
-    if row.record is None:
-        return None
-    try:
-        return open_text(rows, _join(rows, row.record, now))
-    except (CorruptItem, UnknownFormat, ItemTooLarge):
-        return None
+    for row in find_rows(rows, *parse_special_key(rows.options, query), now, scan=scan):
+        yield inspect_session(rows, row, now, is_export=True)
 
 
 def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
@@ -104,7 +116,7 @@ def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "op
 
 
 def _open(
-    rows: Rows, text: str, serializer: str, *, unpickle: bool
+    rows: Rows, text: str, serializer: str, *, unpickle: bool, is_export: bool
 ) -> tuple[dict[str, Any] | None, str]:
     """Return the values in a session's text, bounded; or None, and why they are not shown."""
     values: Mapping[str, Any] | None = None
@@ -116,11 +128,25 @@ def _open(
         reason = _FORBIDDEN
     elif unpickle:
         values, reason = PickleEnvelope().open(text), _GONE
+    elif is_export:
+        values, reason = _read_plain(text, rows.options.max_value_size), _PICKLED
     else:
         reason = _PICKLED
     if values is None:
         return None, reason
     return cast("dict[str, Any]", copy_bounded(values)), ""  # the copy of a dict is a dict
+
+
+def _read_plain(text: str, max_size: int) -> dict[str, object] | None:
+    """Return the values of a pickle, `CUT` for nested ones; None if it is damaged."""
+    values = load_session(text, "auto", max_size)
+    if values is None:
+        return None
+    return {
+        name: CUT if value is STUB else value
+        for name, value in values.items()
+        if isinstance(name, str)
+    }
 
 
 def _join(rows: Rows, manifest: Record, now: float) -> Record:

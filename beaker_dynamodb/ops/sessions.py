@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from typing import Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.config.parsers import find_nearest
+from beaker_dynamodb.config.parsers import suggest_nearest
 from beaker_dynamodb.dynamodb import scan as table_scan
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
@@ -28,9 +28,9 @@ from beaker_dynamodb.errors import (
     say_table_missing,
 )
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Record, Schema, promote
+from beaker_dynamodb.item.record import MAX_INDEX_KEY, Attribute, Schema, promote
 from beaker_dynamodb.ops import identity, parallel
-from beaker_dynamodb.ops.bounds import limit_expiry, limit_time
+from beaker_dynamodb.ops.bounds import limit_time
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL, Runtime
@@ -38,7 +38,6 @@ from beaker_dynamodb.runtime import REAL, Runtime
 #: Seconds. A page of a scan is a megabyte, and an operator can wait for it.
 READ_TIMEOUT: Final = 30.0
 
-State = Literal["live", "expired", "all"]
 #: What an index can hold, by its type.
 _EXPECTED: Final = {
     "S": f"a text of at most {MAX_INDEX_KEY:,} bytes",
@@ -104,23 +103,21 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
     rows: Rows,
     now: float,
     *,
-    state: State = "live",
+    with_expired: bool = False,
     limit: int | None = None,
     segments: int = 1,
     on_other_rows: Callable[[int], object] = int,
 ) -> Iterator[Session]:
-    """Yield sessions, at most *limit*, and read no more of the table than is needed for that.
+    """Yield live sessions, at most *limit*, and read no more of the table than is needed for that.
 
     Args:
         now: epoch seconds.
+        with_expired: yield also those that have expired or ended, but still exist.
         segments: the number of parts of the table that are read at once, if there is no limit.
         on_other_rows: called with the number of a page's rows that belong to another store.
     """
-    options = rows.options
-    is_limited = options.max_age is not None or options.created_after is not None
-    # The rows of sessions that these options have ended may expire later.
-    requested: State = "all" if state == "expired" and is_limited else state
-    query, left = ScanQuery("sessions", requested, now, whole=True), limit
+    query = ScanQuery("sessions", "all" if with_expired else "live", now, whole=True)
+    left = limit
     if limit is None:
         pages = parallel.scan_segments(rows.table, query, segments)
     else:
@@ -131,13 +128,13 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         for row in page.rows:
             if left == 0:
                 return
-            is_wanted = state == "all" or row.is_live(now) == (state == "live")
+            is_wanted = with_expired or row.is_live(now)
             if row.is_own and row.sort == "session" and is_wanted:
                 left = None if left is None else left - 1
                 yield describe_row(rows, row, now)
 
 
-def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Iterator[Count]:
+def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Generator[Count, None, None]:
     """Count live and expired sessions, and yield the count after each page.
 
     Args: *segments* is the number of parts of the table that are read at once.
@@ -179,16 +176,11 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         raise OptionError("expected NAME=VALUE, such as userId=42")
     if name not in kinds:
         known = f"they are: {', '.join(kinds)}" if kinds else "there are none"
-        near = find_nearest(name, kinds)
-        raise OptionError(
-            f"{name!r} is not one of the special keys ({known})"
-            + (
-                f"; did you mean {near!r}?"
-                if near
-                else ". Only special keys can be searched for, by --scan too:"
-                f" special_keys = {name}:S; a session has the attribute from its next save on"
-            )
+        hint = suggest_nearest(name, kinds) or (
+            ". Only special keys can be searched for, by --scan too:"
+            f" special_keys = {name}:S; a session has the attribute from its next save on"
         )
+        raise OptionError(f"{name!r} is not one of the special keys ({known}){hint}")
     value: object = text
     try:
         if kinds[name] == "N":
@@ -250,7 +242,7 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
     return Session(
         identity.format_id(row.key, rows.layout),
         row.is_live(now),
-        limit_expiry(row.expires),
+        limit_time(row.expires),
         limit_time(record.start) if record else None,
         row.size,
         record.chunk_count if record else 0,
@@ -262,12 +254,3 @@ def describe_row(rows: Rows, row: ScannedRow, now: float) -> Session:
 def explain(error: DynamoDBBackendError) -> str:
     """Return why a row cannot be read; the row itself is not named."""
     return error.wrong if isinstance(error, CorruptItem) else str(error)
-
-
-def open_text(rows: Rows, record: Record) -> str | None:
-    """Return Beaker's text out of a session's record; None for the record of a cache.
-
-    Raises: CorruptItem, UnknownFormat, ItemTooLarge.
-    """
-    value = rows.open(record)
-    return None if value is None else value.decode("utf-8", "surrogatepass")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +87,7 @@ def stats(
     sample: int | None = None,
     segments: int = 1,
     generator: random.Random | None = None,
-) -> Iterator[Stats]:
+) -> Generator[Stats, None, None]:
     """Read the table, or *sample* rows of it, and yield the figures after each page.
 
     A sample consists of random segments, the last of which is cut where the sample is complete. Its

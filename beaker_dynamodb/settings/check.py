@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, mask_repr
@@ -65,9 +64,7 @@ def with_cache_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_mistakes(
-    settings: Mapping[str, Any],
-    kind: sources.Kind,
-    get_full_name: Callable[[str], str],
+    settings: Mapping[str, Any], kind: sources.Kind, get_full_name: Callable[[str], str]
 ) -> Iterator[Mistake]:
     """Yield every invalid option of the sessions or of one cache region.
 
@@ -140,17 +137,13 @@ def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[M
     """Yield what valid options need and this process does not have: a package, a dotted path."""
     options = sources.parse(beaker_settings.remove_beakers(selected, kind), kind)
     try:
-        _require(options, kind)
+        if isinstance(options.client, str):  # a factory is not called: it may use the network
+            import_object(options.client, "client")
+        if options.migrate_from is not None:
+            validate_source(options.migrate_from, dict(options.migrate_from_options))
+        build_rows(options, kind)
     except OptionError as error:
         yield Mistake("", sources.add_places(str(error), options.places))
-
-
-def _require(options: Options, kind: sources.Kind) -> None:
-    if isinstance(options.client, str):  # a factory is not called: it may use the network
-        import_object(options.client, "client")
-    if options.migrate_from is not None:
-        validate_source(options.migrate_from, dict(options.migrate_from_options))
-    build_rows(options, kind)
 
 
 def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:

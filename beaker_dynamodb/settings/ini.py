@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -37,8 +37,8 @@ class Section:
     that it uses at last, "" if there is none.
     """
 
-    local: dict[str, str]
-    shared: dict[str, str]
+    local: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
     name: str = ""
     use: str = ""
@@ -49,28 +49,30 @@ class Section:
         return self.shared | self.local
 
 
-def read_settings(config: str, *names: Sequence[str]) -> dict[str, str]:
+def read_settings(config: str | None, *names: Sequence[str]) -> dict[str, str]:
     """Return the settings of the section that `find_section` finds; args and errors are its own."""
     return find_section(config, *names).settings
 
 
-def find_section(config: str, *names: Sequence[str]) -> Section:
+def find_section(config: str | None, *names: Sequence[str]) -> Section:
     """Return the section that *config* names, or that sets one of *names*.
 
     `main` is preferred. A filter of a pipeline may set it instead: `[filter:session]`.
 
     Args:
-        config: `file.ini` or `file.ini#section`.
+        config: `file.ini` or `file.ini#section`; None is an empty section.
         names: if no section sets one of the first, one that sets one of the second, and so on.
 
     Raises: OptionError, if there is no such file or section, or several could be meant.
     """
+    if config is None:
+        return Section()
     path, _, name = config.partition("#")
     if name:
         return read_section(config)
     parser = _parse(Path(path))
     has_main = any(parser.has_section(full) for full in _list_full_names(_MAIN))
-    main = read_section(path) if has_main else Section({}, {})
+    main = read_section(path) if has_main else Section()
     own = {one: set(parser.options(one)) - parser.defaults().keys() for one in parser.sections()}
     for group in names:
         if not main.settings.keys().isdisjoint(group):

@@ -25,7 +25,7 @@ from beaker_dynamodb.item.record import Schema
 from beaker_dynamodb.migration.bulk import Imported, import_sessions
 from beaker_dynamodb.migration.readers import connect as connect_reader
 from beaker_dynamodb.migration.readers import create_reader
-from beaker_dynamodb.migration.readers.connect import ConnectReader, Location, plain_value
+from beaker_dynamodb.migration.readers.connect import ConnectReader, plain_value, read_items
 from beaker_dynamodb.migration.readers.reader import (
     YEAR_5000,
     SourceSession,
@@ -221,7 +221,7 @@ def test_a_typed_value_of_any_shape_ends_no_import(content: object, kind: str) -
     assert plain_value({}) is plain_value(None) is plain_value({"NULL": True}) is None
     script = Script(Scan={"Items": [{"id": {"S": "a"}, "sess": {kind: content}}]})
     with patch.object(connect_reader, "get_client", lambda _: script.client):
-        (item,) = Location(Options()).read_items()
+        (item,) = read_items(Options())
     assert item.keys() == {"id", "sess"}
 
 

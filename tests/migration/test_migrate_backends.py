@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb import configure
 from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.migration.source import get_host
+from beaker_dynamodb.migration.source import say_host
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out
 
@@ -103,8 +103,8 @@ def test_a_missing_old_folder_is_logged(
 @pytest.mark.parametrize(
     ("url", "host"),
     [
-        ("redis://:hunter2@cache:6379/0", "cache:6379"),
-        ("mysql+x://a:b@db.example/s", "db.example"),
+        ("redis://:hunter2@cache:6379/0", " at cache:6379"),
+        ("mysql+x://a:b@db.example/s", " at db.example"),
         ("sqlite:////srv/x.db", ""),
         ("redis://[::1", ""),
         (None, ""),
@@ -112,7 +112,7 @@ def test_a_missing_old_folder_is_logged(
 )
 def test_of_an_address_the_host_alone_is_told(url: object, host: str) -> None:
     """A url holds a password, often."""
-    assert get_host(url) == host
+    assert say_host(url) == host
 
 
 @pytest.mark.parametrize("kind", ["file"])

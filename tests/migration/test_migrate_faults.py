@@ -92,7 +92,7 @@ def test_the_old_backend_failing_is_one_of_our_errors(
     def broken(_: object) -> str:
         raise KeyError(user.id)
 
-    monkeypatch.setitem(source._READ_FUNCTIONS, kind, broken)
+    monkeypatch.setitem(source._FUNCTIONS, kind, (broken, source._delete))
     with pytest.raises(DynamoDBBackendError) as caught:
         moving.visit(user, contents)
 

@@ -147,7 +147,7 @@ DEFECTS: Final = (
     Defect(
         "a logout leaves no tombstone",
         LegacySession.delete_with_tombstone,
-        "refusal = self._put_tombstone(key, condition, old, kind)",
+        "refusal = put(condition, old)",
         "return self._rows.delete(key, condition, old)",
         properties.end_for_good,
         Scenario((READ, LOG_OUT), start=Start.OLD_BACKEND),

@@ -10,10 +10,11 @@ from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.ops.application import (
     find_mistakes,
     find_unread,
-    list_cache_regions,
     load_application,
 )
+from beaker_dynamodb.settings.beaker_settings import TYPE_SETTINGS, list_cache_regions
 from beaker_dynamodb.settings.check import Mistake
+from beaker_dynamodb.settings.ini import read_settings
 
 ROOT = Path(__file__).parents[2]
 INI = """
@@ -236,11 +237,16 @@ def test_a_setting_that_nothing_reads_is_reported_with_the_nearest_one(ini: str)
 
 def test_the_caches_of_a_file_are_those_kept_in_a_table(ini: str, tmp_path: Path) -> None:
     """Each region may have a table of its own; without regions there is one."""
-    assert list_cache_regions(ini) == ("short",)
     (tmp_path / "one.ini").write_text("[app:main]\ncache.type = ext:dynamodb\n")
-    assert list_cache_regions(str(tmp_path / "one.ini")) == ("default",)
     (tmp_path / "none.ini").write_text("[app:main]\nx = y\n")
-    assert list_cache_regions(str(tmp_path / "none.ini")) == ()
+
+    files = {"own": ini, "one": f"{tmp_path / 'one.ini'}", "none": f"{tmp_path / 'none.ini'}"}
+    found = {
+        name: list_cache_regions(read_settings(path, TYPE_SETTINGS["cache"]))
+        for name, path in files.items()
+    }
+
+    assert found == {"own": ("short",), "one": ("default",), "none": ()}
 
 
 @pytest.mark.parametrize("name", ["encryption_keys", "aws_secret_access_key"])

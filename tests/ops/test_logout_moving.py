@@ -61,7 +61,7 @@ def test_a_tombstone_is_no_session(moving: ExampleApp, capsys: pytest.CaptureFix
     rows, now = moving.rows, time.time()
     (*_, count) = sessions.count_sessions(rows, now)
 
-    assert [one.id for one in sessions.list_sessions(rows, now, state="all")] == ["two"]
+    assert [one.id for one in sessions.list_sessions(rows, now, with_expired=True)] == ["two"]
     assert (count.live, count.expired) == (1, 0)
     assert main(moving.argv("sessions", "show", "one")) == 1
     assert main(moving.argv("sessions", "delete", "one")) == 1

@@ -63,8 +63,8 @@ def test_a_marker_is_no_session(site: ExampleApp) -> None:
     rows, now = site.rows, time.time()
 
     assert list_sorts(rows) == ["marker", "marker", "session", "session"]
-    for state in ("live", "all"):
-        assert len(list(list_sessions(rows, now, state=state))) == 2
+    for with_expired in (False, True):
+        assert len(list(list_sessions(rows, now, with_expired=with_expired))) == 2
     assert list(count_sessions(rows, now))[-1].live == 2
     for whole in (False, True):
         assert {one.id for one in find_sessions(rows, "userId=42", now, scan=whole)} == {

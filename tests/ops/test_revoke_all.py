@@ -236,7 +236,7 @@ def test_any_other_answer_ends_no_session(
 
     code, out, err = run("revoke", "--all", "--json")
 
-    message = "that is not the table's name; nothing was revoked"
+    message = "that is not the table's name; nothing was deleted"
     assert (code, json.loads(out)) == (1, {"done": False, "message": message})
     assert message in err
     assert shop.idents() == before

@@ -12,7 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.readers.reader import SessionReader
-from beaker_dynamodb.migration.source import suggest_backend
+from beaker_dynamodb.migration.source import require_package, suggest_backend
 
 #: Each type, and the module of this folder whose `create_reader()` is called for it.
 TYPES: Final[Mapping[str, str]] = {
@@ -40,6 +40,7 @@ def create_reader(
         hint = suggest_backend(kind, TYPES)
         known = ", ".join(TYPES)
         raise OptionError(f"sessions cannot be imported from {kind!r}; one of {known}{hint}")
+    require_package(kind)
     module = importlib.import_module(f"{__name__}.{TYPES[kind]}")
     create: Callable[[str, Mapping[str, str], float | None], SessionReader] = module.create_reader
     return create(kind, source_options, timeout)

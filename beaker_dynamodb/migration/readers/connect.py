@@ -45,41 +45,23 @@ _ENVELOPES: Final[Mapping[str, Envelope]] = {
 _SCALARS: Final[Mapping[object, type]] = {"S": str, "B": bytes, "BOOL": bool}
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The table of another package, and how to connect to it."""
+def read_items(options: Options) -> Iterator[dict[str, object]]:
+    """Yield each item whose hash key begins with the prefix, as plain values.
 
-    options: Options
+    This reads the whole table, and costs the table's whole size in read units.
 
-    def has_same_keys(self, options: Options) -> bool:
-        """Return whether a session would have one and the same key here and under *options*.
-
-        With different prefixes the rows of both packages can share a table.
-        """
-        ours = self.options
-        location = (ours.endpoint_url, ours.table, ours.hash_key, ours.prefix)
-        if location != (options.endpoint_url, options.table, options.hash_key, options.prefix):
-            return False
-        return _find_region(ours) == _find_region(options)
-
-    def read_items(self) -> Iterator[dict[str, object]]:
-        """Yield each item whose hash key begins with the prefix, as plain values.
-
-        This reads the whole table, and costs the table's whole size in read units.
-
-        Raises: whatever the client raises.
-        """
-        options = self.options
-        client = get_client(options)
-        table = Table(client, options.table, Layout(options.prefix, options.hash_key), Schema())
-        request: dict[str, Any] = {
-            "FilterExpression": "begins_with(#k, :b)",
-            "ExpressionAttributeNames": {"#k": options.hash_key},
-            "ExpressionAttributeValues": {":b": {"S": options.prefix}},
-        }
-        for body in pages.paginate(table, "Scan", request):
-            for item in body.get("Items", ()):
-                yield {name: plain_value(typed) for name, typed in item.items()}
+    Raises: whatever the client raises.
+    """
+    client = get_client(options)
+    table = Table(client, options.table, Layout(options.prefix, options.hash_key), Schema())
+    request: dict[str, Any] = {
+        "FilterExpression": "begins_with(#k, :b)",
+        "ExpressionAttributeNames": {"#k": options.hash_key},
+        "ExpressionAttributeValues": {":b": {"S": options.prefix}},
+    }
+    for body in pages.paginate(table, "Scan", request):
+        for item in body.get("Items", ()):
+            yield {name: plain_value(typed) for name, typed in item.items()}
 
 
 def _find_region(options: Options) -> str | None:
@@ -95,17 +77,28 @@ def _find_region(options: Options) -> str | None:
 class ConnectReader:
     """A table of connect-dynamodb.
 
-    `envelope` writes the texts; `timeout` is that of the Beaker application in seconds, or None.
+    `options` name the table, and how to connect to it; `envelope` writes the texts; `timeout` is
+    that of the Beaker application in seconds, or None.
     """
 
-    location: Location
+    options: Options
     envelope: Envelope
     timeout: float | None
 
+    def has_same_keys(self, target: Options) -> bool:
+        """Return whether a session would have one and the same key here and under *target*.
+
+        With different prefixes the rows of both packages can share a table.
+        """
+        names = ("endpoint_url", "table", "hash_key", "prefix")
+        if any(getattr(self.options, name) != getattr(target, name) for name in names):
+            return False
+        return _find_region(self.options) == _find_region(target)
+
     def sessions(self, clock: Clock) -> Iterator[SourceSession]:
         """Yield each session as the text that the application will read."""
-        options = self.location.options
-        for item in self.location.read_items():
+        options = self.options
+        for item in read_items(options):
             session = str(item.get(options.hash_key)).removeprefix(options.prefix)
             yield self.read(session, item, clock())
 
@@ -119,7 +112,7 @@ class ConnectReader:
         values = _parse(item.get("sess"))
         if values is None:
             return reject(session, "its sess is not a JSON object")
-        stamp = item.get(self.location.options.ttl_attribute)
+        stamp = item.get(self.options.ttl_attribute)
         if stamp is None:
             return reject(session, "it has no expiry")
         expires = parse_timestamp(stamp)
@@ -190,5 +183,4 @@ def create_reader(
     for name in options:
         if not is_known(name):
             raise OptionError(f"unknown option {mask_repr(name)} of the table to read from")
-    location = Location(sources.parse(options, "session"))
-    return ConnectReader(location, _ENVELOPES[serializer], timeout)
+    return ConnectReader(sources.parse(options, "session"), _ENVELOPES[serializer], timeout)

@@ -23,7 +23,7 @@ from beaker_dynamodb.migration.readers.reader import (
     read_pickle,
     reject,
 )
-from beaker_dynamodb.migration.source import get_data_path, get_host
+from beaker_dynamodb.migration.source import get_data_path, say_host
 
 _PAGE: Final = 500
 
@@ -32,16 +32,9 @@ class DatabaseReader:
     """A table of Beaker's, read with SQLAlchemy."""
 
     def __init__(self, url: str, table: str, schema: str | None) -> None:
-        try:
-            import sqlalchemy
-        except ImportError:
-            raise_clean(
-                OptionError(
-                    "sessions from ext:database need SQLAlchemy:"
-                    " pip install 'beaker-dynamodb[migration]'"
-                )
-            )
-        self._sa, self._host = sqlalchemy, get_host(url)
+        import sqlalchemy
+
+        self._sa, self._at = sqlalchemy, say_host(url)
         self._file = get_data_path("ext:database", {"url": url})
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
@@ -112,9 +105,8 @@ class DatabaseReader:
             with self._engine.connect() as connection:
                 return run(connection)
         except self._sa.exc.SQLAlchemyError as error:
-            at = f" at {self._host}" if self._host else ""
             name = type(error).__name__
-            raise_clean(Unavailable(f"the database{at} cannot be read: {name}"))
+            raise_clean(Unavailable(f"the database{self._at} cannot be read: {name}"))
         finally:
             self._engine.dispose()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dbm
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from beaker_dynamodb.migration.readers.reader import (
     read_value,
     reject,
 )
-from beaker_dynamodb.migration.source import has_plain_files, read_file
+from beaker_dynamodb.migration.source import has_plain_files, hold_lock, read_file
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
 #: What the kinds of dbm append to Beaker's name; of several files of one session, the first.
@@ -108,20 +108,13 @@ def _read_dbm(session: str, path: Path, locks: str | None) -> SourceSession:
     return read_value(session, safe_load(pickled), written=written)
 
 
-@contextmanager
-def _lock(session: str, folder: str | None) -> Iterator[None]:
+def _lock(session: str, folder: str | None) -> AbstractContextManager[None]:
     """Hold Beaker's own lock of a session, so that nobody writes its dbm while it is read.
 
     Without a folder there is none to hold.
     """
     if folder is None:
-        yield
-        return
+        return nullcontext()
     from beaker.synchronization import file_synchronizer
 
-    lock = file_synchronizer(identifier=session, lock_dir=folder)
-    lock.acquire_read_lock()
-    try:
-        yield
-    finally:
-        lock.release_read_lock()
+    return hold_lock(file_synchronizer(identifier=session, lock_dir=folder), "read")

@@ -20,7 +20,7 @@ from beaker_dynamodb.migration.readers.reader import (
     read_value,
     reject,
 )
-from beaker_dynamodb.migration.source import get_host
+from beaker_dynamodb.migration.source import say_host
 
 _PREFIX, _SUFFIX = "beaker_cache:", ":session"
 _PAGE: Final = 500
@@ -38,17 +38,14 @@ class RedisReader:
     """A redis database. A scan may return a key twice; the condition of the write refuses that."""
 
     def __init__(self, url: str) -> None:
-        try:
-            import redis
-        except ImportError:
-            package = "redis: pip install 'beaker-dynamodb[migration]'"
-            raise_clean(OptionError(f"sessions from ext:redis need {package}"))
+        import redis
+
         try:
             self._client: Any = redis.Redis.from_url(url)
         except ValueError:
             expected = "is expected as redis://HOST:PORT/DB"
             raise_clean(OptionError(f"option 'url' of ext:redis {expected}"))
-        self._host = get_host(url)
+        self._at = say_host(url)
         self._error: type[Exception] = redis.RedisError
 
     def sessions(self, clock: Clock) -> Iterator[SourceSession]:
@@ -96,8 +93,7 @@ class RedisReader:
         try:
             return run()
         except self._error as error:
-            at = f" at {self._host}" if self._host else ""
-            raise_clean(Unavailable(f"redis{at} cannot be read: {type(error).__name__}"))
+            raise_clean(Unavailable(f"redis{self._at} cannot be read: {type(error).__name__}"))
 
 
 def _parse_id(key: bytes) -> str:

@@ -4,9 +4,8 @@ It decides nothing itself. A file here holds the commands of one topic; `frame.p
 share. Nothing else in `ops/` prints.
 """
 
-from beaker_dynamodb.ops.cli import (
+from beaker_dynamodb.ops.cli import (  # noqa: F401  # each adds its commands to the root
     doctor,
-    export,
     migration,
     revoke,
     sessions,
@@ -17,7 +16,3 @@ from beaker_dynamodb.ops.cli import (
 from beaker_dynamodb.ops.cli.frame import NAME, cli, format_reference, run
 
 __all__ = ["NAME", "cli", "format_reference", "run"]
-
-for _module in (doctor, export, migration, revoke, sessions, surveys, table, templates):
-    for _command in _module.COMMANDS:
-        cli.add_command(_command)

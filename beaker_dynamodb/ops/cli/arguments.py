@@ -1,7 +1,7 @@
 """What many commands share: the application's options, the output format, and a question.
 
 A command that is decorated by `with_application` or `with_table` gets an `Application` by that
-name; one decorated by `with_output` gets an `Output`.
+name; one decorated by `with_output` or `with_table` an `Output`, by `with_features` a `Features`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import MAX_CAPACITY, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -35,6 +36,7 @@ from beaker_dynamodb.ops.application import (
 )
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.wording import escape, fold
+from beaker_dynamodb.provisioning.spec import Features
 
 #: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
 _READ_TIMEOUT: Final = 30.0
@@ -49,7 +51,7 @@ _EMBEDDED: Final = (
 Command = Callable[..., Any]
 
 
-def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+def _parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> dict[str, str]:
     """Parse a repeated NAME=VALUE; a name that is given twice is a usage error."""
     found: dict[str, str] = {}
     for word in words:
@@ -62,6 +64,14 @@ def parse_pairs(_: click.Context, __: click.Parameter, words: Sequence[str]) -> 
     return found
 
 
+def make_pairs_option(*names: str, meaning: str) -> Callable[[Command], Command]:
+    """Make an option NAME=VALUE that can be repeated, and whose value is a dict."""
+    help_ = f"{meaning} Repeatable."
+    return click.option(
+        *names, multiple=True, metavar="NAME=VALUE", callback=_parse_pairs, help=help_
+    )
+
+
 def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
     """Refuse NaN, which click's range accepts although it limits nothing."""
     if rate is not None and math.isnan(rate):
@@ -69,12 +79,9 @@ def _validate_rate(_: click.Context, __: click.Parameter, rate: float | None) ->
     return rate
 
 
-_given: Callable[[Command], Command] = click.option(
+_given = make_pairs_option(
     *("-o", "--option", "given"),
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=parse_pairs,
-    help="An option as in the application's ini file: table=sessions. Repeatable.",
+    meaning="An option as in the application's ini file: table=sessions.",
 )
 _config = click.option(
     *("-c", "--config", "config"),
@@ -100,6 +107,31 @@ RATE = click.option(
     metavar="UNITS",
     callback=_validate_rate,
     help="Limit of capacity units a second, read and write together.",
+)
+#: An option for each field of `Features`, by the field's name.
+_features = (
+    make_pairs_option("--tag", "tags", meaning="A tag of the table."),
+    click.option(
+        *("--point-in-time-recovery/--no-point-in-time-recovery", "recovery"),
+        default=None,
+        help="Keep backups for 35 days, of deleted sessions too.",
+    ),
+    click.option(
+        *("--deletion-protection/--no-deletion-protection", "protection"),
+        default=None,
+        help="Refuse to delete the table.",
+    ),
+    click.option(
+        "--kms-key", metavar="KEY", help="Encrypt at rest with this key: an id, an ARN or an alias."
+    ),
+    *(
+        click.option(
+            f"--max-{kind}-units",
+            type=click.IntRange(1, MAX_CAPACITY),
+            help=f"Throttle an on-demand table above so many {kind} units a second.",
+        )
+        for kind in ("read", "write")
+    ),
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
@@ -154,7 +186,7 @@ def with_application(command: Command) -> Command:
 
 
 def with_table(command: Command) -> Command:
-    """Do what `with_application` does, for a command that makes calls to the table."""
+    """Do what `with_application` and `with_output` do, for a command that calls the table."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, application: Application, **kwargs: Any) -> Any:
@@ -171,7 +203,7 @@ def with_table(command: Command) -> Command:
             message = say_table_missing(table, application.create_command())
             raise_clean(TableMissing(message, call=call))
 
-    return with_application(wrapper)
+    return with_application(with_output(wrapper))
 
 
 def with_output(command: Command) -> Command:
@@ -186,21 +218,55 @@ def with_output(command: Command) -> Command:
     return wrapper
 
 
-def with_long_timeout(application: Application) -> Application:
-    """Return the application with a time-out that is long enough for changes of the table."""
-    options = application.options
-    longer = dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
-    return dataclasses.replace(application, options=longer)
+def with_features(command: Command) -> Command:
+    """Give a command the options of `Features`, and pass it a `Features`."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, tags: dict[str, str], **kwargs: Any) -> Any:
+        names = (field.name for field in dataclasses.fields(Features) if field.name != "tags")
+        others = {name: kwargs.pop(name) for name in names}
+        features = Features(tuple(sorted(tags.items())), **others)
+        return command(*args, features=features, **kwargs)
+
+    for option in reversed(_features):
+        wrapper = option(wrapper)
+    return wrapper
 
 
-def ask_table_name(question: str) -> str:
-    """Ask for the table's name. Without a terminal this is a usage error."""
+def with_range_key(command: Command) -> Command:
+    """Give a command --range-key; it must be placed above `with_application`."""
+
+    @click.option("--range-key", metavar="NAME", help="Short for -o range_key=NAME.")
+    @functools.wraps(command)
+    def wrapper(*args: Any, given: dict[str, str], range_key: str | None, **kwargs: Any) -> Any:
+        if range_key and any(name.rpartition(".")[2] == "range_key" for name in given):
+            raise click.UsageError("--range-key and -o range_key are the same; give one of them")
+        more = {"range_key": range_key} if range_key else {}
+        return command(*args, given={**given, **more}, **kwargs)
+
+    return wrapper
+
+
+def with_long_timeout(options: Options) -> Options:
+    """Return the options with a time-out that is long enough for changes of the table."""
+    return dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
+
+
+def confirm_deletion(output: Output, what: str, table: str) -> bool:
+    """Ask for the table's name before all of *what* in it is deleted; return whether it was typed.
+
+    Raises: OptionError, without a terminal.
+    """
     width = get_width(err=True)
+    question = f"Every {what} of table {table!r} will be deleted. Type the table's name"
     try:
-        return str(click.prompt(question if width is None else fold(question, width), err=True))
+        typed = click.prompt(question if width is None else fold(question, width), err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
         click.echo(err=True)  # ends the line of the question
         message = "the table's name was not typed: without a terminal, give --yes"
         raise_clean(OptionError(message))
+    if typed != table:
+        output.refuse("that is not the table's name; nothing was deleted")
+    return bool(typed == table)

@@ -14,7 +14,7 @@ import click
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.ops.cli.arguments import silence, with_output, with_selection
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.frame import example
+from beaker_dynamodb.ops.cli.frame import cli, example
 from beaker_dynamodb.ops.cli.wording import escape, format_count
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code
 from beaker_dynamodb.ops.doctor.examine import examine
@@ -23,7 +23,7 @@ _COLORS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "
 _MARGIN: Final = 9
 
 
-@click.command(epilog=example("doctor -c production.ini", "doctor -c production.ini --read-only"))
+@cli.command(epilog=example("doctor -c production.ini", "doctor -c production.ini --read-only"))
 @with_selection
 @click.option(
     "--read-only",
@@ -52,7 +52,7 @@ def doctor(
     with silence(sources.log):  # what it would log of ignored options is among the findings
         for finding in examine(config, given=given, cache=cache, read_only=read_only):
             findings.append(finding)
-            output.stream([finding], _format)
+            output.stream(finding, _format)
     count = Counter(finding.severity for finding in findings)
     result = (format_count(count[word], word) for word in ("error", "warning", "note"))
     output.remark(f"{', '.join(result)}, {count['ok']} ok")
@@ -67,6 +67,3 @@ def _format(finding: Finding) -> str:
     if finding.logs_out:
         lines.append(f"{'':{_MARGIN}}(this logs out {escape(finding.logs_out)})")
     return "\n".join((text, *lines))
-
-
-COMMANDS = (doctor,)

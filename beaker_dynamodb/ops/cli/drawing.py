@@ -15,25 +15,23 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar, cast
 
 import click
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.status import Status
 from rich.table import Column
 from rich.text import Text
 
 from beaker_dynamodb.errors import DynamoDBBackendError
 from beaker_dynamodb.ops.cli.wording import escape, fold, format_duration, to_json
+from beaker_dynamodb.ops.parallel import SweepProgress
+from beaker_dynamodb.ops.sessions import Count
+from beaker_dynamodb.ops.stats import Stats
 
+T = TypeVar("T")
+F = TypeVar("F", SweepProgress, Count, Stats)
 #: Columns of a file or a pipe.
 _UNFOLDED: Final = 1000
 _BAR_COLUMNS: Final = 40
@@ -131,25 +129,18 @@ class Output:
             text = _json(result, indent=2) if self.as_json else "\n".join(map(escape, lines))
             echo(text, is_data=self.as_json)
 
-    def stream(self, each: Iterable[Any], line: Callable[[Any], str]) -> int:
-        """Print each result as it comes, as JSON or as `line(result)`; return their number.
+    def stream(self, result: T, line: Callable[[T], str]) -> None:
+        """Print one of many results as it comes, in one line of JSON or as `line(result)`.
 
         A line may be styled, so *line* must escape the texts that it holds.
         """
-        number = 0
-        for one in each:
-            number += 1
-            if not self.quiet:
-                text = _json(_plain(one)) if self.as_json else line(one)
-                echo(text, is_data=self.as_json)
-        return number
+        if not self.quiet:
+            echo(_json(result) if self.as_json else line(result), is_data=self.as_json)
 
     def draw(self, result: object, *drawings: RenderableType) -> None:
         """Print one result: *result* as a JSON object, or what rich draws."""
-        if self.quiet:
-            return
-        if self.as_json:
-            echo(_json(result, indent=2), is_data=True)
+        if self.quiet or self.as_json:
+            self.answer(result, ())
             return
         console = _make_console(err=False)
         if not console.is_terminal:  # a folded line could be neither searched nor pasted
@@ -206,16 +197,19 @@ class Output:
                 raise
 
     def follow(
-        self, rows: int, steps: Generator[Any, None, None], describe: Callable[[], str]
-    ) -> None:
-        """Run a command that reads the whole table; if it ends early, print how far it came.
+        self,
+        rows: float | None,
+        steps: Generator[F, None, None],
+        describe: Callable[[], str] | None = None,
+    ) -> F:
+        """Run a command that reads the whole table, and return its last figures.
 
         Args:
-            rows: about how many rows the table has.
-            steps: yields figures that have `scanned_rows`.
-            describe: writes how far it has come.
+            rows: about how many rows it reads.
+            steps: yields the figures so far, at least once.
+            describe: writes how far it has come, if it ends early and can be continued.
         """
-        scanned_rows = 0
+        figures, scanned_rows = None, 0
         try:
             with self.progress("rows", rows) as advance:
                 for figures in steps:
@@ -223,8 +217,10 @@ class Output:
                     scanned_rows = figures.scanned_rows
         except (KeyboardInterrupt, DynamoDBBackendError):
             steps.close()  # every thread finishes its current row
-            self.remark(f"so far: {describe()}; run it again to continue")
+            if describe is not None:
+                self.remark(f"so far: {describe()}; run it again to continue")
             raise
+        return cast("F", figures)
 
 
 class _TimeColumn(ProgressColumn):
@@ -241,9 +237,3 @@ class _TimeColumn(ProgressColumn):
 
 def _json(result: object, indent: int | None = None) -> str:
     return json.dumps(to_json(result), indent=indent, allow_nan=False)
-
-
-def _plain(result: object) -> object:
-    if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return dataclasses.asdict(result)
-    return result

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,20 +17,14 @@ from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessi
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import parse_pairs, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import make_pairs_option, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
 
 _IMPORTED = "imported"
 
 
-if TYPE_CHECKING:
-    _Choice = click.Choice[str]
-else:
-    _Choice = click.Choice  # click 8.1 has no parameter there
-
-
-class _Backend(_Choice):
+class _Backend(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no parameter there
     """A type of backend; one that is misspelled is answered by the right one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -42,7 +36,7 @@ class _Backend(_Choice):
             raise_clean(click.BadParameter(error.message.rstrip(".") + hint, ctx, param))
 
 
-@click.command(
+@cli.command(
     "import",
     epilog=example(
         "import -c app.ini --from file --from-option data_dir=/var/app --dry-run",
@@ -50,17 +44,12 @@ class _Backend(_Choice):
     ),
 )
 @click.option("--from", "kind", required=True, type=_Backend([*TYPES]), help="The old backend.")
-@click.option(
-    "--from-option",
-    "source_options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=parse_pairs,
-    help="An option of the old backend, as in its ini file: url=redis://... Repeatable.",
+@make_pairs_option(
+    *("--from-option", "source_options"),
+    meaning="An option of the old backend, as in its ini file: url=redis://...",
 )
 @click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table
-@with_output
 def import_(
     kind: str,
     source_options: Mapping[str, str],
@@ -117,6 +106,3 @@ def _parse_timeout(application: Application) -> float | None:
     except parsers.BadValue as error:
         message = f"Beaker's option 'timeout' is {given!r}; expected {error}"
         raise_clean(OptionError(message))
-
-
-COMMANDS = (import_,)

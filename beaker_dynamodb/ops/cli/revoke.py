@@ -18,21 +18,12 @@ from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.ops import identity, logout, purge, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import (
-    RATE,
-    SEGMENTS,
-    ask_table_name,
-    with_output,
-    with_table,
-)
+from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, confirm_deletion, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, example
 from beaker_dynamodb.ops.cli.sessions import SCAN, YES, open_rows, print_sessions, sessions_group
 from beaker_dynamodb.ops.parallel import Tally
 from beaker_dynamodb.runtime import REAL
-
-#: Its command is in the group of `sessions.py`.
-COMMANDS: tuple[click.Command, ...] = ()
 
 
 @sessions_group.command(
@@ -43,7 +34,6 @@ COMMANDS: tuple[click.Command, ...] = ()
 )
 @click.argument("query", metavar="[NAME=VALUE]", required=False)
 @with_table
-@with_output
 @SCAN
 @click.option("--all", "is_all", is_flag=True, help="Log everybody out: every session.")
 @YES
@@ -134,10 +124,7 @@ def _revoke_all(  # noqa: PLR0913  # one argument an option
 ) -> int:
     table, cost = purge.estimate_scan_cost(rows, consistent=True)
     output.remark(wording.scan_message(table.rows, cost))
-    name = rows.options.table
-    question = f"Every session of table {name!r} will be deleted. Type the table's name"
-    if not yes and ask_table_name(question) != name:
-        output.refuse("that is not the table's name; nothing was revoked")
+    if not yes and not confirm_deletion(output, "session", rows.options.table):
         return NO
     tally = Tally(logout.RevokeProgress())
     revoking = logout.revoke_all(rows, now, segments=segments, rate=rate, keep=keep, tally=tally)
@@ -152,8 +139,7 @@ def _revoke_all(  # noqa: PLR0913  # one argument an option
 def _format_revoked(progress: logout.RevokeProgress) -> str:
     busy = wording.format_count(progress.busy_sessions, "session")
     busy = f", {busy} written too fast to be deleted" if progress.busy_sessions else ""
-    others = wording.format_other_rows(progress.other_rows)
-    others = f", {others} not touched" if others else ""
+    others = wording.format_other_rows(progress.other_rows, ", {} not touched")
     revoked = f"{wording.format_count(progress.revoked_sessions, 'session')} revoked"
     return f"{revoked}{busy}{others}; {wording.format_cost(progress.cost)}"
 

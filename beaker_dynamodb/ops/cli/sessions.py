@@ -1,10 +1,11 @@
-"""The commands on sessions: list, count, show, find, delete.
+"""The commands on sessions: list, count, show, find, export, delete.
 
-Delete asks first, on a terminal. The other commands are in `revoke.py`, `surveys.py`, `export.py`.
+Delete asks first, on a terminal. The other commands are in `revoke.py` and `surveys.py`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,9 +19,9 @@ from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
 
@@ -30,7 +31,7 @@ SCAN = click.option(
 )
 
 
-@click.group(
+@cli.group(
     "sessions",
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
@@ -43,9 +44,6 @@ def sessions_group() -> None:
     """
 
 
-COMMANDS = (sessions_group,)
-
-
 def open_rows(application: Application, connections: int = 1) -> Rows:
     """Return access to the application's sessions."""
     if application.kind != "session":
@@ -55,7 +53,6 @@ def open_rows(application: Application, connections: int = 1) -> Rows:
 
 @sessions_group.command("list", epilog=example("sessions list --limit 20 -c production.ini"))
 @with_table
-@with_output
 @click.option(
     "--expired", is_flag=True, help="List expired sessions too, as far as they still exist."
 )
@@ -73,21 +70,19 @@ def list_(
     store are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
     """
     rows, now, others = open_rows(application, segments), REAL.clock(), list[int]()
-    state: sessions.State = "all" if expired else "live"
     found = sessions.list_sessions(
-        rows, now, state=state, limit=limit, segments=segments, on_other_rows=others.append
+        rows, now, with_expired=expired, limit=limit, segments=segments, on_other_rows=others.append
     )
     with _bar(rows, output, "sessions", limit) as advance:
         if not print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
-        output.remark(f"{wording.format_other_rows(sum(others))} left out")
+        output.remark(wording.format_other_rows(sum(others), "{} left out"))
     return 0
 
 
 @sessions_group.command(epilog=example("sessions count -c production.ini"))
 @with_table
-@with_output
 @SEGMENTS
 def count(application: Application, output: Output, *, segments: int) -> int:
     """Count live sessions, and expired ones that still exist.
@@ -95,21 +90,17 @@ def count(application: Application, output: Output, *, segments: int) -> int:
     It reads the whole table once, eventually consistent. Rows of another store under the same
     prefix are counted separately.
     """
-    rows, total = open_rows(application, segments), sessions.Count()
-    with output.progress("rows", _rows_expected(rows, output)) as advance:
-        for progress in sessions.count_sessions(rows, REAL.clock(), segments=segments):
-            advance(progress.scanned_rows - total.scanned_rows)
-            total = progress
-    result = {name: getattr(total, name) for name in sessions.Count.__slots__}
-    others = f", {wording.format_other_rows(total.other_rows)}" if total.other_rows else ""
-    output.answer(result, [f"{total.live:,} live, {total.expired:,} expired{others}"])
+    rows = open_rows(application, segments)
+    counting = sessions.count_sessions(rows, REAL.clock(), segments=segments)
+    total = output.follow(_rows_expected(rows, output), counting)
+    others = wording.format_other_rows(total.other_rows, ", {}")
+    output.answer(total, [f"{total.live:,} live, {total.expired:,} expired{others}"])
     return 0
 
 
 @sessions_group.command(epilog=example("sessions show 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini"))
 @click.argument("ident", metavar="ID")
 @with_table
-@with_output
 @click.option("--unpickle", is_flag=True, help="Open pickles. This can run code that is in them.")
 def show(ident: str, application: Application, output: Output, *, unpickle: bool) -> int:
     """Show one session: its row, its encoding, its values.
@@ -122,7 +113,7 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
     if row is None:
         return NO
     found = inspection.inspect_session(rows, row, now, unpickle=unpickle)
-    output.answer(wording.inspection_to_json(found), wording.describe_inspection(found, now))
+    output.answer(found, wording.describe_inspection(found, now))
     _explain_expiry(output, found.session)
     return 0 if row.is_live(now) else NO
 
@@ -130,7 +121,6 @@ def show(ident: str, application: Application, output: Output, *, unpickle: bool
 @sessions_group.command(epilog=example("sessions find userId=42 -c production.ini"))
 @click.argument("query", metavar="NAME=VALUE")
 @with_table
-@with_output
 @SCAN
 def find(query: str, application: Application, output: Output, *, scan: bool) -> int:
     """Find live sessions by a special key.
@@ -145,12 +135,32 @@ def find(query: str, application: Application, output: Output, *, scan: bool) ->
     return NO
 
 
+@sessions_group.command(epilog=example("sessions export userId=42 -c my.ini > 42.jsonl"))
+@click.argument("query", metavar="NAME=VALUE")
+@with_table
+@SCAN
+def export(query: str, application: Application, output: Output, *, scan: bool) -> int:
+    """Print a user's live sessions as JSON, with their values.
+
+    Each session is one line. No code of a session is run. Of a pickle the plain values are
+    printed; a list, an object or any other nested value is "...". What cannot be opened is
+    described. The exit code is 1 if there is no session.
+    """
+    rows, as_json = open_rows(application), dataclasses.replace(output, as_json=True)
+    code = NO
+    for session in inspection.export_sessions(rows, query, REAL.clock(), scan=scan):
+        as_json.stream(session, str)
+        code = 0
+    if code == NO:
+        output.remark(wording.not_found_message(query))
+    return code
+
+
 @sessions_group.command(
     epilog=example("sessions delete 8c1f0e5d2b7a49c3a1f4d6e8b9075c21 -c my.ini")
 )
 @click.argument("ident", metavar="ID")
 @with_table
-@with_output
 @YES
 def delete(ident: str, application: Application, output: Output, *, yes: bool) -> int:
     """Log one session out, even if a request saves to it.
@@ -169,7 +179,7 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
             return NO
     session = logout.delete(rows, row, now)
     line = f"deleted  {wording.describe_session(session, now)}"
-    output.answer(wording.session_to_json(session), [line])
+    output.answer(session, [line])
     return 0
 
 
@@ -199,12 +209,9 @@ def print_sessions(
     heading = wording.format_heading("REVOKED SESSION" if is_revoke else "SESSION")
     try:
         for number, last in enumerate(found, 1):
-            if output.as_json:
-                output.stream([wording.session_to_json(last)], str)
-                continue
-            if number == 1:
-                output.stream([heading], str)
-            output.stream([last], lambda session: wording.format_session(session, now, width))
+            if number == 1 and not output.as_json:
+                output.stream(heading, str)
+            output.stream(last, lambda session: wording.format_session(session, now, width))
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
             rest = "revoked; run it again to continue" if is_revoke else "shown; there may be more"

@@ -14,7 +14,7 @@ from rich.text import Text
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_output, with_table
+from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
@@ -24,13 +24,10 @@ from beaker_dynamodb.runtime import REAL
 _WIDTH = 40
 _LABEL = 10
 _COUNT = 9
-#: Its commands are in the group of `sessions.py`.
-COMMANDS: tuple[click.Command, ...] = ()
 
 
 @sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
 @with_table
-@with_output
 @SEGMENTS
 @RATE
 @click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
@@ -58,8 +55,7 @@ def purge_(
 
 
 def _format(progress: purge.Progress, *, dry_run: bool) -> str:
-    others = wording.format_other_rows(progress.other_rows)
-    others = f", {others} not touched" if others else ""
+    others = wording.format_other_rows(progress.other_rows, ", {} not touched")
     if dry_run:
         rows = wording.format_count(progress.expired_rows, "row")
         size, cost = wording.format_size(progress.size), wording.format_cost(progress.cost)
@@ -73,7 +69,6 @@ def _format(progress: purge.Progress, *, dry_run: bool) -> str:
 
 @sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
 @with_table
-@with_output
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Read N random rows.")
 @SEGMENTS
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
@@ -85,15 +80,11 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     """
     rows = open_rows(application, segments)
     expected = purge.estimate_scan_cost(rows)[0].rows
-    last: stats.Stats | None = None
-    with output.progress("rows", min(expected, sample or expected)) as advance:
-        for figures in stats.stats(rows, REAL.clock(), sample=sample, segments=segments):
-            advance(figures.scanned_rows - (last.scanned_rows if last else 0))
-            last = figures
-    if last is not None:
-        output.draw(dataclasses.asdict(last), *_draw(last))
-        if last.live and not output.as_json:
-            output.remark(wording.EXPIRES_LATER)
+    reading = stats.stats(rows, REAL.clock(), sample=sample, segments=segments)
+    found = output.follow(min(expected, sample or expected), reading)
+    output.draw(found, *_draw(found))
+    if found.live and not output.as_json:
+        output.remark(wording.EXPIRES_LATER)
     return 0
 
 
@@ -104,7 +95,7 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
         sampled = f" in a sample of {part} of the table"
     if found.dollars_per_month is not None:
         price = f"{wording.format_dollars(found.dollars_per_month)} a month"
-    others = f"{wording.format_other_rows(found.other_rows)}\n" if found.other_rows else ""
+    others = wording.format_other_rows(found.other_rows, "{}\n")
     words = (
         f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
         f" {found.unreadable:,} unreadable{sampled}\n"

@@ -5,7 +5,6 @@ A difference between the actual and the expected table is a result, not an error
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import click
@@ -14,14 +13,14 @@ from beaker_dynamodb.errors import say_table_missing
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
-    ask_table_name,
+    confirm_deletion,
+    with_features,
     with_long_timeout,
-    with_output,
+    with_range_key,
     with_table,
 )
 from beaker_dynamodb.ops.cli.drawing import Output
-from beaker_dynamodb.ops.cli.features import with_features, with_range_key
-from beaker_dynamodb.ops.cli.frame import NO, example
+from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.ops.cli.wording import format_count
 from beaker_dynamodb.provisioning import tables
 from beaker_dynamodb.provisioning.description import (
@@ -35,12 +34,9 @@ from beaker_dynamodb.provisioning.description import (
 from beaker_dynamodb.provisioning.spec import Features
 
 
-@click.group(epilog=example("table check -c production.ini"))
+@cli.group(epilog=example("table check -c production.ini"))
 def table() -> None:
     """Create, show, check or delete the table."""
-
-
-COMMANDS = (table,)
 
 
 @table.command(
@@ -52,7 +48,6 @@ COMMANDS = (table,)
 @with_range_key
 @with_table
 @with_features
-@with_output
 def create(application: Application, features: Features, output: Output) -> int:
     """Create the table, or add what is missing to an existing one.
 
@@ -61,7 +56,7 @@ def create(application: Application, features: Features, output: Output) -> int:
     be changed on an existing table, such as its keys, is printed as a difference, and the exit
     code is 1.
     """
-    options = with_long_timeout(application).options
+    options = with_long_timeout(application.options)
     with output.waiting(f"table {options.table}: until it is active") as status:
         created = tables.create(options, features, status.update)
     for step in created.steps:
@@ -71,8 +66,8 @@ def create(application: Application, features: Features, output: Output) -> int:
         **wording.table_to_json(created.table),
         "new": created.table.created,
         "matches": matches,
-        "steps": [dataclasses.asdict(step) for step in created.steps],
-        "differences": wording.differences_to_json(created.differences),
+        "steps": created.steps,
+        "differences": created.differences,
     }
     done = "created" if created.table.created else "exists"
     output.answer(result, (*_describe(created.table, done), *map(str, created.differences)))
@@ -81,14 +76,13 @@ def create(application: Application, features: Features, output: Output) -> int:
 
 @table.command(epilog=example("table show -c production.ini --json"))
 @with_table
-@with_output
 def show(application: Application, output: Output) -> int:
     """Show the table's settings and size; exit 1 if there is no table.
 
     The numbers of rows and bytes are AWS's own, and up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(with_long_timeout(application).options)
+        found = tables.show(with_long_timeout(application.options))
     if found is None:
         output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
@@ -102,21 +96,16 @@ def show(application: Application, output: Output) -> int:
 @with_range_key
 @with_table
 @with_features
-@with_output
 def check(application: Application, features: Features, output: Output) -> int:
     """Compare the table with the options; exit 1 if it differs.
 
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        options = with_long_timeout(application).options
+        options = with_long_timeout(application.options)
         command = application.create_command(features)
         found = tables.check(options, features, create_command=command)
-    result = {
-        "table": application.options.table,
-        "matches": is_match(found),
-        "differences": wording.differences_to_json(found),
-    }
+    result = {"table": application.options.table, "matches": is_match(found), "differences": found}
     verb = "differs from" if found else "matches"
     title = f"table {application.options.table!r} {verb} the options"
     output.answer(result, [title, *map(str, found)])
@@ -126,7 +115,6 @@ def check(application: Application, features: Features, output: Output) -> int:
 @table.command(epilog=example("table delete -o table=test-sessions --yes"))
 @with_table
 @click.option("--yes", is_flag=True, help="Do not ask for the table's name.")
-@with_output
 def delete(application: Application, yes: bool, output: Output) -> int:  # noqa: FBT001  # click's
     """Delete the table with every session in it.
 
@@ -134,19 +122,17 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
     there is no table.
     """
     name = application.options.table
-    question = f"Every row of table {name!r} will be deleted. Type its name"
-    if not yes and ask_table_name(question) != name:
-        output.refuse("that is not the table's name; nothing was deleted")
+    if not yes and not confirm_deletion(output, "row", name):
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         unprotect = application.create_command(tables.UNPROTECTED)
         ended = tables.delete(
-            with_long_timeout(application).options, status.update, unprotect_command=unprotect
+            with_long_timeout(application.options), status.update, unprotect_command=unprotect
         )
     if not ended.done:
         output.refuse(ended.message)
         return NO
-    output.answer(dataclasses.asdict(ended), [ended.message])
+    output.answer(ended, [ended.message])
     return 0
 
 

@@ -11,9 +11,8 @@ from typing import cast
 import click
 
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import with_application
-from beaker_dynamodb.ops.cli.features import with_features, with_range_key
-from beaker_dynamodb.ops.cli.frame import example
+from beaker_dynamodb.ops.cli.arguments import with_application, with_features, with_range_key
+from beaker_dynamodb.ops.cli.frame import cli, example
 from beaker_dynamodb.provisioning import iam, templates
 from beaker_dynamodb.provisioning.spec import Features
 
@@ -25,7 +24,7 @@ _with_alarms = click.option(
 )
 
 
-@click.command(epilog=example("policy app -c production.ini > app.json"))
+@cli.command(epilog=example("policy app -c production.ini > app.json"))
 @click.argument("role", type=click.Choice(["app", "deploy", "operator"]))
 @with_application
 @with_features
@@ -54,7 +53,7 @@ def policy(
     return 0
 
 
-@click.command(epilog=example("cloudformation -c production.ini > table.json"))
+@cli.command(epilog=example("cloudformation -c production.ini > table.json"))
 @with_range_key
 @with_application
 @with_features
@@ -69,7 +68,7 @@ def cloudformation(application: Application, features: Features, topic: str | No
     return 0
 
 
-@click.command(epilog=example("terraform -c production.ini > table.tf"))
+@cli.command(epilog=example("terraform -c production.ini > table.tf"))
 @with_range_key
 @with_application
 @with_features
@@ -82,6 +81,3 @@ def terraform(application: Application, features: Features, topic: str | None) -
     """
     click.echo(templates.to_terraform(application.options, features, topic), nl=False)
     return 0
-
-
-COMMANDS = (policy, cloudformation, terraform)

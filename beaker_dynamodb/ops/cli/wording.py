@@ -21,7 +21,7 @@ from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.inspection import Inspection
 from beaker_dynamodb.ops.sessions import Session
-from beaker_dynamodb.provisioning.description import Description, Difference
+from beaker_dynamodb.provisioning.description import Description
 
 NOT_FOUND: Final = "there is no such session"
 OTHER_STORE: Final = (
@@ -91,9 +91,9 @@ def format_count(number: float, what: str) -> str:
     return f"{number:,.0f} {what}" + ("" if number == 1 else "s")
 
 
-def format_other_rows(number: int) -> str:
-    """Write how many rows belong to another store; "" for none."""
-    return f"{format_count(number, 'row')} of another store" if number else ""
+def format_other_rows(number: int, form: str) -> str:
+    """Write how many rows belong to another store in place of the {} in *form*; "" for none."""
+    return form.format(f"{format_count(number, 'row')} of another store") if number else ""
 
 
 def format_time(seconds: float) -> str:
@@ -237,17 +237,6 @@ def _describe_contents(session: Session) -> Iterator[str]:
         yield f"cannot be read: {escape(session.error)}"
 
 
-def session_to_json(session: Session) -> dict[str, Any]:
-    """Convert a session to JSON; each time is in epoch seconds, and beside it in ISO 8601."""
-    written: dict[str, Any] = {}
-    for name in Session.__slots__:
-        value = getattr(session, name)
-        written[name] = to_json(value)
-        if name in {"expires", "created"}:
-            written[f"{name}_at"] = None if value is None else format_time(value)
-    return written
-
-
 def table_to_json(table: Description) -> dict[str, Any]:
     """Convert a table to JSON; its settings have the names of the options and flags."""
     capacity, limits = table.capacity or (None, None), table.limits or (None, None)
@@ -286,17 +275,14 @@ def _key_to_json(attribute: str, kind: str, name: str = "name") -> dict[str, str
     return {name: attribute, "type": kind}
 
 
-def differences_to_json(differences: tuple[Difference, ...]) -> list[dict[str, Any]]:
-    """Convert the differences between a table and the options to JSON."""
-    return [dataclasses.asdict(one) for one in differences]
-
-
 def to_json(value: object) -> object:
     """Convert a value to plain JSON values; what JSON does not have becomes a text.
 
-    JSON has no NaN and no infinity, and most parsers refuse half of a surrogate pair. Numbers and
-    depth are limited already, by `ops/bounds.py`.
+    A dataclass becomes an object of its fields. JSON has no NaN and no infinity, and most parsers
+    refuse half of a surrogate pair. Numbers and depth are limited already, by `ops/bounds.py`.
     """
+    if dataclasses.is_dataclass(value):
+        value = _list_fields(value)
     if isinstance(value, Mapping):
         return {_text(str(name)): to_json(one) for name, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -309,14 +295,18 @@ def to_json(value: object) -> object:
     return value if value is None or finite else _text(str(value))
 
 
+def _list_fields(record: Any) -> dict[str, object]:
+    """Return the fields of a dataclass; beside each time of a session, the same in ISO 8601."""
+    fields: dict[str, object] = {}
+    for name in (field.name for field in dataclasses.fields(record)):
+        fields[name] = value = getattr(record, name)
+        if isinstance(record, Session) and name in {"expires", "created"}:
+            fields[f"{name}_at"] = None if value is None else format_time(value)
+    return fields
+
+
 def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def inspection_to_json(found: Inspection) -> dict[str, Any]:
-    """Convert an inspected session to JSON."""
-    written = {name: to_json(getattr(found, name)) for name in Inspection.__slots__[1:]}
-    return {"session": session_to_json(found.session), **written}
 
 
 def describe_inspection(found: Inspection, now: float) -> Iterator[str]:

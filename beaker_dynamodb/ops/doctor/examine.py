@@ -46,7 +46,6 @@ from beaker_dynamodb.ops.application import (
     find_unread,
     find_unread_cache_lines,
     get_prefix,
-    list_cache_regions,
     load_application,
     suggest_file,
 )
@@ -57,7 +56,11 @@ from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 from beaker_dynamodb.settings import ini
-from beaker_dynamodb.settings.beaker_settings import DEFAULT_REGION, TYPE_SETTINGS
+from beaker_dynamodb.settings.beaker_settings import (
+    DEFAULT_REGION,
+    TYPE_SETTINGS,
+    list_cache_regions,
+)
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
@@ -119,7 +122,8 @@ def examine_store(
     that takes effect.
     """
     facts = gather_settings(application, config, environ, runtime)
-    in_settings = _examine_settings(facts)
+    beakers = settings.CACHE if facts.is_cache else SESSION
+    in_settings = run_checks((*settings.URLS, *beakers, *settings.OPTION_CHECKS), facts)
     yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
         yield from run_checks(
@@ -160,19 +164,11 @@ def _examine_connection(
         yield from run_checks(store.ENDPOINTS, identity.endpoint)
 
 
-def _examine_settings(facts: settings.Settings) -> Iterator[Finding]:
-    yield from run_checks(settings.URLS, facts)
-    yield from run_checks(settings.CACHE if facts.is_cache else SESSION, facts)
-    yield from run_checks(settings.OPTION_CHECKS, facts)
-
-
 def gather_settings(
     application: Application, config: str | None, environ: Mapping[str, str], runtime: Runtime
 ) -> settings.Settings:
     """Return the facts of a valid configuration, without a call."""
-    section = ini.Section({}, {})
-    if config is not None:
-        section = ini.find_section(config, TYPE_SETTINGS["session"])
+    section = ini.find_section(config, TYPE_SETTINGS["session"])
     lines = {**section.settings, "use": section.use}
     has_pyramid = importlib.util.find_spec("pyramid_beaker") is not None
     framework = find_framework(section.name, lines, has_pyramid=has_pyramid)
@@ -268,14 +264,9 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
 
     If its deletion fails too, the row expires within minutes.
     """
-    calls, message = list[metering.Call](), ""
+    events, message = list[metering.Event](), ""
     error: DynamoDBBackendError | None = None
-
-    def record_call(event: metering.Event) -> None:
-        if isinstance(event, metering.Call):
-            calls.append(event)
-
-    stop = metering.observe(record_call)
+    stop = metering.observe(events.append)
     try:
         now, token = runtime.clock(), runtime.token()
         record = Record(key, b"", make_rev(token, token), expires=int(now) + _LIFETIME)
@@ -290,6 +281,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
         error = failure
     finally:
         stop()
+    calls = [event for event in events if isinstance(event, metering.Call)]
     return store.RoundTrip(
         tuple(call.seconds for call in calls),
         sum(call.read_units for call in calls),
@@ -320,7 +312,8 @@ def _read_source(application: Application, runtime: Runtime, *, read_only: bool)
 
 def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
     try:
-        for name in list_cache_regions(config):
+        found = ini.read_settings(config, TYPE_SETTINGS["cache"], TYPE_SETTINGS["session"])
+        for name in list_cache_regions(found):
             title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
             words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
             yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import mask_repr
@@ -21,12 +21,7 @@ _MIN_SECRET: Final = 16
 #: A drawn secret has fewer different characters less than once in a million times.
 _MAX_DISTINCT: Final = 8
 #: Secrets that our documents and examples hold, and that are no placeholder by their words.
-_PUBLISHED: Final = frozenset(
-    {
-        "8c1f0e5d2b7a49c3a1f4d6e8b9075c21",
-        "nobody else uses this machine",
-    }
-)
+_PUBLISHED: Final = frozenset({"8c1f0e5d2b7a49c3a1f4d6e8b9075c21", "nobody else uses this machine"})
 #: What templates, documents and tutorials write where a secret belongs, in lower case.
 _PLACEHOLDER_WORD: Final = re.compile(
     r"secret|seekri+t|seekreet|passw(or)?d|passphrase|change_?me|replace_?me|placeholder"
@@ -120,18 +115,6 @@ def _get_samesite(f: Settings) -> str:
     return str(f.beaker.get("samesite") or "Lax").lower()
 
 
-def _has_text_as_class(f: Settings) -> bool:
-    return isinstance(f.beaker.get("session_class"), str)
-
-
-def _count_years(f: Settings) -> str:
-    return f"{f.timeout / 365 / 86400:,.0f}"
-
-
-def _list_commented(f: Settings) -> tuple[Any, ...]:
-    return tuple(one for one in f.commented if one[0] in _FATAL_COMMENTS)
-
-
 # A row of a table is read as one: the formatter would break it at every comma.
 # fmt: off
 
@@ -158,8 +141,8 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           lambda f: f"the key {find_weakness(str(f.beaker['encrypt_key']))}: whoever finds it can"
           " read the sessions", lambda f: f"{f.begin}encrypt_key = {f.new_secret}",
           logs_out="everybody"),
-    Check(lambda f: "error" if _list_commented(f) else "warning", "comment",
-          lambda f: f.commented,
+    Check(lambda f: "error" if any(name in _FATAL_COMMENTS for name, *_ in f.commented)
+          else "warning", "comment", lambda f: f.commented,
           lambda f: "Beaker takes what follows as a part of the value, for ini files have no"
           " comments there: "
           + ", ".join(f"{f.begin}{name} = {mask_repr(text)}" for name, text, _ in f.commented),
@@ -180,8 +163,8 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           lambda f: f"{f.timeout:g}: every request begins a new session; without a timeout, leave"
           " the line out", _line("timeout = 3600")),
     Check("warning", "timeout", lambda f: f.timeout > _LONG,
-          lambda f: f"{f.timeout:.0f} are {_count_years(f)} years: Beaker counts seconds, not"
-          " milliseconds", lambda f: f"{f.begin}timeout = {f.timeout / 1000:.0f}",
+          lambda f: f"{f.timeout:.0f} are {f.timeout / 365 / 86400:,.0f} years: Beaker counts"
+          " seconds, not milliseconds", lambda f: f"{f.begin}timeout = {f.timeout / 1000:.0f}",
           logs_out="visitors who were away for longer than that"),
     Check("note", "max_age", lambda f: f.options.max_age is None,
           "no longest lifetime: a session that is used never ends, and neither does a stolen one",
@@ -213,7 +196,8 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           "pickle: whoever can write to the table can run code here; if sessions hold plain values"
           " only, use json before there are users; later, encryption_keys (docs/changing.md)",
           _line("data_serializer = json"), logs_out="everybody"),
-    Check("error", "session_class", lambda f: _has_text_as_class(f) and not f.is_strict,
+    Check("error", "session_class",
+          lambda f: isinstance(f.beaker.get("session_class"), str) and not f.is_strict,
           "Beaker expects a class here, not a text, and fails with TypeError",
           lambda f: f"remove {f.begin}session_class\n{f.recipe}"),
     Check("note", "auto", lambda f: f.is_on("auto") and not f.is_strict,

@@ -27,7 +27,7 @@ _SPARE: Final = 5.0
 _LOCAL: Final = ("localhost", "127.0.0.1", "[::1]", "embedded", "host.docker.internal")
 _KEYS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _TRUE: Final = frozenset({"true", "yes", "on", "y", "t", "1"})  # beaker/converters.py:8
-_SCHEME: Final = "dynamodb"
+_SCHEME: Final = "dynamodb://"
 _COMMENT: Final = re.compile(r"\s+[#;]")
 _VARIABLES: Final = tuple(
     ENVIRONMENT + name.upper()
@@ -98,15 +98,9 @@ class Settings:
         return is_local(self.options.endpoint_url)
 
     @property
-    def scheme(self) -> str:
-        """The beginning of the url, with its colon and slashes."""
-        scheme, colon, rest = self.url.strip().partition(":")
-        return scheme + colon + ("//" if rest.startswith("//") else "")
-
-    @property
     def has_own_scheme(self) -> bool:
         """Whether the url is one of ours."""
-        return self.scheme.lower() == f"{_SCHEME}://"
+        return self.url.strip().lower().startswith(_SCHEME)
 
     @property
     def secret(self) -> str:
@@ -244,7 +238,7 @@ CACHE_REGIONS: Final[tuple[Check[CacheRegion], ...]] = (
 
 #: A url of another backend is ignored, because pyramid_beaker gives one to every region.
 URLS: Final[tuple[Check[Settings], ...]] = (
-    Check("ok", "url", lambda f: f.has_own_scheme, f"is {_SCHEME}://"),
+    Check("ok", "url", lambda f: f.has_own_scheme, f"is {_SCHEME}"),
     Check("note", "url", lambda f: f.url and not f.has_own_scheme,
           "belongs to another backend; it is ignored, and may stay"),
 )
