@@ -202,11 +202,11 @@ class CacheModel:
         items.rows = dict(self._first)
         clocks = dict(zip("ABCD", scenario.clocks, strict=False))
         world = CacheWorld(items, scenario.faults, clocks, LEASE, MAX_WAIT)
-        for name, use in zip("ABCD", scenario.uses, strict=False):
-            actor = Actor(name, functools.partial(self._run, ACTS[use]), Use(use))
-            world.add(actor)
-        for event in scenario.events:
-            world.add(Actor(event.__name__, functools.partial(event, world)))
+        world.actors = [
+            Actor(name, functools.partial(self._run, ACTS[use]), visit=Use(use))
+            for name, use in zip("ABCD", scenario.uses, strict=False)
+        ]
+        world.actors += [Actor(event.__name__, event=event) for event in scenario.events]
         self.world = world
         return world
 

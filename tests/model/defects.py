@@ -24,6 +24,7 @@ from beaker_dynamodb.sessions import ending, outage, rotation, saving
 from beaker_dynamodb.sessions.store import SessionStore
 from tests.model import properties, user_properties
 from tests.model.explorer import Choice, Explored, Outcome, explore
+from tests.model.memoized import find_difference
 from tests.model.pages import (
     CHANGE,
     CHANGE_ELSEWHERE,
@@ -75,15 +76,23 @@ class Defect:
         monkeypatch.setattr(self.function, "__code__", namespace[self.function.__name__].__code__)
 
 
-def find_violation(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> Explored:
-    """Explore all histories of a scenario, until one violates a property."""
+def find_violation(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch, *, as_they_are: int = 0
+) -> Explored:
+    """Explore all histories of a scenario, until one violates a property.
+
+    Then run so many histories *as_they_are*, and raise AssertionError if one was different.
+    """
     model = Model(scenario)
     with model.install(monkeypatch):
-        return explore(
+        explored = explore(
             model,
             lambda world: properties.check(model, world),
             late_creates=scenario.late_creates,
         )
+        different = find_difference(model, as_they_are)
+    assert not different, f"{scenario}: a request did something else beside others: {different}"
+    return explored
 
 
 def describe_history(choices: tuple[Choice, ...]) -> str:

@@ -1,7 +1,9 @@
-"""Explores all interleavings of a few requests with faults, by running each of them anew.
+"""Explores all interleavings of a few requests with faults.
 
 A request is a greenlet that runs the real code until it makes a call. There the scheduler chooses
-which request goes on, and what becomes of its call. A history is the list of these choices.
+which request goes on, and what becomes of its call. A history is the list of these choices. A world
+is the state that a history leads to; it either runs the code of each request (`World`), or looks up
+what the code did after the same responses (`memoized.MemoizedWorld`).
 
 The code is deterministic: what a request does next follows from the responses that it has received
 and from the time at each of them, because its tokens and ids are counted. So the table, the clock
@@ -17,7 +19,7 @@ import marshal
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import greenlet
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -68,12 +70,22 @@ class Choice:
         return " ".join(filter(None, (self.actor, self.call, self.outcome.value)))
 
 
-@dataclass
+#: What happened to an actor, in plain values: that it began, and which actors had finished then; or
+#: what became of its call, and the response, None if that was lost. And the time of it.
+Entry: TypeAlias = tuple[str, Any, float]
+
+
+@dataclass(eq=False)
 class Actor:
-    """A request, or an event such as the passing of time. `act` runs in a greenlet of its own."""
+    """A request, or an event such as the passing of time.
+
+    `act` is the code of a request, which runs in a greenlet of its own. `event` makes no calls; it
+    changes the world.
+    """
 
     name: str
-    act: Callable[[Actor], None]
+    act: Callable[[Actor], None] = lambda _actor: None
+    event: Callable[[Any, Actor], None] | None = None
     #: What came of the request; an event has none.
     visit: Any = None
     #: The call that it waits for; None before it begins.
@@ -81,14 +93,16 @@ class Actor:
     was_sent: bool = False
     finished: bool = False
     #: An actor that does the same and begins first: the other order would be its mirror image.
-    begins_after: Actor | None = None
+    begins_after: str = ""
     #: The actors that had finished when this one began, and its time in epoch seconds.
     finished_before: frozenset[str] = frozenset()
     began_at: float = math.inf
-    #: What became of each call, and its response.
-    log: list[Any] = field(default_factory=list)
+    log: tuple[Entry, ...] = ()
     counter: int = 0
+    #: Its greenlet, while its code waits.
     run: Any = None
+    #: In a memoized world: what it is after one entry more, by that entry.
+    following: dict[bytes, Actor] = field(default_factory=dict)
 
     def draw_token(self) -> bytes:
         """Return a token that no other actor draws, and that depends on its own past only."""
@@ -98,6 +112,31 @@ class Actor:
     def list_tokens(self) -> list[bytes]:
         """List the tokens that it has drawn."""
         return [make_token(f"{self.name}{number:02}") for number in range(1, self.counter + 1)]
+
+    def resume(self, entry: Entry) -> None:
+        """Run its code after *entry*, which is new in its log, up to its next call."""
+        outcome, response, now = entry
+        self.log = (*self.log, entry)
+        self.pending, self.was_sent = None, False
+        if outcome != Outcome.BEGINS.name:
+            _send(self.run, outcome, response)
+        else:
+            self.began_at, self.finished_before = now, frozenset(response)
+            self.run = greenlet.greenlet(self.act)
+            self.run.switch(self)
+        self.finished = bool(self.run.dead)
+
+
+def _send(run: Any, outcome: str, response: Any) -> None:
+    """Continue a greenlet with a response, or with the exception that it stands for."""
+    if outcome == Outcome.FAILED.name:
+        run.throw(EndpointConnectionError(endpoint_url="memory"))
+    elif outcome in {Outcome.LOST.name, Outcome.LATE.name}:
+        run.throw(ReadTimeoutError(endpoint_url="memory"))
+    elif isinstance(response, dict) and "Error" in response:
+        run.throw(ClientError(cast("Any", response), "PutItem"))
+    else:
+        run.switch(response)
 
 
 @dataclass(frozen=True)
@@ -129,10 +168,9 @@ class World:
         self._digest = b""
         self._main = greenlet.getcurrent()
 
-    def add(self, actor: Actor) -> None:
-        """Add an actor before the first step."""
-        actor.run = greenlet.greenlet(self._act)
-        self.actors.append(actor)
+    def get_actor(self, name: str) -> Actor:
+        """Return the actor of this name, as it is now."""
+        return next(actor for actor in self.actors if actor.name == name)
 
     @property
     def current(self) -> Actor | None:
@@ -148,10 +186,6 @@ class World:
         actor.pending = call
         return self._main.switch()
 
-    def _act(self, actor: Actor) -> None:
-        actor.act(actor)
-        actor.finished = True
-
     def list_choices(self, *, late_creates: bool) -> list[Choice]:
         """List what may happen next."""
         found = []
@@ -160,7 +194,8 @@ class World:
             if actor.finished:
                 continue
             if call is None:
-                if actor.begins_after is None or actor.begins_after.began_at < math.inf:
+                first = self.get_actor(actor.begins_after) if actor.begins_after else actor
+                if first is actor or first.began_at < math.inf:
                     found.append(Choice(actor.name, "", Outcome.BEGINS))
                 continue
             found.append(Choice(actor.name, call.operation, Outcome.APPLIED))
@@ -182,12 +217,12 @@ class World:
         if choice.outcome is Outcome.APPLIED_LATE:
             self._apply(*self.late.pop(choice.late))
             return
-        actor = next(one for one in self.actors if one.name == choice.actor)
+        actor = self.get_actor(choice.actor)
         if choice.outcome is Outcome.BEGINS:
-            actor.began_at = self.now
-            actor.finished_before = frozenset(one.name for one in self.actors if one.finished)
-            actor.log.append((self.now, sorted(actor.finished_before)))
-            actor.run.switch(actor)
+            finished = sorted(one.name for one in self.actors if one.finished)
+            self._resume(actor, (Outcome.BEGINS.name, finished, self.now))
+            if actor.event:
+                actor.event(self, actor)
         else:
             self._answer(actor, choice.outcome, choice.late)
 
@@ -208,34 +243,37 @@ class World:
             self.faults_made += 1
         if outcome is Outcome.RETRIED:
             self._apply(actor, call)
-            actor.was_sent = True
+            self._repeat(actor)
             return
-        result: Any = None
+        response: Any = None
         if outcome not in {Outcome.FAILED, Outcome.LATE}:
-            result = self._apply(actor, call)
+            response = self._apply(actor, call)
         if outcome is Outcome.STALE:
-            result["Items"] = self._list_older_states(call)[number]
+            response["Items"] = self._list_older_states(call)[number]
         if outcome in {Outcome.LATE, Outcome.TWICE}:
             self.late.append((actor, call))
-        if outcome is Outcome.FAILED:
-            result = EndpointConnectionError(endpoint_url="memory")
-        elif outcome in {Outcome.LOST, Outcome.LATE}:
-            result = ReadTimeoutError(endpoint_url="memory")
-        elif actor.was_sent:
-            _mark_as_retried(result)
-        actor.pending, actor.was_sent = None, False
-        actor.log.append((outcome.name, _freeze(result), self.now))
-        if isinstance(result, Exception):
-            actor.run.throw(result)
-        else:
-            actor.run.switch(result)
+        if outcome in {Outcome.FAILED, Outcome.LOST, Outcome.LATE}:
+            response = None
+        elif actor.was_sent and isinstance(response, dict):
+            metadata = {**response.get("ResponseMetadata", {}), "RetryAttempts": 1}
+            response = {**response, "ResponseMetadata": metadata}
+        self._resume(actor, (outcome.name, response, self.now))
+
+    def _resume(self, actor: Actor, entry: Entry) -> None:
+        """Continue an actor after what has happened to it."""
+        actor.resume(entry)
+
+    def _repeat(self, actor: Actor) -> None:
+        """Note that the pending call of *actor* has been sent once."""
+        actor.was_sent = True
 
     def _apply(self, actor: Actor, call: Call) -> Any:
-        before = dict(self.items.rows)
+        """Apply a call; return its response, also if its condition does not hold."""
+        before = dict(self.items.rows) if call.is_write else self.items.rows
         try:
             response = self.items.apply(call)
         except ClientError as error:
-            return error
+            return error.response
         if before != self.items.rows:
             self.changes.append(Change(actor, self.now, before, dict(self.items.rows)))
             self._digest = make_digest((self._digest, actor.name, self.items.list_rows()))
@@ -249,6 +287,10 @@ class World:
             (self.items.list_rows(), self._digest, self.now, self.faults_made, actors, late)
         )
 
+    def copy(self) -> World | None:
+        """Return a copy, None if there is none: code that runs cannot be copied."""
+        return None
+
     def end(self) -> None:
         """Leave all requests where they are."""
         for actor in self.actors:
@@ -260,19 +302,6 @@ def make_digest(value: Any) -> bytes:
     """Return a digest that is equal for equal values of plain types."""
     # Version 0 of marshal writes equal values as equal bytes, whatever objects they share.
     return hashlib.blake2b(marshal.dumps(value, 0), digest_size=16).digest()
-
-
-def _mark_as_retried(result: Any) -> None:
-    body: Any = result.response if isinstance(result, ClientError) else result
-    if isinstance(body, dict):
-        metadata: dict[str, Any] = {**body.get("ResponseMetadata", {}), "RetryAttempts": 1}
-        body["ResponseMetadata"] = metadata
-
-
-def _freeze(result: Any) -> Any:
-    if isinstance(result, ClientError):
-        return result.response
-    return type(result).__name__ if isinstance(result, Exception) else result
 
 
 @dataclass
@@ -312,8 +341,12 @@ class _Node:
 
     def visit(self, model: Model, choice: Choice) -> World:
         """Return a world in which *choice* follows this history."""
-        if self.world is not None and choice is self.choices[-1]:
-            world, self.world = self.world, None
+        world = self.world
+        if choice is self.choices[-1]:
+            self.world = None
+        elif world is not None:
+            world = world.copy()
+        if world is not None:
             model.world = world
         else:
             world = model.create_world()

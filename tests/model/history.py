@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -30,6 +30,12 @@ class History:
     def visits(self) -> list[tuple[Actor, Visit]]:
         """The requests, and what came of each."""
         return [(one, one.visit) for one in self.world.actors if isinstance(one.visit, Visit)]
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """The changes of the table, each with its actor as it is in the end."""
+        world = self.world
+        return [replace(one, actor=world.get_actor(one.actor.name)) for one in world.changes]
 
     @cached_property
     def sessions(self) -> dict[str, Values]:
@@ -104,7 +110,7 @@ class History:
             keys.append(self.model.rows.layout.make_session_key(OTHER_ID).hash)
         return [
             change
-            for change in self.world.changes
+            for change in self.changes
             for key in keys
             if self.is_rotated(change.after, key) and not self.is_rotated(change.before, key)
         ]
@@ -116,7 +122,7 @@ class History:
         Not guaranteed: "A request that takes longer than the timeout".
         """
         at = self.world.expired_at
-        late = [change.actor for change in self.world.changes if change.now >= at]
+        late = [change.actor for change in self.changes if change.now >= at]
         return [actor for actor in late if actor.began_at < at]
 
     def first(self, rows: dict[str, Item]) -> Values:

@@ -87,7 +87,7 @@ def change_nothing_by_reading(history: History) -> Iterator[str]:
     session in from an old backend; and StrictSession deletes the row of a session that has timed
     out, if it was not written since: it "deletes the old rows" (README).
     """
-    for change in history.world.changes:
+    for change in history.changes:
         visit = change.actor.visit
         if not isinstance(visit, Visit) or not visit.page.reads_only:
             continue
@@ -139,7 +139,7 @@ def _came_first(history: History, actor: Actor) -> bool:
 
     Not guaranteed: "A logout with an id that a login has just given up".
     """
-    for change in history.world.changes:
+    for change in history.changes:
         if change in history.tombstones:
             return True
         if change.actor is actor and not history.first(change.after):
@@ -174,7 +174,7 @@ def _moved_into_cleared(history: History, name: str) -> bool:
     if author is None or author.visit.page.clears:  # it has brought its own login, not a change
         return False
     cleared = False
-    for change in history.world.changes:
+    for change in history.changes:
         for key in change.after:
             before = history.values(change.before, key)
             after = history.values(change.after, key)
@@ -210,7 +210,7 @@ def revive_nothing(history: History) -> Iterator[str]:
                 yield f"{actor.name} has read a login that had timed out"
         if any(one.get("user") == "ann" for one in history.sessions.values()):
             yield "a login lives again after it has timed out"
-    for change in world.changes:
+    for change in history.changes:
         for key in change.after:
             before = change.before.get(key)
             if change.now < world.expired_at or before is None or before == change.after[key]:
@@ -273,7 +273,7 @@ def replace_nothing_after_an_outage(history: History) -> Iterator[str]:
             continue
         if visit.is_acknowledged or visit.cookie is not None:
             yield f"{actor.name} was answered although its session could not be loaded"
-        if any(change.actor is actor for change in history.world.changes):
+        if any(change.actor is actor for change in history.changes):
             yield f"{actor.name} has written although its session could not be loaded"
 
 

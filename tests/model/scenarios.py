@@ -39,7 +39,8 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import lifetime, strict, touches
 from beaker_dynamodb.sessions.ending import INDEX_LAG
-from tests.model.explorer import START, Actor, World
+from tests.model.explorer import START, Actor, World, make_digest
+from tests.model.memoized import MemoizedWorld
 from tests.model.pages import CART, CART_VALUE, Page, Visit
 from tests.model.table import TTL, Call, Item, Items, MemoryClient
 from tests.revisions import make_token
@@ -197,6 +198,11 @@ class Model:
             **self.options,
         }
         self.first = Items()
+        #: What the properties have read before: sessions, the values of rows, and rows, by the id
+        #: of an item that is kept with it. Items never change.
+        self._loaded: dict[bytes, tuple[dict[str, Any] | None, Items]] = {}
+        self._values: dict[int, dict[str, Any] | None] = {}
+        self._parsed: dict[int, tuple[Item, Record]] = {}
 
     @contextmanager
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
@@ -231,21 +237,28 @@ class Model:
             yield self
         beaker_dynamodb.reset()
 
-    def create_world(self) -> World:
+    def create_world(self, kind: type[World] = MemoizedWorld) -> World:
         """Create a world in which nothing has happened yet."""
-        scenario, items = self.scenario, Items()
-        items.rows, items.old_backend = dict(self.first.rows), dict(self.first.old_backend)
-        world = World(items, scenario.faults, INDEX_LAG if scenario.is_lagging else 0)
+        scenario, items = self.scenario, self.first.copy()
+        world = kind(items, scenario.faults, INDEX_LAG if scenario.is_lagging else 0)
         world.first_index = {key: row for key, row in items.rows.items() if key != self.key.hash}
-        for number, (name, page) in enumerate(zip("ABCD", scenario.pages, strict=False)):
-            actor = Actor(name, functools.partial(self._visit, page))
-            if page in scenario.pages[:number]:
-                actor.begins_after = world.actors[scenario.pages[:number].index(page)]
-            world.add(actor)
-        for event in scenario.events:
-            world.add(Actor(event.__name__, functools.partial(event, world)))
+        world.actors = list(self.actors) if kind is MemoizedWorld else self._create_actors()
         self.world = world
         return world
+
+    @functools.cached_property
+    def actors(self) -> list[Actor]:
+        """The actors of all memoized worlds, before the first step."""
+        return self._create_actors()
+
+    def _create_actors(self) -> list[Actor]:
+        pages = self.scenario.pages
+        actors = [
+            Actor(name, functools.partial(self._visit, page), begins_after=first)
+            for name, page in zip("ABCD", pages, strict=False)
+            for first in ("ABCD"[pages.index(page)],)
+        ]
+        return [*actors, *(Actor(event.__name__, event=event) for event in self.scenario.events)]
 
     def _visit(self, page: Page, actor: Actor) -> None:
         visit = actor.visit = Visit(page)
@@ -309,14 +322,33 @@ class Model:
     # What the properties read
 
     def load(self, session_id: str) -> dict[str, Any] | None:
-        """Load a session after the history; None if there is none."""
+        """Load a session after the history; None if there is none.
+
+        It is loaded once from the same rows at the same time. That may change the rows.
+        """
+        world = self.world
+        key = make_digest((session_id, world.now, world.items.list_rows()))
+        if key in self._loaded:
+            values, items = self._loaded[key]
+            world.items = items.copy()
+            return values
         session = Session({}, id=session_id, use_cookies=False, **self.params)
-        return None if session.is_new else _without_beakers_keys(session)
+        values = None if session.is_new else _without_beakers_keys(session)
+        self._loaded[key] = values, world.items.copy()
+        return values
 
     def read_values(self, rows: dict[str, Item], key: str) -> dict[str, Any] | None:
         """Return the values in a row, Beaker's own too; None if it holds no whole session."""
-        value = self._open(rows, key) if key in rows else None
-        return None if value is None else JsonSerializer().loads(b64decode(value))
+        if key not in rows:
+            return None
+        item = rows[key]
+        if id(item) in self._values:
+            return self._values[id(item)]
+        value = self._open(rows, key)
+        values = None if value is None else JsonSerializer().loads(b64decode(value))
+        if not self.parse(item).chunk_count:
+            self._values[id(item)] = values
+        return values
 
     def _open(self, rows: dict[str, Item], key: str) -> bytes | None:
         record = self.parse(rows[key])
@@ -334,7 +366,10 @@ class Model:
 
     def parse(self, item: Item) -> Record:
         """Return a row as the package reads it."""
-        return self.rows.table.parse_item(Key(item["id"]["S"]), item)
+        if id(item) not in self._parsed:
+            record = self.rows.table.parse_item(Key(item["id"]["S"]), item)
+            self._parsed[id(item)] = item, record
+        return self._parsed[id(item)][1]
 
     @functools.cached_property
     def key(self) -> Key:

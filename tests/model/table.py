@@ -47,6 +47,12 @@ class Items:
         self.rows: dict[str, Item] = {}
         self.old_backend: dict[str, str] = {}
 
+    def copy(self) -> Items:
+        """Return items with the same contents; rows never change, only which there are."""
+        items = copy.copy(self)
+        items.rows, items.old_backend = dict(self.rows), dict(self.old_backend)
+        return items
+
     def list_rows(self) -> list[object]:
         """Return the contents as values that are equal for equal contents."""
         return [*sorted(self.rows.items()), *sorted(self.old_backend.items())]
@@ -65,7 +71,7 @@ class Items:
     def _PutItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         key = request["Item"][KEY]["S"]
         old = self._check(request, key)
-        self.rows[key] = dict(request["Item"])
+        self.rows[key] = request["Item"]  # shared: no item is ever changed
         return respond(**({"Attributes": old} if old else {}))
 
     def _DeleteItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name

@@ -55,6 +55,7 @@ def run(scenario: CacheScenario, patch: pytest.MonkeyPatch, find: Property = che
     return explored
 
 
+@pytest.mark.no_cover  # as in test_model.py
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_no_interleaving_breaks_a_promise_about_caches(
     scenario: CacheScenario,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import pytest
 
@@ -44,6 +45,8 @@ from tests.model.scenarios import (
     Start,
 )
 
+#: How many histories of each scenario are run as they are.
+AS_THEY_ARE: Final = 4
 #: Requests that make few calls, so that all histories of a pair are few.
 SHORT_PAGES = (READ, CHANGE, DROP, LOG_OUT, CLEAR)
 MIGRATION = (Start.OLD_BACKEND,)
@@ -216,8 +219,11 @@ def explore_all(
     monkeypatch: pytest.MonkeyPatch,
     record_property: object,
 ) -> None:
-    """Explore each scenario, and record the counts; a violation fails the test."""
-    explored = [find_violation(scenario, monkeypatch) for scenario in scenarios]
+    """Explore each scenario, and record the counts; a violation fails the test.
+
+    Some histories of each scenario are run as they are, too.
+    """
+    explored = [find_violation(one, monkeypatch, as_they_are=AS_THEY_ARE) for one in scenarios]
     assert callable(record_property)
     record_property(
         "explored",
@@ -227,6 +233,7 @@ def explore_all(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.no_cover  # it takes half the time, and the tests of each module cover the branches
 @pytest.mark.parametrize("scenarios", list(list_cases(IN_CI)))
 def test_no_history_breaks_a_guarantee(
     scenarios: tuple[Scenario, ...],
@@ -246,6 +253,26 @@ def test_no_longer_history_breaks_a_guarantee(
 ) -> None:
     """Nor do they break with three requests, two faults, or an expiry and a fault."""
     explore_all(scenarios, monkeypatch, record_property)
+
+
+def test_what_requests_share_in_a_process_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that depends on another one otherwise than by its responses fails the test.
+
+    So the exploration may run the code of each request by itself.
+    """
+    last: list[str] = []
+
+    def act(session: Any, actor: str) -> None:
+        last[:] = [actor]
+        session._session().save()
+        session["last"] = f"ann:{last[0]}"
+        session.save()
+
+    share = Page("share", act)
+
+    find_violation(Scenario((share,), faults=0), monkeypatch, as_they_are=10)
+    with pytest.raises(AssertionError, match="something else"):
+        find_violation(Scenario((share, share), faults=0), monkeypatch, as_they_are=10)
 
 
 def test_a_late_creation_is_found_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

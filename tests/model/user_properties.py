@@ -93,7 +93,7 @@ def end_at_max_age(history: History) -> Iterator[str]:
 
 def _find_moved(history: History, start: int) -> Iterator[str]:
     """Yield the writes of the first session that have changed its start, or its longest age."""
-    for change in history.world.changes:
+    for change in history.changes:
         for key in change.after:
             if CHUNK in key or change.before.get(key) == change.after[key]:
                 continue
