@@ -186,7 +186,7 @@ def with_application(command: Command) -> Command:
 
 
 def with_table(command: Command) -> Command:
-    """Do what `with_application` and `with_output` do, for a command that calls the table."""
+    """Do what `with_application` and `with_output` do, for a command that makes calls."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, application: Application, **kwargs: Any) -> Any:
