@@ -13,13 +13,11 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from webtest import TestApp
 
 import beaker_dynamodb
 from examples.demo.__main__ import main
-from examples.demo.app import make_app
 from examples.demo.templates import read_asset
-from tests.demo.pages import FRAMEWORKS, read_fact, read_user, send
+from tests.demo.pages import FRAMEWORKS, OpenDemo, read_fact, read_user, send
 from tests.servers import free_port
 
 
@@ -54,13 +52,15 @@ class TestErrors:
         assert read_user(app.get(f"/{framework}/")) == "nobody yet"
 
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_a_table_that_is_down_ends_no_session(self, framework: str) -> None:
+    def test_a_table_that_is_down_ends_no_session(
+        self, open_demo: OpenDemo, framework: str
+    ) -> None:
         """If DynamoDB does not answer the page is a 503 that says so, and the cookie is kept."""
-        app = TestApp(make_app({"endpoint_url": "embedded"}))
+        app = open_demo({"endpoint_url": "embedded"})
         app.get(f"/{framework}/")
         port = free_port()
         down = {"endpoint_url": f"http://127.0.0.1:{port}", "max_attempts": "1"}
-        broken = TestApp(make_app(down), cookiejar=app.cookiejar)
+        broken = open_demo(down, cookiejar=app.cookiejar)
 
         page = broken.get(f"/{framework}/", status=503)
 
@@ -69,20 +69,20 @@ class TestErrors:
         assert "Set-Cookie" not in page.headers
         assert read_fact(app.get(f"/{framework}/"), "Visits in this session") == "2"
 
-    def test_a_wrong_option_is_reported_before_the_demo_starts(self) -> None:
+    def test_a_wrong_option_is_reported_before_the_demo_starts(self, open_demo: OpenDemo) -> None:
         """A misspelled option ends the demo at once, and the error names the nearest option."""
         with pytest.raises(beaker_dynamodb.OptionError, match="did you mean 'table_name'"):
-            make_app({"tablename": "x"})
+            open_demo({"tablename": "x"})
 
     @pytest.mark.parametrize("missing", ["bottle", "pyramid_beaker"])
     def test_a_missing_framework_is_named(
-        self, missing: str, monkeypatch: pytest.MonkeyPatch
+        self, open_demo: OpenDemo, missing: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If a required package is missing, the demo names it."""
         monkeypatch.setitem(sys.modules, missing, None)
 
         with pytest.raises(beaker_dynamodb.OptionError, match=r"examples/demo/requirements\.txt"):
-            make_app({})
+            open_demo({})
 
     def test_a_page_that_is_not_there_is_404(self, app: Any) -> None:
         """What is no application's is not found, without a session and without a call."""
