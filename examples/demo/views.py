@@ -237,8 +237,8 @@ def _break_store(proxy: StoreProxy, kind: str, session: Any) -> FormResult:
     user = session.get(USER)
     still = f"you are still logged in as {user}" if user else "it is the session from before"
     return FormResult(
-        f"The store was broken for {proxy.outage_seconds} seconds, and {still}: the same cookie, the same"
-        " session. Beaker alone would have started a new, empty session."
+        f"The store was broken for {proxy.outage_seconds} seconds, and {still}: the same cookie,"
+        " the same session. Beaker alone would have started a new, empty session."
     )
 
 

@@ -91,6 +91,17 @@ def demo(
         yield RunningSite(url, proxy)
 
 
+@pytest.fixture(scope="package")
+def breakable(tmp_path_factory: pytest.TempPathFactory, dynamodb_local: str) -> Iterator[str]:
+    """Serve a demo whose buttons break the store for five seconds; yield its address."""
+    folder = tmp_path_factory.mktemp("breakable")
+    with Server(dynamodb_local, Flavor.LOCAL).scratch("breakable") as table:
+        options = sites.make_options(dynamodb_local, table)
+        options |= {"read_timeout": "0.5s", "max_attempts": "2"}
+        with sites.serve_demo(folder, options, outage_seconds=5) as url:
+            yield url
+
+
 @pytest.fixture(scope="package", params=["gunicorn", "waitress"])
 def shop(
     request: pytest.FixtureRequest,

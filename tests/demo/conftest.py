@@ -25,8 +25,10 @@ def open_demo() -> Iterator[OpenDemo]:
     """Return a function that opens a demo with some options, for a browser with some cookies."""
     with contextlib.ExitStack() as stack:
 
-        def open_with(options: Mapping[str, object], **browser: Any) -> TestApp:
-            return TestApp(stack.enter_context(open_app(options)), **browser)
+        def open_with(
+            options: Mapping[str, object], outage_seconds: int = 20, **browser: Any
+        ) -> TestApp:
+            return TestApp(stack.enter_context(open_app(options, outage_seconds)), **browser)
 
         yield open_with
 

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from itertools import pairwise
@@ -187,6 +189,7 @@ class TestServing:
         [
             (["--port", "70000"], "'70000' is not a port"),
             (["--port", "many"], "'many' is not a port"),
+            (["--outage", "0"], "'0' is not a number from 1 to 600"),
             (["-o", "table"], "expected NAME=VALUE"),
             (["-o", "=t"], "expected NAME=VALUE"),
             (["-o", "tabel=t"], "did you mean 'table'"),
@@ -206,6 +209,29 @@ class TestServing:
         assert code == 2
         assert captured.out == ""
         assert message in captured.err
+
+    def test_an_outage_leaves_the_terminal_clean(self) -> None:
+        """Nothing is printed of a first visit and of a broken store, least of all a session id."""
+        command = [sys.executable, "-m", "examples.demo", "--port", "0", "--outage", "60"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[4] + "bottle/"
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            page = BeautifulSoup(browser.open(url, timeout=10).read(), "html.parser")
+            (token, *_) = [field["value"] for field in page.select("input[name=token]")]
+            form = urllib.parse.urlencode({"token": token, "action": "refuse"}).encode()
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                browser.open(url, form, timeout=30)
+            refused.value.close()
+        finally:
+            process.terminate()
+            _, printed = process.communicate(timeout=10)
+
+        assert refused.value.code == 503
+        assert printed == ""
 
     def test_a_port_in_use_is_reported(self, port: int) -> None:
         """A second demo on the same port prints one sentence that says what to do."""
