@@ -104,8 +104,12 @@ def render_error(error: Exception, outage: Outage | None, seconds: float) -> str
         title, explanation = "The table cannot be reached", render("unavailable")
     else:
         title, left, what = "The store is broken", outage.seconds_left, OUTAGES[outage.kind]
-        explanation = render("broken", left=left, what=what, seconds=f"{seconds:.1f}")
+        explanation = render("broken", left=left, what=what, took=_format_seconds(seconds))
     return render("error", title=title, explanation=explanation, error=error)
+
+
+def _format_seconds(seconds: float) -> str:
+    return f"{seconds:.1f} seconds" if round(seconds, 1) else "less than 0.1 seconds"
 
 
 def _render_link(name: str, current: str) -> Markup:
