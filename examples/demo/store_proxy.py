@@ -10,11 +10,12 @@ import http.client
 import json
 import math
 import secrets
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 #: The kinds of outages, and what the store does in each.
@@ -95,6 +96,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, proxy: StoreProxy) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.proxy = proxy
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print a traceback, unless the client did not wait for the answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import Any
 from urllib.parse import urljoin
@@ -38,7 +37,7 @@ def list_devices(page: Any) -> list[str]:
 
 class TestOutage:
     @pytest.mark.parametrize(
-        ("framework", "kind"), zip(itertools.cycle(FRAMEWORKS), OUTAGES, strict=False)
+        ("framework", "kind"), [("bottle", "refuse"), ("pyramid", "hang"), ("bottle", "throttle")]
     )
     def test_a_user_stays_logged_in_while_the_store_is_broken(
         self, open_demo: OpenDemo, table: str, framework: str, kind: str
