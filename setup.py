@@ -33,7 +33,9 @@ def read_description() -> str:
     return re.sub(r"(\]\()(?!\w+:)", rf"\g<1>{PAGES}", text)
 
 
-EMBEDDED = ["moto[dynamodb,server]>=5"]
+# Not moto's own extra `server`: it brings the other services' packages, 180 MB more. Its server
+# needs Flask and flask-cors for DynamoDB alone.
+EMBEDDED = ["moto[dynamodb]>=5", "flask>=2.2.2", "flask-cors>=3"]
 CLI = ["click>=8.1", "rich>=13"]
 MIGRATION = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
@@ -53,12 +55,16 @@ setup(
         "Changelog": f"{PAGES}CHANGELOG.md",
     },
     author="The beaker_dynamodb authors",
-    license="MIT",
+    license_expression="MIT",
     license_files=["LICENSE"],
     keywords="beaker dynamodb session wsgi pyramid bottle turbogears aws",
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Web Environment",
+        "Framework :: Bottle",
+        "Framework :: Flask",
+        "Framework :: Pyramid",
+        "Framework :: TurboGears",
         "Intended Audience :: Developers",
         "Operating System :: OS Independent",
         "Programming Language :: Python :: 3",
@@ -82,6 +88,8 @@ setup(
         "crypto": CRYPTO,
         "fast": FAST,  # compress = fast
         "migration": MIGRATION,  # to import sessions from ext:redis and ext:database
+        "testing": [*EMBEDDED, "pytest>=8.1"],  # beaker_dynamodb.testing
+        # All that an application can use; `testing` would bring pytest to it.
         "all": [*EMBEDDED, *CLI, *CRYPTO, *FAST, *MIGRATION],
     },
     entry_points={

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from beaker_dynamodb.sessions.user_sessions import UserSession, UserSessions
     from beaker_dynamodb.settings.check import check, with_cache_defaults
 
-__version__ = "1.0.0.dev0"
+__version__ = "1.0.0rc1"
 
 __all__ = [
     "AccessRefused",

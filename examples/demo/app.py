@@ -1,30 +1,40 @@
 """The demo as one WSGI application: Bottle under /bottle/, Pyramid under /pyramid/.
 
 The application here dispatches requests, serves the style sheet, and turns an error of the table
-into an error page.
+into an error page. Between it and the table is a proxy, which a button of the page breaks.
 """
 
 from __future__ import annotations
 
 import configparser
+import contextlib
 import importlib.util
+import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from wsgiref.util import shift_path_info
 
 import beaker_dynamodb
+from beaker_dynamodb.config import sources
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableError, Unavailable
+from beaker_dynamodb.provisioning import tables
+from beaker_dynamodb.settings.beaker_settings import remove_beakers, select_session
 from examples.demo.call_log import CallLog
-from examples.demo.pages import render_error
+from examples.demo.pages import HEADERS, render_error
+from examples.demo.store_proxy import StoreProxy
 from examples.demo.templates import read_asset
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 REQUIREMENTS: Final = ("bottle", "pyramid", "pyramid_beaker", "waitress")
+OUTAGE_SECONDS: Final = 20
+#: The files that a browser requests beside the page.
+ASSETS: Final = {"page.css": "text/css", "countdown.js": "text/javascript"}
 #: DynamoDB Local accepts any region and keys, but expects the same ones after a restart.
 LOCAL_OPTIONS: Final = {
     "region": "us-east-1",
@@ -33,12 +43,16 @@ LOCAL_OPTIONS: Final = {
 }
 
 
-def make_app(options: Mapping[str, object]) -> WSGIApplication:
-    """Return the whole demo.
+@contextlib.contextmanager
+def open_app(
+    options: Mapping[str, object], outage_seconds: int = OUTAGE_SECONDS
+) -> Iterator[WSGIApplication]:
+    """Yield the whole demo, and close its proxy at the end of the block.
 
     Args:
         options: the package's options; without `endpoint_url` the table is in the memory of this
             process.
+        outage_seconds: how long a button of the page breaks the store.
 
     Raises: OptionError, if an option is wrong or a package is missing.
     """
@@ -47,6 +61,27 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
             raise OptionError(
                 f"the demo needs {name}: pip install -r examples/demo/requirements.txt"
             )
+    shown = _read_settings(_add_defaults(options))
+    with contextlib.ExitStack() as stack:
+        upstream = _find_upstream(_parse_options(shown))
+        used, proxy = shown, None
+        if upstream:
+            proxy = stack.enter_context(StoreProxy(upstream, outage_seconds))
+            local = {f"session.{name}": value for name, value in LOCAL_OPTIONS.items()}
+            used = {**local, **shown, "session.endpoint_url": proxy.url}
+        _create_table(_parse_options(used))
+        call_log = CallLog()
+        stack.callback(beaker_dynamodb.observe(call_log))
+        yield _make_app(shown, used, call_log, proxy)
+
+
+def _make_app(
+    shown: Mapping[str, str],
+    used: Mapping[str, str],
+    call_log: CallLog,
+    proxy: StoreProxy | None,
+) -> WSGIApplication:
+    """Return the application that uses the settings *used*, and shows the settings *shown*."""
     with warnings.catch_warnings():
         # Importing Pyramid imports pkg_resources; the warning would be the demo's first output.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
@@ -54,19 +89,37 @@ def make_app(options: Mapping[str, object]) -> WSGIApplication:
     from examples.demo.items import ItemReader
     from examples.demo.views import Views
 
-    complete = _add_defaults(options)
-    settings = _read_settings(complete)
-    items = ItemReader(complete, int(settings["session.timeout"]))
-    if items.options.endpoint_url == embedded.EMBEDDED:
-        embedded.get_url()  # raise now, not at the first request, if moto is missing
-    call_log = CallLog()
-    beaker_dynamodb.observe(call_log)
-    views = Views(items, call_log, settings)
+    items = ItemReader(_parse_options(used), int(used["session.timeout"]))
+    views = Views(items, call_log, shown, proxy)
     apps = {
-        "bottle": bottle_app.make_app(settings, views),
-        "pyramid": pyramid_app.make_app(settings, views),
+        "bottle": bottle_app.make_app(used, views),
+        "pyramid": pyramid_app.make_app(used, views),
     }
-    return _make_dispatcher(apps, call_log)
+    return _make_dispatcher(apps, call_log, proxy)
+
+
+def _parse_options(settings: Mapping[str, str]) -> Options:
+    """Return the package's options among the settings. Raises: OptionError."""
+    return sources.parse(remove_beakers(select_session(settings), "session"), "session")
+
+
+def _find_upstream(options: Options) -> str | None:
+    """Return the URL that the proxy passes requests on to; None if it cannot.
+
+    A signature that AWS checks is for the host that the client called, and that is the proxy.
+    """
+    endpoint = options.endpoint_url or ""
+    if endpoint == embedded.EMBEDDED:
+        return embedded.get_url()
+    return endpoint if urlsplit(endpoint).scheme == "http" else None
+
+
+def _create_table(options: Options) -> None:
+    """Create the table as a deployment does, so that no visitor's request has to."""
+    if options.create_table:
+        # The page says what is wrong, and may be opened when it has been repaired.
+        with contextlib.suppress(Unavailable, TableError):
+            tables.create(options)
 
 
 def _add_defaults(options: Mapping[str, object]) -> dict[str, object]:
@@ -84,7 +137,9 @@ def _read_settings(options: Mapping[str, object]) -> dict[str, str]:
     return dict(ini["app:main"]) | {f"session.{name}": str(v) for name, v in options.items()}
 
 
-def _make_dispatcher(apps: Mapping[str, WSGIApplication], call_log: CallLog) -> WSGIApplication:
+def _make_dispatcher(
+    apps: Mapping[str, WSGIApplication], call_log: CallLog, proxy: StoreProxy | None
+) -> WSGIApplication:
     """Return an application that passes a request on by the first part of its path."""
 
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -92,6 +147,7 @@ def _make_dispatcher(apps: Mapping[str, WSGIApplication], call_log: CallLog) -> 
         app = apps.get(name)
         if app is None or not environ.get("PATH_INFO"):
             return _serve_static(name, apps, start_response)
+        started = time.monotonic()
         try:
             with call_log.record_request():
                 return app(environ, start_response)
@@ -101,7 +157,9 @@ def _make_dispatcher(apps: Mapping[str, WSGIApplication], call_log: CallLog) -> 
         except DynamoDBBackendError as error:
             is_down = isinstance(error, Unavailable)
             status = "503 Service Unavailable" if is_down else "500 Internal Server Error"
-            return _respond(start_response, status, "text/html", render_error(error))
+            outage = proxy.outage if proxy else None
+            body = render_error(error, outage, time.monotonic() - started)
+            return _respond(start_response, status, "text/html", body)
 
     return dispatch
 
@@ -109,9 +167,9 @@ def _make_dispatcher(apps: Mapping[str, WSGIApplication], call_log: CallLog) -> 
 def _serve_static(
     name: str, apps: Mapping[str, WSGIApplication], start_response: StartResponse
 ) -> Iterable[bytes]:
-    """Serve what needs no session: the style sheet, and the redirects to the page."""
-    if name == "page.css":
-        return _respond(start_response, "200 OK", "text/css", read_asset("page.css"))
+    """Serve what needs no session: the style sheet, the script, and redirects to the page."""
+    if name in ASSETS:
+        return _respond(start_response, "200 OK", ASSETS[name], read_asset(name))
     if name in {"", *apps}:
         start_response("303 See Other", [("Location", f"/{name or 'bottle'}/")])
         return []
@@ -122,10 +180,10 @@ def _respond(
     start_response: StartResponse, status: str, content_type: str, text: str
 ) -> Iterable[bytes]:
     body = text.encode()
-    headers = [
-        ("Content-Type", f"{content_type}; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-cache"),
-    ]
-    start_response(status, headers)
+    headers = {
+        **HEADERS,
+        "Content-Type": f"{content_type}; charset=utf-8",
+        "Content-Length": str(len(body)),
+    }
+    start_response(status, list(headers.items()))
     return [body]

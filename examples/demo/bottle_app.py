@@ -25,7 +25,13 @@ def make_app(settings: Mapping[str, str], views: Views) -> WSGIApplication:
 
     def show() -> Any:
         sent = bottle.request
-        request = Request("Bottle", sent.method, _read(sent.query), _read(sent.forms))
+        request = Request(
+            "Bottle",
+            sent.method,
+            _read(sent.query),
+            _read(sent.forms),
+            sent.get_header("User-Agent", ""),
+        )
         response = views.handle(request, sent.environ["beaker.session"])
         return bottle.HTTPResponse(response.body, response.status, dict(response.headers))
 

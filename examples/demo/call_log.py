@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beaker_dynamodb.dynamodb.metering import Call, Event, Saved
-from examples.demo.capacity import read_units, write_units
+from examples.demo.capacity import read_units
 
-TABLE_CREATED: Final = "The table did not exist; the first call that needed it created it, once. "
 #: Outcomes that AWS charges for: a write whose condition fails costs as much as a write.
 CHARGED_OUTCOMES: Final = frozenset({"ok", "refused"})
 
@@ -65,19 +64,18 @@ class RequestLog:
     @property
     def summary(self) -> str:
         """What the save did, in words; empty if there was no save."""
-        created = TABLE_CREATED if any(c.operation == "CreateTable" for c in self.calls) else ""
         if self.saved is None:
-            return created
+            return ""
         plan, outcome = self.saved.plan, self.saved.outcome
-        return created + PLAN_TEXTS.get(plan, "") + OUTCOME_TEXTS.get(outcome, "")
+        return PLAN_TEXTS.get(plan, "") + OUTCOME_TEXTS.get(outcome, "")
 
 
 @dataclass(slots=True)
 class _Recording:
-    """The events of one request, and the number of the calls that were excluded."""
+    """The events of one request, and the operations of the calls that were excluded."""
 
     events: list[Event] = field(default_factory=list)
-    excluded: int = 0
+    excluded: list[str] = field(default_factory=list)
 
 
 class CallLog:
@@ -95,7 +93,7 @@ class CallLog:
         if not self._excluding.get():
             recording.events.append(event)
         elif isinstance(event, Call):
-            recording.excluded += 1
+            recording.excluded.append(event.operation)
 
     @contextmanager
     def record_request(self) -> Iterator[None]:
@@ -116,30 +114,30 @@ class CallLog:
             self._excluding.reset(token)
 
     @property
-    def excluded_calls(self) -> int:
-        """The number of calls of this request that were excluded."""
+    def excluded_calls(self) -> tuple[str, ...]:
+        """The operations of this request's calls that were excluded."""
         recording = self._recording.get()
-        return recording.excluded if recording else 0
+        return tuple(recording.excluded) if recording else ()
 
-    def summarize(self, loaded: int, before: int, after: int, *, consistent: bool) -> RequestLog:
+    def summarize(self, loaded: int, write: float, index: float, *, consistent: bool) -> RequestLog:
         """Return what this request has done so far, with prices.
 
         Args:
             loaded: the size in bytes of the item that was read; 0 for none.
-            before: the size of the item that was written, before the write; 0 for none.
-            after: its size after the write.
+            write: the units of a write of the item.
+            index: the units of what a write changes in the indexes, if it is not refused.
             consistent: the option `consistent_read`.
         """
         recording = self._recording.get()
         events = recording.events if recording else []
         saves = [event for event in events if isinstance(event, Saved)]
         calls = (event for event in events if isinstance(event, Call))
-        priced = _price_calls(calls, loaded, write_units(before, after), consistent=consistent)
+        priced = _price_calls(calls, loaded, write, index, consistent=consistent)
         return RequestLog(tuple(priced), saves[-1] if saves else None)
 
 
 def _price_calls(
-    calls: Iterable[Call], loaded: int, write: float, *, consistent: bool
+    calls: Iterable[Call], loaded: int, write: float, index: float, *, consistent: bool
 ) -> Iterator[LoggedCall]:
     for call in calls:
         if call.outcome not in CHARGED_OUTCOMES:
@@ -149,6 +147,10 @@ def _price_calls(
             yield LoggedCall(call.operation, call.outcome, units)
             consistent = True  # a miss is read again, with a strongly consistent read
         elif call.operation in ("PutItem", "DeleteItem"):
-            yield LoggedCall(call.operation, call.outcome, writes=write)
+            units = write + (index if call.outcome == "ok" else 0)
+            yield LoggedCall(call.operation, call.outcome, writes=units)
+        elif call.operation == "Query":  # the index is read again, two seconds after a logout
+            units = read_units(0, consistent=False)
+            yield LoggedCall(call.operation, call.outcome, units)
         else:  # calls of the control plane are free
             yield LoggedCall(call.operation, call.outcome)

@@ -41,3 +41,11 @@ def read_units(size: int, *, consistent: bool = True) -> float:
 def write_units(before: int, after: int) -> float:
     """Charge a write, refused ones too: the larger of the item before and after it."""
     return float(max(1, math.ceil(max(before, after) / WRITE_STEP)))
+
+
+def index_units(before: Mapping[str, Attribute], after: Mapping[str, Attribute]) -> float:
+    """Charge what a write changes in the indexes: a unit to delete an entry, and one to put one.
+
+    Args: the attributes that have an index, before and after the write. An entry holds only keys.
+    """
+    return float(len(before.items() - after.items()) + len(after.items() - before.items()))

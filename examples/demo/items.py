@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.errors import TableMissing
 from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.record import Attribute, Record
+from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.sessions.touches import compute_touch_interval
 from examples.demo.capacity import item_size
 
@@ -60,7 +60,7 @@ class StoredItem:
     """An item as it is stored.
 
     `size` is in bytes as AWS counts them, `text_length` is the number of characters that Beaker
-    handed over, `expires` is in epoch seconds.
+    handed over, `expires` is in epoch seconds, `index_keys` are the attributes that have an index.
     """
 
     attributes: tuple[ItemAttribute, ...]
@@ -69,15 +69,17 @@ class StoredItem:
     text_length: int
     data: bytes = field(repr=False)
     expires: int | None
+    index_keys: Mapping[str, Attribute] = field(repr=False)
 
 
 class ItemReader:
     """Read the items of sessions, under the options that the applications use."""
 
-    def __init__(self, given: Mapping[str, object], timeout: int) -> None:
-        self.options: Options = sources.parse(given, "session")
+    def __init__(self, options: Options, timeout: int) -> None:
+        self.options = options
         self._rows: Rows = build_rows(self.options, "session")
         self._table = dataclasses.replace(self._rows.table, create=None)
+        self._indexed = {index.attribute for index in table_spec(options).indexes}
         self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
         self._touch_after = compute_touch_interval(self.options, timeout)
 
@@ -121,6 +123,7 @@ class ItemReader:
             text_length=len(self._rows.open(record) or b""),
             data=record.data,
             expires=record.expires,
+            index_keys={name: value for name, value in values.items() if name in self._indexed},
         )
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from beaker_dynamodb import UserSession
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import Unavailable
 from examples.demo.call_log import LoggedCall, RequestLog
 from examples.demo.capacity import READ_STEP, read_units, write_units
+from examples.demo.devices import DEVICE, USER
 from examples.demo.items import HEADER_SIZE, ItemAttribute, StoredItem
+from examples.demo.store_proxy import OUTAGES, Outage
 from examples.demo.templates import Markup, join, render
 
 FRAMEWORKS: Final = ("Bottle", "Pyramid")
@@ -23,6 +26,14 @@ FRAMEWORKS: Final = ("Bottle", "Pyramid")
 MAX_LENGTH: Final = 60
 #: The names of DynamoDB's types in AWS's console.
 TYPES: Final = {"S": "String", "N": "Number", "B": "Binary"}
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Type": "text/html; charset=utf-8",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 _BYTES_SHOWN: Final = 16
 #: Beaker's options that must not be shown; the package's own secret options are marked as such.
 _SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
@@ -30,25 +41,31 @@ _SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
 @dataclass(frozen=True, slots=True)
 class FormResult:
-    """What a form did: in words, and its calls; None if the form was refused."""
+    """What a form did: in words, and by which calls. `logs` are by their captions."""
 
     message: str
-    log: RequestLog | None
+    logs: Mapping[str, RequestLog] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """All that the page shows. `session` is None for a visitor without one."""
+    """All that the page shows. `session` is None for a visitor without one.
+
+    `excluded_calls` are the operations of the demo's own calls. `outage_seconds` is for how long a
+    button breaks the store; None if nothing can be broken.
+    """
 
     framework: str
     now: float
     session: Mapping[str, Any] | None = field(repr=False)
     token: str = field(repr=False)
     item: StoredItem | None
+    devices: tuple[UserSession, ...]
     next_touch: int | None
     log: RequestLog
-    excluded_calls: int
+    excluded_calls: tuple[str, ...]
     form_result: FormResult | None
+    outage_seconds: int | None
     options: Options
     settings: Mapping[str, str] = field(repr=False)
 
@@ -56,14 +73,15 @@ class PageContext:
 def render_page(context: PageContext) -> str:
     """Return the page."""
     current = context.framework
-    is_embedded = context.options.endpoint_url == embedded.EMBEDDED
+    is_embedded = context.settings["session.endpoint_url"] == embedded.EMBEDDED
     return render(
         "page",
         framework=current,
-        other=next(name for name in FRAMEWORKS if name != current),
+        steps=_render_steps(context),
         links=join(_render_link(name, current) for name in FRAMEWORKS),
         form_result=_render_form_result(context.form_result),
         application=_render_application(context),
+        devices=_render_devices(context),
         item=_render_item(context.item, context.now),
         calls=_render_calls(context.log, "The calls of this request"),
         excluded=_describe_excluded(context.excluded_calls),
@@ -73,13 +91,25 @@ def render_page(context: PageContext) -> str:
     )
 
 
-def render_error(error: Exception) -> str:
-    """Return the page that explains an error of the table to the visitor."""
-    if isinstance(error, Unavailable):
-        title, part = "The table cannot be reached", "unavailable"
+def render_error(error: Exception, outage: Outage | None, seconds: float) -> str:
+    """Return the page that explains an error of the table to the visitor.
+
+    Args:
+        outage: the one that a visitor has started and that is not over; else None.
+        seconds: the time that the request took.
+    """
+    if not isinstance(error, Unavailable):
+        title, explanation = "DynamoDB refused a call", render("refused")
+    elif outage is None:
+        title, explanation = "The table cannot be reached", render("unavailable")
     else:
-        title, part = "DynamoDB refused a call", "refused"
-    return render("error", title=title, explanation=render(part), error=error)
+        title, left, what = "The store is broken", outage.seconds_left, OUTAGES[outage.kind]
+        explanation = render("broken", left=left, what=what, took=_format_seconds(seconds))
+    return render("error", title=title, explanation=explanation, error=error)
+
+
+def _format_seconds(seconds: float) -> str:
+    return f"{seconds:.1f} seconds" if round(seconds, 1) else "less than 0.1 seconds"
 
 
 def _render_link(name: str, current: str) -> Markup:
@@ -91,25 +121,60 @@ def _render_link(name: str, current: str) -> Markup:
 def _render_form_result(result: FormResult | None) -> Markup:
     if result is None:
         return Markup("")
-    cost: Markup = Markup("")
-    if result.log is not None:
-        table = _render_calls(result.log, "The calls of the form before this page")
-        cost = render("form-cost", units=_format_cost(result.log), table=table)
+    cost = Markup("")
+    if result.logs:
+        total = RequestLog(tuple(call for log in result.logs.values() for call in log.calls))
+        tables = join(_render_calls(log, caption) for caption, log in result.logs.items())
+        cost = render("form-cost", units=_format_cost(total), tables=tables)
     return render("form-result", message=result.message, cost=cost)
+
+
+def _render_steps(context: PageContext) -> Markup:
+    """Return the three steps of "Try this", with their buttons if there is a session."""
+    token, is_here = context.token, context.session is not None
+    user = (context.session or {}).get(USER)
+    if not is_here:
+        login = render("start")
+    elif user:
+        other = next(name for name in FRAMEWORKS if name != context.framework)
+        login = render("logout", token=token, user=user, other=other)
+    else:
+        login = render("login", token=token, max_length=MAX_LENGTH)
+    seconds = context.outage_seconds
+    outage = render("not-breakable") if seconds is None else render("outage", seconds=seconds)
+    if is_here and seconds is not None:
+        outage = join([outage, render("break", token=token)])
+    overlap = render("overlap", token=token) if is_here else Markup("")
+    return render("steps", login=login, outage=outage, overlap=overlap)
+
+
+def _render_devices(context: PageContext) -> Markup:
+    if not context.devices:
+        return render("no-devices")
+    rows = [
+        render(
+            "device",
+            device=one.labels.get(DEVICE, "A browser"),
+            used=_to_utc(int(one.last_seen or context.now)).strftime("%H:%M:%S UTC"),
+            end=render("this-device")
+            if one.is_current
+            else render("end-device", token=context.token, handle=one.handle, number=number),
+        )
+        for number, one in enumerate(context.devices, start=1)
+    ]
+    others = render("end-others", token=context.token) if len(rows) > 1 else Markup("")
+    return render("devices", devices=join(rows), others=others)
 
 
 def _render_application(context: PageContext) -> Markup:
     if context.session is None:
         return render("no-session")
-    user, things = context.session.get("user"), context.session.get("list", [])
+    user, things = context.session.get(USER), context.session.get("list", [])
     items = join(render("thing", thing=thing, token=context.token) for thing in things)
     return render(
         "application",
         visits=context.session.get("visits", 0),
         user=user or "nobody yet",
-        login=render("logout", token=context.token)
-        if user
-        else render("login", token=context.token, max_length=MAX_LENGTH),
         things=render("things", items=items) if things else render("no-things"),
         token=context.token,
         max_length=MAX_LENGTH,
@@ -198,11 +263,13 @@ def _format_units(number: float, kind: str) -> str:
     return f"{number:g} {kind} unit{'' if number == 1 else 's'}"
 
 
-def _describe_excluded(calls: int) -> str:
-    if not calls:
+def _describe_excluded(operations: tuple[str, ...]) -> str:
+    if not operations:
         return "The demo made no call of its own to show this."
-    times = {1: "once", 2: "twice"}.get(calls, f"{calls} times")
-    return f"Not counted: the demo itself read the item {times}, to show it here."
+    reads = operations.count("GetItem")
+    times = {1: "once", 2: "twice"}.get(reads, f"{reads} times")
+    listed = ", and listed your devices" if len(operations) > reads else ""
+    return f"Not counted: the demo itself read the item {times}{listed}, to show it here."
 
 
 def _render_next_read(context: PageContext) -> Markup:

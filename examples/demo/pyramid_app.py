@@ -21,7 +21,9 @@ def make_app(settings: Mapping[str, str], views: Views) -> WSGIApplication:
     """Return the application, configured by the settings of the ini file."""
 
     def show(sent: Any) -> Any:
-        request = Request("Pyramid", sent.method, dict(sent.GET), dict(sent.POST))
+        request = Request(
+            "Pyramid", sent.method, dict(sent.GET), dict(sent.POST), sent.user_agent or ""
+        )
         response = views.handle(request, sent.session)
         return Response(
             text=response.body, status=response.status, headerlist=list(response.headers.items())

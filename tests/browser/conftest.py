@@ -91,6 +91,18 @@ def demo(
         yield RunningSite(url, proxy)
 
 
+@pytest.fixture(scope="package")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a demo whose buttons break the store for six seconds; yield its address.
+
+    Its table is in its memory, so that only the buttons, and no busy machine, cause an outage.
+    """
+    folder = tmp_path_factory.mktemp("breakable")
+    options = {"read_timeout": "3s", "max_attempts": "1"}  # a request hangs for half of the outage
+    with sites.serve_demo(folder, options, outage_seconds=6) as url:
+        yield url
+
+
 @pytest.fixture(scope="package", params=["gunicorn", "waitress"])
 def shop(
     request: pytest.FixtureRequest,

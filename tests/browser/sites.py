@@ -38,10 +38,11 @@ def make_options(url: str, table: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serve_demo(folder: Path, options: Mapping[str, str]) -> Iterator[str]:
+def serve_demo(folder: Path, options: Mapping[str, str], outage_seconds: int = 20) -> Iterator[str]:
     """Serve the demo by README's command; yield its address."""
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     port = free_port()
+    given += ["--outage", str(outage_seconds)]
     command = [sys.executable, "-m", "examples.demo", "--port", str(port), *given]
     with run_server(
         command, folder / "demo.log", f"http://127.0.0.1:{port}", "/page.css"

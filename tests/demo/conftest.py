@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from webtest import TestApp
 
-from examples.demo.app import make_app
+from examples.demo.app import open_app
+from tests.demo.pages import OpenDemo
 
 
 @pytest.fixture
@@ -18,6 +21,19 @@ def table() -> str:
 
 
 @pytest.fixture
-def app(table: str) -> Any:
+def open_demo() -> Iterator[OpenDemo]:
+    """Return a function that opens a demo with some options, for a browser with some cookies."""
+    with contextlib.ExitStack() as stack:
+
+        def open_with(
+            options: Mapping[str, object], outage_seconds: int = 20, **browser: Any
+        ) -> TestApp:
+            return TestApp(stack.enter_context(open_app(options, outage_seconds)), **browser)
+
+        yield open_with
+
+
+@pytest.fixture
+def app(table: str, open_demo: OpenDemo) -> Any:
     """Return a browser that visits the demo, on a table of its own."""
-    return TestApp(make_app({"table": table}))
+    return open_demo({"table": table})

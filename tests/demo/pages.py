@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 from urllib.parse import urljoin
 
 from beaker_dynamodb.dynamodb import embedded
 from tests.servers import Flavor, Server
 
+OpenDemo: TypeAlias = Callable[..., Any]
 BOTH_ORDERS = [("bottle", "pyramid"), ("pyramid", "bottle")]
 FRAMEWORKS = ["bottle", "pyramid"]
 ITEM, CALLS = "The attributes of the item", "The calls of this request"

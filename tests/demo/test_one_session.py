@@ -8,8 +8,7 @@ import pytest
 from webtest import TestApp
 
 import beaker_dynamodb
-from examples.demo.app import make_app
-from tests.demo.pages import BOTH_ORDERS, count_items, read_fact, read_user, send
+from tests.demo.pages import BOTH_ORDERS, OpenDemo, count_items, read_fact, read_user, send
 
 
 class TestOneSession:
@@ -75,15 +74,15 @@ class TestOneSession:
         assert "Ada" not in TestApp(app.app).get("/bottle/")
 
     def test_a_login_survives_a_restart_of_the_application(
-        self, dynamodb_local: str, table_name: str
+        self, open_demo: OpenDemo, dynamodb_local: str, table_name: str
     ) -> None:
         """A new application finds the session in DynamoDB Local, and needs no AWS keys."""
         options = {"endpoint_url": dynamodb_local, "table": table_name}
-        before = TestApp(make_app(options))
+        before = open_demo(options)
         before.get("/bottle/")
         send(before, "bottle", "login", "Ada")
         beaker_dynamodb.reset()
 
-        after = TestApp(make_app(options), cookiejar=before.cookiejar)
+        after = open_demo(options, cookiejar=before.cookiejar)
 
         assert read_user(after.get("/pyramid/")) == "Ada"

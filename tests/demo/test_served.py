@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,13 +15,11 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from webtest import TestApp
 
 import beaker_dynamodb
 from examples.demo.__main__ import main
-from examples.demo.app import make_app
 from examples.demo.templates import read_asset
-from tests.demo.pages import FRAMEWORKS, read_fact, read_user, send
+from tests.demo.pages import FRAMEWORKS, OpenDemo, read_fact, read_user, send
 from tests.servers import free_port
 
 
@@ -54,13 +54,15 @@ class TestErrors:
         assert read_user(app.get(f"/{framework}/")) == "nobody yet"
 
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_a_table_that_is_down_ends_no_session(self, framework: str) -> None:
+    def test_a_table_that_is_down_ends_no_session(
+        self, open_demo: OpenDemo, framework: str
+    ) -> None:
         """If DynamoDB does not answer the page is a 503 that says so, and the cookie is kept."""
-        app = TestApp(make_app({"endpoint_url": "embedded"}))
+        app = open_demo({"endpoint_url": "embedded"})
         app.get(f"/{framework}/")
         port = free_port()
         down = {"endpoint_url": f"http://127.0.0.1:{port}", "max_attempts": "1"}
-        broken = TestApp(make_app(down), cookiejar=app.cookiejar)
+        broken = open_demo(down, cookiejar=app.cookiejar)
 
         page = broken.get(f"/{framework}/", status=503)
 
@@ -69,20 +71,20 @@ class TestErrors:
         assert "Set-Cookie" not in page.headers
         assert read_fact(app.get(f"/{framework}/"), "Visits in this session") == "2"
 
-    def test_a_wrong_option_is_reported_before_the_demo_starts(self) -> None:
+    def test_a_wrong_option_is_reported_before_the_demo_starts(self, open_demo: OpenDemo) -> None:
         """A misspelled option ends the demo at once, and the error names the nearest option."""
         with pytest.raises(beaker_dynamodb.OptionError, match="did you mean 'table_name'"):
-            make_app({"tablename": "x"})
+            open_demo({"tablename": "x"})
 
     @pytest.mark.parametrize("missing", ["bottle", "pyramid_beaker"])
     def test_a_missing_framework_is_named(
-        self, missing: str, monkeypatch: pytest.MonkeyPatch
+        self, open_demo: OpenDemo, missing: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If a required package is missing, the demo names it."""
         monkeypatch.setitem(sys.modules, missing, None)
 
         with pytest.raises(beaker_dynamodb.OptionError, match=r"examples/demo/requirements\.txt"):
-            make_app({})
+            open_demo({})
 
     def test_a_page_that_is_not_there_is_404(self, app: Any) -> None:
         """What is no application's is not found, without a session and without a call."""
@@ -187,6 +189,7 @@ class TestServing:
         [
             (["--port", "70000"], "'70000' is not a port"),
             (["--port", "many"], "'many' is not a port"),
+            (["--outage", "0"], "'0' is not a number from 1 to 600"),
             (["-o", "table"], "expected NAME=VALUE"),
             (["-o", "=t"], "expected NAME=VALUE"),
             (["-o", "tabel=t"], "did you mean 'table'"),
@@ -206,6 +209,29 @@ class TestServing:
         assert code == 2
         assert captured.out == ""
         assert message in captured.err
+
+    def test_an_outage_leaves_the_terminal_clean(self) -> None:
+        """Nothing is printed of a first visit and of a broken store, least of all a session id."""
+        command = [sys.executable, "-m", "examples.demo", "--port", "0", "--outage", "60"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[4] + "bottle/"
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            page = BeautifulSoup(browser.open(url, timeout=10).read(), "html.parser")
+            (token, *_) = [field["value"] for field in page.select("input[name=token]")]
+            form = urllib.parse.urlencode({"token": token, "action": "refuse"}).encode()
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                browser.open(url, form, timeout=30)
+            refused.value.close()
+        finally:
+            process.terminate()
+            _, printed = process.communicate(timeout=10)
+
+        assert refused.value.code == 503
+        assert printed == ""
 
     def test_a_port_in_use_is_reported(self, port: int) -> None:
         """A second demo on the same port prints one sentence that says what to do."""
