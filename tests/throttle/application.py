@@ -93,10 +93,14 @@ class Application:
     """Beaker's middleware and a cache, over a table of sessions and one of the cache."""
 
     def __init__(
-        self, tally: Tally, sessions: Mapping[str, Any], cache: Mapping[str, Any], seed: int = 1
+        self,
+        tally: Tally,
+        sessions: Mapping[str, Any],
+        cache: Mapping[str, Any],
+        cache_expire: int = CACHE_EXPIRE,
     ) -> None:
         self.tally = tally
-        self.random = random.Random(seed)
+        self.random = random.Random(1)
         options = {
             "type": "ext:dynamodb",
             "session_class": StrictSession,
@@ -107,7 +111,7 @@ class Application:
         self._middleware = SessionMiddleware(
             self._serve, {f"session.{name}": value for name, value in options.items()}
         )
-        manager = CacheManager(type="ext:dynamodb", expire=CACHE_EXPIRE, **cache)
+        manager = CacheManager(type="ext:dynamodb", expire=cache_expire, **cache)
         self._cache = manager.get_cache("parts")
 
     def log_in(self, visitor: Visitor) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import beaker_dynamodb
+from beaker_dynamodb.caches.store import OPEN_SECONDS
 from beaker_dynamodb.sessions import touches
 from tests.instruments import Clock
 from tests.simulated_time import simulate
@@ -26,12 +27,18 @@ def run() -> Iterator[tuple[Application, list[Visitor]]]:
     clock = Clock(1_700_000_000.0)
     with simulate(clock, clock.sleep, random.Random(1)):
         tally = Tally(clock)
+
+        def tell_cache(_: object, units: float, reason: str | None) -> None:
+            tally.add("cache units", units)
+            tally.add("cache throttled", reason is not None)
+
         common = {"table": "sessions", "region": "us-east-1", "create_table": False}
         writes, reads = 0.6, 2
         application = Application(
             tally,
             {**common, "client": make_client(Capacity(reads, writes), tally.tell, clock)},
-            {**common, "client": make_client(Capacity(0.2, 0.1), lambda *_: None, clock)},
+            {**common, "client": make_client(Capacity(0.2, 0.1), tell_cache, clock)},
+            cache_expire=3600,
         )
         visitors = [Visitor(f"visitor {number}") for number in range(VISITORS)]
         for visitor in visitors:
@@ -93,11 +100,16 @@ def test_touches_give_way_to_changes(run: tuple[Application, list[Visitor]]) -> 
 
 
 def test_caches_are_bypassed(run: tuple[Application, list[Visitor]]) -> None:
-    """Every part of a page is shown; those that cannot be read are created."""
-    tally = run[0].tally
+    """While they serve, ten parts are created once; then parts are created instead of read.
 
-    assert tally.sum("/part served") > 200
-    assert tally.sum("part created") > 100
+    After a call that was throttled, none is made for five seconds, whatever is asked for.
+    """
+    tally, first = run[0].tally, run[0].tally.first("cache throttled")
+
+    assert tally.sum("/part served", end=first) > 50
+    assert tally.sum("part created", end=first) <= 10
+    assert tally.sum("part created", begin=first + 1) > 50
+    assert tally.sum("cache throttled") <= (tally.last("load") - first) / OPEN_SECONDS + 1
 
 
 def test_the_errors_end_with_the_load(run: tuple[Application, list[Visitor]]) -> None:
