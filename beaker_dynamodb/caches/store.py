@@ -229,13 +229,15 @@ class CacheStore:
     def clear(self) -> None:
         """Delete every entry of this namespace and of no other, also if the breaker is open.
 
+        The rows are read consistently: a put that ended before this began must not survive it.
+
         Raises: what the client raises.
         """
         scope = _scope.get()
         if scope is not None and scope.store is self:
             scope.entries.clear()
         batch = []
-        for row in self._rows_of_namespace():
+        for row in self._rows_of_namespace(consistent=True):
             batch.append(row.key)
             if len(batch) == _BATCH:
                 pages.delete_many(self.rows.table, batch, self.runtime)
@@ -253,19 +255,21 @@ class CacheStore:
     def keys(self) -> Iterator[str]:
         """Yield the keys of all that can be served, fresh or stale, as text."""
         layout, now = self.rows.layout, self.runtime.clock()
-        for found in self._rows_of_namespace():
+        for found in self._rows_of_namespace(consistent=self.rows.options.consistent_read):
             key = layout.parse_cache_key(found.key)
             if key is not None and (found.expires is None or found.expires > now):
                 yield key if found.name is None else found.name
 
-    def _rows_of_namespace(self) -> Iterator[pages.RowSummary]:
+    def _rows_of_namespace(self, *, consistent: bool) -> Iterator[pages.RowSummary]:
         """Yield the rows of this namespace's values and their chunks, but not its locks."""
         layout, table = self.rows.layout, self.rows.table
         if layout.range_key is None:
             logs.log_once_a_minute(log, SCANS, period=math.inf)
-            yield from pages.scan_rows(table, layout.get_value_prefixes(self.namespace))
+            prefixes = layout.get_value_prefixes(self.namespace)
+            yield from pages.scan_rows(table, prefixes, consistent=consistent)
             return
-        for found in pages.query_rows(table, layout.make_hash_key(self.namespace)):
+        hash_key = layout.make_hash_key(self.namespace)
+        for found in pages.query_rows(table, hash_key, consistent=consistent):
             if not (found.key.range or "").startswith((LOCK, SESSION, IMPORTED)):
                 yield found
 

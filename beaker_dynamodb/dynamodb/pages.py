@@ -107,23 +107,28 @@ def retry_unprocessed(
         runtime.sleep(wait * runtime.random())
 
 
-def query_rows(table: Table, hash_key: str) -> Iterator[RowSummary]:
+def query_rows(table: Table, hash_key: str, *, consistent: bool = False) -> Iterator[RowSummary]:
     """Yield all rows with one hash key."""
     request = {
         "KeyConditionExpression": "#k = :k",
         "ExpressionAttributeValues": {":k": {"S": hash_key}},
+        "ConsistentRead": consistent,
     }
     return _summarize(table, "Query", request)
 
 
-def scan_rows(table: Table, prefixes: Sequence[str]) -> Iterator[RowSummary]:
+def scan_rows(
+    table: Table, prefixes: Sequence[str], *, consistent: bool = False
+) -> Iterator[RowSummary]:
     """Yield all rows whose hash key begins with one of *prefixes*.
 
-    This reads the whole table, and costs the table's whole size in read units.
+    This reads the whole table, and costs the table's whole size in read units; half of that if it
+    is not *consistent*.
     """
     request = {
         "FilterExpression": " OR ".join(f"begins_with(#k, :b{n})" for n in range(len(prefixes))),
         "ExpressionAttributeValues": {f":b{n}": {"S": b} for n, b in enumerate(prefixes)},
+        "ConsistentRead": consistent,
     }
     return _summarize(table, "Scan", request)
 

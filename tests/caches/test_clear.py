@@ -128,6 +128,18 @@ def test_without_a_range_key_clearing_scans_and_says_so_once(
     assert ["range_key" in record.getMessage() for record in caplog.records] == [True]
 
 
+def test_what_was_put_just_before_is_cleared(table: Table, calls: Recorder) -> None:
+    """`clear()` reads consistently: an older state of the table may lack the last put."""
+    cache = table.cache()
+    cache["k"] = "v"
+    calls.clear()
+
+    cache.clear()
+
+    (read,) = [call for call in calls if call.operation in {"Query", "Scan"}]
+    assert read.request["ConsistentRead"] is True
+
+
 def test_with_a_range_key_clearing_reads_its_own_namespace(
     ranged: Table, calls: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:

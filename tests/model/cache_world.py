@@ -61,7 +61,9 @@ class CacheItems(Items):
 
     def _Scan(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
         prefixes = [value["S"] for value in request["ExpressionAttributeValues"].values()]
-        found = [item for key, item in self.rows.items() if key.startswith(tuple(prefixes))]
+        is_late = self.is_eventual and not request.get("ConsistentRead")
+        rows = self.previous if is_late else self.rows
+        found = [item for key, item in rows.items() if key.startswith(tuple(prefixes))]
         return respond(Items=[dict(item) for item in found])
 
     def _GetItem(self, request: dict[str, Any]) -> Any:  # noqa: N802  # AWS's name
@@ -89,6 +91,8 @@ class CacheWorld(World):
         #: What the lock has done that it must not.
         self.problems: list[str] = []
         self.is_setup = self.has_ended = False
+        #: The only operation whose calls meet a fault; empty for all.
+        self.fails = ""
 
     @property
     def are_clocks_apart(self) -> bool:
@@ -112,8 +116,9 @@ class CacheWorld(World):
     def list_choices(self, *, late_creates: bool) -> list[Choice]:
         """List what may happen next."""
         found = super().list_choices(late_creates=late_creates)
-        only = {Outcome.APPLIED}
-        return [one for one in found if one.call not in {"Sleep", "Wait"} or one.outcome in only]
+        harmless = {Outcome.APPLIED, Outcome.BEGINS, Outcome.APPLIED_LATE}
+        may_fail = {self.fails} if self.fails else {one.call for one in found} - {"Sleep", "Wait"}
+        return [one for one in found if one.outcome in harmless or one.call in may_fail]
 
     def digest_state(self) -> bytes:
         """Return a digest of all that decides what can happen, and of what was noticed."""
@@ -182,6 +187,8 @@ class CacheWorld(World):
             self._read_owner(use, response["Item"])
         if _is_lock(call) or call.operation == "Wait":
             use.asked_at = min(use.asked_at, self.now)
+        if call.operation == "Wait" and call.request["deadline"] > use.asked_at + self.max_wait:
+            self._note(f"{actor.name} waits longer than lock_wait for its own server")
         if _is_lock(call) and call.operation == "PutItem":
             use.locked_at = self.now
         if call.operation == "Sleep":

@@ -99,6 +99,9 @@ class CacheScenario:
         start: None if nothing is stored; else for how many seconds the value has been.
         one_server: the actors are threads of one server.
         eventual: a read that is not consistent returns what was there before the last change.
+        consistent: the option `consistent_read`.
+        wait: the option `lock_wait`, in seconds.
+        fails: the only operation whose calls meet a fault; empty for all.
     """
 
     uses: tuple[str, ...]
@@ -108,13 +111,19 @@ class CacheScenario:
     faults: int = 1
     one_server: bool = False
     eventual: bool = False
+    consistent: bool = False
+    wait: float = MAX_WAIT
+    fails: str = ""
 
     def __str__(self) -> str:
         parts = [*self.uses, *(event.__name__ for event in self.events)]
         parts += [f"clocks {self.clocks}"] if any(self.clocks) else []
         parts += [] if self.start is None else [f"a value {self.start:.0f} seconds old"]
         parts += ["one server"] if self.one_server else []
-        return ", ".join((*parts, *(["eventual reads"] if self.eventual else [])))
+        parts += [f"lock_wait {self.wait:.0f}"] if self.wait != MAX_WAIT else []
+        parts += [f"{self.fails} fails"] if self.fails else []
+        parts += ["eventual reads"] if self.eventual else []
+        return ", ".join((*parts, *(["consistent_read"] if self.consistent else [])))
 
 
 class CacheClient(MemoryClient):
@@ -201,7 +210,8 @@ class CacheModel:
         scenario, items = self.scenario, CacheItems(is_eventual=self.scenario.eventual)
         items.rows = dict(self._first)
         clocks = dict(zip("ABCD", scenario.clocks, strict=False))
-        world = CacheWorld(items, scenario.faults, clocks, LEASE, MAX_WAIT)
+        world = CacheWorld(items, scenario.faults, clocks, LEASE, scenario.wait)
+        world.fails = scenario.fails
         world.actors = [
             Actor(name, functools.partial(self._run, ACTS[use]), visit=Use(use))
             for name, use in zip("ABCD", scenario.uses, strict=False)
@@ -226,8 +236,7 @@ class CacheModel:
     def _create_client(self) -> CacheClient:
         return CacheClient(lambda call: self.world.switch(call))  # noqa: PLW0108  # worlds change
 
-    @staticmethod
-    def _create_cache(client: CacheClient) -> Any:
+    def _create_cache(self, client: CacheClient) -> Any:
         beaker.cache.clsmap["ext:dynamodb"]  # Beaker looks for its plugins now
         return Cache(
             "model",
@@ -238,8 +247,9 @@ class CacheModel:
             region="us-east-1",
             create_table=False,
             lock_lease=LEASE,
-            lock_wait=MAX_WAIT,
+            lock_wait=self.scenario.wait,
             stale_for=STALE_FOR,
+            consistent_read=self.scenario.consistent,
         )
 
     def _store_first_value(self) -> None:

@@ -51,7 +51,7 @@ class Defect:
         old: lines of its source.
         new: the lines in their place.
         violates: the property that the checker finds violated.
-        scenario: what is explored.
+        scenario: what is explored, a Scenario, or a CacheScenario.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Defect:
     old: str
     new: str
     violates: Callable[..., Any]
-    scenario: Scenario
+    scenario: Any
 
     def format_row(self, found: Explored) -> str:
         """Return the row of the table in docs/testing.md."""

@@ -134,15 +134,12 @@ class History:
 
         Not guaranteed: "A logout that fails halfway under `migrate_from`". The old backend has
         removed the session by then, and the row still exists, which did not when this request
-        looked for it.
+        looked for it. StrictSession goes on under another id then.
         """
-        failed = [
-            visit
-            for _, visit in self.visits
-            if visit.error and (visit.page.ends or visit.page.rotates)
-        ]
+        failed = [visit for _, visit in self.visits if visit.error and visit.page.ends]
         is_halfway = not self.world.items.old_backend and bool(failed)
-        is_migrating = self.model.scenario.start is Start.OLD_BACKEND
+        scenario = self.model.scenario
+        is_migrating = scenario.start is Start.OLD_BACKEND and not scenario.is_strict
         return is_migrating and is_halfway and actor.visit.loaded and not actor.visit.seen
 
     def is_rotated(self, rows: dict[str, Item], key: str) -> bool:

@@ -136,6 +136,12 @@ def _log_in(session: Any, actor: str) -> None:
     session.save()
 
 
+def _sign_in(session: Any, actor: str) -> None:
+    if "user" not in session:
+        session["user"] = f"bob{actor}"
+    _change(session, actor)
+
+
 def _remember(session: Any, actor: str) -> None:
     del actor
     session.remember(DAYS)
@@ -172,6 +178,8 @@ PAGES: Final = (READ, CHANGE, DROP, SAVE_TWICE, LOG_OUT, CLEAR, SWITCH, ROTATE)
 REMEMBER: Final = Page("remember", _remember, remembers=True)
 #: A login of Ann with a new session. The old one is deleted under StrictSession only.
 LOG_IN: Final = Page("log in again", _log_in, ("1",), rotates=True, begins_anew=True)
+#: A login of Bob that neither clears the session nor gives it another id, if nobody is logged in.
+SIGN_IN: Final = Page("sign in", _sign_in, ("1",), logs_in=True)
 END_OTHERS: Final = Page(
     "end others", _end_others, is_elsewhere=True, ends_other=True, repeats=True
 )

@@ -3,47 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from beaker_dynamodb.caches import creation_lock
-from beaker_dynamodb.caches.creation_lock import CreationLock
-from beaker_dynamodb.caches.store import CacheStore
-from beaker_dynamodb.dynamodb.table import NoLiveRow
+from tests.model.cache_defects import (
+    AFTER_OUTAGE,
+    APART,
+    CLEARED,
+    CLEARED_LATE,
+    DEAD,
+    DEAD_AHEAD,
+    DEFECTS,
+    EVENTUAL,
+    IMPATIENT,
+    PAUSED,
+    REMOVED,
+    THREADS,
+    TWO,
+)
 from tests.model.cache_properties import (
     Property,
     check,
     read_nothing_made_before_a_removal,
     read_nothing_that_was_removed_or_is_late,
 )
-from tests.model.caches import CacheModel, CacheScenario, kill_the_first, let_the_lease_pass
+from tests.model.caches import CacheModel, CacheScenario, let_the_lease_pass
+from tests.model.defects import Defect
 from tests.model.explorer import Explored, explore
 
-TWO = ("make", "make")
-DEAD = CacheScenario(TWO, (kill_the_first,), faults=0)
-PAUSED = CacheScenario(TWO, (let_the_lease_pass,), faults=0)
-REMOVED = CacheScenario(("read", "remove", "read"), start=10, one_server=True)
-EVENTUAL = CacheScenario(TWO, eventual=True, faults=0)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "testing.md"
 SCENARIOS = (
     CacheScenario(TWO, faults=0),
     DEAD,
     PAUSED,
-    CacheScenario(TWO, (kill_the_first,), clocks=(100, 0), faults=0),
-    CacheScenario(TWO, one_server=True, faults=0),
+    DEAD_AHEAD,
+    IMPATIENT,
+    APART,
+    THREADS,
     CacheScenario(TWO, start=1500, faults=0),
     EVENTUAL,
+    CacheScenario(TWO, fails="Create"),
+    CacheScenario(TWO, fails="Create", one_server=True),
     CacheScenario(("put", "make", "read"), start=1500, faults=0),
     CacheScenario(("put", "clear", "read")),
     CacheScenario(("put", "remove", "read")),
+    CLEARED_LATE,
+    CLEARED,
+    AFTER_OUTAGE,
     REMOVED,
-    CacheScenario(("read", "clear", "read"), start=10, one_server=True),
+    CacheScenario(("make", "clear", "read")),
 )
 LONG = (
     CacheScenario(TWO),
     CacheScenario(TWO, (let_the_lease_pass,)),
     CacheScenario(TWO, one_server=True),
     CacheScenario(TWO, (let_the_lease_pass,), clocks=(0, 1.5), faults=0),
-    CacheScenario(("make", "clear", "read")),
 )
 
 
@@ -92,28 +107,12 @@ def test_what_is_not_guaranteed_is_found_when_asked(
     assert run(scenario, monkeypatch, find).violation
 
 
-def _release_whatever_is_there(lock: CreationLock) -> None:
-    if lock._owner is not None and lock._lock_key is not None:
-        lock._table.drop(lock._lock_key)
-    lock._owner = None
-    lock._release_local()
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "_"))
+def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shortest history breaks the property that guards against it, as docs/testing.md says."""
+    with monkeypatch.context() as patch:
+        defect.put_in(patch)
+        found = run(defect.scenario, patch)
 
-
-DEFECTS = {
-    "lock taken without condition": (
-        PAUSED, creation_lock, "NoLiveRow", lambda now: NoLiveRow(now + 9e8)),
-    "release without token": (PAUSED, CreationLock, "release", _release_whatever_is_there),
-    "lease ignored": (DEAD, CreationLock, "_check_expiry", lambda *_: False),
-    "stolen at once": (PAUSED, CreationLock, "_check_first_seen", lambda *_: True),
-    "second look eventual": (EVENTUAL, creation_lock, "is_held_here", lambda *_: False),
-    "removal asks the breaker": (
-        REMOVED, CacheStore, "contains", lambda store, key: store.get(key) is not None),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", DEFECTS)
-def test_each_deliberate_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in the lock or the store violates a property."""
-    scenario, owner, attribute, mistake = DEFECTS[name]
-    monkeypatch.setattr(owner, attribute, mistake)
-    assert run(scenario, monkeypatch).violation
+    assert found.violation.startswith(f"{defect.violates.__name__}: "), str(found)
+    assert defect.format_row(found) in DOCUMENT.read_text().splitlines()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model import cache_properties, history, properties, user_properties
+from tests.model import cache_defects, cache_properties, history, properties, user_properties
 from tests.model.defects import DEFECTS, Defect, find_violation
 from tests.model.properties import PROPERTIES
 
@@ -26,15 +26,21 @@ def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.Monkey
     assert defect.format_row(found) in (DOCS / "testing.md").read_text().splitlines()
 
 
-def test_every_defect_is_in_the_documents() -> None:
-    """docs/testing.md lists these twenty, and no others."""
+@pytest.mark.parametrize(
+    ("title", "defects", "count"),
+    [("defect", DEFECTS, 20), ("defect of a cache", cache_defects.DEFECTS, 13)],
+)
+def test_every_defect_is_in_the_documents(
+    title: str, defects: tuple[Defect, ...], count: int
+) -> None:
+    """docs/testing.md lists these, and no others."""
     (table,) = re.findall(
-        r"\n\| defect \|.*\n\|-.*\n((?:\|.*\n)+)", (DOCS / "testing.md").read_text()
+        rf"\n\| {title} \|.*\n\|-.*\n((?:\|.*\n)+)", (DOCS / "testing.md").read_text()
     )
     names = [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines()]
 
-    assert names == [defect.name for defect in DEFECTS]
-    assert len(names) == 20
+    assert names == [defect.name for defect in defects]
+    assert len(names) == count
 
 
 def test_every_guarantee_names_its_properties() -> None:

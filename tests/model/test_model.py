@@ -10,12 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.model.defects import find_violation
-from tests.model.explorer import Explored
+from tests.model.defects import describe_history, find_violation
+from tests.model.explorer import FAULTS_OF_WRITES, Choice, Explored, Outcome
+from tests.model.history import History
+from tests.model.memoized import MemoizedWorld
 from tests.model.pages import (
     CHANGE,
     CHANGE_ELSEWHERE,
@@ -31,6 +34,7 @@ from tests.model.pages import (
     REMEMBER,
     ROTATE,
     ROTATE_ELSEWHERE,
+    SIGN_IN,
     STRICT_PAGES,
     Page,
 )
@@ -93,6 +97,7 @@ IN_CI = (
     Table("TTL deletion", SHARED, SHORT_PAGES, Scenario((), events=TTL_DELETION, faults=0)),
     Table("migration", MIGRATION, scenario=Scenario((), faults=0)),
     Table("migration, one fault", MIGRATION, SHORT_PAGES),
+    Table("migration and a login, one fault", MIGRATION, (LOG_OUT,), others=(SIGN_IN,)),
     Table("expiry, one fault", SHARED, SHORT_PAGES, Scenario((), events=TIME)),
     Table("chunks", SHARED, SHORT_PAGES, Scenario((), faults=0, has_chunks=True)),
     Table("chunks, one fault", SHARED, SHORT_PAGES, Scenario((), has_chunks=True), size=1),
@@ -284,3 +289,46 @@ def test_a_late_creation_is_found_if_asked_for(monkeypatch: pytest.MonkeyPatch) 
 
     assert found.violation == "end_for_good: A1 has come back after the logout of B"
     assert str(found.shortest[-1]) == "A PutItem applied after its answer"
+
+
+@pytest.mark.parametrize(
+    ("other", "violation"),
+    [
+        (LOG_OUT, "end_for_good: user of ann lives on after the logout of B"),
+        (SIGN_IN, "keep_sessions_apart: the store has cart of ann in the session of bobB"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Page) else "",
+)
+def test_a_logout_that_fails_halfway_is_found_if_asked_for(
+    other: Page, violation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documented gap of `migrate_from`: the row is there, and no longer the old session."""
+    scenario = Scenario((LOG_OUT, other), start=Start.OLD_BACKEND)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "missed", lambda *_: False)
+        found = find_violation(scenario, patch)
+        strict = find_violation(replace(scenario, is_strict=True), patch)
+
+    assert found.violation == violation
+    text = (Path(__file__).parents[2] / "docs" / "consistency.md").read_text()
+    assert describe_history(found.shortest).replace("; ", ", ") in " ".join(text.split())
+    assert not strict.violation
+
+
+def test_each_call_of_a_logout_meets_each_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `migrate_from` these are: load, read the old session, create its row, end both."""
+    met = set[tuple[str, Outcome]]()
+    take = MemoizedWorld.take
+
+    def note(world: MemoizedWorld, choice: Choice) -> None:
+        if choice.actor == "A":
+            met.add((choice.call, choice.outcome))
+        take(world, choice)
+
+    monkeypatch.setattr(MemoizedWorld, "take", note)
+    assert not find_violation(Scenario((LOG_OUT,), start=Start.OLD_BACKEND), monkeypatch).violation
+
+    writes = {(call, fault) for call in ("PutItem", "Remove") for fault in FAULTS_OF_WRITES}
+    reads = {(call, Outcome.FAILED) for call in ("GetItem", "Read")}
+    harmless = {Outcome.BEGINS, Outcome.APPLIED, Outcome.APPLIED_LATE}
+    assert {one for one in met if one[1] not in harmless} == writes | reads

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import beaker_dynamodb
+from beaker_dynamodb.caches.store import OPEN_SECONDS
 from tests.stateful.machine import Bench, Outcome, fault_counts, fault_names
 
 LIFETIME: Final = 600
@@ -20,12 +21,17 @@ Entry = tuple[str, float] | None
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Three keys. `bench.make_site()` returns the cache of each server, under `cache_errors=raise`.
+    """Three keys. `bench.make_site()` returns the cache of each server.
 
-    No operations overlap, so each key has one entry, or those that a lost response leaves open.
+    No operations overlap, so each key has one entry, or those that a lost response leaves open. If
+    the caches are bypassed in an outage (`cache_errors = bypass`), nothing is read or stored while
+    a circuit breaker may be open; removals are real, or raise.
     """
 
     bench: Bench
+    bypass: bool
+    #: Until when a circuit breaker may be open.
+    open_until: float = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +48,11 @@ class CacheMachine(RuleBasedStateMachine):
         value, expires = self.bench.draw("v"), self.bench.clock() + LIFETIME
         with self.bench.operation("put") as outcome:
             self.caches[server].put(key, value)
-        self._settle(key, (value, expires), outcome)
+        assert outcome.acknowledged or not self.bypass
+        if self._may_be_bypassed(outcome):
+            self.entries[key].add((value, expires))
+        else:
+            self._settle(key, (value, expires), outcome)
 
     @rule(key=keys, server=servers)
     def remove(self, key: str, server: int) -> None:
@@ -70,7 +80,8 @@ class CacheMachine(RuleBasedStateMachine):
                 found = self.caches[server].get(key)
             except KeyError:
                 found = None
-        if outcome.acknowledged:
+        assert outcome.acknowledged or not self.bypass
+        if outcome.acknowledged and not (self._may_be_bypassed(outcome) and found is None):
             self._confirm(key, found)
 
     @rule(key=keys, server=servers)
@@ -78,7 +89,8 @@ class CacheMachine(RuleBasedStateMachine):
         """Ask whether a key has a fresh value."""
         with self.bench.operation("has_key") as outcome:
             has = self.caches[server].has_key(key)
-        if outcome.acknowledged:
+        assert outcome.acknowledged or not self.bypass
+        if outcome.acknowledged and not (self._may_be_bypassed(outcome) and not has):
             kept = {one for one in self.entries[key] if (self._value(one) is not None) == has}
             assert kept, f"has_key({key}) is {has}; possible were {self.entries[key]}"
             self.entries[key] = kept
@@ -95,7 +107,11 @@ class CacheMachine(RuleBasedStateMachine):
 
         with self.bench.operation("create") as outcome:
             found = self.caches[server].get(key, createfunc=createfunc)
-        if not outcome.acknowledged:
+        assert outcome.acknowledged or not self.bypass
+        if self._may_be_bypassed(outcome) and calls:
+            assert found == made
+            self.entries[key].add((made, self.bench.clock() + LIFETIME))
+        elif not outcome.acknowledged:
             if calls and outcome.lost:
                 self.entries[key].add((made, expires))
         elif calls:
@@ -105,7 +121,7 @@ class CacheMachine(RuleBasedStateMachine):
         else:
             self._confirm(key, found)
 
-    @rule(seconds=st.sampled_from([1, LIFETIME // 2, LIFETIME + 1]))
+    @rule(seconds=st.sampled_from([1, 6, LIFETIME // 2, LIFETIME + 1]))
     def let_time_pass(self, seconds: int) -> None:
         """Let time pass."""
         self.bench.clock.advance(seconds)
@@ -130,6 +146,13 @@ class CacheMachine(RuleBasedStateMachine):
         """Count the steps."""
         self.bench.figures["steps"] += 1
 
+    def _may_be_bypassed(self, outcome: Outcome) -> bool:
+        """Return whether a circuit breaker may have been open at the end of an operation."""
+        if self.bypass and outcome.faults:
+            self.open_until = self.bench.clock() + OPEN_SECONDS
+            self.bench.figures["bypassed"] += 1
+        return self.bench.clock() < self.open_until
+
     def _settle(self, key: str, entry: Entry, outcome: Outcome) -> None:
         if outcome.acknowledged:
             self.entries[key] = {entry}
@@ -147,6 +170,7 @@ class CacheMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Read every key once more, without faults."""
         self.bench.proxy.clear()
+        self.bench.clock.advance(OPEN_SECONDS)
         for key in KEYS:
             try:
                 found = self.caches[0].get(key)
@@ -155,6 +179,6 @@ class CacheMachine(RuleBasedStateMachine):
             self._confirm(key, found)
 
 
-def make_machine(bench: Bench) -> Any:
+def make_machine(bench: Bench, *, bypass: bool) -> Any:
     """Return a class of machines for one bench, as hypothesis wants it."""
-    return type("Caches", (CacheMachine,), {"bench": bench})
+    return type("Caches", (CacheMachine,), {"bench": bench, "bypass": bypass})

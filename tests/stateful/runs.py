@@ -19,7 +19,7 @@ SECONDS: Final = float(os.environ.get("DYNAMODB_STATEFUL_SECONDS") or 3600)
 EXAMPLES: Final = 25
 STEPS: Final = 30
 #: Tests marked `long`, among which the time is divided.
-TESTS: Final = 6
+TESTS: Final = 8
 
 
 def make_settings(examples: int, *, derandomize: bool, shrink: bool = True) -> settings:

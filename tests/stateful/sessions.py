@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -181,16 +182,35 @@ class SessionMachine(RuleBasedStateMachine):
         """End a request: what its page has changed is saved."""
         request = self._request(number)
         self.open.remove(request)
+        self._save("end", request, lambda: self._close(request))
+
+    @rule(number=requests, key=keys)
+    @precondition(lambda self: any(r.page.birth for r in self.open))
+    def save_meanwhile(self, number: int, key: str) -> None:
+        """Save in a page that goes on, and may save again; if that fails, it does not go on."""
+        request = self._request(number)
+        page = request.page
+        if page.birth is None or page.cleared:
+            return
+        page.changes[key] = self.bench.draw(key)
+        self._write(request)
+        if self._save("save meanwhile", request, request.visit.session._session().save):
+            page.changes = {}
+        else:
+            self.open.remove(request)
+
+    def _save(self, name: str, request: Request, save: Callable[[], object]) -> bool:
+        """Save what the page of a request has changed; return whether it was acknowledged."""
         slot = self._slot(request.id)
         rotated = {s for s in slot.states if s is not None and s.rotated is not None}
-        with self.bench.operation("end") as outcome:
-            self._close(request)
+        with self.bench.operation(name) as outcome:
+            save()
         acknowledged = outcome.acknowledged
         if isinstance(outcome.error, Conflict):
             # The documents say: "The change is not moved", and "the save raises `Conflict`, a 500".
             assert rotated, f"a conflict that nothing explains: {outcome.error}"
             assert request.page.changes
-            return
+            return False
         now = self.bench.clock()
         if acknowledged and request.page.changes and request.page.birth is not None:
             recent = {s for s in rotated if s.rotated and now - s.rotated < MARKER - 1}
@@ -200,6 +220,7 @@ class SessionMachine(RuleBasedStateMachine):
         slot.late = now
         if acknowledged:
             slot.sure = max(slot.sure, request.begun)
+        return acknowledged
 
     @rule(number=requests)
     @precondition(lambda self: self.open)

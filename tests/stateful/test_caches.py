@@ -15,9 +15,16 @@ from tests.stateful.machine import CLIENT, Bench
 from tests.stateful.runs import run_briefly, run_for_long
 
 
+@pytest.fixture(params=["raise", "bypass"])
+def cache_errors(request: pytest.FixtureRequest) -> str:
+    """Return what caches do in an outage."""
+    return str(request.param)
+
+
 @pytest.fixture(params=["boto3", "wire"])
-def bench(
+def bench(  # noqa: PLR0917  # fixtures
     request: pytest.FixtureRequest,
+    cache_errors: str,
     proxy: FaultProxy,
     dynamodb_local: str,
     table_name: str,
@@ -30,7 +37,7 @@ def bench(
     layout = {"range_key": "part"}
     Table(dynamodb_local, table_name, layout).make()
     options: dict[str, Any] = {**layout, **CLIENT, "transport": request.param}
-    here = Table(proxy.url, table_name, {**options, "cache_errors": "raise"})
+    here = Table(proxy.url, table_name, {**options, "cache_errors": cache_errors})
 
     def make_caches(namespace: str) -> list[Any]:
         return [
@@ -40,12 +47,12 @@ def bench(
     return Bench(proxy, clock, lambda: make_caches)
 
 
-def test_a_cache_is_what_a_dictionary_would_be(bench: Bench) -> None:
+def test_a_cache_is_what_a_dictionary_would_be(bench: Bench, cache_errors: str) -> None:
     """Reads find what was stored, and nothing that was removed or has expired."""
-    run_briefly(make_machine(bench))
+    run_briefly(make_machine(bench, bypass=cache_errors == "bypass"))
 
 
 @pytest.mark.long
-def test_a_cache_is_what_a_dictionary_would_be_for_long(bench: Bench) -> None:
+def test_a_cache_is_what_a_dictionary_would_be_for_long(bench: Bench, cache_errors: str) -> None:
     """The same with other examples in each run."""
-    run_for_long(make_machine(bench))
+    run_for_long(make_machine(bench, bypass=cache_errors == "bypass"))
