@@ -14,6 +14,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import botocore.loaders
 import pytest
@@ -24,17 +25,32 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import client as clients
 from beaker_dynamodb.dynamodb.connection import Connection
 from tests.instruments import Clock, Recorder
+from tests.other_servers.account import Account
+from tests.other_servers.gaps import skip_gaps
 from tests.proxy import FaultProxy
-from tests.servers import KEY, REGION, DynamoDBLocal, Flavor, Server, answers, read_servers
+from tests.servers import (
+    AWS_REGION,
+    CREDENTIALS,
+    REGION,
+    DynamoDBLocal,
+    Flavor,
+    Server,
+    answers,
+    read_servers,
+)
 
 CONFIGURED = read_servers()
+#: The one host that is not this machine, if the tests run on AWS itself.
+AWS_HOST = urlsplit(CONFIGURED["aws"].url).hostname if "aws" in CONFIGURED else "localhost"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C reach what the tests start.
 
     A shell has what runs in its background ignore it, and children inherit that.
     """
+    if config.getoption("--server") == "aws":
+        config.pluginmanager.register(Account(CONFIGURED["aws"]), "account")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -48,10 +64,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="what carries the calls of every test that does not say so itself",
     )
+    parser.addoption(
+        "--server",
+        choices=sorted(CONFIGURED),
+        help="the one server, of those that DYNAMODB_URLS names, for all tests that need any",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests marked `long`; if they are asked for, they may take their time."""
+    """Deselect the tests marked `long`; if they are asked for, they may take their time.
+
+    With `--server`, skip what that server cannot do.
+    """
+    if name := config.getoption("--server"):
+        skip_gaps(items, CONFIGURED[name].flavor)
     long = [item for item in items if item.get_closest_marker("long")]
     if config.getoption("--long"):
         for item in long:
@@ -85,12 +111,15 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         is_ours = name.startswith(("AWS_", "BEAKER_DYNAMODB_", "REQUESTS_CA_BUNDLE"))
         is_ours = is_ours and not name.endswith("_TEST_CACHE")
+        is_ours = is_ours and not (AWS_REGION and name == "AWS_CA_BUNDLE")
         if is_ours or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
         monkeypatch.setenv(name, os.devnull)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, KEY)
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name, value in zip(names, CREDENTIALS, strict=True):
+        if value is not None:
+            monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("NO_PROXY", "*")
@@ -98,7 +127,7 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def stay_here(host: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name in {None, "", "localhost", "::1"} or name.startswith("127."):
+        if name in {None, "", "localhost", "::1", AWS_HOST} or name.startswith("127."):
             return resolve(host, *args, **kwargs)
         raise socket.gaierror(socket.EAI_NONAME, f"no test may leave this machine for {name}")
 
@@ -130,8 +159,11 @@ def forget() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
+def moto_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Serve moto on a free loopback port, for what is single-threaded."""
+    if name := request.config.getoption("--server"):
+        yield _answering(CONFIGURED[name]).url
+        return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -143,6 +175,8 @@ def moto_url() -> Iterator[str]:
 def dynamodb_local(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the URL of a real DynamoDB Local: the one that DYNAMODB_URLS names, or our own."""
     running = [server for server in CONFIGURED.values() if server.flavor is Flavor.LOCAL]
+    if name := request.config.getoption("--server"):
+        running = [CONFIGURED[name]]
     if running:
         yield _answering(running[0]).url
         return
@@ -163,6 +197,10 @@ def proxy(dynamodb_local: str) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="session", params=["moto", *(CONFIGURED or ["local"])])
 def server(request: pytest.FixtureRequest) -> Server:
     """Give one DynamoDB after the other: moto, and DynamoDB Local or all that are configured."""
+    if chosen := request.config.getoption("--server"):
+        if request.param != chosen:
+            pytest.skip(f"--server={chosen}")
+        return _answering(CONFIGURED[chosen])
     if request.param in CONFIGURED:
         return _answering(CONFIGURED[request.param])
     if request.param == "moto":

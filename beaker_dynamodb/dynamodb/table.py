@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema, from_attributes, is_in_range
+
+#: The message for a response that belongs to another request.
+OTHER_ITEM: Final = "DynamoDB's response holds another item than the requested one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +213,7 @@ class Table:
         """
         if any(item.get(name) != value for name, value in self.format_key(key).items()):
             facts = CallFacts("GetItem", self.name, self.client.region)
-            raise Unavailable(
-                "DynamoDB's response holds another item than the requested one", call=facts
-            )
+            raise Unavailable(OTHER_ITEM, call=facts)
         return self._parse(key, item)
 
     def _parse(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:

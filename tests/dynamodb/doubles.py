@@ -31,6 +31,7 @@ from tests.faults.fault_kinds import (
     aws_error,
 )
 from tests.proxy import FaultProxy
+from tests.servers import REGION
 from tests.sessions import apps
 
 Row = dict[str, Any]
@@ -191,7 +192,7 @@ def fail_save(proxy: FaultProxy, table: str) -> Exception:
 def fail_cache(proxy: FaultProxy, table: str) -> Exception:
     """Fail to read a cache that is told to raise."""
     proxy.next(LoseRequest(), operation="GetItem")
-    where = {"endpoint_url": proxy.url, "table": table, "region": "us-east-1", **apps.PATIENT}
+    where = {"endpoint_url": proxy.url, "table": table, "region": REGION, **apps.PATIENT}
     cache = DynamoDBNamespaceManager("ns", **where, cache_errors="raise", **ONCE)
     return catch_error(lambda: cache["key"])
 

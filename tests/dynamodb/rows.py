@@ -14,6 +14,7 @@ from beaker_dynamodb.item.record import Record, Schema
 from beaker_dynamodb.provisioning import provision
 from beaker_dynamodb.provisioning.spec import TableSpec
 from tests.revisions import make_rev
+from tests.servers import REGION
 
 NOW: Final = 1_900_000_000.0
 SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B")))
@@ -21,9 +22,7 @@ SCHEMA: Final = Schema("gone_at", (("userId", "S"), ("visits", "N"), ("mark", "B
 
 def open_table(url: str, name: str, range_key: str | None = None, **more: Any) -> Table:
     """Return a table with a new client."""
-    client = Client(
-        Connection(endpoint_url=url, region="us-east-1", max_attempts=1, read_timeout=20)
-    )
+    client = Client(Connection(endpoint_url=url, region=REGION, max_attempts=1, read_timeout=20))
     return Table(client, name, Layout("sess:", "id", range_key), SCHEMA, **more)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import beaker_dynamodb
-from beaker_dynamodb.dynamodb import pages
+from beaker_dynamodb.dynamodb import pages, scan
 from beaker_dynamodb.dynamodb.responses import count_units
 from beaker_dynamodb.dynamodb.table import Table, deserialize
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable
@@ -21,6 +21,7 @@ from tests.dynamodb.rows import SCHEMA
 from tests.dynamodb.scripted_client import Script
 from tests.faults.fault_kinds import Rewrite
 from tests.proxy import FaultProxy
+from tests.revisions import make_rev
 from tests.sessions.overlap import Site
 from tests.sessions.views import put
 
@@ -101,6 +102,18 @@ def test_unprocessed_keys_of_any_shape_are_a_list_or_one_of_our_errors(left: Any
         pages.get_many(table, [key], AT_ONCE)
     with contextlib.suppress(DynamoDBBackendError):
         pages.delete_many(table, [key], AT_ONCE)
+
+
+def test_a_batch_that_returns_another_item_is_an_outage() -> None:
+    """Responses were mixed up. A KeyError would be "no such session", and log the user out."""
+    other = {"id": {"S": "sess:b"}, "data": {"B": b"data"}, "rev": {"B": make_rev("b.t")}}
+    table = create_table(Script(BatchGetItem={"Responses": {"sessions": [other]}}), None)
+    key = table.layout.make_session_key("a")
+
+    with pytest.raises(Unavailable):
+        pages.get_many(table, [key], AT_ONCE)
+    with pytest.raises(Unavailable):
+        list(scan.get_rows(table, [key], AT_ONCE))
 
 
 def test_pages_that_repeat_end() -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import time
 import uuid
@@ -26,8 +24,9 @@ from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.errors import OptionError, digest
 from beaker_dynamodb.migration.bulk import Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import create_reader
+from tests.downloads import install_node_packages
 from tests.instruments import Clock
-from tests.servers import KEY, REGION, Flavor, Server, missing
+from tests.servers import KEY, REGION, Flavor, Server
 from tests.sessions.apps import application, browser
 from tests.sessions.overlap import Browser, Site
 
@@ -36,26 +35,8 @@ CAFE = [1, {"name": "caf\xe9"}, None]
 
 
 def node_modules() -> Path:
-    """Return the folder of the Node packages; the first process to ask installs them."""
-    for needed in ("node", "npm"):
-        if shutil.which(needed) is None:
-            missing(f"{needed} is not installed: it runs connect-dynamodb")
-    default = Path(__file__).resolve().parents[2] / ".cache"
-    home = Path(os.environ.get("DYNAMODB_TEST_CACHE") or default) / "connect-dynamodb-3.0.5"
-    home.mkdir(parents=True, exist_ok=True)
-    (home.parent / ".gitignore").write_text("*\n")
-    with (home / "install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "done").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(HERE / name, home)
-            # By the digests of package-lock.json: code out of a registry runs on this machine.
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--silent"]
-            result = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
-            if result.returncode:
-                raise RuntimeError(f"npm ci failed: {result.stderr.strip()}")
-            (home / "done").touch()
-    return home / "node_modules"
+    """Return the folder of the Node packages."""
+    return install_node_packages(HERE, "connect-dynamodb-3.0.5")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import rotation
 from beaker_dynamodb.sessions.store import SessionStore
 from tests.instruments import Clock, Recorder
+from tests.servers import REGION
 from tests.sessions.requests import Browser, Site, is_rotated
 
 MINUTE = 60
@@ -163,7 +164,7 @@ def test_an_operator_sees_no_tombstone(site: Site, ann: Browser) -> None:
     """It is no session to list, count, show or revoke; once expired it is purged."""
     old = ann.id
     log_in(ann)
-    options = {"endpoint_url": site.server.url, "table": site.table, "region": "us-east-1"}
+    options = {"endpoint_url": site.server.url, "table": site.table, "region": REGION}
     rows, now = open_rows(parse(options, "session")), Clock()()
 
     assert [one.id for one in sessions.list_sessions(rows, now)] == [ann.id]
