@@ -20,7 +20,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest, raise_clean
 from beaker_dynamodb.item.dictionary import DICTIONARIES, NEWEST
@@ -64,8 +64,7 @@ _FIXED, _KEY_ID, _NONCE = 4, 8, 12
 _TAG: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptionContext:
+class EncryptionContext(NamedTuple):
     """What the ciphertext of a row is bound to, so that it opens in no other row.
 
     Also of rows that are not encrypted: an error names the row by it.
@@ -175,7 +174,7 @@ class Codec:
             payload = self._inflate(payload, number, context)
         value, raw = payload, None
         if flags & BASE64:
-            value, raw = base64.b64encode(payload), payload
+            value, raw = binascii.b2a_base64(payload, newline=False), payload
         self._check_size(value, raw, context)
         return value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
@@ -61,8 +61,7 @@ class Content:
         return self.values is not None and CREATED in self.values
 
 
-@dataclass(frozen=True, slots=True)
-class SaveState:
+class SaveState(NamedTuple):
     """Everything that the decision about a save depends on.
 
     Args:
