@@ -67,8 +67,7 @@ class Row(NamedTuple):
     value: bytes
 
     def __repr__(self) -> str:
-        """Return a text without the value."""
-        return f"Row({self.record!r})"
+        return f"Row({self.record!r})"  # without the value
 
 
 class Entry(NamedTuple):
@@ -78,8 +77,7 @@ class Entry(NamedTuple):
     expires: float | None = None
 
     def __repr__(self) -> str:
-        """Return a text without the value."""
-        return f"Entry(expires={self.expires})"
+        return f"Entry(expires={self.expires})"  # without the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +103,17 @@ class Rows:
         Raises: CorruptItem, UnknownFormat, ItemTooLarge; what the client raises.
         """
         try:
-            record = self.get(key, consistent=consistent, now=now)
-            if record is None or not record.is_live(now):
-                return None
-            value = self.open(record)
+            return self._read(key, now, consistent=consistent)
         except CorruptItem:
             pass  # the second read is outside, so that its error has no context
-        else:
-            return None if value is None else Row(record, value)
-        record = self.get(key, consistent=True, now=now)
-        value = self.open(record) if record is not None and record.is_live(now) else None
-        return None if record is None or value is None else Row(record, value)
+        return self._read(key, now, consistent=True)
+
+    def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
+        record = self.get(key, consistent=consistent, now=now)
+        if record is None or not record.is_live(now):
+            return None
+        value = self.open(record)
+        return None if value is None else Row(record, value)
 
     def get(self, key: Key, *, consistent: bool, now: float) -> Record | None:
         """Read a row with its whole value, live or expired; None if there is none.
@@ -156,20 +154,20 @@ class Rows:
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
         value = self.codec.open(record.data, context)
-        is_session = self.codec.kind == codec.SESSION
-        if is_session and value and not value.isascii() and not _is_text(value):
+        if self.codec.kind == codec.SESSION and value and not (value.isascii() or _is_text(value)):
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
     # Writing
 
-    def seal(self, record: Record, value: bytes) -> Record:
+    def seal(self, record: Record, value: bytes, raw: bytes | None = None) -> Record:
         """Return *record* with *value*, sealed.
 
+        Args: *raw* is the value without its base64, if that has been undone.
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
-        data = self.codec.seal(value, context, record.count_other_bytes(self.schema))
+        data = self.codec.seal(value, context, record.count_other_bytes(self.schema), raw)
         return record._replace(data=data)
 
     def make_tombstone(

@@ -123,13 +123,24 @@ class Codec:
     require_encryption: bool = True
     random_bytes: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
 
-    def seal(self, value: bytes, context: EncryptionContext, other_bytes: int = 0) -> bytes:
+    def seal(
+        self,
+        value: bytes,
+        context: EncryptionContext,
+        other_bytes: int = 0,
+        raw: bytes | None = None,
+    ) -> bytes:
         """Return what the row holds for a value.
 
-        Args: *other_bytes* are those of the row without its data, as DynamoDB counts them.
+        Args:
+            other_bytes: those of the row without its data, as DynamoDB counts them.
+            raw: the value without its base64, as `undo_base64` returns it; None if it is to be
+                undone here.
+
         Raises: ItemTooLarge, measured before compression.
         """
-        raw = undo_base64(value) if self.kind == SESSION else None
+        if raw is None and self.kind == SESSION:
+            raw = undo_base64(value)
         self._check_size(value, raw, context)
         flags, payload = (0, value) if raw is None else (BASE64, raw)
         encrypts = bool(self.keys and self.keys[0])
@@ -144,8 +155,8 @@ class Codec:
         if encrypts:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, context, self._fixed(flags))
-        fixed = self._fixed(flags)
-        return fixed + struct.pack(">I", _checksum(fixed, payload)) + payload
+        checksum = _checksum(self._fixed(flags), payload)
+        return _HEADER.pack(FORMAT, self.kind, flags, self.serializer, checksum) + payload
 
     def open(self, data: bytes, context: EncryptionContext) -> bytes | None:
         """Return the value that a row holds; None for a row of another kind or serializer.
