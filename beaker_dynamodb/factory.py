@@ -7,8 +7,11 @@ built once in a process for each set of options, and found by one lookup.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from beaker.exceptions import InvalidCacheBackendError
 
 from beaker_dynamodb.config import parsers, sources
 from beaker_dynamodb.config.options import Options
@@ -71,6 +74,9 @@ def create_store(
 def _build(
     timeout: object, given: Mapping[str, object], runtime: Runtime, *, is_session: bool
 ) -> _Shared:
+    # Not when the manager is imported: Beaker ignores the error then (beaker/cache.py:101).
+    if importlib.util.find_spec("boto3") is None:
+        raise InvalidCacheBackendError("type ext:dynamodb needs boto3: pip install boto3")
     kind: sources.Kind = "session" if is_session else "cache"
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
     try:

@@ -6,10 +6,8 @@ nothing else ever; otherwise a cache.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beaker.exceptions import InvalidCacheBackendError
 from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb.errors import OptionError
@@ -38,12 +36,6 @@ class DynamoDBNamespaceManager(_NamespaceManager):
 
     #: The clock, sleep and randomness; tests replace it.
     runtime: ClassVar[Runtime] = REAL
-
-    @classmethod
-    def _init_dependencies(cls) -> None:
-        # Not at import, where Beaker ignores the exception silently (beaker/cache.py:101).
-        if importlib.util.find_spec("boto3") is None:
-            raise InvalidCacheBackendError("type ext:dynamodb needs boto3: pip install boto3")
 
     def __init__(self, namespace: object, timeout: object = None, **given: object) -> None:
         super().__init__(namespace)

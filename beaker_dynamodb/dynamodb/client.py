@@ -12,9 +12,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from beaker_dynamodb import runtime
 from beaker_dynamodb.config.options import Options
@@ -57,15 +56,18 @@ DATA_OPERATIONS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response of DynamoDB.
 
     `refused`: the condition did not hold, and `body["Item"]`, if there, is what is stored.
     """
 
-    body: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any]
     refused: bool = False
+
+    def __repr__(self) -> str:
+        """Return a text without the body."""
+        return f"Response(refused={self.refused})"
 
 
 class Client:
@@ -121,7 +123,8 @@ class Client:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
                     raise make_error(answer, facts, describe_keys, self._describe_places)
                 continue
-            defect = validate_response(operation, request, answer) if is_data else None
+            is_valid = not is_data or (transport == WIRE and answer)  # the wire looks itself
+            defect = None if is_valid else validate_response(operation, request, answer)
             if metering.observers:
                 outcome = "unavailable" if defect else "ok"
                 _report(operation, started, outcome, transport, answer)

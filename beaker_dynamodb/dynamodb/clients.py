@@ -118,7 +118,8 @@ class Clients:
                 return None
             self._breaker = breaker.begin_call(state, now)
         result = self.wire.call(operation, request)
-        if cause := find_cause(result):
+        is_whole = type(result) is dict and result  # as almost always, and quick to see
+        if not is_whole and (cause := find_cause(result)):
             self._fail(cause)
         elif self._breaker is not breaker.CLOSED:
             self._breaker = breaker.CLOSED

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.parsers import import_object
@@ -60,20 +60,24 @@ CHUNK_GRACE: Final = 86400
 CreateTable: TypeAlias = Callable[[Client, Options], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row that was read: the record, and the value's bytes."""
 
     record: Record
-    value: bytes = dataclasses.field(repr=False)
+    value: bytes
+
+    def __repr__(self) -> str:
+        return f"Row({self.record!r})"  # without the value
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a manager returns to Beaker: the value, and when its row expires (epoch seconds)."""
 
-    value: Any = dataclasses.field(repr=False)
+    value: Any
     expires: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Entry(expires={self.expires})"  # without the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,9 @@ class Rows:
         return self._read(key, now, consistent=True)
 
     def _read(self, key: Key, now: float, *, consistent: bool) -> Row | None:
-        record = self.table.get(key, consistent=consistent)
+        record = self.get(key, consistent=consistent, now=now)
         if record is None or not record.is_live(now):
             return None
-        if record.chunk_count:
-            record = self._get_large(record, now)
-            if record is None or not record.is_live(now):
-                return None
         value = self.open(record)
         return None if value is None else Row(record, value)
 
@@ -154,20 +154,21 @@ class Rows:
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
         value = self.codec.open(record.data, context)
-        if value is not None and self.codec.kind == codec.SESSION and not _is_text(value):
+        if self.codec.kind == codec.SESSION and value and not (value.isascii() or _is_text(value)):
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
     # Writing
 
-    def seal(self, record: Record, value: bytes) -> Record:
+    def seal(self, record: Record, value: bytes, raw: bytes | None = None) -> Record:
         """Return *record* with *value*, sealed.
 
+        Args: *raw* is the value without its base64, if that has been undone.
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
-        data = self.codec.seal(value, context, record.count_other_bytes(self.schema))
-        return record.with_data(data)
+        data = self.codec.seal(value, context, record.count_other_bytes(self.schema), raw)
+        return record._replace(data=data)
 
     def make_tombstone(
         self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
@@ -267,13 +268,13 @@ class Rows:
         if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
             return record
         if self._fits_in_a_row(record):
-            return record.with_data(record.data, 0) if record.chunk_count else record
+            return record._replace(chunk_count=0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)
         expires = None if record.expires is None else record.expires + CHUNK_GRACE
         for number, chunk in enumerate(parts):
             key = self.layout.make_chunk_key(record.key, record.rev, number)
             self.table.replace(Record(key, chunk, record.rev, expires=expires))
-        return record.with_data(manifest, len(parts))
+        return record._replace(data=manifest, chunk_count=len(parts))
 
     def _read_chunks(self, manifest: Record) -> Record | None:
         """Join a value; None if a chunk is missing."""
@@ -284,7 +285,7 @@ class Rows:
         data = chunks.join(manifest.data, [found[key].data for key in keys])
         if data is None:
             raise CorruptItem(digest(manifest.key.hash), "its chunks do not match its manifest")
-        return manifest.with_data(data)
+        return manifest._replace(data=data)
 
     def _chunk_keys(self, manifest: Record) -> tuple[Key, ...]:
         make_key = self.layout.make_chunk_key

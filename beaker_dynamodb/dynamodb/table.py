@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.errors import CallFacts, CorruptItem, TableMismatch, TableMissing, Unavailable
@@ -19,6 +19,9 @@ from beaker_dynamodb.item.record import Record, Schema, from_attributes, is_in_r
 
 #: The message for a response that belongs to another request.
 OTHER_ITEM: Final = "DynamoDB's response holds another item than the requested one"
+#: A whole number of more digits is rare, and is read as a Decimal.
+_MAX_DIGITS: Final = 15
+_EMPTY: Final = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +222,14 @@ class Table:
     def _parse(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
         attributes: dict[str, object] = {}
         for name, value in item.items():
-            # As `deserialize`, without a call for each text.
-            kind = next(iter(value), None) if type(value) is dict else None
-            attributes[name] = value[kind] if kind in {"S", "B"} else deserialize(value)
+            # As `deserialize`, without a call for each text and whole number.
+            kind, content = next(iter(value.items()), _EMPTY) if type(value) is dict else _EMPTY
+            if (kind == "B" and type(content) is bytes) or (kind == "S" and type(content) is str):
+                attributes[name] = content
+            elif kind == "N" and _is_whole_number(content):
+                attributes[name] = int(content)
+            else:
+                attributes[name] = deserialize(value)
         return from_attributes(key, attributes, self.schema)
 
 
@@ -230,6 +238,12 @@ def serialize(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
     return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
+
+
+def _is_whole_number(content: object) -> TypeGuard[str]:
+    if type(content) is not str or len(content) > _MAX_DIGITS:
+        return False
+    return content.isdigit() and content.isascii()
 
 
 def _read_text(value: object) -> str | None:
@@ -253,6 +267,6 @@ def deserialize(value: object) -> object:
                 return value
             # An emulator may store more: to print 1E+999999999 would take all memory.
             return number if is_in_range(number) else value
-        if kind in {"S", "B"}:
+        if kind in {"S", "B"} and isinstance(content, (str, bytes)):
             return content
     return value

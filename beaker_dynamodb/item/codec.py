@@ -20,7 +20,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest, raise_clean
 from beaker_dynamodb.item.dictionary import DICTIONARIES, NEWEST
@@ -64,8 +64,7 @@ _FIXED, _KEY_ID, _NONCE = 4, 8, 12
 _TAG: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptionContext:
+class EncryptionContext(NamedTuple):
     """What the ciphertext of a row is bound to, so that it opens in no other row.
 
     Also of rows that are not encrypted: an error names the row by it.
@@ -124,13 +123,24 @@ class Codec:
     require_encryption: bool = True
     random_bytes: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
 
-    def seal(self, value: bytes, context: EncryptionContext, other_bytes: int = 0) -> bytes:
+    def seal(
+        self,
+        value: bytes,
+        context: EncryptionContext,
+        other_bytes: int = 0,
+        raw: bytes | None = None,
+    ) -> bytes:
         """Return what the row holds for a value.
 
-        Args: *other_bytes* are those of the row without its data, as DynamoDB counts them.
+        Args:
+            other_bytes: those of the row without its data, as DynamoDB counts them.
+            raw: the value without its base64, as `undo_base64` returns it; None if it is to be
+                undone here.
+
         Raises: ItemTooLarge, measured before compression.
         """
-        raw = undo_base64(value) if self.kind == SESSION else None
+        if raw is None and self.kind == SESSION:
+            raw = undo_base64(value)
         self._check_size(value, raw, context)
         flags, payload = (0, value) if raw is None else (BASE64, raw)
         encrypts = bool(self.keys and self.keys[0])
@@ -145,8 +155,8 @@ class Codec:
         if encrypts:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, context, self._fixed(flags))
-        fixed = self._fixed(flags)
-        return fixed + struct.pack(">I", _checksum(fixed, payload)) + payload
+        checksum = _checksum(self._fixed(flags), payload)
+        return _HEADER.pack(FORMAT, self.kind, flags, self.serializer, checksum) + payload
 
     def open(self, data: bytes, context: EncryptionContext) -> bytes | None:
         """Return the value that a row holds; None for a row of another kind or serializer.
@@ -175,7 +185,7 @@ class Codec:
             payload = self._inflate(payload, number, context)
         value, raw = payload, None
         if flags & BASE64:
-            value, raw = base64.b64encode(payload), payload
+            value, raw = binascii.b2a_base64(payload, newline=False), payload
         self._check_size(value, raw, context)
         return value
 

@@ -13,11 +13,12 @@ import json
 import math
 import pickle
 import re
+import string
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from beaker_dynamodb.item.codec import inflate
 
@@ -52,15 +53,28 @@ _TEXT, _NUMBER = pickle.BINUNICODE, pickle.BINFLOAT
 _VALUE_SIZES = {pickle.NONE: 1, pickle.BINGET: 2, _NUMBER: 1 + _FLOAT}
 #: The key of the creation time as protocol 2 writes it, up to its number in the memo.
 _CREATED_MARK = len(CREATED).to_bytes(4, "little") + CREATED.encode() + b"q"
-#: How protocol 2 names a class (`c`, module, line feed, name), in reversed bytes. Forwards, a
-#: search would begin at each `c` of a user's long text, in time that grows with its square.
-_NAMES_A_CLASS = re.compile(rb"[A-Za-z_]\n[\w.]*[A-Za-z_]c")
+#: The beginning of a class's name in protocol 2, and all bytes of a module's name.
+_CLASS = re.compile(rb"c[A-Za-z_]")
+_MODULE = (string.ascii_letters + string.digits + "_.").encode()
+#: What precedes the 8 bytes of the access time if Beaker's own keys are the first, no domain is
+#: set and the path is of one character; and the creation time, if that follows. As
+#: `_find_access_time` and `_read_creation_time` find them, in a fraction of the time.
+_USUAL_HEAD = re.compile(
+    rb"\x80\x02}q\x00\((?:X\x07\0\0\0_domainq.N|X\x05\0\0\0_pathq.X\x01\0\0\0.q.)*"
+    rb"X\x0e\0\0\0_accessed_timeq.G(?=.{8}(X\x0e\0\0\0_creation_timeq.G(.{8}))?)",
+    re.DOTALL,
+)
 _BEGINS_JSON = re.compile(
     rb'\{(?:"_domain": (?:null|"[^"\\]*"), "_path": "[^"\\]*", )?'
     rb'(?:"_creation_time": [\d.e+-]+, )?"_accessed_time": ([\d.e+-]+)'
 )
 
 Values = dict[str, Any]
+Decode: TypeAlias = Callable[[], bytes | None]
+
+
+def _decode_nothing() -> None:
+    """Return no bytes: the caller has not undone the base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +102,11 @@ class Envelope(Protocol):
     def close(self, values: Values) -> str:
         """Return the text that Beaker would write for *values*."""
 
-    def compare(self, base: str, ours: str) -> Comparison:
-        """Compare two texts by their bytes; most saves are decided without opening anything."""
+    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:
+        """Compare two texts by their bytes; most saves are decided without opening anything.
+
+        Args: *decode* returns ours without its base64; None if it is not canonical.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +128,7 @@ class PickleEnvelope:
         """Return the pickle in base64."""
         return base64.b64encode(pickle.dumps(values, 2)).decode("ascii")
 
-    def compare(self, base: str, ours: str) -> Comparison:
+    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:
         """Compare the pickles, if the access time is in the place where Beaker puts it.
 
         Equal pickles are equal sessions. Different ones count as changed if no class is in them.
@@ -119,24 +136,20 @@ class PickleEnvelope:
         two; then a save is written that was not necessary.
         """
         old, new = _decode_base64(base[:_HEAD]), _decode_base64(ours[:_HEAD])
-        at = _find_access_time(new)
-        begins_alike = at is not None and old[:at] == new[:at]
-        may_be_new = not begins_alike or _CREATED_MARK not in new[:at]
-        if may_be_new:
-            created = _read_creation_time(old)
-            may_be_new = created is None or created != _read_creation_time(new)
-        if at is None:
+        at, created = _read_times(new)
+        before, created_before = _read_times(old)
+        may_be_new = created is None or created != created_before
+        if at is None or at != before:
             return Comparison(None, may_be_new)
-        if (not begins_alike or len(old) < at + _FLOAT) and _find_access_time(old) != at:
-            return Comparison(None, may_be_new)
-        is_same = begins_alike and old[at + _FLOAT :] == new[at + _FLOAT :]
+        is_same = old[:at] == new[:at] and old[at + _FLOAT :] == new[at + _FLOAT :]
         if is_same and base[_HEAD:] == ours[_HEAD:]:
-            (before,), (now,) = _TIME.unpack_from(old, at), _TIME.unpack_from(new, at)
-            return Comparison(changed=False, may_be_new=may_be_new, idle=now - before)
+            (past,), (now,) = _TIME.unpack_from(old, at), _TIME.unpack_from(new, at)
+            return Comparison(changed=False, may_be_new=may_be_new, idle=now - past)
         # A text that only looks like the name of a class costs one comparison of the values. If
         # only base names a class, a type has changed.
-        names_a_class = _NAMES_A_CLASS.search(_decode_base64(ours)[::-1])
-        return Comparison(None if names_a_class else True, may_be_new)
+        raw = decode()
+        is_doubtful = _names_a_class(_decode_base64(ours) if raw is None else raw)
+        return Comparison(None if is_doubtful else True, may_be_new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +170,7 @@ class JsonEnvelope:
         """Return the zlib of the JSON in base64 (beaker/util.py:417)."""
         return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode("ascii")
 
-    def compare(self, base: str, ours: str) -> Comparison:
+    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:  # noqa: ARG002  # a pickle's
         """Compare the JSON, if the access time is in the place where Beaker puts it.
 
         It is never a new session, because JSON holds no classes and so opens in every process.
@@ -221,6 +234,28 @@ def rewrite(envelope: Envelope, values: Values) -> str | None:
         return envelope.close(values)
     except Exception:  # noqa: BLE001  # pickling runs the code of any class
         return None
+
+
+def _names_a_class(raw: bytes) -> bool:
+    """Return whether protocol 2 may name a class in *raw*: `c`, module, line feed, name.
+
+    The time is linear. A search forwards for all of it would begin at each `c` of a user's long
+    text, and take time that grows with the square of its length.
+    """
+    *modules, _ = lines = raw.split(b"\n")
+    for number, module in enumerate(modules, 1):
+        name = lines[number][:1]
+        if (name.isalpha() or name == b"_") and _CLASS.search(module, len(module.rstrip(_MODULE))):
+            return True
+    return False
+
+
+def _read_times(head: bytes) -> tuple[int | None, bytes | None]:
+    """Return the position of the access time's 8 bytes, and those of the creation time."""
+    if usual := _USUAL_HEAD.match(head):
+        created: bytes | None = usual[2]
+        return usual.end(), _read_creation_time(head) if created is None else created
+    return _find_access_time(head), _read_creation_time(head)
 
 
 def _find_access_time(raw: bytes) -> int | None:

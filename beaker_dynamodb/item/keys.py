@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9._|/+=@,()-]{1,512}", re.ASCII)
 _PLAIN_KEY = re.compile(r"[ -\"$-}][ -~]{0,511}", re.ASCII)
@@ -24,8 +24,7 @@ SESSION, LOCK, CHUNK, IMPORTED = "#session", "#lock:", "#chunk:", "#imported"
 RowKind = Literal["session", "value", "lock", "chunk", "marker", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A primary key: the values of the hash key and, if the table has one, of the range key."""
 
     hash: str

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
-from types import NoneType
-from typing import Final, cast
+from types import MappingProxyType, NoneType
+from typing import Final, NamedTuple, TypeGuard, cast
 
 from beaker_dynamodb.errors import CorruptItem, digest
 from beaker_dynamodb.item.chunks import compute_max_chunks, count_chunks
@@ -38,7 +38,6 @@ MAX_EXPIRES: Final = 253_402_300_799
 #: The maximum characters of `pending`: the name of a special key has at most 255 bytes.
 MAX_PENDING: Final = 320
 _PREV_SIZES: Final = range(0, PREV_SIZE + 1, SHORT_TOKEN)
-_EPOCH, _LATEST = Decimal(0), Decimal(MAX_EXPIRES)
 #: The codec's flags, the third byte of a row's data, if the row is a manifest.
 _MANIFEST_FLAGS: Final = bytes((CHUNKS,))
 #: How the data of a tombstone begins: of a deleted session, and of one with another id.
@@ -78,9 +77,8 @@ class Schema:
     key_names: int = len("id")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row of the table.
+class Record(NamedTuple):
+    """A row of the table. A named tuple, because each call makes some.
 
     Args:
         data: the sealed value, or the manifest of a value that is too large for one row.
@@ -97,35 +95,20 @@ class Record:
     """
 
     key: Key
-    data: bytes = field(repr=False)
+    data: bytes
     rev: bytes
     prev: bytes = b""
     expires: int | None = None
-    name: str | None = field(default=None, repr=False)
-    promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
+    name: str | None = None
+    promoted: Mapping[str, Attribute] = MappingProxyType({})
     chunk_count: int = 0
     early: int = 0
-    pending: str = field(default="", repr=False)
+    pending: str = ""
     ends_at: float | None = None
 
-    def with_data(self, data: bytes, chunk_count: int | None = None) -> Record:
-        """Return a copy with other data; the number of chunks is the same if none is given.
-
-        Each save calls it, and `dataclasses.replace` takes four times as long.
-        """
-        return Record(
-            self.key,
-            data,
-            self.rev,
-            self.prev,
-            self.expires,
-            self.name,
-            self.promoted,
-            self.chunk_count if chunk_count is None else chunk_count,
-            self.early,
-            self.pending,
-            self.ends_at,
-        )
+    def __repr__(self) -> str:
+        """Return a text without what the application has stored."""
+        return f"Record({self.key!r}, rev={self.rev!r}, prev={self.prev!r}, expires={self.expires})"
 
     @property
     def expires_exactly(self) -> float | None:
@@ -335,15 +318,19 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
         raise CorruptItem(digest(key.hash), "an attribute is missing or of another type")
     if len(rev) != REV_SIZE or len(prev) not in _PREV_SIZES:
         raise CorruptItem(digest(key.hash), "its revision is of another length")
-    if not isinstance(expires, (Decimal, NoneType)) or not isinstance(name, (str, NoneType)):
-        raise CorruptItem(digest(key.hash), "an attribute is of another type")
-    if expires is not None and not expires.is_finite():
+    if not isinstance(expires, (int, Decimal, NoneType)) or isinstance(expires, bool):
         raise CorruptItem(digest(key.hash), "its expiry is not a number")
-    early = item.get("early", Decimal(0))
-    if not isinstance(early, Decimal) or not 0 <= early < _SECOND:
+    if not isinstance(name, (str, NoneType)):
+        raise CorruptItem(digest(key.hash), "an attribute is of another type")
+    if isinstance(expires, Decimal) and not expires.is_finite():
+        raise CorruptItem(digest(key.hash), "its expiry is not a number")
+    early = item.get("early", 0)
+    if not _is_number(early) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     # Bounded before it becomes an int: 10^125 would have 126 digits in every sum and text.
-    until = None if expires is None else math.ceil(min(max(expires, _EPOCH), _LATEST))
+    until = None
+    if expires is not None:
+        until = MAX_EXPIRES if expires > MAX_EXPIRES else 0 if expires < 0 else math.ceil(expires)
     promoted = read_promoted(item, schema) if schema.special else {}
     chunks = count_chunks(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
     ends_at = None
@@ -359,4 +346,9 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
 def read_promoted(item: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
     """Return the promoted session keys among a row's attributes, but none of another type."""
     found = ((name, item.get(name)) for name, _ in schema.special)
-    return {name: value for name, value in found if isinstance(value, (str, Decimal, bytes))}
+    return {n: value for n, value in found if isinstance(value, (str, bytes)) or _is_number(value)}
+
+
+def _is_number(value: object) -> TypeGuard[int | Decimal]:
+    """Recognize a number as a row is read: an int, or a Decimal if it may be no whole number."""
+    return type(value) is int or isinstance(value, Decimal)

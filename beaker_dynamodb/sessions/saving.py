@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb import logs
 from beaker_dynamodb.dynamodb.rows import Rows
@@ -59,12 +58,15 @@ JITTER: Final = 0.1
 _Read: TypeAlias = Callable[[Record], Content]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """What is in the table, as far as this request knows: the row, and the text in it."""
 
     record: Record
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        """Return a text without the session."""
+        return f"StoredRow({self.record!r})"
 
 
 class Attempts:
@@ -188,7 +190,7 @@ class Saver:
         is_deleted = theirs is None or (theirs.is_tombstone and not theirs.is_rotated)
         is_new = state.ours.values is not None and not state.ours.has_creation_time
         if self._may_have_deleted and is_deleted and is_new and isinstance(write, Replace):
-            return Create(), replace(state, base=None)
+            return Create(), state._replace(base=None)
         if theirs is None:
             return write, state
         tokens = (shorten(get_token(theirs.rev)), *theirs.list_previous_tokens())
@@ -196,7 +198,7 @@ class Saver:
         if base is None:
             return write, state
         write = Replace(theirs.rev) if isinstance(write, Create) else write
-        return write, replace(state, base=base)
+        return write, state._replace(base=base)
 
     def _describe_refusal(
         self, write: Write, token: bytes, state: SaveState, theirs: Record | None, read: _Read
@@ -239,9 +241,9 @@ class Saver:
         record = self._make_record(write, content, old, token, now, state)
         rev = write.ended if isinstance(write, Create) else write.rev
         condition = NoLiveRow(now) if rev is None else At(rev)
-        value = content.text.encode("utf-8", "surrogatepass")
         try:
-            return self.rows.write(record, value, condition, old)
+            sealed = self.rows.seal(record, content.encode(), content.decode())
+            return self.rows.put(sealed, condition, old)
         except BaseException:  # also a greenlet's time-out, which may come after the write
             self._uncertain[shorten(token)] = state.ours
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)

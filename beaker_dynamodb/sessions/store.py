@@ -210,7 +210,9 @@ class SessionStore:
         self.base = row.value.decode("utf-8", "surrogatepass")
         record = row.record
         # A large value is not kept twice for the rest of the request.
-        self.stored = StoredRow(record.with_data(b"") if record.chunk_count else record, self.base)
+        self.stored = StoredRow(
+            record._replace(data=b"") if record.chunk_count else record, self.base
+        )
         if record.pending:
             from beaker_dynamodb.sessions import ending  # only after `end_others()`
 

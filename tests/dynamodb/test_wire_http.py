@@ -6,6 +6,8 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
@@ -19,6 +21,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
     InvalidResponseError,
     ResponseTooSlowError,
 )
+from tests.tls import Authority
 
 Pair: TypeAlias = tuple[HTTPConnection, socket.socket]
 
@@ -62,6 +65,52 @@ WHOLE: Final = {
 def test_a_whole_response_is_accepted(pair: Pair, response: bytes) -> None:
     """Its status, its body, and whether the connection may be used again."""
     assert exchange(pair, response) == WHOLE[response]
+
+
+AWS: Final = (
+    b"HTTP/1.1 %s\r\nServer: Server\r\nDate: Sun, 29 Nov 2026 12:00:00 GMT\r\n"
+    b"Content-Type: application/x-amz-json-1.0\r\nContent-Length: %s\r\nConnection: %s\r\n"
+    b"x-amzn-RequestId: ABC\r\n%sx-amz-crc32: 7\r\n\r\n{}"
+)
+RESPONSES: Final = (
+    *WHOLE,
+    AWS % (b"200 OK", b"2", b"keep-alive", b""),
+    AWS % (b"200 OK", b"2", b"close", b""),
+    AWS % (b"400 Bad Request", b"2", b"keep-alive", b"Via: 1.1 somebody\r\n"),
+    AWS % (b"200 OK", b"2\r\nContent-Length: 1", b"keep-alive", b""),
+    AWS % (b"200 OK", b"1\r\nContent-Length: 2", b"keep-alive", b""),
+    AWS % (b"200 OK", b"2", b"keep-alive", b"x-amz-crc32: 8\r\n"),
+    AWS % (b"200 OK", b"2", b"keep-alive", b"Transfer-Encoding: chunked\r\n"),
+    AWS % (b"200 OK", b"2", b"keep-alive", b"Content-Encoding: gzip\r\n"),
+    AWS % (b"200 OK", b"-2", b"keep-alive", b""),
+    AWS % (b"200 OK", b"3", b"keep-alive", b""),
+    AWS % (b"2000 OK", b"2", b"keep-alive", b""),
+    AWS % (b"OK", b"2", b"keep-alive", b""),
+    b"HTTP/1.1 200 OK\r\n\r\n{}",
+)
+
+
+def read(response: bytes, *, in_parts: bool) -> object:
+    """Return what a connection makes of *response*: its parts, or the class of the error."""
+    client, server = socket.socketpair()
+    connection = HTTPConnection(client)
+    server.sendall(response)
+    server.shutdown(socket.SHUT_WR)
+    with server:
+        try:
+            if in_parts:
+                return connection._receive_rest(b"", within(5))
+            return connection.request(b"question", within(5))
+        except InvalidResponseError:
+            return InvalidResponseError
+        finally:
+            connection.close()
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_a_response_is_read_alike_at_once_and_in_parts(response: bytes) -> None:
+    """The regular expression for the usual head accepts nothing that the loop refuses."""
+    assert read(response, in_parts=False) == read(response, in_parts=True)
 
 
 INVALID: Final = {
@@ -109,6 +158,27 @@ def test_a_server_that_sends_nothing_is_a_timeout(pair: Pair) -> None:
     for seconds in (0.01, 60.0):
         with pytest.raises(TimeoutError):
             pair[0].request(b"question", within(seconds))
+
+
+def test_a_tls_server_that_sends_nothing_is_a_timeout(tmp_path: Path) -> None:
+    """Also after the handshake, where the operating system's own time-outs end no read."""
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(Authority.create().issue("127.0.0.1", (-1, 1)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
+        accepted = pool.submit(lambda: context.wrap_socket(listener.accept()[0], server_side=True))
+        untrusting = Endpoint("https://127.0.0.1", None).create_ssl_context()
+        deadline = Deadline(time.monotonic() + 60, 5, 0.2)
+        connection = HTTPConnection.open(listener.getsockname(), untrusting, deadline)
+        answer = pool.submit(connection.request, b"question", deadline)
+        silent = accepted.result()
+
+        try:
+            assert isinstance(answer.exception(timeout=10), TimeoutError)
+        finally:
+            silent.close()
+            connection.close()
 
 
 def test_a_response_that_has_begun_is_too_slow_at_the_deadline(pair: Pair) -> None:

@@ -14,7 +14,15 @@ from beaker.util import JsonSerializer, PickleSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.item.envelope import _NAMES_A_CLASS, Envelope, JsonEnvelope, PickleEnvelope
+from beaker_dynamodb.item.envelope import (
+    Envelope,
+    JsonEnvelope,
+    PickleEnvelope,
+    _find_access_time,
+    _names_a_class,
+    _read_creation_time,
+    _read_times,
+)
 from beaker_dynamodb.item.merge import find_changed_keys
 
 LAW = settings(max_examples=150, derandomize=True, deadline=None)
@@ -138,7 +146,20 @@ def test_a_class_in_a_pickle_of_protocol_2_is_found(drawn: list[bytes]) -> None:
     raw = b"".join(drawn)
 
     forwards = re.search(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]", raw)
-    assert bool(_NAMES_A_CLASS.search(raw[::-1])) is bool(forwards)
+    assert _names_a_class(raw) is bool(forwards)
+
+
+@LAW
+@given(st.data())
+def test_the_usual_beginning_of_a_pickle_is_read_as_any_other(data: st.DataObject) -> None:
+    """The regular expression finds the times where the loop over keys and values finds them."""
+    keys = data.draw(st.permutations([*BEAKERS, "_creation_time", "other"]))
+    odd = {"_path": st.sampled_from(["/", "", "/a", "é", "q"]), "_domain": st.none() | st.text()}
+    times = st.sampled_from([1.5, 2.25, 7])
+    session = {key: data.draw(odd.get(key, times)) for key in keys[: data.draw(st.integers(0, 5))]}
+    raw = pickle.dumps(session, 2)
+    for head in (raw, raw[: data.draw(st.integers(0, len(raw)))]):
+        assert _read_times(head) == (_find_access_time(head), _read_creation_time(head))
 
 
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,7 +135,7 @@ def test_a_session_that_was_only_read_is_touched_when_its_expiry_is_wrong(
 ) -> None:
     """A session in chunks is then written under a new token."""
     expires = None if behind is None else int(NOW + (lifetime or 0) - behind)
-    row = replace(ROW, expires=expires, chunk_count=chunks)
+    row = ROW._replace(expires=expires, chunk_count=chunks)
     ours = text(**VALUES | {"_accessed_time": VALUES["_accessed_time"] + accessed})
 
     found = decide_save(BASE, row, ours, lifetime=lifetime, touch_after=touch_after)
@@ -161,7 +160,7 @@ def test_an_access_time_that_is_no_number_does_not_break_a_save(
 ) -> None:
     """If rows never expire, the access times decide; one that is no number counts as long ago."""
     base, ours = (text(user="joe", _accessed_time=stamp) for stamp in (before, after))
-    row = replace(ROW, expires=None)
+    row = ROW._replace(expires=None)
 
     found = decide_save(base, row, ours, lifetime=None)
 
@@ -196,7 +195,7 @@ class FixedEnvelope:
     def __init__(self, comparison: Comparison) -> None:
         self.comparison, self.compared = comparison, list[tuple[str, str]]()
 
-    def compare(self, base: str, ours: str) -> Comparison:
+    def compare(self, base: str, ours: str, decode: object = None) -> Comparison:
         """Record the texts."""
         self.compared.append((base, ours))
         return self.comparison

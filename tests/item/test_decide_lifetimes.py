@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,7 +92,7 @@ def test_a_session_without_access_times_is_not_touched() -> None:
     state = make_state(max_age=None)
     same = make_content(user="ann")
 
-    assert decide(replace(state, base=same, ours=same, touch_after=0.5)) == Leave()
+    assert decide(state._replace(base=same, ours=same, touch_after=0.5)) == Leave()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_the_start_of_a_session_is_what_the_row_says_first(
     expected: float,
 ) -> None:
     """Then what the row of its old id said, then Beaker's creation time, which a clock may err."""
-    state = replace(make_state(start=start, **more), ours=Content("ours", values))
+    state = make_state(start=start, **more)._replace(ours=Content("ours", values))
     old = None
     if not isinstance(in_row, str):
         old = Record(Key("sess:a"), b"", make_rev("b.t", in_row))

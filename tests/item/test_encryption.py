@@ -145,11 +145,11 @@ def test_no_two_rows_have_one_aes_key() -> None:
     """Nor do two sessions that have one id after another, nor one id in two tables."""
     contexts = [
         CONTEXT,
-        dataclasses.replace(CONTEXT, rev=make_rev("c.t")),
-        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}")),
-        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session")),
-        dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#", "session")),
-        dataclasses.replace(CONTEXT, key=Key("sess:other", "#session")),
+        CONTEXT._replace(rev=make_rev("c.t")),
+        CONTEXT._replace(key=Key(f"sess:{ID}")),
+        CONTEXT._replace(key=Key(f"sess:{ID}#session")),
+        CONTEXT._replace(key=Key(f"sess:{ID}#", "session")),
+        CONTEXT._replace(key=Key("sess:other", "#session")),
     ]
     keys = {
         one.derive_key(key, one.encode_place(table))
@@ -157,7 +157,7 @@ def test_no_two_rows_have_one_aes_key() -> None:
         for key in (OLD, NEW)
         for table in ("a", "b")
     }
-    later = dataclasses.replace(CONTEXT, rev=make_rev("b.u", 1.9e9), expires=2000)
+    later = CONTEXT._replace(rev=make_rev("b.u", 1.9e9), expires=2000)
 
     assert len(keys) == len(contexts) * 2 * 2
     assert keys.isdisjoint({OLD, NEW})
@@ -229,13 +229,13 @@ def test_an_altered_session_is_corrupt() -> None:
 @pytest.mark.parametrize(
     ("reader", "place"),
     [
-        (codec(OLD), dataclasses.replace(CONTEXT, key=Key("sess:other", "#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}", "#chunk:"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, key=Key(f"sess:{ID}#session"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("b.u"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, rev=make_rev("c.t"))),
-        (codec(OLD), dataclasses.replace(CONTEXT, expires=1001)),
-        (codec(OLD), dataclasses.replace(CONTEXT, expires=None)),
+        (codec(OLD), CONTEXT._replace(key=Key("sess:other", "#session"))),
+        (codec(OLD), CONTEXT._replace(key=Key(f"sess:{ID}", "#chunk:"))),
+        (codec(OLD), CONTEXT._replace(key=Key(f"sess:{ID}#session"))),
+        (codec(OLD), CONTEXT._replace(rev=make_rev("b.u"))),
+        (codec(OLD), CONTEXT._replace(rev=make_rev("c.t"))),
+        (codec(OLD), CONTEXT._replace(expires=1001)),
+        (codec(OLD), CONTEXT._replace(expires=None)),
         (codec(OLD, table="other"), CONTEXT),
         (codec(OLD, table=""), CONTEXT),
     ],
@@ -260,7 +260,7 @@ def test_a_bomb_under_our_own_key_is_refused() -> None:
 def test_no_error_shows_a_key_an_id_or_a_payload() -> None:
     """Errors name the key by its digest, and have no context that holds the bytes."""
     sealed = codec(OLD).seal(SECRET, CONTEXT)
-    elsewhere = dataclasses.replace(CONTEXT, rev=make_rev("x.y"))
+    elsewhere = CONTEXT._replace(rev=make_rev("x.y"))
     found = [outcome(codec(OLD), sealed, elsewhere), outcome(codec(NEW), sealed)]
     found += [outcome(codec(OLD), codec().seal(SECRET, CONTEXT)), outcome(codec(), sealed)]
 

@@ -36,7 +36,7 @@ promoted = st.fixed_dictionaries(
     },
 )
 records = st.builds(
-    Record,
+    lambda **fields: Record(**fields),  # noqa: PLW0108  # else all fields of the tuple are drawn
     key=st.just(KEY),
     data=st.binary(),
     rev=st.binary(min_size=19, max_size=19),
@@ -48,7 +48,7 @@ records = st.builds(
 
 
 def as_read(record: Record, schema: Schema = SCHEMA) -> dict[str, Any]:
-    """Write a record's attributes as the client reads them: every number is a Decimal."""
+    """Write a record's attributes as the client may read them: every number is a Decimal."""
     found = record.to_attributes(schema)
     return {n: Decimal(v) if isinstance(v, int) else v for n, v in found.items()}
 
@@ -132,10 +132,10 @@ def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: ob
         "data": (bytes,),
         "rev": (),  # bytes of another length
         "prev": (bytes,),
-        "ttl": (Decimal, type(None)),
+        "ttl": (int, Decimal, type(None)),
         "cache_key": (str, type(None)),
     }
-    if isinstance(value, wanted[name]):
+    if type(value) in wanted[name]:
         assert from_attributes(KEY, {**GOOD, name: value}, SCHEMA).key == KEY
         return
 
@@ -175,7 +175,7 @@ def test_a_promoted_attribute_of_a_wrong_type_is_left_out(value: object) -> None
     """Sessions are never read from promoted copies, so a wrong one does no harm."""
     found = from_attributes(KEY, {**GOOD, "userId": value}, SCHEMA)
 
-    kept = isinstance(value, (str, bytes, Decimal))
+    kept = type(value) in {str, bytes, int, Decimal}
     assert found.promoted == ({"userId": value} if kept else {})
 
 

@@ -24,8 +24,8 @@ from tests.revisions import make_prev, make_rev, make_token
 NOW = 1000.0
 TOKEN = make_token("ours")
 LIVE = Record(Key("sess:a"), b"", make_rev("birth.theirs"), make_prev("previous"), expires=1001)
-EXPIRED = replace(LIVE, expires=1000)  # at exactly now it is absent
-FOREVER = replace(LIVE, expires=None)
+EXPIRED = LIVE._replace(expires=1000)  # at exactly now it is absent
+FOREVER = LIVE._replace(expires=None)
 
 BASE = Content("base", {"_creation_time": 1, "a": 1})
 OURS = Content("ours", {"_creation_time": 1, "a": 2})
@@ -85,7 +85,7 @@ DELETED_AGAIN = Retry(Delete(make_rev("birth.theirs")))
 #: Rows that hold whatever `on_conflict` says: theirs, and what follows for each plan.
 ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
     "our own token in rev": (
-        replace(LIVE, rev=make_rev("birth.ours")),
+        LIVE._replace(rev=make_rev("birth.ours")),
         by_plan(
             AlreadyApplied(),
             AlreadyApplied(),
@@ -94,30 +94,30 @@ ROWS: dict[str, tuple[Record | None, dict[Refused, Next]]] = {
         ),
     ),
     "our own token in prev": (
-        replace(LIVE, prev=make_prev("x ours")),
+        LIVE._replace(prev=make_prev("x ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), DELETED_AGAIN),
     ),
     "our own token, expired since": (
-        replace(EXPIRED, rev=make_rev("birth.ours")),
+        EXPIRED._replace(rev=make_rev("birth.ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "our own token under another birth": (
-        replace(LIVE, rev=make_rev("other.ours")),
+        LIVE._replace(rev=make_rev("other.ours")),
         by_plan(AlreadyApplied(), AlreadyApplied(), AlreadyApplied(), AlreadyApplied()),
     ),
     "absent": (None, by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied())),
     "of another birth": (
-        replace(LIVE, rev=make_rev("other.theirs")),
+        LIVE._replace(rev=make_rev("other.theirs")),
         by_plan(
             Retry(Replace(make_rev("other.theirs")), merge=True), DROPPED, DROPPED, AlreadyApplied()
         ),
     ),
     "of another birth, expired": (
-        replace(EXPIRED, rev=make_rev("other.theirs")),
+        EXPIRED._replace(rev=make_rev("other.theirs")),
         by_plan(Retry(CREATE), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "a tombstone": (
-        replace(LIVE, rev=make_rev("other.theirs"), data=bytes((FORMAT, TOMBSTONE))),
+        LIVE._replace(rev=make_rev("other.theirs"), data=bytes((FORMAT, TOMBSTONE))),
         by_plan(Retry(Replace(make_rev("other.theirs"))), DROPPED, DROPPED, AlreadyApplied()),
     ),
     "expired": (EXPIRED, by_plan(Retry(CREATE), DROPPED, THEN_OURS, AlreadyApplied())),
@@ -167,8 +167,8 @@ def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
 
     An opaque session may have been read only, so its save gives up as well.
     """
-    tombstone = replace(
-        LIVE, rev=make_rev("other.theirs"), expires=expires, data=bytes((FORMAT, ROTATED))
+    tombstone = LIVE._replace(
+        rev=make_rev("other.theirs"), expires=expires, data=bytes((FORMAT, ROTATED))
     )
 
     assert decide_refused(plan, tombstone, policy=policy, base=base, ours=ours) == expected
@@ -176,7 +176,7 @@ def test_a_change_under_an_old_id_raises_a_conflict(  # one argument a column
 
 def test_a_new_session_replaces_the_tombstone_of_a_rotation() -> None:
     """The tombstone is about an older session with the same id."""
-    tombstone = replace(LIVE, rev=make_rev("other.theirs"), data=bytes((FORMAT, ROTATED)))
+    tombstone = LIVE._replace(rev=make_rev("other.theirs"), data=bytes((FORMAT, ROTATED)))
 
     assert decide_refused(CREATE, tombstone) == Retry(Replace(make_rev("other.theirs")))
 
@@ -297,7 +297,7 @@ def test_theirs_is_opened_only_if_it_may_be_merged(plan: Refused) -> None:
         opened.append(row)
         return THEIRS
 
-    for theirs in (None, EXPIRED, replace(LIVE, rev=make_rev("birth.ours")), LIVE):
+    for theirs in (None, EXPIRED, LIVE._replace(rev=make_rev("birth.ours")), LIVE):
         after_refusal(RefusedSave(plan, TOKEN, BASE, OURS, theirs, read, NOW, "merge"))
 
     assert opened == ([LIVE] if plan in {CREATE, REPLACE} else [])

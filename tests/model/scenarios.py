@@ -361,7 +361,7 @@ class Model:
             data = chunks.join(record.data, parts)
             if data is None:
                 return None
-            record = record.with_data(data)
+            record = record._replace(data=data)
         return self.rows.open(record)
 
     def parse(self, item: Item) -> Record:

@@ -64,7 +64,7 @@ def test_a_late_response_that_the_table_is_missing_fails_nothing(
 ) -> None:
     """The call was sent before another thread created the table, and answered after."""
     table = open_creating_table(proxy.url, table_name)
-    bob = replace(make_record(table), key=Key("sess:bob"))
+    bob = make_record(table)._replace(key=Key("sess:bob"))
     proxy.next(Between(lambda: table.put(bob, NoLiveRow(NOW))), operation="PutItem")
 
     assert table.put(make_record(table), NoLiveRow(NOW)) is None
@@ -80,7 +80,7 @@ def test_threads_that_all_find_no_table_succeed(dynamodb_local: str, table_name:
     def work(number: int) -> None:
         table = open_creating_table(dynamodb_local, table_name)
         create = table.create
-        record = replace(make_record(table), key=Key(f"sess:{number}"))
+        record = make_record(table)._replace(key=Key(f"sess:{number}"))
 
         def when_all_have_found_none() -> None:
             together.wait(20)

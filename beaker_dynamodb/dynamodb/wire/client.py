@@ -15,7 +15,6 @@ import time
 from binascii import a2b_base64, b2a_base64, crc32
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
@@ -32,6 +31,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
 from beaker_dynamodb.dynamodb.wire.transport import Fallback
 
 if TYPE_CHECKING:
+    import hashlib
     import ssl
 
 #: Seconds for which an idle connection may be used again. AWS publishes no figure for DynamoDB;
@@ -44,6 +44,10 @@ _SERVICE: Final = "dynamodb"
 _OK, _BAD_REQUEST = 200, 400
 #: What the code of an error looks like. Any other text of a server is not passed on.
 _CODE: Final = re.compile(r"[A-Za-z]{1,80}")
+#: HMAC-SHA256 (RFC 2104): the bytes of a block, and what each byte of a key is combined with.
+_HMAC_BLOCK: Final = 64
+_INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class FrozenCredentials(Protocol):
@@ -110,10 +114,11 @@ class WireClient:
         except Exception as error:  # noqa: BLE001  # providers raise anything; boto3 will say what
             return Fallback(f"{type(error).__name__} before the call", maybe_sent=False)
         connect, read = self._config.connect_timeout, self._config.read_timeout
-        deadline = Deadline(time.monotonic() + connect + read, connect, read)
+        now = time.monotonic()
+        deadline = Deadline(now + connect + read, connect, read)
         connection: HTTPConnection | None = None
         try:
-            connection = self._pop_usable() or self._open(deadline)
+            connection = self._pop_usable(now) or self._open(deadline)
             response, content = connection.request(message, deadline)
             result = _parse_response(operation, request, response, content)
             if response.keep_alive and result and not isinstance(result, Fallback):
@@ -145,15 +150,14 @@ class WireClient:
         except IndexError:
             return None
 
-    def _pop_usable(self) -> HTTPConnection | None:
+    def _pop_usable(self, now: float) -> HTTPConnection | None:
         """Return the connection that became idle last; close those that cannot be used again.
 
         Whether the server has closed it is checked before anything is sent, so that a request is
         not sent twice.
         """
-        oldest = time.monotonic() - MAX_IDLE_SECONDS
         while connection := self._pop():
-            if connection.idle_since > oldest and not connection.has_pending_data:
+            if connection.idle_since > now - MAX_IDLE_SECONDS and not connection.has_pending_data:
                 return connection
             connection.close()
         return None
@@ -169,9 +173,11 @@ class WireClient:
         connection.idle_since = now = time.monotonic()
         idle = self._idle
         idle.append(connection)
-        with suppress(IndexError):  # other threads may take them meanwhile
+        try:
             while len(idle) > self._config.max_idle or idle[0].idle_since < now - MAX_IDLE_SECONDS:
                 idle.popleft().close()
+        except IndexError:  # other threads took them; suppress() is slow
+            pass
 
 
 #: The response, or why there is none.
@@ -185,6 +191,19 @@ def _encode_bytes(value: object) -> str:
 
 
 _encode: Final = json.JSONEncoder(default=_encode_bytes, separators=(",", ":")).encode
+_scan: Final = json.JSONDecoder().raw_decode
+
+
+def _decode(content: bytes) -> Any:
+    """Parse JSON as `json.loads` does, in half its time for a short text.
+
+    Raises: ValueError.
+    """
+    text = content.decode().strip()
+    value, end = _scan(text)
+    if end < len(text):
+        raise ValueError("more than one value")
+    return value
 
 
 def _parse_response(
@@ -197,11 +216,10 @@ def _parse_response(
     """
     if head.status not in {_OK, _BAD_REQUEST}:
         return Fallback(f"HTTP {head.status}")
-    checksum = head.headers.get(b"x-amz-crc32")
-    if checksum is not None and checksum != b"%d" % crc32(content):
+    if head.checksum is not None and head.checksum != b"%d" % crc32(content):
         return Fallback("a checksum does not match")
     try:
-        body = json.loads(content)
+        body = _decode(content)
         for name in ("Item", "Attributes"):
             for value in body.get(name, {}).values():
                 _decode_bytes(value)
@@ -233,30 +251,55 @@ def _decode_bytes(value: dict[str, Any]) -> None:
                 _decode_bytes(member)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _SigningKey:
-    """What is the same for all signatures of one day and one set of credentials."""
+    """What is the same for all signatures of one day and one set of credentials.
+
+    `inner` and `outer` are the hashes of HMAC-SHA256 (RFC 2104) that have already taken in the key.
+    A copy of each takes a third of the time of `hmac.digest`, which begins with the key.
+    """
 
     day: str
     credentials: tuple[str | None, str | None, str | None] = field(repr=False)
-    key: bytes = field(repr=False)
+    inner: hashlib._Hash = field(repr=False)
+    outer: hashlib._Hash = field(repr=False)
     scope: str = field(repr=False)
     token: str | None = field(repr=False)
     authorization: str = field(repr=False)
+
+    def sign(self, text: str) -> str:
+        """Return the HMAC of *text* in hexadecimal digits."""
+        inner, outer = self.inner.copy(), self.outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
+@dataclass(slots=True)
+class _Stamp:
+    """What is the same for all signatures of one operation in one second: how each text begins."""
+
+    second: int
+    key: _SigningKey
+    canonical: str = field(repr=False)
+    text: str = field(repr=False)
+    headers: str = field(repr=False)
 
 
 class Signer:
     """Signs POST requests to one host and region with Signature Version 4.
 
-    It has no state but the last derived key. Source: AWS, "Create a signed AWS API request".
+    It has no state but the last derived key, and what it has signed last for each operation.
+    Source: AWS, "Create a signed AWS API request".
     """
 
-    __slots__ = ("_host", "_key", "_region")
+    __slots__ = ("_host", "_key", "_region", "_stamps")
 
     def __init__(self, host: str, region: str) -> None:
         """Args: *host* is the Host header."""
         self._host, self._region = host, region
         self._key: _SigningKey | None = None
+        self._stamps: dict[str, _Stamp] = {}
 
     def sign(self, operation: str, body: bytes, credentials: FrozenCredentials, now: float) -> str:
         """Return the headers of a signed request, each with its line end.
@@ -264,7 +307,16 @@ class Signer:
         Args: *operation* is AWS's name, *now* is in epoch seconds.
         Raises: ValueError, if the credentials contain what a header cannot.
         """
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        stamp, second = self._stamps.get(operation), int(now)
+        given = (credentials.access_key, credentials.secret_key, credentials.token)
+        if stamp is None or stamp.second != second or stamp.key.credentials != given:
+            stamp = self._stamps[operation] = self._make_stamp(operation, credentials, second)
+        canonical = f"{stamp.canonical}{sha256(body).hexdigest()}"
+        digest = sha256(canonical.encode()).hexdigest()
+        return f"{stamp.headers}{stamp.key.sign(stamp.text + digest)}\r\n"
+
+    def _make_stamp(self, operation: str, credentials: FrozenCredentials, second: int) -> _Stamp:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         key = self._get_key(stamp[:8], credentials)
         host, target = self._host, f"{API_VERSION}.{operation}"
         if key.token is None:
@@ -276,16 +328,15 @@ class Signer:
             names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
         canonical = (
             f"POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{stamp}\n"
-            f"{signed_token}x-amz-target:{target}\n\n{names}\n{sha256(body).hexdigest()}"
+            f"{signed_token}x-amz-target:{target}\n\n{names}\n"
         )
-        digest = sha256(canonical.encode()).hexdigest()
-        text = f"AWS4-HMAC-SHA256\n{stamp}\n{key.scope}\n{digest}"
-        signature = hmac.digest(key.key, text.encode(), "sha256").hex()
-        return (
+        headers = (
             f"Host: {host}\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Date: {stamp}\r\n"
             f"X-Amz-Target: {target}\r\n{token}Authorization: {key.authorization}"
-            f" SignedHeaders={names}, Signature={signature}\r\n"
+            f" SignedHeaders={names}, Signature="
         )
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{key.scope}\n"
+        return _Stamp(second, key, canonical, text, headers)
 
     def _get_key(self, day: str, frozen: FrozenCredentials) -> _SigningKey:
         """Return the key for this day and these credentials; two threads may both derive it."""
@@ -300,7 +351,9 @@ class Signer:
         derived = f"AWS4{frozen.secret_key}".encode()
         for part in (day, self._region, _SERVICE, "aws4_request"):
             derived = hmac.digest(derived, part.encode(), "sha256")
+        block = derived.ljust(_HMAC_BLOCK, b"\0")
+        inner, outer = sha256(block.translate(_INNER_PAD)), sha256(block.translate(_OUTER_PAD))
         scope = f"{day}/{self._region}/{_SERVICE}/aws4_request"
         authorization = f"AWS4-HMAC-SHA256 Credential={frozen.access_key}/{scope},"
-        self._key = _SigningKey(day, credentials, derived, scope, token, authorization)
+        self._key = _SigningKey(day, credentials, inner, outer, scope, token, authorization)
         return self._key

@@ -6,12 +6,13 @@ is an InvalidResponseError. Nothing is created at import: gevent may patch socke
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from beaker_dynamodb.errors import masked_repr
@@ -23,6 +24,13 @@ _MAX_HEAD: Final = 64 * 1024
 _MAX_RECEIVED: Final = 64 * 1024
 #: Seconds by which a socket's timeout may fire too early.
 _TIMEOUT_TOLERANCE: Final = 0.01
+#: A head with no other headers than DynamoDB's: the status, the length and the checksum are all
+#: that matters in it. `_parse_head` returns the same for it, and decides on every other head.
+_USUAL_HEAD: Final = re.compile(
+    rb"HTTP/1\.1 ([0-9]{3})[^\r\n]*\r\n"
+    rb"(?:(?:Server|Date|Content-Type|x-amzn-RequestId|x-amzn-requestid): [^\r\n]*\r\n"
+    rb"|Connection: keep-alive\r\n|Content-Length: ([0-9]{1,6})\r\n|x-amz-crc32: ([0-9]+)\r\n)+\r\n"
+)
 
 
 class InvalidResponseError(ValueError):
@@ -80,8 +88,7 @@ class Endpoint:
         return context
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """When a call must end, and how long each of its steps may take.
 
     `at` is a time of the monotonic clock. The timeouts are in seconds: `connect_timeout` for a
@@ -100,40 +107,27 @@ class Deadline:
         left = self.at - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return min(timeout, left)
+        return min(left, timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
-    """A response without its body. The names in `headers` are in lower case."""
+class ResponseHead(NamedTuple):
+    """What matters of a response besides its body: `checksum` is the header x-amz-crc32."""
 
     status: int
-    headers: dict[bytes, bytes]
+    content_length: int
+    checksum: bytes | None
     keep_alive: bool
-
-    @property
-    def content_length(self) -> int:
-        """The length of the body in bytes.
-
-        Raises: InvalidResponseError, if it is missing, above `MAX_BODY`, or if the body is
-        transferred in another way than as it is.
-        """
-        value = self.headers.get(b"content-length", b"")
-        if not value.isdigit() or self.headers.keys() & {b"transfer-encoding", b"content-encoding"}:
-            raise InvalidResponseError("no plain length")
-        # The digits are counted first: int() takes quadratic time for a long number.
-        if len(value) > len(str(MAX_BODY)) or int(value) > MAX_BODY:
-            raise InvalidResponseError("too long")
-        return int(value)
 
 
 class HTTPConnection:
     """A connection that serves one call at a time. `WireClient` keeps those that are idle."""
 
-    __slots__ = ("_poll", "_socket", "idle_since")
+    __slots__ = ("_poll", "_socket", "_timeout", "idle_since")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        #: The socket's timeout in seconds, as it was set last.
+        self._timeout: float | None = None
         self._poll: Any = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
@@ -179,37 +173,51 @@ class HTTPConnection:
         """
         unsent = memoryview(message)
         while unsent:
-            self._socket.settimeout(deadline.limit(deadline.read_timeout))
+            self._limit(deadline)
             unsent = unsent[self._socket.send(unsent) :]
-        data = bytearray()
+        data = self._receive(deadline)
+        if usual := _USUAL_HEAD.match(data):
+            status, length, checksum = usual.groups()
+            body = data[usual.end() :]
+            if length and len(body) == int(length):
+                return ResponseHead(int(status), len(body), checksum, keep_alive=True), body
         try:
-            end = -1
-            while end < 0:
-                if len(data) > _MAX_HEAD:
-                    raise InvalidResponseError("headers without an end")
-                # The separator may have been received in two parts.
-                searched = max(0, len(data) - 3)
-                data += self._receive(deadline)
-                end = data.find(b"\r\n\r\n", searched)
-            head, chunks = _parse_head(bytes(data[:end])), [bytes(data[end + 4 :])]
-            missing = head.content_length - len(chunks[0])
-            while missing > 0:
-                chunks.append(self._receive(deadline))
-                missing -= len(chunks[-1])
+            return self._receive_rest(data, deadline)
         except TimeoutError:
-            if data and time.monotonic() > deadline.at - _TIMEOUT_TOLERANCE:
+            if time.monotonic() > deadline.at - _TIMEOUT_TOLERANCE:
                 raise ResponseTooSlowError from None
             raise
+
+    def _receive_rest(self, begun: bytes, deadline: Deadline) -> tuple[ResponseHead, bytes]:
+        """Return the response that begins with the bytes that have been received."""
+        data, searched = bytearray(begun), 0
+        while (end := data.find(b"\r\n\r\n", searched)) < 0:
+            if len(data) > _MAX_HEAD:
+                raise InvalidResponseError("headers without an end")
+            searched = max(0, len(data) - 3)  # the separator may be received in two parts
+            data += self._receive(deadline)
+        head, chunks = _parse_head(bytes(data[:end])), [bytes(data[end + 4 :])]
+        missing = head.content_length - len(chunks[0])
+        while missing > 0:
+            chunks.append(self._receive(deadline))
+            missing -= len(chunks[-1])
         if missing:
             raise InvalidResponseError("more than one response")
         return head, chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _receive(self, deadline: Deadline) -> bytes:
-        self._socket.settimeout(deadline.limit(deadline.read_timeout))
+        self._limit(deadline)
         received = self._socket.recv(_MAX_RECEIVED)
         if not received:
             raise InvalidResponseError("closed before the response was whole")
         return received
+
+    def _limit(self, deadline: Deadline) -> None:
+        """Set the timeout of the next send or receive; usually it is that of the one before."""
+        timeout = deadline.limit(deadline.read_timeout)
+        if timeout != self._timeout:  # to set it is a system call
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
 
     def close(self) -> None:
         """Close the socket without a TLS goodbye.
@@ -223,6 +231,8 @@ class HTTPConnection:
 def _parse_head(data: bytes) -> ResponseHead:
     """Parse a status line and headers. HTTP/1.0 closes the connection unless it says otherwise.
 
+    The body must be transferred as it is, and have up to `MAX_BODY` bytes.
+
     Raises: InvalidResponseError.
     """
     first, *lines = data.split(b"\r\n")
@@ -233,6 +243,12 @@ def _parse_head(data: bytes) -> ResponseHead:
     for line in lines:
         name, _, value = line.partition(b":")
         headers[name.lower()] = value.strip()
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or headers.keys() & {b"transfer-encoding", b"content-encoding"}:
+        raise InvalidResponseError("no plain length")
+    # The digits are counted first: int() takes quadratic time for a long number.
+    if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
+        raise InvalidResponseError("too long")
     option = headers.get(b"connection", b"").lower()
     keep_alive = option == b"keep-alive" or (version == b"HTTP/1.1" and option != b"close")
-    return ResponseHead(int(status[:3]), headers, keep_alive)
+    return ResponseHead(int(status[:3]), int(length), headers.get(b"x-amz-crc32"), keep_alive)
