@@ -75,9 +75,7 @@ def purge(  # noqa: PLR0913  # named, each of them
     """
 
     def count(row: ScannedRow) -> dict[str, float]:
-        attributes = row.record.promoted if row.record else {}
-        indexes = sum(name in attributes for name, _ in rows.options.indexed_keys)
-        units = prices.count_delete_units(row.size, indexes)
+        units = _count_delete_units(rows, row)
         return {"expired_rows": 1, "size": row.size, "estimated_write_units": units}
 
     def delete(row: ScannedRow) -> dict[str, float]:
@@ -95,6 +93,12 @@ def purge(  # noqa: PLR0913  # named, each of them
         rate,
     )
     yield from sweep.run(segments)
+
+
+def _count_delete_units(rows: Rows, row: ScannedRow) -> float:
+    attributes = row.record.promoted if row.record else {}
+    indexes = sum(name in attributes for name, _ in rows.options.indexed_keys)
+    return prices.count_delete_units(row.size, indexes)
 
 
 def _may_delete(row: ScannedRow, now: float) -> bool:
