@@ -13,7 +13,6 @@ for one row is split into chunks. Three rules keep every reader right:
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import secrets
@@ -92,8 +91,6 @@ class Rows:
     serializer: Serializer
     runtime: Runtime = REAL
 
-    # Reading
-
     def read(self, key: Key, *, consistent: bool, now: float) -> Row | None:
         """Read a live row and open it; None if there is none, or if it has expired at *now*.
 
@@ -158,12 +155,9 @@ class Rows:
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
-    # Writing
-
     def seal(self, record: Record, value: bytes, raw: bytes | None = None) -> Record:
-        """Return *record* with *value*, sealed.
+        """Return *record* with *value* sealed; *raw* is the value without its base64, if undone.
 
-        Args: *raw* is the value without its base64, if that has been undone.
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
@@ -174,18 +168,23 @@ class Rows:
         self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
     ) -> Record:
         """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
-        sealer = dataclasses.replace(self.codec, kind=kind)
+        sealer = replace(self.codec, kind=kind)
         data = sealer.seal(b"", EncryptionContext(key, rev, expires))
         return Record(key, data, rev, expires=expires)
 
     def write(
-        self, record: Record, value: bytes, condition: Condition, old: Record | None
+        self,
+        record: Record,
+        value: bytes,
+        condition: Condition,
+        old: Record | None,
+        raw: bytes | None = None,
     ) -> Record | RefusedWrite:
-        """Seal *value* into *record* and put it; arguments and result as `put`.
+        """Seal *value* into *record* and put it; arguments and result as `seal` and `put`.
 
         Raises: ItemTooLarge; what the client raises.
         """
-        return self.put(self.seal(record, value), condition, old)
+        return self.put(self.seal(record, value, raw), condition, old)
 
     def put(
         self, record: Record, condition: Condition, old: Record | None
@@ -377,8 +376,9 @@ def build_rows(
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends, names)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
-    may_create = create_table and options.create_table
-    create = partial(create_table, client, options) if create_table and may_create else None
+    create = (
+        partial(create_table, client, options) if create_table and options.create_table else None
+    )
     return Rows(
         options,
         layout,

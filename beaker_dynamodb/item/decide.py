@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from beaker_dynamodb.item.codec import undo_base64
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
@@ -38,18 +37,8 @@ class Content:
     text: str = field(repr=False)
     _values: Values | None = field(default=None, repr=False)
     _envelope: Envelope | None = field(default=None, repr=False)
-    _raw: bytes | bool | None = field(default=None, repr=False)
-
-    def decode(self) -> bytes | None:
-        """Undo the text's base64, once; None if encoding would not give the same text again."""
-        if self._raw is None:
-            raw = undo_base64(self.encode())
-            self._raw = False if raw is None else raw
-        return None if isinstance(self._raw, bool) else self._raw
-
-    def encode(self) -> bytes:
-        """Return the text as bytes, whatever it holds."""
-        return self.text.encode("utf-8", "surrogatepass")
+    #: The text without its base64, if the comparison has undone that.
+    raw: bytes | None = field(default=None, repr=False)
 
     @property
     def values(self) -> Values | None:
@@ -205,7 +194,8 @@ def decide(state: SaveState) -> Decision:
     row, ours = state.row, state.ours
     comparison = _UNKNOWN
     if state.base is not None and state.envelope is not None:
-        comparison = state.envelope.compare(state.base.text, ours.text, ours.decode)
+        comparison = state.envelope.compare(state.base.text, ours.text)
+        ours.raw = comparison.raw
     changed = True if state.may_have_saved else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:

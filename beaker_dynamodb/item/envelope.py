@@ -16,11 +16,11 @@ import re
 import string
 import struct
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
-from beaker_dynamodb.item.codec import inflate
+from beaker_dynamodb.item.codec import inflate, undo_base64
 
 #: The only keys that a session holds after `delete()` or `clear()` (beaker/session.py:84).
 COOKIE_KEYS: Final = frozenset({"_domain", "_path"})
@@ -70,11 +70,6 @@ _BEGINS_JSON = re.compile(
 )
 
 Values = dict[str, Any]
-Decode: TypeAlias = Callable[[], bytes | None]
-
-
-def _decode_nothing() -> None:
-    """Return no bytes: the caller has not undone the base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +81,13 @@ class Comparison:
         may_be_new: whether the creation times may differ. Beaker begins a new session under the
             same id if it cannot open the one that it has loaded.
         idle: the seconds between the access times of two that differ in nothing else.
+        raw: ours without its base64, if that had to be undone (`codec.undo_base64`).
     """
 
     changed: bool | None
     may_be_new: bool = False
     idle: float = 0.0
+    raw: bytes | None = field(default=None, repr=False)
 
 
 class Envelope(Protocol):
@@ -102,11 +99,8 @@ class Envelope(Protocol):
     def close(self, values: Values) -> str:
         """Return the text that Beaker would write for *values*."""
 
-    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:
-        """Compare two texts by their bytes; most saves are decided without opening anything.
-
-        Args: *decode* returns ours without its base64; None if it is not canonical.
-        """
+    def compare(self, base: str, ours: str) -> Comparison:
+        """Compare two texts by their bytes; most saves are decided without opening anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +122,7 @@ class PickleEnvelope:
         """Return the pickle in base64."""
         return base64.b64encode(pickle.dumps(values, 2)).decode("ascii")
 
-    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:
+    def compare(self, base: str, ours: str) -> Comparison:
         """Compare the pickles, if the access time is in the place where Beaker puts it.
 
         Equal pickles are equal sessions. Different ones count as changed if no class is in them.
@@ -147,9 +141,9 @@ class PickleEnvelope:
             return Comparison(changed=False, may_be_new=may_be_new, idle=now - past)
         # A text that only looks like the name of a class costs one comparison of the values. If
         # only base names a class, a type has changed.
-        raw = decode()
+        raw = undo_base64(ours.encode("utf-8", "surrogatepass"))
         is_doubtful = _names_a_class(_decode_base64(ours) if raw is None else raw)
-        return Comparison(None if is_doubtful else True, may_be_new)
+        return Comparison(None if is_doubtful else True, may_be_new, raw=raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +164,7 @@ class JsonEnvelope:
         """Return the zlib of the JSON in base64 (beaker/util.py:417)."""
         return base64.b64encode(zlib.compress(json.dumps(values).encode())).decode("ascii")
 
-    def compare(self, base: str, ours: str, decode: Decode = _decode_nothing) -> Comparison:  # noqa: ARG002  # a pickle's
+    def compare(self, base: str, ours: str) -> Comparison:
         """Compare the JSON, if the access time is in the place where Beaker puts it.
 
         It is never a new session, because JSON holds no classes and so opens in every process.

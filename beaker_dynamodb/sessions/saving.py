@@ -241,9 +241,9 @@ class Saver:
         record = self._make_record(write, content, old, token, now, state)
         rev = write.ended if isinstance(write, Create) else write.rev
         condition = NoLiveRow(now) if rev is None else At(rev)
+        value = content.text.encode("utf-8", "surrogatepass")
         try:
-            sealed = self.rows.seal(record, content.encode(), content.decode())
-            return self.rows.put(sealed, condition, old)
+            return self.rows.write(record, value, condition, old, content.raw)
         except BaseException:  # also a greenlet's time-out, which may come after the write
             self._uncertain[shorten(token)] = state.ours
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)

@@ -51,7 +51,7 @@ class SessionEnvelope:
         text: str = self._session._encrypt_data(dict(values))  # noqa: SLF001  # likewise
         return text
 
-    def compare(self, base: str, ours: str, decode: object = None) -> Comparison:  # noqa: ARG002  # the protocol's
+    def compare(self, base: str, ours: str) -> Comparison:  # noqa: ARG002  # the protocol's
         """Return that the values must be compared, because encrypted texts always differ.
 
         It is never a new session under the same id, because StrictSession draws a new id if a

@@ -195,7 +195,7 @@ class FixedEnvelope:
     def __init__(self, comparison: Comparison) -> None:
         self.comparison, self.compared = comparison, list[tuple[str, str]]()
 
-    def compare(self, base: str, ours: str, decode: object = None) -> Comparison:
+    def compare(self, base: str, ours: str) -> Comparison:
         """Record the texts."""
         self.compared.append((base, ours))
         return self.comparison
