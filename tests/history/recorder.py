@@ -52,8 +52,12 @@ class Op:
 
 @dataclass(slots=True)
 class Entry:
-    """A running operation, and what its page has read so far."""
+    """A running operation, and what its page has read so far.
 
+    `kind` may become "read", if the page finds nothing to do.
+    """
+
+    kind: Kind
     seen: dict[str, str] | None = None
     moved: bool = False
     error: str = ""
@@ -72,7 +76,7 @@ class Recorder:
         self, kind: Kind, session: str, key: str = "", value: str = ""
     ) -> Iterator[Entry]:
         """Record the block's operation; an expected error makes its outcome unknown."""
-        entry, outcome, started = Entry(), "ok", time.monotonic_ns()
+        entry, outcome, started = Entry(kind), "ok", time.monotonic_ns()
         try:
             yield entry
         except self.errors as error:
@@ -80,7 +84,6 @@ class Recorder:
         ended = time.monotonic_ns()
         line = {
             "client": self.client,
-            "kind": kind,
             "session": session,
             "key": key,
             "value": value,

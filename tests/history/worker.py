@@ -25,14 +25,16 @@ from wsgiref.util import setup_testing_defaults
 from beaker.exceptions import BeakerWarning
 from beaker.middleware import SessionMiddleware
 
-from beaker_dynamodb import DynamoDBBackendError, UserSessions
-from tests.history.recorder import Kind, Recorder
+from beaker_dynamodb import DynamoDBBackendError, StrictSession, UserSessions
+from tests.history.recorder import Entry, Kind, Recorder
 
 COOKIE = "beaker.session.id"
 KEYS = ("a", "b", "c")
 WIDTH = 4
 #: How much of what: the rest is reads.
 WRITES, LOGOUTS, ENDS, LATE = 0.5, 0.02, 0.02, 0.1
+#: How much of the writes under StrictSession also keep the user signed in.
+REMEMBERS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,11 @@ class Slots:
 
 
 class Client:
-    """One client: it waits for each answer before it asks again."""
+    """One client: it waits for each answer before it asks again.
+
+    Those of every other process use StrictSession. It begins a session under another id if there is
+    none of this id, so their pages do nothing then.
+    """
 
     def __init__(self, orders: Orders, number: int, slots: Slots) -> None:
         self.name = f"p{orders.process}.{number}"
@@ -85,6 +91,9 @@ class Client:
         self.luck = random.Random(f"{orders.seed}/{self.name}")
         self.written = 0
         config = {f"session.{name}": value for name, value in orders.options.items()}
+        self.is_strict = orders.process % 2 == 1
+        if self.is_strict:
+            config["session.session_class"] = StrictSession
         self.app = SessionMiddleware(self._answer, config)
 
     def run(self, until: float) -> None:
@@ -109,9 +118,10 @@ class Client:
                 entry.seen = {name: found[name] for name in KEYS if name in found}
                 if self.luck.random() < 1 / 2:
                     time.sleep(self.luck.random() * 0.03)
-                if kind == "write":
-                    found["user"], found[key] = session, value
-                    found.save()
+                if self.is_strict and not entry.seen:  # a session of this id is not adopted
+                    entry.kind = "read"
+                elif kind == "write":
+                    self._write(found, session, key, value)
                 elif kind == "logout":
                     found.delete()
 
@@ -124,9 +134,20 @@ class Client:
                 self._request(f"other-{session}", end)
             else:
                 sent = self._request(session, page)
-                entry.moved = sent is not None and sent != session
-        if kind in {"logout", "end"}:
+                entry.moved = self._is_moved(session, sent, entry)
+        if entry.kind in {"logout", "end"}:
             self.slots.leave(slot, generation)
+
+    def _write(self, found: Any, session: str, key: str, value: str) -> None:
+        found["user"], found[key] = session, value
+        if self.is_strict and self.luck.random() < REMEMBERS:
+            found.remember()
+        found.save()
+
+    def _is_moved(self, session: str, sent: str | None, entry: Entry) -> bool:
+        """Return whether the browser was sent into another session than its own."""
+        had_none = self.is_strict and not entry.seen
+        return sent is not None and sent != session and not had_none
 
     def _choose(self) -> tuple[Kind, str, str]:
         chance = self.luck.random()

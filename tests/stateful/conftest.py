@@ -17,7 +17,7 @@ from tests.servers import Flavor, Server
 from tests.sessions.requests import Browser, Site
 from tests.sessions.views import use_clock
 from tests.stateful.machine import CLIENT, Bench
-from tests.stateful.oracle import TIMEOUT
+from tests.stateful.oracle import MAX_AGE, TIMEOUT
 
 MakeBench: TypeAlias = Callable[[str, bool, bool], Bench]
 
@@ -46,6 +46,7 @@ def make_bench(
             "transport": transport,
             "session_class": kind,
             "timeout": TIMEOUT,
+            "max_age": MAX_AGE,
             "special_keys": "user",
             "index_special_keys": "user",
         }

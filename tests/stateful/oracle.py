@@ -16,6 +16,10 @@ TIMEOUT: Final = 3600
 EARLY: Final = TIMEOUT // 10
 #: What the package and Beaker may add to the timeout, such as a rounded second and the padding.
 LATE: Final = 120
+#: The option `max_age`, and by how much a start may differ from the one that is known: a request
+#: takes less than that.
+MAX_AGE: Final = 5 * TIMEOUT // 2
+SLACK: Final = TIMEOUT // 2
 #: The tombstone of a rotation: for this many seconds a slow writer must get a Conflict.
 MARKER: Final = 60
 
@@ -23,10 +27,15 @@ Changes = Mapping[str, str | None]
 
 
 class State(NamedTuple):
-    """A live session: its birth, and its values. `rotated` says that it has another id now."""
+    """A live session: its birth, and its values. `rotated` says that it has another id now.
+
+    It began between `earliest` and `latest`.
+    """
 
     birth: str
     values: frozenset[tuple[str, str]]
+    earliest: float
+    latest: float
     rotated: float | None = None
 
 
@@ -49,12 +58,21 @@ class Slot:
 
         "A session can time out early by up to that much" (`touch_after`).
         """
+        self.end_at_max_age(now)
         if self.remembered:
             return
         live = {state for state in self.states if state is not None and state.rotated is None}
         if now - self.late > TIMEOUT + LATE and self.remembered is False:
             self.states = (self.states - live) | {None}
         elif live and now - self.sure > TIMEOUT - EARLY - 2:
+            self.states.add(None)
+
+    def end_at_max_age(self, now: float) -> None:
+        """End what is older than `max_age`, and what may be, perhaps: "No session is loaded"."""
+        live = {state for state in self.states if state is not None and state.rotated is None}
+        over = {state for state in live if now - state.latest > MAX_AGE + SLACK}
+        self.states -= over
+        if over or any(now - state.earliest > MAX_AGE - SLACK for state in live):
             self.states.add(None)
 
     def end(self, user: str, *, certain: bool) -> None:
@@ -92,6 +110,7 @@ class Page:
 
     birth: str | None
     own: str
+    begun: float
     cleared: bool = False
     changes: dict[str, str | None] = field(default_factory=dict)
 
@@ -104,7 +123,8 @@ class Page:
             return state
         if self.birth is None:
             if state is None or state.rotated is not None:
-                return State(self.own, apply_changes(frozenset(), self.changes))
+                values = apply_changes(frozenset(), self.changes)
+                return State(self.own, values, self.begun, self.begun)
             old = frozenset() if self.cleared else state.values
             return state._replace(values=apply_changes(old, self.changes))
         if state is None or state.birth != self.birth or state.rotated is not None:

@@ -86,7 +86,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert found == {}
         if birth is not None or not self.strict:
             assert not asked or id_ == asked or birth is None
-        page = Page(birth, bench.draw("birth"))
+        page = Page(birth, bench.draw("birth"), bench.clock())
         self.open.append(Request(browser, visit, asked, id_, page, found, bench.clock()))
 
     @rule(number=browsers, key=keys)
@@ -212,6 +212,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert request.page.changes
             return False
         now = self.bench.clock()
+        slot.end_at_max_age(now)
         if acknowledged and request.page.changes and request.page.birth is not None:
             recent = {s for s in rotated if s.rotated and now - s.rotated < MARKER - 1}
             assert not recent or recent != slot.states, "a change was lost without a Conflict"
@@ -294,6 +295,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.open.remove(request)
         since = {"user": bench.draw("user")}
         old = self._slot(request.id)
+        old.end_at_max_age(bench.clock())
         with bench.operation("rotate") as outcome:
             request.visit.session.regenerate_id()
             request.visit.session.update(since)
@@ -309,11 +311,14 @@ class SessionMachine(RuleBasedStateMachine):
         old.settle(after, acknowledged=outcome.acknowledged, lost=outcome.lost)
         if outcome.acknowledged:
             changes = {**request.page.changes, **since}
-            new: set[State | None] = {State(birth, apply_changes(s.values, changes)) for s in mine}
+            new: set[State | None] = {
+                s._replace(birth=birth, values=apply_changes(s.values, changes)) for s in mine
+            }
             if not mine or after != tombstones:
                 # A login that finds the old id gone "continues with what was set after
                 # `regenerate_id()`, and without what the visitor had before", say the documents.
-                new.add(State(birth, apply_changes(frozenset(), since)))
+                starts = [request.begun, *(s.earliest for s in old.states if s)]
+                new.add(State(birth, apply_changes(frozenset(), since), min(starts), now))
             assert request.browser.id != request.id
             self.slots[request.browser.id] = Slot(new, request.begun, now, old.remembered)
             if request.id in self.enders:
@@ -379,7 +384,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.browsers[number].cookie = old.cookie
         self._keep(self.browsers[number])
         now = self.bench.clock()
-        state = State(self.bench.draw("birth"), frozenset(values.items()))
+        state = State(self.bench.draw("birth"), frozenset(values.items()), now, now)
         self.slots[old.id] = Slot({state}, now, now, in_index=False)
 
     @invariant()
