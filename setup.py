@@ -16,7 +16,7 @@ VERSION = re.search(
 if VERSION is None:
     raise SystemExit('beaker_dynamodb/__init__.py has no line __version__ = "..."')
 
-#: The public repository, in `owner/name`: the only place that names it.
+#: The public repository, in `owner/name`. Only the link in .github/ISSUE_TEMPLATE repeats it.
 REPOSITORY = "beaker-dynamodb/beaker-dynamodb"
 #: A release is read at its tag, a build of a checkout at the branch.
 REVISION = "main" if "dev" in VERSION[1] else f"v{VERSION[1]}"

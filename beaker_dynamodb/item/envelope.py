@@ -113,7 +113,8 @@ class PickleEnvelope:
         if not raw.startswith(_PICKLED_DICT):
             return None
         try:
-            values = pickle.loads(raw)  # noqa: S301  # as Beaker does, and only if this process writes it
+            # As Beaker does, and only if this process writes pickles itself.
+            values = pickle.loads(raw)  # noqa: S301  # nosec B301
         except Exception:  # noqa: BLE001  # unpickling runs any class's code
             return None
         return values if type(values) is dict else None

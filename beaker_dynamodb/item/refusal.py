@@ -163,7 +163,7 @@ def _resolve(refused: RefusedSave) -> Next:
     | both open, and so does base                         | merge        | ours      | conflict |
     | any other                                           | ours, logged | ours      | conflict |
     """
-    assert refused.theirs is not None  # noqa: S101  # for mypy: `_classify` said LIVE
+    assert refused.theirs is not None  # noqa: S101  # for mypy: `_classify` said LIVE  # nosec B101
     base, ours, theirs = refused.base, refused.ours, refused.read(refused.theirs)
     write = Replace(refused.theirs.rev)
     both_open = ours.values is not None and theirs.values is not None
@@ -183,7 +183,7 @@ def _resolve(refused: RefusedSave) -> Next:
 
 
 def _get_rev(refused: RefusedSave) -> bytes:
-    assert refused.theirs is not None  # noqa: S101  # for mypy: these rows of the table have one
+    assert refused.theirs is not None  # noqa: S101  # for mypy: those rows have one  # nosec B101
     return refused.theirs.rev
 
 
