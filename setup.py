@@ -39,7 +39,7 @@ EMBEDDED = ["moto[dynamodb]>=5", "flask>=2.2.2", "flask-cors>=3"]
 CLI = ["click>=8.1", "rich>=13"]
 MIGRATION = ["redis>=4", "sqlalchemy>=1.4"]
 CRYPTO = ["cryptography>=41"]
-FAST = ["isal>=1.5"]
+FAST = ["isal>=1.5", "pybase64>=1.4"]
 
 setup(
     name="beaker-dynamodb",
@@ -86,7 +86,7 @@ setup(
         "embedded": EMBEDDED,
         "cli": CLI,
         "crypto": CRYPTO,
-        "fast": FAST,  # compress = fast
+        "fast": FAST,  # compress = fast, and base64 in a twentieth of the time
         "migration": MIGRATION,  # to import sessions from ext:redis and ext:database
         "testing": [*EMBEDDED, "pytest>=8.1"],  # beaker_dynamodb.testing
         # All that an application can use; `testing` would bring pytest to it.

@@ -20,6 +20,8 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, UnknownFormat, digest, raise_clean
@@ -185,7 +187,7 @@ class Codec:
             payload = self._inflate(payload, number, context)
         value, raw = payload, None
         if flags & BASE64:
-            value, raw = binascii.b2a_base64(payload, newline=False), payload
+            value, raw = encode_base64(payload), payload
         self._check_size(value, raw, context)
         return value
 
@@ -262,6 +264,30 @@ def _checksum(fixed: bytes, payload: bytes) -> int:
 # Base64
 
 
+def make_decoder(strict: Callable[..., bytes]) -> Callable[[str | bytes], bytes]:
+    """Return a function that decodes as `binascii.a2b_base64` does, and is as fast as *strict*.
+
+    Args: *strict* decodes with `validate=True`, and raises a ValueError for what is not base64.
+    """
+
+    def decode(text: str | bytes) -> bytes:
+        try:
+            return strict(text, validate=True)
+        except ValueError:  # binascii may skip what is wrong
+            return binascii.a2b_base64(text)
+
+    return decode
+
+
+#: How base64 is written and read. pybase64, of the extra `fast`, takes a twentieth of the time.
+encode_base64: Callable[[bytes], bytes] = partial(binascii.b2a_base64, newline=False)
+decode_base64: Callable[[str | bytes], bytes] = binascii.a2b_base64
+if find_spec("pybase64") is not None:
+    import pybase64
+
+    encode_base64, decode_base64 = pybase64.b64encode, make_decoder(pybase64.b64decode)
+
+
 def undo_base64(text: bytes) -> bytes | None:
     """Decode base64; None unless encoding it again gives exactly the same text.
 
@@ -269,7 +295,7 @@ def undo_base64(text: bytes) -> bytes | None:
     padding too much, shows in the length; stray bits in the last group show in that group.
     """
     try:
-        raw = binascii.a2b_base64(text)
+        raw = decode_base64(text)
     except binascii.Error:
         return None
     last = raw[-(len(raw) % 3 or 3) :]

@@ -9,6 +9,7 @@ import itertools
 import pickle
 import random
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,8 @@ from beaker_dynamodb.item.codec import (
     Codec,
     EncryptionContext,
     deflate,
+    encode_base64,
+    make_decoder,
     undo_base64,
 )
 from beaker_dynamodb.item.dictionary import DICTIONARIES, NEWEST
@@ -229,3 +232,40 @@ def test_rows_of_older_releases_open(kind: int, serializer: int, value: bytes, s
 
     assert Codec(kind, serializer).open(data, CONTEXT) == value
     assert Codec(kind, serializer, compress=False).open(data, CONTEXT) == value
+
+
+def decode_strictly(text: str | bytes, *, validate: bool) -> bytes:
+    """Decode as pybase64 does: what is not base64 from end to end is an error."""
+    given = text.encode() if isinstance(text, str) else text
+    assert validate
+    raw = base64.b64decode(given, validate=True)
+    if base64.b64encode(raw) != given:
+        raise binascii.Error("not canonical")
+    return raw
+
+
+def catch_value_error(decode: Callable[[str | bytes], bytes], text: str | bytes) -> object:
+    """Return the decoded bytes, or the class of the ValueError."""
+    try:
+        return decode(text)
+    except ValueError as error:
+        return type(error)
+
+
+@LAW
+@given(in_base64 | st.binary(max_size=20) | st.text("QUJD=- \né", max_size=9), st.integers(0, 9))
+def test_the_fast_base64_decodes_what_the_standard_librarys_does(
+    text: str | bytes, end: int
+) -> None:
+    """Also what is not base64, or only the beginning of it."""
+    for part in (text, text[:end]):
+        fast = catch_value_error(make_decoder(decode_strictly), part)
+
+        assert fast == catch_value_error(binascii.a2b_base64, part)
+
+
+@LAW
+@given(st.binary(max_size=200))
+def test_base64_is_written_without_a_line_feed(raw: bytes) -> None:
+    """Whether pybase64 is installed or not."""
+    assert encode_base64(raw) == base64.b64encode(raw)

@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import time
-from binascii import a2b_base64, b2a_base64, crc32
+from binascii import crc32
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +29,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
     ResponseTooSlowError,
 )
 from beaker_dynamodb.dynamodb.wire.transport import Fallback
+from beaker_dynamodb.item.codec import decode_base64, encode_base64
 
 if TYPE_CHECKING:
     import hashlib
@@ -187,10 +188,12 @@ Result: TypeAlias = Mapping[str, Any] | Failure | Fallback
 def _encode_bytes(value: object) -> str:
     if not isinstance(value, bytes):
         raise TypeError
-    return b2a_base64(value, newline=False).decode()
+    return encode_base64(value).decode()
 
 
-_encode: Final = json.JSONEncoder(default=_encode_bytes, separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(
+    default=_encode_bytes, separators=(",", ":"), check_circular=False
+).encode
 _scan: Final = json.JSONDecoder().raw_decode
 
 
@@ -243,9 +246,9 @@ def _decode_bytes(value: dict[str, Any]) -> None:
     """Replace the base64 of binary values by bytes, in place, as boto3 returns them."""
     for kind, content in value.items():
         if kind == "B":
-            value[kind] = a2b_base64(content)
+            value[kind] = decode_base64(content)
         elif kind == "BS":
-            value[kind] = [a2b_base64(member) for member in content]
+            value[kind] = [decode_base64(member) for member in content]
         elif kind in {"L", "M"}:
             for member in content.values() if kind == "M" else content:
                 _decode_bytes(member)
