@@ -137,6 +137,13 @@ IN_CI = (
         Scenario((), is_lagging=True, faults=0),
         others=ENDING_PAGES,
     ),
+    Table(
+        "end others under migration",
+        MIGRATION,
+        (END_OTHERS, END_ONE),
+        Scenario((), faults=0),
+        others=(*ENDED_PAGES, ROTATE),
+    ),
     Table("lifetimes, one fault", LOGGED_IN, (REMEMBER,), others=(*PAGES, REMEMBER)),
     Table(
         "max_age",
@@ -173,13 +180,6 @@ LONG = (
         ENDING_PAGES[:-1],
         Scenario((), note_age=DUE),
         others=(*ENDED_PAGES, ROTATE, *ENDING_PAGES),
-    ),
-    Table(
-        "end others under migration",
-        MIGRATION,
-        (END_OTHERS, END_ONE),
-        Scenario((), faults=0),
-        others=(*ENDED_PAGES, ROTATE),
     ),
     Table(
         "max_age, one fault, all requests",
