@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -49,6 +50,28 @@ def install_node_packages(source: Path, name: str) -> Path:
                 raise RuntimeError(f"npm ci failed: {result.stderr.strip()}")
             (home / "done").touch()
     return home / "node_modules"
+
+
+def install_python_packages(requirements: Path, name: str) -> Path:
+    """Return a venv with these packages, and with those of the tests' own; the first installs it.
+
+    Args: *name* is that of the cache's folder.
+    """
+    venv = find_cache() / name
+    with (venv.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (venv / "done").exists():
+            subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+            install = [venv / "bin" / "pip", "install", "-q", "-r", requirements]
+            subprocess.run(install, check=True)
+            (site,) = venv.glob("lib/python*/site-packages")
+            (site / "tests.pth").write_text("".join(f"{path}\n" for path in _list_site_packages()))
+            (venv / "done").touch()
+    return venv
+
+
+def _list_site_packages() -> list[str]:
+    return [path for path in sys.path if path.endswith("site-packages")]
 
 
 def download(package: str, sha256: str) -> Path:

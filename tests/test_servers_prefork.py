@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.prefork import servers
 from tests.servers import Flavor, Server, answers, free_port
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,30 @@ def test_greenlets_never_mix_up_sessions(
 ) -> None:
     """Under gevent the application is imported before or after the patching, boto3 always after."""
     everybody_sees_their_own(tmp_path, {**orders, "used": False}, requests, *before, *GEVENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "requests"),
+    [
+        *((name, 500) for name in servers.QUICK),
+        *(pytest.param(name, 4000, marks=pytest.mark.long) for name in servers.ALL),
+    ],
+)
+def test_no_web_server_mixes_up_sessions(
+    tmp_path: Path, orders: dict[str, Any], name: str, requests: int
+) -> None:
+    """Each client's counter is right under every server, and nobody is shown another one's."""
+    server = servers.ALL[name]
+    used = server.processes > 1 and "gevent" not in name
+    with servers.serve(server, tmp_path, {**orders, "used": used}) as port:
+        found = load(port, requests)
+    log = (tmp_path / "server.log").read_text()
+
+    print(f"{name}: {found}")
+    assert found["crossed"] == found["lost"] == found["errors"] == 0, (found, log[-3000:])
+    assert found["requests"] >= requests
+    assert found["pids"] == server.processes
+    assert "AssertionError" not in log, log[-3000:]
 
 
 @pytest.mark.parametrize("workers", CLASSES.values(), ids=CLASSES)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.downloads import find_cache, install_node_packages
-from tests.servers import DynamoDBLocal, Flavor, answers, free_port, missing
+from tests.downloads import install_node_packages, install_python_packages
+from tests.servers import DynamoDBLocal, Flavor, answers, free_port
 
 HERE = Path(__file__).parent
 #: Moto loads much, ministack more.
@@ -61,20 +59,6 @@ def _make_command(flavor: Flavor, port: int) -> tuple[list[str], Mapping[str, st
         return ["node", str(packages / "dynalite" / "cli.js"), *words], {}
     if flavor is Flavor.MINISTACK:
         environ = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "dynamodb"}
-        return [str(install_ministack())], environ
+        venv = install_python_packages(HERE / "requirements.txt", "ministack-1.5.33")
+        return [str(venv / "bin" / "ministack")], environ
     raise ValueError(f"{flavor.value} cannot be started here")
-
-
-def install_ministack() -> Path:
-    """Return the program; the first process to ask installs it into a venv of its own."""
-    if shutil.which("python3") is None:
-        missing("python3 is not installed: it runs ministack")
-    venv = find_cache() / "ministack-1.5.33"
-    with (venv.parent / "ministack.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (venv / "done").exists():
-            subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-            requirements = ["-r", str(HERE / "requirements.txt")]
-            subprocess.run([venv / "bin" / "pip", "install", "-q", *requirements], check=True)
-            (venv / "done").touch()
-    return venv / "bin" / "ministack"

@@ -30,7 +30,8 @@ def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         session.save()
     shown = {name: session[name] for name in session if not name.startswith("_")}
     body = json.dumps({"pid": os.getpid(), "session": shown}).encode()
-    start_response("200 OK", [("Content-Length", str(len(body)))])
+    head = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", head)
     return [body]
 
 

@@ -1,0 +1,149 @@
+"""Web servers under which the application counts: how each is started, in how many processes.
+
+uWSGI and the bridge from ASGI are installed into a venv of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.downloads import install_python_packages
+from tests.servers import answers, free_port, missing
+
+ROOT = Path(__file__).parents[2]
+APPLICATION = "tests.prefork.app:application"
+WORKERS, THREADS = 4, 8
+
+
+@dataclass(frozen=True)
+class WebServer:
+    """Returns the command for a port and a folder; serves with so many processes."""
+
+    make_command: Callable[[int, Path], list[str]]
+    processes: int = WORKERS
+
+
+def _gunicorn(*words: str) -> Callable[[int, Path], list[str]]:
+    def make_command(port: int, _: Path) -> list[str]:
+        command = [sys.executable, "-m", "gunicorn", APPLICATION, "--bind", f"127.0.0.1:{port}"]
+        return [*command, "--workers", str(WORKERS), "--timeout", "60", *words]
+
+    return make_command
+
+
+def _uwsgi(port: int, _: Path) -> list[str]:
+    venv = _install()
+    options = {
+        "http-socket": f"127.0.0.1:{port}",
+        "virtualenv": str(venv),
+        "pythonpath": str(ROOT),
+        "module": APPLICATION,
+        "processes": str(WORKERS),
+        "threads": str(THREADS),
+    }
+    words = [f"--{name}={value}" for name, value in options.items()]
+    flags = ["--master", "--need-app", "--die-on-term", "--disable-logging"]
+    return [str(venv / "bin" / "uwsgi"), *words, *flags]
+
+
+def _uvicorn(port: int, _: Path) -> list[str]:
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS)]
+    application = "tests.prefork.asgi:application"
+    return [str(_install() / "bin" / "python"), "-m", "uvicorn", application, *where]
+
+
+def _waitress(port: int, _: Path) -> list[str]:
+    where = [f"--listen=127.0.0.1:{port}", f"--threads={THREADS}"]
+    return [sys.executable, "-m", "waitress", *where, APPLICATION]
+
+
+def _wsgiref(port: int, _: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.prefork.validated", str(port)]
+
+
+def _mod_wsgi(port: int, folder: Path) -> list[str]:
+    root = Path(os.environ.get("APACHE_ROOT") or "/")  # where Debian's packages were unpacked
+    program = shutil.which(root / "usr/sbin/apache2")
+    modules = root / "usr/lib/apache2/modules"
+    if program is None or not (modules / "mod_wsgi.so").exists():
+        missing("apache2 and libapache2-mod-wsgi-py3 are not installed")
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    paths = ":".join([str(ROOT), *packages])
+    text = f"""
+ServerRoot {folder}
+ServerName 127.0.0.1
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+Listen 127.0.0.1:{port}
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule wsgi_module {modules}/mod_wsgi.so
+WSGISocketPrefix {folder}/wsgi
+WSGIDaemonProcess app processes={WORKERS} threads={THREADS} python-path={paths}
+WSGIProcessGroup app
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIScriptAlias / {ROOT}/tests/prefork/app.py
+<Directory {ROOT}>
+Require all granted
+</Directory>
+"""
+    configuration = folder / "apache.conf"
+    configuration.write_text(text)
+    libraries = f"LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu"
+    return ["env", libraries, program, "-DFOREGROUND", "-f", str(configuration)]
+
+
+def _install() -> Path:
+    return install_python_packages(Path(__file__).with_name("requirements.txt"), "web-servers")
+
+
+#: Those that the suite's own venv has, and those of the long run.
+QUICK = {
+    "waitress": WebServer(_waitress, 1),
+    "wsgiref, validated on both sides": WebServer(_wsgiref, 1),
+}
+ALL = {
+    **QUICK,
+    "gunicorn sync": WebServer(_gunicorn("--preload", "--worker-class", "sync")),
+    "gunicorn gthread": WebServer(_gunicorn("--preload", "-k", "gthread", "--threads", "8")),
+    "gunicorn gevent": WebServer(_gunicorn("-k", "gevent")),
+    "uWSGI": WebServer(_uwsgi),
+    "uvicorn and a2wsgi": WebServer(_uvicorn),
+    "Apache's mod_wsgi": WebServer(_mod_wsgi),
+}
+
+
+@contextlib.contextmanager
+def serve(server: WebServer, folder: Path, orders: dict[str, Any]) -> Iterator[int]:
+    """Serve the application on a free port of loopback; only that process is ended."""
+    port, log = free_port(), folder / "server.log"
+    environ = {**os.environ, "PREFORK": json.dumps(orders), "PYTHONPATH": str(ROOT)}
+    with log.open("wb") as out:
+        command = server.make_command(port, folder)
+        master = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 60
+        while not answers(f"http://127.0.0.1:{port}", timeout=10):
+            if master.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{command[:3]} did not start: {log.read_text()[-3000:]}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        master.terminate()
+        try:
+            master.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            master.kill()
+            master.wait()
