@@ -192,10 +192,7 @@ def decide(state: SaveState) -> Decision:
     it was emptied since, `SessionStore.save` deletes the row, perhaps unseen, and does not ask.
     """
     row, ours = state.row, state.ours
-    comparison = _UNKNOWN
-    if state.base is not None and state.envelope is not None:
-        comparison = state.envelope.compare(state.base.text, ours.text)
-        ours.raw = comparison.raw
+    comparison = _compare_texts(state)
     changed = True if state.may_have_saved else comparison.changed
     # An emptied session has no access time either, so its text alone never tells what has changed.
     if changed is None and ours.is_emptied:
@@ -212,6 +209,15 @@ def decide(state: SaveState) -> Decision:
     if state.pending is None and not _is_expiry_wrong(state, row, _find_idle(state, comparison)):
         return Leave()
     return Touch(row.rev, new_token=row.chunk_count > 0)
+
+
+def _compare_texts(state: SaveState) -> Comparison:
+    """Compare base with ours by their bytes; ours keeps what this has decoded, for the codec."""
+    if state.base is None or state.envelope is None:
+        return _UNKNOWN
+    comparison = state.envelope.compare(state.base.text, state.ours.text)
+    state.ours.raw = comparison.raw
+    return comparison
 
 
 def _differ_in_values(state: SaveState) -> bool:
