@@ -152,6 +152,26 @@ def format_overhead() -> str:
     return _format_table(head, rows) + _format_source(found)
 
 
+def format_wire() -> str:
+    """Return loads and saves over the wire: CPU time, and ratios to ext:redis and to boto3."""
+    found = read("wire")
+    rows = [
+        [
+            case["action"],
+            format_size(str(case["size"])),
+            row["name"],
+            f"{row['cpu']['median']:.0f}",
+            *(_format_ratio({"ratio": row[other]}) for other in ("ext:redis", "boto3")),
+        ]
+        for case in found["cases"]
+        for row in case["rows"]
+        if row["name"].startswith("ours")
+    ]
+    head = ["", "session", "options", "µs of CPU", "beside `ext:redis`", "beside bare boto3"]
+    more = "; redis-py 8.1 without hiredis; medians, and quartiles in parentheses"
+    return _format_table(head, rows) + _format_source(found, more)
+
+
 def format_cost() -> str:
     """Return dollars for a million requests, one column for each size, and units at 1.5 KB."""
     found = read("cost")

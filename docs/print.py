@@ -136,6 +136,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "cost": tables.format_cost,
         "scale": tables.format_scale,
         "startup": tables.format_startup,
+        "wire": tables.format_wire,
     },
 }
 

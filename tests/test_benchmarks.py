@@ -21,7 +21,7 @@ from tests.test_docs import load_printer
 ROOT = Path(__file__).parents[1]
 PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[ROOT / "docs" / "performance.md"]
-RECORDS = ("cost", "overhead", "peers", "scale", "startup")
+RECORDS = ("cost", "overhead", "peers", "scale", "startup", "wire")
 
 
 def run(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
@@ -172,6 +172,7 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
     [
         "caches --rounds 1 --calls 2",
         "lambda_start --rounds 1",
+        "wire --rounds 2 --sizes 300 --threads 2",
         "operators --rows 100",
         "outage --rounds 1",
     ],
