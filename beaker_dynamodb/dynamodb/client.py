@@ -126,8 +126,7 @@ class Client:
             is_valid = not is_data or (transport == WIRE and answer)  # the wire looks itself
             defect = None if is_valid else validate_response(operation, request, answer)
             if metering.observers:
-                outcome = "unavailable" if defect else "ok"
-                _report(operation, started, outcome, transport, answer)
+                _report(operation, started, "unavailable" if defect else "ok", transport, answer)
             if not defect:
                 return Response(answer)
         facts = CallFacts(operation, request.get("TableName"), self.region)

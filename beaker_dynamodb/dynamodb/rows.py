@@ -376,9 +376,8 @@ def build_rows(
     schema = Schema(options.ttl_attribute, options.special_keys, max_chunks, *ends, names)
     client = get_client(options)
     serializer = get_serializer(options.serializer, import_object)
-    create = (
-        partial(create_table, client, options) if create_table and options.create_table else None
-    )
+    make = create_table if options.create_table else None
+    create = partial(make, client, options) if make else None
     return Rows(
         options,
         layout,
