@@ -107,7 +107,7 @@ class Client:
         Raises: any of our errors but Conflict and CorruptItem.
         """
         is_data = operation in DATA_OPERATIONS
-        if is_data:
+        if is_data and "ReturnConsumedCapacity" not in request:
             request = {**request, "ReturnConsumedCapacity": "TOTAL"}
         defect: str | None = None
         for is_repeated in (False, True):

@@ -157,7 +157,7 @@ class Codec:
         if encrypts:
             flags |= ENCRYPTED
             payload = self._encrypt(payload, context, self._fixed(flags))
-        checksum = _checksum(self._fixed(flags), payload)
+        checksum = zlib.crc32(payload, zlib.crc32(self._fixed(flags)))
         return _HEADER.pack(FORMAT, self.kind, flags, self.serializer, checksum) + payload
 
     def open(self, data: bytes, context: EncryptionContext) -> bytes | None:
@@ -175,7 +175,7 @@ class Codec:
         if version != FORMAT or flags & CHUNKS or not is_known:
             raise _unknown(context, f"is of format {version}, flags {flags:#x}")
         payload = data[_HEADER.size :]
-        if _checksum(data[:_FIXED], payload) != crc:
+        if zlib.crc32(payload, zlib.crc32(data[:_FIXED])) != crc:
             raise CorruptItem(context.item, "its checksum is wrong")
         if kind != self.kind or serializer != self.serializer:
             return None
@@ -255,10 +255,6 @@ def _aes(key: bytes) -> AESGCM:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key)
-
-
-def _checksum(fixed: bytes, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(fixed))
 
 
 # Base64

@@ -172,9 +172,7 @@ _UNKNOWN: Final = Comparison(None)
 
 
 def decide(state: SaveState) -> Decision:
-    """Decide what a save does.
-
-    The first line of this table that applies counts:
+    """Decide what a save does: the first line of this table that applies counts.
 
     | ours, compared with base                                  | there is a row  | there is none |
     |-----------------------------------------------------------|-----------------|---------------|

@@ -142,5 +142,5 @@ class Layout:
         return "lock" if tail.startswith(LOCK) else "chunk" if tail.startswith(CHUNK) else "other"
 
     def _make_key(self, namespace: object, tail: str, range_: str) -> Key:
-        hash_ = self.make_hash_key(namespace)
+        hash_ = self.prefix + self.encode_namespace(namespace)
         return Key(hash_, range_) if self.range_key else Key(hash_ + tail)

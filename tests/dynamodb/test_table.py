@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from beaker_dynamodb import CorruptItem, Unavailable
+from beaker_dynamodb.dynamodb.client import Client, Response
 from beaker_dynamodb.dynamodb.table import At, Condition, NoLiveRow, Table
-from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.dynamodb.wire.client import _encode
+from beaker_dynamodb.item.keys import Key, Layout
+from beaker_dynamodb.item.record import Record, Schema
 from tests.dynamodb.doubles import catch_error
 from tests.dynamodb.rows import NOW, make_record, open_creating_table, open_table
 from tests.faults.fault_kinds import Rewrite, aws_error
@@ -164,3 +170,45 @@ def test_only_a_missing_table_is_created(proxied: tuple[Table, FaultProxy]) -> N
         catch_error(lambda: fresh.get(Key("sess:alice"), consistent=True))
 
     assert proxy.operations == ["GetItem"] * 3
+
+
+NAMES: Final = st.text(min_size=1, max_size=9)
+RECORDS: Final = st.builds(
+    lambda key, data, prev, expires, name, promoted: Record(
+        key, data, make_rev("birth.token"), prev, expires, name, promoted
+    ),
+    st.builds(Key, NAMES, NAMES),
+    st.binary(max_size=99),
+    st.sampled_from([b"", make_prev("a b")]),
+    st.none() | st.integers(0, 10**12),
+    st.none() | NAMES,
+    st.dictionaries(NAMES, NAMES | st.binary(max_size=9) | st.integers(-9, 9), max_size=3),
+)
+
+
+class RecordingClient:
+    """Keeps the requests, and answers each with an empty success."""
+
+    def __init__(self) -> None:
+        self.known_tables: set[str] = set()
+        self.requests: list[Any] = []
+
+    def call(self, _: str, request: Any, **__: object) -> Response:
+        self.requests.append(request)
+        return Response({})
+
+
+@settings(derandomize=True, deadline=None)
+@given(RECORDS, NAMES, st.booleans(), st.none() | st.just("range"))
+def test_a_request_is_the_same_as_json_and_for_boto3(
+    record: Record, name: str, consistent: bool, range_key: str | None
+) -> None:
+    """The text that the wire sends says what the dict says, for every row and every name."""
+    client = RecordingClient()
+    table = Table(cast("Client", client), name, Layout("sess:", "id", range_key), Schema())
+    table.get(record.key, consistent=consistent)
+    table.put(record, At(record.rev))
+
+    for request in client.requests:
+        assert json.loads(request.text) == json.loads(_encode(dict(request)))
+        assert request["ReturnConsumedCapacity"] == "TOTAL"

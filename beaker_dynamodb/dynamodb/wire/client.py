@@ -28,7 +28,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
     ResponseHead,
     ResponseTooSlowError,
 )
-from beaker_dynamodb.dynamodb.wire.transport import Fallback
+from beaker_dynamodb.dynamodb.wire.transport import Fallback, Request
 from beaker_dynamodb.item.codec import decode_base64, encode_base64
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class WireClient:
         server that sends byte by byte would hold it up in turn.
         """
         try:
-            body = _encode(request).encode()
+            text = request.text if type(request) is Request else _encode(request)
+            body = text.encode()
             credentials = self._config.get_credentials()
             signed = self._signer.sign(operation, body, credentials, time.time())
             head = f"{self._first_lines}{signed}Content-Length: {len(body)}\r\n\r\n"

@@ -71,6 +71,16 @@ class Transport:
 DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
 
 
+class Request(dict[str, Any]):
+    """The parameters of a call, and the same as JSON, which the wire sends without encoding them.
+
+    `text` must say what the dict says. So nothing may be changed once it is set.
+    """
+
+    __slots__ = ("text",)
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
     """boto3 must make this call, for *reason*, which holds no text of an exception or a response.
