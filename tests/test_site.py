@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ from tests.documents import ROOT
 
 pytest.importorskip("mkdocs", reason="docs/requirements.txt is not installed")
 
+#: The documents that are not in docs/.
+MOVED: Final = (
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"),
+    *("examples/README.md", "benchmarks/README.md"),
+)
 #: The attributes by which a page loads a file; a link to another site loads nothing.
 LOADING: Final = {
     "script": "src",
@@ -49,18 +55,23 @@ class Page(HTMLParser):
         self.anchors.add(named.get("id") or "")
 
 
-@pytest.fixture(scope="module", name="site")
-def build_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site as CI and Read the Docs do; a warning fails the build."""
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
-        cwd=ROOT,
+def build(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of a checkout into a folder, as CI does."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
+        cwd=root,
         check=False,
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+@pytest.fixture(scope="module", name="site")
+def build_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site; a warning fails the build."""
+    folder = tmp_path_factory.mktemp("site")
+    done = build(ROOT, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -165,3 +176,19 @@ def test_a_block_in_a_list_is_shown_as_code(site: Path) -> None:
     page = (site / "managing-sessions.html").read_text("utf-8")
     (steps,) = re.findall(r"<ol>.*?</ol>", page, re.DOTALL)
     assert steps.count("<code>") >= 3
+
+
+def test_a_broken_link_fails_the_build(tmp_path: Path) -> None:
+    """The build is strict and publishes no page with a warning; with `--quiet` it would."""
+    copy = tmp_path / "copy"
+    for name in ("docs", "beaker_dynamodb"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("mkdocs.yml", "setup.py", *MOVED):
+        (copy / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    with (copy / "docs" / "faq.md").open("a", encoding="utf-8") as page:
+        page.write("\n[Nowhere](options.md#nowhere)\n")
+    done = build(copy, tmp_path / "site")
+
+    assert done.returncode != 0
+    assert "'options.md#nowhere'" in done.stderr
