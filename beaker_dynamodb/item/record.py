@@ -344,9 +344,13 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
 
 
 def read_promoted(item: Mapping[str, object], schema: Schema) -> dict[str, Attribute]:
-    """Return the promoted session keys among a row's attributes, but none of another type."""
+    """Return the promoted session keys among a row's attributes, but none of another type.
+
+    A number is a Decimal again: an int of a session may be the text of an index, and this may not.
+    """
     found = ((name, item.get(name)) for name, _ in schema.special)
-    return {n: value for n, value in found if isinstance(value, (str, bytes)) or _is_number(value)}
+    numbers = ((name, Decimal(value) if _is_number(value) else value) for name, value in found)
+    return {name: value for name, value in numbers if isinstance(value, (str, bytes, Decimal))}
 
 
 def _is_number(value: object) -> TypeGuard[int | Decimal]:
