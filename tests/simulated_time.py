@@ -37,7 +37,7 @@ def simulate(
     clock = SimpleNamespace(time=now, strftime=time.strftime)
     token = functools.partial(chance.randbytes, 8)
     beaker.cache.clsmap["ext:dynamodb"]  # Beaker looks for its plugins now
-    with pytest.MonkeyPatch.context() as patch, _keep_quiet():
+    with pytest.MonkeyPatch.context() as patch, keep_quiet():
         patch.setattr(
             DynamoDBNamespaceManager, "runtime", Runtime(now, now, sleep, chance.random, token)
         )
@@ -51,7 +51,8 @@ def simulate(
 
 
 @contextmanager
-def _keep_quiet() -> Iterator[None]:
+def keep_quiet() -> Iterator[None]:
+    """Drop warnings and log lines; there is one for each failed load in each history."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)

@@ -256,7 +256,7 @@ def _is_expiry_wrong(state: SaveState, row: Record, idle: float) -> bool:
     """Return whether the row's expiry is wrong by `touch_after` or more, in either direction.
 
     It is too late if the lifetime was made shorter. Such a row is touched as well: Beaker times a
-    session out by the access time in it, so users who only read pages would be logged out.
+    session out by the access time in it, and would log out users whose requests change nothing.
 
     The access time in the row is *idle* seconds older than ours, and counts as well: an expiry that
     never moves does not show it, nor does one that is right by chance under a new timeout. Near the

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from beaker.synchronization import null_synchronizer
 
 from beaker_dynamodb import logs
+from beaker_dynamodb.config.options import HOUR
 from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
 from beaker_dynamodb.dynamodb.table import At
@@ -47,7 +48,6 @@ from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage, touches
 from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
-from beaker_dynamodb.sessions.touches import compute_touch_interval
 
 if TYPE_CHECKING:
     from beaker_dynamodb.migration.on_demand import LegacySession
@@ -79,7 +79,8 @@ class SessionSettings:
     """What all sessions of one set of options share; built once a process.
 
     All in seconds: `timeout` is Beaker's, its padding included; the `lifetime` of a row and
-    `touch_after` (see `SaveState`) follow from it. None is for ever.
+    `touch_after` (see `SaveState`) follow from it. None is for ever. A session can time out early
+    by `touch_after`, so it is at most half the timeout.
     """
 
     rows: Rows
@@ -92,7 +93,9 @@ class SessionSettings:
         """Compute the settings from the options and Beaker's timeout."""
         lifetime = timeout if timeout is not None else rows.options.ttl or None
         own = lifetime if timeout is None else max(timeout - BEAKER_TIMEOUT_PADDING, 1)
-        return cls(rows, timeout, lifetime, compute_touch_interval(rows.options, own))
+        option = rows.options.touch_after
+        part, longest = (10, HOUR) if option is None else (2, option)
+        return cls(rows, timeout, lifetime, min(own / part, longest) if own else longest)
 
 
 class SessionStore:
@@ -333,10 +336,10 @@ class SessionStore:
                 self.source.envelope = "json"
 
     def _state(self, base: Content | None, ours: Content, envelope: Envelope | None) -> SaveState:
-        lifetime, touch_after = self.settings.lifetime, self.settings.touch_after
+        settings = self.settings
         if self.own_timeout is not None:  # of this session alone
-            lifetime = self.own_timeout + BEAKER_TIMEOUT_PADDING
-            touch_after = compute_touch_interval(self.rows.options, self.own_timeout)
+            settings = settings.compute(self.rows, self.own_timeout + BEAKER_TIMEOUT_PADDING)
+        lifetime, touch_after = settings.lifetime, settings.touch_after
         if touches.paused_until:
             touch_after = touches.give_way(self.rows, touch_after, lifetime)
         return SaveState(

@@ -1,4 +1,4 @@
-"""How often a session is *touched*: its access time is written, although it was only read.
+"""When the *touch* of a session waits: the write of its access time, after a mere read.
 
 A touch is the only write that can wait. While a table is throttled or down, a touch would cost what
 a change needs, and its page would wait for the retries. So after a write that found the table
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from beaker_dynamodb.config.options import HOUR, Options
 from beaker_dynamodb.dynamodb.client import Client
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
@@ -23,17 +22,6 @@ PART: Final = 1 / 3
 #: Until when (monotonic seconds) they do, for each table under each set of connection options.
 #: Check that it is not empty before calling `give_way`, so that it costs nothing as a rule.
 paused_until: dict[tuple[Client, str], float] = {}
-
-
-def compute_touch_interval(options: Options, lifetime: float | None) -> float:
-    """Return the seconds by which a row's expiry may be wrong before a mere read writes it.
-
-    A session can time out early by that much, so it is never more than half the lifetime.
-
-    Args: *lifetime* is in seconds, as Beaker counts it; None never expires.
-    """
-    part, longest = (10, HOUR) if options.touch_after is None else (2, options.touch_after)
-    return min(lifetime / part, longest) if lifetime else longest
 
 
 def pause(rows: Rows) -> None:

@@ -18,7 +18,7 @@ from beaker_dynamodb.item import codec
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.record import Attribute, Record
 from beaker_dynamodb.provisioning.spec import table_spec
-from beaker_dynamodb.sessions.touches import compute_touch_interval
+from beaker_dynamodb.sessions.store import SessionSettings
 from examples.demo.capacity import item_size
 
 #: The size of the header of `data`, in bytes.
@@ -81,7 +81,7 @@ class ItemReader:
         self._table = dataclasses.replace(self._rows.table, create=None)
         self._indexed = {index.attribute for index in table_spec(options).indexes}
         self._lifetime = timeout + BEAKER_TIMEOUT_PADDING
-        self._touch_after = compute_touch_interval(self.options, timeout)
+        self._touch_after = SessionSettings.compute(self._rows, self._lifetime).touch_after
 
     def get_item(self, session_id: str) -> StoredItem | None:
         """Return the item of the session with this id; None if there is none.

@@ -220,7 +220,7 @@ class TestServing:
             assert process.stdout is not None
             url = process.stdout.readline().split()[4] + "bottle/"
             browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-            page = BeautifulSoup(browser.open(url, timeout=10).read(), "html.parser")
+            page = BeautifulSoup(browser.open(url, timeout=60).read(), "html.parser")
             (token, *_) = [field["value"] for field in page.select("input[name=token]")]
             form = urllib.parse.urlencode({"token": token, "action": "refuse"}).encode()
             with pytest.raises(urllib.error.HTTPError) as refused:
@@ -228,7 +228,7 @@ class TestServing:
             refused.value.close()
         finally:
             process.terminate()
-            _, printed = process.communicate(timeout=10)
+            _, printed = process.communicate(timeout=60)
 
         assert refused.value.code == 503
         assert printed == ""

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
-import logging
 import time
-import warnings
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +42,7 @@ from tests.model.memoized import MemoizedWorld
 from tests.model.pages import CART, CART_VALUE, Page, Visit
 from tests.model.table import TTL, Call, Item, Items, MemoryClient
 from tests.revisions import make_token
+from tests.simulated_time import keep_quiet
 
 COOKIE: Final = "beaker.session.id"
 ID: Final = "a" * 32
@@ -217,7 +216,7 @@ class Model:
             random=lambda: 0.0,
             token=self._draw,
         )
-        with monkeypatch.context() as patch, _keep_quiet():
+        with monkeypatch.context() as patch, keep_quiet():
             patch.setattr(DynamoDBNamespaceManager, "runtime", runtime)
             patch.setattr(beaker.session, "time", clock)
             patch.setattr(strict, "time", clock)
@@ -382,18 +381,6 @@ class Model:
         manager = DynamoDBNamespaceManager(ID, timeout=None, digest_filenames=False, **self.options)
         rows: Rows = manager._store.rows
         return rows
-
-
-@contextmanager
-def _keep_quiet() -> Iterator[None]:
-    """Drop warnings and log lines; there is one for each failed load in each history."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
 
 
 def _without_beakers_keys(session: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.runtime import REAL
 from beaker_dynamodb.sessions import touches
-from beaker_dynamodb.sessions.touches import compute_touch_interval
+from beaker_dynamodb.sessions.store import SessionSettings
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock, Recorder
 from tests.proxy import FaultProxy
@@ -342,9 +342,10 @@ def test_the_interval_of_touches(
     touch_after: float | None, lifetime: float | None, expected: float
 ) -> None:
     """By default it is a tenth of the lifetime, at most 1 h; an option can make it half at most."""
-    found = compute_touch_interval(Options(touch_after=touch_after), lifetime)
+    rows = build_rows(Options(region="us-east-1", touch_after=touch_after, ttl=0), "session")
+    timeout = None if lifetime is None else lifetime + GRACE
 
-    assert found == pytest.approx(expected)
+    assert SessionSettings.compute(rows, timeout).touch_after == pytest.approx(expected)
 
 
 def test_a_touch_gives_way_after_a_write_that_was_throttled(
