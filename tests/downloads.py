@@ -62,7 +62,7 @@ def install_python_packages(requirements: Path, name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (venv / "done").exists():
             subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-            install = [venv / "bin" / "pip", "install", "-q", "-r", requirements]
+            install = [str(venv / "bin" / "pip"), "install", "-q", "-r", str(requirements)]
             subprocess.run(install, check=True)
             (site,) = venv.glob("lib/python*/site-packages")
             (site / "tests.pth").write_text("".join(f"{path}\n" for path in _list_site_packages()))
