@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.downloads import install_python_packages
-from tests.servers import answers, free_port, missing
+from tests.servers import answers, free_port
 
 ROOT = Path(__file__).parents[2]
 APPLICATION = "tests.prefork.app:application"
@@ -73,38 +72,6 @@ def _wsgiref(port: int, _: Path) -> list[str]:
     return [sys.executable, "-m", "tests.prefork.validated", str(port)]
 
 
-def _mod_wsgi(port: int, folder: Path) -> list[str]:
-    root = Path(os.environ.get("APACHE_ROOT") or "/")  # where Debian's packages were unpacked
-    program = shutil.which(root / "usr/sbin/apache2")
-    modules = root / "usr/lib/apache2/modules"
-    if program is None or not (modules / "mod_wsgi.so").exists():
-        missing("apache2 and libapache2-mod-wsgi-py3 are not installed")
-    packages = [path for path in sys.path if path.endswith("site-packages")]
-    paths = ":".join([str(ROOT), *packages])
-    text = f"""
-ServerRoot {folder}
-ServerName 127.0.0.1
-PidFile {folder}/pid
-ErrorLog {folder}/error.log
-Listen 127.0.0.1:{port}
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule wsgi_module {modules}/mod_wsgi.so
-WSGISocketPrefix {folder}/wsgi
-WSGIDaemonProcess app processes={WORKERS} threads={THREADS} python-path={paths}
-WSGIProcessGroup app
-WSGIApplicationGroup %{{GLOBAL}}
-WSGIScriptAlias / {ROOT}/tests/prefork/app.py
-<Directory {ROOT}>
-Require all granted
-</Directory>
-"""
-    configuration = folder / "apache.conf"
-    configuration.write_text(text)
-    libraries = f"LD_LIBRARY_PATH={root}/usr/lib/x86_64-linux-gnu"
-    return ["env", libraries, program, "-DFOREGROUND", "-f", str(configuration)]
-
-
 def _install() -> Path:
     return install_python_packages(Path(__file__).with_name("requirements.txt"), "web-servers")
 
@@ -121,7 +88,6 @@ ALL = {
     "gunicorn gevent": WebServer(_gunicorn("-k", "gevent")),
     "uWSGI": WebServer(_uwsgi),
     "uvicorn and a2wsgi": WebServer(_uvicorn),
-    "Apache's mod_wsgi": WebServer(_mod_wsgi),
 }
 
 
