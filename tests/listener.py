@@ -83,7 +83,12 @@ class Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_POST(self) -> None:
-        exchange = Exchange(self, self.rfile.read(int(self.headers["Content-Length"])))
+        size = int(self.headers["Content-Length"])
+        content = self.rfile.read(size)
+        if len(content) < size:  # the client was killed while it sent
+            self.close_connection = True
+            return
+        exchange = Exchange(self, content)
         fault = self.server.proxy.admit(exchange)
         if fault is None:
             exchange.answer(exchange.forward())
