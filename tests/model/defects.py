@@ -108,7 +108,7 @@ DEFECTS: Final = (
         "every write is unconditional",
         Table._write,
         "request |= self._format_condition(condition)",
-        "pass",
+        "condition = None",
         properties.keep_changes,
         Scenario((CHANGE, CHANGE)),
     ),

@@ -48,8 +48,7 @@ class SessionMachine(World):
             birth = slot.confirm(found)
             slot.late = bench.clock()
             slot.in_index = True
-            if asked in self.enders:  # the request may have ended the others once more
-                self._end_others(asked, self.enders[asked], certain=False)
+            self._repeat_end_others(asked)
         else:
             assert found == {}
         if birth is not None or not self.strict:
@@ -230,12 +229,6 @@ class SessionMachine(World):
         self._slot(request.id).late = now
         if how == "end_others":
             self.enders[request.id] = user
-
-    def _end_others(self, own: str, user: str, *, certain: bool) -> None:
-        for id_, slot in self.slots.items():
-            if id_ != own:
-                slot.expire(self.bench.clock())
-                slot.end(user, certain=certain)
 
     @rule(number=requests)
     @precondition(lambda self: self.strict and any(r.page.birth for r in self.open))

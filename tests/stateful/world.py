@@ -124,7 +124,19 @@ class World(RuleBasedStateMachine):
 
     def _list_users(self) -> list[str]:
         states = (state for slot in self.slots.values() for state in slot.states)
-        return sorted({user for user in map(get_user, states) if user is not None})
+        found = {user for user in map(get_user, states) if user is not None}
+        return sorted(found, key=lambda user: (len(user), user))  # in the order they were drawn
+
+    def _end_others(self, own: str, user: str, *, certain: bool) -> None:
+        for id_, slot in self.slots.items():
+            if id_ != own:
+                slot.expire(self.bench.clock())
+                slot.end(user, certain=certain)
+
+    def _repeat_end_others(self, id_: str) -> None:
+        """Take into account that a load may end the others once more, and who came back since."""
+        if id_ in self.enders:
+            self._end_others(id_, self.enders[id_], certain=False)
 
     def _keep(self, browser: Browser) -> None:
         if browser.cookie and browser.cookie not in self.cookies:
@@ -145,3 +157,4 @@ class World(RuleBasedStateMachine):
             slot = self._slot(browser.id)
             slot.expire(self.bench.clock())
             _ = slot.confirm(browser.read())
+            self._repeat_end_others(browser.id)
