@@ -150,7 +150,7 @@ def test_the_page_says_what_to_do_about_each_error() -> None:
 
 @pytest.mark.parametrize(("logger", "beginning"), sorted(DOCUMENTED))
 def test_a_documented_log_line_exists(logger: str, beginning: str) -> None:
-    """That logger writes a warning that begins as the page says, without the code's placeholders."""
+    """That logger writes a warning that begins as the page says; no placeholder is shown."""
     assert "%" not in beginning
     assert any(name == logger and text.startswith(beginning) for name, text in find_warnings())
 
