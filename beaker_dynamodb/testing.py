@@ -23,7 +23,7 @@ import pytest
 from beaker_dynamodb import DynamoDBNamespaceManager, configure, reset
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.responses import read_failure
+from beaker_dynamodb.dynamodb.responses import Failure
 from beaker_dynamodb.dynamodb.wire.transport import BOTO3
 
 __all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later", "outage"]
@@ -121,8 +121,7 @@ def outage() -> Iterator[None]:
     Nothing is sent, and nothing waits. What was stored before is still there after the block. A
     cache may be bypassed for a few seconds more, as after a real outage.
     """
-    from botocore.exceptions import EndpointConnectionError
-
-    failure = read_failure(EndpointConnectionError(endpoint_url=""))
+    name = "EndpointConnectionError"  # botocore's
+    failure = Failure(name, names=frozenset({name}))
     with patch.object(Client, "_send", lambda *_, **__: (failure, BOTO3)):
         yield
