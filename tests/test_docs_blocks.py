@@ -104,6 +104,15 @@ def test_python_runs(block: Block) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_reader_sees_which_file_a_block_is(document: Path) -> None:
+    """The last line before a block that is a file names it: readers do not see the marks."""
+    before, *blocks = re.split(r"<!-- file: (\S+) -->\n", document.read_text("utf-8"))
+    for name, after in zip(blocks[::2], blocks[1::2], strict=True):
+        assert f"`{name}`" in before.rstrip().splitlines()[-1]
+        before = after
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_tests_that_a_document_shows_pass(
     document: Path, tmp_path: Path, dynamodb_local: str
 ) -> None:

@@ -125,6 +125,22 @@ def test_no_page_names_a_metric_without_an_alarm(document: Path) -> None:
     assert {metric for metric in DIMENSIONS if f"`{metric}`" in text} <= ALARMS.keys()
 
 
+def test_no_message_refers_to_a_file_that_is_not_installed() -> None:
+    """The documents are no part of the package: a message names a page by its title."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    messages = [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    ]
+
+    assert [text for text in messages if re.search(r"\w\.md\b", text)] == []
+
+
 def test_the_page_says_what_to_do_about_each_error() -> None:
     """The table has a row for each class of errors.py, and for nothing else."""
     documented = {row[0].strip("`") for row in read_table("## What each error means")}
@@ -134,7 +150,8 @@ def test_the_page_says_what_to_do_about_each_error() -> None:
 
 @pytest.mark.parametrize(("logger", "beginning"), sorted(DOCUMENTED))
 def test_a_documented_log_line_exists(logger: str, beginning: str) -> None:
-    """That logger writes a warning that begins as the page says."""
+    """That logger writes a warning that begins as the page says; no placeholder is shown."""
+    assert "%" not in beginning
     assert any(name == logger and text.startswith(beginning) for name, text in find_warnings())
 
 

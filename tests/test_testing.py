@@ -21,7 +21,7 @@ from beaker.session import Session
 
 import beaker_dynamodb
 from beaker_dynamodb.dynamodb import embedded
-from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later
+from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later, outage
 from tests.servers import free_port
 from tests.sessions import apps
 
@@ -81,6 +81,22 @@ def test_a_session_times_out_later(strict: bool, embedded_dynamodb: str) -> None
             too_late = web.get("/read").json["values"]
 
     assert (in_time, too_late) == ({"user": "alice"}, {})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_user_is_still_logged_in_after_an_outage(strict: bool, embedded_dynamodb: str) -> None:
+    """In the block a load and a save raise `Unavailable`; the cookie that was sent before works."""
+    web, other = site(kind(strict)), site(kind(strict))
+    web.get("/set?user=alice")
+
+    with outage():
+        with pytest.raises(beaker_dynamodb.Unavailable, match="did not answer"):
+            web.get("/read")
+        with pytest.raises(beaker_dynamodb.Unavailable):
+            other.get("/set?user=bob")
+
+    assert web.get("/read").json["values"] == {"user": "alice"}
+    assert other.get("/read").json["values"] == {}
 
 
 def begin_session(environ: dict[str, Any], start_response: Any) -> list[bytes]:

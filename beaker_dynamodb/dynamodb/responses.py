@@ -63,7 +63,8 @@ _TRANSACTION_CONFLICT: Final = "TransactionConflictException"
 
 _CREDENTIAL_SOURCES: Final = (
     "boto3 looks for credentials in the options, the environment (AWS_ACCESS_KEY_ID), AWS's files"
-    " (~/.aws), and the role of the container or machine"
+    " (~/.aws), and the role of the container or machine: attach a role, or set a key"
+    " (DynamoDB Local accepts any)"
 )
 _SETTINGS: Final = (
     "check the options, {variables} in the environment, and AWS's files (~/.aws/config)"

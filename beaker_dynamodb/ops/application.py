@@ -265,5 +265,5 @@ def _require_known(given: Mapping[str, str], kind: sources.Kind) -> None:
     beakers = beaker_settings.list_names(kind)
     for name in given:
         if name not in beakers and not names.is_known(name):
-            hint = suggest_nearest(name, beakers) or "; docs/options.md lists all options"
+            hint = suggest_nearest(name, beakers) or "; see Options in the documentation"
             raise OptionError(f"unknown option {mask_repr(name)}{hint}")

@@ -142,12 +142,12 @@ def create_on_demand(client: Client, expected: TableSpec, waiter: Waiter = REQUE
     actual = Description.from_response(response, expiry, created=created, region=client.region)
     if created:
         log.warning(
-            "table %r did not exist in region %s, account %s: it was created, TTL %s",
+            "a missing table was created: %r in region %s, account %s, TTL %s",
             *(actual.table, actual.region, actual.account, expiry),
         )
     if refusal:
         command = mask(expected.command(client.region))
-        log.warning("TTL of table %r may be off: %s; `%s`", actual.table, refusal, command)
+        log.warning("TTL may be off: table %r: %s; `%s`", actual.table, refusal, command)
     return actual
 
 

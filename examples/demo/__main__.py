@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m examples.demo",
         description="Serve a page that shows a session at work, and the item that it is stored in."
         " The table is in memory, unless -o names another endpoint.",
-        epilog="Example: python -m examples.demo --port 8081 -o endpoint_url=http://127.0.0.1:8000",
+        epilog="Example: python -m examples.demo -o endpoint_url=http://127.0.0.1:8000",
     )
     parser.add_argument(
         "--port", type=parse_port, default=8080, help="0 is any free port (default: 8080)"

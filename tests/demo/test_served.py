@@ -17,7 +17,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import beaker_dynamodb
-from examples.demo.__main__ import main
+from examples.demo.__main__ import main, make_parser
 from examples.demo.templates import read_asset
 from tests.demo.pages import FRAMEWORKS, OpenDemo, read_fact, read_user, send
 from tests.servers import free_port
@@ -241,3 +241,12 @@ class TestServing:
 
         assert second.returncode != 0
         assert re.fullmatch(rf".*port {port} is in use; choose another one.*\n", second.stderr)
+
+
+def test_the_help_shows_an_example_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns no option is separated from its value by the end of a line."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    last = make_parser().format_help().splitlines()[-1]
+
+    assert last.startswith("Example: python -m examples.demo")

@@ -48,6 +48,7 @@ def test_credentials_that_appear_later_work(
     for error in errors:
         assert type(error) is OptionError
         assert str(error).startswith(sentence)
+        assert "attach a role, or set a key (DynamoDB Local accepts any)" in str(error)
         assert list(walk_chain(error)) == [error]
     assert manager["session"] == "text"
 

@@ -155,6 +155,27 @@ def test_a_store_that_does_not_answer_exits_with_3(capsys: pytest.CaptureFixture
     assert "did not answer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "is_noted"),
+    [
+        (["app", "-o", "special_keys=userId"], True),
+        (["app", "-o", "special_keys=userId", "--user-sessions"], False),
+        (["app", "-o", "special_keys=userId", "-o", "index_special_keys=false"], False),
+        (["app"], False),
+        (["deploy", "-o", "special_keys=userId"], False),
+    ],
+)
+def test_a_policy_without_user_sessions_says_so_if_there_are_indexes(
+    words: list[str], is_noted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise the page "my devices" is the first to find that Query is not permitted."""
+    assert main(["policy", *words, "-o", "region=eu-central-1"]) == 0
+
+    printed = capsys.readouterr()
+    assert ("needs --user-sessions too" in printed.err) == is_noted
+    assert "note" not in printed.out
+
+
 def test_the_policy_of_an_application_with_user_sessions(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -232,6 +232,7 @@ def test_missing_credentials_are_one_error(
     found = run_doctor(capsys, "-c", ini, code=1)
     (message,) = [message for severity, message, _ in found if severity == "error"]
     assert message.startswith("none found: neither in the options, the environment, AWS's files,")
+    assert "DynamoDB Local accepts any" in message
 
 
 def test_a_missing_extra_is_reported(

@@ -141,7 +141,7 @@ def test_a_remedy_that_logs_people_out_says_so_and_waits_for_a_migration(
     for one in costly:
         (same,) = [other for other in migrating if other.message.startswith(f"{one.message}; ")]
         assert (same.remedy, same.logs_out) == ("", "")
-        assert f"no remedy is offered: it logs out {whom}" in same.message
+        assert f"no remedy is offered, for it would log out {whom}" in same.message
     assert {one.logs_out for one in migrating} == {""}
 
 

@@ -12,6 +12,7 @@ import click
 
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import with_application, with_features, with_range_key
+from beaker_dynamodb.ops.cli.drawing import echo
 from beaker_dynamodb.ops.cli.frame import cli, example
 from beaker_dynamodb.provisioning import iam, templates
 from beaker_dynamodb.provisioning.spec import Features
@@ -42,6 +43,8 @@ def policy(
     """
     if user_sessions and role != "app":
         raise click.UsageError("--user-sessions is for the role app; operator may query indexes")
+    if role == "app" and application.options.indexed_keys and not user_sessions:
+        echo("note: an application that uses UserSessions needs --user-sessions too", err=True)
     found = iam.policy(
         cast("iam.Role", role),
         application.options,

@@ -75,7 +75,9 @@ def withhold_logouts(findings: Iterable[Finding]) -> Iterator[Finding]:
     During a migration such a remedy would cost the very sessions that are migrated.
     """
     for one in findings:
-        reason = f"while migrate_from is set no remedy is offered: it logs out {one.logs_out}"
+        reason = (
+            f"while migrate_from is set no remedy is offered, for it would log out {one.logs_out}"
+        )
         yield (
             replace(one, message=f"{one.message}; {reason}", remedy="", logs_out="")
             if one.logs_out

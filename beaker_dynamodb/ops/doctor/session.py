@@ -194,7 +194,7 @@ SESSION: Final[tuple[Check[Settings], ...]] = (
           lambda f: not f.options.encryption_keys
           and (f.beaker.get("data_serializer") or "pickle") == "pickle",
           "pickle: whoever can write to the table can run code here; if sessions hold plain values"
-          " only, use json before there are users; later, encryption_keys (docs/changing.md)",
+          " only, use json before there are users; later, encryption_keys",
           _line("data_serializer = json"), logs_out="everybody"),
     Check("error", "session_class",
           lambda f: isinstance(f.beaker.get("session_class"), str) and not f.is_strict,

@@ -316,7 +316,7 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
           + ": readable in the table, for the indexes"),
     Check("warning", "encryption_keys", lambda f: f.options.encryption_keys[:1] == (b"",),
           "`plain` comes first: rows are written without encryption, a step of a change"
-          " (docs/changing.md)"),
+          " (Changing the configuration, in the documentation)"),
     Check("warning", "encryption_required",
           lambda f: any(f.options.encryption_keys[:1]) and not f.options.encryption_required,
           "rows without encryption are read too: whoever can write to the table can plant one",

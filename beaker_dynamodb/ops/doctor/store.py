@@ -236,7 +236,8 @@ EMBEDDED: Final[tuple[Check[str], ...]] = (
 CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
     Check("error", "credentials", lambda f: not f.identity.provider,
           "none found: neither in the options, the environment, AWS's files, nor from a role;"
-          " attach a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+          " attach a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (DynamoDB Local"
+          " accepts any)"),
     Check("error", "credentials", lambda f: f.left <= 0,
           lambda f: f"the credentials of {f.identity.provider} have expired, and were not renewed",
           lambda f: "aws sso login" if f.identity.provider == "sso" else ""),
