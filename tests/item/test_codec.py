@@ -79,6 +79,9 @@ def test_what_was_compressed_fast_is_a_deflate_stream_like_any_other() -> None:
     assert slow[:4] == fast[:4] == bytes((1, VALUE, COMPRESSED, TEXT))
     assert slow != fast
     assert zlib.decompress(fast[8:], -15) == value
+    assert {
+        Codec(VALUE, fast=by).open(one, CONTEXT) for by in (False, True) for one in (slow, fast)
+    } == {value}
 
 
 @LAW
@@ -114,7 +117,7 @@ def test_a_stream_that_ends_too_early_or_too_late_is_corrupt_for_the_fast_codec(
 
 
 def test_a_short_session_is_compressed_in_little_memory() -> None:
-    """The 256 KB of the largest window would be returned to the system and fetched for each save."""
+    """The largest window takes 256 KB, which malloc would fetch and return for each save."""
     value = b"".join(b"name%d=%d;" % (i, i * i) for i in range(100))
     tracemalloc.start()
     try:
