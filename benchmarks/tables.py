@@ -152,9 +152,12 @@ def format_overhead() -> str:
     return _format_table(head, rows) + _format_source(found)
 
 
-def format_wire() -> str:
-    """Return loads and saves over the wire: CPU time, and ratios to ext:redis and to boto3."""
-    found = read("wire")
+def format_wire(name: str = "wire") -> str:
+    """Return loads and saves over the wire: CPU time, and ratios to ext:redis and to boto3.
+
+    Args: *name* of the recorded run: `wire`, or `wire_threads` for 16 threads.
+    """
+    found = read(name)
     rows = [
         [
             case["action"],

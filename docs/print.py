@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from beaker_dynamodb.config import options, sources
@@ -137,6 +138,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "scale": tables.format_scale,
         "startup": tables.format_startup,
         "wire": tables.format_wire,
+        "wire-threads": partial(tables.format_wire, "wire_threads"),
     },
 }
 

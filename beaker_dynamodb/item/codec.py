@@ -51,8 +51,9 @@ LEVEL: Final = 4
 FAST_LEVEL: Final = 1
 _MAX_INFLATION: Final = 1032  # deflate cannot do more (zlib's technical notes)
 _BLOCK: Final = 64 * 1024
-#: The window of a raw deflate stream, as `zlib` takes it: our header has a checksum already.
-_RAW, _ZLIB = -15, 15
+#: The largest windows as `zlib` takes them, in bits, and the smallest. Ours is a raw deflate stream
+#: (a negative number), because our header has a checksum already.
+_RAW, _ZLIB, _MIN_WINDOW = -15, 15, 9
 #: AWS, "Write request units": a write is charged by the row's size in whole kilobytes, a read in
 #: steps of four. So what saves no write unit saves no read unit either.
 _WRITE_UNIT: Final = 1024
@@ -106,7 +107,7 @@ class Codec:
 
     Args:
         kind, serializer: what is written; a row of another kind or serializer is not opened.
-        fast: compress by ISA-L.
+        fast: compress and decompress by ISA-L.
         max_size: the maximum size of a value in bytes, before compression.
         keys: of 32 bytes each. The first one encrypts, all decrypt. If the first one is empty,
             nothing is encrypted.
@@ -209,8 +210,11 @@ class Codec:
             raise ItemTooLarge(size, self.max_size, item=context.item)
 
     def _inflate(self, payload: bytes, number: int, context: EncryptionContext) -> bytes:
+        dictionary = DICTIONARIES[number]
+        if self.fast and (value := inflate_fast(payload, self.max_size, dictionary)) is not None:
+            return value
         try:
-            value = inflate(payload, self.max_size, _RAW, DICTIONARIES[number])
+            value = inflate(payload, self.max_size, _RAW, dictionary)
         except zlib.error as error:
             raise_clean(CorruptItem(context.item, f"it cannot be decompressed: {error}"))
         if value is None:
@@ -317,7 +321,10 @@ def deflate(data: bytes, dictionary: bytes = b"", *, fast: bool = False) -> byte
 
         deflater = isal_zlib.compressobj(FAST_LEVEL, wbits=_RAW, zdict=dictionary)
         return bytes(deflater.compress(data) + deflater.flush())
-    zlibs = zlib.compressobj(LEVEL, wbits=_RAW, zdict=dictionary)
+    # A window that holds all of it is enough. The default one takes 256 KB for each call, which
+    # malloc often returns to the system afterwards: then page faults take longer than zlib.
+    bits = min(max((len(dictionary) + len(data)).bit_length(), _MIN_WINDOW), _ZLIB)
+    zlibs = zlib.compressobj(LEVEL, wbits=-bits, memLevel=bits - 7, zdict=dictionary)
     return zlibs.compress(data) + zlibs.flush()
 
 
@@ -336,6 +343,22 @@ def inflate(
     if not inflater.eof or inflater.unused_data:
         raise zlib.error("the compressed data is incomplete or too long")
     return value
+
+
+def inflate_fast(data: bytes, max_size: int, dictionary: bytes) -> bytes | None:
+    """Inflate a raw deflate stream by ISA-L; None unless `inflate` returns the same.
+
+    So zlib alone decides what is wrong with a stream, or too large.
+    """
+    from isal import isal_zlib
+
+    inflater = isal_zlib.decompressobj(_RAW, zdict=dictionary)
+    try:
+        value = bytes(inflater.decompress(data, max_size + 1))
+    except Exception:  # noqa: BLE001  # its own error, which its type stubs do not know
+        return None
+    is_whole = inflater.eof and not inflater.unused_data and len(value) <= max_size
+    return value if is_whole else None
 
 
 def inflates_beyond(raw: bytes, max_size: int) -> bool:

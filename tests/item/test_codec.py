@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import pickle
 import random
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beaker_dynamodb.errors import CorruptItem
 from beaker_dynamodb.item.codec import (
     BASE64,
     COMPRESSED,
@@ -29,6 +31,8 @@ from beaker_dynamodb.item.codec import (
     EncryptionContext,
     deflate,
     encode_base64,
+    inflate,
+    inflate_fast,
     make_decoder,
     undo_base64,
 )
@@ -75,6 +79,54 @@ def test_what_was_compressed_fast_is_a_deflate_stream_like_any_other() -> None:
     assert slow[:4] == fast[:4] == bytes((1, VALUE, COMPRESSED, TEXT))
     assert slow != fast
     assert zlib.decompress(fast[8:], -15) == value
+    assert {
+        Codec(VALUE, fast=by).open(one, CONTEXT) for by in (False, True) for one in (slow, fast)
+    } == {value}
+
+
+@LAW
+@given(values, st.binary(max_size=20), st.integers(0, 300), st.integers(0, 3000))
+def test_what_is_decompressed_fast_is_what_zlib_decompresses(
+    value: bytes, more: bytes, cut: int, max_size: int
+) -> None:
+    """The same bytes, and nothing if the stream is cut off, too long, too large or garbage."""
+    dictionary = DICTIONARIES[NEWEST]
+    stream = deflate(value, dictionary)
+
+    for data in (stream, stream[:cut], stream + more, more):
+        try:
+            expected = inflate(data, max_size, -15, dictionary)
+        except zlib.error:
+            expected = None
+        assert inflate_fast(data, max_size, dictionary) == expected
+
+
+@pytest.mark.parametrize(("end", "damage"), [(-3, b""), (None, b"\xff")])
+def test_a_stream_that_ends_too_early_or_too_late_is_corrupt_for_the_fast_codec(
+    end: int | None, damage: bytes
+) -> None:
+    """As for the other one, with the same error."""
+    codec = Codec(VALUE, fast=True)
+    sealed = codec.seal(b"x" * 5000, CONTEXT)
+    payload = sealed[8:end] + damage
+    header = sealed[:4]
+    sealed = header + zlib.crc32(payload, zlib.crc32(header)).to_bytes(4, "big") + payload
+
+    with pytest.raises(CorruptItem, match="cannot be decompressed"):
+        codec.open(sealed, CONTEXT)
+
+
+def test_a_short_session_is_compressed_in_little_memory() -> None:
+    """The largest window takes 256 KB, which malloc would fetch and return for each save."""
+    value = b"".join(b"name%d=%d;" % (i, i * i) for i in range(100))
+    tracemalloc.start()
+    try:
+        deflate(value, DICTIONARIES[NEWEST])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 100 * 1024
 
 
 def test_a_json_session_is_not_compressed_twice() -> None:
