@@ -102,6 +102,15 @@ class History:
             for one, visit in self.visits
         )
 
+    def has_created_twice(self) -> bool:
+        """Return whether one write has created its session twice, before and after a logout.
+
+        Not guaranteed: "A first save over 400 KB that is sent again".
+        """
+        key = self.model.key.hash
+        created = [one.after[key] for one in self.changes if key in one.after.keys() - one.before]
+        return any(item in created[:number] for number, item in enumerate(created))
+
     @cached_property
     def tombstones(self) -> list[Change]:
         """The changes by which a rotation has replaced the row of an old id by its tombstone."""

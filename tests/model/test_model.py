@@ -315,6 +315,23 @@ def test_a_logout_that_fails_halfway_is_found_if_asked_for(
     assert not strict.violation
 
 
+def test_a_first_save_in_chunks_that_is_sent_again_is_found_if_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The documented gap: the logout in between has deleted the chunks, and the row is back."""
+    scenario = Scenario((CHANGE, LOG_OUT), start=Start.NOBODY, has_chunks=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "has_created_twice", lambda _: False)
+        found = find_violation(scenario, patch)
+        strict = find_violation(replace(scenario, is_strict=True), patch)
+
+    assert found.violation == "keep_chunks_whole: a set of chunks is missing"
+    text = (Path(__file__).parents[2] / "docs" / "consistency.md").read_text()
+    assert describe_history(found.shortest).replace("; ", ", ") in " ".join(text.split())
+    assert not strict.violation
+    assert not find_violation(scenario, monkeypatch).violation
+
+
 def test_each_call_of_a_logout_meets_each_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under `migrate_from` these are: load, read the old session, create its row, end both."""
     met = set[tuple[str, Outcome]]()
