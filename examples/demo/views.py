@@ -201,8 +201,11 @@ class Views:
         session.save()
         if not ended:
             return FormResult("There was no such session any more.")
-        what = "One session was" if ended == 1 else f"{ended} sessions were"
-        return FormResult(f"{what} ended: that browser is logged out at its next request.")
+        if ended == 1:
+            message = "One session was ended: that browser is logged out at its next request."
+        else:
+            message = f"{ended} sessions were ended: each is logged out at its next request."
+        return FormResult(message)
 
     def _get_item(self, session_id: str) -> StoredItem | None:
         with self._call_log.exclude_calls():
@@ -248,7 +251,8 @@ def _change_session(request: Request, session: Any) -> str:
     text = " ".join(form.get("text", "").split())[:MAX_LENGTH]
     things = list(session.get("list", []))
     match form.get("action"):
-        case "login" if text:
+        # A second login is refused: Beaker's regenerate_id() leaves the old item, still logged in.
+        case "login" if text and not session.get(USER):
             # Another person may know the id from before the login, but not the new one.
             session.regenerate_id()
             session[USER] = text
