@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ for line in io.lines(os.getenv("COOKIES")) do cookies[#cookies + 1] = line end
 math.randomseed(os.time())
 request = function()
   wrk.headers["Cookie"] = cookies[math.random(#cookies)]
-  return wrk.format("GET", "/")
+  return wrk.format("GET", os.getenv("PAGE"))
 end
 """
 
@@ -92,14 +92,18 @@ def fill(url: str, table: str, rows: int) -> list[str]:
 
 
 @contextmanager
-def gunicorn(url: str, table: str) -> Iterator[GunicornSite]:
-    """Serve the example on a loopback port; at the end stop this master and its workers."""
+def gunicorn(
+    application: str, options: Mapping[str, Any], workers: int = WORKERS
+) -> Iterator[GunicornSite]:
+    """Serve an application on a loopback port; at the end stop this master and its workers.
+
+    Args: *options* of its session, for `benchmarks.served`.
+    """
     port = free_port()
-    words = [sys.executable, "-m", "gunicorn", "benchmarks.served:application"]
-    words += ["--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS)]
+    words = [sys.executable, "-m", "gunicorn", application]
+    words += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     words += ["--worker-class", "gthread", "--threads", "16", "--keep-alive", "60"]
-    options = json.dumps({"endpoint_url": url, "table": table, "secret": SECRET})
-    environ = {**os.environ, "BENCHMARK_SESSION": options}
+    environ = {**os.environ, "BENCHMARK_SESSION": json.dumps({**options, "secret": SECRET})}
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
         master = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=log, stderr=log)  # noqa: S603  # a list of words
         try:
@@ -119,6 +123,11 @@ class GunicornSite:
     master: int
     folder: Path
 
+    def write_cookies(self, idents: Sequence[str]) -> None:
+        """Write the cookies of the sessions that wrk requests."""
+        lines = "".join(f"{sign(ident)}\n" for ident in idents)
+        (self.folder / "cookies.txt").write_text(lines)
+
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
         children = Path(f"/proc/{self.master}/task/{self.master}/children")
@@ -134,16 +143,24 @@ def cpu(pids: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def run_wrk(served: GunicornSite, connections: int, seconds: int, java: int) -> dict[str, float]:
+def run_wrk(
+    served: GunicornSite,
+    connections: int,
+    seconds: int,
+    database: Sequence[int] = (),
+    page: str = "/",
+) -> dict[str, float]:
     """Run wrk for *seconds*; no response may be an error.
 
+    Args: the process ids of the *database*; the *page* that is requested.
     Returns: requests a second, and microseconds of CPU a request, the application's and the
     database's; on a busy machine these say more.
     """
     words = [shutil.which("wrk") or "wrk", f"-t{min(2, connections)}", f"-c{connections}"]
     words += [f"-d{seconds}s", "--timeout", "20s", "-s", str(served.folder / "ask.lua")]
     environ = {**os.environ, "COOKIES": str(served.folder / "cookies.txt")}
-    groups = {"app": served.workers(), "database": [java]}
+    environ["PAGE"] = page
+    groups = {"app": served.workers(), "database": database}
     before = {name: cpu(pids) for name, pids in groups.items()}
     done = subprocess.run(  # noqa: S603  # a list of words
         [*words, f"http://127.0.0.1:{served.port}/"],
@@ -171,9 +188,9 @@ def serve_tables(stack: ExitStack, url: str, rows: Sequence[int]) -> dict[int, G
         table, started = f"scale-{count}", time.perf_counter()
         idents = fill(url, table, count)
         print(f"{count:,} rows in {time.perf_counter() - started:.0f} s", flush=True)
-        there[count] = stack.enter_context(gunicorn(url, table))
-        lines = "".join(f"{sign(ident)}\n" for ident in idents)
-        (there[count].folder / "cookies.txt").write_text(lines)
+        options = {"endpoint_url": url, "table": table}
+        there[count] = stack.enter_context(gunicorn("benchmarks.served:application", options))
+        there[count].write_cookies(idents)
     return there
 
 
@@ -213,7 +230,7 @@ def main() -> None:
         there = serve_tables(stack, local.url, chosen.rows)
 
         def ask(rows: int, connections: int) -> dict[str, float]:
-            return run_wrk(there[rows], connections, chosen.seconds, local.process.pid)
+            return run_wrk(there[rows], connections, chosen.seconds, [local.process.pid])
 
         by_connections = [(chosen.rows[0], c) for c in chosen.connections]
         found = {

@@ -217,6 +217,24 @@ def format_scale() -> str:
     return _format_table(head, rows) + _format_source(found)
 
 
+def format_worker() -> str:
+    """Return requests a second of one gunicorn worker, and its CPU time, beside ext:redis."""
+    found = read("worker")
+    rows = [
+        [
+            f"{page}, {row['name']}",
+            f"{row['rate']['median']:,.0f}",
+            _format_ratio({"ratio": row["rate ratio"]}),
+            f"{row['cpu']['median']:,.0f}",
+            _format_ratio({"ratio": row["cpu ratio"]}),
+        ]
+        for page, each in found["pages"].items()
+        for row in each
+    ]
+    head = ["page", "requests a second", "beside `ext:redis`", "CPU µs of the worker"]
+    return _format_table([*head, "beside `ext:redis`"], rows) + _format_source(found)
+
+
 def format_startup() -> str:
     """Return what a new process takes until it has imported, and until its first response."""
     found = read("startup")

@@ -138,6 +138,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "scale": tables.format_scale,
         "startup": tables.format_startup,
         "wire": tables.format_wire,
+        "worker": tables.format_worker,
         "wire-threads": partial(tables.format_wire, "wire_threads"),
     },
 }

@@ -21,7 +21,7 @@ from tests.test_docs import load_printer
 ROOT = Path(__file__).parents[1]
 PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[ROOT / "docs" / "performance.md"]
-RECORDS = ("cost", "overhead", "peers", "scale", "startup", "wire")
+RECORDS = ("cost", "overhead", "peers", "scale", "startup", "wire", "worker")
 
 
 def run(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
@@ -150,6 +150,19 @@ def test_scale_runs(tmp_path: Path) -> None:
 
     assert [row["rows"] for row in found["rows"]] == [50, 100]
     assert [row["connections"] for row in found["connections"]] == [1, 4]
+
+
+@pytest.mark.long
+def test_worker_runs(tmp_path: Path) -> None:
+    """A real gunicorn answers wrk without an error, with this package and with ext:redis."""
+    if shutil.which("wrk") is None:
+        missing("wrk is not installed: it sends the requests")
+    _, found = run(tmp_path, "benchmarks.worker", "--rounds", "1", "--seconds", "2")
+
+    assert {page: [row["name"] for row in rows] for page, rows in found["pages"].items()} == {
+        "read": ["ours", "Beaker ext:redis"],
+        "change": ["ours", "Beaker ext:redis"],
+    }
 
 
 @pytest.mark.long

@@ -59,6 +59,14 @@ class ScannedRow:
     promoted: Mapping[str, Attribute] = field(default_factory=dict, repr=False)
     ends_at: float | None = None
 
+    @property
+    def is_tombstone(self) -> bool:
+        """Return whether the row replaces a session that has ended, or has another id now."""
+        return self.record is not None and self.record.data[:2] in {
+            TOMBSTONE_HEADER,
+            ROTATION_HEADER,
+        }
+
     def is_live(self, now: float) -> bool:
         """Return whether the row has not expired, and the session not ended, at *now*."""
         if self.ends_at is not None and self.ends_at <= now:

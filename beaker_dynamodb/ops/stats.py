@@ -57,6 +57,7 @@ class Stats:
         live, expired: sessions; unreadable: those of them that cannot be opened.
         chunks, cache_values, locks: our other rows, also those of a cache with the same prefix.
         markers: rows for sessions that `import` has moved.
+        tombstones: rows that replace sessions which have ended, or have another id now.
         sizes: of the rows of live sessions; expiries: time left; ages: time since creation.
         dollars_per_month: cost of the storage of the whole table; None if the share is.
     """
@@ -73,6 +74,7 @@ class Stats:
     cache_values: int
     locks: int
     markers: int
+    tombstones: int
     sizes: tuple[Bar, ...]
     expiries: tuple[Bar, ...]
     ages: tuple[Bar, ...]
@@ -168,7 +170,9 @@ class _Totals:
                 continue
             self.count["rows"] += 1
             self.count["size"] += row.size
-            if row.sort == "session":
+            if row.is_tombstone:
+                self.count["tombstone"] += 1
+            elif row.sort == "session":
                 self._add_session(row)
             else:
                 self.count[row.sort] += 1
@@ -204,6 +208,7 @@ class _Totals:
             cache_values=count["value"],
             locks=count["lock"],
             markers=count["marker"],
+            tombstones=count["tombstone"],
             sizes=tuple(Bar(label, self._sizes[n]) for n, label in enumerate(_SIZE_LABELS)),
             expiries=_make_bars(self._expiries, "never"),
             ages=_make_bars(self._ages, "unknown"),

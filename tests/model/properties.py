@@ -249,8 +249,8 @@ def _get_rev(response: object) -> object:
 def keep_chunks_whole(history: History) -> Iterator[str]:
     """At most one set of chunks is stored for each session, and none is stored without a session.
 
-    Not guaranteed: "Chunks of a value over 400 KB". A failed call may leave a set behind. And "A
-    first save over 400 KB that is sent again" may have lost its set to a logout.
+    Not guaranteed: "Chunks of a value over 400 KB". A failed call may leave a set behind.
+    `has_created_twice` has the other exception.
     """
     world = history.world
     stored = {key.rpartition(".")[0] for key in world.items.rows if CHUNK in key}

@@ -12,7 +12,7 @@ from beaker.util import PickleSerializer
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.ops import sessions
+from beaker_dynamodb.ops import sessions, stats
 from beaker_dynamodb.provisioning import iam
 from tests.instruments import Recorder
 from tests.ops.example_apps import ExampleApp
@@ -55,14 +55,16 @@ def test_what_is_deleted_or_revoked_is_not_moved_in_again(moving: ExampleApp) ->
 
 
 def test_a_tombstone_is_no_session(moving: ExampleApp, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is not listed, counted, shown, or deleted once more."""
+    """It is not listed, counted, shown, or deleted once more; the statistics name it apart."""
     main(moving.argv("sessions", "delete", "one"))
     capsys.readouterr()
     rows, now = moving.rows, time.time()
     (*_, count) = sessions.count_sessions(rows, now)
+    (*_, figures) = stats.stats(rows, now)
 
     assert [one.id for one in sessions.list_sessions(rows, now, with_expired=True)] == ["two"]
     assert (count.live, count.expired) == (1, 0)
+    assert (figures.live, figures.expired, figures.tombstones) == (1, 0, 1)
     assert main(moving.argv("sessions", "show", "one")) == 1
     assert main(moving.argv("sessions", "delete", "one")) == 1
 

@@ -102,7 +102,9 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
         f"{wording.format_count(found.rows, 'row')}, {wording.format_size(found.size)};"
         f" {wording.format_count(found.chunks, 'chunk')},"
         f" {wording.format_count(found.cache_values, 'cached value')},"
-        f" {wording.format_count(found.locks, 'lock')}\n"
+        f" {wording.format_count(found.locks, 'lock')},"
+        f" {wording.format_count(found.markers, 'marker')},"
+        f" {wording.format_count(found.tombstones, 'tombstone')}\n"
         f"{others}storage {price};"
         f" {found.read_units:,.1f} read units used\n"
     )
