@@ -102,7 +102,8 @@ def say_table_missing(table: str | None = None, command: str = "") -> str:
     """
     named = "the table" if table is None else f"table {table!r}"
     creates = f"; `{command}` creates it" if command else ""
-    return f"{named} does not exist in this region and account{creates}"
+    where = "in this region and account; check its name and the region"
+    return f"{named} does not exist {where}{creates}"
 
 
 def _without_user(text: str) -> str:

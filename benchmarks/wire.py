@@ -181,7 +181,8 @@ def main() -> None:
                 rows = [*compare(measure(actions, chosen.rounds))]
                 cases.append({"size": size, "action": action, "rows": rows})
                 report(cases[-1])
-    how = f"{chosen.rounds} interleaved rounds of {CALLS} calls in {chosen.threads} threads"
+    threads = "one thread" if chosen.threads == 1 else f"{chosen.threads} threads"
+    how = f"{chosen.rounds} interleaved rounds of {CALLS} calls in {threads}"
     recorded.write(chosen.json, how, {"cases": cases})
 
 

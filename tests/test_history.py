@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.history.checker import LOST, Violation, check
-from tests.history.faults import Weather
+from tests.history.faults import RandomFaults
 from tests.history.recorder import Op, load
 from tests.history.worker import WIDTH, Orders
 from tests.proxy import FaultProxy
@@ -25,7 +25,7 @@ SECONDS = float(os.environ.get("DYNAMODB_HISTORY_SECONDS") or 20)
 SEED = int(os.environ.get("DYNAMODB_HISTORY_SEED") or 1)
 ROOT = Path(__file__).parents[1]
 PROCESSES, CLIENTS, SESSIONS = 8, 2, 20
-#: Shorter than a ghost of `Weather` takes.
+#: Seconds until a client gives up: less than a late write takes.
 PATIENCE = 1.0
 
 
@@ -96,11 +96,11 @@ def keeps_every_law(
 ) -> tuple[list[Op], list[Violation]]:
     """Let the processes loose under faults; return what they did, and which laws are broken."""
     with FaultProxy(url) as proxy:
-        weather = Weather(proxy, seed)
-        proxy.next(weather, times=None)
+        faults = RandomFaults(proxy, seed)
+        proxy.next(faults, times=None)
         ops = stress(proxy.url, table, folder, seed, seconds)
     violations = check(ops)
-    print(f"seed {seed}: {summary(ops)}; faults {dict(weather.met)}; {len(violations)} violations")
+    print(f"seed {seed}: {summary(ops)}; faults {dict(faults.met)}; {len(violations)} violations")
     return ops, violations
 
 
@@ -122,7 +122,7 @@ def test_no_law_of_sessions_is_broken_under_faults(
     ops, violations = keeps_every_law(dynamodb_local, table, tmp_path, SEED, SECONDS)
 
     assert not violations, shortest(violations)
-    # The weather was bad enough, and the sessions were busy enough, to prove anything.
+    # Enough calls were broken, and the sessions were busy enough, to prove anything.
     assert len({op.client.partition(".")[0] for op in ops}) == PROCESSES
     outcomes = Counter((op.kind, op.outcome) for op in ops)
     assert outcomes["write", "ok"] > SESSIONS

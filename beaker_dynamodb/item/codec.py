@@ -321,8 +321,8 @@ def deflate(data: bytes, dictionary: bytes = b"", *, fast: bool = False) -> byte
 
         deflater = isal_zlib.compressobj(FAST_LEVEL, wbits=_RAW, zdict=dictionary)
         return bytes(deflater.compress(data) + deflater.flush())
-    # A window that holds all of it is enough. The default one takes 256 KB for each call, which
-    # malloc often returns to the system afterwards: then page faults take longer than zlib.
+    # A window that holds all of it is enough. The default one takes 256 KB for each call. If
+    # malloc returns that to the system each time, page faults take longer than zlib.
     bits = min(max((len(dictionary) + len(data)).bit_length(), _MIN_WINDOW), _ZLIB)
     zlibs = zlib.compressobj(LEVEL, wbits=-bits, memLevel=bits - 7, zdict=dictionary)
     return zlibs.compress(data) + zlibs.flush()

@@ -22,6 +22,20 @@ class TestOneSession:
         assert read_user(send(app, here, "login", "Ada")) == "Ada"
         assert read_user(app.get(f"/{there}/")) == "Ada"
 
+    def test_a_second_login_from_an_older_tab_changes_nothing(self, app: Any) -> None:
+        """It would get another id, and leave the old item behind, still logged in."""
+        tabs = [app.get("/bottle/").forms for _ in range(2)]
+        pages = []
+        for forms, user in zip(tabs, ("Ada", "Bob"), strict=True):
+            (form,) = [one for one in forms.values() if "text" in one.fields][:1]
+            form["text"] = user
+            pages.append(form.submit("action", value="login").follow())
+        cookies = dict(app.cookies)
+
+        assert [read_user(page) for page in pages] == ["Ada", "Ada"]
+        assert "There was nothing to do." in pages[1]
+        assert cookies == dict(app.cookies)
+
     @pytest.mark.parametrize(("here", "there"), BOTH_ORDERS)
     def test_a_user_who_logs_out_at_one_is_logged_out_at_the_other(
         self, app: Any, table: str, here: str, there: str

@@ -1,4 +1,4 @@
-"""Faults between the servers and the table, by chance."""
+"""Random faults of the calls between the servers and the table."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.faults.fault_kinds import (
 )
 from tests.proxy import FaultProxy
 
-#: A ghost is applied after its caller has given up waiting, and asked again.
-GHOST = 1.2
+#: Seconds after which a late write is applied: its caller has given up, and has sent it again.
+LATE_AFTER = 1.2
 
 
-class Weather:
-    """A fault that is mostly none, and any other by luck.
+class RandomFaults:
+    """Breaks some of the calls, at random.
 
-    A Create is never a ghost: one that lands after its session was deleted again brings it back,
-    which is the one gap that the design names.
+    A write that creates a row is never late: after a logout it would bring the session back, which
+    is the documented gap.
     """
 
     def __init__(self, proxy: FaultProxy, seed: int) -> None:
         self.proxy = proxy
-        self.luck = random.Random(seed)
+        self.random = random.Random(seed)
         self.met: Counter[str] = Counter()
         self.faults: list[tuple[float, Fault]] = [
             (0.020, LoseReply()),
@@ -44,7 +44,7 @@ class Weather:
             (0.005, aws_error("InternalServerError", status=500)),
             (0.005, aws_error("InternalServerError", status=500, applied=True)),
         ]
-        self.ghost = Delay(GHOST)
+        self.late = Delay(LATE_AFTER)
 
     def __call__(self, exchange: Exchange) -> None:
         if len(self.proxy.seen) > 1000:  # a long run remembers only the last
@@ -58,10 +58,10 @@ class Weather:
         fault(exchange)
 
     def _fault(self, exchange: Exchange) -> Fault | None:
-        chance = self.luck.random()
+        chance = self.random.random()
         replaces = exchange.body.get("ConditionExpression") == "#r = :r"
         if replaces and chance > 0.997:
-            return self.ghost
+            return self.late
         for share, fault in self.faults:
             chance -= share
             if chance < 0:

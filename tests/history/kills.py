@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.history.checker import Violation, check
-from tests.history.faults import Weather
+from tests.history.faults import RandomFaults
 from tests.history.recorder import Op, load
 from tests.history.visitors import Site, Visitor
 from tests.proxy import FaultProxy
@@ -66,8 +66,8 @@ def run(seconds: float, seed: int, folder: Path) -> Outcome:
         stack.callback(local.stop)
         _create_table(local)
         proxy = stack.enter_context(FaultProxy(local.url))
-        weather = Weather(proxy, seed)
-        proxy.next(weather, times=None)
+        faults = RandomFaults(proxy, seed)
+        proxy.next(faults, times=None)
         masters = dict(stack.enter_context(_serve(proxy.url, folder)))
         began = time.monotonic()
         site = Site(tuple(masters.values()), [0] * SESSIONS, began + seconds)
@@ -79,17 +79,17 @@ def run(seconds: float, seed: int, folder: Path) -> Outcome:
             visitor.join()
         outcome.seconds = round(time.monotonic() - began, 1)
     ops = load(sorted(folder.glob("v*.jsonl")))
-    _report(outcome, ops, check(ops), site, weather)
+    _report(outcome, ops, check(ops), site, faults)
     return outcome
 
 
 def _report(
-    outcome: Outcome, ops: list[Op], violations: list[Violation], site: Site, weather: Weather
+    outcome: Outcome, ops: list[Op], violations: list[Violation], site: Site, faults: RandomFaults
 ) -> None:
     outcome.operations = dict(Counter(f"{op.kind} {op.outcome}" for op in ops).most_common())
     outcome.answers = dict(site.answers.most_common())
-    outcome.faults = dict(weather.met.most_common())
-    outcome.foreign = dict(site.faults)
+    outcome.faults = dict(faults.met.most_common())
+    outcome.foreign = dict(site.foreign)
     outcome.violations = [str(violation) for violation in violations]
 
 
@@ -103,7 +103,7 @@ def _kill_until(
 ) -> None:
     """Kill workers, cut connections and kill the table, each in its own rhythm."""
     now = time.monotonic()
-    # Of a short run the table is killed, too.
+    # A short run kills the table as well, after half of its time.
     due = {"worker": now + 1, "cut": now + 2, "table": now + min(TABLE_KILLS, (until - now) / 2)}
     while (now := time.monotonic()) < until:
         if now >= due["worker"]:
@@ -173,7 +173,7 @@ def make_options(url: str, transport: str, folder: Path) -> dict[str, Any]:
         "aws_secret_access_key": "testing",
         "table": TABLE,
         "transport": transport,
-        "read_timeout": "1",  # less than a ghost of `Weather` takes
+        "read_timeout": "1",  # less than a late write takes
         "connect_timeout": "2",
         "max_attempts": "3",
         "touch_after": "0",

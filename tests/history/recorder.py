@@ -1,4 +1,4 @@
-"""One operation on a session as its client saw it, and the files that such records travel in.
+"""Operations on sessions: what clients do, what they saw of it, and the files of such records.
 
 Times are of the machine's monotonic clock, which all its processes share. An operation that
 ended in an error has the outcome "unknown": it may have happened, or may not.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,23 @@ from typing import Literal, TextIO
 #: `end` is a logout by another session of the same user.
 Kind = Literal["read", "write", "logout", "end"]
 Outcome = Literal["ok", "unknown"]
+#: The keys that are written.
+KEYS = ("a", "b", "c")
+#: The shares of writes and of both kinds of logouts; the others read. And that of the requests
+#: that come late, after a logout.
+WRITES, LOGOUTS, ENDS, LATE = 0.5, 0.02, 0.02, 0.1
+
+
+def draw_operation(generator: random.Random) -> tuple[Kind, str]:
+    """Draw what a client does next, and the key if that is a write."""
+    chance = generator.random()
+    if chance < LOGOUTS:
+        return "logout", ""
+    if chance < LOGOUTS + ENDS:
+        return "end", ""
+    if chance < LOGOUTS + ENDS + WRITES:
+        return "write", generator.choice(KEYS)
+    return "read", ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

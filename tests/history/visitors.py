@@ -13,11 +13,11 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.history.recorder import Kind, Recorder
+from tests.history.recorder import LATE, Recorder, draw_operation
 
 COOKIE = "beaker.session.id"
-KEYS = ("a", "b", "c")
-WRITES, LOGOUTS, ENDS, LATE, HANG_UPS = 0.5, 0.02, 0.02, 0.1, 0.01
+#: The share of requests whose client hangs up.
+HANG_UPS = 0.01
 #: Seconds after which a visitor gives up: longer than any retry of the SDK.
 PATIENCE = 60.0
 
@@ -35,7 +35,7 @@ class Site:
     until: float
     answers: Counter[str] = field(default_factory=Counter)
     #: Errors that are not the package's.
-    faults: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -62,7 +62,9 @@ class Visitor(threading.Thread):
         generation = self.site.generations[slot]
         if generation and self.rng.random() < LATE:
             generation -= 1  # a request that comes late, after a logout
-        kind, key, value = self._choose()
+        kind, key = draw_operation(self.rng)
+        self.written += kind == "write"
+        value = f"{self.client}-{self.written}" if kind == "write" else ""
         session = f"s{slot}g{generation}"
         with recorder.operation(kind, session, key, value) as entry:
             cookie = f"other-{session}" if kind == "end" else session
@@ -72,17 +74,6 @@ class Visitor(threading.Thread):
                 entry.seen, entry.moved = seen, sent not in {None, session}
         if kind in {"logout", "end"}:
             self.site.generations[slot] = generation + 1
-
-    def _choose(self) -> tuple[Kind, str, str]:
-        chance = self.rng.random()
-        if chance < LOGOUTS:
-            return "logout", "", ""
-        if chance < LOGOUTS + ENDS:
-            return "end", "", ""
-        if chance < LOGOUTS + ENDS + WRITES:
-            self.written += 1
-            return "write", self.rng.choice(KEYS), f"{self.client}-{self.written}"
-        return "read", "", ""
 
     def _request(self, path: str, session: str) -> tuple[dict[str, str], str | None]:
         """Return what the page has found, and the id in the cookie that is sent back."""
@@ -104,7 +95,7 @@ class Visitor(threading.Thread):
         if response.status != http.client.OK:
             self._count(document["error"])
             if response.status == http.client.INTERNAL_SERVER_ERROR:
-                self.site.faults[document["error"]] += 1
+                self.site.foreign[document["error"]] += 1
             raise NoAnswerError
         self._count("ok")
         sent = cookies[COOKIE].value if COOKIE in cookies else None

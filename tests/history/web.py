@@ -16,9 +16,9 @@ from urllib.parse import parse_qs
 from beaker.middleware import SessionMiddleware
 
 from beaker_dynamodb import DynamoDBBackendError, UserSessions
+from tests.history.recorder import KEYS
 
 OPTIONS: dict[str, Any] = json.loads(os.environ["HISTORY"])
-KEYS = ("a", "b", "c")
 #: More than fits into one row: it is stored in two chunks.
 LARGE = random.Random(1).randbytes(450_000)
 

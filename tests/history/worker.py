@@ -26,14 +26,11 @@ from beaker.exceptions import BeakerWarning
 from beaker.middleware import SessionMiddleware
 
 from beaker_dynamodb import DynamoDBBackendError, StrictSession, UserSessions
-from tests.history.recorder import Entry, Kind, Recorder
+from tests.history.recorder import KEYS, LATE, Entry, Recorder, draw_operation
 
 COOKIE = "beaker.session.id"
-KEYS = ("a", "b", "c")
 WIDTH = 4
-#: How much of what: the rest is reads.
-WRITES, LOGOUTS, ENDS, LATE = 0.5, 0.02, 0.02, 0.1
-#: How much of the writes under StrictSession also keep the user signed in.
+#: The share of the writes under StrictSession also keep the user signed in.
 REMEMBERS = 0.2
 
 
@@ -110,7 +107,9 @@ class Client:
         generation = self.slots.generation(slot)
         if generation and self.luck.random() < LATE:
             generation -= 1
-        kind, key, value = self._choose()
+        kind, key = draw_operation(self.luck)
+        self.written += kind == "write"
+        value = f"{self.name}#{self.written}" if kind == "write" else ""
         session = f"s{slot}g{generation}"
         with recorder.operation(kind, session, key, value) as entry:
 
@@ -148,17 +147,6 @@ class Client:
         """Return whether the browser was sent into another session than its own."""
         had_none = self.is_strict and not entry.seen
         return sent is not None and sent != session and not had_none
-
-    def _choose(self) -> tuple[Kind, str, str]:
-        chance = self.luck.random()
-        if chance < LOGOUTS:
-            return "logout", "", ""
-        if chance < LOGOUTS + ENDS:
-            return "end", "", ""
-        if chance < LOGOUTS + ENDS + WRITES:
-            self.written += 1
-            return "write", self.luck.choice(KEYS), f"{self.name}#{self.written}"
-        return "read", "", ""
 
     def _request(self, session: str, page: Callable[[Any], None]) -> str | None:
         """Bring the session's cookie, and return the id in the cookie that is sent back."""

@@ -238,6 +238,7 @@ def test_a_missing_table_is_an_error_with_the_command_that_creates_it() -> None:
 
     assert "the first request creates it" in creates.message
     assert "no request creates it" in waits.message
+    assert "check its name and the region" in waits.message
     for found in (creates, waits):
         assert found.remedy.startswith("beaker-dynamodb table create -o table=")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from beaker_dynamodb.item.codec import ROTATED, TOMBSTONE
 from beaker_dynamodb.ops import prices, stats
 from beaker_dynamodb.provisioning import provision
 from tests.instruments import Recorder
@@ -70,6 +71,19 @@ def test_a_session_without_expiry_and_an_unreadable_one(
 
     assert (found.live, found.unreadable) == (2, 1)
     assert list_filled_bars(found.expiries) == {"never": 2}
+
+
+@pytest.mark.parametrize("kind", [TOMBSTONE, ROTATED])
+def test_a_tombstone_is_counted_apart(site: ExampleApp, kind: int) -> None:
+    """It replaces a session that has ended, or has another id now: neither live nor expired."""
+    key = site.rows.layout.make_session_key("ended")
+    site.rows.table.replace(site.rows.make_tombstone(key, make_rev("birth.token"), None, kind))
+
+    found = read_stats(site)
+
+    assert (found.rows, found.tombstones) == (1, 1)
+    assert (found.live, found.expired, found.unreadable) == (0, 0, 0)
+    assert not list_filled_bars(found.sizes)
 
 
 def test_an_empty_table_has_figures_too(site: ExampleApp) -> None:
