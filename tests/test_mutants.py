@@ -25,17 +25,14 @@ BOTH = "both sides are pickled by the same protocol, whichever it is"
 #: Lines whose mutants survive: how many, and why each is the original for all that can be seen.
 SURVIVORS: dict[str, tuple[int, str]] = {
     # item/decide.py
-    "again = None if self.values is None else rewrite(envelope, self.values)": (
-        1,
-        "only what opens is compared by its values",
-    ),
-    "if base is None or ours.values is None or not ours.has_creation_time:": (
+    "state.ours.raw = comparison.raw": (1, SHORTCUT),
+    "if base is None or ours.dated or ours.values is None or CREATED not in ours.values:": (
         1,
         "without a base no comparison says that ours may be new",
     ),
-    "base = 0.0 if state.base is None else _access_time(state.base)": (
-        2,
-        "without a base a save is a Replace",
+    "ends_by_max_age = expires < state.now + lifetime": (
+        1,
+        "if both are equal, Beaker's time-out is earlier, by its padding",
     ),
     # item/merge.py
     "if parts is None or others is None:": (1, "two of one type are both named, or neither is"),

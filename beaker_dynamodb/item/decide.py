@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
+    BEAKER_KEY_ORDER,
     BEAKER_KEYS,
     COOKIE_KEYS,
     CREATED,
@@ -39,6 +40,8 @@ class Content:
     _envelope: Envelope | None = field(default=None, repr=False)
     #: The text without its base64, if the comparison has undone that.
     raw: bytes | None = field(default=None, repr=False)
+    #: The creation time that `date_cleared` has given to it, because it was cleared.
+    dated: float | None = None
 
     @property
     def values(self) -> Values | None:
@@ -56,11 +59,6 @@ class Content:
     def is_without_data(self) -> bool:
         """Return whether it holds no other keys than those that Beaker itself sets."""
         return self.values is not None and self.values.keys() <= BEAKER_KEYS
-
-    @property
-    def has_creation_time(self) -> bool:
-        """Return whether it has a creation time, which Beaker sets once and `clear()` removes."""
-        return self.values is not None and CREATED in self.values
 
 
 class SaveState(NamedTuple):
@@ -247,7 +245,7 @@ def _was_not_opened(state: SaveState) -> bool:
     creation time; a session otherwise keeps that, or loses it by `clear()`.
     """
     base, ours = state.base, state.ours
-    if base is None or ours.values is None or not ours.has_creation_time:
+    if base is None or ours.dated or ours.values is None or CREATED not in ours.values:
         return False
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
@@ -312,20 +310,43 @@ def rebase(envelope: Envelope | None, base: Content, ours: Content, saved: str) 
     """
     theirs = Content(saved, None, envelope)
     is_opaque = None in (base.values, ours.values, theirs.values)
-    if is_opaque or is_cleared(base, ours, theirs):
+    if is_opaque or is_cleared(base, ours):
         return ours
     return merge_contents(envelope, base, ours, theirs)
 
 
-def is_cleared(base: Content | None, ours: Content, theirs: Content) -> bool:
-    """Return whether this request has cleared the session, which then must stay empty.
+def date_cleared(state: SaveState, created: float | None) -> SaveState:
+    """Give ours the times of a new session, if `clear()` has removed them.
 
-    Beaker sets the creation time of a new session, and `clear()` removes it. If base has none, an
-    earlier request cleared the session. Theirs may have been cleared as well, by another request:
-    each of the two may have logged another user in.
+    Beaker sets the creation time of a new session, `clear()` removes it, and Beaker does not set it
+    again. So without this the next `clear()` would not show, and two logins could be merged.
+    Beaker's own keys come first, as in a new session: so its saves are compared by their bytes.
+
+    Args: *created* is the creation time that an earlier save of this request has given to it.
+    """
+    envelope, base, ours = state.envelope, state.base, state.ours
+    if envelope is None or not envelope.may_lack_creation_time(ours.text):
+        return state
+    if ours.values is None or CREATED in ours.values or ours.is_emptied:
+        return state
+    if created is None:  # later than that of base, also if the clocks of two servers differ
+        before = read_time((base.values if base else None) or {}, CREATED)
+        created = state.now if before is None else max(state.now, math.nextafter(before, math.inf))
+    values = {ACCESSED: created, CREATED: created} | ours.values
+    values = {key: values[key] for key in BEAKER_KEY_ORDER if key in values} | values
+    text = rewrite(envelope, values)
+    return state if text is None else state._replace(ours=Content(text, values, dated=created))
+
+
+def is_cleared(base: Content | None, ours: Content) -> bool:
+    """Return whether this request has cleared the session since *base*, so that it stays empty.
+
+    A session that came without a creation time, from a backend in which it was cleared before, is
+    taken for a changed one.
 
     Args: *base* is what ours was made from; None if ours is new.
     """
-    if ours.values is None or ours.has_creation_time:
+    if ours.dated is None:
         return False
-    return base is None or base.has_creation_time or theirs.has_creation_time
+    known = None if base is None else base.values
+    return known is None or bool(known.get(CREATED, ours.dated) != ours.dated)

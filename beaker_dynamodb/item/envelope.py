@@ -31,8 +31,9 @@ CREATED: Final = "_creation_time"
 LIFETIME: Final = "_lifetime"
 #: A merge takes the later time.
 TIME_KEYS: Final = (ACCESSED, CREATED)
-#: All keys that Beaker itself puts into a session.
-BEAKER_KEYS: Final = COOKIE_KEYS.union(TIME_KEYS)
+#: All keys that Beaker itself puts into a session, in its order.
+BEAKER_KEY_ORDER: Final = ("_domain", "_path", ACCESSED, CREATED)
+BEAKER_KEYS: Final = frozenset(BEAKER_KEY_ORDER)
 
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"
@@ -102,6 +103,9 @@ class Envelope(Protocol):
     def compare(self, base: str, ours: str) -> Comparison:
         """Compare two texts by their bytes; most saves are decided without opening anything."""
 
+    def may_lack_creation_time(self, text: str) -> bool:
+        """Return whether the beginning of a text shows no creation time."""
+
 
 @dataclass(frozen=True, slots=True)
 class PickleEnvelope:
@@ -146,6 +150,10 @@ class PickleEnvelope:
         is_doubtful = _names_a_class(_decode_base64(ours) if raw is None else raw)
         return Comparison(None if is_doubtful else True, may_be_new, raw=raw)
 
+    def may_lack_creation_time(self, text: str) -> bool:
+        """Return whether the first bytes of the pickle show no creation time."""
+        return _CREATED_MARK not in _decode_base64(text[:_HEAD])
+
 
 @dataclass(frozen=True, slots=True)
 class JsonEnvelope:
@@ -181,6 +189,10 @@ class JsonEnvelope:
             return Comparison(changed=False, idle=float(now[1]) - float(before[1]))
         except ValueError:  # digits and points that are no number
             return Comparison(None)
+
+    def may_lack_creation_time(self, text: str) -> bool:
+        """Return whether the JSON contains no creation time."""
+        return f'"{CREATED}": '.encode() not in self._inflate(text)
 
     def _inflate(self, text: str) -> bytes:
         """Return the JSON; nothing if it is too large, or no zlib."""

@@ -167,7 +167,7 @@ def _resolve(refused: RefusedSave) -> Next:
     base, ours, theirs = refused.base, refused.ours, refused.read(refused.theirs)
     write = Replace(refused.theirs.rev)
     both_open = ours.values is not None and theirs.values is not None
-    if both_open and is_cleared(base, ours, theirs):
+    if both_open and is_cleared(base, ours):
         return Retry(write, reason=CLEARED)
     # Ours is new if it was to be created. A Create that meets a second writer has become a Replace
     # by then, and still has no base.

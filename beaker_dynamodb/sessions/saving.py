@@ -25,6 +25,7 @@ from beaker_dynamodb.item.decide import (
     SaveState,
     Touch,
     Write,
+    is_cleared,
     merge_contents,
     rebase,
 )
@@ -38,6 +39,8 @@ from beaker_dynamodb.item.record import (
     promote,
 )
 from beaker_dynamodb.item.refusal import (
+    CLEARED,
+    UNOPENED,
     AlreadyApplied,
     RaiseConflict,
     RefusedSave,
@@ -188,8 +191,8 @@ class Saver:
         object was cleared, ours is a new session: the page has logged somebody in since.
         """
         is_deleted = theirs is None or (theirs.is_tombstone and not theirs.is_rotated)
-        is_new = state.ours.values is not None and not state.ours.has_creation_time
-        if self._may_have_deleted and is_deleted and is_new and isinstance(write, Replace):
+        is_new = is_deleted and state.ours.dated is not None
+        if self._may_have_deleted and is_new and isinstance(write, Replace):
             return Create(), state._replace(base=None)
         if theirs is None:
             return write, state
@@ -340,6 +343,23 @@ def _make_content(step: Retry, state: SaveState, theirs: Record | None, read: _R
     merged = merge_contents(state.envelope, state.base, state.ours, read(theirs))
     if merged is state.ours:
         warn_of_replacement(UNWRITABLE)
+    return merged
+
+
+def merge_old_row(
+    envelope: Envelope | None, base: Content | None, ours: Content, theirs: Content
+) -> Content:
+    """Merge *theirs*, of the row of the old id, into ours; or return ours with a line in the log.
+
+    Nothing is merged into a session that was cleared, because it must stay empty.
+    """
+    if is_cleared(base, ours):
+        warn_of_replacement(CLEARED)
+        return ours
+    merged = merge_contents(envelope, base, ours, theirs)
+    if merged is ours:
+        opens = None not in (ours.values, theirs.values)
+        warn_of_replacement(UNWRITABLE if opens else UNOPENED)
     return merged
 
 

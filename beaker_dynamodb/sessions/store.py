@@ -37,17 +37,15 @@ from beaker_dynamodb.item.decide import (
     SaveState,
     Touch,
     Write,
+    date_cleared,
     decide,
-    is_cleared,
-    merge_contents,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import LIFETIME, Envelope, choose_envelope, read_time
 from beaker_dynamodb.item.keys import Key, to_text
-from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage, touches
-from beaker_dynamodb.sessions.saving import UNWRITABLE, Saver, StoredRow, warn_of_replacement
+from beaker_dynamodb.sessions.saving import Saver, StoredRow, merge_old_row
 
 if TYPE_CHECKING:
     from beaker_dynamodb.migration.on_demand import LegacySession
@@ -101,8 +99,8 @@ class SessionSettings:
 class SessionStore:
     """One session, in one request.
 
-    `base` is the text that the session object was loaded with, and `stored` is what is in the
-    table. They differ after a save that merged a change of another request.
+    `base` is the text that the session object was loaded with, `stored` what is in the table. They
+    differ after a save that merged a change of another request.
     """
 
     def __init__(self, settings: SessionSettings, namespace: object) -> None:
@@ -130,6 +128,10 @@ class SessionStore:
         self.restarts: bool = False
         #: What the next save writes into the row's `pending`; None leaves that as it is.
         self.pending: str | None = None
+        #: The creation time that this request has given to the session, if it was cleared.
+        self.created: float | None = None
+        #: The text under the old id whose changes the row has, during a rotation.
+        self._merged: str | None = None
         self._saver: Saver | None = None
 
     # Beaker's verbs. A session is one value, under the key "session".
@@ -227,6 +229,7 @@ class SessionStore:
         """Take over what the session keeps under its new id, besides its text."""
         record = None if old.stored is None else old.stored.record
         self.start = old.start if record is None else record.start
+        self.created = old.created
         self.restarts, self.pending = old.restarts, old.pending
         if record is not None and record.pending and old.pending is None:
             self.pending = record.pending
@@ -254,9 +257,10 @@ class SessionStore:
             return
         envelope = self._choose_envelope(text)
         base = None if self.base is None else Content(self.base, None, envelope)
-        ours = Content(text, None, envelope)
-        state = self._state(base, ours, envelope)
-        if state.may_have_saved and ours.is_emptied:
+        state = self._state(base, Content(text, None, envelope), envelope)
+        state = date_cleared(state, self.created)
+        self.created = state.ours.dated or self.created
+        if state.may_have_saved and state.ours.is_emptied:
             self.delete()  # there may be a row, although this request has not seen it
             return
         decision = decide(state)
@@ -304,29 +308,25 @@ class SessionStore:
         The session object does not have these changes; its next save is merged into them. Nothing
         is merged into a session that was cleared, because it must stay empty.
 
-        Args: *base* is the text that both sessions were made from.
+        Args: *base* is the text that both sessions were made from. After a first merge it is what
+        was merged then: else what another request has removed since would come back.
         Raises: as `save`.
         """
         if self.base is None or self.stored is None:
             return
         text, envelope = self.base, self._choose_envelope(self.base)
-        ours, other = Content(text, None, envelope), Content(theirs, None, envelope)
+        ours = Content(self.stored.text, None, envelope, dated=self.created)
+        other, base = Content(theirs, None, envelope), self._merged or base
         common = None if base is None else Content(base, None, envelope)
-        if is_cleared(common, ours, other):
-            merged = ours
-            warn_of_replacement(CLEARED)
-        else:
-            merged = merge_contents(envelope, common, ours, other)
-            if merged is ours:
-                is_opaque = None in (ours.values, other.values)
-                warn_of_replacement(UNOPENED if is_opaque else UNWRITABLE)
-            elif merged.values is not None:  # the other request may have set it, or removed it
-                self.own_timeout = read_time(merged.values, LIFETIME)
-        if merged is ours and not self.pending:
-            return
-        state = self._state(ours, merged, envelope)
-        self._carry_out(Replace(self.stored.record.rev), state)
-        self.base = text
+        merged = merge_old_row(envelope, common, ours, other)
+        if merged is not ours and merged.values is not None:
+            # The other request may have set it, or removed it.
+            self.own_timeout = read_time(merged.values, LIFETIME)
+        if merged is not ours or self.pending:
+            state = self._state(ours, merged, envelope)
+            self._carry_out(Replace(self.stored.record.rev), state)
+            self.base = text
+        self._merged = theirs
 
     def forbid_pickles(self) -> None:
         """Open no pickle for this session, unless option `envelope` says something else."""

@@ -31,9 +31,13 @@ class Counted:
 
 BASE, OURS, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
 BOTH = {**TIMES, "a": 1, "b": 2, "c": 3}
-#: What an earlier request has cleared: it has no creation time.
-EARLIER, ADDED = (Content(BY.close(values), values) for values in ({"a": 1}, {"a": 1, "c": 3}))
-CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
+#: What an earlier save of the request has cleared, and what another request has added to it.
+EARLIER, ADDED = (
+    Content(BY.close(values), values)
+    for values in ({"_creation_time": 9, "a": 1}, {"_creation_time": 9, "a": 1, "c": 3})
+)
+CLEARED = Content(BY.close({"_creation_time": 9, "b": 2}), {"_creation_time": 9, "b": 2}, dated=9)
+OPAQUE = Content("opaque")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_without_an_envelope_nothing_is_merged() -> None:
         (THEIRS, BASE, OPAQUE, None),
         (OPAQUE, BASE, OURS, OURS.values),
         (THEIRS, OPAQUE, OURS, OURS.values),
-        (ADDED, EARLIER, CLEARED, {"b": 2, "c": 3}),
+        (ADDED, EARLIER, CLEARED, {"_creation_time": 9, "b": 2, "c": 3}),
     ],
 )
 def test_a_second_save_of_a_request_keeps_what_the_first_has_merged(
@@ -91,7 +95,7 @@ def test_a_second_save_of_a_request_keeps_what_the_first_has_merged(
 ) -> None:
     """The session object does not have these keys, and has not deleted them.
 
-    A session that was cleared in between loses them, but not if an earlier request cleared it.
+    A session that was cleared in between loses them, but not if an earlier save had cleared it.
     """
     found = rebase(BY, base, ours, stored.text)
 

@@ -30,7 +30,9 @@ FOREVER = LIVE._replace(expires=None)
 BASE = Content("base", {"_creation_time": 1, "a": 1})
 OURS = Content("ours", {"_creation_time": 1, "a": 2})
 THEIRS = Content("theirs", {"_creation_time": 1, "b": 1})
-CLEARED = Content("cleared", {"a": 2})
+CLEARED = Content("cleared", {"_creation_time": 2, "a": 2}, dated=2)
+#: It came from a backend in which it was cleared before.
+UNDATED = Content("undated", {"a": 1})
 OPAQUE = Content("opaque")
 
 Refused = Create | Touch | Replace | Delete
@@ -254,9 +256,17 @@ OVER_A_LIVE_ROW: dict[str, tuple[Contents, tuple[Next, Next, Next]]] = {
         (REPLACE, BASE, CLEARED, CLEARED),
         (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),
-    "a Replace of a session that was cleared before": (
+    "a second Replace of a session that this request has cleared": (
         (REPLACE, CLEARED, CLEARED, CLEARED),
         (THEN_MERGED, THEN_OURS, RaiseConflict()),
+    ),
+    "a Replace of a session that came without a creation time": (
+        (REPLACE, UNDATED, CLEARED, UNDATED),
+        (THEN_MERGED, THEN_OURS, RaiseConflict()),
+    ),
+    "a Replace, ours was cleared, base does not open": (
+        (REPLACE, OPAQUE, CLEARED, THEIRS),
+        (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),
     "a Replace, theirs was cleared": (
         (REPLACE, BASE, OURS, CLEARED),
