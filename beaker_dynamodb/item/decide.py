@@ -40,8 +40,10 @@ class Content:
     _envelope: Envelope | None = field(default=None, repr=False)
     #: The text without its base64, if the comparison has undone that.
     raw: bytes | None = field(default=None, repr=False)
+    #: Whether the comparison has seen its creation time, which `clear()` removes.
+    is_dated: bool = False
     #: The creation time that `date_cleared` has given to it, because it was cleared.
-    dated: float | None = None
+    new_date: float | None = None
 
     @property
     def values(self) -> Values | None:
@@ -208,11 +210,11 @@ def decide(state: SaveState) -> Decision:
 
 
 def _compare_texts(state: SaveState) -> Comparison:
-    """Compare base with ours by their bytes; ours keeps what this has decoded, for the codec."""
+    """Compare base with ours by their bytes; ours keeps what this has decoded and seen."""
     if state.base is None or state.envelope is None:
         return _UNKNOWN
     comparison = state.envelope.compare(state.base.text, state.ours.text)
-    state.ours.raw = comparison.raw
+    state.ours.raw, state.ours.is_dated = comparison.raw, comparison.is_dated
     return comparison
 
 
@@ -245,7 +247,7 @@ def _was_not_opened(state: SaveState) -> bool:
     creation time; a session otherwise keeps that, or loses it by `clear()`.
     """
     base, ours = state.base, state.ours
-    if base is None or ours.dated or ours.values is None or CREATED not in ours.values:
+    if base is None or ours.new_date or ours.values is None or CREATED not in ours.values:
         return False
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
@@ -335,7 +337,7 @@ def date_cleared(state: SaveState, created: float | None) -> SaveState:
     values = {ACCESSED: created, CREATED: created} | ours.values
     values = {key: values[key] for key in BEAKER_KEY_ORDER if key in values} | values
     text = rewrite(envelope, values)
-    return state if text is None else state._replace(ours=Content(text, values, dated=created))
+    return state if text is None else state._replace(ours=Content(text, values, new_date=created))
 
 
 def is_cleared(base: Content | None, ours: Content) -> bool:
@@ -346,7 +348,7 @@ def is_cleared(base: Content | None, ours: Content) -> bool:
 
     Args: *base* is what ours was made from; None if ours is new.
     """
-    if ours.dated is None:
+    if ours.new_date is None:
         return False
     known = None if base is None else base.values
-    return known is None or bool(known.get(CREATED, ours.dated) != ours.dated)
+    return known is None or bool(known.get(CREATED, ours.new_date) != ours.new_date)

@@ -83,12 +83,14 @@ class Comparison:
             same id if it cannot open the one that it has loaded.
         idle: the seconds between the access times of two that differ in nothing else.
         raw: ours without its base64, if that had to be undone (`codec.undo_base64`).
+        is_dated: whether the beginning of ours shows a creation time.
     """
 
     changed: bool | None
     may_be_new: bool = False
     idle: float = 0.0
     raw: bytes | None = field(default=None, repr=False)
+    is_dated: bool = False
 
 
 class Envelope(Protocol):
@@ -148,7 +150,8 @@ class PickleEnvelope:
         # only base names a class, a type has changed.
         raw = undo_base64(ours.encode("utf-8", "surrogatepass"))
         is_doubtful = _names_a_class(_decode_base64(ours) if raw is None else raw)
-        return Comparison(None if is_doubtful else True, may_be_new, raw=raw)
+        changed = None if is_doubtful else True
+        return Comparison(changed, may_be_new, raw=raw, is_dated=created is not None)
 
     def may_lack_creation_time(self, text: str) -> bool:
         """Return whether the first bytes of the pickle show no creation time."""
@@ -184,7 +187,7 @@ class JsonEnvelope:
             return Comparison(None)
         is_same = old[: before.start(1)] == new[: now.start(1)]
         if not is_same or old[before.end(1) :] != new[now.end(1) :]:
-            return Comparison(changed=True)
+            return Comparison(changed=True, is_dated=CREATED.encode() in now[0])
         try:
             return Comparison(changed=False, idle=float(now[1]) - float(before[1]))
         except ValueError:  # digits and points that are no number

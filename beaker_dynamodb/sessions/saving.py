@@ -191,7 +191,7 @@ class Saver:
         object was cleared, ours is a new session: the page has logged somebody in since.
         """
         is_deleted = theirs is None or (theirs.is_tombstone and not theirs.is_rotated)
-        is_new = is_deleted and state.ours.dated is not None
+        is_new = is_deleted and state.ours.new_date is not None
         if self._may_have_deleted and is_new and isinstance(write, Replace):
             return Create(), state._replace(base=None)
         if theirs is None:

@@ -215,9 +215,8 @@ class SessionStore:
         self.base = row.value.decode("utf-8", "surrogatepass")
         record = row.record
         # A large value is not kept twice for the rest of the request.
-        self.stored = StoredRow(
-            record._replace(data=b"") if record.chunk_count else record, self.base
-        )
+        kept = record._replace(data=b"") if record.chunk_count else record
+        self.stored = StoredRow(kept, self.base)
         if record.pending:
             from beaker_dynamodb.sessions import ending  # only after `end_others()`
 
@@ -258,8 +257,8 @@ class SessionStore:
         envelope = self._choose_envelope(text)
         base = None if self.base is None else Content(self.base, None, envelope)
         state = self._state(base, Content(text, None, envelope), envelope)
-        state = date_cleared(state, self.created)
-        self.created = state.ours.dated or self.created
+        if self.created is not None:  # by an earlier save
+            state = date_cleared(state, self.created)
         if state.may_have_saved and state.ours.is_emptied:
             self.delete()  # there may be a row, although this request has not seen it
             return
@@ -273,6 +272,9 @@ class SessionStore:
         else:
             if isinstance(decision, Replace) and decision.unopened:
                 logs.log_once_a_minute(log, REPLACED)
+            if not (state.ours.is_dated or isinstance(decision, Touch)):
+                state = date_cleared(state, self.created)
+                self.created = state.ours.new_date
             self._carry_out(decision, state)
 
     def delete(self) -> None:
@@ -315,7 +317,7 @@ class SessionStore:
         if self.base is None or self.stored is None:
             return
         text, envelope = self.base, self._choose_envelope(self.base)
-        ours = Content(self.stored.text, None, envelope, dated=self.created)
+        ours = Content(self.stored.text, None, envelope, new_date=self.created)
         other, base = Content(theirs, None, envelope), self._merged or base
         common = None if base is None else Content(base, None, envelope)
         merged = merge_old_row(envelope, common, ours, other)

@@ -28,7 +28,7 @@ def date(
     state = SaveState(loaded, None, content, envelope, NOW, 3600.0, 360.0)
     found = date_cleared(state, created)
     assert found == state._replace(ours=found.ours)
-    assert (found.ours is content) is (found.ours.dated is None)
+    assert (found.ours is content) is (found.ours.new_date is None)
     return found.ours
 
 
@@ -51,7 +51,7 @@ def test_a_session_that_was_cleared_looks_like_a_new_one(
 @pytest.mark.parametrize("ours", [BASE, {"_domain": None}, {}], ids=["dated", "emptied", "empty"])
 def test_any_other_session_stays_as_it_is(ours: dict[str, Any], envelope: Envelope) -> None:
     """A session that keeps its creation time was not cleared, and an emptied one is deleted."""
-    assert date(ours, envelope=envelope).dated is None
+    assert date(ours, envelope=envelope).new_date is None
 
 
 def test_what_cannot_be_opened_or_pickled_again_stays_as_it_is() -> None:
@@ -71,9 +71,9 @@ def test_the_new_creation_time_is_another_one(created: object) -> None:
 
     found = date(CLEARED, base)
 
-    assert found.dated is not None
-    assert found.dated >= NOW
-    assert found.dated != created
+    assert found.new_date is not None
+    assert found.new_date >= NOW
+    assert found.new_date != created
     assert is_cleared(Content("base", base), found)
 
 
@@ -96,7 +96,7 @@ def test_a_session_counts_as_cleared_since_it_was_loaded(
 def test_a_second_save_after_clear_is_a_change_of_the_first() -> None:
     """The request gives the same creation time again, so what others have added stays."""
     first = date(CLEARED)
-    second = date({**CLEARED, "cart": 1}, first.values, created=first.dated)
+    second = date({**CLEARED, "cart": 1}, first.values, created=first.new_date)
 
-    assert second.dated == first.dated
+    assert second.new_date == first.new_date
     assert not is_cleared(first, second)

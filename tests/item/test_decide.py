@@ -233,7 +233,7 @@ LOGGED_IN = text(_creation_time=NOW, user="ann")
         ),
         (BASE, CLEARED, Replace(make_rev("b.t"))),
         (OPAQUE, CLEARED, Replace(make_rev("b.t"))),
-        (BASE, Content("cleared", ANEW.values, dated=NOW), Replace(make_rev("b.t"))),
+        (BASE, Content("cleared", ANEW.values, new_date=NOW), Replace(make_rev("b.t"))),
         (OPAQUE, EMPTIED, Delete(make_rev("b.t"))),
         (BASE, OPAQUE, Replace(make_rev("b.t"))),
         (OPAQUE, OPAQUE, Replace(make_rev("b.t"))),

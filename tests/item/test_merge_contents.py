@@ -36,7 +36,9 @@ EARLIER, ADDED = (
     Content(BY.close(values), values)
     for values in ({"_creation_time": 9, "a": 1}, {"_creation_time": 9, "a": 1, "c": 3})
 )
-CLEARED = Content(BY.close({"_creation_time": 9, "b": 2}), {"_creation_time": 9, "b": 2}, dated=9)
+CLEARED = Content(
+    BY.close({"_creation_time": 9, "b": 2}), {"_creation_time": 9, "b": 2}, new_date=9
+)
 OPAQUE = Content("opaque")
 
 

@@ -30,7 +30,7 @@ FOREVER = LIVE._replace(expires=None)
 BASE = Content("base", {"_creation_time": 1, "a": 1})
 OURS = Content("ours", {"_creation_time": 1, "a": 2})
 THEIRS = Content("theirs", {"_creation_time": 1, "b": 1})
-CLEARED = Content("cleared", {"_creation_time": 2, "a": 2}, dated=2)
+CLEARED = Content("cleared", {"_creation_time": 2, "a": 2}, new_date=2)
 #: It came from a backend in which it was cleared before.
 UNDATED = Content("undated", {"a": 1})
 OPAQUE = Content("opaque")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.sessions.views import (
     change_while,
     put,
     put_while,
+    record_saves,
     use_clock,
 )
 
@@ -57,29 +59,85 @@ def test_a_cleared_session_is_not_filled_again_by_a_slower_writer(site: Site) ->
     assert site.read_session(user) == {"flash": "bye", "seen": 9}
 
 
+def log_in_anew(name: str, **values: object) -> Any:
+    """Make a login that clears the session, and keeps its id."""
+
+    def view(session: Any) -> None:
+        session.clear()
+        session.update(user=name, **values)
+        session.save()
+
+    return view
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+@pytest.mark.parametrize("logins_before", [0, 1])
 @pytest.mark.parametrize("policy", ["merge", "overwrite", "raise"])
 def test_two_logins_that_clear_the_same_session_are_not_mixed(
-    site: Site, policy: str, caplog: pytest.LogCaptureFixture
+    site: Site,
+    policy: str,
+    logins_before: int,
+    serializer: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The later login is all that is left: nothing of the earlier one, which had cleared it too."""
-    site = site.with_(on_conflict=policy)
+    """The later login is all that is left: nothing of the earlier one, which had cleared it too.
+
+    Nor if the session had been cleared before, by the login of a day ago.
+    """
+    site = site.with_(on_conflict=policy, data_serializer=serializer)
     user = site.begin_session(user="ann", cart=1)
-
-    def log_in(name: str, **values: object) -> Any:
-        def view(session: Any) -> None:
-            session.clear()
-            session.update(user=name, **values)
-            session.save()
-
-        return view
+    for _ in range(logins_before):
+        site.visit(user, log_in_anew("ann", cart=1))
 
     def earlier() -> None:
-        site.visit(user.also(), log_in("bob", address="Bob's"))
+        site.visit(user.also(), log_in_anew("bob", address="Bob's"))
 
-    site.visit(user, change_while(earlier, log_in("eve")))
+    site.visit(user, change_while(earlier, log_in_anew("eve")))
 
     assert site.read_session(user) == {"user": "eve"}
     assert "cleared" in caplog.text
+
+
+def test_a_session_keeps_its_changes_and_its_start_after_a_login_that_clears(site: Site) -> None:
+    """It is an ordinary session again: it has a creation time, and changes are merged into it."""
+    user = site.begin_session(user="ann", cart=1)
+    before = time.time()
+    site.visit(user, log_in_anew("bob"))
+    started = list[float]()
+
+    def change(session: Any) -> None:
+        started.append(session.created)
+        session["seen"] = 9
+        session.save()
+
+    site.visit(user, change_while(lambda: site.visit(user.also(), put(coupon="x")), change))
+
+    assert site.read_session(user) == {"user": "bob", "coupon": "x", "seen": 9}
+    assert before <= started[0] <= time.time()
+
+
+def test_a_login_that_clears_and_saves_twice_writes_once(site: Site) -> None:
+    """The second save has nothing new; a change after it is merged with those of others."""
+    user = site.begin_session(user="ann", cart=1)
+    saves = record_saves()
+
+    def view(session: Any) -> None:
+        log_in_anew("bob")(session)
+        session._session().save()
+        session._session().save()
+
+    site.visit(user, view)
+    assert [one.outcome for one in saves] == ["stored", "left", "left"]
+
+    def save_between(session: Any) -> None:
+        log_in_anew("eve")(session)
+        session._session().save()
+        site.visit(user.also(), put(coupon="x"))
+        session["seen"] = 9
+
+    site.visit(user, save_between)
+
+    assert site.read_session(user) == {"user": "eve", "coupon": "x", "seen": 9}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import Conflict, UnknownFormat
+from beaker_dynamodb.sessions import rotation
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
 from tests.sessions.overlap import Browser, Site
@@ -76,6 +77,37 @@ def test_a_change_beside_a_login_is_merged_into_the_new_row(site: Site) -> None:
     site.visit(user, login_while(lambda: site.visit(before.also(), put(coupon="spring"))))
 
     assert site.read_session(user) == {"cart": 1, "coupon": "spring", "user": "ann"}
+    assert site.row(before) is None
+
+
+def test_what_others_add_and_remove_beside_a_login_is_added_and_removed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was merged into the new row, and that another request has removed since, is gone.
+
+    So is one that the login has loaded.
+    """
+    user = site.begin_session(cart=1, visits=1)
+    before = user.also()
+
+    def remove(session: Any) -> None:
+        for key in ("coupon", "visits"):
+            session.pop(key, None)
+        session.save()
+
+    steps = [put(coupon="spring"), remove, put(seen=9)]
+    put_tombstone = rotation.put_rotation_tombstone
+
+    def overtake(*args: Any) -> Any:
+        if steps:
+            site.visit(before.also(), steps.pop(0))
+        return put_tombstone(*args)
+
+    monkeypatch.setattr(rotation, "put_rotation_tombstone", overtake)
+    site.visit(user, login)
+
+    assert steps == []
+    assert site.read_session(user) == {"cart": 1, "user": "ann", "seen": 9}
     assert site.row(before) is None
 
 
