@@ -1,4 +1,4 @@
-"""Twenty deliberate defects in copies of the real code, each of which the checker must find.
+"""Deliberate defects in copies of the real code, each of which the checker must find.
 
 A defect replaces a few lines in the source of one function, and puts the code that is compiled from
 it in the function's place. So all that uses the function has the defect, under whatever name.
@@ -17,7 +17,7 @@ import pytest
 from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import Table
-from beaker_dynamodb.item import refusal
+from beaker_dynamodb.item import decide, refusal
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.migration.on_demand import LegacySession
 from beaker_dynamodb.sessions import ending, outage, rotation, saving
@@ -28,6 +28,7 @@ from tests.model.memoized import find_difference
 from tests.model.pages import (
     CHANGE,
     CHANGE_ELSEWHERE,
+    CLEAR,
     COME_BACK,
     DROP,
     END_OTHERS,
@@ -265,5 +266,21 @@ DEFECTS: Final = (
         "pass",
         user_properties.keep_lifetimes,
         Scenario((ROTATE, REMEMBER), is_strict=True),
+    ),
+    Defect(
+        "a session that was cleared is stored without a creation time",
+        decide.date_cleared,
+        "Content(text, values, new_date=created)",
+        "Content(ours.text, ours.values, new_date=created)",
+        properties.keep_sessions_apart,
+        Scenario((CLEAR, CLEAR, CLEAR), faults=0),
+    ),
+    Defect(
+        "a second merge under the new id is made from the base of the first",
+        SessionStore.merge_from,
+        "self._merged or base",
+        "base",
+        properties.repeat_no_write,
+        Scenario((CHANGE, DROP, ROTATE), is_strict=True, faults=0),
     ),
 )

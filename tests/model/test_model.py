@@ -144,6 +144,9 @@ IN_CI = (
         Scenario((), faults=0),
         others=(*ENDED_PAGES, ROTATE),
     ),
+    Table(
+        "three requests", LOGGED_IN, (CHANGE, DROP, CLEAR, ROTATE), Scenario((), faults=0), size=3
+    ),
     Table("lifetimes, one fault", LOGGED_IN, (REMEMBER,), others=(*PAGES, REMEMBER)),
     Table(
         "max_age",
@@ -203,7 +206,7 @@ LONG = (
         Scenario((), has_chunks=True),
     ),
     Table("two faults", SHARED, (*SHORT_PAGES, ROTATE), Scenario((), faults=2)),
-    Table("three requests", SHARED, scenario=Scenario((), faults=0), size=3),
+    Table("three requests, all kinds", SHARED, scenario=Scenario((), faults=0), size=3),
     Table("three requests, one fault", SHARED, (READ, CHANGE, LOG_OUT, CLEAR), size=3),
 )
 
