@@ -106,6 +106,13 @@ _loader = functools.cache(botocore.loaders.create_loader)
 
 
 @pytest.fixture(autouse=True)
+def botocore_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let botocore retry at once. It makes as many attempts; an operator waited six seconds."""
+    backoff = "botocore.retries.standard.ExponentialBackoff.delay_amount"
+    monkeypatch.setattr(backoff, lambda _self, _context: 0)
+
+
+@pytest.fixture(autouse=True)
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test dummy keys and one region, and no way to a host that is not this one."""
     for name in os.environ:
