@@ -27,6 +27,8 @@ from tests.growth import assert_linear
 from tests.item.odd_values import Plain
 from tests.revisions import make_rev
 
+pytestmark = pytest.mark.no_cover  # the tests of each module cover the branches
+
 CONTEXT = EncryptionContext(Key("sess:a"), make_rev("b.t"), 1000)
 #: What users send, or what their browsers and files hold: each searches are known to stumble over.
 TEXTS: dict[str, Callable[[int], str]] = {

@@ -12,6 +12,8 @@ from tests.model import cache_defects, cache_properties, history, properties, us
 from tests.model.defects import DEFECTS, Defect, find_violation
 from tests.model.properties import PROPERTIES
 
+pytestmark = pytest.mark.no_cover  # the tests of each module cover the branches
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

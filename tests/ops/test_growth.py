@@ -12,6 +12,8 @@ from beaker_dynamodb.settings.check import Mistake
 from beaker_dynamodb.settings.ini import find_places
 from tests.growth import assert_linear
 
+pytestmark = pytest.mark.no_cover  # the tests of each module cover the branches
+
 #: What a file of *n* lines may hold, however wrong: one shape for each way to be wrong.
 SHAPES: dict[str, Callable[[int], str]] = {
     "misspelled names": lambda n: "".join(f"session.max_value_sizes{i} = x\n" for i in range(n)),

@@ -14,6 +14,8 @@ from tests.stateful.caches import LIFETIME, make_machine
 from tests.stateful.machine import CLIENT, Bench
 from tests.stateful.runs import run_briefly, run_for_long
 
+pytestmark = pytest.mark.no_cover  # the tests of each module cover the branches
+
 
 @pytest.fixture(params=["raise", "bypass"])
 def cache_errors(request: pytest.FixtureRequest) -> str:

@@ -8,8 +8,11 @@ from tests.stateful.conftest import MakeBench
 from tests.stateful.runs import run_briefly, run_for_long
 from tests.stateful.sessions import make_machine
 
-# Beaker warns at each load that fails: expected here.
-pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+# Beaker warns at each load that fails: expected here. The tests of each module cover the branches.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning"),
+    pytest.mark.no_cover,
+]
 #: Transport, StrictSession or Beaker's own, and whether sessions come from another backend.
 VARIANTS = (
     ("boto3", False, True),
