@@ -25,8 +25,8 @@ BOTH = "both sides are pickled by the same protocol, whichever it is"
 #: Lines whose mutants survive: how many, and why each is the original for all that can be seen.
 SURVIVORS: dict[str, tuple[int, str]] = {
     # item/decide.py
-    "state.ours.raw, state.ours.is_dated = comparison.raw, comparison.is_dated": (1, SHORTCUT),
-    "if base is None or ours.new_date or ours.values is None or CREATED not in ours.values:": (
+    "state.ours.raw = comparison.raw": (1, SHORTCUT),
+    "if base is None or ours.values is None or CREATED not in ours.values:": (
         1,
         "without a base no comparison says that ours may be new",
     ),

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple, TypeAlias
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import (
     ACCESSED,
-    BEAKER_KEY_ORDER,
     BEAKER_KEYS,
     COOKIE_KEYS,
     CREATED,
@@ -40,10 +39,8 @@ class Content:
     _envelope: Envelope | None = field(default=None, repr=False)
     #: The text without its base64, if the comparison has undone that.
     raw: bytes | None = field(default=None, repr=False)
-    #: Whether the comparison has seen its creation time, which `clear()` removes.
-    is_dated: bool = False
-    #: The creation time that `date_cleared` has given to it, because it was cleared.
-    new_date: float | None = None
+    #: Whether this request has saved it, so that a later save compares with it.
+    is_saved: bool = False
 
     @property
     def values(self) -> Values | None:
@@ -61,6 +58,11 @@ class Content:
     def is_without_data(self) -> bool:
         """Return whether it holds no other keys than those that Beaker itself sets."""
         return self.values is not None and self.values.keys() <= BEAKER_KEYS
+
+    @property
+    def has_access_time(self) -> bool:
+        """Return whether it has an access time, which only `clear()` removes."""
+        return self.values is not None and ACCESSED in self.values
 
 
 class SaveState(NamedTuple):
@@ -210,11 +212,11 @@ def decide(state: SaveState) -> Decision:
 
 
 def _compare_texts(state: SaveState) -> Comparison:
-    """Compare base with ours by their bytes; ours keeps what this has decoded and seen."""
+    """Compare base with ours by their bytes; ours keeps what this has decoded, for the codec."""
     if state.base is None or state.envelope is None:
         return _UNKNOWN
     comparison = state.envelope.compare(state.base.text, state.ours.text)
-    state.ours.raw, state.ours.is_dated = comparison.raw, comparison.is_dated
+    state.ours.raw = comparison.raw
     return comparison
 
 
@@ -247,7 +249,7 @@ def _was_not_opened(state: SaveState) -> bool:
     creation time; a session otherwise keeps that, or loses it by `clear()`.
     """
     base, ours = state.base, state.ours
-    if base is None or ours.new_date or ours.values is None or CREATED not in ours.values:
+    if base is None or ours.values is None or CREATED not in ours.values:
         return False
     return base.values is None or base.values.get(CREATED) != ours.values[CREATED]
 
@@ -317,38 +319,16 @@ def rebase(envelope: Envelope | None, base: Content, ours: Content, saved: str) 
     return merge_contents(envelope, base, ours, theirs)
 
 
-def date_cleared(state: SaveState, created: float | None) -> SaveState:
-    """Give ours the times of a new session, if `clear()` has removed them.
-
-    Beaker sets the creation time of a new session, `clear()` removes it, and Beaker does not set it
-    again. So without this the next `clear()` would not show, and two logins could be merged.
-    Beaker's own keys come first, as in a new session: so its saves are compared by their bytes.
-
-    Args: *created* is the creation time that an earlier save of this request has given to it.
-    """
-    envelope, base, ours = state.envelope, state.base, state.ours
-    if envelope is None or not envelope.may_lack_creation_time(ours.text):
-        return state
-    if ours.values is None or CREATED in ours.values or ours.is_emptied:
-        return state
-    if created is None:  # later than that of base, also if the clocks of two servers differ
-        before = read_time((base.values if base else None) or {}, CREATED)
-        created = state.now if before is None else max(state.now, math.nextafter(before, math.inf))
-    values = {ACCESSED: created, CREATED: created} | ours.values
-    values = {key: values[key] for key in BEAKER_KEY_ORDER if key in values} | values
-    text = rewrite(envelope, values)
-    return state if text is None else state._replace(ours=Content(text, values, new_date=created))
-
-
 def is_cleared(base: Content | None, ours: Content) -> bool:
-    """Return whether this request has cleared the session since *base*, so that it stays empty.
+    """Return whether this request has cleared the session since *base*: then it must stay empty.
 
-    A session that came without a creation time, from a backend in which it was cleared before, is
-    taken for a changed one.
+    Beaker sets the access time of each session that it begins or loads, `clear()` removes it, and a
+    save does not set it (beaker/session.py:225, 463, 470). So a session without it was cleared in
+    this request; since *base*, unless an earlier save of this request was without it too. The
+    creation time tells less: a session that was cleared once never gets another one from Beaker.
 
     Args: *base* is what ours was made from; None if ours is new.
     """
-    if ours.new_date is None:
+    if ours.values is None or ours.has_access_time:
         return False
-    known = None if base is None else base.values
-    return known is None or bool(known.get(CREATED, ours.new_date) != ours.new_date)
+    return base is None or base.has_access_time or not base.is_saved

@@ -31,9 +31,8 @@ CREATED: Final = "_creation_time"
 LIFETIME: Final = "_lifetime"
 #: A merge takes the later time.
 TIME_KEYS: Final = (ACCESSED, CREATED)
-#: All keys that Beaker itself puts into a session, in its order.
-BEAKER_KEY_ORDER: Final = ("_domain", "_path", ACCESSED, CREATED)
-BEAKER_KEYS: Final = frozenset(BEAKER_KEY_ORDER)
+#: All keys that Beaker itself puts into a session.
+BEAKER_KEYS: Final = COOKIE_KEYS.union(TIME_KEYS)
 
 #: How `pickle.dumps(a dict, 2)` begins: protocol 2, an empty dict, memo 0 (beaker/util.py:409).
 _PICKLED_DICT = b"\x80\x02}q\x00"
@@ -83,14 +82,12 @@ class Comparison:
             same id if it cannot open the one that it has loaded.
         idle: the seconds between the access times of two that differ in nothing else.
         raw: ours without its base64, if that had to be undone (`codec.undo_base64`).
-        is_dated: whether the beginning of ours shows a creation time.
     """
 
     changed: bool | None
     may_be_new: bool = False
     idle: float = 0.0
     raw: bytes | None = field(default=None, repr=False)
-    is_dated: bool = False
 
 
 class Envelope(Protocol):
@@ -104,9 +101,6 @@ class Envelope(Protocol):
 
     def compare(self, base: str, ours: str) -> Comparison:
         """Compare two texts by their bytes; most saves are decided without opening anything."""
-
-    def may_lack_creation_time(self, text: str) -> bool:
-        """Return whether the beginning of a text shows no creation time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +144,7 @@ class PickleEnvelope:
         # only base names a class, a type has changed.
         raw = undo_base64(ours.encode("utf-8", "surrogatepass"))
         is_doubtful = _names_a_class(_decode_base64(ours) if raw is None else raw)
-        changed = None if is_doubtful else True
-        return Comparison(changed, may_be_new, raw=raw, is_dated=created is not None)
-
-    def may_lack_creation_time(self, text: str) -> bool:
-        """Return whether the first bytes of the pickle show no creation time."""
-        return _CREATED_MARK not in _decode_base64(text[:_HEAD])
+        return Comparison(None if is_doubtful else True, may_be_new, raw=raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +176,11 @@ class JsonEnvelope:
             return Comparison(None)
         is_same = old[: before.start(1)] == new[: now.start(1)]
         if not is_same or old[before.end(1) :] != new[now.end(1) :]:
-            return Comparison(changed=True, is_dated=CREATED.encode() in now[0])
+            return Comparison(changed=True)
         try:
             return Comparison(changed=False, idle=float(now[1]) - float(before[1]))
         except ValueError:  # digits and points that are no number
             return Comparison(None)
-
-    def may_lack_creation_time(self, text: str) -> bool:
-        """Return whether the JSON contains no creation time."""
-        return f'"{CREATED}": '.encode() not in self._inflate(text)
 
     def _inflate(self, text: str) -> bytes:
         """Return the JSON; nothing if it is too large, or no zlib."""

@@ -13,7 +13,7 @@ from beaker_dynamodb.dynamodb.table import At, RefusedWrite
 from beaker_dynamodb.errors import Conflict
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.sessions.saving import Attempts, read_text
+from beaker_dynamodb.sessions.saving import Attempts, StoredRow, read_text
 from beaker_dynamodb.sessions.store import SessionStore
 
 #: Seconds that the tombstone of a rotation lives: longer than a request may take.
@@ -36,7 +36,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         return True
     row, text = old.stored.record, old.stored.text
     if text != old.base:  # an earlier save of this request has merged something in there
-        new.merge_from(old.base, text)
+        _merge(new, old, text)
     attempts = Attempts(new.runtime)
     while (refusal := put_rotation_tombstone(old, row)) is not None:
         theirs = refusal.theirs
@@ -46,7 +46,8 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         if theirs.pending != row.pending:  # `end_others()` of another request under the old id
             new.pending = theirs.pending
         row, text = theirs, read_text(old.rows, theirs)
-        new.merge_from(old.base, text)
+        old.stored = StoredRow(row, text)  # where a second call goes on, if this one fails
+        _merge(new, old, text)
         if attempts.is_over():
             error = Conflict("other requests change the session faster than it can get a new id")
             error.theirs = text
@@ -54,6 +55,11 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         attempts.wait()
     old.stored = None
     return True
+
+
+def _merge(new: SessionStore, old: SessionStore, text: str) -> None:
+    if new.merge_from(old, text):
+        old.base = text
 
 
 def put_rotation_tombstone(old: SessionStore, row: Record) -> RefusedWrite | None:

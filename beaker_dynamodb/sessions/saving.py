@@ -191,8 +191,8 @@ class Saver:
         object was cleared, ours is a new session: the page has logged somebody in since.
         """
         is_deleted = theirs is None or (theirs.is_tombstone and not theirs.is_rotated)
-        is_new = is_deleted and state.ours.new_date is not None
-        if self._may_have_deleted and is_new and isinstance(write, Replace):
+        is_new = state.ours.values is not None and not state.ours.has_access_time
+        if self._may_have_deleted and is_deleted and is_new and isinstance(write, Replace):
             return Create(), state._replace(base=None)
         if theirs is None:
             return write, state
@@ -249,6 +249,7 @@ class Saver:
             return self.rows.write(record, value, condition, old, content.raw)
         except BaseException:  # also a greenlet's time-out, which may come after the write
             self._uncertain[shorten(token)] = state.ours
+            state.ours.is_saved = True
             self.may_have_saved = self.may_have_saved or not isinstance(write, Touch)
             raise
 

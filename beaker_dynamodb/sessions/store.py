@@ -37,7 +37,6 @@ from beaker_dynamodb.item.decide import (
     SaveState,
     Touch,
     Write,
-    date_cleared,
     decide,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
@@ -99,8 +98,8 @@ class SessionSettings:
 class SessionStore:
     """One session, in one request.
 
-    `base` is the text that the session object was loaded with, `stored` what is in the table. They
-    differ after a save that merged a change of another request.
+    `base` is the text that the session object was loaded with, and `stored` is what is in the
+    table. They differ after a save that merged a change of another request.
     """
 
     def __init__(self, settings: SessionSettings, namespace: object) -> None:
@@ -128,10 +127,8 @@ class SessionStore:
         self.restarts: bool = False
         #: What the next save writes into the row's `pending`; None leaves that as it is.
         self.pending: str | None = None
-        #: The creation time that this request has given to the session, if it was cleared.
-        self.created: float | None = None
-        #: The text under the old id whose changes the row has, during a rotation.
-        self._merged: str | None = None
+        #: Whether this request has saved `base`, instead of loading it.
+        self._is_saved = False
         self._saver: Saver | None = None
 
     # Beaker's verbs. A session is one value, under the key "session".
@@ -228,7 +225,6 @@ class SessionStore:
         """Take over what the session keeps under its new id, besides its text."""
         record = None if old.stored is None else old.stored.record
         self.start = old.start if record is None else record.start
-        self.created = old.created
         self.restarts, self.pending = old.restarts, old.pending
         if record is not None and record.pending and old.pending is None:
             self.pending = record.pending
@@ -255,11 +251,12 @@ class SessionStore:
             logs.log_once_a_minute(log, "a session with an empty id is not stored")
             return
         envelope = self._choose_envelope(text)
-        base = None if self.base is None else Content(self.base, None, envelope)
-        state = self._state(base, Content(text, None, envelope), envelope)
-        if self.created is not None:  # by an earlier save
-            state = date_cleared(state, self.created)
-        if state.may_have_saved and state.ours.is_emptied:
+        base = None
+        if self.base is not None:
+            base = Content(self.base, None, envelope, is_saved=self._is_saved)
+        ours = Content(text, None, envelope)
+        state = self._state(base, ours, envelope)
+        if state.may_have_saved and ours.is_emptied:
             self.delete()  # there may be a row, although this request has not seen it
             return
         decision = decide(state)
@@ -272,9 +269,6 @@ class SessionStore:
         else:
             if isinstance(decision, Replace) and decision.unopened:
                 logs.log_once_a_minute(log, REPLACED)
-            if not (state.ours.is_dated or isinstance(decision, Touch)):
-                state = date_cleared(state, self.created)
-                self.created = state.ours.new_date
             self._carry_out(decision, state)
 
     def delete(self) -> None:
@@ -304,23 +298,24 @@ class SessionStore:
                 error,
             )
 
-    def merge_from(self, base: str | None, theirs: str) -> None:
-        """Merge *theirs*, the text under the session's old id, into the row of this session.
+    def merge_from(self, old: SessionStore, theirs: str) -> bool:
+        """Merge *theirs*, the text under the id of *old*, into the row of this session.
 
         The session object does not have these changes; its next save is merged into them. Nothing
         is merged into a session that was cleared, because it must stay empty.
 
-        Args: *base* is the text that both sessions were made from. After a first merge it is what
-        was merged then: else what another request has removed since would come back.
+        Returns whether it was merged. Then *theirs* is what the next merge compares with: with the
+        base of this one, what another request has removed since would come back.
         Raises: as `save`.
         """
         if self.base is None or self.stored is None:
-            return
+            return False
         text, envelope = self.base, self._choose_envelope(self.base)
-        ours = Content(self.stored.text, None, envelope, new_date=self.created)
-        other, base = Content(theirs, None, envelope), self._merged or base
-        common = None if base is None else Content(base, None, envelope)
-        merged = merge_old_row(envelope, common, ours, other)
+        ours, other = (Content(one, None, envelope) for one in (self.stored.text, theirs))
+        base = None
+        if old.base is not None:
+            base = Content(old.base, None, envelope, is_saved=old._is_saved)
+        merged = merge_old_row(envelope, base, ours, other)
         if merged is not ours and merged.values is not None:
             # The other request may have set it, or removed it.
             self.own_timeout = read_time(merged.values, LIFETIME)
@@ -328,7 +323,7 @@ class SessionStore:
             state = self._state(ours, merged, envelope)
             self._carry_out(Replace(self.stored.record.rev), state)
             self.base = text
-        self._merged = theirs
+        return merged is not ours
 
     def forbid_pickles(self) -> None:
         """Open no pickle for this session, unless option `envelope` says something else."""
@@ -390,6 +385,7 @@ class SessionStore:
         self.stored, self.restarts, self.pending = stored, False, None
         if outcome != "dropped":
             self.base = None if stored is None else state.ours.text
+            self._is_saved = True
 
 
 def _is_session(key: object) -> bool:

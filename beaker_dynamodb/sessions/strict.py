@@ -59,10 +59,6 @@ class SessionEnvelope:
         """
         return Comparison(None)
 
-    def may_lack_creation_time(self, text: str) -> bool:  # noqa: ARG002  # the protocol's
-        """Return that the session must be opened to tell."""
-        return True
-
 
 class StrictSession(SessionLifetime):
     """A session whose `delete`, `invalidate` and `regenerate_id` leave no row under the old id.

@@ -168,22 +168,22 @@ def test_an_access_time_that_is_no_number_does_not_break_a_save(
 
 
 @pytest.mark.parametrize(
-    ("content", "emptied"),
+    ("content", "emptied", "accessed"),
     [
-        (text(), True),
-        (EMPTIED, True),
-        (text(_domain=None), True),
-        (CLEARED, False),
-        (text(_creation_time=1), False),
-        (BASE, False),
-        (OPAQUE, False),
+        (text(), True, False),
+        (EMPTIED, True, False),
+        (text(_domain=None), True, False),
+        (text(user="ann"), False, False),
+        (text(_accessed_time=1), False, True),
+        (BASE, False, True),
+        (OPAQUE, False, False),
     ],
 )
 def test_a_session_with_only_a_domain_and_a_path_is_emptied(
-    content: Content, emptied: bool
+    content: Content, emptied: bool, accessed: bool
 ) -> None:
     """`delete()` and `clear()` leave these two keys; an opaque session is never emptied."""
-    assert content.is_emptied is emptied
+    assert (content.is_emptied, content.has_access_time) == (emptied, accessed)
 
 
 ANEW = text(_accessed_time=NOW, _creation_time=NOW)
@@ -208,10 +208,6 @@ class FixedEnvelope:
         """Close nothing."""
         raise AssertionError(values)
 
-    def may_lack_creation_time(self, text: str) -> bool:
-        """Ask nothing of a text: `date_cleared` is no part of a decision."""
-        raise AssertionError(text)
-
 
 LOGGED_IN = text(_creation_time=NOW, user="ann")
 
@@ -233,7 +229,6 @@ LOGGED_IN = text(_creation_time=NOW, user="ann")
         ),
         (BASE, CLEARED, Replace(make_rev("b.t"))),
         (OPAQUE, CLEARED, Replace(make_rev("b.t"))),
-        (BASE, Content("cleared", ANEW.values, new_date=NOW), Replace(make_rev("b.t"))),
         (OPAQUE, EMPTIED, Delete(make_rev("b.t"))),
         (BASE, OPAQUE, Replace(make_rev("b.t"))),
         (OPAQUE, OPAQUE, Replace(make_rev("b.t"))),

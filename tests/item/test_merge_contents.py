@@ -11,7 +11,7 @@ from beaker_dynamodb.item.decide import Content, merge_contents, rebase
 from beaker_dynamodb.item.envelope import PickleEnvelope
 
 BY = PickleEnvelope()
-TIMES = {"_creation_time": 1.0}
+TIMES = {"_accessed_time": 1.0}
 
 
 def content(**values: Any) -> Content:
@@ -33,13 +33,9 @@ BASE, OURS, THEIRS = content(a=1), content(a=1, b=2), content(a=1, c=3)
 BOTH = {**TIMES, "a": 1, "b": 2, "c": 3}
 #: What an earlier save of the request has cleared, and what another request has added to it.
 EARLIER, ADDED = (
-    Content(BY.close(values), values)
-    for values in ({"_creation_time": 9, "a": 1}, {"_creation_time": 9, "a": 1, "c": 3})
+    Content(BY.close(values), values, is_saved=True) for values in ({"a": 1}, {"a": 1, "c": 3})
 )
-CLEARED = Content(
-    BY.close({"_creation_time": 9, "b": 2}), {"_creation_time": 9, "b": 2}, new_date=9
-)
-OPAQUE = Content("opaque")
+CLEARED, OPAQUE = Content(BY.close({"b": 2}), {"b": 2}), Content("opaque")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +85,7 @@ def test_without_an_envelope_nothing_is_merged() -> None:
         (THEIRS, BASE, OPAQUE, None),
         (OPAQUE, BASE, OURS, OURS.values),
         (THEIRS, OPAQUE, OURS, OURS.values),
-        (ADDED, EARLIER, CLEARED, {"_creation_time": 9, "b": 2, "c": 3}),
+        (ADDED, EARLIER, CLEARED, {"b": 2, "c": 3}),
     ],
 )
 def test_a_second_save_of_a_request_keeps_what_the_first_has_merged(
@@ -97,7 +93,7 @@ def test_a_second_save_of_a_request_keeps_what_the_first_has_merged(
 ) -> None:
     """The session object does not have these keys, and has not deleted them.
 
-    A session that was cleared in between loses them, but not if an earlier save had cleared it.
+    A session that was cleared in between loses them, but not if an earlier save was cleared.
     """
     found = rebase(BY, base, ours, stored.text)
 

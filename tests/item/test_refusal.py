@@ -27,12 +27,12 @@ LIVE = Record(Key("sess:a"), b"", make_rev("birth.theirs"), make_prev("previous"
 EXPIRED = LIVE._replace(expires=1000)  # at exactly now it is absent
 FOREVER = LIVE._replace(expires=None)
 
-BASE = Content("base", {"_creation_time": 1, "a": 1})
-OURS = Content("ours", {"_creation_time": 1, "a": 2})
-THEIRS = Content("theirs", {"_creation_time": 1, "b": 1})
-CLEARED = Content("cleared", {"_creation_time": 2, "a": 2}, new_date=2)
-#: It came from a backend in which it was cleared before.
-UNDATED = Content("undated", {"a": 1})
+BASE = Content("base", {"_accessed_time": 1, "a": 1})
+OURS = Content("ours", {"_accessed_time": 1, "a": 2})
+THEIRS = Content("theirs", {"_accessed_time": 1, "b": 1})
+CLEARED = Content("cleared", {"a": 2})
+#: What an earlier save of this request has cleared.
+SAVED = Content("cleared", {"a": 2}, is_saved=True)
 OPAQUE = Content("opaque")
 
 Refused = Create | Touch | Replace | Delete
@@ -256,15 +256,19 @@ OVER_A_LIVE_ROW: dict[str, tuple[Contents, tuple[Next, Next, Next]]] = {
         (REPLACE, BASE, CLEARED, CLEARED),
         (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),
-    "a second Replace of a session that this request has cleared": (
+    "a Replace of a session that an earlier request has cleared, and this one too": (
         (REPLACE, CLEARED, CLEARED, CLEARED),
+        (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
+    ),
+    "a second Replace of a session that this request has cleared": (
+        (REPLACE, SAVED, CLEARED, CLEARED),
         (THEN_MERGED, THEN_OURS, RaiseConflict()),
     ),
-    "a Replace of a session that came without a creation time": (
-        (REPLACE, UNDATED, CLEARED, UNDATED),
-        (THEN_MERGED, THEN_OURS, RaiseConflict()),
+    "a Replace, ours was cleared after a save": (
+        (REPLACE, replace(BASE, is_saved=True), CLEARED, THEIRS),
+        (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),
-    "a Replace, ours was cleared, base does not open": (
+    "a Replace, ours was cleared and base does not open": (
         (REPLACE, OPAQUE, CLEARED, THEIRS),
         (THEN_OURS_CLEARED, THEN_OURS_CLEARED, THEN_OURS_CLEARED),
     ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from typing import Any
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from beaker_dynamodb.errors import Conflict
 from tests.instruments import Clock
 from tests.revisions import make_token, replace_token
@@ -98,22 +98,36 @@ def test_two_logins_that_clear_the_same_session_are_not_mixed(
     assert "cleared" in caplog.text
 
 
-def test_a_session_keeps_its_changes_and_its_start_after_a_login_that_clears(site: Site) -> None:
-    """It is an ordinary session again: it has a creation time, and changes are merged into it."""
+def test_changes_are_merged_into_a_session_that_a_login_has_cleared(site: Site) -> None:
+    """It is an ordinary session in the next request."""
     user = site.begin_session(user="ann", cart=1)
-    before = time.time()
     site.visit(user, log_in_anew("bob"))
-    started = list[float]()
 
-    def change(session: Any) -> None:
-        started.append(session.created)
-        session["seen"] = 9
-        session.save()
-
-    site.visit(user, change_while(lambda: site.visit(user.also(), put(coupon="x")), change))
+    site.visit(user, put_while(lambda: site.visit(user.also(), put(coupon="x")), seen=9))
 
     assert site.read_session(user) == {"user": "bob", "coupon": "x", "seen": 9}
-    assert before <= started[0] <= time.time()
+
+
+def test_two_logins_that_restart_the_lifetime_are_not_mixed(site: Site) -> None:
+    """`restart_lifetime()` sets the creation time, and the session was cleared all the same."""
+    site = site.with_(session_class=StrictSession)
+    user = site.begin_session(user="ann", cart=1)
+
+    def log_in(name: str, **values: object) -> Any:
+        def view(session: Any) -> None:
+            session.clear()
+            session.restart_lifetime()
+            session.update(user=name, **values)
+            session.save()
+
+        return view
+
+    def earlier() -> None:
+        site.visit(user.also(), log_in("bob", address="Bob's"))
+
+    site.visit(user, change_while(earlier, log_in("eve")))
+
+    assert site.read_session(user) == {"user": "eve"}
 
 
 def test_a_login_that_clears_and_saves_twice_writes_once(site: Site) -> None:

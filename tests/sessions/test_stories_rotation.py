@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from beaker_dynamodb import StrictSession
-from beaker_dynamodb.errors import Conflict, UnknownFormat
+from beaker_dynamodb.errors import Conflict, Unavailable, UnknownFormat
 from beaker_dynamodb.sessions import rotation
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
@@ -80,8 +81,23 @@ def test_a_change_beside_a_login_is_merged_into_the_new_row(site: Site) -> None:
     assert site.row(before) is None
 
 
+@pytest.fixture
+def before_tombstone(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """Give a list of what happens before each tombstone of a rotation; an error is raised."""
+    steps = list[Callable[[], object]]()
+    put_tombstone = rotation.put_rotation_tombstone
+
+    def overtake(*args: Any) -> Any:
+        if steps and isinstance(error := steps.pop(0)(), Exception):
+            raise error
+        return put_tombstone(*args)
+
+    monkeypatch.setattr(rotation, "put_rotation_tombstone", overtake)
+    return steps
+
+
 def test_what_others_add_and_remove_beside_a_login_is_added_and_removed(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, before_tombstone: list[Callable[[], object]]
 ) -> None:
     """A key that was merged into the new row, and that another request has removed since, is gone.
 
@@ -95,19 +111,50 @@ def test_what_others_add_and_remove_beside_a_login_is_added_and_removed(
             session.pop(key, None)
         session.save()
 
-    steps = [put(coupon="spring"), remove, put(seen=9)]
-    put_tombstone = rotation.put_rotation_tombstone
-
-    def overtake(*args: Any) -> Any:
-        if steps:
-            site.visit(before.also(), steps.pop(0))
-        return put_tombstone(*args)
-
-    monkeypatch.setattr(rotation, "put_rotation_tombstone", overtake)
+    views = (put(coupon="spring"), remove, put(seen=9))
+    before_tombstone.extend(partial(site.visit, before.also(), view) for view in views)
     site.visit(user, login)
 
-    assert steps == []
+    assert before_tombstone == []
     assert site.read_session(user) == {"cart": 1, "user": "ann", "seen": 9}
+    assert site.row(before) is None
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["the same id", "another id"])
+@pytest.mark.parametrize("is_applied", [False, True], ids=["not applied", "reply lost"])
+def test_a_login_that_is_tried_again_in_its_request_keeps_what_it_has_merged(
+    site: Site, before_tombstone: list[Callable[[], object]], *, is_applied: bool, is_new: bool
+) -> None:
+    """The tombstone failed after another request's change was merged; also if it was applied."""
+    user = site.begin_session(cart=1)
+    before = user.also()
+
+    def fail(manager: Any) -> Exception:
+        if is_applied:
+            rotation.put_rotation_tombstone(
+                manager.session_store, manager.session_store.stored.record
+            )
+        return Unavailable("the reply is lost")
+
+    def view(session: Any) -> None:
+        real = session._session()
+        real["a"] = 1
+        site.visit(before.also(), put(b=1))
+        real.save()
+        real["user"] = "ann"
+        before_tombstone.append(partial(site.visit, before.also(), put(coupon="spring")))
+        before_tombstone.append(lambda: fail(real.previous_managers[-1]))
+        real.regenerate_id()
+        with pytest.raises(Unavailable):
+            real.save()
+        if is_new:
+            real.regenerate_id()
+        session.save()
+
+    site.visit(user, view)
+
+    values = {"cart": 1, "a": 1, "b": 1, "coupon": "spring", "user": "ann"}
+    assert site.read_session(user) == values
     assert site.row(before) is None
 
 
