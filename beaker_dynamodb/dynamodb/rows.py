@@ -284,7 +284,7 @@ class Rows:
     def _read_chunks(self, manifest: Record) -> Record | None:
         """Join a value; None if a chunk is missing.
 
-        A batch would answer with all chunks in one JSON text, which takes much more memory.
+        A batch would bring all chunks as one JSON text, and two at a time from one partition.
         """
         keys = self._chunk_keys(manifest)
         parts: list[bytes | None] = [b""] * len(keys)

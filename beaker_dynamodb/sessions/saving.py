@@ -243,7 +243,9 @@ class Saver:
         rev = write.ended if isinstance(write, Create) else write.rev
         condition = NoLiveRow(now) if rev is None else At(rev)
         if len(content.text) > SMALL_DATA:
-            content.forget_values(state.envelope)  # only a refused write needs it again
+            for one in (content, state.base):  # only a refused write needs them again
+                if one is not None:
+                    one.forget_values(state.envelope)
         if content.raw is None:  # undone here, so that no copy with the base64 is kept meanwhile
             content.raw = undo_base64(content.text.encode("utf-8", "surrogatepass"))
         is_raw, value = True, content.raw

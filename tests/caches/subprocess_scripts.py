@@ -193,13 +193,15 @@ def _measure_memory(table: Any, told: dict[str, Any]) -> None:
     """
     import random
     import tracemalloc
+    from decimal import Decimal
 
     from beaker.session import Session
 
     def make_value(seed: int) -> str:
         # Text that takes one byte a character, of which compression saves an eighth.
         seven_bits = bytes(number & 0x7F for number in range(256))
-        return random.Random(seed).randbytes(told["size"]).translate(seven_bits).decode()
+        text = random.Random(seed).randbytes(told["size"]).translate(seven_bits).decode()
+        return text.replace("\n", " ")  # or it might seem to name a class
 
     def open_session(name: str) -> Any:
         return Session({}, id=name, use_cookies=False, type="ext:dynamodb", **table.given)
@@ -213,6 +215,8 @@ def _measure_memory(table: Any, told: dict[str, Any]) -> None:
         session = session or open_session("large")
         if value:
             session["value"] = value
+            if told["has_object"]:
+                session["object"] = Decimal(1)
             session.save()
         peaks[step] = tracemalloc.get_traced_memory()[1] / told["size"]
         tracemalloc.stop()

@@ -112,7 +112,7 @@ def test_an_application_with_user_sessions_may_query_that_index_alone() -> None:
     rows, users = policy("app", indexed, user_sessions=True)["Statement"]
 
     before = policy("app", plain, account="*")["Statement"][0]
-    assert rows["Action"] == [*before["Action"], "dynamodb:BatchGetItem"]
+    assert set(rows["Action"]) - set(before["Action"]) == {"dynamodb:BatchGetItem"}
     assert {**rows, "Action": before["Action"]} == before
     assert users == {
         "Sid": "BeakerUserSessions",
