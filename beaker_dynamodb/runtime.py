@@ -42,28 +42,17 @@ def run_parallel(calls: Sequence[Callable[[], object]]) -> None:
     waiting = deque(enumerate(calls))
     errors: dict[int, BaseException] = {}
 
-    def work() -> None:
-        while not errors:
-            try:
-                number, call = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                call()
-            except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
-                errors[number] = error
-
     threads: list[threading.Thread] = []
     try:
         while len(threads) < min(len(calls), MAX_PARALLEL) - 1:
             # An observer of calls may look at the context of the request.
-            thread = threading.Thread(target=copy_context().run, args=(work,))
+            thread = threading.Thread(target=copy_context().run, args=(_call_all, waiting, errors))
             try:
                 thread.start()
             except RuntimeError:  # the system has no more threads, or the interpreter is ending
                 break
             threads.append(thread)
-        work()
+        _call_all(waiting, errors)
     finally:
         waiting.clear()
         for thread in threads:
@@ -77,6 +66,21 @@ def run_parallel(calls: Sequence[Callable[[], object]]) -> None:
             raise error
         finally:
             del error
+
+
+def _call_all(
+    waiting: deque[tuple[int, Callable[[], object]]], errors: dict[int, BaseException]
+) -> None:
+    """Make the calls that wait, until one has failed, in this thread or another one."""
+    while not errors:
+        try:
+            number, call = waiting.popleft()
+        except IndexError:
+            return
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
+            errors[number] = error
 
 
 @dataclass(frozen=True, slots=True)
