@@ -1,7 +1,8 @@
-"""The clock, sleep and randomness, and what to renew after a fork or to forget on `reset()`.
+"""The clock, sleep, randomness and threads; what to renew after a fork or to forget on `reset()`.
 
-Code that needs the time or a random number takes a `Runtime`, so that tests can replace it. A
-module that keeps something in memory registers here, when it is imported, how that is renewed.
+Code that needs the time, a random number or threads takes a `Runtime`, so that tests can replace
+them. A module that keeps something in memory registers here, when it is imported, how that is
+renewed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -19,15 +23,69 @@ from typing import Final
 _TOKEN_BYTES: Final = 8
 #: 256 bits, 64 hex digits: as long as the hash that signs a cookie with it.
 _SECRET_BYTES: Final = 32
+#: How many calls are made at once, the one of the caller's own thread included.
+MAX_PARALLEL: Final = 4
 
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)  # looked up at the call: gevent may have replaced it since our import
 
 
+def run_parallel(calls: Sequence[Callable[[], object]]) -> None:
+    """Make all calls, up to `MAX_PARALLEL` at once; a single one in the caller's own thread.
+
+    No thread outlives this function. A call that fails lets no further one begin; those under way
+    are waited for.
+
+    Raises: what the first of the failed calls has raised.
+    """
+    waiting = deque(enumerate(calls))
+    errors: dict[int, BaseException] = {}
+
+    threads: list[threading.Thread] = []
+    try:
+        while len(threads) < min(len(calls), MAX_PARALLEL) - 1:
+            # An observer of calls may look at the context of the request.
+            thread = threading.Thread(target=copy_context().run, args=(_call_all, waiting, errors))
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads, or the interpreter is ending
+                break
+            threads.append(thread)
+        _call_all(waiting, errors)
+    finally:
+        waiting.clear()
+        for thread in threads:
+            thread.join()
+    if errors:
+        # An interruption comes first. The rest is dropped: tracebacks refer to this frame.
+        first = min(errors, key=lambda number: (isinstance(errors[number], Exception), number))
+        error = errors.pop(first)
+        errors.clear()
+        try:
+            raise error
+        finally:
+            del error
+
+
+def _call_all(
+    waiting: deque[tuple[int, Callable[[], object]]], errors: dict[int, BaseException]
+) -> None:
+    """Make the calls that wait, until one has failed, in this thread or another one."""
+    while not errors:
+        try:
+            number, call = waiting.popleft()
+        except IndexError:
+            return
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
+            errors[number] = error
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The clock, sleep and randomness. Times are in seconds; `random()` is in [0, 1)."""
+    """The clock, sleep, randomness, threads. Times are in seconds; `random()` is in [0, 1)."""
 
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -35,6 +93,7 @@ class Runtime:
     random: Callable[[], float] = random.random
     token: Callable[[], bytes] = field(default=partial(secrets.token_bytes, _TOKEN_BYTES))
     secret: Callable[[], str] = field(default=partial(secrets.token_hex, _SECRET_BYTES))
+    run_parallel: Callable[[Sequence[Callable[[], object]]], object] = run_parallel
 
 
 #: The operating system's own.

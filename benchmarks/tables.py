@@ -235,6 +235,23 @@ def format_worker() -> str:
     return _format_table([*head, "beside `ext:redis`"], rows) + _format_source(found)
 
 
+def format_large() -> str:
+    """Return what a large session takes, with its chunks one by one and at once."""
+    found = read("large")
+    rows = [
+        [
+            f"{action}, {delay} ms a call",
+            *(f"{row[way]['median']:,.0f}" for way in ("one by one", "at once")),
+            _format_ratio(row),
+            f"{found['memory'][action]:.1f}",
+        ]
+        for delay, actions in found["times"].items()
+        for action, row in actions.items()
+    ]
+    head = ["", "one by one, ms", "four at once, ms", "ratio", "peak of memory"]
+    return _format_table(head, rows) + _format_source(found)
+
+
 def format_startup() -> str:
     """Return what a new process takes until it has imported, and until its first response."""
     found = read("startup")

@@ -137,6 +137,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "cost": tables.format_cost,
         "scale": tables.format_scale,
         "startup": tables.format_startup,
+        "large": tables.format_large,
         "wire": tables.format_wire,
         "worker": tables.format_worker,
         "wire-threads": partial(tables.format_wire, "wire_threads"),

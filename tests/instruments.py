@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,12 @@ def _units(reply: Mapping[str, Any]) -> float | None:
     each = consumed if isinstance(consumed, list) else [consumed or {}]
     figures = [one["CapacityUnits"] for one in each if "CapacityUnits" in one]
     return float(sum(figures)) if figures else None
+
+
+def call_in_order(calls: Sequence[Callable[[], object]]) -> None:
+    """Be a `Runtime.run_parallel` without threads: each call is made after the one before."""
+    for call in calls:
+        call()
 
 
 def nothing() -> None:

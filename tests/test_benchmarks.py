@@ -21,7 +21,7 @@ from tests.test_docs import load_printer
 ROOT = Path(__file__).parents[1]
 PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[ROOT / "docs" / "performance.md"]
-RECORDS = ("cost", "overhead", "peers", "scale", "startup", "wire", "worker")
+RECORDS = ("cost", "large", "overhead", "peers", "scale", "startup", "wire", "worker")
 
 
 def run(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
@@ -188,6 +188,7 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         "wire --rounds 2 --sizes 300 --threads 2",
         "operators --rows 100",
         "outage --rounds 1",
+        "large --rounds 1 --size 1000000",
     ],
 )
 def test_a_benchmark_without_a_record_runs(command: str) -> None:

@@ -154,13 +154,11 @@ def check_permissions(table: Table, key: Key, *, with_query: bool) -> Iterator[P
         "ConditionExpression": "attribute_exists(#k)",
         "ExpressionAttributeNames": names,
     }
-    reads = {"RequestItems": {table.name: {"Keys": [format_key]}}}
     # A batch takes no condition: it deletes a row that does not exist.
     writes = {"RequestItems": {table.name: [{"DeleteRequest": {"Key": format_key}}]}}
     yield _check(table, "GetItem", {"Key": format_key, "ConsistentRead": True})
     yield _check(table, "PutItem", {"Item": format_key, **condition})
     yield _check(table, "DeleteItem", {"Key": format_key, **condition})
-    yield _check(table, "BatchGetItem", reads)
     yield _check(table, "BatchWriteItem", writes)
     if with_query:
         query = {

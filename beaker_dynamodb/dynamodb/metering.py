@@ -54,7 +54,11 @@ observers: tuple[Observer, ...] = ()
 
 
 def observe(observer: Observer) -> Callable[[], None]:
-    """Call *observer* with each event from now on; return a function that ends this."""
+    """Call *observer* with each event from now on; return a function that ends this.
+
+    The calls for the chunks of a large value are reported from other threads, in a copy of the
+    context (`contextvars`) of the request.
+    """
 
     def notify(event: Event) -> None:  # a new object, so that only this registration ends
         observer(event)

@@ -15,7 +15,6 @@ from typing import Any, Final
 from beaker_dynamodb.dynamodb.table import OTHER_ITEM, Table, deserialize
 from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
-from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
 
 #: The maximum number of keys in one call (AWS: API_BatchGetItem and API_BatchWriteItem).
@@ -39,18 +38,8 @@ class RowSummary:
     name: str | None = field(default=None, repr=False)
 
 
-def get_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> dict[Key, Record]:
-    """Read rows by key, consistently; keys without a row are left out.
-
-    Raises: CorruptItem; as `get_items`.
-    """
-    return {key: table.parse_item(key, item) for key, item in get_items(table, keys, runtime)}
-
-
-def get_items(
-    table: Table, keys: Sequence[Key], runtime: Runtime
-) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """Yield the items with these keys, consistently, in DynamoDB's order; each with its key.
+def get_items(table: Table, keys: Sequence[Key], runtime: Runtime) -> Iterator[Mapping[str, Any]]:
+    """Yield the items with these keys, consistently, in DynamoDB's order.
 
     Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed, or returns another item:
     responses were mixed up; what the client raises.
@@ -60,11 +49,10 @@ def get_items(
         batch = {"Keys": [table.format_key(key) for key in requested], "ConsistentRead": True}
         for body in retry_unprocessed(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
             for item in body.get("Responses", {}).get(table.name, ()):
-                key = table.parse_key(item)
-                if key not in requested:
+                if table.parse_key(item) not in requested:
                     facts = CallFacts("BatchGetItem", table.name, table.client.region)
                     raise Unavailable(OTHER_ITEM, call=facts)
-                yield key, item
+                yield item
 
 
 def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
@@ -84,8 +72,8 @@ def retry_unprocessed(
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the responses to a batch, repeating it for the keys under *unprocessed*.
 
-    A response holds at most 1 MB of a partition (AWS: API_BatchGetItem), which is two chunks of a
-    value. So unprocessed keys are normal, and only a call that processed nothing waits.
+    A response holds at most 16 MB, and 1 MB of a partition (AWS: API_BatchGetItem). So unprocessed
+    keys are normal, and only a call that processed nothing waits.
 
     Raises: Unavailable, if calls keep processing nothing.
     """

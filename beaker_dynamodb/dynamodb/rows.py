@@ -3,8 +3,8 @@
 One `Rows` serves all requests of a process that have the same options. A value that is too large
 for one row is split into chunks. Three rules keep every reader right:
 
-* Chunks are written first, under the new revision; then the manifest, the row that names them.
-  So the manifest is the commit, and a reader sees the old value whole or the new one whole.
+* Chunks are written first, some at once, under the new revision; then the manifest, the row that
+  names them. So the manifest is the commit, and a reader sees the old or the new value whole.
 * The chunks of a replaced manifest are deleted afterwards. If that fails, they expire a day after
   the value would have, if it has a lifetime.
 * No manifest is written over a row that was not read before: a delayed request could write it
@@ -14,7 +14,6 @@ for one row is split into chunks. Three rules keep every reader right:
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +40,7 @@ from beaker_dynamodb.item import chunks, codec
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema
-from beaker_dynamodb.item.revision import get_token, make_rev
+from beaker_dynamodb.item.revision import get_token
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
@@ -141,7 +140,7 @@ class Rows:
             if latest.rev == current.rev:
                 raise CorruptItem(digest(key.hash), "one of its chunks is missing")
             current = latest
-        facts = CallFacts("BatchGetItem", self.table.name, self.table.client.region)
+        facts = CallFacts("GetItem", self.table.name, self.table.client.region)
         raise Unavailable("the value is rewritten faster than it can be read", call=facts)
 
     def open(self, record: Record) -> bytes | None:
@@ -155,14 +154,14 @@ class Rows:
             raise CorruptItem(digest(record.key.hash), "it is not text")
         return value
 
-    def seal(self, record: Record, value: bytes, raw: bytes | None = None) -> Record:
-        """Return *record* with *value* sealed; *raw* is the value without its base64, if undone.
+    def seal(self, record: Record, value: bytes, *, is_raw: bool | None = None) -> Record:
+        """Return *record* with *value* sealed; *is_raw* as `Codec.seal` takes it.
 
         Raises: ItemTooLarge.
         """
         context = EncryptionContext(record.key, record.rev, record.expires)
-        data = self.codec.seal(value, context, record.count_other_bytes(self.schema), raw)
-        return record._replace(data=data)
+        others = record.count_other_bytes(self.schema)
+        return record._replace(data=self.codec.seal(value, context, others, is_raw=is_raw))
 
     def make_tombstone(
         self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
@@ -178,13 +177,14 @@ class Rows:
         value: bytes,
         condition: Condition,
         old: Record | None,
-        raw: bytes | None = None,
+        *,
+        is_raw: bool | None = None,
     ) -> Record | RefusedWrite:
         """Seal *value* into *record* and put it; arguments and result as `seal` and `put`.
 
         Raises: ItemTooLarge; what the client raises.
         """
-        return self.put(self.seal(record, value, raw), condition, old)
+        return self.put(self.seal(record, value, is_raw=is_raw), condition, old)
 
     def put(
         self, record: Record, condition: Condition, old: Record | None
@@ -270,18 +270,35 @@ class Rows:
             return record._replace(chunk_count=0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)
         expires = None if record.expires is None else record.expires + CHUNK_GRACE
-        for number, chunk in enumerate(parts):
+
+        def write(number: int) -> None:
             key = self.layout.make_chunk_key(record.key, record.rev, number)
-            self.table.replace(Record(key, chunk, record.rev, expires=expires))
+            self.table.replace(Record(key, bytes(parts[number]), record.rev, expires=expires))
+
+        calls = [partial(write, number) for number in range(len(parts))]
+        if self.table.name not in self.table.client.known_tables:
+            calls.pop(0)()  # alone: it may have to create the client, and the table
+        self.runtime.run_parallel(calls)
         return record._replace(data=manifest, chunk_count=len(parts))
 
     def _read_chunks(self, manifest: Record) -> Record | None:
-        """Join a value; None if a chunk is missing."""
+        """Join a value; None if a chunk is missing.
+
+        A batch would bring all chunks as one JSON text, and two at a time from one partition.
+        """
         keys = self._chunk_keys(manifest)
-        found = pages.get_many(self.table, keys, self.runtime)
-        if len(found) < len(keys):
+        parts: list[bytes | None] = [b""] * len(keys)
+
+        def read(number: int) -> None:
+            if None not in parts:
+                chunk = self.table.get(keys[number], consistent=True)
+                parts[number] = None if chunk is None else chunk.data
+
+        self.runtime.run_parallel([partial(read, number) for number in range(len(keys))])
+        whole = [part for part in parts if part is not None]
+        if len(whole) < len(keys):
             return None
-        data = chunks.join(manifest.data, [found[key].data for key in keys])
+        data = chunks.join(manifest.data, whole)
         if data is None:
             raise CorruptItem(digest(manifest.key.hash), "its chunks do not match its manifest")
         return manifest._replace(data=data)
@@ -298,42 +315,6 @@ class Rows:
             pages.delete_many(self.table, self._chunk_keys(old), self.runtime)
         except DynamoDBBackendError as error:
             log.info("chunks could not be deleted, and will expire: %s", error)
-
-
-class Tombstones:
-    """Puts the tombstones of one request, and recognizes them if they refuse a later attempt."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._runtime = rows.runtime
-        self._revs: set[bytes] = set()
-
-    def put(
-        self,
-        key: Key,
-        condition: Condition,
-        old: Record | None,
-        *,
-        lifetime: float | None,
-        kind: int,
-    ) -> RefusedWrite | None:
-        """Put a tombstone over the row that *condition* names; None means that it is stored.
-
-        It is also stored if the row that refuses it is a tombstone of this request, whose response
-        was lost.
-
-        Args: *old* is that row; *lifetime* of the tombstone is in seconds; None means forever.
-        Raises: what the client raises.
-        """
-        expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
-        rev = make_rev(self._runtime.token(), self._runtime.token())
-        self._revs.add(rev)
-        tombstone = self._rows.make_tombstone(key, rev, expires, kind)
-        answer = self._rows.put(tombstone, condition, old)
-        if isinstance(answer, Record):
-            return None
-        own = answer.theirs is not None and answer.theirs.rev in self._revs
-        return None if own else answer
 
 
 def _is_text(value: bytes) -> bool:

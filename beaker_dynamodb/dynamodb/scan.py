@@ -165,7 +165,7 @@ def query_index(
 
 def get_rows(table: Table, keys: Sequence[Key], runtime: Runtime = REAL) -> Iterator[ScannedRow]:
     """Yield rows by key, consistently; missing ones are left out."""
-    for _, item in pages.get_items(table, keys, runtime):
+    for item in pages.get_items(table, keys, runtime):
         yield _parse_row(table, item, whole=True)
 
 

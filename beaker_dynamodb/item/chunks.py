@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from beaker_dynamodb.item.codec import CHUNKS, FORMAT
@@ -35,16 +36,19 @@ def compute_max_chunks(max_value_size: int) -> int:
     return (max_value_size + _MAX_SEAL) // MAX_ROW_DATA + 1
 
 
-def split(sealed: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the manifest of a sealed value, and its chunks; each but the last fills a row."""
-    size = MAX_ROW_DATA
-    chunks = [sealed[start : start + size] for start in range(0, len(sealed), size)]
+def split(sealed: bytes) -> tuple[bytes, list[memoryview]]:
+    """Return the manifest of a sealed value, and its chunks; each but the last fills a row.
+
+    The chunks are views: as copies they would take the memory of the value once more.
+    """
+    size, view = MAX_ROW_DATA, memoryview(sealed)
+    chunks = [view[start : start + size] for start in range(0, len(sealed), size)]
     kind, serializer = sealed[1], sealed[3]
     digest = hashlib.sha256(sealed).digest()
     return _MANIFEST.pack(FORMAT, kind, CHUNKS, serializer, len(chunks), digest), chunks
 
 
-def join(manifest: bytes, chunks: list[bytes]) -> bytes | None:
+def join(manifest: bytes, chunks: Sequence[bytes | memoryview]) -> bytes | None:
     """Return the sealed value; None if these are not the chunks that the manifest names."""
     sealed = b"".join(chunks)
     return sealed if hashlib.sha256(sealed).digest() == _MANIFEST.unpack(manifest)[5] else None

@@ -131,21 +131,23 @@ class Codec:
         value: bytes,
         context: EncryptionContext,
         other_bytes: int = 0,
-        raw: bytes | None = None,
+        *,
+        is_raw: bool | None = None,
     ) -> bytes:
         """Return what the row holds for a value.
 
         Args:
             other_bytes: those of the row without its data, as DynamoDB counts them.
-            raw: the value without its base64, as `undo_base64` returns it; None if it is to be
-                undone here.
+            is_raw: whether *value* is without its base64, as `undo_base64` returns it; None if that
+                is to be undone here.
 
         Raises: ItemTooLarge, measured before compression.
         """
-        if raw is None and self.kind == SESSION:
+        if is_raw is None and self.kind == SESSION:
             raw = undo_base64(value)
-        self._check_size(value, raw, context)
-        flags, payload = (0, value) if raw is None else (BASE64, raw)
+            is_raw, value = raw is not None, value if raw is None else raw
+        self._check_size(value, context, is_raw=bool(is_raw))
+        flags, payload = BASE64 if is_raw else 0, value
         encrypts = bool(self.keys and self.keys[0])
         beside = other_bytes + _HEADER.size + (_KEY_ID + _NONCE + _TAG if encrypts else 0)
         units = -(-(beside + len(payload)) // _WRITE_UNIT)
@@ -155,11 +157,14 @@ class Codec:
             smaller = deflate(payload, DICTIONARIES[number], fast=self.fast)
             if beside + len(smaller) <= (units - 1) * _WRITE_UNIT:
                 flags, payload = flags | COMPRESSED | number * DICTIONARY, smaller
+            del smaller  # as large as the payload, perhaps
+        begins = b""
         if encrypts:
             flags |= ENCRYPTED
-            payload = self._encrypt(payload, context, self._fixed(flags))
-        checksum = zlib.crc32(payload, zlib.crc32(self._fixed(flags)))
-        return _HEADER.pack(FORMAT, self.kind, flags, self.serializer, checksum) + payload
+            begins, payload = self._encrypt(payload, context, self._fixed(flags))
+        checksum = zlib.crc32(payload, zlib.crc32(self._fixed(flags) + begins))
+        header = _HEADER.pack(FORMAT, self.kind, flags, self.serializer, checksum)
+        return header + begins + payload
 
     def open(self, data: bytes, context: EncryptionContext) -> bytes | None:
         """Return the value that a row holds; None for a row of another kind or serializer.
@@ -186,25 +191,22 @@ class Codec:
             raise _unknown(context, PLAIN)
         if flags & COMPRESSED:
             payload = self._inflate(payload, number, context)
-        value, raw = payload, None
-        if flags & BASE64:
-            value, raw = encode_base64(payload), payload
-        self._check_size(value, raw, context)
-        return value
+        self._check_size(payload, context, is_raw=flags & BASE64 > 0)
+        return encode_base64(payload) if flags & BASE64 else payload
 
     def _fixed(self, flags: int) -> bytes:
         """Return the header without its checksum."""
         return bytes((FORMAT, self.kind, flags, self.serializer))
 
-    def _check_size(self, value: bytes, raw: bytes | None, context: EncryptionContext) -> None:
+    def _check_size(self, value: bytes, context: EncryptionContext, *, is_raw: bool) -> None:
         """Refuse a value that is too large, or will be when Beaker has inflated it.
 
-        Args: *raw* is the value without base64, if that could be undone.
+        Args: *is_raw* says that *value* is without its base64, which counts.
         Raises: ItemTooLarge.
         """
-        size = len(value)
+        size = -(-len(value) // 3) * 4 if is_raw else len(value)
         if self.kind == SESSION and size <= self.max_size:
-            raw = undo_base64_leniently(value) if raw is None else raw
+            raw = value if is_raw else undo_base64_leniently(value)
             size = self.max_size + 1 if inflates_beyond(raw, self.max_size) else size
         if size > self.max_size:
             raise ItemTooLarge(size, self.max_size, item=context.item)
@@ -221,11 +223,15 @@ class Codec:
             raise ItemTooLarge(self.max_size + 1, self.max_size, item=context.item)
         return value
 
-    def _encrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
+    def _encrypt(
+        self, payload: bytes, context: EncryptionContext, header: bytes
+    ) -> tuple[bytes, bytes]:
+        """Return the key id with the nonce, and the ciphertext with its tag."""
         nonce, key = self.random_bytes(_NONCE), self.keys[0]
         place = context.encode_place(self.table)
         cipher = _aes(context.derive_key(key, place))
-        return _key_id(key) + nonce + cipher.encrypt(nonce, payload, context.encode(place, header))
+        ciphertext = cipher.encrypt(nonce, payload, context.encode(place, header))
+        return _key_id(key) + nonce, ciphertext
 
     def _decrypt(self, payload: bytes, context: EncryptionContext, header: bytes) -> bytes:
         key_id = payload[:_KEY_ID]

@@ -37,7 +37,7 @@ class Content:
     text: str = field(repr=False)
     _values: Values | None = field(default=None, repr=False)
     _envelope: Envelope | None = field(default=None, repr=False)
-    #: The text without its base64, if the comparison has undone that.
+    #: The text without its base64, if that was undone already.
     raw: bytes | None = field(default=None, repr=False)
     #: Whether this request has saved it, so that a later save compares with it.
     is_saved: bool = False
@@ -48,6 +48,11 @@ class Content:
         if self._envelope is not None:
             self._values, self._envelope = self._envelope.open(self.text), None
         return self._values
+
+    def forget_values(self, envelope: Envelope | None) -> None:
+        """Drop the dict, if *envelope* can open the text again when the dict is used."""
+        if self._values is not None and envelope is not None:
+            self._values, self._envelope = None, envelope
 
     @property
     def is_emptied(self) -> bool:

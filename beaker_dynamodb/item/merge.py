@@ -48,6 +48,8 @@ def is_same(one: object, other: object) -> bool:
         # that refer to one another, as a cart and its lines do, each would be pickled with all.
         if type(one) is not type(other):
             return False
+        if type(one) in _SCALARS:
+            return one == other  # without a copy of a large text
         pickled, others = pickle.dumps(one, 2), pickle.dumps(other, 2)
         return pickled == others or _compare(one, other, _Memo(len(pickled) + len(others)))
     except Exception:  # noqa: BLE001  # pickling runs the code of any class

@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from beaker_dynamodb.dynamodb.rows import Row, Rows, Tombstones
+from beaker_dynamodb.dynamodb.rows import Row, Rows
 from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite
+from beaker_dynamodb.dynamodb.tombstones import Tombstones
 from beaker_dynamodb.errors import Unavailable, digest
 from beaker_dynamodb.item.codec import TOMBSTONE
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING, ImportPolicy, decide_import

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from beaker_dynamodb.dynamodb.rows import Tombstones
 from beaker_dynamodb.dynamodb.table import At, RefusedWrite
+from beaker_dynamodb.dynamodb.tombstones import Tombstones
 from beaker_dynamodb.errors import Conflict
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.item.record import Record

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.dynamodb.rows import Rows
+from beaker_dynamodb.dynamodb.rows import SMALL_DATA, Rows
 from beaker_dynamodb.dynamodb.table import At, NoLiveRow, RefusedWrite
 from beaker_dynamodb.errors import Conflict, CorruptItem, OptionError
+from beaker_dynamodb.item.codec import undo_base64
 from beaker_dynamodb.item.decide import (
     Content,
     Create,
@@ -244,9 +245,17 @@ class Saver:
         record = self._make_record(write, content, old, token, now, state)
         rev = write.ended if isinstance(write, Create) else write.rev
         condition = NoLiveRow(now) if rev is None else At(rev)
-        value = content.text.encode("utf-8", "surrogatepass")
+        if len(content.text) > SMALL_DATA:
+            for one in (content, state.base):  # only a refused write needs them again
+                if one is not None:
+                    one.forget_values(state.envelope)
+        if content.raw is None:  # undone here, so that no copy with the base64 is kept meanwhile
+            content.raw = undo_base64(content.text.encode("utf-8", "surrogatepass"))
+        is_raw, value = True, content.raw
+        if value is None:
+            is_raw, value = False, content.text.encode("utf-8", "surrogatepass")
         try:
-            return self.rows.write(record, value, condition, old, content.raw)
+            return self.rows.write(record, value, condition, old, is_raw=is_raw)
         except BaseException:  # also a greenlet's time-out, which may come after the write
             self._uncertain[shorten(token)] = state.ours
             state.ours.is_saved = True

@@ -18,7 +18,7 @@ from beaker.synchronization import null_synchronizer
 from beaker_dynamodb import logs
 from beaker_dynamodb.config.options import HOUR
 from beaker_dynamodb.dynamodb import metering
-from beaker_dynamodb.dynamodb.rows import Entry, Rows, Tombstones
+from beaker_dynamodb.dynamodb.rows import Entry, Rows
 from beaker_dynamodb.dynamodb.table import At
 from beaker_dynamodb.errors import (
     DynamoDBBackendError,
@@ -47,6 +47,7 @@ from beaker_dynamodb.sessions import outage, touches
 from beaker_dynamodb.sessions.saving import Saver, StoredRow, merge_old_row
 
 if TYPE_CHECKING:
+    from beaker_dynamodb.dynamodb.tombstones import Tombstones
     from beaker_dynamodb.migration.on_demand import LegacySession
 
 log: Final = logging.getLogger(__name__)

@@ -148,6 +148,81 @@ def _greenlets_on_a_miss(table: Any, told: dict[str, Any]) -> None:
     say(made=made, got=[one.value for one in asked])
 
 
+def _fork_while_writing(table: Any, told: dict[str, Any]) -> None:
+    """Fork while another thread writes a value in chunks, of which one is under way."""
+    there = table.with_options(compress="false")
+    cache, value = there.cache(), "m" * told["size"]
+    writer = threading.Thread(target=cache.put, args=("other", value))
+    writer.start()
+    os.read(0, 6)
+    child = os.fork()
+    if not child:
+        cache.put("mine", value)
+        say(child=cache["mine"] == value, threads=len(threading.enumerate()))
+        os._exit(0)
+    os.waitpid(child, 0)
+    writer.join()
+    say(parent=cache["other"] == value)
+
+
+def _chunks_in_greenlets(table: Any, told: dict[str, Any]) -> None:
+    """Write and read a value in chunks, and say in which threads and greenlets that was."""
+    cache, gevent = _patch_gevent(table.with_options(compress="false"))
+    from gevent.monkey import get_original
+
+    import beaker_dynamodb
+
+    threads, greenlets = set(), set()
+
+    def observe(_: object) -> None:
+        threads.add(get_original("_thread", "get_ident")())
+        greenlets.add(gevent.getcurrent())
+
+    value = "v" * told["size"]
+    beaker_dynamodb.observe(observe)
+    cache.put("k", value)
+    same = cache["k"] == value
+    left = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    say(same=same, threads=len(threads), greenlets=len(greenlets) > 1, left=len(left))
+
+
+def _measure_memory(table: Any, told: dict[str, Any]) -> None:
+    """Say the peak of memory of three steps of a session, as multiples of the size of its value.
+
+    The value itself is not counted where the application makes it.
+    """
+    import random
+    import tracemalloc
+    from decimal import Decimal
+
+    from beaker.session import Session
+
+    def make_value(seed: int) -> str:
+        # Text that takes one byte a character, of which compression saves an eighth.
+        seven_bits = bytes(number & 0x7F for number in range(256))
+        text = random.Random(seed).randbytes(told["size"]).translate(seven_bits).decode()
+        return text.replace("\n", " ")  # or it might seem to name a class
+
+    def open_session(name: str) -> Any:
+        return Session({}, id=name, use_cookies=False, type="ext:dynamodb", **table.given)
+
+    open_session("another").save()  # what the first call of a process makes is not measured
+    peaks, session = {}, None
+    for step in ("create", "load", "change"):
+        value = None if step == "load" else make_value(len(step))
+        session = open_session("large") if step == "change" else None
+        tracemalloc.start()
+        session = session or open_session("large")
+        if value:
+            session["value"] = value
+            if told["has_object"]:
+                session["object"] = Decimal(1)
+            session.save()
+        peaks[step] = tracemalloc.get_traced_memory()[1] / told["size"]
+        tracemalloc.stop()
+    say(**peaks)
+
+
 def _patch_gevent(table: Any) -> tuple[Any, Any]:
     """Patch after Beaker and the package were imported, and before boto3 is."""
     import beaker.cache

@@ -10,6 +10,7 @@ import ast
 import base64
 import contextlib
 import dataclasses
+import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -197,6 +198,12 @@ def is_manifest(body: dict[str, Any]) -> bool:
     """Return whether a request is about a value's own row, not about a chunk or a lock of it."""
     told = str(body.get("Item") or body.get("Key"))
     return "#chunk:" not in told and "#lock:" not in told
+
+
+def is_first_chunk(body: dict[str, Any]) -> bool:
+    """Return whether a request is about the first chunk of a value."""
+    told = str(body.get("Item") or body.get("Key"))
+    return re.search(r"#chunk:[^']*\.0'", told) is not None
 
 
 def text_of(values: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import json
 import pickle
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,9 +51,10 @@ class StubClient:
 
     def call(self, operation: str, request: Mapping[str, Any], **_: Any) -> Response:
         """Return the items, as DynamoDB would."""
-        if operation == "BatchGetItem":
-            return Response({"Responses": {TABLE: self.chunks}})
-        return Response({} if self.item is None else {"Item": self.item})
+        key, item = request["Key"]["id"]["S"], self.item
+        if "#chunk:" in key:
+            item = dict(enumerate(self.chunks)).get(int(key.rpartition(".")[2]))
+        return Response({} if item is None else {"Item": item})
 
 
 class StubBoto3:
@@ -66,10 +67,19 @@ class StubBoto3:
     put_item = delete_item = get_item
 
 
+def _call_in_order(calls: Sequence[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
+
+
 def open_rows(kind: Kind, client: StubClient) -> Rows:
     """Return the rows of sessions or of a cache that *client* reads."""
     more = {"special_keys": "userId:S,visits:N"} if kind == "session" else {}
-    rows = build_rows(parse({**OPTIONS, **more}, kind), kind, Runtime(sleep=lambda _: None))
+    rows = build_rows(
+        parse({**OPTIONS, **more}, kind),
+        kind,
+        Runtime(sleep=lambda _: None, run_parallel=_call_in_order),
+    )
     table: Any = dataclasses.replace(rows.table, client=client)  # type: ignore[arg-type]
     return dataclasses.replace(rows, table=table)
 

@@ -133,7 +133,7 @@ def _list_large_values() -> list[bytes]:
     found: list[rows.Item] = [{"data": {"B": manifest}, "rev": {"B": rev}, **expires}]
     for number, part in enumerate(parts):
         key = sessions.layout.make_chunk_key(rows.KEY, rev, number)
-        chunk = {"id": {"S": key.hash}, "data": {"B": part}, "rev": {"B": rev}, **expires}
+        chunk = {"id": {"S": key.hash}, "data": {"B": bytes(part)}, "rev": {"B": rev}, **expires}
         found.append(chunk)
     whole = [rows.encode_item(one) for one in found]
     return [b"\0\0chunk\0\0".join(whole), whole[0], b"\0\0chunk\0\0".join([*whole, whole[1]])]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.dynamodb.metering import Saved
-from beaker_dynamodb.dynamodb.rows import Tombstones
 from beaker_dynamodb.dynamodb.table import NoLiveRow, RefusedWrite
+from beaker_dynamodb.dynamodb.tombstones import Tombstones
 from beaker_dynamodb.errors import Unavailable
 from beaker_dynamodb.migration.source import SourceBackend
 from tests.sessions.overlap import Browser, Site, Visit

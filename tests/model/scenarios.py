@@ -37,6 +37,7 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import lifetime, strict, touches
 from beaker_dynamodb.sessions.ending import INDEX_LAG
+from tests.instruments import call_in_order
 from tests.model.explorer import START, Actor, World, make_digest
 from tests.model.memoized import MemoizedWorld
 from tests.model.pages import CART, CART_VALUE, Page, Visit
@@ -215,6 +216,7 @@ class Model:
             sleep=lambda seconds: None,
             random=lambda: 0.0,
             token=self._draw,
+            run_parallel=call_in_order,
         )
         with monkeypatch.context() as patch, keep_quiet():
             patch.setattr(DynamoDBNamespaceManager, "runtime", runtime)

@@ -266,7 +266,7 @@ def test_a_missing_permission_is_named() -> None:
         "GetItem": None,
         "PutItem": make_refusal("AccessDeniedException"),
         "DeleteItem": Refused("no"),
-        "BatchGetItem": Unavailable("gone"),
+        "BatchWriteItem": Unavailable("gone"),
     }
     needed = (Permission(name, error, POLICY) for name, error in errors.items())
     found = list(run_checks(store.PERMISSIONS, *needed))

@@ -45,12 +45,6 @@ GAPS: tuple[Gap, ...] = (
         (
             "tests/sessions/test_user_sessions.py::test_",
             "tests/sessions/test_user_sessions_budget.py::test_",
-            "tests/caches/test_budget.py::test_an_operation_.*three chunks, read",
-            *(
-                f"{_LARGE}{name}"
-                for name in "a_session_keeps a_cache_keeps long_keys a_key".split()
-            ),
-            *(f"{_LARGE}{name}" for name in "a_value_is_over a_value_over a_reader_never".split()),
         ),
     ),
     Gap(
