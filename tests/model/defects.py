@@ -63,7 +63,7 @@ class Defect:
     scenario: Any
 
     def format_row(self, found: Explored) -> str:
-        """Return the row of the table in docs/testing.md."""
+        """Return the row of the table in docs/verification.md."""
         history = describe_history(found.shortest)
         return f"| {self.name} | `{self.violates.__name__}` | {history} |"
 

@@ -32,7 +32,7 @@ from tests.model.caches import CacheModel, CacheScenario, let_the_lease_pass
 from tests.model.defects import Defect
 from tests.model.explorer import Explored, explore
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "testing.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "verification.md"
 SCENARIOS = (
     CacheScenario(TWO, faults=0),
     DEAD,
@@ -109,7 +109,7 @@ def test_what_is_not_guaranteed_is_found_when_asked(
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "_"))
 def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its shortest history breaks the property that guards against it, as docs/testing.md says."""
+    """Its shortest history breaks the property that guards against it, as docs/verification.md says."""
     with monkeypatch.context() as patch:
         defect.put_in(patch)
         found = run(defect.scenario, patch)

@@ -19,13 +19,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "_"))
 def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its shortest history breaks the property that guards against it, as docs/testing.md says."""
+    """Its shortest history breaks the property that guards against it, as docs/verification.md says."""
     with monkeypatch.context() as patch:
         defect.put_in(patch)
         found = find_violation(defect.scenario, patch)
 
     assert found.violation.startswith(f"{defect.violates.__name__}: "), str(found)
-    assert defect.format_row(found) in (DOCS / "testing.md").read_text().splitlines()
+    assert defect.format_row(found) in (DOCS / "verification.md").read_text().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.Monkey
 def test_every_defect_is_in_the_documents(
     title: str, defects: tuple[Defect, ...], count: int
 ) -> None:
-    """docs/testing.md lists these, and no others."""
+    """docs/verification.md lists these, and no others."""
     (table,) = re.findall(
-        rf"\n\| {title} \|.*\n\|-.*\n((?:\|.*\n)+)", (DOCS / "testing.md").read_text()
+        rf"\n\| {title} \|.*\n\|-.*\n((?:\|.*\n)+)", (DOCS / "verification.md").read_text()
     )
     names = [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines()]
 

@@ -49,8 +49,8 @@ def test_the_figure_is_drawn_from_the_record() -> None:
 
 
 def test_the_page_has_the_numbers_of_the_record() -> None:
-    """docs/testing.md says what was found, and when."""
-    page = " ".join((ROOT / "docs" / "testing.md").read_text("utf-8").split())
+    """docs/verification.md says what was found, and when."""
+    page = " ".join((ROOT / "docs" / "verification.md").read_text("utf-8").split())
 
     assert FOUND["date"] in page
     for number in (
