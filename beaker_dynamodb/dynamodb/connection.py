@@ -6,13 +6,14 @@ application could get the credentials of another.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import BadValue, parse_endpoint
-from beaker_dynamodb.errors import OptionError, mask_repr, masked_repr, raise_clean
+from beaker_dynamodb.errors import OptionError, mask, mask_repr, masked_repr, raise_clean
 
 #: The least number of attempts of one call that an operator's command makes: it meets throttling
 #: for longer than a page can wait, and nothing repeats it later. 10 take a minute, at most two.
@@ -63,6 +64,8 @@ _NO_SETTINGS: Final = (
 def describe_places(connection: Connection, environ: Mapping[str, str]) -> dict[str, str]:
     """Return where the endpoint, the profile and the region come from, as messages say it.
 
+    `address` is the one of them that decides which host is called. `endpoint_option` is the
+    argument that names the endpoint on a command line, after a space; "" if no option does.
     `variables` are the other names in the environment that boto3 may read; no value is shown but
     that of AWS_REGION, which other SDKs read, and boto3 does not.
     """
@@ -73,6 +76,12 @@ def describe_places(connection: Connection, environ: Mapping[str, str]) -> dict[
             places[name] = f"option {name!r}{connection.places.get(name, '')}"
         else:
             places[name] = f"environment variable {found[0]}"
+    endpoint = connection.endpoint_url
+    is_set = endpoint is not None or places["endpoint_url"].startswith("environment")
+    places["address"] = places["endpoint_url" if is_set else "region"]
+    places["endpoint_option"] = (
+        f" -o {shlex.quote(mask(f'endpoint_url={endpoint}'))}" if endpoint else ""
+    )
     settings = sorted(
         name if value else f"{name} (empty)"
         for name, value in environ.items()

@@ -71,6 +71,8 @@ _SETTINGS: Final = (
 )
 #: Where values come from, if the caller of `make_error` does not say.
 _PLACES: Final[Mapping[str, str]] = {
+    "address": "option 'region' or 'endpoint_url'",
+    "endpoint_option": "",
     "endpoint_url": "option 'endpoint_url'",
     "profile": "option 'profile'",
     "region": "option 'region'",
@@ -93,8 +95,7 @@ _OPTION_ERRORS: Final = {
 #: What to check if there was no response, by the name of the class that was raised.
 _HINTS: Final = {
     "SSLError": "does it support https, and is its certificate trusted here?",
-    "EndpointConnectionError": "nothing listens there, or there is no route: are"
-    " {region} and {endpoint_url} correct?",
+    "EndpointConnectionError": "nothing listens there, or there is no route: is {address} correct?",
     "ConnectTimeoutError": "no connection in time: a firewall, a missing route?",
 }
 #: The classes of botocore and urllib3 for errors in the environment and in AWS's files.
@@ -256,7 +257,7 @@ def make_error(  # noqa: PLR0911  # one for each of our errors
         )
     kind = ERRORS.get(code)
     if kind is TableMissing:
-        return TableMissing(_explain_missing_table(call), call=call)
+        return TableMissing(_explain_missing_table(call, describe_places()), call=call)
     if kind is AccessRefused and code != "AccessDeniedException":
         return AccessRefused("AWS does not accept the credentials", call=call)
     if kind is AccessRefused:
@@ -272,9 +273,11 @@ def _explain_no_response(failure: Failure, places: Mapping[str, str]) -> str:
     return f"DynamoDB did not answer{address}: {next(hints, failure.code)}"
 
 
-def _explain_missing_table(call: CallFacts) -> str:
-    region = f" -o region={call.region}" if call.region else ""
-    command = f"beaker-dynamodb table create -o table={call.table}{region}"
+def _explain_missing_table(call: CallFacts, places: Mapping[str, str]) -> str:
+    # Without the endpoint of DynamoDB Local the command would create the table at AWS.
+    options = f" -o region={call.region}" if call.region else ""
+    options += places["endpoint_option"]
+    command = f"beaker-dynamodb table create -o table={call.table}{options}"
     missing = say_table_missing(command=command)
     return f"{missing}, with the application's other options or its ini file (-c)"
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client
+from beaker_dynamodb.dynamodb.embedded import EMBEDDED
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import (
     AccessRefused,
@@ -141,7 +142,9 @@ def create_on_demand(client: Client, expected: TableSpec, waiter: Waiter = REQUE
         refusal = str(error)
     actual = Description.from_response(response, expiry, created=created, region=client.region)
     if created:
-        log.warning(
+        # Each process that starts creates the table in its own memory.
+        log.log(
+            logging.INFO if expected.endpoint_url == EMBEDDED else logging.WARNING,
             "a missing table was created: %r in region %s, account %s, TTL %s",
             *(actual.table, actual.region, actual.account, expiry),
         )
@@ -158,7 +161,8 @@ def create_missing_table(client: Client, options: Options) -> None:
     its values would go to this table silently.
     """
     actual = create_on_demand(client, table_spec(options))
-    if actual.created and "table" not in options.places and options.table == Options().table:
+    is_default = "table" not in options.places and options.table == Options().table
+    if actual.created and is_default and options.endpoint_url != EMBEDDED:
         origin = (
             f"option 'region'{options.places.get('region', '')}"
             if options.region

@@ -13,6 +13,7 @@ from typing import Any
 
 from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.parsers import find_misspelled, import_object
+from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.migration.source import validate_source
@@ -130,10 +131,12 @@ def _find_all_of_one(
             )
         return
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))
-    yield from mistakes or _find_missing(selected, kind)
+    yield from mistakes or _find_missing(selected, kind, get_full_name)
 
 
-def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[Mistake]:
+def _find_missing(
+    selected: Mapping[str, Any], kind: sources.Kind, get_full_name: Callable[[str], str]
+) -> Iterator[Mistake]:
     """Yield what valid options need and this process does not have: a package, a dotted path."""
     options = sources.parse(beaker_settings.remove_beakers(selected, kind), kind)
     try:
@@ -142,6 +145,10 @@ def _find_missing(selected: Mapping[str, Any], kind: sources.Kind) -> Iterator[M
         if options.migrate_from is not None:
             validate_source(options.migrate_from, dict(options.migrate_from_options))
         build_rows(options, kind)
+        if options.endpoint_url == embedded.EMBEDDED and (
+            missing := embedded.explain_missing_extra()
+        ):
+            yield Mistake(get_full_name("endpoint_url"), missing)
     except OptionError as error:
         yield Mistake("", sources.add_places(str(error), options.places))
 

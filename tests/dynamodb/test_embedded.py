@@ -52,6 +52,14 @@ def test_a_session_needs_neither_account_nor_table(table_name: str) -> None:
     assert embedded.get_url().startswith("http://127.0.0.1:")
 
 
+def test_a_new_table_in_memory_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Each start of the process creates it, also under the default name: nothing is wrong."""
+    lines = {"session.type": "ext:dynamodb", "session.endpoint_url": "embedded"}
+    apps.browser(apps.under_beaker(apps.application, lines)).get("/set?user=alice")
+
+    assert not [record for record in caplog.records if "was created" in record.getMessage()]
+
+
 def test_the_server_is_one_a_process_and_ends() -> None:
     """All managers share it; when it is stopped nothing listens any more."""
     first, second = embedded.get_url(), embedded.get_url()

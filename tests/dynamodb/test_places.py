@@ -10,7 +10,7 @@ import pytest
 
 from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.connection import Connection, validate_endpoint
+from beaker_dynamodb.dynamodb.connection import Connection, describe_places, validate_endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable
 from tests.servers import free_port
 
@@ -215,10 +215,14 @@ def test_an_address_that_does_not_answer_is_blamed_on_its_variable(
     error = catch_error({})
 
     assert type(error) is Unavailable
-    assert (
-        "are environment variable AWS_DEFAULT_REGION and environment variable"
-        " AWS_ENDPOINT_URL_DYNAMODB correct?" in str(error)
-    )
+    assert ": is environment variable AWS_ENDPOINT_URL_DYNAMODB correct?" in str(error)
+
+
+def test_an_address_of_a_region_is_blamed_on_the_region() -> None:
+    """A region that does not exist has no host. An endpoint that is not set is not to blame."""
+    assert describe_places(Connection(region="eu-cental-1"), {})["address"] == "option 'region'"
+    local = Connection(region="eu-central-1", endpoint_url="http://127.0.0.1:1")
+    assert describe_places(local, {})["address"] == "option 'endpoint_url'"
 
 
 def test_a_token_file_that_does_not_exist_is_no_outage(

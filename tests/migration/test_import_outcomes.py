@@ -263,3 +263,12 @@ def test_every_type_is_tried() -> None:
     assert json.dumps([*TYPES]) == json.dumps(
         ["file", "dbm", "ext:redis", "ext:database", "connect-dynamodb"]
     )
+
+
+@pytest.mark.parametrize("option", ["data_dir", "file_dir"])
+def test_a_folder_that_does_not_exist_is_blamed_on_its_option(tmp_path: Path, option: str) -> None:
+    """`data_dir` names the parent of the folder in the message, which nobody has written."""
+    reader = create_reader("file", {option: str(tmp_path / "no")})
+
+    with pytest.raises(Unavailable, match=f"No such file or directory; is {option} correct"):
+        next(iter(reader.sessions(lambda: 0)))

@@ -173,3 +173,9 @@ def test_ctrl_c_has_its_own_exit_code(
 
     assert main(["table", "create"]) == 130
     assert capsys.readouterr().err.strip() == "beaker-dynamodb: interrupted"
+
+
+def test_the_values_of_a_choice_are_indented(capsys: pytest.CaptureFixture[str]) -> None:
+    """The tab by which click does that is not part of the user's text, and is not escaped."""
+    assert frame.run(["policy"]) == 2
+    assert "Choose from:\n  app,\n  deploy,\n  operator\n" in capsys.readouterr().err

@@ -113,6 +113,7 @@ def test_the_bars_of_all_histograms_begin_in_one_column(run: Run) -> None:
 
     assert len(bars) >= 3
     assert len({line.index("█") for line in bars}) == 1
+    assert not any(line.endswith(" ") for line in bars)
 
 
 def test_no_control_character_of_a_word_reaches_the_terminal(run: Run) -> None:

@@ -286,6 +286,7 @@ def test_a_missing_permission_is_named() -> None:
     [
         (RoundTrip((0.01, 0.01, 0.01), 1, 2), []),
         (RoundTrip((0.01, 0.2, 0.01), 1, 2), ["note round trip"]),
+        (RoundTrip((0.01, 0.2, 0.01), 1, 2, is_local=True), []),
         (RoundTrip((0.01,) * 3, 1, 2, transports=("wire",) * 3), []),
         (RoundTrip(message="the row that was read differs"), ["error round trip"]),
         (RoundTrip(error=Refused("no")), ["error round trip"]),

@@ -113,5 +113,6 @@ def test_with_create_table_false_the_error_names_the_command(
     for error in (catch_error(lambda: manager["session"]),) * 2:
         assert type(error) is TableMissing
         assert f"beaker-dynamodb table create -o table={table_name} -o region=" in str(error)
+        assert f" -o endpoint_url={dynamodb_local}`" in str(error)  # else it would be made at AWS
         assert "its ini file (-c)" in str(error)  # without them it would be another table
     assert set(calls.names) == {"GetItem"}

@@ -215,3 +215,15 @@ def test_a_file_that_cannot_be_read_changes_nothing(file: object) -> None:
     (found,) = list_mistakes({**OURS, "__file__": file, "session.ttl": "soon"})
 
     assert found.startswith("session.ttl: option 'ttl' has 'soon'")
+
+
+def test_a_missing_extra_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first login would be the error that names it."""
+    settings = {**OURS, "session.endpoint_url": "embedded"}
+    assert not list_mistakes(settings)
+    monkeypatch.setitem(sys.modules, "moto", None)
+
+    (mistake,) = list_mistakes(settings)
+    assert mistake.startswith(
+        "session.endpoint_url: option endpoint_url = embedded needs the extra"
+    )

@@ -36,8 +36,9 @@ _DBM_SUFFIXES: Final = (".dbm", ".dbm.db", ".dbm.dat", ".dbm.pag")
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """A folder of sessions; `read` takes a session's id and its file."""
+    """A folder of sessions, which `option` named; `read` takes a session's id and its file."""
 
+    option: str
     folder: Path
     suffixes: tuple[str, ...]
     read: Callable[[str, Path], SourceSession]
@@ -64,7 +65,11 @@ class FileReader:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             folder = mask_repr(str(self.folder))
-            raise_clean(Unavailable(f"the folder {folder} cannot be read: {reason}"))
+            raise_clean(
+                Unavailable(
+                    f"the folder {folder} cannot be read: {reason}; is {self.option} correct?"
+                )
+            )
 
     def _walk(self, folder: Path, levels: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:
@@ -84,11 +89,14 @@ def create_reader(
     data = options.get("data_dir")
     if data is None and own not in options:
         raise OptionError(f"{kind} needs data_dir, or {own}")
+    option = own if options.get(own) else "data_dir"
     folder = Path(options.get(own) or f"{data}/container_{kind}")
     if kind == "file":
-        return FileReader(folder, (".cache",), _read_file)
+        return FileReader(option, folder, (".cache",), _read_file)
     locks = options.get("lock_dir") or (f"{data}/container_dbm_lock" if data else None)
-    return FileReader(folder, _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks))
+    return FileReader(
+        option, folder, _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks)
+    )
 
 
 def _read_file(session: str, path: Path) -> SourceSession:

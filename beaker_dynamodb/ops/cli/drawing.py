@@ -146,7 +146,11 @@ class Output:
         if not console.is_terminal:  # a folded line could be neither searched nor pasted
             console.width = _UNFOLDED
         for drawing in drawings:
-            console.print(drawing)
+            with console.capture() as capture:
+                console.print(drawing)
+            # rich fills the last column of a table with spaces.
+            for line in capture.get().splitlines():
+                print(line.rstrip(" "), file=console.file)
 
     def refuse(self, message: str) -> None:
         """Print why the answer is no: on stderr, and with --json also as an object on stdout."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -78,7 +79,8 @@ def _run(argv: Sequence[str] | None) -> int:
         error.show(output)
         # It repeats parts of the command line, which may have a URL with a password.
         for line in mask(output.getvalue()).split("\n")[:-1]:
-            echo(escape(line), err=True)
+            # click indents the values of a choice by a tab.
+            echo(escape(re.sub("^\t", "  ", line)), err=True)
         return error.exit_code
     except click.Abort:
         complain("interrupted")

@@ -64,10 +64,10 @@ def list_(
     """List live sessions with expiry, age and special keys.
 
     A row expires 120 seconds after its session, because Beaker adds them to session.timeout. The
-    age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled for
-    it. --json prints one object a line, with the sizes and all else that is known. It reads the
-    table by an eventually consistent scan, and no further than --limit requires. Rows of another
-    store are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
+    age counts from the session's start, which is stored beside it, so that nothing is opened.
+    --json prints one object a line, with the sizes and all else that is known. It reads the table
+    by an eventually consistent scan, and no further than --limit requires. Rows of another store
+    are omitted, and counted on stderr. The exit code is 0 even if the list is empty.
     """
     rows, now, others = open_rows(application, segments), REAL.clock(), list[int]()
     found = sessions.list_sessions(

@@ -74,9 +74,8 @@ def _format(progress: purge.Progress, *, dry_run: bool) -> str:
 def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
     """Show ages, sizes, expiries and the price of storage.
 
-    The age is known only for sessions that Beaker wrote as JSON or pickle; nothing is unpickled
-    for it. It reads the whole table once, or N rows of it. Rows of another store are counted
-    separately.
+    The age counts from the session's start, which is stored beside it, so that nothing is opened.
+    It reads the whole table once, or N rows of it. Rows of another store are counted separately.
     """
     rows = open_rows(application, segments)
     expected = purge.estimate_scan_cost(rows)[0].rows

@@ -289,6 +289,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
         message,
         error,
         tuple(call.transport for call in calls),
+        settings.is_local(opened.options.endpoint_url),
     )
 
 

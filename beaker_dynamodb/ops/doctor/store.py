@@ -170,7 +170,8 @@ class Permission:
 class RoundTrip:
     """A row written, read and deleted: seconds of each call, units of all, and what failed.
 
-    `transports` are what made each call: boto3, wire, or fallback.
+    `transports` are what made each call: boto3, wire, or fallback. `is_local`: the table is on this
+    machine, where no network is slow.
     """
 
     seconds: tuple[float, ...] = ()
@@ -179,6 +180,7 @@ class RoundTrip:
     message: str = ""
     error: DynamoDBBackendError | None = None
     transports: tuple[str, ...] = ()
+    is_local: bool = False
 
     @property
     def fallbacks(self) -> int:
@@ -187,8 +189,8 @@ class RoundTrip:
 
     @property
     def is_slow(self) -> bool:
-        """Whether one of the calls was slow."""
-        return max(self.seconds, default=0) >= _SLOW
+        """Whether one of the calls was slow because of the network."""
+        return not self.is_local and max(self.seconds, default=0) >= _SLOW
 
     def __str__(self) -> str:
         """Return times and units in words."""
