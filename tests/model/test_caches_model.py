@@ -109,7 +109,7 @@ def test_what_is_not_guaranteed_is_found_when_asked(
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "_"))
 def test_a_deliberate_defect_is_found(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its shortest history breaks the property that guards against it, as docs/verification.md says."""
+    """Its shortest history breaks the property that guards against it, as the document says."""
     with monkeypatch.context() as patch:
         defect.put_in(patch)
         found = run(defect.scenario, patch)
