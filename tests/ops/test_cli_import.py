@@ -72,6 +72,22 @@ def test_sessions_are_moved_and_counted(
     assert int(row["expires"]["N"]) <= time.time() + 3721
 
 
+def test_the_old_backend_is_that_of_migrate_from(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines of the ini file need not be typed again; one that is typed replaces it."""
+    old.begin_session(user="ann")
+    command = words(site, tmp_path)[:3]
+    ini = tmp_path / "app.ini"
+    source = f"session.migrate_from = file\nsession.migrate_from.data_dir = {tmp_path / 'old'}\n"
+    ini.write_text(ini.read_text() + source)
+
+    assert main([*command, "--from-option", f"data_dir={tmp_path / 'elsewhere'}"]) == 3
+    assert "elsewhere" in capsys.readouterr().err
+    assert main(command) == 0
+    assert capsys.readouterr().out == "1 imported\n"
+
+
 def test_who_would_be_logged_out_is_an_answer_of_no(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +107,8 @@ def test_who_would_be_logged_out_is_an_answer_of_no(
 @pytest.mark.parametrize(
     ("more", "code"),
     [
+        ([], 2),
+        (["-o", "migrate_from=ext:memcached", "-o", "migrate_from.url=127.0.0.1:1"], 2),
         (["--from", "ext:memcached"], 2),
         (["--from", "file"], 2),
         (["--from", "file", "--from-option", "data_dir=/nowhere/at/all"], 3),

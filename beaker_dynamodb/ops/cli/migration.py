@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from beaker_dynamodb.config import parsers
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
@@ -43,7 +44,11 @@ class _Backend(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no para
         "import -c app.ini --from ext:redis --from-option url=redis://cache/0",
     ),
 )
-@click.option("--from", "kind", required=True, type=_Backend([*TYPES]), help="The old backend.")
+@click.option(
+    *("--from", "kind"),
+    type=_Backend([*TYPES]),
+    help="The old backend; without it, that of the application's option migrate_from.",
+)
 @make_pairs_option(
     *("--from-option", "source_options"),
     meaning="An option of the old backend, as in its ini file: url=redis://...",
@@ -51,7 +56,7 @@ class _Backend(click.Choice):  # type: ignore[type-arg]  # click 8.1 has no para
 @click.option("--dry-run", is_flag=True, help="Read both backends, and write nothing.")
 @with_table
 def import_(
-    kind: str,
+    kind: str | None,
     source_options: Mapping[str, str],
     application: Application,
     output: Output,
@@ -67,6 +72,7 @@ def import_(
     if application.kind != "session":
         raise OptionError("only sessions are imported; a cache fills itself again")
     timeout = _parse_timeout(application)
+    kind, source_options = _choose_source(kind, source_options, application.options)
     reader = create_reader(kind, source_options, timeout)
     counts = Counter[str]()
     title = f"sessions from {kind}" + (" (dry run)" if dry_run else "")
@@ -80,16 +86,26 @@ def import_(
                     detail = f": {outcome.detail}" if outcome.detail else ""
                     output.remark(f"session {outcome.session}: {outcome.reason}{detail}")
         except (KeyboardInterrupt, DynamoDBBackendError):
-            total, imported = counts.total(), counts[_IMPORTED]
             output.remark(
-                f"stopped after {total:,} sessions, {imported:,} of them imported;"
-                " run it again to continue"
+                f"stopped after {counts.total():,} sessions, {counts[_IMPORTED]:,} of them"
+                " imported; run it again to continue"
             )
             raise
     skipped = {reason: count for reason, count in sorted(counts.items()) if reason != _IMPORTED}
     result = {"dry_run": dry_run, _IMPORTED: counts[_IMPORTED], "skipped": skipped}
     output.answer(result, _format_lines(counts[_IMPORTED], skipped, dry_run=dry_run))
     return NO if LOST & skipped.keys() else 0
+
+
+def _choose_source(
+    kind: str | None, source_options: Mapping[str, str], options: Options
+) -> tuple[str, Mapping[str, str]]:
+    """Return the old backend and its options: those of the command line, or of `migrate_from`."""
+    if kind is not None:
+        return kind, source_options
+    if options.migrate_from is None:
+        raise OptionError("--from is missing, and there is no option 'migrate_from' in its place")
+    return options.migrate_from, {**dict(options.migrate_from_options), **source_options}
 
 
 def _format_lines(imported: int, skipped: Mapping[str, int], *, dry_run: bool) -> Iterator[str]:
