@@ -66,7 +66,7 @@ class Content:
 
     @property
     def has_access_time(self) -> bool:
-        """Return whether it has an access time, which only `clear()` removes."""
+        """Return whether it has an access time, which `clear()` removes."""
         return self.values is not None and ACCESSED in self.values
 
 
@@ -229,6 +229,8 @@ def _differ_in_values(state: SaveState) -> bool:
     """Return whether more than the access time differs; an opaque session counts as changed."""
     base, ours = state.base, state.ours
     if base is None or base.values is None or ours.values is None:
+        return True
+    if is_cleared(base, ours):  # for good, also if it holds the same values again
         return True
     values = _make_comparable(state.envelope, base.values, ours.values)
     return any(key != ACCESSED for key in find_changed_keys(values, ours.values))

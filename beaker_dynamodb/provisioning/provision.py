@@ -142,12 +142,11 @@ def create_on_demand(client: Client, expected: TableSpec, waiter: Waiter = REQUE
         refusal = str(error)
     actual = Description.from_response(response, expiry, created=created, region=client.region)
     if created:
-        # Each process that starts creates the table in its own memory.
-        log.log(
-            logging.INFO if expected.endpoint_url == EMBEDDED else logging.WARNING,
-            "a missing table was created: %r in region %s, account %s, TTL %s",
-            *(actual.table, actual.region, actual.account, expiry),
-        )
+        facts = (actual.table, actual.region, actual.account, expiry)
+        if expected.endpoint_url == EMBEDDED:  # each process that starts creates its own
+            log.info("a table was created in memory: %r in region %s, account %s, TTL %s", *facts)
+        else:
+            log.warning("a missing table was created: %r in region %s, account %s, TTL %s", *facts)
     if refusal:
         command = mask(expected.command(client.region))
         log.warning("TTL may be off: table %r: %s; `%s`", actual.table, refusal, command)

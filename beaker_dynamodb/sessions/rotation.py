@@ -35,8 +35,10 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     if old.stored is None or new.stored is None:
         return True
     row, text = old.stored.record, old.stored.text
-    if text != old.base:  # an earlier save of this request has merged something in there
-        _merge(new, old, text)
+    if text != (
+        old.merged or old.base
+    ):  # an earlier save of this request has merged something in there
+        new.merge_from(old, text)
     attempts = Attempts(new.runtime)
     while (refusal := put_rotation_tombstone(old, row)) is not None:
         theirs = refusal.theirs
@@ -47,7 +49,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
             new.pending = theirs.pending
         row, text = theirs, read_text(old.rows, theirs)
         old.stored = StoredRow(row, text)  # where a second call goes on, if this one fails
-        _merge(new, old, text)
+        new.merge_from(old, text)
         if attempts.is_over():
             error = Conflict("other requests change the session faster than it can get a new id")
             error.theirs = text
@@ -55,11 +57,6 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
         attempts.wait()
     old.stored = None
     return True
-
-
-def _merge(new: SessionStore, old: SessionStore, text: str) -> None:
-    if new.merge_from(old, text):
-        old.base = text
 
 
 def put_rotation_tombstone(old: SessionStore, row: Record) -> RefusedWrite | None:

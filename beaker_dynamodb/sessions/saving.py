@@ -26,7 +26,6 @@ from beaker_dynamodb.item.decide import (
     SaveState,
     Touch,
     Write,
-    is_cleared,
     merge_contents,
     rebase,
 )
@@ -356,20 +355,17 @@ def _make_content(step: Retry, state: SaveState, theirs: Record | None, read: _R
     return merged
 
 
-def merge_old_row(
-    envelope: Envelope | None, base: Content | None, ours: Content, theirs: Content
+def merge_or_warn(
+    envelope: Envelope | None, base: Content, ours: Content, theirs: Content, *, cleared: bool
 ) -> Content:
-    """Merge *theirs*, of the row of the old id, into ours; or return ours with a line in the log.
+    """Merge ours into *theirs*; or return ours, with a line in the log that says why.
 
-    Nothing is merged into a session that was cleared, because it must stay empty.
+    Args: *cleared* says that this request has cleared the session, so that nothing is merged.
     """
-    if is_cleared(base, ours):
-        warn_of_replacement(CLEARED)
-        return ours
-    merged = merge_contents(envelope, base, ours, theirs)
+    merged = ours if cleared else merge_contents(envelope, base, ours, theirs)
     if merged is ours:
         opens = None not in (ours.values, theirs.values)
-        warn_of_replacement(UNWRITABLE if opens else UNOPENED)
+        warn_of_replacement(CLEARED if cleared else UNWRITABLE if opens else UNOPENED)
     return merged
 
 

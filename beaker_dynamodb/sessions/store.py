@@ -38,13 +38,14 @@ from beaker_dynamodb.item.decide import (
     Touch,
     Write,
     decide,
+    is_cleared,
 )
 from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
 from beaker_dynamodb.item.envelope import LIFETIME, Envelope, choose_envelope, read_time
 from beaker_dynamodb.item.keys import Key, to_text
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import outage, touches
-from beaker_dynamodb.sessions.saving import Saver, StoredRow, merge_old_row
+from beaker_dynamodb.sessions.saving import Saver, StoredRow, merge_or_warn
 
 if TYPE_CHECKING:
     from beaker_dynamodb.dynamodb.tombstones import Tombstones
@@ -130,6 +131,8 @@ class SessionStore:
         self.pending: str | None = None
         #: Whether this request has saved `base`, instead of loading it.
         self._is_saved = False
+        #: What the row held that was merged last into that of the next id.
+        self.merged: str | None = None
         self._saver: Saver | None = None
 
     # Beaker's verbs. A session is one value, under the key "session".
@@ -299,32 +302,31 @@ class SessionStore:
                 error,
             )
 
-    def merge_from(self, old: SessionStore, theirs: str) -> bool:
+    def merge_from(self, old: SessionStore, theirs: str) -> None:
         """Merge *theirs*, the text under the id of *old*, into the row of this session.
 
         The session object does not have these changes; its next save is merged into them. Nothing
-        is merged into a session that was cleared, because it must stay empty.
+        is merged into a session that was cleared, because it must stay empty. Each change is merged
+        from what was merged before, or what another request has removed since would come back.
 
-        Returns whether it was merged. Then *theirs* is what the next merge compares with: with the
-        base of this one, what another request has removed since would come back.
         Raises: as `save`.
         """
-        if self.base is None or self.stored is None:
-            return False
+        if self.base is None or self.stored is None or old.base is None:
+            return
         text, envelope = self.base, self._choose_envelope(self.base)
+        loaded = Content(old.base, None, envelope, is_saved=old._is_saved)
+        base = loaded if old.merged is None else Content(old.merged, None, envelope)
         ours, other = (Content(one, None, envelope) for one in (self.stored.text, theirs))
-        base = None
-        if old.base is not None:
-            base = Content(old.base, None, envelope, is_saved=old._is_saved)
-        merged = merge_old_row(envelope, base, ours, other)
-        if merged is not ours and merged.values is not None:
-            # The other request may have set it, or removed it.
-            self.own_timeout = read_time(merged.values, LIFETIME)
+        cleared = is_cleared(loaded, Content(text, None, envelope))
+        merged = merge_or_warn(envelope, base, ours, other, cleared=cleared)
+        if merged is not ours:
+            old.merged = theirs
+            if merged.values is not None:  # the other request may have set it, or removed it
+                self.own_timeout = read_time(merged.values, LIFETIME)
         if merged is not ours or self.pending:
             state = self._state(ours, merged, envelope)
             self._carry_out(Replace(self.stored.record.rev), state)
             self.base = text
-        return merged is not ours
 
     def forbid_pickles(self) -> None:
         """Open no pickle for this session, unless option `envelope` says something else."""

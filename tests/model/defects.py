@@ -277,9 +277,9 @@ DEFECTS: Final = (
     ),
     Defect(
         "a second merge under the new id is made from the base of the first",
-        rotation._merge,
-        "if new.merge_from(old, text):",
-        "if new.merge_from(old, text) and False:",
+        SessionStore.merge_from,
+        "old.merged is None",
+        "True",
         properties.repeat_no_write,
         Scenario((CHANGE, DROP, ROTATE), is_strict=True, faults=0),
     ),

@@ -120,6 +120,31 @@ def test_what_others_add_and_remove_beside_a_login_is_added_and_removed(
     assert site.row(before) is None
 
 
+def test_a_session_that_another_request_has_cleared_keeps_what_follows(
+    site: Site, before_tombstone: list[Callable[[], object]]
+) -> None:
+    """The login itself has cleared nothing: each change of the others is merged into it."""
+    user = site.begin_session(user="ann")
+    before = user.also()
+
+    def log_in_anew(session: Any) -> None:
+        session.clear()
+        session["user"] = "bob"
+        session.save()
+
+    views = (put(coupon="spring"), log_in_anew, put(seen=9))
+    before_tombstone.extend(partial(site.visit, before.also(), view) for view in views)
+
+    def rotate(session: Any) -> None:
+        session["x"] = 1
+        session.regenerate_id()
+        session.save()
+
+    site.visit(user, rotate)
+
+    assert site.read_session(user) == {"user": "bob", "x": 1, "seen": 9}
+
+
 @pytest.mark.parametrize("is_new", [False, True], ids=["the same id", "another id"])
 @pytest.mark.parametrize("is_applied", [False, True], ids=["not applied", "reply lost"])
 def test_a_login_that_is_tried_again_in_its_request_keeps_what_it_has_merged(
