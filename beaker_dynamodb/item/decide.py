@@ -230,8 +230,6 @@ def _differ_in_values(state: SaveState) -> bool:
     base, ours = state.base, state.ours
     if base is None or base.values is None or ours.values is None:
         return True
-    if is_cleared(base, ours):  # for good, also if it holds the same values again
-        return True
     values = _make_comparable(state.envelope, base.values, ours.values)
     return any(key != ACCESSED for key in find_changed_keys(values, ours.values))
 

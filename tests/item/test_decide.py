@@ -70,18 +70,6 @@ CASES: dict[str, tuple[Content | None, Record | None, Content, Decision]] = {
     "a changed key": (BASE, ROW, CHANGED, Replace(make_rev("b.t"))),
     "a new key": (BASE, ROW, text(**VALUES, cart=[]), Replace(make_rev("b.t"))),
     "a new key that is None": (BASE, ROW, text(**VALUES, cart=None), Replace(make_rev("b.t"))),
-    "cleared, and the same data": (
-        text(user="ann"),
-        ROW,
-        text(user="ann"),
-        Replace(make_rev("b.t")),
-    ),
-    "cleared and saved before": (
-        Content("", {"user": "ann"}, is_saved=True),
-        ROW,
-        text(user="ann"),
-        Leave(),
-    ),
     "a deleted key": (text(**VALUES, cart=[]), ROW, READ, Replace(make_rev("b.t"))),
     "1 that became True": (
         text(**VALUES, a=1),
