@@ -107,7 +107,7 @@ _loader = functools.cache(botocore.loaders.create_loader)
 
 @pytest.fixture(autouse=True)
 def botocore_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let botocore retry at once. It makes as many attempts; an operator waited six seconds."""
+    """Let botocore retry at once: it makes as many attempts, and no test waits for them."""
     backoff = "botocore.retries.standard.ExponentialBackoff.delay_amount"
     monkeypatch.setattr(backoff, lambda _self, _context: 0)
 

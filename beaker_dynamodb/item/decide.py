@@ -328,9 +328,9 @@ def is_cleared(base: Content | None, ours: Content) -> bool:
     """Return whether this request has cleared the session since *base*: then it must stay empty.
 
     Beaker sets the access time of each session that it begins or loads, `clear()` removes it, and a
-    save does not set it (beaker/session.py:225, 463, 470). So a session without it was cleared in
-    this request; since *base*, unless an earlier save of this request was without it too. The
-    creation time tells less: a session that was cleared once never gets another one from Beaker.
+    save does not set it (beaker/session.py:239, 437 and 467 of 1.14.1). So a session without it was
+    cleared in this request; since *base*, unless an earlier save of this request was without it
+    too. The creation time tells less: a session that was cleared once never gets it back.
 
     Args: *base* is what ours was made from; None if ours is new.
     """

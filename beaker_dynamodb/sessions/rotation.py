@@ -35,9 +35,7 @@ def replace_old_row(new: SessionStore, old: SessionStore) -> bool:
     if old.stored is None or new.stored is None:
         return True
     row, text = old.stored.record, old.stored.text
-    if text != (
-        old.merged or old.base
-    ):  # an earlier save of this request has merged something in there
+    if text != old.base:  # an earlier save of this request has merged something in there
         new.merge_from(old, text)
     attempts = Attempts(new.runtime)
     while (refusal := put_rotation_tombstone(old, row)) is not None:

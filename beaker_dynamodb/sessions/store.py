@@ -131,7 +131,7 @@ class SessionStore:
         self.pending: str | None = None
         #: Whether this request has saved `base`, instead of loading it.
         self._is_saved = False
-        #: What the row held that was merged last into that of the next id.
+        #: The text of this row that was merged last into the row of the session's next id.
         self.merged: str | None = None
         self._saver: Saver | None = None
 

@@ -369,6 +369,28 @@ def test_a_clear_after_a_first_save_whose_reply_was_lost_is_a_clear(
     assert site.read_session(user) == {"notice": "welcome"}
 
 
+def test_what_follows_a_clear_whose_reply_was_lost_is_merged(site: Site, proxy: FaultProxy) -> None:
+    """The clear was applied. The second save of the request is a change, and clears nothing."""
+    user = site.begin_session(user="ann", cart=1)
+    proxy.next(
+        LoseReply(then=lambda: site.visit(user.also(), put(coupon="spring"))), operation="PutItem"
+    )
+
+    def go_on_after_an_error(session: Any) -> Iterator[None]:
+        session.clear()
+        session["user"] = "bob"
+        session.save()
+        with pytest.raises(Unavailable):
+            yield
+        session["seen"] = 9
+        session.save()
+        yield
+
+    site.behind(proxy, max_attempts=1).visit(user, go_on_after_an_error)
+
+    assert site.read_session(user) == {"user": "bob", "coupon": "spring", "seen": 9}
+
+
 @pytest.mark.parametrize("fault", [LoseReply(), LoseRequest()], ids=["applied", "not applied"])
 @pytest.mark.parametrize("session_class", [Session, StrictSession])
 def test_a_login_after_a_logout_whose_reply_was_lost_is_stored(
