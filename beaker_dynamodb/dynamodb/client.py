@@ -6,6 +6,7 @@ as one of ours, without a `__context__`: botocore's may hold a user's data.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -13,13 +14,13 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from beaker_dynamodb import runtime
+from beaker_dynamodb import logs, runtime
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import add_places
 from beaker_dynamodb.dynamodb import metering
-from beaker_dynamodb.dynamodb.clients import Clients, create_clients
+from beaker_dynamodb.dynamodb.clients import Setup, create_clients
 from beaker_dynamodb.dynamodb.connection import Connection, describe_places
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
@@ -31,13 +32,17 @@ from beaker_dynamodb.dynamodb.responses import (
     read_failure,
     validate_response,
 )
+from beaker_dynamodb.dynamodb.wire import breaker
 from beaker_dynamodb.dynamodb.wire.transport import (
+    AUTO,
     BOTO3,
     FALLBACK,
     WIRE,
     WIRE_OPERATIONS,
     Fallback,
     Transport,
+    TransportSelector,
+    find_cause,
 )
 from beaker_dynamodb.errors import (
     CallFacts,
@@ -47,6 +52,10 @@ from beaker_dynamodb.errors import (
     raise_clean,
 )
 
+if TYPE_CHECKING:
+    from beaker_dynamodb.dynamodb.wire.client import Result
+
+log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Calls that read or write items. Each asks for the capacity that it consumed: a response without
@@ -68,6 +77,75 @@ class Response(NamedTuple):
     def __repr__(self) -> str:
         """Return a text without the body."""
         return f"Response(refused={self.refused})"
+
+
+#: The attributes of `Clients` that are boto3 clients, and how many attempts less each makes.
+_FEWER_ATTEMPTS: Final = {"boto3": 0, "fallback": 1}
+
+
+class Clients:
+    """What makes the calls of one process. Each client of boto3 is created when it is needed."""
+
+    #: The boto3 client, and the one for a call that the wire has tried: it makes an attempt less.
+    boto3: Any
+    fallback: Any
+
+    def __init__(self, setup: Setup) -> None:
+        self.wire = setup.wire
+        self.region: str | None = getattr(getattr(setup.client, "meta", None), "region_name", None)
+        if setup.wire is not None:
+            self.region = setup.wire.region
+        self._transport, self._create = setup.transport, setup.create
+        if setup.client is not None:
+            self.boto3 = setup.client
+        self._breaker = breaker.CLOSED
+        # Here, and not in `Client`, which may be older than gevent's patching.
+        self._lock = threading.Lock()
+        self._selector: TransportSelector | None = None
+        if setup.transport.name == AUTO:
+            self._selector = TransportSelector(lambda: self.boto3, setup.client)
+
+    def __getattr__(self, name: str) -> Any:
+        """Create a boto3 client at its first use; afterwards it is an attribute like any other."""
+        if name not in _FEWER_ATTEMPTS:
+            raise AttributeError(name)
+        with self._lock:  # in an outage many threads need it at once
+            if name not in vars(self):
+                setattr(self, name, self._create(_FEWER_ATTEMPTS[name]))
+        return vars(self)[name]
+
+    @property
+    def transport(self) -> Transport:
+        """What makes a call of the wire's operations now, and the reason."""
+        transport = self._selector.select() if self._selector else self._transport
+        if transport.name == WIRE and breaker.is_open(self._breaker, time.monotonic()):
+            why = breaker.describe(self._breaker)
+            return Transport(BOTO3, f"the wire could not make {why}")
+        return transport
+
+    def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
+        """Make a call by the wire; return None if boto3 has to make it, and nothing was sent."""
+        selector, state = self._selector, self._breaker
+        if self.wire is None or (selector is not None and selector.select().name != WIRE):
+            return None
+        if state is not breaker.CLOSED:
+            now = time.monotonic()
+            if breaker.is_open(state, now):
+                return None
+            self._breaker = breaker.begin_call(state, now)
+        result = self.wire.call(operation, request)
+        is_whole = type(result) is dict and result  # as almost always, and quick to see
+        if not is_whole and (cause := find_cause(result)):
+            self._fail(cause)
+        elif self._breaker is not breaker.CLOSED:
+            self._breaker = breaker.CLOSED
+        return result
+
+    def _fail(self, cause: str) -> None:
+        before = self._breaker
+        self._breaker = after = breaker.fail(before, cause, time.monotonic())
+        if after.pause and after.until > before.until:
+            logs.log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
 
 
 class Client:
@@ -190,7 +268,7 @@ class Client:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
             try:
-                created = create_clients(self.connection, self._process_id)
+                created = Clients(create_clients(self.connection, self._process_id))
             except OptionError as error:
                 raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:

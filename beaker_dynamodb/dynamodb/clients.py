@@ -1,20 +1,17 @@
-"""What makes the calls of one process: boto3's clients, and the wire. The only import of boto3.
+"""Creates what makes the calls of one process: boto3's clients, and the wire.
 
-boto3 is imported when the first of its clients is created: after gevent's patching, and, if the
-wire can find its settings itself, not before a call that only boto3 can make.
+This is the only import of boto3. It is imported when the first of its clients is created: after
+gevent's patching, and, if the wire can find its settings itself, not before a call that only boto3
+can make.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from beaker_dynamodb import logs
 from beaker_dynamodb.config.parsers import import_object
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.connection import (
@@ -24,7 +21,6 @@ from beaker_dynamodb.dynamodb.connection import (
     get_package_agent,
     validate_endpoint,
 )
-from beaker_dynamodb.dynamodb.wire import breaker
 from beaker_dynamodb.dynamodb.wire.settings import (
     WireSettings,
     find_settings,
@@ -36,8 +32,6 @@ from beaker_dynamodb.dynamodb.wire.transport import (
     BOTO3,
     WIRE,
     Transport,
-    TransportSelector,
-    find_cause,
     find_obstacles,
     get_certificates,
     select_transport,
@@ -45,94 +39,24 @@ from beaker_dynamodb.dynamodb.wire.transport import (
 from beaker_dynamodb.errors import OptionError
 
 if TYPE_CHECKING:
-    from beaker_dynamodb.dynamodb.wire.client import Result, WireClient
-
-log: Final = logging.getLogger(__name__)
+    from beaker_dynamodb.dynamodb.wire.client import WireClient
 
 
-#: The attributes of `Clients` that are boto3 clients, and how many attempts less each makes.
-_FEWER_ATTEMPTS: Final = {"boto3": 0, "fallback": 1}
+class Setup(NamedTuple):
+    """What makes the calls of one process, as it was found: see `Clients`.
+
+    `transport`: what makes the calls; `AUTO` for what is decided at each call.
+    `create`: creates a boto3 client that makes so many attempts less than the option says.
+    `client`: the boto3 client; None if it is not needed yet.
+    """
+
+    transport: Transport
+    create: Callable[[int], Any]
+    client: Any = None
+    wire: WireClient | None = None
 
 
-class Clients:
-    """What makes the calls of one process. Each client of boto3 is created when it is needed."""
-
-    #: The boto3 client, and the one for a call that the wire has tried: it makes an attempt less.
-    boto3: Any
-    fallback: Any
-
-    def __init__(
-        self,
-        transport: Transport,
-        create: Callable[[int], Any],
-        client: Any = None,
-        wire: WireClient | None = None,
-    ) -> None:
-        """Take over what exists already.
-
-        Args:
-            transport: what makes the calls; `AUTO` for what is decided at each call.
-            create: creates a boto3 client that makes so many attempts less than the option says.
-            client: the boto3 client; None if it is not needed yet.
-        """
-        self.wire = wire
-        self.region: str | None = getattr(getattr(client, "meta", None), "region_name", None)
-        if wire is not None:
-            self.region = wire.region
-        self._transport, self._create = transport, create
-        if client is not None:
-            self.boto3 = client
-        self._breaker = breaker.CLOSED
-        # Here, and not in `Client`, which may be older than gevent's patching.
-        self._lock = threading.Lock()
-        self._selector: TransportSelector | None = None
-        if transport.name == AUTO:
-            self._selector = TransportSelector(lambda: self.boto3, client)
-
-    def __getattr__(self, name: str) -> Any:
-        """Create a boto3 client at its first use; afterwards it is an attribute like any other."""
-        if name not in _FEWER_ATTEMPTS:
-            raise AttributeError(name)
-        with self._lock:  # in an outage many threads need it at once
-            if name not in vars(self):
-                setattr(self, name, self._create(_FEWER_ATTEMPTS[name]))
-        return vars(self)[name]
-
-    @property
-    def transport(self) -> Transport:
-        """What makes a call of the wire's operations now, and the reason."""
-        transport = self._selector.select() if self._selector else self._transport
-        if transport.name == WIRE and breaker.is_open(self._breaker, time.monotonic()):
-            why = breaker.describe(self._breaker)
-            return Transport(BOTO3, f"the wire could not make {why}")
-        return transport
-
-    def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
-        """Make a call by the wire; return None if boto3 has to make it, and nothing was sent."""
-        selector, state = self._selector, self._breaker
-        if self.wire is None or (selector is not None and selector.select().name != WIRE):
-            return None
-        if state is not breaker.CLOSED:
-            now = time.monotonic()
-            if breaker.is_open(state, now):
-                return None
-            self._breaker = breaker.begin_call(state, now)
-        result = self.wire.call(operation, request)
-        is_whole = type(result) is dict and result  # as almost always, and quick to see
-        if not is_whole and (cause := find_cause(result)):
-            self._fail(cause)
-        elif self._breaker is not breaker.CLOSED:
-            self._breaker = breaker.CLOSED
-        return result
-
-    def _fail(self, cause: str) -> None:
-        before = self._breaker
-        self._breaker = after = breaker.fail(before, cause, time.monotonic())
-        if after.pause and after.until > before.until:
-            logs.log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
-
-
-def create_clients(connection: Connection, process_id: int) -> Clients:
+def create_clients(connection: Connection, process_id: int) -> Setup:
     """Create what makes the calls of this process; no client of boto3 if that is not needed yet.
 
     Args: *process_id*, of the process in which option `client` was given.
@@ -144,23 +68,23 @@ def create_clients(connection: Connection, process_id: int) -> Clients:
         transport = Transport(BOTO3, "option 'client' provides a client of its own")
         if option == WIRE:
             select_transport(option, (transport.reason,))  # raises
-        return Clients(transport, lambda _: client, client)
+        return Setup(transport, lambda _: client, client)
     create = make_factory(connection)
     if option != BOTO3:
         settings = find_settings(connection, os.environ)
         must_look = option == AUTO and is_import_watched(take_imports())
         if isinstance(settings, WireSettings) and not must_look:
-            return Clients(_select(option), create, wire=_create_wire(connection, settings))
+            return Setup(_select(option), create, wire=_create_wire(connection, settings))
     client = create(0)
     _ = urlsplit(client.meta.endpoint_url).port  # an invalid port raises here, and not at each call
     obstacles = () if option == BOTO3 else tuple(find_obstacles(client, connection.max_attempts))
     transport = _select(option, obstacles)
     if transport.name == BOTO3:
-        return Clients(transport, create, client)
+        return Setup(transport, create, client)
     found = _read_settings(client)
     if found.credentials is None:  # boto3's call will say so, and the next call creates new clients
-        return Clients(Transport(BOTO3, "boto3 has found no credentials"), create, client)
-    return Clients(transport, create, client, _create_wire(connection, found))
+        return Setup(Transport(BOTO3, "boto3 has found no credentials"), create, client)
+    return Setup(transport, create, client, _create_wire(connection, found))
 
 
 def _select(option: str, obstacles: tuple[str, ...] = ()) -> Transport:

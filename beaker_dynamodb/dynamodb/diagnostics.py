@@ -14,8 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.dynamodb.client import Client
-from beaker_dynamodb.dynamodb.clients import Clients
+from beaker_dynamodb.dynamodb.client import Client, Clients
 from beaker_dynamodb.dynamodb.connection import get_credentials
 from beaker_dynamodb.dynamodb.table import Table
 from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr

@@ -196,7 +196,9 @@ class Rows:
         Args: *old* is the row that the condition names; its chunks are deleted.
         Raises: ItemTooLarge; what the client raises.
         """
-        manifest = self._write_chunks(record)
+        manifest = record
+        if len(record.data) > SMALL_DATA or record.name is not None or record.chunk_count:
+            manifest = self._write_chunks(record)
         refusal = self.table.put(manifest, condition)
         if refusal is None:
             if old is not None and old.chunk_count:
@@ -264,8 +266,6 @@ class Rows:
 
     def _write_chunks(self, record: Record) -> Record:
         """Write the chunks of a value that needs them; return the row to be written for it."""
-        if len(record.data) <= SMALL_DATA and record.name is None and not record.chunk_count:
-            return record
         if self._fits_in_a_row(record):
             return record._replace(chunk_count=0) if record.chunk_count else record
         manifest, parts = chunks.split(record.data)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.dynamodb import clients, metering
+from beaker_dynamodb.dynamodb import client as clients
+from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.wire.breaker import (
     CLOSED,
     FIRST_PAUSE,
