@@ -138,10 +138,19 @@ def memcached() -> Iterator[int | None]:
 
 
 @contextmanager
-def redis_server() -> Iterator[int | None]:
-    """Run a redis-server that keeps nothing on disk."""
+def redis_server(
+    certificate: Path | None = None, authority: Path | None = None
+) -> Iterator[int | None]:
+    """Run a redis-server that keeps nothing on disk.
+
+    Args: a file with *certificate* and key, if it has to speak TLS, and one of their *authority*.
+    """
     port = free_port()
     words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+    if certificate is not None:
+        files = {"cert": certificate, "key": certificate, "ca-cert": authority}
+        words[:2] = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
+        words += [word for name in files for word in (f"--tls-{name}-file", str(files[name]))]
     with server("redis-server", *words, port=port) as found:
         yield found
 

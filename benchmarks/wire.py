@@ -5,7 +5,9 @@ each round: two processes of the same program differ by more than what is compar
 that of this process, of user and system; the servers are other processes. DynamoDB is a server that
 answers from memory (`canned.py`), Redis a real one.
 
-    python -m benchmarks.wire [--rounds 120] [--sizes 300 1500] [--threads 16] [--json FILE]
+    python -m benchmarks.wire [--rounds 120] [--sizes 300 1500] [--threads 16] [--tls] [--json FILE]
+
+With `--tls`, nginx stands before the server from memory, and Redis speaks TLS itself.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import boto3
@@ -28,6 +32,7 @@ from benchmarks import recorded
 from benchmarks.canned import serve_canned
 from benchmarks.driven import make_environment, redis_server
 from benchmarks.visitors import SIZES, make_session
+from tests.tls import TlsFront
 
 Action = Callable[[], object]
 #: A contender's load and save.
@@ -84,7 +89,7 @@ def make_bare_pair(options: Mapping[str, Any], size: int) -> Pair:
 
 
 def list_contenders(
-    url: str, redis_port: int | None, only: Sequence[str]
+    url: str, redis: str | None, only: Sequence[str]
 ) -> dict[str, Callable[[int], Pair]]:
     """Return who takes part: all, or those whose name holds one of the words, and the compared."""
     ours = {"type": "ext:dynamodb", "endpoint_url": url, "table": TABLE, "transport": "wire"}
@@ -92,11 +97,28 @@ def list_contenders(
         name: partial(make_beaker_pair, {**ours, **more}) for name, more in OURS.items()
     }
     found[BARE] = partial(make_bare_pair, ours)
-    if redis_port:
-        options = {"type": "ext:redis", "url": f"redis://127.0.0.1:{redis_port}/0"}
+    if redis:
+        options = {"type": "ext:redis", "url": redis}
         found[REDIS] = partial(make_beaker_pair, options)
     kept = (*only, *COMPARED) if only else ("",)
     return {name: make for name, make in found.items() if any(word in name for word in kept)}
+
+
+@contextmanager
+def start_servers(*, tls: bool) -> Iterator[tuple[str, str | None]]:
+    """Run both servers; yield their URLs, None for Redis if it is not installed."""
+    with ExitStack() as stack:
+        url = stack.enter_context(serve_canned())
+        if not tls:
+            port = stack.enter_context(redis_server())
+            yield url, f"redis://127.0.0.1:{port}/0" if port else None
+            return
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="wire-")))
+        front = stack.enter_context(TlsFront(url, folder))
+        os.environ["AWS_CA_BUNDLE"] = str(front.bundle)
+        port = stack.enter_context(redis_server(folder / "good.pem", front.bundle))
+        redis = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={front.bundle}"
+        yield front.url(), redis if port else None
 
 
 def measure_cpu(actions: Sequence[Action], pool: ThreadPoolExecutor) -> float:
@@ -163,14 +185,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=120)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tls", action="store_true", help="both servers speak TLS")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="names to keep")
     recorded.add_option(parser)
     chosen = parser.parse_args()
     os.environ.update(make_environment())
     cases = []
-    with ExitStack() as stack:
-        url, port = stack.enter_context(serve_canned()), stack.enter_context(redis_server())
-        contenders = list_contenders(url, port, chosen.only)
+    with start_servers(tls=chosen.tls) as (url, redis):
+        contenders = list_contenders(url, redis, chosen.only)
         for size in chosen.sizes:
             # A session object is one request's, so each thread has its own.
             pairs = {
@@ -183,6 +205,7 @@ def main() -> None:
                 report(cases[-1])
     threads = "one thread" if chosen.threads == 1 else f"{chosen.threads} threads"
     how = f"{chosen.rounds} interleaved rounds of {CALLS} calls in {threads}"
+    how += ", over TLS" if chosen.tls else ""
     recorded.write(chosen.json, how, {"cases": cases})
 
 
