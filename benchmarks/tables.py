@@ -155,7 +155,7 @@ def format_overhead() -> str:
 def format_wire(name: str = "wire") -> str:
     """Return loads and saves over the wire: CPU time, and ratios to ext:redis and to boto3.
 
-    Args: *name* of the recorded run: `wire`, or `wire_threads` for 16 threads.
+    Args: *name* of the recorded run: `wire`, `wire_threads` for 16 threads, or `wire_tls` for TLS.
     """
     found = read(name)
     rows = [

@@ -141,6 +141,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "wire": tables.format_wire,
         "worker": tables.format_worker,
         "wire-threads": partial(tables.format_wire, "wire_threads"),
+        "wire-tls": partial(tables.format_wire, "wire_tls"),
     },
 }
 

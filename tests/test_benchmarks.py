@@ -21,7 +21,7 @@ from tests.test_docs import load_printer
 ROOT = Path(__file__).parents[1]
 PRINTER = load_printer()
 PARTS = PRINTER.DOCUMENTS[ROOT / "docs" / "performance.md"]
-RECORDS = ("cost", "large", "overhead", "peers", "scale", "startup", "wire", "worker")
+RECORDS = sorted(path.stem for path in recorded.FOLDER.glob("*.json"))
 
 
 def run(folder: Path, *words: str) -> tuple[str, dict[str, Any]]:
@@ -186,6 +186,7 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         "caches --rounds 1 --calls 2",
         "lambda_start --rounds 1",
         "wire --rounds 2 --sizes 300 --threads 2",
+        "wire --rounds 1 --sizes 300 --tls",
         "operators --rows 100",
         "outage --rounds 1",
         "large --rounds 1 --size 1000000",

@@ -53,7 +53,7 @@ from beaker_dynamodb.errors import (
 )
 
 if TYPE_CHECKING:
-    from beaker_dynamodb.dynamodb.wire.client import Result
+    from beaker_dynamodb.dynamodb.wire.client import Result, WireClient
 
 log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Clients:
     fallback: Any
 
     def __init__(self, setup: Setup) -> None:
-        self.wire = setup.wire
+        self.wire: WireClient | None = setup.wire
         self.region: str | None = getattr(getattr(setup.client, "meta", None), "region_name", None)
         if setup.wire is not None:
             self.region = setup.wire.region
