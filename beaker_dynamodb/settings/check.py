@@ -133,6 +133,13 @@ def _find_all_of_one(
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))
     yield from mistakes or _find_missing(selected, kind, get_full_name)
     yield from _find_misspelled(selected, kind, get_full_name)
+    named_class = selected.get("session_class") if kind == "session" else None
+    if isinstance(named_class, str):  # a TypeError in Beaker (beaker/session.py:798)
+        place = sources.say_place(named_class)
+        yield Mistake(
+            get_full_name("session_class"),
+            f"Beaker expects a class, not a text{place}: set it in the application's code",
+        )
 
 
 def _find_misspelled(

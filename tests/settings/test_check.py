@@ -74,6 +74,10 @@ def test_settings_without_a_mistake_of_ours_pass(settings: dict[str, Any]) -> No
             ],
         ),
         (
+            {**OURS, "session.session_class": "beaker_dynamodb.StrictSession"},
+            ["session.session_class: Beaker expects a class, not a text: set it in the applic"],
+        ),
+        (
             {"beaker.session.type": "dynamodb", "beaker.session.htponly": "true"},
             ["beaker.session.htponly: not read by anything; did you mean beaker.session.httponly?"],
         ),
