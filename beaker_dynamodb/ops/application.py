@@ -11,7 +11,7 @@ import importlib.util
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import OPTIONS, Options
@@ -20,6 +20,11 @@ from beaker_dynamodb.dynamodb.responses import NO_REGION
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, TableMissing, mask_repr
 from beaker_dynamodb.provisioning.spec import NONE, Features, table_spec
 from beaker_dynamodb.settings import beaker_settings, check, ini
+
+#: The options of a source backend that hold no secret, so that a remedy can repeat them.
+_SOURCE_FOLDERS: Final = frozenset(
+    f"migrate_from.{kind}_dir" for kind in ("data", "file", "dbm", "lock")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +230,7 @@ def _is_secret(name: str, value: str) -> bool:
         return True
     if name in OPTIONS:
         return OPTIONS[name].secret
-    is_source = name.startswith("migrate_from.")
+    is_source = name.startswith("migrate_from.") and name not in _SOURCE_FOLDERS
     return name in beaker_settings.SECRETS or is_source or (name == "url" and "?" in value)
 
 

@@ -22,6 +22,8 @@ from beaker_dynamodb.provisioning.spec import (
 
 #: A table in one of these states serves requests (AWS: API_TableDescription, "TableStatus").
 SERVING: Final = frozenset({"active", "updating"})
+#: The setting of a `Difference` that is the whole table, because there is none.
+TABLE: Final = "table"
 #: Emulators do not report an index's status.
 _BUILT: Final = frozenset({"ACTIVE", None})
 
@@ -215,7 +217,9 @@ class Difference:
     severity: Severity
 
     def __str__(self) -> str:
-        """Format it as one line."""
+        """Format it as one line; for a missing table `expected` is the command that creates it."""
+        if self.setting == TABLE:
+            return f"{self.severity}: the table does not exist; {self.expected} creates it"
         return f"{self.severity}: {self.setting} is {self.actual}, expected {self.expected}"
 
 

@@ -14,7 +14,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.errors import AccessRefused, CallFacts, Refused, TableMissing, Unavailable
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.description import Description, Difference, compare
+from beaker_dynamodb.provisioning.description import TABLE, Description, Difference, compare
 from beaker_dynamodb.provisioning.provision import Waiter
 from beaker_dynamodb.provisioning.spec import (
     NONE,
@@ -102,7 +102,7 @@ def check(
     expected, actual = table_spec(options, features), show(options)
     if actual is None:
         command = create_command or expected.command(options.region)
-        return (Difference("table", "missing", f"a table: `{command}`", "error"),)
+        return (Difference(TABLE, "missing", f"`{command}`", "error"),)
     return compare(actual, expected)
 
 

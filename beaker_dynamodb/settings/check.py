@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beaker_dynamodb.config import sources
+from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.rows import build_rows
@@ -132,6 +132,33 @@ def _find_all_of_one(
         return
     mistakes = tuple(find_mistakes(selected, kind, get_full_name))
     yield from mistakes or _find_missing(selected, kind, get_full_name)
+    yield from _find_misspelled(selected, kind, get_full_name)
+    named_class = selected.get("session_class") if kind == "session" else None
+    if isinstance(named_class, str):  # a TypeError in Beaker (beaker/session.py:798)
+        place = sources.say_place(named_class)
+        yield Mistake(
+            get_full_name("session_class"),
+            f"Beaker expects a class, not a text{place}: set it in the application's code",
+        )
+
+
+def _find_misspelled(
+    selected: Mapping[str, Any], kind: sources.Kind, get_full_name: Callable[[str], str]
+) -> Iterator[Mistake]:
+    """Yield each misspelled setting of Beaker's own, which Beaker ignores silently.
+
+    One whose name is close to an option of ours is among the `find_mistakes()`.
+    """
+    known = {*beaker_settings.list_names(kind), *names.BEAKER_OPTIONS}
+    for name, value in selected.items():
+        if not value or name in known or names.is_known(name, or_near=True):
+            continue
+        if near := find_misspelled(name, known):
+            place = sources.say_place(value).removeprefix(" in ")
+            unread = f"{place} is not read by anything" if place else "not read by anything"
+            full = get_full_name(name)
+            meant = full.removesuffix(name) + near
+            yield Mistake(full, f"{unread}; did you mean {meant}?")
 
 
 def _find_missing(

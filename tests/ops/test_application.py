@@ -182,6 +182,11 @@ def test_the_examples_files_are_understood() -> None:
         ({"url": "dynamodb:///tab?ttl=5"}, None, "-o url=..."),
         ({"aws_access_key_id": "k", "aws_secret_access_key": "s"}, None, "key_id=... -o aws_sec"),
         ({"migrate_from": "file", "migrate_from.url": "x://:p@h"}, None, "-o migrate_from.url=..."),
+        (
+            {"migrate_from": "file", "migrate_from.data_dir": "/old s"},
+            None,
+            "-o 'migrate_from.data_dir=/old s'",
+        ),
     ],
 )
 def test_what_the_caller_typed_is_repeated_in_remedies(

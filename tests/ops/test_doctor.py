@@ -122,7 +122,7 @@ def test_a_store_that_does_not_answer_is_3_after_what_was_found(
 
     assert lines[0].startswith("ok       versions: ")
     assert f"did not answer at 127.0.0.1:{port}" in lines[-1]
-    assert lines[-1].endswith("and option endpoint_url")
+    assert lines[-1].endswith("; start the server, or correct option endpoint_url")
 
 
 def test_a_wrong_clock_is_found_by_the_servers_own(ini_with_table: str) -> None:

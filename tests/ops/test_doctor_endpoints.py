@@ -128,6 +128,9 @@ def test_a_host_that_does_not_answer_is_reported_before_the_outage(ini: str) -> 
 
     assert [one.check for one in found[-2:]] == ["endpoint", "store"]
     assert found[-2].message == "http://127.0.0.1:1"
+    given["endpoint_url"] = "http://[::]:1"  # not one for development, as far as its name shows
+    *_, last = examine_store(load_application(ini, given=given))
+    assert last.message.endswith("a proxy, and option endpoint_url")
 
 
 def test_the_doctor_leaves_the_clients_as_they_were(ini: str, urls: list[str]) -> None:

@@ -157,6 +157,8 @@ def test_the_exit_code_of_check(
     """0 if the table matches, 1 if it differs or is missing, 3 if no server answers."""
     assert run("check", dynamodb_local, table_name, "--json") == 1
     missing = json.loads(capsys.readouterr().out)
+    assert run("check", dynamodb_local, table_name) == 1
+    line = capsys.readouterr().out.splitlines()[-1]
     run("create", dynamodb_local, table_name, "--quiet")
     assert run("check", dynamodb_local, table_name) == 0
     good = capsys.readouterr().out
@@ -166,7 +168,9 @@ def test_the_exit_code_of_check(
     assert run("check", closed, table_name, "-o", "max_attempts=1") == 3
 
     assert missing["differences"][0]["setting"] == "table"
-    assert "beaker-dynamodb table create -o table=" in missing["differences"][0]["expected"]
+    command = missing["differences"][0]["expected"]
+    assert "beaker-dynamodb table create -o table=" in command
+    assert line == f"error: the table does not exist; {command} creates it"
     assert good == f"table '{table_name}' matches the options\n"
     assert "warning" in differs
     assert "index of 'u'" in differs

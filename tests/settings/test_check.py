@@ -48,6 +48,7 @@ def fail_to_make_client() -> None:
         {**OURS, "session.table": "tab", "session.timeout": 3600, "session.secret": "s"},
         {"beaker.session.type": "dynamodb", "beaker.session.table": "tab", "debug": True},
         {**OURS, "session.socket_timeout": "5", "session.url": "redis://127.0.0.1/0"},
+        {**OURS, "session.time_out": "", "session.hosts": ["a"], "session.zzzz": 1},
         {**REGION, "cache.short.url": "dynamodb://eu-west-1/tab"},
         {**OURS, "session.special_keys": [("userId", "S")], "session.session_class": dict},
     ],
@@ -63,6 +64,26 @@ def test_settings_without_a_mistake_of_ours_pass(settings: dict[str, Any]) -> No
         (
             {**OURS, "session.tabel": "x"},
             ["session.tabel: unknown option 'tabel'; did you mean 'table'?"],
+        ),
+        (
+            {**OURS, "session.tabel": "x", "session.time_out": 60, "session.secrte": "x"},
+            [
+                "session.tabel: unknown option 'tabel'; did you mean 'table'?",
+                "session.time_out: not read by anything; did you mean session.timeout?",
+                "session.secrte: not read by anything; did you mean session.secret?",
+            ],
+        ),
+        (
+            {**OURS, "session.session_class": "beaker_dynamodb.StrictSession"},
+            ["session.session_class: Beaker expects a class, not a text: set it in the applic"],
+        ),
+        (
+            {"beaker.session.type": "dynamodb", "beaker.session.htponly": "true"},
+            ["beaker.session.htponly: not read by anything; did you mean beaker.session.httponly?"],
+        ),
+        (
+            {**REGION, "cache.short.url": "dynamodb://eu-west-1/tab", "cache.short.expires": 60},
+            ["cache.short.expires: not read by anything; did you mean cache.short.expire?"],
         ),
         (
             {**OURS, "beaker.session.ttl": "soon"},
@@ -182,13 +203,14 @@ def test_a_paste_filter_with_a_mistake_does_not_start(tmp_path: Path) -> None:
     ini = tmp_path / "site.ini"
     ini.write_text(
         "[filter:main]\nuse = egg:beaker-dynamodb\nsession.type = ext:dynamodb\n"
-        "session.tabel = x\nsession.ttl = soon\n"
+        "session.tabel = x\nsession.ttl = soon\nsession.time_out = 60\n"
     )
 
-    with pytest.raises(OptionError, match="there are 2 mistakes:") as caught:
+    with pytest.raises(OptionError, match="there are 3 mistakes:") as caught:
         loadfilter(f"config:{ini}")
     assert f"unknown option 'tabel' in line 4 of {ini}" in str(caught.value)
     assert f"option 'ttl' in line 5 of {ini} has 'soon'" in str(caught.value)
+    assert f"line 6 of {ini} is not read by anything; did you mean session.t" in str(caught.value)
 
 
 def test_a_line_is_named_only_if_no_other_can_be_meant(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def examine_store(
         yield from _examine_connection(application, runtime, read_only=read_only)
     except DynamoDBBackendError as error:
         failure = error if application.settings else suggest_file(error)
-        yield from run_checks(store.failures("store"), store.RoundTrip(error=failure))
+        is_local = settings.is_local(application.options.endpoint_url)
+        checks = store.failures("store", is_local=is_local)
+        yield from run_checks(checks, store.RoundTrip(error=failure))
 
 
 def _examine_connection(

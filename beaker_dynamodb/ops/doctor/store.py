@@ -208,19 +208,25 @@ def _is_throttled(error: DynamoDBBackendError) -> bool:
 # fmt: off
 
 
-def failures(topic: str, *handled: type[Exception]) -> tuple[Check[Any], ...]:
+def failures(
+    topic: str, *handled: type[Exception], is_local: bool = False
+) -> tuple[Check[Any], ...]:
     """Return the checks of facts that have an `error`, except those that another row handles.
 
-    None has a remedy: the messages say what can be done.
+    None has a remedy: the messages say what can be done. Args: *is_local* is a development server.
     """
+    advice = (
+        "start the server, or correct option endpoint_url" if is_local else
+        "if AWS has an outage, wait: nobody is logged out; else check the network, a proxy, and"
+        " option endpoint_url"
+    )
     return (
         Check("error", topic, lambda f: isinstance(f.error, Unavailable) and _is_throttled(f.error),
               lambda f: f"{f.error}; nobody is logged out: wait, or raise the table's capacity",
               unreachable=True),
         Check("error", topic,
               lambda f: isinstance(f.error, Unavailable) and not _is_throttled(f.error),
-              lambda f: f"{f.error}; if AWS has an outage, wait: nobody is logged out; else check"
-              " the network, a proxy, and option endpoint_url", unreachable=True),
+              lambda f: f"{f.error}; {advice}", unreachable=True),
         Check("error", topic,
               lambda f: f.error is not None and not isinstance(f.error, (Unavailable, *handled)),
               lambda f: str(f.error)),
