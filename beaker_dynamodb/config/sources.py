@@ -106,9 +106,19 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
                 values[name] = _parse_value(name, value, places[name])
     gathered = _gather_source_options(values, kind, given)
     try:
+        _require_keys(values)
         return validate(Options(**gathered, places=places))
     except OptionError as error:
         raise_clean(OptionError(add_places(str(error), places)))
+
+
+def _require_keys(values: Mapping[str, Any]) -> None:
+    """Refuse encryption that is asked for without a key. It is the default, so *values* say it."""
+    if values.get("encryption_required") and not values.get("encryption_keys"):
+        raise OptionError(
+            "option 'encryption_required' is true, and 'encryption_keys' holds no key: nothing"
+            " would be encrypted"
+        )
 
 
 def _gather_source_options(

@@ -107,6 +107,15 @@ def test_incomplete_credentials_are_refused(given: dict[str, object], words: str
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("keys", [{}, {"encryption_keys": ""}])
+def test_encryption_that_is_asked_for_without_a_key_is_refused(keys: dict[str, object]) -> None:
+    """Else an environment variable that is empty would store sessions in the clear, silently."""
+    with pytest.raises(OptionError, match="'encryption_keys' holds no key"):
+        parse({**keys, "encryption_required": "true"}, "session")
+
+    assert parse({**keys, "encryption_required": "false"}, "session").encryption_keys == ()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

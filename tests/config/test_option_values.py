@@ -237,6 +237,7 @@ TOGETHER = {
     "write_capacity_units": {"read_capacity_units": "5"},
     "aws_access_key_id": {"aws_secret_access_key": "s"},
     "aws_secret_access_key": {"aws_access_key_id": "k"},
+    "encryption_required": {"encryption_keys": KEY_TEXT},
     "index_special_keys": {"special_keys": "userId, device"},
     "aws_session_token": {"aws_access_key_id": "k", "aws_secret_access_key": "s"},
 }

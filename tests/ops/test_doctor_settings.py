@@ -197,12 +197,6 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
         make_settings({"encryption_keys": KEY}),
     ),
     (
-        "warning encryption_required",
-        "has no effect without encryption_keys: rows are stored without encryption",
-        make_settings({}, encryption_required="true"),
-        make_settings({"encryption_keys": KEY}, encryption_required="true"),
-    ),
-    (
         "note migrate_from",
         "still looked for in the old store",
         make_settings({"migrate_from": "file", "migrate_from.data_dir": "data"}),

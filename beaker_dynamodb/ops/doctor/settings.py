@@ -98,12 +98,6 @@ class Settings:
         return is_local(self.options.endpoint_url)
 
     @property
-    def requires_missing_keys(self) -> bool:
-        """Whether the file itself requires encryption, and there is no key."""
-        required = str(self.beaker.get("encryption_required", "")).strip().lower()
-        return required in _TRUE and not self.options.encryption_keys
-
-    @property
     def has_own_scheme(self) -> bool:
         """Whether the url is one of ours."""
         return self.url.strip().lower().startswith(_SCHEME)
@@ -328,8 +322,6 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
           "rows without encryption are read too: whoever can write to the table can plant one",
           lambda f: f"{f.begin}encryption_required = true",
           logs_out="visitors whose sessions are not encrypted yet"),
-    Check("warning", "encryption_required", lambda f: f.requires_missing_keys,
-          "has no effect without encryption_keys: rows are stored without encryption"),
     Check("note", "migrate_from", lambda f: f.options.migrate_from,
           "sessions are still looked for in the old store, until the option is removed; before the"
           " longest session lifetime is over that logs out those who were not migrated"),
