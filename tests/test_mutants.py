@@ -26,10 +26,6 @@ BOTH = "both sides are pickled by the same protocol, whichever it is"
 SURVIVORS: dict[str, tuple[int, str]] = {
     # item/decide.py
     "state.ours.raw = comparison.raw": (1, SHORTCUT),
-    "if base is None or ours.values is None or CREATED not in ours.values:": (
-        1,
-        "without a base no comparison says that ours may be new",
-    ),
     "ends_by_max_age = expires < state.now + lifetime": (
         1,
         "if both are equal, Beaker's time-out is earlier, by its padding",

@@ -386,3 +386,29 @@ def test_a_save_that_is_decided_by_the_bytes_opens_no_session(
 def test_a_repr_shows_no_data_of_a_session() -> None:
     """Neither its text nor its values are in the repr of a content."""
     assert "joe" not in repr(BASE)
+
+
+def test_a_dict_that_was_forgotten_is_made_again_when_it_is_used() -> None:
+    """So a large session does not take memory for its text and for its dict while it is written."""
+    envelope = JsonEnvelope(1000)
+    content = Content(envelope.close({"user": "ann"}), {"user": "ann"})
+    before = content.values
+
+    content.forget_values(envelope)
+
+    assert content.values == before
+    assert content.values is not before
+
+
+@pytest.mark.parametrize("envelope", [None, JsonEnvelope(1000)])
+def test_what_could_not_be_made_again_is_not_forgotten(envelope: JsonEnvelope | None) -> None:
+    """A dict without a text that opens, and a text that was not opened."""
+    values: dict[str, object] = {"user": "ann"}
+    text = JsonEnvelope(1000).close(values)
+    opened, unopened = Content(text, values), Content(text)
+
+    opened.forget_values(None)
+    unopened.forget_values(envelope)
+
+    assert opened.values is values
+    assert unopened.values is None
