@@ -31,7 +31,7 @@ class Clock:
         """Return the monotonic clock's time, which `step` does not move."""
         return self._uptime
 
-    #: Time as it is measured to the microsecond.
+    #: The same clock, where code measures how long something takes.
     perf_counter = monotonic
 
     def advance(self, seconds: float) -> None:

@@ -192,7 +192,7 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         "large --rounds 1 --size 1000000",
     ],
 )
-def test_a_benchmark_without_a_record_runs(command: str) -> None:
+def test_a_benchmark_runs(command: str) -> None:
     """It ends without an error on the smallest numbers."""
     if command.startswith("caches") and shutil.which("redis-server") is None:
         missing("redis-server is not installed: the benchmark compares with it")

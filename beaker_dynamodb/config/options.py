@@ -172,7 +172,7 @@ class Options:
         "AES-256-GCM, base64 of 32 bytes each: the first encrypts, all decrypt; `plain` in the"
         " first place writes without encryption", "none", secret=True)
     encryption_required: bool = _option(True, parse_boolean,
-        "with keys: refuse rows that are not encrypted")
+        "with keys: refuse rows that are not encrypted; `true` in the settings needs keys")
     compress: bool | str = _option(True, parse_compression,
         "zlib, if it saves a write unit; `fast`: for less CPU")
     serializer: Any = _option("pickle", parse_object,

@@ -113,7 +113,7 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
 
 
 def _require_keys(values: Mapping[str, Any]) -> None:
-    """Refuse encryption that is asked for without a key. It is the default, so *values* say it."""
+    """Refuse encryption that *values* ask for without a key; the default asks for nothing."""
     if values.get("encryption_required") and not values.get("encryption_keys"):
         raise OptionError(
             "option 'encryption_required' is true, and 'encryption_keys' holds no key: nothing"

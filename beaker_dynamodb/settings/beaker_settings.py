@@ -30,12 +30,15 @@ SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
 
 def list_names(kind: Kind) -> frozenset[str]:
-    """Return the names of the settings that Beaker's `Session` takes (beaker/session.py:141)."""
+    """Return the names of the settings that Beaker's `Session` takes (beaker/session.py:141).
+
+    Without what its middleware passes itself.
+    """
     if kind == "cache":
         return frozenset()
     from beaker.session import Session
 
-    return frozenset(inspect.signature(Session).parameters) - {"namespace_args"}
+    return frozenset(inspect.signature(Session).parameters) - {"request", "id", "namespace_args"}
 
 
 @dataclass(frozen=True, slots=True)

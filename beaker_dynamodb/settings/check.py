@@ -151,7 +151,7 @@ def _find_misspelled(
     """
     known = {*beaker_settings.list_names(kind), *names.BEAKER_OPTIONS}
     for name, value in selected.items():
-        if not value or name in known or names.is_known(name, or_near=True):
+        if value is None or value == "" or name in known or names.is_known(name, or_near=True):
             continue
         if near := find_misspelled(name, known):
             place = sources.say_place(value).removeprefix(" in ")

@@ -49,6 +49,7 @@ def fail_to_make_client() -> None:
         {"beaker.session.type": "dynamodb", "beaker.session.table": "tab", "debug": True},
         {**OURS, "session.socket_timeout": "5", "session.url": "redis://127.0.0.1/0"},
         {**OURS, "session.time_out": "", "session.hosts": ["a"], "session.zzzz": 1},
+        {**OURS, "session.ids": "x", "session.requests": 1},
         {**REGION, "cache.short.url": "dynamodb://eu-west-1/tab"},
         {**OURS, "session.special_keys": [("userId", "S")], "session.session_class": dict},
     ],
@@ -78,7 +79,7 @@ def test_settings_without_a_mistake_of_ours_pass(settings: dict[str, Any]) -> No
             ["session.session_class: Beaker expects a class, not a text: set it in the applic"],
         ),
         (
-            {"beaker.session.type": "dynamodb", "beaker.session.htponly": "true"},
+            {"beaker.session.type": "dynamodb", "beaker.session.htponly": False},
             ["beaker.session.htponly: not read by anything; did you mean beaker.session.httponly?"],
         ),
         (
