@@ -16,6 +16,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PYTHON: Final = (
+    "aiodynamo==26.4",
+    "aiohttp==3.14.5",
     "cachelib==0.17.0",
     "Flask==3.1.3",
     "Flask-Session==0.8.0",

@@ -64,8 +64,11 @@ class LargeSession:
 
 
 def measure_times(session: LargeSession, rounds: int) -> dict[str, Any]:
-    """Return the milliseconds of both ways, and the ratios of their neighbors, by the action."""
-    found: dict[str, dict[int, list[float]]] = {
+    """Return the milliseconds of both ways, and the ratios of their neighbors, by the action.
+
+    Also what they take on the wall beside this process's CPU time, with the chunks at once.
+    """
+    found: dict[str, dict[int, list[tuple[float, float]]]] = {
         action: {way: [] for way in WAYS} for action in ("load", "save")
     }
     for number in range(rounds):
@@ -76,20 +79,22 @@ def measure_times(session: LargeSession, rounds: int) -> dict[str, Any]:
                 found["save"][way].append(_time(session.save))
     return {
         action: {
-            "one by one": recorded.summarize(times[WAYS[0]]),
-            "at once": recorded.summarize(times[WAYS[1]]),
+            "one by one": recorded.summarize([wall for wall, _ in times[WAYS[0]]]),
+            "at once": recorded.summarize([wall for wall, _ in times[WAYS[1]]]),
             "ratio": recorded.summarize(
-                [after / before for before, after in zip(*times.values(), strict=True)]
+                [after / before for (before, _), (after, _) in zip(*times.values(), strict=True)]
             ),
+            "wall to CPU": recorded.summarize([wall / cpu for wall, cpu in times[WAYS[1]]]),
         }
         for action, times in found.items()
     }
 
 
-def _time(act: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _time(act: Callable[[], object]) -> tuple[float, float]:
+    """Return the milliseconds on the wall, and those of CPU time."""
+    started, cpu = time.perf_counter(), time.process_time()
     act()
-    return (time.perf_counter() - started) * 1000
+    return (time.perf_counter() - started) * 1000, (time.process_time() - cpu) * 1000
 
 
 def measure_memory(session: LargeSession, size: int) -> dict[str, float]:
@@ -123,10 +128,12 @@ def main() -> None:
     for delay_text, actions in times.items():
         for action, row in actions.items():
             ratio, before, after = row["ratio"], row["one by one"], row["at once"]
+            wall = row["wall to CPU"]["median"]
             print(
                 f"{action}, {delay_text} ms a call: {before['median']:.0f} ms one by one,"
                 f" {after['median']:.0f} at once;"
-                f" {ratio['median']:.2f} ({ratio['low']:.2f} .. {ratio['high']:.2f})"
+                f" {ratio['median']:.2f} ({ratio['low']:.2f} .. {ratio['high']:.2f});"
+                f" {wall:.2f} times its CPU"
             )
     print(f"peak of memory: save {memory['save']:.1f}, load {memory['load']:.1f} times the value")
     how = f"{chosen.rounds} interleaved rounds, a session of {chosen.size / 1e6:.0f} MB"

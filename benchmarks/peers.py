@@ -35,6 +35,7 @@ BARE: Final = "boto3 client, bare"
 DYNAMODB: Final[Mapping[str, dict[str, Any]]] = {
     BARE: {"store": "bare", "way": "client"},
     "boto3 Table, bare": {"store": "bare", "way": "table"},
+    "aiodynamo client, bare": {"store": "aiodynamo"},
     "ours, wire, pickle": {**OURS, "options": {"transport": "wire"}},
     "ours, wire, json": {**OURS, "options": {"transport": "wire", **JSON}},
     "ours, wire, compress = fast": {**OURS, "options": {"transport": "wire", "compress": "fast"}},

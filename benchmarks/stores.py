@@ -1,11 +1,12 @@
 """The stores that are compared, each behind one interface: a dict in, a dict out.
 
 They include a store's serializer, expiry and client, but not the framework's cookies and
-requests. The two bare ones transfer the item that ours stores, and do not open it.
+requests. The three bare ones transfer the item that ours stores, and do not open it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import tempfile
@@ -113,6 +114,44 @@ class BareStore:
 
     def save(self) -> object:
         return self._calls.put_item(**self._named, Item=self._item)
+
+    def stored(self) -> int | None:
+        return None
+
+
+class AiodynamoStore:
+    """A bare aiodynamo client over aiohttp, in a loop of its own, likewise."""
+
+    def __init__(self, order: Order) -> None:
+        self._ours = BeakerStore({**order, "type": "ext:dynamodb", "options": {}})
+        self._loop = asyncio.new_event_loop()
+        self._table = self._loop.run_until_complete(self._connect(order))
+
+    async def _connect(self, order: Order) -> Any:
+        http = import_module("aiodynamo.http.aiohttp").AIOHTTP
+        credentials = import_module("aiodynamo.credentials")
+        key = credentials.Key(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+        client = import_module("aiodynamo.client").Client(
+            http(import_module("aiohttp").ClientSession()),
+            credentials.StaticCredentials(key),
+            os.environ["AWS_DEFAULT_REGION"],
+            endpoint=import_module("yarl").URL(order["endpoint"]),
+        )
+        return client.table(order["table"])
+
+    def open(self, values: Values) -> None:
+        self._ours.open(values)
+        self._key = {"id": f"sess:{self._ours._held.id}"}  # noqa: SLF001  # as above
+        self._item = self.load()
+
+    def load(self) -> Values:
+        get = self._table.get_item(self._key, consistent_read=True)
+        item: Values = self._loop.run_until_complete(get)
+        assert "data" in item
+        return item
+
+    def save(self) -> object:
+        return self._loop.run_until_complete(self._table.put_item(self._item))
 
     def stored(self) -> int | None:
         return None
@@ -233,6 +272,7 @@ def store(order: Order) -> Store:
     kinds: dict[str, Callable[[Order], Store]] = {
         "beaker": BeakerStore,
         "bare": BareStore,
+        "aiodynamo": AiodynamoStore,
         "cachelib": CachelibStore,
         "flask": FlaskStore,
         "pyramid": PyramidStore,

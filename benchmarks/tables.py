@@ -155,7 +155,7 @@ def format_overhead() -> str:
 def format_wire(name: str = "wire") -> str:
     """Return loads and saves over the wire: CPU time, and ratios to ext:redis and to boto3.
 
-    Args: *name* of the recorded run: `wire`, `wire_threads` for 16 threads, or `wire_tls` for TLS.
+    Args: *name* of the recorded run: `wire`, or one of its options, such as `wire_tls`.
     """
     found = read(name)
     rows = [
@@ -243,12 +243,13 @@ def format_large() -> str:
             f"{action}, {delay} ms a call",
             *(f"{row[way]['median']:,.0f}" for way in ("one by one", "at once")),
             _format_ratio(row),
+            _format_ratio({"ratio": row["wall to CPU"]}),
             f"{found['memory'][action]:.1f}",
         ]
         for delay, actions in found["times"].items()
         for action, row in actions.items()
     ]
-    head = ["", "one by one, ms", "four at once, ms", "ratio", "peak of memory"]
+    head = ["", "one by one, ms", "four at once, ms", "ratio", "to its CPU time", "peak of memory"]
     return _format_table(head, rows) + _format_source(found)
 
 

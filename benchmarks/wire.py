@@ -5,9 +5,10 @@ each round: two processes of the same program differ by more than what is compar
 that of this process, of user and system; the servers are other processes. DynamoDB is a server that
 answers from memory (`canned.py`), Redis a real one.
 
-    python -m benchmarks.wire [--rounds 120] [--sizes 300 1500] [--threads 16] [--tls] [--json FILE]
+    python -m benchmarks.wire [--rounds 120] [--sizes 300 1500] [--threads 16] [--tls] [--fast]
 
-With `--tls`, nginx stands before the server from memory, and Redis speaks TLS itself.
+The packages of the extra `fast` are hidden, unless `--fast` is given. With `--tls`, nginx
+stands before the server from memory, and Redis speaks TLS itself.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import argparse
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -41,11 +44,11 @@ Pair = tuple[Action, Action]
 CALLS: Final = 12
 #: The rounds before the first that counts.
 WARM_UP: Final = 5
-BARE, REDIS = "boto3 client, bare", "Beaker ext:redis"
+BARE, REDIS, FAST = "boto3 client, bare", "Beaker ext:redis", "ours, compress = fast"
 TABLE: Final = "sessions"
 OURS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ours": {},
-    "ours, compress = fast": {"compress": "fast"},
+    FAST: {"compress": "fast"},
     "ours, compress = false": {"compress": False},
 }
 #: Whose figures are compared with whose.
@@ -100,6 +103,8 @@ def list_contenders(
     if redis:
         options = {"type": "ext:redis", "url": redis}
         found[REDIS] = partial(make_beaker_pair, options)
+    if find_spec("isal") is None:
+        del found[FAST]
     kept = (*only, *COMPARED) if only else ("",)
     return {name: make for name, make in found.items() if any(word in name for word in kept)}
 
@@ -119,6 +124,12 @@ def start_servers(*, tls: bool) -> Iterator[tuple[str, str | None]]:
         port = stack.enter_context(redis_server(folder / "good.pem", front.bundle))
         redis = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={front.bundle}"
         yield front.url(), redis if port else None
+
+
+def hide_extra() -> None:
+    """Let the packages of the extra `fast` not be found, before the first import of ours."""
+    assert "beaker_dynamodb" not in sys.modules
+    sys.modules |= dict.fromkeys(("isal", "pybase64"))  # type: ignore[arg-type]  # as import does
 
 
 def measure_cpu(actions: Sequence[Action], pool: ThreadPoolExecutor) -> float:
@@ -185,11 +196,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=120)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--fast", action="store_true", help="use the packages of the extra")
     parser.add_argument("--tls", action="store_true", help="both servers speak TLS")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="names to keep")
     recorded.add_option(parser)
     chosen = parser.parse_args()
     os.environ.update(make_environment())
+    if not chosen.fast:
+        hide_extra()
     cases = []
     with start_servers(tls=chosen.tls) as (url, redis):
         contenders = list_contenders(url, redis, chosen.only)
@@ -206,6 +220,7 @@ def main() -> None:
     threads = "one thread" if chosen.threads == 1 else f"{chosen.threads} threads"
     how = f"{chosen.rounds} interleaved rounds of {CALLS} calls in {threads}"
     how += ", over TLS" if chosen.tls else ""
+    how += ", with the extra `fast`" if chosen.fast else ""
     recorded.write(chosen.json, how, {"cases": cases})
 
 

@@ -140,6 +140,7 @@ DOCUMENTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "large": tables.format_large,
         "wire": tables.format_wire,
         "worker": tables.format_worker,
+        "wire-fast": partial(tables.format_wire, "wire_fast"),
         "wire-threads": partial(tables.format_wire, "wire_threads"),
         "wire-tls": partial(tables.format_wire, "wire_tls"),
     },
