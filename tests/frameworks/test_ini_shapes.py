@@ -345,12 +345,12 @@ def test_the_doctor_reports_where_frameworks_differ(
 
 
 def test_the_misspelled_file_starts_nowhere(tmp_path: Path) -> None:
-    """All of its mistakes are in one error; what nothing reads is the doctor's."""
+    """All of its mistakes are in one error, a misspelled setting of Beaker's among them."""
     shared, local = load(write(tmp_path, shapes.MISSPELLED), "main")
     with pytest.raises(OptionError) as caught:
         check({**shared, **local})
 
-    assert str(caught.value).startswith("there are 2 mistakes:\n  session.tabel: ")
+    assert str(caught.value).startswith("there are 3 mistakes:\n  session.tabel: ")
     assert "\n  session.touch_after: " in str(caught.value)
 
 
