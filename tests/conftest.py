@@ -113,6 +113,16 @@ def botocore_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def not_measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure no branches in the processes that a test starts: for all tests that takes minutes.
+
+    Those of `tests/item` count, because every branch of `item/` has to be taken.
+    """
+    if request.path.parent.name != "item":
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test dummy keys and one region, and no way to a host that is not this one."""
     for name in os.environ:
