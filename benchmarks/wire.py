@@ -127,9 +127,10 @@ def start_servers(*, tls: bool) -> Iterator[tuple[str, str | None]]:
 
 
 def hide_extra() -> None:
-    """Let the packages of the extra `fast` not be found, before the first import of ours."""
+    """Hide the packages of the extra `fast` from the first import of ours, which looks for them."""
     assert "beaker_dynamodb" not in sys.modules
-    sys.modules |= dict.fromkeys(("isal", "pybase64"))  # type: ignore[arg-type]  # as import does
+    for name in ("isal", "pybase64"):
+        sys.modules[name] = None  # type: ignore[assignment]  # for import, such a package is missing
 
 
 def measure_cpu(actions: Sequence[Action], pool: ThreadPoolExecutor) -> float:

@@ -186,7 +186,7 @@ def test_startup_and_overhead_run(tmp_path: Path) -> None:
         "caches --rounds 1 --calls 2",
         "lambda_start --rounds 1",
         "wire --rounds 2 --sizes 300 --threads 2",
-        "wire --rounds 1 --sizes 300 --tls",
+        "wire --rounds 2 --sizes 300 --tls",
         "operators --rows 100",
         "outage --rounds 1",
         "large --rounds 1 --size 1000000",

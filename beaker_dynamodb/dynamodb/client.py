@@ -1,7 +1,8 @@
 """One client per process and set of connection options: makes a call by the wire or by boto3.
 
 `Client.call(operation, request)` validates and times each call, and raises every foreign exception
-as one of ours, without a `__context__`: botocore's may hold a user's data.
+as one of ours, without a `__context__`: botocore's may hold a user's data. `Clients` holds what
+makes the calls of the process at hand, and pauses the wire after failures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from beaker_dynamodb import logs, runtime
 from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.config.sources import add_places
 from beaker_dynamodb.dynamodb import metering
-from beaker_dynamodb.dynamodb.clients import Setup, create_clients
+from beaker_dynamodb.dynamodb.clients import Setup, set_up_clients
 from beaker_dynamodb.dynamodb.connection import Connection, describe_places
 from beaker_dynamodb.dynamodb.responses import (
     CONDITION_FAILED,
@@ -268,7 +269,7 @@ class Client:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
             try:
-                created = Clients(create_clients(self.connection, self._process_id))
+                created = Clients(set_up_clients(self.connection, self._process_id))
             except OptionError as error:
                 raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:

@@ -56,7 +56,7 @@ class Setup(NamedTuple):
     wire: WireClient | None = None
 
 
-def create_clients(connection: Connection, process_id: int) -> Setup:
+def set_up_clients(connection: Connection, process_id: int) -> Setup:
     """Create what makes the calls of this process; no client of boto3 if that is not needed yet.
 
     Args: *process_id*, of the process in which option `client` was given.

@@ -158,10 +158,9 @@ def find_unread(
     One whose name is close to an option of ours is among the `find_mistakes()`. Args and errors
     are the same.
     """
-    known = {*beaker_settings.list_names(_get_kind(cache)), *names.BEAKER_OPTIONS}
-    for name, value in _read_settings(config, given or {}, cache).items():
-        if name not in known and not names.is_known(name, or_near=True):
-            yield name, sources.say_place(value), find_nearest(name, known)
+    selected = _read_settings(config, given or {}, cache)
+    for name, value, known in beaker_settings.find_unread(selected, _get_kind(cache)):
+        yield name, sources.say_place(value), find_nearest(name, known)
 
 
 def get_prefix(cache: str | None, config: str | None = None, name: str = "") -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from beaker_dynamodb.config import sources
+from beaker_dynamodb.config import names, sources
 from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import Kind
 from beaker_dynamodb.errors import OptionError, raise_clean
@@ -39,6 +39,19 @@ def list_names(kind: Kind) -> frozenset[str]:
     from beaker.session import Session
 
     return frozenset(inspect.signature(Session).parameters) - {"request", "id", "namespace_args"}
+
+
+def find_unread(
+    selected: Mapping[str, Any], kind: Kind
+) -> Iterator[tuple[str, Any, frozenset[str]]]:
+    """Yield each setting that neither Beaker nor this package reads, its value, what Beaker reads.
+
+    One whose name is close to an option of ours is not among them: it is refused.
+    """
+    known = list_names(kind) | names.BEAKER_OPTIONS
+    for name, value in selected.items():
+        if name not in known and not names.is_known(name, or_near=True):
+            yield name, value, known
 
 
 @dataclass(frozen=True, slots=True)

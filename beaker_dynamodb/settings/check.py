@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beaker_dynamodb.config import names, sources
+from beaker_dynamodb.config import sources
 from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.rows import build_rows
@@ -149,9 +149,8 @@ def _find_misspelled(
 
     One whose name is close to an option of ours is among the `find_mistakes()`.
     """
-    known = {*beaker_settings.list_names(kind), *names.BEAKER_OPTIONS}
-    for name, value in selected.items():
-        if value is None or value == "" or name in known or names.is_known(name, or_near=True):
+    for name, value, known in beaker_settings.find_unread(selected, kind):
+        if value is None or value == "":  # not given
             continue
         if near := find_misspelled(name, known):
             place = sources.say_place(value).removeprefix(" in ")

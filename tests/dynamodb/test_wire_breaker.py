@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from beaker_dynamodb.dynamodb import client as clients
+from beaker_dynamodb.dynamodb import client as client_module
 from beaker_dynamodb.dynamodb import metering
 from beaker_dynamodb.dynamodb.wire.breaker import (
     CLOSED,
@@ -106,7 +106,7 @@ def test_the_line_says_why_and_asks_for_a_report_of_what_dynamodb_did_not_refuse
 @pytest.fixture
 def time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let the breaker read a clock that the test winds."""
-    monkeypatch.setattr(clients, "time", clock)
+    monkeypatch.setattr(client_module, "time", clock)
     return clock
 
 
