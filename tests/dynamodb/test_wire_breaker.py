@@ -86,6 +86,7 @@ def test_calls_that_began_before_the_pause_do_not_prolong_it() -> None:
         ("HTTP 400 ThrottlingException", False),
         ("HTTP 400 ProvisionedThroughputExceededException", False),
         ("HTTP 400 RequestLimitExceeded", False),
+        ("HTTP 400 ResourceNotFoundException", False),
         ("HTTP 400 ValidationException", True),
         ("HTTP 403", True),
         ("a checksum does not match", True),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from beaker_dynamodb.dynamodb.responses import ERRORS
-from beaker_dynamodb.errors import Unavailable
+from beaker_dynamodb.errors import TableMissing, Unavailable
 
 #: Calls in a row that boto3 had to make, after which the wire pauses.
 MAX_FAILURES: Final = 5
@@ -73,7 +73,7 @@ def describe(state: BreakerState) -> str:
         " `beaker-dynamodb doctor` prints."
     )
     code = state.cause.rpartition(" ")[2]
-    if state.cause.startswith("HTTP 5") or ERRORS.get(code) is Unavailable:
+    if state.cause.startswith("HTTP 5") or ERRORS.get(code) in {TableMissing, Unavailable}:
         advice = "DynamoDB refused them, so this is no fault of the wire."
     return (
         f"{state.failures} calls in a row (the last one: {state.cause});"
