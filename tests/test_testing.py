@@ -47,6 +47,17 @@ def kind(strict: bool) -> type[Session]:
     return beaker_dynamodb.StrictSession if strict else Session
 
 
+def test_without_a_table_the_error_names_the_option_and_no_command(embedded_dynamodb: str) -> None:
+    """`create_table = false` of production: a command would create it in its own memory."""
+    lines = {**LINES, "session.create_table": "false"}
+    browser = apps.browser(SessionMiddleware(apps.application, lines))
+
+    with pytest.raises(beaker_dynamodb.TableMissing, match="set option create_table = true") as it:
+        browser.get("/set?user=alice")
+
+    assert "table create" not in str(it.value)
+
+
 @pytest.mark.parametrize("turn", [1, 2])
 def test_each_test_begins_with_an_empty_table(turn: int, embedded_dynamodb: str) -> None:
     """What a test stored is gone in the next one, and the ini file names the table itself."""

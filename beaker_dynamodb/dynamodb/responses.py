@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
+from beaker_dynamodb.dynamodb.embedded import EMBEDDED
 from beaker_dynamodb.errors import (
     AccessRefused,
     CallFacts,
@@ -274,6 +275,11 @@ def _explain_no_response(failure: Failure, places: Mapping[str, str]) -> str:
 
 
 def _explain_missing_table(call: CallFacts, places: Mapping[str, str]) -> str:
+    if places["endpoint_option"] == f" -o endpoint_url={EMBEDDED}":
+        return (
+            "the table does not exist in the memory of this process, where no command can create"
+            " it: set option create_table = true"
+        )
     # Without the endpoint of DynamoDB Local the command would create the table at AWS.
     options = f" -o region={call.region}" if call.region else ""
     options += places["endpoint_option"]
