@@ -43,7 +43,7 @@ COMPRESSED, ENCRYPTED, BASE64, CHUNKS, DICTIONARY = 1, 2, 4, 8, 16
 TEXT, PICKLE, JSON, CUSTOM = 0, 1, 2, 3
 PLAIN: Final = (
     "is not encrypted: it was written before encryption was switched on; the step"
-    " encryption_required = false was skipped"
+    " encryption_required = false was skipped, or too short"
 )
 #: Level 4 makes 6 KB 2 % larger than level 6 does, in 60 % of the time (measured).
 LEVEL: Final = 4
