@@ -241,9 +241,10 @@ def _require_own_type(settings: Mapping[str, Any], kind: sources.Kind, source: s
     what = f"is {mask_repr(backend)}, not 'ext:dynamodb'" if backend else "is not set"
     if backend and find_nearest(str(backend), beaker_settings.TYPES):
         raise OptionError(f"in {source} {kind}.type {what}; it is misspelled")
+    hint = "; for a cache, add --cache REGION" if kind == "session" else ""
     raise OptionError(
         f"in {source} {kind}.type {what}; name the section that sets it, as FILE#SECTION, or give"
-        " -o type=ext:dynamodb; for a cache, add --cache REGION"
+        f" -o type=ext:dynamodb{hint}"
     )
 
 
