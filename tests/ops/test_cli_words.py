@@ -8,7 +8,9 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.dynamodb import embedded
+from beaker_dynamodb.ops import prices
 from beaker_dynamodb.ops.application import load_application
+from beaker_dynamodb.ops.cli import wording
 from tests.servers import REGION
 
 
@@ -126,3 +128,10 @@ def test_a_store_without_https_is_reported(ini: str, capsys: pytest.CaptureFixtu
 
     assert main(["sessions", "count", "-c", ini, "-o", "max_attempts=1"]) == 3
     assert ": does it support https" in capsys.readouterr().err
+
+
+def test_half_a_unit_is_not_announced_as_none() -> None:
+    """A small table is read for half a unit."""
+    text = wording.scan_message(30, prices.Cost(prices.estimate_scan(2000)))
+
+    assert text.startswith("reading 30 rows: about 1 read unit and 0 write units, less than $0.01")

@@ -82,7 +82,8 @@ def format_cost(cost: prices.Cost) -> str:
 
 
 def scan_message(rows: int, cost: prices.Cost) -> str:
-    """Write what is about to be read, and what that costs."""
+    """Write what is about to be read, and what that costs. Half a unit is not written as 0."""
+    cost = dataclasses.replace(cost, read_units=math.ceil(cost.read_units))
     return f"reading {format_count(rows, 'row')}: about {format_cost(cost)}"
 
 
