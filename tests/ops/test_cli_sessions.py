@@ -230,6 +230,8 @@ def test_a_caches_options_are_a_wrong_call(
     """These commands are about sessions."""
     assert main(["sessions", *words, "--cache", "default"]) == 2
     assert "--cache" in capsys.readouterr().err
+    assert main(["sessions", words[0], "--help"]) == 0
+    assert "--cache" not in capsys.readouterr().out
 
 
 def test_as_a_process_its_stdout_is_the_result_alone(shop: ExampleApp) -> None:

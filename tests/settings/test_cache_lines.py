@@ -276,3 +276,21 @@ def test_the_doctor_names_each_unread_line(
     assert list_lines(with_cache_defaults(lines)) == []
     pasted = dict(line.split(" = ") for line in expected)
     assert list_lines({**lines, **pasted}) == []
+
+
+def test_a_command_says_which_lines_its_region_does_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise `table create --cache short` creates a table that the application does not use."""
+    path = tmp_path / "app.ini"
+    lines = "\n".join(f"{name} = {value}" for name, value in SHAPE.items())
+    path.write_text(f"[app:main]\n{lines}\n")
+    notes = {
+        "short": "note: the cache region short does not read cache.table, cache.region; if the"
+        " application calls with_cache_defaults(), give --cache default\n",
+        "default": "",
+    }
+
+    for region, note in notes.items():
+        assert main(["policy", "app", "-c", str(path), "--cache", region]) == 0
+        assert capsys.readouterr().err == note

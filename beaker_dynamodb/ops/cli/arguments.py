@@ -31,6 +31,7 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
+    find_unread_cache_lines,
     load_application,
     suggest_file,
 )
@@ -180,9 +181,29 @@ def with_application(command: Command) -> Command:
         shared = find_global_settings(config, cache)
         if shared.names:
             echo(escape(f"note: {shared}"), err=True)
+        if cache is not None:
+            _note_unread_lines(config, cache)
         return command(*args, application=application, **kwargs)
 
     return wrapper
+
+
+def _note_unread_lines(config: str | None, cache: str) -> None:
+    """Print which `cache.*` options of the file this region does not read, if there are any."""
+    names = ", ".join(f"cache.{line.option}" for line in find_unread_cache_lines(config, cache))
+    if names:
+        note = (
+            f"note: the cache region {cache} does not read {names}; if the application calls"
+            " with_cache_defaults(), give --cache default"
+        )
+        echo(escape(note), err=True)
+
+
+def hide_cache(command: click.Command) -> None:
+    """Remove --cache from the help of a command that works on sessions only, and refuses it."""
+    for param in command.params:
+        if isinstance(param, click.Option) and param.name == "cache":
+            param.hidden = True
 
 
 def with_table(command: Command) -> Command:

@@ -18,7 +18,7 @@ from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessi
 from beaker_dynamodb.migration.readers import TYPES, create_reader
 from beaker_dynamodb.migration.source import suggest_backend
 from beaker_dynamodb.ops.application import Application
-from beaker_dynamodb.ops.cli.arguments import make_pairs_option, with_table
+from beaker_dynamodb.ops.cli.arguments import hide_cache, make_pairs_option, with_table
 from beaker_dynamodb.ops.cli.drawing import Output
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 
@@ -95,6 +95,9 @@ def import_(
     result = {"dry_run": dry_run, _IMPORTED: counts[_IMPORTED], "skipped": skipped}
     output.answer(result, _format_lines(counts[_IMPORTED], skipped, dry_run=dry_run))
     return NO if LOST & skipped.keys() else 0
+
+
+hide_cache(import_)
 
 
 def _choose_source(

@@ -19,7 +19,7 @@ from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.ops import inspection, logout, sessions
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
-from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_table
+from beaker_dynamodb.ops.cli.arguments import SEGMENTS, hide_cache, with_table
 from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.provisioning.provision import measure
@@ -31,8 +31,18 @@ SCAN = click.option(
 )
 
 
+class _Sessions(click.Group):
+    """A group of commands that work on sessions, and not on caches."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, without --cache in its help."""
+        hide_cache(cmd)
+        super().add_command(cmd, name)
+
+
 @cli.group(
     "sessions",
+    cls=_Sessions,
     epilog=example("sessions count -c production.ini", "sessions revoke userId=42 -c my.ini"),
 )
 def sessions_group() -> None:
