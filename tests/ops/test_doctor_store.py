@@ -153,6 +153,7 @@ def test_a_wrong_clock_is_reported(server: float | None, lines: list[str]) -> No
         ({"expiry": Expiry("x", "enabled")}, ["warning TTL"], "ttl_attribute = x"),
         ({"capacity": (1, 1)}, ["note capacity"], "session.read_capacity_units = 1"),
         ({"indexes": ()}, ["warning index of 'u'"], "beaker-dynamodb table create"),
+        ({"indexes": (Index("u-index", "u", "N"),)}, ["error index of 'u'"], ""),
     ],
 )
 def test_each_difference_of_the_table_is_reported_with_its_remedy(
@@ -167,6 +168,16 @@ def test_each_difference_of_the_table_is_reported_with_its_remedy(
     matches = [one.check for one in run_checks(store.FOUND_TABLE, table)]
     assert len(matches) == 5 - len(lines)
     assert {one.check.partition(" ")[0] for one in found}.isdisjoint(matches)
+
+
+def test_of_an_index_of_another_type_no_command_is_advised() -> None:
+    """`table create` would leave it as it is: the option or the index has to change."""
+    actual = dataclasses.replace(ACTUAL, indexes=(Index("u-index", "u", "N"),))
+    table = FoundTable(actual, EXPECTED, EXPECTED.command())
+    (found,) = run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
+
+    assert found.remedy == ""
+    assert "is Number, expected String: correct its type in special_keys" in found.message
 
 
 @pytest.mark.parametrize(

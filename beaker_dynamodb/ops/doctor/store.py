@@ -33,6 +33,7 @@ from beaker_dynamodb.provisioning.spec import TableSpec
 #: Seconds: AWS refuses signatures that are older; a tenth of that shows a clock that drifts.
 _REFUSED: Final = 300.0
 _DRIFTING: Final = 30.0
+_OTHER_TYPE: Final = ": correct its type in special_keys, or delete the index, and create it again"
 #: botocore renews temporary credentials this long before their end (botocore/credentials.py).
 _RENEWED: Final = 600.0
 #: Seconds. A call within one region takes a few milliseconds; a slower one slows every page.
@@ -313,7 +314,9 @@ FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
 #: Of each difference and the table that it was found in.
 DIFFERENCES: Final[tuple[Check[tuple[Difference, FoundTable]], ...]] = (
     Check(lambda f: f[0].severity, lambda f: f[0].setting, bool,
-          lambda f: f"is {f[0].actual}, expected {f[0].expected}", lambda f: _find_remedy(*f)),
+          lambda f: f"is {f[0].actual}, expected {f[0].expected}"
+          + (_OTHER_TYPE if f[0].severity == "error" and "index of" in f[0].setting else ""),
+          lambda f: _find_remedy(*f)),
 )
 
 SAFETY: Final[tuple[Check[FoundTable], ...]] = (
@@ -380,6 +383,8 @@ def _find_remedy(difference: Difference, table: FoundTable) -> str:
         units = table.actual.capacity
         lines = [f"{name} = {unit}" for name, unit in zip(names, units or (), strict=False)]
         return "\n".join(lines or (f"remove {name}" for name in names))
+    if difference.setting.startswith("index of ") and difference.actual != "missing":
+        return ""  # no command of ours changes an index
     return table.command
 
 
