@@ -72,6 +72,16 @@ def test_a_row_that_holds_its_value_is_no_manifest() -> None:
         assert count_chunks(Codec(SESSION).seal(b"x" * size, CONTEXT), 9) == 0
 
 
+@pytest.mark.parametrize(
+    ("claimed", "counted"), [(0, 0), (1, 1), (9, 9), (10, 10), (11, 10), (2**32 - 1, 10)]
+)
+def test_a_manifest_cannot_claim_billions_of_chunks(claimed: int, counted: int) -> None:
+    """One more than the maximum is counted: too many to be read, and few enough to be deleted."""
+    manifest, _ = split(b"\x01S\0\0abc")
+
+    assert count_chunks(manifest[:4] + claimed.to_bytes(4, "big") + manifest[8:], 9) == counted
+
+
 def test_a_manifest_without_its_chunks_is_corrupt() -> None:
     """The codec does not take a manifest for a value."""
     with pytest.raises(CorruptItem):

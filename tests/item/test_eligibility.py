@@ -99,6 +99,38 @@ def test_an_importable_session_has_its_creation_time_and_promoted_keys() -> None
     assert decide_import(OPAQUE, policy(), NOW) == Importable(1100)
 
 
+def test_a_session_that_may_not_be_read_is_imported_as_opaque() -> None:
+    """Under `envelope = json` no pickle is read: neither its times nor its keys count."""
+    text = text_of({"_accessed_time": 1, "_creation_time": 5.5, "user": "ann"})
+    settings = ImportPolicy(120, 120, 100_000, SCHEMA, envelope="json")
+
+    assert decide_import(text, settings, NOW) == Importable(1120)
+
+
+@pytest.mark.parametrize(
+    ("accessed", "own", "expected"),
+    [(900, 50, EXPIRED), (950, 50, 1120), (900, 500, 1520), (1, 2000, 2121)],
+)
+def test_a_session_with_a_lifetime_of_its_own_is_imported_with_it(
+    accessed: float, own: float, expected: object
+) -> None:
+    """It is its timeout, and the row lives for Beaker's padding longer."""
+    text = text_of({"_accessed_time": accessed, "_lifetime": own})
+
+    assert expires(decide_import(text, policy(120, 240), NOW)) == expected
+
+
+@pytest.mark.parametrize(("created", "expected"), [(990, 1040), (None, 1050), (1, EXPIRED)])
+def test_the_row_of_an_imported_session_expires_at_its_longest_age(
+    created: float | None, expected: object
+) -> None:
+    """It counts from the start; one that cannot be read is the import."""
+    settings = ImportPolicy(None, 100, 100_000, Schema(max_age=50.0))
+
+    text = text_of({"user": "ann", "_creation_time": created})
+    assert expires(decide_import(text, settings, NOW)) == expected
+
+
 @pytest.mark.parametrize("values", [{}, {"_domain": None, "_path": "/"}, {"_path": "/"}])
 def test_what_delete_leaves_is_a_logout(values: dict[str, Any]) -> None:
     """Beaker's bookkeeping alone."""

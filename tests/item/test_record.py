@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beaker_dynamodb.errors import CorruptItem, digest
+from beaker_dynamodb.item.codec import ROTATED, SESSION, TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import (
     MAX_EXPIRES,
+    MAX_PENDING,
     Record,
     Schema,
     compute_expiry,
@@ -146,6 +148,30 @@ def test_a_row_with_an_attribute_of_another_type_is_corrupt(name: str, value: ob
     assert ID not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("data", "text", "an attribute is missing or of another type"),
+        ("rev", b"short", "its revision is of another length"),
+        ("ttl", "soon", "its expiry is not a number"),
+        ("ttl", Decimal("NaN"), "its expiry is not a number"),
+        ("cache_key", b"bytes", "an attribute is of another type"),
+        ("early", "x", "it expires early by more than a second"),
+        ("early", -1, "it expires early by more than a second"),
+        ("early", 1000, "it expires early by more than a second"),
+    ],
+)
+def test_the_error_of_a_corrupt_row_says_what_is_wrong(
+    name: str, value: object, wrong: str
+) -> None:
+    """The operator who looks for the row gets its digest and the reason."""
+    with pytest.raises(CorruptItem) as caught:
+        from_attributes(KEY, {**GOOD, name: value}, SCHEMA)
+
+    assert str(caught.value) == str(CorruptItem(digest(KEY.hash), wrong))
+    assert caught.value.item == digest(KEY.hash)
+
+
 @pytest.mark.parametrize("name", ["data", "rev"])
 def test_a_row_without_data_or_rev_is_corrupt(name: str) -> None:
     """A row of another program raises CorruptItem, never a KeyError."""
@@ -184,6 +210,67 @@ def test_a_fraction_of_a_second_lets_nobody_out_early() -> None:
     assert from_attributes(KEY, {**GOOD, "ttl": Decimal("100.2")}, SCHEMA).expires == 101
 
 
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        (MAX_EXPIRES, MAX_EXPIRES),
+        (MAX_EXPIRES + 1, MAX_EXPIRES),
+        (Decimal("9.9e125"), MAX_EXPIRES),
+        (Decimal("-9.9e125"), 0),
+        (-1, 0),
+        (0, 0),
+    ],
+)
+def test_an_expiry_beyond_all_measure_is_read_as_the_last_or_the_first_second(
+    stored: Decimal | int, read: int
+) -> None:
+    """A number that DynamoDB can store has up to 126 digits; no sum and no text gets so long."""
+    assert from_attributes(KEY, {**GOOD, "ttl": stored}, SCHEMA).expires == read
+
+
+@pytest.mark.parametrize("early", [0, 999, Decimal(999)])
+def test_a_cache_row_expires_to_the_millisecond(early: Decimal | int) -> None:
+    """The milliseconds by which its expiry was rounded up are taken from it again."""
+    row = from_attributes(KEY, {**GOOD, "early": early}, SCHEMA)
+    end = 100 - int(early) / 1000
+
+    assert (row.early, row.expires_exactly) == (early, end)
+    assert (row.is_live(end - 0.0005), row.is_live(end)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("start", "max_age", "created_after", "ends_at"),
+    [
+        (1000, None, None, None),
+        (1000, 60.0, None, 1060.0),
+        (1000, None, 1000.0, None),
+        (1000, None, 1000.5, 0.0),
+        (1000, 60.0, 999.0, 1060.0),
+        (1000, 60.0, 1001.0, 0.0),
+        (None, 60.0, None, None),
+        (None, None, 5.0, 0.0),
+    ],
+)
+@pytest.mark.parametrize("kind", [SESSION, TOMBSTONE, ROTATED])
+def test_the_options_end_a_session_by_its_start(
+    start: float | None,
+    max_age: float | None,
+    created_after: float | None,
+    ends_at: float | None,
+    kind: int,
+) -> None:
+    """A session without a start began before every `created_after`; a tombstone does not end."""
+    rev = make_rev("b.t", start)
+    data = Codec(kind).seal(b"", EncryptionContext(KEY, rev, None))
+    schema = Schema(max_age=max_age, created_after=created_after)
+
+    row = from_attributes(KEY, {"data": data, "rev": rev}, schema)
+
+    assert row.ends_at == (ends_at if kind == SESSION else None)
+    if row.ends_at:
+        assert (row.is_live(row.ends_at - 1), row.is_live(row.ends_at)) == (True, False)
+
+
 def test_a_lost_reply_is_recognized_by_its_token() -> None:
     """`wrote` finds a token in rev and in each of prev, and neither the birth nor a part of one."""
     record = Record(KEY, b"", make_rev("birth.last", 1.9e9), make_prev("former older"))
@@ -192,6 +279,7 @@ def test_a_lost_reply_is_recognized_by_its_token() -> None:
     assert (record.birth, record.start) == (b"birth\0", 1_900_000_000)
     assert [record.has_token(make_token(t)) for t in ("last", "former", "older")] == [True] * 3
     assert [record.has_token(token) for token in unknown] == [False] * 5 + [True]
+    assert record.list_previous_tokens() == (b"forme", b"older")
 
 
 @LAW
@@ -234,3 +322,5 @@ def test_a_note_that_cannot_be_one_is_dropped(pending: object) -> None:
     item = {"data": b"data", "rev": make_rev("birth.token"), "pending": pending}
 
     assert from_attributes(KEY, item, SCHEMA).pending == ""
+    longest = "x" * MAX_PENDING
+    assert from_attributes(KEY, item | {"pending": longest}, SCHEMA).pending == longest

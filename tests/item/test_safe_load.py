@@ -192,6 +192,26 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
     assert safe_load(b"S'caf\xc3\xa9'\n.") is STUB
 
 
+@pytest.mark.parametrize(
+    ("literal", "value"),
+    [
+        (b"'ann'", "ann"),
+        (b'"ann"', "ann"),
+        (b"''", ""),
+        (b"'\\n'", STUB),
+        (b"'", None),
+        (b"", None),
+        (b"ann", None),
+        (b"'ann\"", None),
+        (b"'ann", None),
+        (b"xannx", None),
+    ],
+)
+def test_a_text_of_python_2_is_read_between_its_quotes(literal: bytes, value: object) -> None:
+    """One with an escape becomes a stub, and what is no literal ends the reading."""
+    assert safe_load(b"S" + literal + b"\n.") == value
+
+
 def test_a_dict_in_itself_is_a_stub() -> None:
     """Nothing in the result is nested."""
     endless: dict[str, object] = {"user": "ann"}
