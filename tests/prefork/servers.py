@@ -1,6 +1,7 @@
 """Web servers under which the application counts: how each is started, in how many processes.
 
-uWSGI and the bridge from ASGI are installed into a venv of their own.
+uWSGI and the bridge from ASGI are installed into a venv of their own, and so is mod_wsgi, where
+Apache is installed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +23,8 @@ import pytest
 from tests.downloads import install_python_packages
 from tests.servers import answers, free_port
 
-ROOT = Path(__file__).parents[2]
+_HERE = Path(__file__).parent
+ROOT = _HERE.parents[1]
 APPLICATION = "tests.prefork.app:application"
 WORKERS, THREADS = 4, 8
 
@@ -63,6 +66,28 @@ def _uvicorn(port: int, _: Path) -> list[str]:
     return [str(_install() / "bin" / "python"), "-m", "uvicorn", application, *where]
 
 
+def _mod_wsgi(port: int, folder: Path) -> list[str]:
+    if shutil.which("apxs") is None:
+        pytest.skip("Apache's apxs is not installed: it builds mod_wsgi")
+    venv = install_python_packages(_HERE / "requirements_apache.txt", "web-servers-apache")
+    options = {
+        "host": "127.0.0.1",
+        "port": str(port),
+        "processes": str(WORKERS),
+        "threads": str(THREADS),
+        "python-path": str(ROOT),
+        "server-root": str(folder / "apache"),
+        "application-type": "module",
+    }
+    if os.getuid() == 0:  # Apache's children do not run as root, to whom pytest's folders belong
+        options |= {"user": "www-data", "group": "www-data"}
+        for each in (folder, folder.parent, folder.parents[1]):
+            each.chmod(0o755)
+    words = [f"--{name}={value}" for name, value in options.items()]
+    command = [str(venv / "bin" / "mod_wsgi-express"), "start-server", *words, "--log-to-terminal"]
+    return [*command, APPLICATION.removesuffix(":application")]
+
+
 def _waitress(port: int, _: Path) -> list[str]:
     where = [f"--listen=127.0.0.1:{port}", f"--threads={THREADS}"]
     return [sys.executable, "-m", "waitress", *where, APPLICATION]
@@ -73,7 +98,7 @@ def _wsgiref(port: int, _: Path) -> list[str]:
 
 
 def _install() -> Path:
-    return install_python_packages(Path(__file__).with_name("requirements.txt"), "web-servers")
+    return install_python_packages(_HERE / "requirements.txt", "web-servers")
 
 
 #: Those that the suite's own venv has, and those of the long run.
@@ -88,6 +113,7 @@ ALL = {
     "gunicorn gevent": WebServer(_gunicorn("-k", "gevent")),
     "uWSGI": WebServer(_uwsgi),
     "uvicorn and a2wsgi": WebServer(_uvicorn),
+    "mod_wsgi": WebServer(_mod_wsgi),
 }
 
 
