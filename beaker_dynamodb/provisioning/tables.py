@@ -167,7 +167,7 @@ def update_table(
     update, key_types = _Update(client, expected.table, tell, waiter), actual.key_types()
     for index in expected.indexes:
         if all(index.attribute != one.attribute for one in actual.indexes):
-            setting, key_types[index.attribute] = f"index {index.name!r}", index.kind
+            setting, key_types[index.attribute] = f"index {index.name!r}", index.type
             request = to_index_request(expected.table, index, key_types, actual.capacity)
             yield update.apply(setting, "UpdateTable", request)
             update.wait_until_active(setting)

@@ -144,7 +144,7 @@ def _describe(actual: Description, result: str) -> Iterator[str]:
     yield f"  TTL       {actual.expiry}"
     yield f"  capacity  {format_capacity(actual.capacity)}"
     for index in actual.indexes:
-        built = ", being built" if index.name in actual.building else ""
+        built = ", being built" if index.building else ""
         yield f"  index     {index.name!r} of {index.attribute!r} ({index.projection}{built})"
 
 

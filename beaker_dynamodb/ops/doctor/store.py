@@ -386,7 +386,7 @@ def _find_remedy(difference: Difference, table: FoundTable) -> str:
 def _find_key_options(table: FoundTable) -> str:
     """Return the names of the actual keys as options, "" if they are not texts."""
     keys = (table.actual.hash_key, table.actual.range_key)
-    if any(key is not None and key.kind != "S" for key in keys):
+    if any(key is not None and key.type != "S" for key in keys):
         return ""
     names = (key.name if key else "none" for key in keys)
     return "\n".join(
