@@ -15,7 +15,6 @@ from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
     confirm_deletion,
     with_features,
-    with_long_timeout,
     with_range_key,
     with_table,
 )
@@ -56,9 +55,8 @@ def create(application: Application, features: Features, output: Output) -> int:
     be changed on an existing table, such as its keys, is printed as a difference, and the exit
     code is 1.
     """
-    options = with_long_timeout(application.options)
-    with output.waiting(f"table {options.table}: until it is active") as status:
-        created = tables.create(options, features, status.update)
+    with output.waiting(f"table {application.options.table}: until it is active") as status:
+        created = tables.create(application.options, features, status.update)
     for step in created.steps:
         output.remark(str(step))
     matches = is_match(created.differences)
@@ -82,7 +80,7 @@ def show(application: Application, output: Output) -> int:
     The numbers of rows and bytes are AWS's own, and up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(with_long_timeout(application.options))
+        found = tables.show(application.options)
     if found is None:
         output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
@@ -102,9 +100,9 @@ def check(application: Application, features: Features, output: Output) -> int:
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        options = with_long_timeout(application.options)
-        command = application.create_command(features)
-        found = tables.check(options, features, create_command=command)
+        found = tables.check(
+            application.options, features, create_command=application.create_command(features)
+        )
     result = {"table": application.options.table, "matches": is_match(found), "differences": found}
     verb = "differs from" if found else "matches"
     title = f"table {application.options.table!r} {verb} the options"
@@ -126,9 +124,7 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         unprotect = application.create_command(tables.UNPROTECTED)
-        ended = tables.delete(
-            with_long_timeout(application.options), status.update, unprotect_command=unprotect
-        )
+        ended = tables.delete(application.options, status.update, unprotect_command=unprotect)
     if not ended.done:
         output.refuse(ended.message)
         return NO
