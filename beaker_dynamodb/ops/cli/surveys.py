@@ -6,24 +6,22 @@ A purge prints its cost before it starts, and its progress if it is interrupted.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from beaker_dynamodb.ops import purge, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import RATE, SEGMENTS, with_table
-from beaker_dynamodb.ops.cli.drawing import Output, draw_bar
+from beaker_dynamodb.ops.cli.drawing import Output, draw_bar, get_width
 from beaker_dynamodb.ops.cli.frame import example
 from beaker_dynamodb.ops.cli.sessions import open_rows, sessions_group
 from beaker_dynamodb.ops.parallel import Tally
 from beaker_dynamodb.runtime import REAL
 
-_WIDTH = 40
-_LABEL = 10
-_COUNT = 9
+#: Columns of a bar, of its label and its count, and of the spaces around these.
+_BAR, _LABEL, _COUNT, _SPACES = 40, 10, 9, 5
 
 
 @sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
@@ -81,13 +79,13 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     expected = purge.estimate_scan_cost(rows)[0].rows
     reading = stats.stats(rows, REAL.clock(), sample=sample, segments=segments)
     found = output.follow(min(expected, sample or expected), reading)
-    output.draw(found, *_draw(found))
+    output.draw(found, _draw(found, get_width()))
     if found.live and not output.as_json:
         output.remark(wording.EXPIRES_LATER)
     return 0
 
 
-def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
+def _draw(found: stats.Stats, width: int | None) -> Iterator[str]:
     sampled, price = "", "at an unknown price"
     if found.share != 1:
         part = "a part" if found.share is None else f"{found.share:.1%}"
@@ -95,7 +93,7 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
     if found.dollars_per_month is not None:
         price = f"{wording.format_dollars(found.dollars_per_month)} a month"
     others = wording.format_other_rows(found.other_rows, "{}\n")
-    words = (
+    yield (
         f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
         f" {found.unreadable:,} unreadable{sampled}\n"
         f"{wording.format_count(found.rows, 'row')}, {wording.format_size(found.size)};"
@@ -108,18 +106,20 @@ def _draw(found: stats.Stats) -> tuple[Text | Table, ...]:
         f" {found.read_units:,.1f} read units used\n"
     )
     bars = ("size of the row", found.sizes), ("row expires in", found.expiries), ("age", found.ages)
-    return Text(words), *(_histogram(title, each) for title, each in bars)
+    for title, each in bars:
+        yield from _histogram(title, each, width)
 
 
-def _histogram(title: str, bars: tuple[stats.Bar, ...]) -> Table:
-    """Draw bars, the longest at full width; empty ones at both ends are omitted."""
+def _histogram(title: str, bars: tuple[stats.Bar, ...], width: int | None) -> Iterator[str]:
+    """Draw bars, the longest at full width; empty ones at both ends are omitted.
+
+    Args: *width* is that of a terminal, where the bars are shorter if need be, or None.
+    """
     longest = max(one.count for one in bars) or 1
     filled = [number for number, one in enumerate(bars) if one.count] or [0]
-    drawing = Table(title=title, title_justify="left", show_header=False, box=None)
-    drawing.add_column(min_width=_LABEL)  # so that all bars begin in one column
-    drawing.add_column(min_width=_COUNT, justify="right")
-    drawing.add_column(min_width=_WIDTH)
+    digits = max(_COUNT, len(f"{longest:,}"))
+    room = _BAR if width is None else max(1, min(_BAR, width - _LABEL - digits - _SPACES))
+    yield click.style(title, italic=True)
     for one in bars[filled[0] : filled[-1] + 1]:
-        length = -(-one.count * _WIDTH // longest)  # rounded up: a bar is never empty
-        drawing.add_row(one.label, f"{one.count:,}", draw_bar(length))
-    return drawing
+        length = -(-one.count * room // longest)  # rounded up: a bar is never empty
+        yield f" {one.label:<{_LABEL}}  {one.count:>{digits},}  {draw_bar(length)}".rstrip()
