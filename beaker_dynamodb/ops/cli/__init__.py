@@ -11,7 +11,6 @@ from beaker_dynamodb.ops.cli import (  # noqa: F401  # each adds its commands to
     sessions,
     surveys,
     table,
-    templates,
 )
 from beaker_dynamodb.ops.cli.frame import NAME, cli, format_reference, run
 
