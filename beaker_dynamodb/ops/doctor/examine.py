@@ -53,7 +53,6 @@ from beaker_dynamodb.ops.doctor import packages, settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, run_checks, withhold_logouts
 from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 from beaker_dynamodb.settings import ini
 from beaker_dynamodb.settings.beaker_settings import (
@@ -157,10 +156,10 @@ def _examine_connection(
     if exit_code(usable):
         return
     known, transport = list_regions(client), client.get_transport()
-    target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
+    target = store.Destination(identity, transport, known, application)
     yield from run_checks(store.DESTINATION, target)
     with record_addresses(client) as addresses:
-        found = _examine_table(application, opened, runtime, read_only=read_only)
+        found = _examine_table(application, opened, read_only=read_only)
         yield from _report_addresses(found, addresses)
     if not addresses:  # a client of option `client`, or one whose calls a test answers
         yield from run_checks(store.ENDPOINTS, identity.endpoint)
@@ -201,9 +200,7 @@ def _report_addresses(found: Iterator[Finding], addresses: list[str]) -> Iterato
         raise
 
 
-def _examine_table(
-    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
-) -> Iterator[Finding]:
+def _examine_table(application: Application, opened: Rows, *, read_only: bool) -> Iterator[Finding]:
     """Yield what is found about the table, and go on to its rows if its keys are as expected."""
     try:
         actual = provision.describe(opened.table.client, application.options.table)
@@ -211,31 +208,25 @@ def _examine_table(
         refused = store.RefusedTable(application, error)
         yield from run_checks(store.REFUSED_TABLE, refused)
         if not refused.is_role:
-            clocks = store.Clocks(read_server_clock(error), runtime.clock())
+            clocks = store.Clocks(read_server_clock(error), opened.runtime.clock())
             yield from run_checks(store.CLOCKS, clocks)
             return
     else:
         if actual is None:
             yield from run_checks(store.MISSING_TABLE, application)
             return
-        expected = table_spec(application.options)
-        command = application.create_command()
-        table = store.FoundTable(
-            actual, expected, command, application.begin, application.arguments
-        )
+        table = store.FoundTable(actual, application)
         yield from run_checks(store.FOUND_TABLE, table)
         yield from run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
         if not table.matches("key"):  # it may be another application's
             return
         yield from run_checks(store.SAFETY, table)
-    yield from _examine_rows(application, opened, runtime, read_only=read_only)
+    yield from _examine_rows(application, opened, read_only=read_only)
 
 
-def _examine_rows(
-    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
-) -> Iterator[Finding]:
+def _examine_rows(application: Application, opened: Rows, *, read_only: bool) -> Iterator[Finding]:
     """Yield which calls are allowed, and what a round trip finds if all of them are."""
-    name = f"doctor-{runtime.token().hex()}"
+    name = f"doctor-{opened.runtime.token().hex()}"
     is_cache, layout = application.kind == "cache", opened.layout
     key = layout.make_value_key(name, "doctor") if is_cache else layout.make_session_key(name)
     with_query = is_cache and application.options.range_key is not None
@@ -245,8 +236,8 @@ def _examine_rows(
         if isinstance(call.error, Unavailable):
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
-    yield from run_checks(store.CLOCKS, store.Clocks(server, runtime.clock()))
-    policy = f"beaker-dynamodb policy app {application.arguments}".strip()
+    yield from run_checks(store.CLOCKS, store.Clocks(server, opened.runtime.clock()))
+    policy = application.format_command("policy app")
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(run_checks(store.PERMISSIONS, *needed))
     yield from found
@@ -254,14 +245,14 @@ def _examine_rows(
         store.ALLOWED, tuple(call.operation for call in calls if call.error is None)
     )
     if not read_only and not exit_code(found):
-        yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
+        yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key))
         if opened.table.client.get_transport().name == WIRE:  # boto3 repeats what the wire cannot
             options = dataclasses.replace(opened.options, transport=BOTO3)
-            by_boto3 = build_rows(options, application.kind, runtime)
-            yield from run_checks(store.ROUND_TRIPS, make_round_trip(by_boto3, key, runtime))
+            by_boto3 = build_rows(options, application.kind, opened.runtime)
+            yield from run_checks(store.ROUND_TRIPS, make_round_trip(by_boto3, key))
 
 
-def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip:
+def make_round_trip(opened: Rows, key: Key) -> store.RoundTrip:
     """Write, read, compare and delete one row as the application would, whatever fails.
 
     If its deletion fails too, the row expires within minutes.
@@ -270,7 +261,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
     error: DynamoDBBackendError | None = None
     stop = metering.observe(events.append)
     try:
-        now, token = runtime.clock(), runtime.token()
+        now, token = opened.runtime.clock(), opened.runtime.token()
         record = Record(key, b"", make_rev(token, token), expires=int(now) + _LIFETIME)
         try:
             opened.write(record, _VALUE, NoRow(), None)
