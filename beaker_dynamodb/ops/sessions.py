@@ -117,13 +117,8 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         on_other_rows: called with the number of a page's rows that belong to another store.
     """
     query = ScanQuery("sessions", "all" if with_expired else "live", now, whole=True)
-    left = limit
-    if limit is None:
-        pages = parallel.scan_segments(rows.table, query, segments)
-    else:
-        measure(rows.table)  # raises for a table of other keys
-        pages = table_scan.scan(rows.table, query, wanted=limit)
-    for page in pages:
+    left, segments = limit, segments if limit is None else 1
+    for page in parallel.scan_segments(rows.table, query, segments, wanted=limit):
         on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
             if left == 0:
