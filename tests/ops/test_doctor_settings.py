@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config.sources import Kind, parse
-from beaker_dynamodb.errors import OptionError, Unavailable
 from beaker_dynamodb.ops.doctor import packages, settings
 from beaker_dynamodb.ops.doctor.check import Check, Finding, run_checks
 from beaker_dynamodb.ops.doctor.packages import Package
@@ -18,7 +17,6 @@ from beaker_dynamodb.ops.doctor.session import SESSION
 from beaker_dynamodb.ops.doctor.settings import (
     Framework,
     Settings,
-    Source,
     UnknownName,
 )
 
@@ -490,21 +488,3 @@ def test_the_class_of_another_package_is_reported() -> None:
 
     assert (found.severity, found.check) == ("error", "backend")
     assert "under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager;" in found.message
-
-
-@pytest.mark.parametrize(
-    ("source", "lines"),
-    [
-        (Source("file", "answers"), []),
-        (Source("file", "missing", "/old"), ["error migrate_from"]),
-        (Source("file", "empty", "/old"), ["warning migrate_from"]),
-        (Source("file", "skipped"), ["note migrate_from"]),
-        (Source("ext:redis", "failed", error=Unavailable("no")), ["error migrate_from"]),
-        (Source("file", "failed", error=OptionError("no")), ["error migrate_from"]),
-    ],
-)
-def test_an_old_backend_that_cannot_be_read_is_reported(source: Source, lines: list[str]) -> None:
-    """Every state has exactly one finding."""
-    (found,) = run_checks(settings.SOURCES, source)
-
-    assert list_problems([found]) == lines

@@ -11,5 +11,6 @@ withheld during a migration. `settings.py` and `session.py` have the tables for 
 configuration alone shows, `packages.py` for what is installed, and `store.py` for credentials,
 table and calls. A check that needs a fact that is not there adds a field to the class of its facts,
 which `examine.py` fills in: that file makes all calls, and decides in which order the tables are
-walked. Conditions make no call and read no clock.
+walked. Conditions make no call and read no clock. Where an attempt has one finding for each way in
+which it ends, as reading the old store does, that file yields the finding itself.
 """

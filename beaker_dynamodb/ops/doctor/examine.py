@@ -29,7 +29,13 @@ from beaker_dynamodb.dynamodb.diagnostics import (
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import NoRow
 from beaker_dynamodb.dynamodb.wire.transport import BOTO3, WIRE
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    DynamoDBBackendError,
+    OptionError,
+    Unavailable,
+    mask_repr,
+)
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
@@ -63,6 +69,14 @@ from beaker_dynamodb.settings.beaker_settings import (
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
+_NO_FILE: Final = (
+    "no ini file was given (-c FILE), so only the environment is checked, not the application's own"
+    " settings"
+)
+_EMBEDDED: Final = (
+    "exists only inside the application's own process, and cannot be checked from here; both can"
+    " reach a table of DynamoDB Local"
+)
 #: Seconds after which the doctor's row expires, if it cannot be deleted.
 _LIFETIME: Final = 300
 
@@ -86,11 +100,12 @@ def examine(
     yield from run_checks(packages.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from run_checks(settings.VARIABLES, *variables)
-    yield from run_checks(settings.FILES, config or " ".join(given or ()))
+    if not config and not given:
+        yield Finding("note", "options", _NO_FILE)
     for one in mistakes:
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
-            yield from run_checks(settings.MISTAKES, (one.message, one.name))
+            yield Finding("error", "options", str(one))
     for name, place, near in find_unread(config, given=given, cache=cache):
         begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near, place)
@@ -98,7 +113,7 @@ def examine(
     yield from run_checks(settings.GLOBAL, find_global_settings(config, cache))
     yield from run_checks(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
-        yield from run_checks(settings.CACHE_REGIONS, *_list_cache_regions(config))
+        yield from _list_cache_regions(config)
     if not mistakes:
         yield from examine_store(
             load_application(config, given=given, cache=cache), config=config, read_only=read_only
@@ -125,11 +140,10 @@ def examine_store(
     in_settings = run_checks((*settings.URLS, *beakers, *settings.OPTION_CHECKS), facts)
     yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
-        yield from run_checks(
-            settings.SOURCES, _read_source(application, runtime, read_only=read_only)
-        )
+        yield _examine_source(application, runtime, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
-        yield from run_checks(store.EMBEDDED, embedded.explain_missing_extra())
+        missing = embedded.explain_missing_extra()
+        yield Finding("error" if missing else "note", "table", missing or _EMBEDDED)
         return
     try:
         yield from _examine_connection(application, runtime, read_only=read_only)
@@ -286,33 +300,40 @@ def make_round_trip(opened: Rows, key: Key) -> store.RoundTrip:
     )
 
 
-def _read_source(application: Application, runtime: Runtime, *, read_only: bool) -> settings.Source:
+def _examine_source(application: Application, runtime: Runtime, *, read_only: bool) -> Finding:
     """Read a session that does not exist from the backend of `migrate_from`."""
     name, given = str(application.options.migrate_from), application.options.migrate_from_options
+    topic = "migrate_from"
     try:
         validate_source(name, dict(given))
         path = get_data_path(name, dict(given)) or ""
+        # Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
         if path and not Path(path).exists():
-            return settings.Source(name, "missing", path)
+            missing = f"there is no {mask_repr(path)}, so no session can be moved from there"
+            return Finding("error", topic, missing)
         if name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
-            return settings.Source(name, "empty", path)
+            empty = f"there is no session in {mask_repr(path)}"
+            return Finding("warning", topic, f"{empty}: is it the folder of the old application?")
         if read_only and name in CREATED_BY_READING:
-            return settings.Source(name, "skipped")
+            return Finding("note", topic, f"{name} was not checked: that would write there")
         SourceBackend(name, given, runtime.token().hex(), None).read()
     except DynamoDBBackendError as error:
-        return settings.Source(name, "failed", error=error)
-    return settings.Source(name, "answers")
+        advice = "; start it" if isinstance(error, Unavailable) else ""
+        return Finding("error", topic, f"{error}{advice}")
+    return Finding("ok", topic, f"{name} answers")
 
 
-def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
+def _list_cache_regions(config: str) -> Iterator[Finding]:
+    """Yield the cache regions of a file, each of which may have a table of its own."""
     try:
         found = ini.read_settings(config, TYPE_SETTINGS["cache"], TYPE_SETTINGS["session"])
         for name in list_cache_regions(found):
             title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
             words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
-            yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")
+            message = f"{title} of the file: not checked"
+            yield Finding("note", "caches", message, f"beaker-dynamodb doctor {words}")
     except OptionError as error:
-        yield settings.CacheRegion(error=str(error))
+        yield Finding("error", "caches", str(error))
 
 
 def _find_backend() -> str:

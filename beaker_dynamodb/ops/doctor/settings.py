@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT, say_place
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask_repr
+from beaker_dynamodb.errors import mask_repr
 from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
@@ -42,25 +42,6 @@ class UnknownName:
     name: str
     near: str | None
     place: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheRegion:
-    """A region of the file's caches, the command that checks it, and the error if there is one."""
-
-    title: str = ""
-    command: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The backend that sessions are migrated from, and what became of an attempt to read it."""
-
-    name: str
-    state: Literal["answers", "failed", "missing", "empty", "skipped"]
-    path: str = ""
-    error: DynamoDBBackendError | None = None
 
 
 #: What hands the settings to Beaker: pyramid_beaker, a filter section of PasteDeploy, or code.
@@ -191,18 +172,6 @@ VARIABLES: Final[tuple[Check[UnknownName], ...]] = (
           lambda f: f"unset {f.name}"),
 )
 
-#: Of what the command line names: an ini file, or single options; "" for neither.
-FILES: Final[tuple[Check[str], ...]] = (
-    Check("note", "options", lambda f: not f,
-          "no ini file was given (-c FILE), so only the environment is checked, not the"
-          " application's own settings"),
-)
-
-#: Of a message about an invalid option, and that option's name, "" if that is unknown.
-MISTAKES: Final[tuple[Check[tuple[str, str]], ...]] = (
-    Check("error", "options", bool, lambda f: ": ".join(filter(None, (f[1], f[0])))),
-)
-
 #: Beaker accepts any name silently.
 UNREAD: Final[tuple[Check[UnknownName], ...]] = (
     Check("error", "options", lambda f: f.near,
@@ -227,13 +196,6 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
 CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
     Check("error", "caches", bool, lambda f: f"cache.{f.option}{say_place(f.value)} is {f}",
           lambda f: "\n".join(f.lines)),
-)
-
-#: Caches are not checked with the sessions: each region may have a table of its own.
-CACHE_REGIONS: Final[tuple[Check[CacheRegion], ...]] = (
-    Check("error", "caches", lambda f: f.error, lambda f: f.error),
-    Check("note", "caches", lambda f: not f.error, lambda f: f"{f.title} of the file: not checked",
-          lambda f: f.command),
 )
 
 #: A url of another backend is ignored, because pyramid_beaker gives one to every region.
@@ -325,20 +287,5 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
     Check("note", "migrate_from", lambda f: f.options.migrate_from,
           "sessions are still looked for in the old store, until the option is removed; before the"
           " longest session lifetime is over that logs out those who were not migrated"),
-)
-
-#: Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
-SOURCES: Final[tuple[Check[Source], ...]] = (
-    Check("error", "migrate_from", lambda f: f.state == "missing",
-          lambda f: f"there is no {mask_repr(f.path)}, so no session can be moved from there"),
-    Check("warning", "migrate_from", lambda f: f.state == "empty",
-          lambda f: f"there is no session in {mask_repr(f.path)}: is it the folder of the old"
-          " application?"),
-    Check("note", "migrate_from", lambda f: f.state == "skipped",
-          lambda f: f"{f.name} was not checked: that would write there"),
-    Check("ok", "migrate_from", lambda f: f.state == "answers", lambda f: f"{f.name} answers"),
-    Check("error", "migrate_from", lambda f: f.error,
-          lambda f: f"{f.error}; start it"
-          if isinstance(f.error, Unavailable) else str(f.error)),
 )
 # fmt: on

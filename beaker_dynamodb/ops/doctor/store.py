@@ -223,14 +223,6 @@ def failures(
     )
 
 
-#: A table in the memory of the application's own process; of the message about a missing extra.
-EMBEDDED: Final[tuple[Check[str], ...]] = (
-    Check("error", "table", lambda f: f, lambda f: f),
-    Check("note", "table", lambda f: not f,
-          "exists only inside the application's own process, and cannot be checked from here;"
-          " both can reach a table of DynamoDB Local"),
-)
-
 CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
     Check("error", "credentials", lambda f: not f.identity.provider,
           "none found: neither in the options, the environment, AWS's files, nor from a role;"
