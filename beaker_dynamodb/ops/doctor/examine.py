@@ -55,7 +55,7 @@ from beaker_dynamodb.ops.application import (
     load_application,
     suggest_file,
 )
-from beaker_dynamodb.ops.doctor import packages, settings, store
+from beaker_dynamodb.ops.doctor import settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, run_checks, withhold_logouts
 from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
@@ -95,9 +95,9 @@ def examine(
     """
     mistakes = tuple(find_mistakes(config, given=given, cache=cache))
     installed = _list_packages()
-    yield from run_checks(packages.VERSIONS, installed)
-    yield from run_checks(packages.PACKAGES, *installed)
-    yield from run_checks(packages.BACKENDS, _find_backend())
+    yield from run_checks(settings.VERSIONS, installed)
+    yield from run_checks(settings.PACKAGES, *installed)
+    yield from run_checks(settings.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from run_checks(settings.VARIABLES, *variables)
     if not config and not given:
@@ -347,11 +347,11 @@ def _find_backend() -> str:
     return f"{found.__module__}.{found.__qualname__}"
 
 
-def _list_packages() -> tuple[packages.Package, ...]:
+def _list_packages() -> tuple[settings.Package, ...]:
     """Return Python and the packages of interest with their versions."""
     found = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }
     versions = {"Python": platform.python_version(), **found}
-    versions |= {name: "" for name in packages.OLDEST if name not in found}
-    return tuple(packages.Package(name, version) for name, version in versions.items())
+    versions |= {name: "" for name in settings.OLDEST if name not in found}
+    return tuple(settings.Package(name, version) for name, version in versions.items())
