@@ -16,7 +16,7 @@ import click
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
-from beaker_dynamodb.ops import inspection, logout, purge, sessions, stats
+from beaker_dynamodb.ops import inspection, logout, sessions, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, with_table
@@ -76,7 +76,7 @@ def list_(
     found = sessions.list_sessions(
         rows, now, with_expired=expired, limit=limit, segments=segments, on_other_rows=others.append
     )
-    with _bar(rows, output, "sessions", limit) as advance:
+    with _bar(rows, output, limit) as advance:
         if not print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
@@ -197,7 +197,7 @@ def stats_(application: Application, output: Output, *, sample: int | None, segm
     It reads the whole table once, or N rows of it. Rows of another store are counted separately.
     """
     rows = open_rows(application, segments)
-    expected = purge.estimate_scan_cost(rows)[0].rows
+    expected = measure(rows.table).rows
     reading = stats.stats(rows, REAL.clock(), sample=sample, segments=segments)
     found = output.follow(min(expected, sample or expected), reading)
     output.draw(found, _draw(found, get_width()))
@@ -262,11 +262,11 @@ def _rows_expected(rows: Rows, output: Output) -> float | None:
     return measure(rows.table).rows if bar else None
 
 
-def _bar(rows: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
+def _bar(rows: Rows, output: Output, limit: int | None) -> AbstractContextManager[Any]:
     """Show a progress bar, unless the results themselves are printed on the terminal."""
     if sys.stdout.isatty() and not output.quiet:
         return nullcontext(lambda _: None)
-    return output.progress(what, limit or _rows_expected(rows, output))
+    return output.progress("sessions", limit or _rows_expected(rows, output))
 
 
 def _advance(found: Iterator[sessions.Session], advance: Any) -> Iterator[sessions.Session]:
