@@ -47,11 +47,15 @@ class Application:
         """The secret that signs the cookie, None if it is not signed."""
         return self.settings.get("secret") or None
 
+    def format_command(self, words: str) -> str:
+        """Return a command on this application, ready to be pasted into a shell."""
+        return f"beaker-dynamodb {words} {self.arguments}".strip()
+
     def create_command(self, features: Features = NONE) -> str:
         """Return the command that creates its table, ready to be pasted into a shell."""
         if not self.arguments:
             return table_spec(self.options, features).command(self.options.region)
-        return " ".join(("beaker-dynamodb table create", self.arguments, *features.to_flags()))
+        return " ".join((self.format_command("table create"), *features.to_flags()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,17 @@ def run_parallel(jobs: Sequence[Job[T]]) -> Iterator[T]:
             thread.join()
 
 
-def scan_segments(table: Table, query: ScanQuery, segments: int = 1) -> Iterator[Page]:
+def scan_segments(
+    table: Table, query: ScanQuery, segments: int = 1, *, wanted: int | None = None
+) -> Iterator[Page]:
     """Scan the table in *segments* parts at once, and yield their pages in any order.
 
+    Args: *wanted* is about how many rows the caller needs, so that no page is much larger.
     Raises: TableMismatch, before the first page; what the client raises.
     """
 
     def make_job(part: int) -> Job[Page]:
-        return lambda _: scan.scan(table, query, (part, segments))
+        return lambda _: scan.scan(table, query, (part, segments), wanted=wanted)
 
     # This also makes boto3's client of 10 MB; else each thread would make one.
     measure(table)

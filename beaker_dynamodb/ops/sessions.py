@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -117,21 +118,16 @@ def list_sessions(  # noqa: PLR0913  # named, each of them
         on_other_rows: called with the number of a page's rows that belong to another store.
     """
     query = ScanQuery("sessions", "all" if with_expired else "live", now, whole=True)
-    left = limit
-    if limit is None:
-        pages = parallel.scan_segments(rows.table, query, segments)
-    else:
-        measure(rows.table)  # raises for a table of other keys
-        pages = table_scan.scan(rows.table, query, wanted=limit)
-    for page in pages:
+    segments, left = (segments, math.inf) if limit is None else (1, limit)
+    for page in parallel.scan_segments(rows.table, query, segments, wanted=limit):
         on_other_rows(sum(not row.is_own for row in page.rows))
         for row in page.rows:
-            if left == 0:
-                return
             is_wanted = with_expired or row.is_live(now)
-            if row.is_own and row.sort == "session" and is_wanted:
-                left = None if left is None else left - 1
+            if left and row.is_own and row.sort == "session" and is_wanted:
+                left -= 1
                 yield describe_row(rows, row, now)
+        if not left:  # the next page would be paid for
+            return
 
 
 def count_sessions(rows: Rows, now: float, *, segments: int = 1) -> Generator[Count, None, None]:

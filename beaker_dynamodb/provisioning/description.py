@@ -18,6 +18,7 @@ from beaker_dynamodb.provisioning.spec import (
     Index,
     TableSpec,
     format_schema,
+    format_type,
 )
 
 #: A table in one of these states serves requests (AWS: API_TableDescription, "TableStatus").
@@ -64,10 +65,10 @@ class Description:
 
     `status` is active, creating, updating, deleting, ...; `capacity` is the provisioned read and
     write units a second, None for on-demand; `created` is true if this process has just created
-    the table; `building` names the indexes that cannot be queried yet; `kms_key` is an ARN, None
-    for AWS's own key. `rows` and `size` (bytes) are up to six hours old. `recovery` and `tags`
-    take calls of their own, and are None if these were not made or failed. `replicas` are the other
-    Regions of a global table; `is_strong` is true if its Regions are strongly consistent.
+    the table; `kms_key` is an ARN, None for AWS's own key. `rows` and `size` (bytes) are up to six
+    hours old. `recovery` and `tags` take calls of their own, and are None if these were not made or
+    failed. `replicas` are the other Regions of a global table; `is_strong` is true if its Regions
+    are strongly consistent.
     """
 
     table: str
@@ -80,7 +81,6 @@ class Description:
     indexes: tuple[Index, ...] = ()
     capacity: tuple[int, int] | None = None
     created: bool = False
-    building: tuple[str, ...] = ()
     protection: bool = False
     kms_key: str | None = None
     limits: tuple[int | None, int | None] | None = None
@@ -110,7 +110,6 @@ class Description:
             key["KeyType"]: Attribute(key["AttributeName"], types[key["AttributeName"]])
             for key in table["KeySchema"]
         }
-        indexes = table.get("GlobalSecondaryIndexes") or ()
         home, account = _read_arn(table.get("TableArn", ""), region)
         return cls(
             table["TableName"],
@@ -120,10 +119,9 @@ class Description:
             keys["HASH"],
             keys.get("RANGE"),
             expiry,
-            tuple(_read_index(index, types) for index in indexes),
+            tuple(_read_index(one, types) for one in table.get("GlobalSecondaryIndexes") or ()),
             _read_capacity(table),
             created,
-            tuple(one["IndexName"] for one in indexes if one.get("IndexStatus") not in _BUILT),
             bool(table.get("DeletionProtectionEnabled")),
             _read_kms_key(table),
             _read_limits(table),
@@ -137,7 +135,7 @@ class Description:
     def key_types(self) -> dict[str, str]:
         """Return the type of each attribute that is a key of the table or of an index."""
         keys = (self.hash_key, *((self.range_key,) if self.range_key else ()))
-        return {key.name: key.kind for key in keys} | {i.attribute: i.kind for i in self.indexes}
+        return {key.name: key.type for key in keys} | {i.attribute: i.type for i in self.indexes}
 
     def schema(self) -> str:
         """Return the key schema in words, as `TableSpec.schema` does."""
@@ -164,7 +162,9 @@ def _read_replicas(table: Mapping[str, Any], home: str) -> tuple[str, ...]:
 
 def _read_index(index: Mapping[str, Any], types: Mapping[str, str]) -> Index:
     key = next(part["AttributeName"] for part in index["KeySchema"] if part["KeyType"] == "HASH")
-    return Index(index["IndexName"], key, types[key], index["Projection"]["ProjectionType"])
+    is_building = index.get("IndexStatus") not in _BUILT
+    projection = index["Projection"]["ProjectionType"]
+    return Index(index["IndexName"], key, types[key], projection, is_building)
 
 
 def _read_capacity(table: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -259,14 +259,15 @@ def _compare_table(actual: Description, expected: TableSpec) -> Iterator[Differe
 def _compare_indexes(actual: Description, expected: TableSpec) -> Iterator[Difference]:
     """Compare by attribute: an index of another name serves as well."""
     for index in expected.indexes:
-        setting, key = f"index of {index.attribute!r}", Attribute(index.attribute, index.kind)
+        setting, key = f"index of {index.attribute!r}", Attribute(index.attribute, index.type)
         found = [one for one in actual.indexes if one.attribute == index.attribute]
-        of_other_type = [one for one in found if one.kind != index.kind]
+        of_other_type = [one for one in found if one.type != index.type]
         if not found:
             yield Difference(setting, "missing", f"{index.name!r} on {key}", "warning")
         elif of_other_type:
             # DynamoDB refuses a whole row if an attribute is not of the type of its index.
-            yield Difference(setting, Attribute("", of_other_type[0].kind).type, key.type, "error")
+            types = format_type(of_other_type[0].type), format_type(index.type)
+            yield Difference(setting, *types, "error")
         elif all(one.projection != index.projection for one in found):
             yield Difference(setting, found[0].projection, index.projection, "note")
 

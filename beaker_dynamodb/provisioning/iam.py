@@ -102,11 +102,10 @@ def actions(
     )
 
 
-def policy(  # noqa: PLR0913  # named, most of them
+def policy(
     role: Role,
     options: Options,
     *,
-    region: str | None = None,
     account: str = "*",
     features: Features = NONE,
     user_sessions: bool = False,
@@ -115,7 +114,7 @@ def policy(  # noqa: PLR0913  # named, most of them
 
     Args:
         role: app (serves requests), deploy (creates the table) or operator (manages sessions).
-        region: by default the option's; `*`, all regions, if there is none.
+        options: without a region, the policy is for all regions.
         account: 12 digits, or `*` for the account that the policy is attached in.
         user_sessions: whether the application uses `UserSessions`.
 
@@ -127,7 +126,7 @@ def policy(  # noqa: PLR0913  # named, most of them
         raise OptionError(
             "UserSessions needs an index on a special key, such as special_keys = userId:S"
         )
-    table = _format_arn(options, region or options.region or "*", account)
+    table = _format_arn(options, options.region or "*", account)
     actions_of: dict[Scope, list[str]] = {}
     for grant in _list_grants(role, options, features, user_sessions=user_sessions):
         actions_of.setdefault(grant.scope, []).append(grant.action)

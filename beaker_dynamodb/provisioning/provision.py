@@ -29,7 +29,7 @@ from beaker_dynamodb.errors import (
     say_table_missing,
 )
 from beaker_dynamodb.provisioning.description import SERVING, Description, Expiry
-from beaker_dynamodb.provisioning.spec import Attribute, TableSpec, format_schema, table_spec
+from beaker_dynamodb.provisioning.spec import TableSpec, table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 
 log: Final = logging.getLogger(__name__)
@@ -93,9 +93,7 @@ def measure(table: Table) -> Description:
     """
     response = table.call("DescribeTable", {}).body["Table"]
     description = Description.from_response(response, _UNKNOWN, region=table.client.region)
-    layout = table.layout
-    range_key = Attribute(layout.range_key) if layout.range_key else None
-    expected = format_schema(Attribute(layout.hash_key), range_key)
+    expected = TableSpec(table.name, table.layout.hash_key, table.layout.range_key).schema()
     if description.schema() != expected:
         raise TableMismatch(
             "the table's key schema is not that of the options: it has"

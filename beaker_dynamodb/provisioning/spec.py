@@ -110,16 +110,11 @@ class Attribute:
     """The name of a key attribute, and its type S, N or B."""
 
     name: str
-    kind: str = "S"
+    type: str = "S"
 
     def __str__(self) -> str:
         """Format it for a sentence: 'id' (String)."""
-        return f"{self.name!r} ({self.type})"
-
-    @property
-    def type(self) -> str:
-        """The name of the type: String, Number or Binary."""
-        return _TYPES.get(self.kind, self.kind)
+        return f"{self.name!r} ({format_type(self.type)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +122,15 @@ class Index:
     """A sparse global secondary index: it holds only the rows that have the attribute.
 
     By default it projects KEYS_ONLY, so that a save that leaves the attribute alone writes nothing
-    to the index. With ALL every save would cost twice as much.
+    to the index. With ALL every save would cost twice as much. One that is `building` cannot be
+    queried yet.
     """
 
     name: str
     attribute: str
-    kind: str
+    type: str
     projection: str = "KEYS_ONLY"
+    building: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -166,7 +163,7 @@ class TableSpec:
     def key_types(self) -> dict[str, str]:
         """Return the type of each attribute that is a key of the table or of an index."""
         keys = [self.hash_key, *([self.range_key] if self.range_key else [])]
-        return dict.fromkeys(keys, "S") | {index.attribute: index.kind for index in self.indexes}
+        return dict.fromkeys(keys, "S") | {index.attribute: index.type for index in self.indexes}
 
     def command(self, region: str | None = None) -> str:
         """Return the command that creates this table, quoted for a shell."""
@@ -176,7 +173,7 @@ class TableSpec:
             "hash_key": self.hash_key,
             "range_key": self.range_key,
             "ttl_attribute": self.ttl_attribute,
-            "special_keys": ",".join(f"{i.attribute}:{i.kind}" for i in self.indexes),
+            "special_keys": ",".join(f"{i.attribute}:{i.type}" for i in self.indexes),
             "read_capacity_units": read,
             "write_capacity_units": write,
             "region": region,
@@ -269,6 +266,11 @@ def _to_throughput(capacity: tuple[int, int] | None) -> dict[str, Any]:
         return {}
     read, write = capacity
     return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+
+
+def format_type(kind: str) -> str:
+    """Return the name of a type: String, Number or Binary."""
+    return _TYPES.get(kind, kind)
 
 
 def format_schema(hash_key: Attribute, range_key: Attribute | None) -> str:

@@ -29,6 +29,8 @@ UNPROTECTED: Final = Features(protection=False)
 #: An index over many rows takes hours to build; other changes take less than a minute.
 _UPDATE: Final = Waiter(6 * 3600.0)
 _ACTIVE: Final = "ACTIVE"
+#: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
+_READ_TIMEOUT: Final = 30.0
 #: Operations that may be refused for now, and the codes that say so. The last is the answer right
 #: after CreateTable (AWS: API_UpdateContinuousBackups, "Errors").
 _RETRY_CODES: Final = {
@@ -77,7 +79,7 @@ def create(
     Args: *tell* is called with a sentence again and again while a change is waited for.
     Raises: as `provision.ensure`.
     """
-    expected, client = table_spec(options, features), get_client(options)
+    expected, client = table_spec(options, features), _connect(options)
     actual = provision.ensure(client, expected)
     steps = tuple(update_table(client, expected, actual, tell))
     recovery, tags = features.recovery is not None, bool(features.tags)
@@ -89,41 +91,37 @@ def create(
 
 def show(options: Options) -> Description | None:
     """Describe the table with all its settings; return None if it does not exist."""
-    return _describe(get_client(options), options.table)
+    return _describe(_connect(options), options.table)
 
 
-def check(
-    options: Options, features: Features = NONE, *, create_command: str = ""
-) -> tuple[Difference, ...]:
+def check(options: Options, features: Features, *, create_command: str) -> tuple[Difference, ...]:
     """Compare the table with the options and *features*; that it is missing is a difference.
 
-    Args: *create_command* creates the table, for the text; by default it is made of the options.
+    Args: *create_command* creates the table, for the text.
     """
     expected, actual = table_spec(options, features), show(options)
     if actual is None:
-        command = create_command or expected.command(options.region)
-        return (Difference(TABLE, "missing", f"`{command}`", "error"),)
+        return (Difference(TABLE, "missing", f"`{create_command}`", "error"),)
     return compare(actual, expected)
 
 
 def delete(
-    options: Options, tell: Callable[[str], object] = str, *, unprotect_command: str = ""
+    options: Options, tell: Callable[[str], object], *, unprotect_command: str
 ) -> DeleteResult:
     """Delete the table with all its rows and wait until it is gone, unless it is protected.
 
-    Args: *unprotect_command* turns the protection off, for the text; by default it is made of the
-    options.
+    Args: *unprotect_command* turns the protection off, for the text.
     """
     actual = show(options)
     if actual is None:
         return DeleteResult(done=False, message=f"there is no table {options.table!r} to delete")
     if actual.protection:
-        command = unprotect_command or table_spec(options, UNPROTECTED).command(actual.region)
         return DeleteResult(
             done=False,
-            message=f"table {options.table!r} has deletion protection; `{command}` turns it off",
+            message=f"table {options.table!r} has deletion protection;"
+            f" `{unprotect_command}` turns it off",
         )
-    delete_table(get_client(options), options.table, tell)
+    delete_table(_connect(options), options.table, tell)
     message = f"deleted: table {options.table!r}, region {actual.region}"
     return DeleteResult(done=True, message=message)
 
@@ -167,7 +165,7 @@ def update_table(
     update, key_types = _Update(client, expected.table, tell, waiter), actual.key_types()
     for index in expected.indexes:
         if all(index.attribute != one.attribute for one in actual.indexes):
-            setting, key_types[index.attribute] = f"index {index.name!r}", index.kind
+            setting, key_types[index.attribute] = f"index {index.name!r}", index.type
             request = to_index_request(expected.table, index, key_types, actual.capacity)
             yield update.apply(setting, "UpdateTable", request)
             update.wait_until_active(setting)
@@ -240,6 +238,11 @@ class _Update:
             self.tell(f"{setting}: {doing}")
             if not pause():
                 raise Unavailable(f"{setting}: the table is still being changed", call=facts)
+
+
+def _connect(options: Options) -> Client:
+    """Return a client whose time-out is long enough for changes of the table."""
+    return get_client(replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT)))
 
 
 def _describe(

@@ -7,6 +7,7 @@ alarms name the table by its text, not by a reference, so that they can be used 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -29,6 +30,12 @@ from beaker_dynamodb.provisioning.spec import (
 )
 
 _RESOURCE: Final = "BeakerTable"
+#: Where a hump of a CloudFormation name begins. Terraform has an underscore there.
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_RENAMED: Final = {
+    "OKActions": "ok_actions",
+    "EvaluateLowSampleCountPercentile": "evaluate_low_sample_count_percentiles",
+}
 #: A block of HCL: its header, its arguments, and the blocks in it.
 Block = tuple[str, Mapping[str, Any], list[Any]]
 
@@ -84,18 +91,21 @@ def _alarm_resources(options: Options, topic: str | None) -> dict[str, Any]:
     if topic is None:
         return {}
     actions = [validate_topic(topic, options.region)]
+    table = options.table.rpartition("/")[2]  # the options may give its ARN
     return {
         alarm.identifier: {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
-                "AlarmName": f"{_name_table(options)}-{alarm.name}",
+                "AlarmName": f"{table}-{alarm.name}",
                 "AlarmDescription": alarm.reason,
-                **_alarm_value(alarm, _name_table(options)),
+                **_alarm_value(alarm, table),
                 "EvaluationPeriods": alarm.periods,
                 "DatapointsToAlarm": alarm.datapoints,
                 "Threshold": alarm.threshold,
-                "ComparisonOperator": _compare(alarm),
-                "TreatMissingData": _missing(alarm),
+                "ComparisonOperator": (
+                    "LessThanThreshold" if alarm.fires_below else "GreaterThanThreshold"
+                ),
+                "TreatMissingData": "breaching" if alarm.breaching else "notBreaching",
                 "AlarmActions": actions,
                 "OKActions": actions,
             },
@@ -134,29 +144,12 @@ def _alarm_value(alarm: Alarm, table: str) -> dict[str, Any]:
 
 
 def _metric(metric: Metric, table: str) -> dict[str, Any]:
-    dimensions = _dimensions(metric, table)
+    dimensions = (("TableName", table), *metric.dimensions)
     return {
         "Namespace": NAMESPACE,
         "MetricName": metric.name,
-        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions],
     }
-
-
-def _dimensions(metric: Metric, table: str) -> dict[str, str]:
-    return {"TableName": table, **dict(metric.dimensions)}
-
-
-def _name_table(options: Options) -> str:
-    """Return the table's name, also if the options give its ARN."""
-    return options.table.rpartition("/")[2]
-
-
-def _compare(alarm: Alarm) -> str:
-    return "LessThanThreshold" if alarm.fires_below else "GreaterThanThreshold"
-
-
-def _missing(alarm: Alarm) -> str:
-    return "breaching" if alarm.breaching else "notBreaching"
 
 
 def to_terraform(options: Options, features: Features = NONE, topic: str | None = None) -> str:
@@ -184,60 +177,32 @@ def to_terraform(options: Options, features: Features = NONE, topic: str | None 
 
 
 def _alarm_blocks(options: Options, topic: str | None) -> Iterator[Block]:
-    """Yield a resource for each alarm; none without a topic."""
-    if topic is None:
-        return
-    actions, table = [validate_topic(topic, options.region)], _name_table(options)
-    for alarm in list_alarms(options):
-        arguments, inside = _alarm_arguments(alarm, table)
-        yield (
-            f'resource "aws_cloudwatch_metric_alarm" "beaker_{alarm.identifier}"',
-            {
-                "alarm_name": f"{table}-{alarm.name}",
-                "alarm_description": alarm.reason,
-                **arguments,
-                "evaluation_periods": alarm.periods,
-                "datapoints_to_alarm": alarm.datapoints,
-                "threshold": alarm.threshold,
-                "comparison_operator": _compare(alarm),
-                "treat_missing_data": _missing(alarm),
-                "alarm_actions": actions,
-                "ok_actions": actions,
-            },
-            inside,
-        )
+    """Yield a resource for each alarm, made of its properties in CloudFormation."""
+    for identifier, resource in _alarm_resources(options, topic).items():
+        properties = resource["Properties"]
+        queries = [_query_block(one) for one in properties.pop("Metrics", ())]
+        header = f'resource "aws_cloudwatch_metric_alarm" "beaker_{identifier}"'
+        yield header, _rename(properties), queries
 
 
-def _alarm_arguments(alarm: Alarm, table: str) -> tuple[dict[str, Any], list[Block]]:
-    """Return what is compared, as `_alarm_value` does: arguments and blocks."""
-    if alarm.expression is None:
-        (metric,) = alarm.metrics.values()
-        low = "ignore" if metric.is_percentile else None
-        statistic = "extended_statistic" if metric.is_percentile else "statistic"
-        return {
-            "namespace": NAMESPACE,
-            "metric_name": metric.name,
-            "dimensions": _dimensions(metric, table),
-            statistic: metric.statistic,
-            "period": alarm.period,
-            "evaluate_low_sample_count_percentiles": low,
-        }, []
-    value = {"id": "value", "expression": alarm.expression, "return_data": True}
-    queries: list[Block] = [("metric_query", value, [])]
-    for key, one in alarm.metrics.items():
-        inside: Block = (
-            "metric",
-            {
-                "namespace": NAMESPACE,
-                "metric_name": one.name,
-                "dimensions": _dimensions(one, table),
-                "period": alarm.period,
-                "stat": one.statistic,
-            },
-            [],
-        )
-        queries.append(("metric_query", {"id": key}, [inside]))
-    return {}, queries
+def _query_block(query: dict[str, Any]) -> Block:
+    """Return the block of an expression, or of a metric that it refers to."""
+    if "MetricStat" not in query:
+        return "metric_query", _rename(query), []
+    stat = query["MetricStat"]
+    metric: Block = ("metric", _rename({**stat.pop("Metric"), **stat}), [])
+    return "metric_query", {"id": query["Id"]}, [metric]
+
+
+def _rename(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties by Terraform's names: MetricName is metric_name."""
+    arguments = {
+        _RENAMED.get(name) or _HUMP.sub("_", name).lower(): value
+        for name, value in properties.items()
+    }
+    if "dimensions" in arguments:
+        arguments["dimensions"] = {one["Name"]: one["Value"] for one in arguments["dimensions"]}
+    return arguments
 
 
 def _blocks(spec: TableSpec) -> Iterator[Block]:

@@ -15,8 +15,9 @@ import pytest
 
 from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.ops import purge
-from beaker_dynamodb.ops.cli import wording
+from beaker_dynamodb.ops.cli import sessions, wording
 from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.stats import Bar
 from tests.ops.example_apps import ExampleApp, Run
 
 
@@ -101,6 +102,16 @@ def test_stats_draws(run: Run) -> None:
     told = json.loads(run("stats", "--json", "--sample", "100")[1])
     assert (told["live"], told["expired"], told["share"]) == (3, 1, 1)
     assert {"label": "to 6 hours", "count": 3} in told["ages"]
+
+
+def test_bars_keep_their_proportions_on_a_narrow_terminal() -> None:
+    """Bars that are cut off at the edge would look equally long."""
+    title, *lines = sessions._histogram("age", (Bar("to 1 hour", 5), Bar("to 6 hours", 10)), 40)
+    first, second = (len(line.split()[-1]) for line in lines)
+
+    assert "age" in title
+    assert max(map(len, lines)) <= 40
+    assert second == 2 * first
 
 
 def test_the_tally_is_what_python_reads_too(shop: ExampleApp) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from beaker_dynamodb.__main__ import main
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.ops.doctor import examine, packages, session, settings, store
+from beaker_dynamodb.ops.doctor import examine, session, settings, store
 from beaker_dynamodb.ops.doctor.check import Check, Finding, run_checks
 from beaker_dynamodb.ops.doctor.session import RECIPES
 from tests.ops.test_doctor_faults import make_calls_fail, make_refusal
@@ -367,7 +367,7 @@ def test_every_remedy_is_tried(
 
     tables = [
         table
-        for module in (packages, settings, session, store)
+        for module in (settings, session, store)
         for name, table in vars(module).items()
         if re.fullmatch("[A-Z_]+", name)
         and isinstance(table, tuple)

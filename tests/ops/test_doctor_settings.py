@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config.sources import Kind, parse
-from beaker_dynamodb.errors import OptionError, Unavailable
-from beaker_dynamodb.ops.doctor import packages, settings
+from beaker_dynamodb.ops.doctor import settings
 from beaker_dynamodb.ops.doctor.check import Check, Finding, run_checks
-from beaker_dynamodb.ops.doctor.packages import Package
 from beaker_dynamodb.ops.doctor.session import SESSION
 from beaker_dynamodb.ops.doctor.settings import (
     Framework,
+    Package,
     Settings,
-    Source,
     UnknownName,
 )
 
@@ -474,37 +472,19 @@ def test_a_library_that_is_too_old_is_reported() -> None:
     new = (Package("Beaker", "1.14.0"), Package("boto3", "1.34.0"))
     old = (Package("Beaker", "1.13.0"), Package("boto3", "1.33.2"))
 
-    assert list_problems(run_checks(packages.PACKAGES, *new)) == []
-    assert [one.check for one in run_checks(packages.VERSIONS, new)] == ["versions"]
-    assert list_problems(run_checks(packages.PACKAGES, *old)) == ["error versions"] * 2
-    assert list(run_checks(packages.VERSIONS, old)) == []
-    assert "is missing" in next(run_checks(packages.PACKAGES, Package("Beaker", ""))).message
+    assert list_problems(run_checks(settings.PACKAGES, *new)) == []
+    assert [one.check for one in run_checks(settings.VERSIONS, new)] == ["versions"]
+    assert list_problems(run_checks(settings.PACKAGES, *old)) == ["error versions"] * 2
+    assert list(run_checks(settings.VERSIONS, old)) == []
+    assert "is missing" in next(run_checks(settings.PACKAGES, Package("Beaker", ""))).message
     required = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
-    for name, version in packages.OLDEST.items():
+    for name, version in settings.OLDEST.items():
         assert f'"{name.lower()}>={".".join(map(str, version))}"' in required
 
 
 def test_the_class_of_another_package_is_reported() -> None:
     """If two packages claim one name, chance decides which of them Beaker takes."""
-    (found,) = run_checks(packages.BACKENDS, "dynamodb_beaker.DynamoDBManager")
+    (found,) = run_checks(settings.BACKENDS, "dynamodb_beaker.DynamoDBManager")
 
     assert (found.severity, found.check) == ("error", "backend")
     assert "under the name ext:dynamodb: dynamodb_beaker.DynamoDBManager;" in found.message
-
-
-@pytest.mark.parametrize(
-    ("source", "lines"),
-    [
-        (Source("file", "answers"), []),
-        (Source("file", "missing", "/old"), ["error migrate_from"]),
-        (Source("file", "empty", "/old"), ["warning migrate_from"]),
-        (Source("file", "skipped"), ["note migrate_from"]),
-        (Source("ext:redis", "failed", error=Unavailable("no")), ["error migrate_from"]),
-        (Source("file", "failed", error=OptionError("no")), ["error migrate_from"]),
-    ],
-)
-def test_an_old_backend_that_cannot_be_read_is_reported(source: Source, lines: list[str]) -> None:
-    """Every state has exactly one finding."""
-    (found,) = run_checks(settings.SOURCES, source)
-
-    assert list_problems([found]) == lines

@@ -25,14 +25,13 @@ from beaker_dynamodb.ops.doctor.store import (
     RoundTrip,
 )
 from beaker_dynamodb.provisioning.description import Description, Expiry
-from beaker_dynamodb.provisioning.spec import Attribute, Index, TableSpec
+from beaker_dynamodb.provisioning.spec import Attribute, Index
 from tests.ops.test_doctor_settings import FAR, list_problems
 
-EXPECTED = TableSpec("sessions", indexes=(Index("u-index", "u", "S"),))
 ACTUAL = Description(
     *("sessions", "eu-central-1", "123456789012", "active", Attribute("id"), None),
     Expiry("expires", "enabled"),
-    EXPECTED.indexes,
+    (Index("u-index", "u", "S"),),
     protection=True,
 )
 POLICY = "beaker-dynamodb policy app -c app.ini"
@@ -113,7 +112,8 @@ def test_a_region_that_boto3_does_not_know_is_reported(
     """With a configured endpoint the region's name is free."""
     identity = Identity(region, "https://x", "env")
     transport = Transport("wire", "no handler was added")
-    target = Destination(identity, transport, {"eu-central-1"}, endpoint)
+    application = make_application(**({"endpoint_url": endpoint} if endpoint else {}))
+    target = Destination(identity, transport, {"eu-central-1"}, application)
     found = list(run_checks(store.DESTINATION, target))
 
     assert list_problems(found) == lines
@@ -160,7 +160,7 @@ def test_each_difference_of_the_table_is_reported_with_its_remedy(
     changes: dict[str, Any], lines: list[str], remedy: str
 ) -> None:
     """What matches the options is reported as ok."""
-    table = FoundTable(dataclasses.replace(ACTUAL, **changes), EXPECTED, EXPECTED.command())
+    table = FoundTable(dataclasses.replace(ACTUAL, **changes), make_application(special_keys="u:S"))
     found = list(run_checks(store.DIFFERENCES, *((one, table) for one in table.differences)))
 
     assert list_problems(found) == lines
@@ -192,11 +192,13 @@ def test_missing_protection_and_long_backups_are_reported(
     changes: dict[str, Any], lines: list[str]
 ) -> None:
     """Each with the command that changes it."""
-    table = FoundTable(dataclasses.replace(ACTUAL, **changes), EXPECTED, "create")
+    table = FoundTable(dataclasses.replace(ACTUAL, **changes), make_application(special_keys="u:S"))
     found = list(run_checks(store.SAFETY, table))
 
     assert list_problems(found) == lines
-    assert all(one.remedy.startswith("create --") for one in found)
+    assert all(
+        one.remedy.startswith("beaker-dynamodb table create -o table=sessions ") for one in found
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,8 +232,7 @@ def test_a_global_table_is_reported_by_what_its_users_can_lose(
         },
         Expiry(None, "disabled") if remedy else Expiry("expires", "enabled"),
     )
-    expected = TableSpec("sessions")
-    table = FoundTable(actual, expected, expected.command(), arguments="-c app.ini")
+    table = FoundTable(actual, dataclasses.replace(make_application(), arguments="-c app.ini"))
     (found,) = run_checks(store.SAFETY, table)
 
     assert actual.replicas == ("eu-west-1", "us-east-1")

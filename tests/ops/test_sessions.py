@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb.config.options import Options
+from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.errors import OptionError, TableMissing
 from beaker_dynamodb.ops import sessions
 from tests.instruments import Recorder
@@ -89,6 +90,20 @@ def test_a_limit_stops_the_scan(site: ExampleApp, calls: Recorder) -> None:
 
     assert len(list_ids(site, limit=2)) == 2
     assert [call.request.get("Limit") for call in calls if call.operation == "Scan"] == [100]
+
+
+def test_a_limit_at_the_end_of_a_page_reads_no_further_page(
+    site: ExampleApp, calls: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next page would be paid for, and none of it shown."""
+    for number in range(4):
+        site.save(f"s{number}")
+    monkeypatch.setattr(scan, "_SMALL_PAGE", 2)
+    calls.clear()
+
+    assert len(list_ids(site, limit=2)) == 2
+    assert calls.names.count("Scan") == 1
+    assert list_ids(site, limit=0) == {}
 
 
 def test_another_prefix_is_not_ours(site: ExampleApp) -> None:

@@ -161,7 +161,7 @@ def test_the_command_in_messages_creates_the_same_table(found: TableSpec) -> Non
 
 
 def _rest(index: Index) -> tuple[str, str]:
-    return index.attribute, index.kind
+    return index.attribute, index.type
 
 
 @pytest.mark.parametrize("expected", [PLAIN, RICH])

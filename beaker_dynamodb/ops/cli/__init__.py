@@ -7,11 +7,9 @@ share. Nothing else in `ops/` prints.
 from beaker_dynamodb.ops.cli import (  # noqa: F401  # each adds its commands to the root
     doctor,
     migration,
-    revoke,
     sessions,
-    surveys,
+    sweeps,
     table,
-    templates,
 )
 from beaker_dynamodb.ops.cli.frame import NAME, cli, format_reference, run
 

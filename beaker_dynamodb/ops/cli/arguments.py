@@ -19,7 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.config.options import MAX_CAPACITY, Options
+from beaker_dynamodb.config.options import MAX_CAPACITY
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.errors import (
     OptionError,
@@ -39,8 +39,6 @@ from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
 from beaker_dynamodb.ops.cli.wording import escape, fold
 from beaker_dynamodb.provisioning.spec import Features
 
-#: Seconds. Calls that create a table are slow, and a second attempt would find the first one's.
-_READ_TIMEOUT: Final = 30.0
 #: Capacity units a second: one read of a page may cost 256, which is 43 minutes at this rate.
 _MIN_RATE: Final = 0.1
 
@@ -134,8 +132,6 @@ _features = (
         for kind in ("read", "write")
     ),
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
 
 
 @contextmanager
@@ -230,8 +226,8 @@ def with_table(command: Command) -> Command:
 def with_output(command: Command) -> Command:
     """Give a command --json and --quiet, and pass it an `Output` that follows them."""
 
-    @_as_json
-    @_quiet
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.option("--quiet", "-q", is_flag=True, help="Print nothing; see the exit code.")
     @functools.wraps(command)
     def wrapper(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
@@ -266,11 +262,6 @@ def with_range_key(command: Command) -> Command:
         return command(*args, given={**given, **more}, **kwargs)
 
     return wrapper
-
-
-def with_long_timeout(options: Options) -> Options:
-    """Return the options with a time-out that is long enough for changes of the table."""
-    return dataclasses.replace(options, read_timeout=max(options.read_timeout, _READ_TIMEOUT))
 
 
 def confirm_deletion(output: Output, what: str, table: str) -> bool:

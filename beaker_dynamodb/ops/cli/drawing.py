@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.status import Status
 from rich.table import Column
@@ -32,8 +32,6 @@ from beaker_dynamodb.ops.stats import Stats
 
 T = TypeVar("T")
 F = TypeVar("F", SweepProgress, Count, Stats)
-#: Columns of a file or a pipe.
-_UNFOLDED: Final = 1000
 _BAR_COLUMNS: Final = 40
 #: What bars are drawn with, and what replaces it if an encoding does not have it.
 _BLOCK, _PLAIN_BLOCK = "\N{FULL BLOCK}", "#"
@@ -125,8 +123,12 @@ class Output:
 
     def answer(self, result: object, lines: Iterable[str]) -> None:
         """Print one result: *result* as a JSON object, or *lines*, each of them escaped."""
+        self.draw(result, map(escape, lines))
+
+    def draw(self, result: object, lines: Iterable[str]) -> None:
+        """Print one result: *result* as a JSON object, or *lines*, which may be styled."""
         if not self.quiet:
-            text = _json(result, indent=2) if self.as_json else "\n".join(map(escape, lines))
+            text = _json(result, indent=2) if self.as_json else "\n".join(lines)
             echo(text, is_data=self.as_json)
 
     def stream(self, result: T, line: Callable[[T], str]) -> None:
@@ -136,21 +138,6 @@ class Output:
         """
         if not self.quiet:
             echo(_json(result) if self.as_json else line(result), is_data=self.as_json)
-
-    def draw(self, result: object, *drawings: RenderableType) -> None:
-        """Print one result: *result* as a JSON object, or what rich draws."""
-        if self.quiet or self.as_json:
-            self.answer(result, ())
-            return
-        console = _make_console(err=False)
-        if not console.is_terminal:  # a folded line could be neither searched nor pasted
-            console.width = _UNFOLDED
-        for drawing in drawings:
-            with console.capture() as capture:
-                console.print(drawing)
-            # rich fills the last column of a table with spaces.
-            for line in capture.get().splitlines():
-                print(line.rstrip(" "), file=console.file)
 
     def refuse(self, message: str) -> None:
         """Print why the answer is no: on stderr, and with --json also as an object on stdout."""

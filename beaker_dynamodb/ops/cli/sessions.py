@@ -1,6 +1,6 @@
-"""The commands on sessions: list, count, show, find, export, delete.
+"""The commands on sessions: list, count, show, find, export, delete, stats.
 
-Delete asks first, on a terminal. The other commands are in `revoke.py` and `surveys.py`.
+Delete asks first, on a terminal. The commands that delete many are in `sweeps.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import click
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
-from beaker_dynamodb.ops import inspection, logout, sessions
+from beaker_dynamodb.ops import inspection, logout, sessions, stats
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import SEGMENTS, hide_cache, with_table
-from beaker_dynamodb.ops.cli.drawing import Output, echo, get_width
+from beaker_dynamodb.ops.cli.drawing import Output, draw_bar, echo, get_width
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.provisioning.provision import measure
 from beaker_dynamodb.runtime import REAL
@@ -29,6 +29,9 @@ YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 SCAN = click.option(
     "--scan", is_flag=True, help="Read the whole table, for a special key without an index."
 )
+
+#: Columns of a bar, of its label and its count, and of the spaces around these.
+_BAR, _LABEL, _COUNT, _SPACES = 40, 10, 9, 5
 
 
 class _Sessions(click.Group):
@@ -83,7 +86,7 @@ def list_(
     found = sessions.list_sessions(
         rows, now, with_expired=expired, limit=limit, segments=segments, on_other_rows=others.append
     )
-    with _bar(rows, output, "sessions", limit) as advance:
+    with _bar(rows, output, limit) as advance:
         if not print_sessions(output, _advance(found, advance), now):
             output.remark("there are no sessions")
     if sum(others):
@@ -193,6 +196,26 @@ def delete(ident: str, application: Application, output: Output, *, yes: bool) -
     return 0
 
 
+@sessions_group.command("stats", epilog=example("sessions stats --sample 10000 -c production.ini"))
+@with_table
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Read N random rows.")
+@SEGMENTS
+def stats_(application: Application, output: Output, *, sample: int | None, segments: int) -> int:
+    """Show ages, sizes, expiries and the price of storage.
+
+    The age counts from the session's start, which is stored beside it, so that nothing is opened.
+    It reads the whole table once, or N rows of it. Rows of another store are counted separately.
+    """
+    rows = open_rows(application, segments)
+    expected = measure(rows.table).rows
+    reading = stats.stats(rows, REAL.clock(), sample=sample, segments=segments)
+    found = output.follow(min(expected, sample or expected), reading)
+    output.draw(found, _draw(found, get_width()))
+    if found.live and not output.as_json:
+        output.remark(wording.EXPIRES_LATER)
+    return 0
+
+
 def _find_row(
     rows: Rows, ident: str, application: Application, output: Output
 ) -> ScannedRow | None:
@@ -249,14 +272,54 @@ def _rows_expected(rows: Rows, output: Output) -> float | None:
     return measure(rows.table).rows if bar else None
 
 
-def _bar(rows: Rows, output: Output, what: str, limit: int | None) -> AbstractContextManager[Any]:
+def _bar(rows: Rows, output: Output, limit: int | None) -> AbstractContextManager[Any]:
     """Show a progress bar, unless the results themselves are printed on the terminal."""
     if sys.stdout.isatty() and not output.quiet:
         return nullcontext(lambda _: None)
-    return output.progress(what, limit or _rows_expected(rows, output))
+    return output.progress("sessions", limit or _rows_expected(rows, output))
 
 
 def _advance(found: Iterator[sessions.Session], advance: Any) -> Iterator[sessions.Session]:
     for one in found:
         advance(1)
         yield one
+
+
+def _draw(found: stats.Stats, width: int | None) -> Iterator[str]:
+    sampled, price = "", "at an unknown price"
+    if found.share != 1:
+        part = "a part" if found.share is None else f"{found.share:.1%}"
+        sampled = f" in a sample of {part} of the table"
+    if found.dollars_per_month is not None:
+        price = f"{wording.format_dollars(found.dollars_per_month)} a month"
+    others = wording.format_other_rows(found.other_rows, "{}\n")
+    yield (
+        f"{wording.format_count(found.live, 'live session')}, {found.expired:,} expired,"
+        f" {found.unreadable:,} unreadable{sampled}\n"
+        f"{wording.format_count(found.rows, 'row')}, {wording.format_size(found.size)};"
+        f" {wording.format_count(found.chunks, 'chunk')},"
+        f" {wording.format_count(found.cache_values, 'cached value')},"
+        f" {wording.format_count(found.locks, 'lock')},"
+        f" {wording.format_count(found.markers, 'marker')},"
+        f" {wording.format_count(found.tombstones, 'tombstone')}\n"
+        f"{others}storage {price};"
+        f" {found.read_units:,.1f} read units used\n"
+    )
+    bars = ("size of the row", found.sizes), ("row expires in", found.expiries), ("age", found.ages)
+    for title, each in bars:
+        yield from _histogram(title, each, width)
+
+
+def _histogram(title: str, bars: tuple[stats.Bar, ...], width: int | None) -> Iterator[str]:
+    """Draw bars, the longest at full width; empty ones at both ends are omitted.
+
+    Args: *width* is that of a terminal, where the bars are shorter if need be, or None.
+    """
+    longest = max(one.count for one in bars) or 1
+    filled = [number for number, one in enumerate(bars) if one.count] or [0]
+    digits = max(_COUNT, len(f"{longest:,}"))
+    room = _BAR if width is None else max(1, min(_BAR, width - _LABEL - digits - _SPACES))
+    yield click.style(title, italic=True)
+    for one in bars[filled[0] : filled[-1] + 1]:
+        length = -(-one.count * room // longest)  # rounded up: a bar is never empty
+        yield f" {one.label:<{_LABEL}}  {one.count:>{digits},}  {draw_bar(length)}".rstrip()

@@ -1,11 +1,14 @@
-"""The commands on the table itself: create, show, check and delete it.
+"""The commands on the table itself: create, show, check and delete it; policies and templates.
 
-A difference between the actual and the expected table is a result, not an error.
+A difference between the actual and the expected table is a result, not an error. The commands that
+print policies and templates make no call to AWS, and do not import boto3.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import cast
 
 import click
 
@@ -14,15 +17,15 @@ from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli import wording
 from beaker_dynamodb.ops.cli.arguments import (
     confirm_deletion,
+    with_application,
     with_features,
-    with_long_timeout,
     with_range_key,
     with_table,
 )
-from beaker_dynamodb.ops.cli.drawing import Output
+from beaker_dynamodb.ops.cli.drawing import Output, echo
 from beaker_dynamodb.ops.cli.frame import NO, cli, example
 from beaker_dynamodb.ops.cli.wording import format_count
-from beaker_dynamodb.provisioning import tables
+from beaker_dynamodb.provisioning import iam, tables, templates
 from beaker_dynamodb.provisioning.description import (
     Description,
     format_capacity,
@@ -32,6 +35,13 @@ from beaker_dynamodb.provisioning.description import (
     is_match,
 )
 from beaker_dynamodb.provisioning.spec import Features
+
+_with_alarms = click.option(
+    "--alarms",
+    "topic",
+    metavar="TOPIC_ARN",
+    help="Add CloudWatch alarms that notify this SNS topic.",
+)
 
 
 @cli.group(epilog=example("table check -c production.ini"))
@@ -56,9 +66,8 @@ def create(application: Application, features: Features, output: Output) -> int:
     be changed on an existing table, such as its keys, is printed as a difference, and the exit
     code is 1.
     """
-    options = with_long_timeout(application.options)
-    with output.waiting(f"table {options.table}: until it is active") as status:
-        created = tables.create(options, features, status.update)
+    with output.waiting(f"table {application.options.table}: until it is active") as status:
+        created = tables.create(application.options, features, status.update)
     for step in created.steps:
         output.remark(str(step))
     matches = is_match(created.differences)
@@ -82,7 +91,7 @@ def show(application: Application, output: Output) -> int:
     The numbers of rows and bytes are AWS's own, and up to six hours old.
     """
     with output.waiting(f"table {application.options.table}"):
-        found = tables.show(with_long_timeout(application.options))
+        found = tables.show(application.options)
     if found is None:
         output.refuse(say_table_missing(application.options.table, application.create_command()))
         return NO
@@ -102,9 +111,9 @@ def check(application: Application, features: Features, output: Output) -> int:
     Differences that are only notes (such as the billing mode) do not count. Nothing is changed.
     """
     with output.waiting(f"table {application.options.table}"):
-        options = with_long_timeout(application.options)
-        command = application.create_command(features)
-        found = tables.check(options, features, create_command=command)
+        found = tables.check(
+            application.options, features, create_command=application.create_command(features)
+        )
     result = {"table": application.options.table, "matches": is_match(found), "differences": found}
     verb = "differs from" if found else "matches"
     title = f"table {application.options.table!r} {verb} the options"
@@ -126,13 +135,72 @@ def delete(application: Application, yes: bool, output: Output) -> int:  # noqa:
         return NO
     with output.waiting(f"table {name}: until it is gone") as status:
         unprotect = application.create_command(tables.UNPROTECTED)
-        ended = tables.delete(
-            with_long_timeout(application.options), status.update, unprotect_command=unprotect
-        )
+        ended = tables.delete(application.options, status.update, unprotect_command=unprotect)
     if not ended.done:
         output.refuse(ended.message)
         return NO
     output.answer(ended, [ended.message])
+    return 0
+
+
+@cli.command(epilog=example("policy app -c production.ini > app.json"))
+@click.argument("role", type=click.Choice(["app", "deploy", "operator"]))
+@with_application
+@with_features
+@click.option("--account", default="*", show_default=True, help="AWS account, 12 digits.")
+@click.option("--user-sessions", is_flag=True, help="For app: the application uses UserSessions.")
+def policy(
+    role: str, application: Application, features: Features, account: str, *, user_sessions: bool
+) -> int:
+    """Print a role's smallest sufficient IAM policy, in JSON.
+
+    app serves requests, deploy creates the table, operator manages it. An application that
+    stores sessions and caches needs two policies, one of them printed with --cache. Give deploy
+    the same options as `table create`: each option adds the permissions that it needs. No role
+    may delete the table.
+    """
+    if user_sessions and role != "app":
+        raise click.UsageError("--user-sessions is for the role app; operator may query indexes")
+    if role == "app" and application.options.indexed_keys and not user_sessions:
+        echo("note: an application that uses UserSessions needs --user-sessions too", err=True)
+    found = iam.policy(
+        cast("iam.Role", role),
+        application.options,
+        account=account,
+        features=features,
+        user_sessions=user_sessions,
+    )
+    click.echo(json.dumps(found, indent=2))
+    return 0
+
+
+@cli.command(epilog=example("cloudformation -c production.ini > table.json"))
+@with_range_key
+@with_application
+@with_features
+@_with_alarms
+def cloudformation(application: Application, features: Features, topic: str | None) -> int:
+    """Print the table as a CloudFormation template, in JSON.
+
+    The same table as `table create` creates. It is retained when its stack is deleted.
+    The alarms are explained in the documentation under "What to alarm on".
+    """
+    click.echo(templates.to_cloudformation(application.options, features, topic), nl=False)
+    return 0
+
+
+@cli.command(epilog=example("terraform -c production.ini > table.tf"))
+@with_range_key
+@with_application
+@with_features
+@_with_alarms
+def terraform(application: Application, features: Features, topic: str | None) -> int:
+    """Print the table as a Terraform resource.
+
+    The same table as `table create` creates. Terraform refuses to destroy it.
+    The alarms are explained in the documentation under "What to alarm on".
+    """
+    click.echo(templates.to_terraform(application.options, features, topic), nl=False)
     return 0
 
 
@@ -144,7 +212,7 @@ def _describe(actual: Description, result: str) -> Iterator[str]:
     yield f"  TTL       {actual.expiry}"
     yield f"  capacity  {format_capacity(actual.capacity)}"
     for index in actual.indexes:
-        built = ", being built" if index.name in actual.building else ""
+        built = ", being built" if index.building else ""
         yield f"  index     {index.name!r} of {index.attribute!r} ({index.projection}{built})"
 
 

@@ -239,7 +239,7 @@ def _describe_contents(session: Session) -> Iterator[str]:
 
 
 def table_to_json(table: Description) -> dict[str, Any]:
-    """Convert a table to JSON; its settings have the names of the options and flags."""
+    """Name the facts of a table for `to_json`; settings have the names of options and flags."""
     capacity, limits = table.capacity or (None, None), table.limits or (None, None)
     return {
         "table": table.table,
@@ -247,18 +247,10 @@ def table_to_json(table: Description) -> dict[str, Any]:
         "account": table.account,
         "arn": table.arn,
         "status": table.status,
-        "hash_key": _key_to_json(table.hash_key.name, table.hash_key.kind),
-        "range_key": table.range_key and _key_to_json(table.range_key.name, table.range_key.kind),
-        "ttl": {"attribute": table.expiry.attribute, "status": table.expiry.status},
-        "indexes": [
-            {
-                "name": index.name,
-                **_key_to_json(index.attribute, index.kind, name="attribute"),
-                "projection": index.projection,
-                "building": index.name in table.building,
-            }
-            for index in table.indexes
-        ],
+        "hash_key": table.hash_key,
+        "range_key": table.range_key,
+        "ttl": table.expiry,
+        "indexes": table.indexes,
         "read_capacity_units": capacity[0],
         "write_capacity_units": capacity[1],
         "max_read_units": limits[0],
@@ -270,10 +262,6 @@ def table_to_json(table: Description) -> dict[str, Any]:
         "rows": table.rows,
         "size": table.size,
     }
-
-
-def _key_to_json(attribute: str, kind: str, name: str = "name") -> dict[str, str]:
-    return {name: attribute, "type": kind}
 
 
 def to_json(value: object) -> object:

@@ -29,7 +29,13 @@ from beaker_dynamodb.dynamodb.diagnostics import (
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import NoRow
 from beaker_dynamodb.dynamodb.wire.transport import BOTO3, WIRE
-from beaker_dynamodb.errors import AccessRefused, DynamoDBBackendError, OptionError, Unavailable
+from beaker_dynamodb.errors import (
+    AccessRefused,
+    DynamoDBBackendError,
+    OptionError,
+    Unavailable,
+    mask_repr,
+)
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
@@ -49,11 +55,10 @@ from beaker_dynamodb.ops.application import (
     load_application,
     suggest_file,
 )
-from beaker_dynamodb.ops.doctor import packages, settings, store
+from beaker_dynamodb.ops.doctor import settings, store
 from beaker_dynamodb.ops.doctor.check import Finding, exit_code, run_checks, withhold_logouts
 from beaker_dynamodb.ops.doctor.session import RECIPES, SESSION, find_framework, is_own_filter
 from beaker_dynamodb.provisioning import provision
-from beaker_dynamodb.provisioning.spec import table_spec
 from beaker_dynamodb.runtime import REAL, Runtime
 from beaker_dynamodb.settings import ini
 from beaker_dynamodb.settings.beaker_settings import (
@@ -64,6 +69,14 @@ from beaker_dynamodb.settings.beaker_settings import (
 
 _PACKAGES: Final = ("beaker-dynamodb", "Beaker", "boto3")
 _VALUE: Final = b"a row of `beaker-dynamodb doctor`, which deletes it at once"
+_NO_FILE: Final = (
+    "no ini file was given (-c FILE), so only the environment is checked, not the application's own"
+    " settings"
+)
+_EMBEDDED: Final = (
+    "exists only inside the application's own process, and cannot be checked from here; both can"
+    " reach a table of DynamoDB Local"
+)
 #: Seconds after which the doctor's row expires, if it cannot be deleted.
 _LIFETIME: Final = 300
 
@@ -82,16 +95,17 @@ def examine(
     """
     mistakes = tuple(find_mistakes(config, given=given, cache=cache))
     installed = _list_packages()
-    yield from run_checks(packages.VERSIONS, installed)
-    yield from run_checks(packages.PACKAGES, *installed)
-    yield from run_checks(packages.BACKENDS, _find_backend())
+    yield from run_checks(settings.VERSIONS, installed)
+    yield from run_checks(settings.PACKAGES, *installed)
+    yield from run_checks(settings.BACKENDS, _find_backend())
     variables = tuple(settings.find_unknown_variables(os.environ))
     yield from run_checks(settings.VARIABLES, *variables)
-    yield from run_checks(settings.FILES, config or " ".join(given or ()))
+    if not config and not given:
+        yield Finding("note", "options", _NO_FILE)
     for one in mistakes:
         # A mistake without a name comes from the environment; its variable has been reported.
         if one.name or not variables:
-            yield from run_checks(settings.MISTAKES, (one.message, one.name))
+            yield Finding("error", "options", str(one))
     for name, place, near in find_unread(config, given=given, cache=cache):
         begin = get_prefix(cache, config, name)
         unread = settings.UnknownName(begin + name, near and begin + near, place)
@@ -99,7 +113,7 @@ def examine(
     yield from run_checks(settings.GLOBAL, find_global_settings(config, cache))
     yield from run_checks(settings.CACHE_LINES, *find_unread_cache_lines(config, cache))
     if config is not None and cache is None:
-        yield from run_checks(settings.CACHE_REGIONS, *_list_cache_regions(config))
+        yield from _list_cache_regions(config)
     if not mistakes:
         yield from examine_store(
             load_application(config, given=given, cache=cache), config=config, read_only=read_only
@@ -126,11 +140,10 @@ def examine_store(
     in_settings = run_checks((*settings.URLS, *beakers, *settings.OPTION_CHECKS), facts)
     yield from withhold_logouts(in_settings) if facts.options.migrate_from else in_settings
     if application.options.migrate_from:
-        yield from run_checks(
-            settings.SOURCES, _read_source(application, runtime, read_only=read_only)
-        )
+        yield _examine_source(application, runtime, read_only=read_only)
     if embedded.is_elsewhere(application.options.endpoint_url):
-        yield from run_checks(store.EMBEDDED, embedded.explain_missing_extra())
+        missing = embedded.explain_missing_extra()
+        yield Finding("error" if missing else "note", "table", missing or _EMBEDDED)
         return
     try:
         yield from _examine_connection(application, runtime, read_only=read_only)
@@ -157,10 +170,10 @@ def _examine_connection(
     if exit_code(usable):
         return
     known, transport = list_regions(client), client.get_transport()
-    target = store.Destination(identity, transport, known, options.endpoint_url, application.begin)
+    target = store.Destination(identity, transport, known, application)
     yield from run_checks(store.DESTINATION, target)
     with record_addresses(client) as addresses:
-        found = _examine_table(application, opened, runtime, read_only=read_only)
+        found = _examine_table(application, opened, read_only=read_only)
         yield from _report_addresses(found, addresses)
     if not addresses:  # a client of option `client`, or one whose calls a test answers
         yield from run_checks(store.ENDPOINTS, identity.endpoint)
@@ -201,9 +214,7 @@ def _report_addresses(found: Iterator[Finding], addresses: list[str]) -> Iterato
         raise
 
 
-def _examine_table(
-    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
-) -> Iterator[Finding]:
+def _examine_table(application: Application, opened: Rows, *, read_only: bool) -> Iterator[Finding]:
     """Yield what is found about the table, and go on to its rows if its keys are as expected."""
     try:
         actual = provision.describe(opened.table.client, application.options.table)
@@ -211,31 +222,25 @@ def _examine_table(
         refused = store.RefusedTable(application, error)
         yield from run_checks(store.REFUSED_TABLE, refused)
         if not refused.is_role:
-            clocks = store.Clocks(read_server_clock(error), runtime.clock())
+            clocks = store.Clocks(read_server_clock(error), opened.runtime.clock())
             yield from run_checks(store.CLOCKS, clocks)
             return
     else:
         if actual is None:
             yield from run_checks(store.MISSING_TABLE, application)
             return
-        expected = table_spec(application.options)
-        command = application.create_command()
-        table = store.FoundTable(
-            actual, expected, command, application.begin, application.arguments
-        )
+        table = store.FoundTable(actual, application)
         yield from run_checks(store.FOUND_TABLE, table)
         yield from run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
         if not table.matches("key"):  # it may be another application's
             return
         yield from run_checks(store.SAFETY, table)
-    yield from _examine_rows(application, opened, runtime, read_only=read_only)
+    yield from _examine_rows(application, opened, read_only=read_only)
 
 
-def _examine_rows(
-    application: Application, opened: Rows, runtime: Runtime, *, read_only: bool
-) -> Iterator[Finding]:
+def _examine_rows(application: Application, opened: Rows, *, read_only: bool) -> Iterator[Finding]:
     """Yield which calls are allowed, and what a round trip finds if all of them are."""
-    name = f"doctor-{runtime.token().hex()}"
+    name = f"doctor-{opened.runtime.token().hex()}"
     is_cache, layout = application.kind == "cache", opened.layout
     key = layout.make_value_key(name, "doctor") if is_cache else layout.make_session_key(name)
     with_query = is_cache and application.options.range_key is not None
@@ -245,8 +250,8 @@ def _examine_rows(
         if isinstance(call.error, Unavailable):
             break
     server = next((call.clock for call in calls if call.clock is not None), None)
-    yield from run_checks(store.CLOCKS, store.Clocks(server, runtime.clock()))
-    policy = f"beaker-dynamodb policy app {application.arguments}".strip()
+    yield from run_checks(store.CLOCKS, store.Clocks(server, opened.runtime.clock()))
+    policy = application.format_command("policy app")
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(run_checks(store.PERMISSIONS, *needed))
     yield from found
@@ -254,14 +259,14 @@ def _examine_rows(
         store.ALLOWED, tuple(call.operation for call in calls if call.error is None)
     )
     if not read_only and not exit_code(found):
-        yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key, runtime))
+        yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key))
         if opened.table.client.get_transport().name == WIRE:  # boto3 repeats what the wire cannot
             options = dataclasses.replace(opened.options, transport=BOTO3)
-            by_boto3 = build_rows(options, application.kind, runtime)
-            yield from run_checks(store.ROUND_TRIPS, make_round_trip(by_boto3, key, runtime))
+            by_boto3 = build_rows(options, application.kind, opened.runtime)
+            yield from run_checks(store.ROUND_TRIPS, make_round_trip(by_boto3, key))
 
 
-def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip:
+def make_round_trip(opened: Rows, key: Key) -> store.RoundTrip:
     """Write, read, compare and delete one row as the application would, whatever fails.
 
     If its deletion fails too, the row expires within minutes.
@@ -270,7 +275,7 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
     error: DynamoDBBackendError | None = None
     stop = metering.observe(events.append)
     try:
-        now, token = runtime.clock(), runtime.token()
+        now, token = opened.runtime.clock(), opened.runtime.token()
         record = Record(key, b"", make_rev(token, token), expires=int(now) + _LIFETIME)
         try:
             opened.write(record, _VALUE, NoRow(), None)
@@ -295,33 +300,40 @@ def make_round_trip(opened: Rows, key: Key, runtime: Runtime) -> store.RoundTrip
     )
 
 
-def _read_source(application: Application, runtime: Runtime, *, read_only: bool) -> settings.Source:
+def _examine_source(application: Application, runtime: Runtime, *, read_only: bool) -> Finding:
     """Read a session that does not exist from the backend of `migrate_from`."""
     name, given = str(application.options.migrate_from), application.options.migrate_from_options
+    topic = "migrate_from"
     try:
         validate_source(name, dict(given))
         path = get_data_path(name, dict(given)) or ""
+        # Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
         if path and not Path(path).exists():
-            return settings.Source(name, "missing", path)
+            missing = f"there is no {mask_repr(path)}, so no session can be moved from there"
+            return Finding("error", topic, missing)
         if name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
-            return settings.Source(name, "empty", path)
+            empty = f"there is no session in {mask_repr(path)}"
+            return Finding("warning", topic, f"{empty}: is it the folder of the old application?")
         if read_only and name in CREATED_BY_READING:
-            return settings.Source(name, "skipped")
+            return Finding("note", topic, f"{name} was not checked: that would write there")
         SourceBackend(name, given, runtime.token().hex(), None).read()
     except DynamoDBBackendError as error:
-        return settings.Source(name, "failed", error=error)
-    return settings.Source(name, "answers")
+        advice = "; start it" if isinstance(error, Unavailable) else ""
+        return Finding("error", topic, f"{error}{advice}")
+    return Finding("ok", topic, f"{name} answers")
 
 
-def _list_cache_regions(config: str) -> Iterator[settings.CacheRegion]:
+def _list_cache_regions(config: str) -> Iterator[Finding]:
+    """Yield the cache regions of a file, each of which may have a table of its own."""
     try:
         found = ini.read_settings(config, TYPE_SETTINGS["cache"], TYPE_SETTINGS["session"])
         for name in list_cache_regions(found):
             title = "the caches" if name == DEFAULT_REGION else f"the cache region {name!r}"
             words = f"-c {shlex.quote(config)} --cache {shlex.quote(name)}"
-            yield settings.CacheRegion(title, f"beaker-dynamodb doctor {words}")
+            message = f"{title} of the file: not checked"
+            yield Finding("note", "caches", message, f"beaker-dynamodb doctor {words}")
     except OptionError as error:
-        yield settings.CacheRegion(error=str(error))
+        yield Finding("error", "caches", str(error))
 
 
 def _find_backend() -> str:
@@ -335,11 +347,11 @@ def _find_backend() -> str:
     return f"{found.__module__}.{found.__qualname__}"
 
 
-def _list_packages() -> tuple[packages.Package, ...]:
+def _list_packages() -> tuple[settings.Package, ...]:
     """Return Python and the packages of interest with their versions."""
     found = {
         one.name: one.version for name in _PACKAGES for one in metadata.distributions(name=name)
     }
     versions = {"Python": platform.python_version(), **found}
-    versions |= {name: "" for name in packages.OLDEST if name not in found}
-    return tuple(packages.Package(name, version) for name, version in versions.items())
+    versions |= {name: "" for name in settings.OLDEST if name not in found}
+    return tuple(settings.Package(name, version) for name, version in versions.items())

@@ -1,4 +1,4 @@
-"""What the doctor checks without a call: names, and our options.
+"""What the doctor checks without a call: installed packages, names, and our options.
 
 The tables are walked by `examine.py` in the order of this file.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from beaker_dynamodb.config.options import OPTIONS, Options
 from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.config.sources import ENVIRONMENT, say_place
-from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask_repr
+from beaker_dynamodb.errors import mask_repr
 from beaker_dynamodb.ops.application import GlobalSettings
 from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.settings.beaker_settings import SECRETS, UnreadLine, list_names
@@ -33,6 +33,30 @@ _VARIABLES: Final = tuple(
     ENVIRONMENT + name.upper()
     for name in (*OPTIONS, *(row.alias for row in OPTIONS.values() if row.alias), "url")
 )
+#: The oldest versions that the tests run with; setup.py requires the same.
+OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"Beaker": (1, 14), "boto3": (1, 34)}
+#: The class that Beaker must find under the name `ext:dynamodb`.
+BACKEND: Final = "beaker_dynamodb.manager.DynamoDBNamespaceManager"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package and its version, "" if it is not installed."""
+
+    name: str
+    version: str
+
+    @property
+    def oldest(self) -> str:
+        """The oldest version that is supported, "" for any."""
+        return ".".join(map(str, OLDEST.get(self.name, ())))
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is older than that, or not installed."""
+        parts = (self.version or "0").split(".")[:2]
+        numbers = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)
+        return numbers < OLDEST.get(self.name, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +66,6 @@ class UnknownName:
     name: str
     near: str | None
     place: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheRegion:
-    """A region of the file's caches, the command that checks it, and the error if there is one."""
-
-    title: str = ""
-    command: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The backend that sessions are migrated from, and what became of an attempt to read it."""
-
-    name: str
-    state: Literal["answers", "failed", "missing", "empty", "skipped"]
-    path: str = ""
-    error: DynamoDBBackendError | None = None
 
 
 #: What hands the settings to Beaker: pyramid_beaker, a filter section of PasteDeploy, or code.
@@ -183,24 +188,35 @@ def _format_number(number: float) -> str:
 # A row of a table is read as one: the formatter would break it at every comma.
 # fmt: off
 
+VERSIONS: Final[tuple[Check[tuple[Package, ...]], ...]] = (
+    Check("ok", "versions", lambda f: not any(package.is_old for package in f),
+          lambda f: ", ".join(f"{package.name} {package.version}" for package in f)),
+)
+
+PACKAGES: Final[tuple[Check[Package], ...]] = (
+    Check("error", "versions", lambda f: f.is_old,
+          lambda f: f"{f.name} {f.version or 'is missing'}: this package needs {f.oldest} or later",
+          lambda f: f"pip install '{f.name}>={f.oldest}'"),
+)
+
+#: Of the full name of the class that Beaker finds, or "".
+BACKENDS: Final[tuple[Check[str], ...]] = (
+    Check("ok", "backend", lambda f: f == BACKEND, "Beaker finds ext:dynamodb"),
+    Check("error", "backend", lambda f: f not in {BACKEND, ""},
+          lambda f: f"Beaker finds a class of another package under the name ext:dynamodb: {f};"
+          " uninstall that package"),
+    Check("error", "backend", lambda f: not f,
+          "Beaker does not find ext:dynamodb, and raises KeyError at the first session: Beaker is"
+          " older than 1.14, or this package is on the path but not installed",
+          "pip install -U 'Beaker>=1.14' beaker-dynamodb"),
+)
+
 VARIABLES: Final[tuple[Check[UnknownName], ...]] = (
     Check("error", "environment", lambda f: f.near,
           lambda f: f"{f.name} is not read; did you mean {f.near}?",
           lambda f: f'export {f.near}="${f.name}"; unset {f.name}'),
     Check("error", "environment", lambda f: not f.near, lambda f: f"{f.name} is not read",
           lambda f: f"unset {f.name}"),
-)
-
-#: Of what the command line names: an ini file, or single options; "" for neither.
-FILES: Final[tuple[Check[str], ...]] = (
-    Check("note", "options", lambda f: not f,
-          "no ini file was given (-c FILE), so only the environment is checked, not the"
-          " application's own settings"),
-)
-
-#: Of a message about an invalid option, and that option's name, "" if that is unknown.
-MISTAKES: Final[tuple[Check[tuple[str, str]], ...]] = (
-    Check("error", "options", bool, lambda f: ": ".join(filter(None, (f[1], f[0])))),
 )
 
 #: Beaker accepts any name silently.
@@ -227,13 +243,6 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
 CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
     Check("error", "caches", bool, lambda f: f"cache.{f.option}{say_place(f.value)} is {f}",
           lambda f: "\n".join(f.lines)),
-)
-
-#: Caches are not checked with the sessions: each region may have a table of its own.
-CACHE_REGIONS: Final[tuple[Check[CacheRegion], ...]] = (
-    Check("error", "caches", lambda f: f.error, lambda f: f.error),
-    Check("note", "caches", lambda f: not f.error, lambda f: f"{f.title} of the file: not checked",
-          lambda f: f.command),
 )
 
 #: A url of another backend is ignored, because pyramid_beaker gives one to every region.
@@ -325,20 +334,5 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
     Check("note", "migrate_from", lambda f: f.options.migrate_from,
           "sessions are still looked for in the old store, until the option is removed; before the"
           " longest session lifetime is over that logs out those who were not migrated"),
-)
-
-#: Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
-SOURCES: Final[tuple[Check[Source], ...]] = (
-    Check("error", "migrate_from", lambda f: f.state == "missing",
-          lambda f: f"there is no {mask_repr(f.path)}, so no session can be moved from there"),
-    Check("warning", "migrate_from", lambda f: f.state == "empty",
-          lambda f: f"there is no session in {mask_repr(f.path)}: is it the folder of the old"
-          " application?"),
-    Check("note", "migrate_from", lambda f: f.state == "skipped",
-          lambda f: f"{f.name} was not checked: that would write there"),
-    Check("ok", "migrate_from", lambda f: f.state == "answers", lambda f: f"{f.name} answers"),
-    Check("error", "migrate_from", lambda f: f.error,
-          lambda f: f"{f.error}; start it"
-          if isinstance(f.error, Unavailable) else str(f.error)),
 )
 # fmt: on

@@ -28,7 +28,7 @@ from beaker_dynamodb.provisioning.description import (
     compare,
     format_capacity,
 )
-from beaker_dynamodb.provisioning.spec import TableSpec
+from beaker_dynamodb.provisioning.spec import table_spec
 
 #: Seconds: AWS refuses signatures that are older; a tenth of that shows a clock that drifts.
 _REFUSED: Final = 300.0
@@ -76,22 +76,18 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where calls go: `regions` are those that boto3 knows, `endpoint` is a configured one.
-
-    `begin` is the prefix of an option in the file.
-    """
+    """Where calls go; `regions` are those that boto3 knows."""
 
     identity: Identity
     transport: Transport
-    regions: Collection[str] = ()
-    endpoint: str | None = None
-    begin: str = "session."
+    regions: Collection[str]
+    application: Application
 
     @property
     def is_unknown(self) -> bool:
         """Whether boto3 does not know the region."""
         is_known = not self.regions or self.identity.region in self.regions
-        return self.endpoint is None and not is_known
+        return self.application.options.endpoint_url is None and not is_known
 
     @property
     def near(self) -> str | None:
@@ -131,21 +127,15 @@ class RefusedTable:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """The actual and the expected table; `command` creates it, `begin` is an option's prefix.
-
-    `arguments` are those of a command line that name the application.
-    """
+    """The actual table, and the application that uses it."""
 
     actual: Description
-    expected: TableSpec
-    command: str
-    begin: str = "session."
-    arguments: str = ""
+    application: Application
 
     @property
     def differences(self) -> tuple[Difference, ...]:
         """Return the differences, the worst first."""
-        return compare(self.actual, self.expected)
+        return compare(self.actual, table_spec(self.application.options))
 
     def matches(self, setting: str) -> bool:
         """Return whether nothing differs in a setting, such as "TTL" or any "index"."""
@@ -234,14 +224,6 @@ def failures(
     )
 
 
-#: A table in the memory of the application's own process; of the message about a missing extra.
-EMBEDDED: Final[tuple[Check[str], ...]] = (
-    Check("error", "table", lambda f: f, lambda f: f),
-    Check("note", "table", lambda f: not f,
-          "exists only inside the application's own process, and cannot be checked from here;"
-          " both can reach a table of DynamoDB Local"),
-)
-
 CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
     Check("error", "credentials", lambda f: not f.identity.provider,
           "none found: neither in the options, the environment, AWS's files, nor from a role;"
@@ -265,7 +247,7 @@ CREDENTIALS: Final[tuple[Check[Credentials], ...]] = (
 DESTINATION: Final[tuple[Check[Destination], ...]] = (
     Check("warning", "region", lambda f: f.is_unknown and f.near,
           lambda f: f"boto3 does not know {f.identity.region!r}; did you mean {f.near!r}?",
-          lambda f: f"{f.begin}region = {f.near}"),
+          lambda f: f"{f.application.begin}region = {f.near}"),
     Check("warning", "region", lambda f: f.is_unknown and not f.near,
           lambda f: f"boto3 does not know {f.identity.region!r}; if it is new, a newer boto3 does",
           "pip install -U boto3"),
@@ -294,7 +276,7 @@ REFUSED_TABLE: Final[tuple[Check[RefusedTable], ...]] = (
     Check("note", "table", lambda f: f.is_role and not f.application.options.create_table,
           "this role may not describe it (it need not): keys, TTL and indexes were not checked;"
           " an operator's role can do so",
-          lambda f: f"beaker-dynamodb table check {f.application.arguments}".strip()),
+          lambda f: f.application.format_command("table check")),
 )
 
 FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
@@ -307,7 +289,7 @@ FOUND_TABLE: Final[tuple[Check[FoundTable], ...]] = (
           lambda f: str(f.actual.expiry)),
     Check("ok", "capacity", lambda f: f.matches("capacity"),
           lambda f: format_capacity(f.actual.capacity)),
-    Check("ok", "indexes", lambda f: f.expected.indexes and f.matches("index"),
+    Check("ok", "indexes", lambda f: f.application.options.indexed_keys and f.matches("index"),
           lambda f: ", ".join(index.name for index in f.actual.indexes)),
 )
 
@@ -322,10 +304,10 @@ DIFFERENCES: Final[tuple[Check[tuple[Difference, FoundTable]], ...]] = (
 SAFETY: Final[tuple[Check[FoundTable], ...]] = (
     Check("note", "protection", lambda f: not f.actual.protection,
           "off: whoever has the permission can delete the table in one call",
-          lambda f: f"{f.command} --deletion-protection"),
+          lambda f: f"{f.application.create_command()} --deletion-protection"),
     Check("note", "backups", lambda f: f.actual.recovery,
           "point-in-time recovery keeps sessions for 35 days after users deleted them",
-          lambda f: f"{f.command} --no-point-in-time-recovery"),
+          lambda f: f"{f.application.create_command()} --no-point-in-time-recovery"),
     Check("note", "replicas", lambda f: f.actual.replicas and not f.actual.is_strong,
           lambda f: f"also in {', '.join(f.actual.replicas)}, with eventual consistency: whoever"
           " moves between Regions faster than the rows can be logged out, lose a change, or undo a"
@@ -333,7 +315,7 @@ SAFETY: Final[tuple[Check[FoundTable], ...]] = (
     Check("note", "expired rows", lambda f: f.actual.is_strong,
           "a table with strong consistency between Regions has no TTL: delete them by a timer, in"
           " one Region",
-          lambda f: f"beaker-dynamodb sessions purge {f.arguments}".strip()),
+          lambda f: f.application.format_command("sessions purge")),
 )
 
 #: A wrong clock makes AWS refuse, and makes sessions expire early or late.
@@ -374,27 +356,28 @@ ROUND_TRIPS: Final[tuple[Check[RoundTrip], ...]] = (
 
 def _find_remedy(difference: Difference, table: FoundTable) -> str:
     """Return what removes a difference: the options of the actual table, or a command."""
+    begin = table.application.begin
     if difference.setting == "key schema":
         return _find_key_options(table)
     if difference.setting == "TTL" and table.actual.expiry.attribute:
-        return f"{table.begin}ttl_attribute = {table.actual.expiry.attribute}"
+        return f"{begin}ttl_attribute = {table.actual.expiry.attribute}"
     if difference.setting == "capacity":  # no command of ours changes it
-        names = (f"{table.begin}read_capacity_units", f"{table.begin}write_capacity_units")
+        names = (f"{begin}read_capacity_units", f"{begin}write_capacity_units")
         units = table.actual.capacity
         lines = [f"{name} = {unit}" for name, unit in zip(names, units or (), strict=False)]
         return "\n".join(lines or (f"remove {name}" for name in names))
     if difference.setting.startswith("index of ") and difference.actual != "missing":
         return ""  # no command of ours changes an index
-    return table.command
+    return table.application.create_command()
 
 
 def _find_key_options(table: FoundTable) -> str:
     """Return the names of the actual keys as options, "" if they are not texts."""
     keys = (table.actual.hash_key, table.actual.range_key)
-    if any(key is not None and key.kind != "S" for key in keys):
+    if any(key is not None and key.type != "S" for key in keys):
         return ""
     names = (key.name if key else "none" for key in keys)
     return "\n".join(
-        f"{table.begin}{option} = {name}"
+        f"{table.application.begin}{option} = {name}"
         for option, name in zip(("hash_key", "range_key"), names, strict=True)
     )

@@ -1,7 +1,8 @@
-"""The command `sessions revoke`, which logs a user out everywhere, or everybody.
+"""The commands that delete many rows: `sessions revoke` and `sessions purge`.
 
-It asks first, on a terminal, and before it logs everybody out it asks for the table's name. A
-script must give --yes.
+A revoke asks first, on a terminal, and before it logs everybody out it asks for the table's name. A
+script must give --yes. What reads the whole table prints its cost before it starts, and its
+progress if it is interrupted.
 """
 
 from __future__ import annotations
@@ -150,3 +151,44 @@ def _find_kept(rows: Rows, words: tuple[str, ...], secret: str | None) -> frozen
     if any(row is None or not row.is_own for row in found):
         raise OptionError("a session of --except does not exist; nothing was revoked")
     return frozenset(row.key for row in found if row is not None)
+
+
+@sessions_group.command("purge", epilog=example("sessions purge --dry-run -c production.ini"))
+@with_table
+@SEGMENTS
+@RATE
+@click.option("--dry-run", is_flag=True, help="Delete nothing; print what it would cost.")
+def purge_(
+    application: Application, output: Output, *, segments: int, rate: float | None, dry_run: bool
+) -> int:
+    """Delete expired rows: sessions, chunks, locks, markers.
+
+    DynamoDB's TTL does the same within days, free of charge; a purge is for tables without TTL,
+    and if you cannot wait. It deletes no session that is touched meanwhile, no row of another
+    prefix, and no row of another store under the same prefix. A dry run reads the table too. If
+    interrupted, it can be run again.
+    """
+    rows, tally = open_rows(application, segments), Tally(purge.Progress())
+    table, cost = purge.estimate_scan_cost(rows)
+    output.remark(wording.scan_message(table.rows, cost))
+    purging = purge.purge(
+        rows, REAL.clock(), segments=segments, rate=rate, dry_run=dry_run, tally=tally
+    )
+    output.follow(table.rows, purging, lambda: _format_purged(tally.progress, dry_run=dry_run))
+    done = tally.progress
+    result = dataclasses.asdict(done) | {"dollars": done.cost.dollars, "dry_run": dry_run}
+    output.answer(result, [_format_purged(done, dry_run=dry_run)])
+    return 0
+
+
+def _format_purged(progress: purge.Progress, *, dry_run: bool) -> str:
+    others = wording.format_other_rows(progress.other_rows, ", {} not touched")
+    if dry_run:
+        rows = wording.format_count(progress.expired_rows, "row")
+        size, cost = wording.format_size(progress.size), wording.format_cost(progress.cost)
+        return f"{rows} would be deleted ({size}){others}; including this scan, {cost}"
+    kept = (
+        f", {progress.changed_rows:,} written meanwhile and kept" if progress.changed_rows else ""
+    )
+    deleted = f"{wording.format_count(progress.deleted_rows, 'row')} deleted{kept}{others}"
+    return f"{deleted}; {wording.format_cost(progress.cost)}"
