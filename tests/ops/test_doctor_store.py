@@ -173,7 +173,7 @@ def test_each_difference_of_the_table_is_reported_with_its_remedy(
 def test_of_an_index_of_another_type_no_command_is_advised() -> None:
     """`table create` would leave it as it is: the option or the index has to change."""
     actual = dataclasses.replace(ACTUAL, indexes=(Index("u-index", "u", "N"),))
-    table = FoundTable(actual, EXPECTED, EXPECTED.command())
+    table = FoundTable(actual, make_application(special_keys="u:S"))
     (found,) = run_checks(store.DIFFERENCES, *((one, table) for one in table.differences))
 
     assert found.remedy == ""
