@@ -28,12 +28,10 @@ from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.table import At, Condition, NoRow, RefusedWrite, Table
 from beaker_dynamodb.errors import (
-    CallFacts,
     CorruptItem,
     DynamoDBBackendError,
     ItemTooLarge,
     OptionError,
-    Unavailable,
     digest,
 )
 from beaker_dynamodb.item import chunks, codec
@@ -140,8 +138,8 @@ class Rows:
             if latest.rev == current.rev:
                 raise CorruptItem(digest(key.hash), "one of its chunks is missing")
             current = latest
-        facts = CallFacts("GetItem", self.table.name, self.table.client.region)
-        raise Unavailable("the value is rewritten faster than it can be read", call=facts)
+        message = "the value is rewritten faster than it can be read"
+        raise self.table.make_unavailable(message, "GetItem")
 
     def open(self, record: Record) -> bytes | None:
         """Open a record's data; None if it is of another kind, and so not ours.

@@ -16,7 +16,7 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
-from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable, digest
+from beaker_dynamodb.errors import CorruptItem, Unavailable, digest
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Record
 from beaker_dynamodb.item.revision import make_rev
@@ -101,8 +101,8 @@ def delete_until_gone(
 
 def make_busy_error(rows: Rows) -> Unavailable:
     """Return the error for a session that is written faster than it can be deleted."""
-    facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
-    return Unavailable("the session is written faster than it can be deleted", call=facts)
+    message = "the session is written faster than it can be deleted"
+    return rows.table.make_unavailable(message, "DeleteItem")
 
 
 def _make_tombstone(rows: Rows, row: ScannedRow) -> Record:
