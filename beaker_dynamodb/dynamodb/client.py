@@ -200,7 +200,7 @@ class Client:
                     return Response(body, refused=True)
                 if is_repeated or not answer.is_retryable:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
-                    raise make_error(answer, facts, describe_keys, self._describe_places)
+                    raise make_error(answer, facts, self._describe_places, describe_keys)
                 continue
             is_valid = not is_data or (transport == WIRE and answer)  # the wire looks itself
             defect = None if is_valid else validate_response(operation, request, answer)
@@ -259,7 +259,7 @@ class Client:
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
             failure = read_failure(error, before_call=True)
             facts = CallFacts("CreateClient", None, self.region)
-            raise_clean(make_error(failure, facts, describe_places=self._describe_places))
+            raise_clean(make_error(failure, facts, self._describe_places))
 
     def _get_clients(self) -> Clients:
         if runtime.process_id != os.getpid():
