@@ -18,7 +18,6 @@ from beaker_dynamodb.dynamodb.connection import (
     Connection,
     build_user_agent,
     get_credentials,
-    get_package_agent,
     validate_endpoint,
 )
 from beaker_dynamodb.dynamodb.wire.settings import (
@@ -107,20 +106,9 @@ def _read_settings(client: Any) -> WireSettings:
 
 
 def _create_wire(connection: Connection, settings: WireSettings) -> WireClient:
-    from beaker_dynamodb.dynamodb.wire import client as wire  # with ssl: after gevent's patching
-    from beaker_dynamodb.dynamodb.wire.http import Endpoint
+    from beaker_dynamodb.dynamodb.wire import client  # with ssl: after gevent's patching
 
-    application = [f"app/{settings.application}"] if settings.application else []
-    config = wire.WireConfig(
-        Endpoint(settings.url, settings.certificates),
-        settings.region,
-        " ".join([*application, get_package_agent(), "md/wire"]),
-        connection.connect_timeout,
-        connection.read_timeout,
-        connection.max_pool_connections,
-        settings.credentials.get_frozen_credentials,
-    )
-    return wire.WireClient(config)
+    return client.WireClient(connection, settings)
 
 
 def make_factory(connection: Connection) -> Callable[[int], Any]:
