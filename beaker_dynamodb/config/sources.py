@@ -65,7 +65,7 @@ generation: int = 0
 
 
 class PlacedText(str):
-    """A text of an ini file that knows where it is set: `place` is "line 7 of production.ini"."""
+    """A text that knows where it is set: `place` is "line 7 of production.ini", or a variable."""
 
     __slots__ = ("place",)
     place: str
