@@ -33,10 +33,10 @@ from beaker_dynamodb.dynamodb.responses import (
     read_failure,
     validate_response,
 )
-from beaker_dynamodb.dynamodb.wire import breaker
 from beaker_dynamodb.dynamodb.wire.transport import (
     AUTO,
     BOTO3,
+    CLOSED,
     FALLBACK,
     WIRE,
     WIRE_OPERATIONS,
@@ -99,7 +99,7 @@ class Clients:
         self._transport, self._create = setup.transport, setup.create
         if setup.client is not None:
             self.boto3 = setup.client
-        self._breaker = breaker.CLOSED
+        self._breaker = CLOSED
         # Here, and not in `Client`, which may be older than gevent's patching.
         self._lock = threading.Lock()
         self._selector: TransportSelector | None = None
@@ -119,9 +119,8 @@ class Clients:
     def transport(self) -> Transport:
         """What makes a call of the wire's operations now, and the reason."""
         transport = self._selector.select() if self._selector else self._transport
-        if transport.name == WIRE and breaker.is_open(self._breaker, time.monotonic()):
-            why = breaker.describe(self._breaker)
-            return Transport(BOTO3, f"the wire could not make {why}")
+        if transport.name == WIRE and self._breaker.is_open(time.monotonic()):
+            return Transport(BOTO3, self._breaker.describe())
         return transport
 
     def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
@@ -129,24 +128,24 @@ class Clients:
         selector, state = self._selector, self._breaker
         if self.wire is None or (selector is not None and selector.select().name != WIRE):
             return None
-        if state is not breaker.CLOSED:
+        if state is not CLOSED:
             now = time.monotonic()
-            if breaker.is_open(state, now):
+            if state.is_open(now):
                 return None
-            self._breaker = breaker.begin_call(state, now)
+            self._breaker = state.begin_call(now)
         result = self.wire.call(operation, request)
         is_whole = type(result) is dict and result  # as almost always, and quick to see
         if not is_whole and (cause := find_cause(result)):
             self._fail(cause)
-        elif self._breaker is not breaker.CLOSED:
-            self._breaker = breaker.CLOSED
+        elif self._breaker is not CLOSED:
+            self._breaker = CLOSED
         return result
 
     def _fail(self, cause: str) -> None:
         before = self._breaker
-        self._breaker = after = breaker.fail(before, cause, time.monotonic())
+        self._breaker = after = before.fail(cause, time.monotonic())
         if after.pause and after.until > before.until:
-            logs.log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
+            logs.log_once_a_minute(log, after.describe())
 
 
 class Client:
