@@ -91,7 +91,8 @@ class Clients:
     boto3: Any
     fallback: Any
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, option: str) -> None:
+        """Args: *option* is the value of option `transport`."""
         self.wire: WireClient | None = setup.wire
         self.region: str | None = getattr(getattr(setup.client, "meta", None), "region_name", None)
         if setup.wire is not None:
@@ -103,7 +104,7 @@ class Clients:
         # Here, and not in `Client`, which may be older than gevent's patching.
         self._lock = threading.Lock()
         self._selector: TransportSelector | None = None
-        if setup.transport.name == AUTO:
+        if setup.wire is not None and option == AUTO:
             self._selector = TransportSelector(lambda: self.boto3, setup.client)
 
     def __getattr__(self, name: str) -> Any:
@@ -268,7 +269,8 @@ class Client:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
             try:
-                created = Clients(set_up_clients(self.connection, self._process_id))
+                setup = set_up_clients(self.connection, self._process_id)
+                created = Clients(setup, self.connection.transport)
             except OptionError as error:
                 raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:
