@@ -77,9 +77,6 @@ class Transport:
     reason: str
 
 
-DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
-
-
 class Request(dict[str, Any]):
     """The parameters of a call, and the same as JSON, which the wire sends without encoding them.
 
@@ -185,7 +182,7 @@ def select_transport(
     Raises: OptionError, if option `transport` is wire and there is an obstacle.
     """
     if option == BOTO3:
-        return DEFAULT
+        return Transport(BOTO3, "option transport = boto3")
     if option == WIRE:
         if obstacles:
             raise OptionError(
