@@ -59,8 +59,8 @@ def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
     Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed.
     """
     for start in range(0, len(keys), MAX_KEYS_WRITTEN):
-        wire = [table.format_key(key) for key in keys[start : start + MAX_KEYS_WRITTEN]]
-        batch = [{"DeleteRequest": {"Key": key}} for key in wire]
+        some = keys[start : start + MAX_KEYS_WRITTEN]
+        batch = [{"DeleteRequest": {"Key": table.format_key(key)}} for key in some]
         for _ in retry_unprocessed(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
             continue
 
@@ -124,13 +124,8 @@ def scan_rows(
 
 
 def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterator[RowSummary]:
-    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "cache_key"}
-    if table.layout.range_key:
-        names["#s"] = table.layout.range_key
-    request |= {
-        "ProjectionExpression": ", ".join(names),
-        "ExpressionAttributeNames": names,
-    }
+    names = table.name_keys() | {"#e": table.schema.ttl, "#y": "early", "#n": "cache_key"}
+    request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     for body in paginate(table, operation, request):
         for item in body.get("Items", ()):
             yield _summary_of(table, item)

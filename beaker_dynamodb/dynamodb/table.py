@@ -228,6 +228,11 @@ class Table:
             attributes[self.layout.range_key] = {"S": key.range}
         return attributes
 
+    def name_keys(self) -> dict[str, str]:
+        """Return the placeholders of the key attributes in an expression, `#k` and `#s`."""
+        ranged = {"#s": self.layout.range_key} if self.layout.range_key else {}
+        return {"#k": self.layout.hash_key, **ranged}
+
     def parse_item(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
         """Return the row at *key*.
 
