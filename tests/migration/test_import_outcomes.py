@@ -135,6 +135,8 @@ def digest_of_rows(new: Site) -> set[str]:
     ("kind", "options", "words"),
     [
         ("file", {}, "data_dir"),
+        ("file", {"data_dir": ""}, "data_dir"),
+        ("dbm", {"dbm_dir": ""}, "dbm_dir"),
         ("dbm", {"file_dir": "x"}, "has no option 'file_dir'"),
         ("ext:redis", {}, "url"),
         ("ext:redis", {"url": "nowhere"}, "redis://"),
