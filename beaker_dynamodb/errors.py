@@ -246,6 +246,9 @@ class Conflict(DynamoDBBackendError):
 class CorruptItem(DynamoDBBackendError):
     """A row cannot be read; `item` is a digest of its key, `wrong` is the reason."""
 
+    item: str
+    wrong: str
+
     def __init__(self, item: str, wrong: str) -> None:
         super().__init__(f"item {item} cannot be read: {wrong}")
         self.item, self.wrong = item, wrong
@@ -253,6 +256,9 @@ class CorruptItem(DynamoDBBackendError):
 
 class ItemTooLarge(DynamoDBBackendError):
     """A value is larger than the limit; `size` and `limit` are bytes. Reads raise it, too."""
+
+    size: int
+    limit: int
 
     def __init__(self, size: int, limit: int, *, item: str | None = None) -> None:
         named = f"item {item}: " if item else ""

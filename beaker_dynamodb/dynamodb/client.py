@@ -121,7 +121,7 @@ class Clients:
         """What makes a call of the wire's operations now, and the reason."""
         transport = self._selector.select() if self._selector else self._transport
         if transport.name == WIRE and self._breaker.is_open(time.monotonic()):
-            return Transport(BOTO3, self._breaker.describe())
+            return Transport(BOTO3, f"the wire could not make {self._breaker.describe()}")
         return transport
 
     def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
@@ -146,7 +146,7 @@ class Clients:
         before = self._breaker
         self._breaker = after = before.fail(cause, time.monotonic())
         if after.pause and after.until > before.until:
-            logs.log_once_a_minute(log, after.describe())
+            logs.log_once_a_minute(log, f"the wire could not make {after.describe()}")
 
 
 class Client:

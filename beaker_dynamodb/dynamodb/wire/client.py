@@ -82,8 +82,8 @@ class WireClient:
         self._get_credentials: Callable[[], FrozenCredentials] = (
             settings.credentials.get_frozen_credentials
         )
-        self.endpoint = Endpoint(settings.url, settings.certificates)
-        self.region = settings.region
+        self.endpoint: Endpoint = Endpoint(settings.url, settings.certificates)
+        self.region: str = settings.region
         self._signer = Signer(self.endpoint.host_header, settings.region)
         self._context: ssl.SSLContext | None = None
         application = f"app/{settings.application} " if settings.application else ""

@@ -159,7 +159,7 @@ class BreakerState:
         if self.cause.startswith("HTTP 5") or ERRORS.get(code) is Unavailable:
             advice = "DynamoDB refused them, so this is no fault of the wire."
         return (
-            f"the wire could not make {self.failures} calls in a row (the last one: {self.cause});"
+            f"{self.failures} calls in a row (the last one: {self.cause});"
             f" boto3 makes all calls for {self.pause:.0f} s. {advice}"
             " Option transport = boto3 switches the wire off."
         )
