@@ -5,7 +5,8 @@ environment.
 
 To add an option:
 
-1. Add a field to `Options`, with a parser of `parsers.py` and its meaning for the documents.
+1. Add a field to `Options`, with a parser and its meaning for the documents. Parsers are in
+   `parsers.py`; those of special keys, which no other option has, are here.
 2. If it contradicts another option, say so in one of the `_refuse_...` functions.
 3. If it belongs to the connection to DynamoDB, add a field of the same name to `Connection`, which
    is filled from `Options` by the names of its fields.
@@ -17,10 +18,12 @@ To add an option:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.config.parsers import (
+    NONE,
+    BadValue,
     allow_none,
     limit_to_a_day,
     make_choice_parser,
@@ -42,12 +45,57 @@ from beaker_dynamodb.config.parsers import (
     parse_word,
     suggest_nearest,
 )
-from beaker_dynamodb.config.special_keys import parse_indexed_keys, parse_special_keys
 from beaker_dynamodb.errors import OptionError, masked_repr
 
 HOUR, DAY, MB = 3600, 86400, 1024 * 1024
 #: Units a second of one table: far above every quota of AWS, and a number that AWS can parse.
 MAX_CAPACITY = 10_000_000
+
+
+def parse_special_keys(value: object) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a name and its type S, N or B, of `userId:S, visits:N`, a mapping or pairs.
+
+    The items of a text are separated by commas or white space; a name without a type is an S.
+    """
+    expected = "names with a type S, N or B each, such as 'userId:S, visits:N', or none"
+    items: Iterable[object] = [None]
+    if isinstance(value, str):
+        is_none = value.strip().lower() == NONE
+        items = [] if is_none else value.replace(",", " ").split()
+    elif isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = value
+    types: dict[str, str] = {}
+    for item in items:
+        match item.partition(":")[::2] if isinstance(item, str) else item:
+            case tuple((str() as name, str() as kind)):
+                kind = kind.upper() or "S"
+            case _:
+                raise BadValue(expected)
+        if not name or kind not in {"S", "N", "B"} or types.get(name, kind) != kind:
+            raise BadValue(expected)
+        if parse_attribute(name) != name:
+            raise BadValue(expected)
+        types[name] = kind
+    return tuple(types.items())
+
+
+def parse_indexed_keys(value: object) -> bool | tuple[str, ...]:
+    """Return true (all special keys have an index), false (none), or the names of those that do.
+
+    The names in a text are separated by commas or white space.
+    """
+    try:
+        return parse_boolean(value)
+    except BadValue:
+        pass
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(name, str) and name and parse_attribute(name) == name for name in names
+    ):
+        raise BadValue("true, false, or the names of special keys, such as userId")
+    return tuple(dict.fromkeys(names))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import math
 import os
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -65,7 +65,7 @@ generation: int = 0
 
 
 class PlacedText(str):
-    """A text of an ini file that knows where it is set: `place` is "line 7 of production.ini"."""
+    """A text that knows where it is set: `place` is "line 7 of production.ini", or a variable."""
 
     __slots__ = ("place",)
     place: str
@@ -93,9 +93,13 @@ def parse(given: Mapping[str, object], kind: Kind) -> Options:
         values = {
             n: row.cache_default for n, row in OPTIONS.items() if row.cache_default is not None
         }
-    environment = _read_environment()
-    for layer, place in ((environment, ENVIRONMENT), (_defaults, "configure()"), (given, "")):
-        for options, set_by in _option_layers(layer, kind, place):
+    layers: tuple[tuple[Mapping[str, object], Callable[[Any], str]], ...] = (
+        (_read_environment(), lambda text: f" set by environment variable {text.place}"),
+        (_defaults, lambda _: " set by configure()"),
+        (given, say_place),
+    )
+    for layer, say in layers:
+        for options, set_by in _option_layers(layer, kind, say):
             if layer is given and kind == "session" and "serializer" in options:
                 raise OptionError(
                     "option 'serializer' is for caches; a session's is Beaker's own"
@@ -150,12 +154,12 @@ def _gather_source_options(
 
 
 def _read_environment() -> dict[str, object]:
-    """Return the values of the variables BEAKER_DYNAMODB_<OPTION>, each by the variable's name."""
+    """Return the values of the variables BEAKER_DYNAMODB_<OPTION>; the place is the variable."""
     variables = {ENVIRONMENT + name.upper(): name for name in (*NAMES, "url")}
     values: dict[str, object] = {}
     for variable, value in os.environ.items():
         if variable in variables:
-            values[variable] = value
+            values[variables[variable]] = PlacedText(value, variable)
         elif variable.startswith(ENVIRONMENT):
             refuse_misspelled(variable, variables)
             _ignore(f"not options of beaker_dynamodb, and ignored: {mask_repr(variable)}")
@@ -163,26 +167,23 @@ def _read_environment() -> dict[str, object]:
 
 
 def _option_layers(
-    layer: Mapping[str, object], kind: Kind, place: str
+    layer: Mapping[str, object], kind: Kind, say: Callable[[Any], str]
 ) -> Iterator[tuple[dict[str, object], dict[str, str]]]:
     """Yield the options in the layer's `url`, then the layer's other options, by their own names.
 
     Beside them it yields what a message says of where each is set, which follows the option's name:
     " set by configure()", " in line 7 of production.ini", or "" if its line is not known.
 
-    Args: *place* is "configure()", or what the names of this layer begin with, the environment's.
+    Args: *say* returns that for a value of this layer.
     """
-    prefix = place if place == ENVIRONMENT else ""
-    options, names = _normalize(layer, prefix)
-    places = {n: f" set by {place}" if place else say_place(v) for n, v in options.items()}
-    if prefix:
-        places = {name: f" set by environment variable {names[name]}" for name in options}
+    options = _normalize(layer)
+    places = {name: say(value) for name, value in options.items()}
     url = options.pop("url", None)
     if url is not None:
         found = _parse_url(url)
         if found is None and kind == "session":  # pyramid_beaker passes a cache.url to all caches
             _ignore(FOREIGN_URL)
-        in_url, _ = _normalize(found or {})
+        in_url = _normalize(found or {})
         if "url" in in_url:
             raise OptionError("option 'url' cannot contain another 'url'")
         yield in_url, dict.fromkeys(in_url, f" set in option 'url'{places.pop('url')}")
@@ -229,32 +230,28 @@ def _parse_query(query: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _normalize(
-    layer: Mapping[str, object], prefix: str = ""
-) -> tuple[dict[str, object], dict[str, str]]:
-    """Return our options that have a value, by their own names, and the names that they have here.
+def _normalize(layer: Mapping[str, object]) -> dict[str, object]:
+    """Return our options that have a value, by their own names.
 
     Logs the options of other backends in one line.
 
     Raises: OptionError, if a name is a misspelling of one of ours.
     """
     options: dict[str, object] = {}
-    names: dict[str, str] = {}
     others: list[str] = []
-    for given, value in layer.items():
-        if value is None or value == "" or given in BEAKER_OPTIONS or given.startswith(_PREFIXES):
+    for name, value in layer.items():
+        if value is None or value == "" or name in BEAKER_OPTIONS or name.startswith(_PREFIXES):
             continue
-        name = given.removeprefix(prefix).lower() if prefix else given
         if name in NAMES or name == "url" or name.startswith(SOURCE_PREFIX):
             own = NAMES.get(name, name)
             if own == name or own not in options:  # the own name overrides an alias
-                options[own], names[own] = value, given
+                options[own] = value
         else:
             refuse_misspelled(name, NAMES, say_place(value))
             others.append(mask_repr(name))
     if others:
         _ignore(f"not options of beaker_dynamodb, and ignored: {', '.join(others)}")
-    return options, names
+    return options
 
 
 def select_options(layer: Mapping[str, object], *, with_url: bool = False) -> dict[str, object]:
@@ -263,7 +260,7 @@ def select_options(layer: Mapping[str, object], *, with_url: bool = False) -> di
     Nothing is refused or logged. Args: *with_url* adds the options in the url, as texts.
     """
     ours = {n: v for n, v in layer.items() if n in NAMES or n == "url"}
-    options = _normalize(ours)[0]
+    options = _normalize(ours)
     try:
         in_url = _parse_url(options["url"]) if "url" in options else None
     except OptionError:  # `parse` says what is wrong with it

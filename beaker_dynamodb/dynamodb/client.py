@@ -33,10 +33,10 @@ from beaker_dynamodb.dynamodb.responses import (
     read_failure,
     validate_response,
 )
-from beaker_dynamodb.dynamodb.wire import breaker
 from beaker_dynamodb.dynamodb.wire.transport import (
     AUTO,
     BOTO3,
+    CLOSED,
     FALLBACK,
     WIRE,
     WIRE_OPERATIONS,
@@ -91,7 +91,8 @@ class Clients:
     boto3: Any
     fallback: Any
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, option: str) -> None:
+        """Args: *option* is the value of option `transport`."""
         self.wire: WireClient | None = setup.wire
         self.region: str | None = getattr(getattr(setup.client, "meta", None), "region_name", None)
         if setup.wire is not None:
@@ -99,11 +100,11 @@ class Clients:
         self._transport, self._create = setup.transport, setup.create
         if setup.client is not None:
             self.boto3 = setup.client
-        self._breaker = breaker.CLOSED
+        self._breaker = CLOSED
         # Here, and not in `Client`, which may be older than gevent's patching.
         self._lock = threading.Lock()
         self._selector: TransportSelector | None = None
-        if setup.transport.name == AUTO:
+        if setup.wire is not None and option == AUTO:
             self._selector = TransportSelector(lambda: self.boto3, setup.client)
 
     def __getattr__(self, name: str) -> Any:
@@ -119,9 +120,8 @@ class Clients:
     def transport(self) -> Transport:
         """What makes a call of the wire's operations now, and the reason."""
         transport = self._selector.select() if self._selector else self._transport
-        if transport.name == WIRE and breaker.is_open(self._breaker, time.monotonic()):
-            why = breaker.describe(self._breaker)
-            return Transport(BOTO3, f"the wire could not make {why}")
+        if transport.name == WIRE and self._breaker.is_open(time.monotonic()):
+            return Transport(BOTO3, f"the wire could not make {self._breaker.describe()}")
         return transport
 
     def call_wire(self, operation: str, request: Mapping[str, Any]) -> Result | None:
@@ -129,24 +129,24 @@ class Clients:
         selector, state = self._selector, self._breaker
         if self.wire is None or (selector is not None and selector.select().name != WIRE):
             return None
-        if state is not breaker.CLOSED:
+        if state is not CLOSED:
             now = time.monotonic()
-            if breaker.is_open(state, now):
+            if state.is_open(now):
                 return None
-            self._breaker = breaker.begin_call(state, now)
+            self._breaker = state.begin_call(now)
         result = self.wire.call(operation, request)
         is_whole = type(result) is dict and result  # as almost always, and quick to see
         if not is_whole and (cause := find_cause(result)):
             self._fail(cause)
-        elif self._breaker is not breaker.CLOSED:
-            self._breaker = breaker.CLOSED
+        elif self._breaker is not CLOSED:
+            self._breaker = CLOSED
         return result
 
     def _fail(self, cause: str) -> None:
         before = self._breaker
-        self._breaker = after = breaker.fail(before, cause, time.monotonic())
+        self._breaker = after = before.fail(cause, time.monotonic())
         if after.pause and after.until > before.until:
-            logs.log_once_a_minute(log, f"the wire could not make {breaker.describe(after)}")
+            logs.log_once_a_minute(log, f"the wire could not make {after.describe()}")
 
 
 class Client:
@@ -200,7 +200,7 @@ class Client:
                     return Response(body, refused=True)
                 if is_repeated or not answer.is_retryable:
                     facts = CallFacts(operation, request.get("TableName"), self.region)
-                    raise make_error(answer, facts, describe_keys, self._describe_places)
+                    raise make_error(answer, facts, self._describe_places, describe_keys)
                 continue
             is_valid = not is_data or (transport == WIRE and answer)  # the wire looks itself
             defect = None if is_valid else validate_response(operation, request, answer)
@@ -259,7 +259,7 @@ class Client:
         except Exception as error:  # noqa: BLE001  # providers of credentials raise anything
             failure = read_failure(error, before_call=True)
             facts = CallFacts("CreateClient", None, self.region)
-            raise_clean(make_error(failure, facts, describe_places=self._describe_places))
+            raise_clean(make_error(failure, facts, self._describe_places))
 
     def _get_clients(self) -> Clients:
         if runtime.process_id != os.getpid():
@@ -269,7 +269,8 @@ class Client:
             # Created outside the lock: that may use the network, and a lock from before gevent's
             # patching would stop every greenlet. Two threads may create some; one's are kept.
             try:
-                created = Clients(set_up_clients(self.connection, self._process_id))
+                setup = set_up_clients(self.connection, self._process_id)
+                created = Clients(setup, self.connection.transport)
             except OptionError as error:
                 raise_clean(OptionError(add_places(str(error), self.connection.places)))
             with self._lock:

@@ -18,7 +18,6 @@ from beaker_dynamodb.dynamodb.connection import (
     Connection,
     build_user_agent,
     get_credentials,
-    get_package_agent,
     validate_endpoint,
 )
 from beaker_dynamodb.dynamodb.wire.settings import (
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 class Setup(NamedTuple):
     """What makes the calls of one process, as it was found: see `Clients`.
 
-    `transport`: what makes the calls; `AUTO` for what is decided at each call.
+    `transport`: what makes the calls. With option `auto` and a `wire`, each call decides again.
     `create`: creates a boto3 client that makes so many attempts less than the option says.
     `client`: the boto3 client; None if it is not needed yet.
     """
@@ -74,23 +73,17 @@ def set_up_clients(connection: Connection, process_id: int) -> Setup:
         settings = find_settings(connection, os.environ)
         must_look = option == AUTO and is_import_watched(take_imports())
         if isinstance(settings, WireSettings) and not must_look:
-            return Setup(_select(option), create, wire=_create_wire(connection, settings))
+            return Setup(select_transport(option), create, wire=_create_wire(connection, settings))
     client = create(0)
     _ = urlsplit(client.meta.endpoint_url).port  # an invalid port raises here, and not at each call
     obstacles = () if option == BOTO3 else tuple(find_obstacles(client, connection.max_attempts))
-    transport = _select(option, obstacles)
+    transport = select_transport(option, obstacles)
     if transport.name == BOTO3:
         return Setup(transport, create, client)
     found = _read_settings(client)
     if found.credentials is None:  # boto3's call will say so, and the next call creates new clients
         return Setup(Transport(BOTO3, "boto3 has found no credentials"), create, client)
     return Setup(transport, create, client, _create_wire(connection, found))
-
-
-def _select(option: str, obstacles: tuple[str, ...] = ()) -> Transport:
-    """Return what makes the calls: with option `auto`, that is decided at each call."""
-    transport = select_transport(option, obstacles)
-    return Transport(AUTO, "") if option == AUTO and transport.name == WIRE else transport
 
 
 def _read_settings(client: Any) -> WireSettings:
@@ -107,20 +100,9 @@ def _read_settings(client: Any) -> WireSettings:
 
 
 def _create_wire(connection: Connection, settings: WireSettings) -> WireClient:
-    from beaker_dynamodb.dynamodb.wire import client as wire  # with ssl: after gevent's patching
-    from beaker_dynamodb.dynamodb.wire.http import Endpoint
+    from beaker_dynamodb.dynamodb.wire import client  # with ssl: after gevent's patching
 
-    application = [f"app/{settings.application}"] if settings.application else []
-    config = wire.WireConfig(
-        Endpoint(settings.url, settings.certificates),
-        settings.region,
-        " ".join([*application, get_package_agent(), "md/wire"]),
-        connection.connect_timeout,
-        connection.read_timeout,
-        connection.max_pool_connections,
-        settings.credentials.get_frozen_credentials,
-    )
-    return wire.WireClient(config)
+    return client.WireClient(connection, settings)
 
 
 def make_factory(connection: Connection) -> Callable[[int], Any]:

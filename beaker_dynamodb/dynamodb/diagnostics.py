@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,16 +51,13 @@ def get_identity(client: Client) -> Identity:
 def _read_identity(clients: Clients) -> Identity:
     meta = clients.boto3.meta
     credentials = get_credentials(clients.boto3)
+    identity = Identity(meta.region_name, meta.endpoint_url)
     if credentials is None:
-        return Identity(meta.region_name, meta.endpoint_url)
+        return identity
     credentials.get_frozen_credentials()  # refreshes what is due, or says why it cannot
-    expires = getattr(credentials, "_expiry_time", None)
-    return Identity(
-        meta.region_name,
-        meta.endpoint_url,
-        credentials.method or "unknown",
-        expires.timestamp() if expires is not None else None,
-    )
+    date = getattr(credentials, "_expiry_time", None)
+    expires = None if date is None else date.timestamp()
+    return replace(identity, provider=credentials.method or "unknown", expires=expires)
 
 
 @contextmanager

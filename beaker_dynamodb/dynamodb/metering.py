@@ -6,12 +6,12 @@ An observer that raises is logged and never disturbs a request. No event holds a
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from beaker_dynamodb.runtime import on_fork, on_reset
+from beaker_dynamodb.runtime import on_reset
 
 log: Final = logging.getLogger(__name__)
 
@@ -48,9 +48,8 @@ class Saved:
 Event: TypeAlias = Call | Saved
 Observer: TypeAlias = Callable[[Event], object]
 
-_lock = threading.Lock()
 #: Check this before building an event, so that it costs nothing without observers.
-observers: tuple[Observer, ...] = ()
+observers: list[Observer] = []
 
 
 def observe(observer: Observer) -> Callable[[], None]:
@@ -63,30 +62,21 @@ def observe(observer: Observer) -> Callable[[], None]:
     def notify(event: Event) -> None:  # a new object, so that only this registration ends
         observer(event)
 
-    _update(lambda before: (*before, notify))
-    return lambda: _update(lambda before: tuple(one for one in before if one is not notify))
+    def end() -> None:
+        with suppress(ValueError):  # it has ended, or `reset()` has ended all
+            observers.remove(notify)
 
-
-def _update(change: Callable[[tuple[Observer, ...]], tuple[Observer, ...]]) -> None:
-    """Replace the tuple of observers. So `report` can read it without the lock."""
-    global observers  # noqa: PLW0603  # the one place that replaces it
-    with _lock:
-        observers = change(observers)
-
-
-def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603  # a thread of the parent may have held it
-    _lock = threading.Lock()
+    observers.append(notify)
+    return end
 
 
 def report(event: Event) -> None:
     """Call every observer with *event*."""
-    for observer in observers:
+    for observer in tuple(observers):  # another thread may end one meanwhile
         try:
             observer(event)
         except Exception as error:  # noqa: BLE001, PERF203  # an observer is the application's code
             log.warning("an observer of beaker_dynamodb raised %s", type(error).__name__)
 
 
-on_fork(_renew_lock)
-on_reset(lambda: _update(lambda _: ()))
+on_reset(observers.clear)

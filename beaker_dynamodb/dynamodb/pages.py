@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from beaker_dynamodb.dynamodb.table import OTHER_ITEM, Table, deserialize
-from beaker_dynamodb.errors import CallFacts, Unavailable
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.runtime import Runtime
 
@@ -50,8 +49,7 @@ def get_items(table: Table, keys: Sequence[Key], runtime: Runtime) -> Iterator[M
         for body in retry_unprocessed(table, "BatchGetItem", batch, "UnprocessedKeys", runtime):
             for item in body.get("Responses", {}).get(table.name, ()):
                 if table.parse_key(item) not in requested:
-                    facts = CallFacts("BatchGetItem", table.name, table.client.region)
-                    raise Unavailable(OTHER_ITEM, call=facts)
+                    raise table.make_unavailable(OTHER_ITEM, "BatchGetItem")
                 yield item
 
 
@@ -61,8 +59,8 @@ def delete_many(table: Table, keys: Sequence[Key], runtime: Runtime) -> None:
     Raises: Unavailable, if DynamoDB keeps leaving keys unprocessed.
     """
     for start in range(0, len(keys), MAX_KEYS_WRITTEN):
-        wire = [table.format_key(key) for key in keys[start : start + MAX_KEYS_WRITTEN]]
-        batch = [{"DeleteRequest": {"Key": key}} for key in wire]
+        some = keys[start : start + MAX_KEYS_WRITTEN]
+        batch = [{"DeleteRequest": {"Key": table.format_key(key)}} for key in some]
         for _ in retry_unprocessed(table, "BatchWriteItem", batch, "UnprocessedItems", runtime):
             continue
 
@@ -86,19 +84,16 @@ def retry_unprocessed(
             return
         batch = left[table.name]
         keys = batch.get("Keys") if isinstance(batch, Mapping) else batch
-        facts = CallFacts(operation, table.name, table.client.region)
         if not isinstance(keys, list):
-            raise Unavailable(
-                "DynamoDB's response does not list the unprocessed part of the batch", call=facts
-            )
+            message = "DynamoDB's response does not list the unprocessed part of the batch"
+            raise table.make_unavailable(message, operation)
         if len(keys) < left_before:
             waits, left_before = iter(BACKOFF), len(keys)
             continue
         wait = next(waits, None)
         if wait is None:
-            raise Unavailable(
-                "DynamoDB repeatedly leaves a part of the batch unprocessed", call=facts
-            )
+            message = "DynamoDB repeatedly leaves a part of the batch unprocessed"
+            raise table.make_unavailable(message, operation)
         runtime.sleep(wait * runtime.random())
 
 
@@ -129,13 +124,8 @@ def scan_rows(
 
 
 def _summarize(table: Table, operation: str, request: dict[str, Any]) -> Iterator[RowSummary]:
-    names = {"#k": table.layout.hash_key, "#e": table.schema.ttl, "#y": "early", "#n": "cache_key"}
-    if table.layout.range_key:
-        names["#s"] = table.layout.range_key
-    request |= {
-        "ProjectionExpression": ", ".join(names),
-        "ExpressionAttributeNames": names,
-    }
+    names = table.name_keys() | {"#e": table.schema.ttl, "#y": "early", "#n": "cache_key"}
+    request |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     for body in paginate(table, operation, request):
         for item in body.get("Items", ()):
             yield _summary_of(table, item)
@@ -171,6 +161,5 @@ def paginate(
         if not last or max_rows <= 0:
             return
         if last == request.get("ExclusiveStartKey"):
-            facts = CallFacts(operation, table.name, table.client.region)
-            raise Unavailable("DynamoDB's pages do not end", call=facts)
+            raise table.make_unavailable("DynamoDB's pages do not end", operation)
         request = {**request, "ExclusiveStartKey": last}

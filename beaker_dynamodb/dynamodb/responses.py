@@ -28,26 +28,25 @@ from beaker_dynamodb.errors import (
 
 #: No call costs more capacity units: a batch or page of 16 MB takes 16,384 to write.
 _MAX_UNITS: Final = 1_000_000
-_CODES: Final[Mapping[type[DynamoDBBackendError], str]] = {
-    TableMissing: "ResourceNotFoundException",
-    AccessRefused: (
-        "AccessDeniedException ExpiredTokenException UnrecognizedClientException"
-        " InvalidSignatureException IncompleteSignatureException"
-        " MissingAuthenticationTokenException InvalidAccessKeyIdException"
-    ),
-    Unavailable: (
-        "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
-        " LimitExceededException InternalServerError ServiceUnavailable"
-        " ReplicatedWriteConflictException TransactionConflictException"
-        " TransactionInProgressException"
-    ),
-}
-#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
-ERRORS: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 THROTTLED: Final = frozenset(
     "ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded"
     " LimitExceededException".split()
 )
+_FAILED: Final = (
+    "InternalServerError ServiceUnavailable ReplicatedWriteConflictException"
+    " TransactionConflictException TransactionInProgressException"
+).split()
+_ACCESS_REFUSED: Final = (
+    "AccessDeniedException ExpiredTokenException UnrecognizedClientException"
+    " InvalidSignatureException IncompleteSignatureException MissingAuthenticationTokenException"
+    " InvalidAccessKeyIdException"
+).split()
+#: From AWS's code to our class. Any other code is `Refused`; any 5xx is `Unavailable`.
+ERRORS: Final[Mapping[str, type[DynamoDBBackendError]]] = {
+    "ResourceNotFoundException": TableMissing,
+    **dict.fromkeys(_ACCESS_REFUSED, AccessRefused),
+    **dict.fromkeys((*THROTTLED, *_FAILED), Unavailable),
+}
 _THROTTLED: Final = "the table's or the account's capacity is exceeded"
 _NOT_SERVED: Final = "DynamoDB could not serve the call"
 #: After these a new boto3 client is created: what the old one knows of credentials is stale.
@@ -70,16 +69,6 @@ _CREDENTIAL_SOURCES: Final = (
 _SETTINGS: Final = (
     "check the options, {variables} in the environment, and AWS's files (~/.aws/config)"
 )
-#: Where values come from, if the caller of `make_error` does not say.
-_PLACES: Final[Mapping[str, str]] = {
-    "address": "option 'region' or 'endpoint_url'",
-    "endpoint_option": "",
-    "endpoint_url": "option 'endpoint_url'",
-    "profile": "option 'profile'",
-    "region": "option 'region'",
-    "variables": "AWS_... and HTTPS_PROXY",
-    "not_read": "",
-}
 #: The code of an error because no region is set.
 NO_REGION: Final = "NoRegionError"
 #: The sentence for each class of botocore that means a missing or wrong option. In braces is where
@@ -168,8 +157,10 @@ def read_failure(
     names = frozenset([kind.__name__ for kind in type(error).__mro__])
     response = getattr(error, "response", None)
     if "ClientError" not in names or not isinstance(response, Mapping):
-        names |= _read_inner_names(error)
-        address = _read_address(error)
+        details = getattr(error, "kwargs", None)
+        details = details if isinstance(details, Mapping) else {}
+        names |= _read_inner_names(details)
+        address = _read_address(details)
         return Failure(type(error).__name__, names=names, address=address, before_call=before_call)
     details, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, item = str(details.get("Code", "")).rpartition("#")[2], response.get("Item")
@@ -193,20 +184,18 @@ def read_failure(
     )
 
 
-def _read_inner_names(error: Exception) -> frozenset[str]:
+def _read_inner_names(details: Mapping[str, Any]) -> frozenset[str]:
     """Return the class names of the error that botocore's HTTPClientError wraps.
 
     Only urllib3's error of an invalid address counts: a garbled response raises a ValueError, too.
     """
-    details = getattr(error, "kwargs", None)
-    inner = details.get("error") if isinstance(details, Mapping) else None
-    return frozenset(kind.__name__ for kind in type(inner).__mro__) & {"LocationValueError"}
+    inner = type(details.get("error"))
+    return frozenset(kind.__name__ for kind in inner.__mro__) & {"LocationValueError"}
 
 
-def _read_address(error: Exception) -> str:
+def _read_address(details: Mapping[str, Any]) -> str:
     """Return the host and port that did not answer; no other part of the URL may leave."""
-    details = getattr(error, "kwargs", None)
-    url = details.get("endpoint_url") if isinstance(details, Mapping) else None
+    url = details.get("endpoint_url")
     return urlsplit(str(url)).netloc.rpartition("@")[2] if url else ""
 
 
@@ -230,15 +219,15 @@ def _read_key_schema(code: str, message: str) -> str:
 def make_error(  # noqa: PLR0911  # one for each of our errors
     failure: Failure,
     call: CallFacts,
+    describe_places: Callable[[], Mapping[str, str]],
     describe_keys: Callable[[], str] | None = None,
-    describe_places: Callable[[], Mapping[str, str]] = lambda: _PLACES,
 ) -> DynamoDBBackendError:
     """Return the one of our errors that a failure is.
 
     Args:
         failure: what was reduced; its facts are added to *call*.
-        describe_keys: returns the key schema that the options name, for a `TableMismatch`.
         describe_places: returns where endpoint, profile and region come from.
+        describe_keys: returns the key schema that the options name, for a `TableMismatch`.
     """
     code, status = failure.code, failure.status
     facts = ("code", "request_id", "attempts", "reason", "date")

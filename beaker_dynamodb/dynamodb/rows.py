@@ -28,19 +28,17 @@ from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import Client, get_client
 from beaker_dynamodb.dynamodb.table import At, Condition, NoRow, RefusedWrite, Table
 from beaker_dynamodb.errors import (
-    CallFacts,
     CorruptItem,
     DynamoDBBackendError,
     ItemTooLarge,
     OptionError,
-    Unavailable,
     digest,
 )
 from beaker_dynamodb.item import chunks, codec
 from beaker_dynamodb.item.codec import TOMBSTONE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key, Layout
 from beaker_dynamodb.item.record import Record, Schema
-from beaker_dynamodb.item.revision import get_token
+from beaker_dynamodb.item.revision import get_token, make_rev
 from beaker_dynamodb.item.serializers import Serializer, get_serializer
 from beaker_dynamodb.runtime import REAL, Runtime
 
@@ -140,8 +138,8 @@ class Rows:
             if latest.rev == current.rev:
                 raise CorruptItem(digest(key.hash), "one of its chunks is missing")
             current = latest
-        facts = CallFacts("GetItem", self.table.name, self.table.client.region)
-        raise Unavailable("the value is rewritten faster than it can be read", call=facts)
+        message = "the value is rewritten faster than it can be read"
+        raise self.table.make_unavailable(message, "GetItem")
 
     def open(self, record: Record) -> bytes | None:
         """Open a record's data; None if it is of another kind, and so not ours.
@@ -163,10 +161,12 @@ class Rows:
         others = record.count_other_bytes(self.schema)
         return record._replace(data=self.codec.seal(value, context, others, is_raw=is_raw))
 
-    def make_tombstone(
-        self, key: Key, rev: bytes, expires: int | None, kind: int = TOMBSTONE
-    ) -> Record:
-        """Make the row that says that a session was deleted, or (`ROTATED`) has another id."""
+    def make_tombstone(self, key: Key, expires: int | None, kind: int = TOMBSTONE) -> Record:
+        """Make the row that says that a session was deleted, or (`ROTATED`) has another id.
+
+        It has a revision of its own.
+        """
+        rev = make_rev(self.runtime.token(), self.runtime.token())
         sealer = replace(self.codec, kind=kind)
         data = sealer.seal(b"", EncryptionContext(key, rev, expires))
         return Record(key, data, rev, expires=expires)

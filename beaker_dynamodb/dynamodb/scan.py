@@ -150,7 +150,7 @@ def query_index(
     An index is eventually consistent: what was written within the last second may be missing, and
     what was deleted may still be there.
     """
-    names = _key_names(table) | {"#a": attribute}
+    names = table.name_keys() | {"#a": attribute}
     request = {
         "IndexName": index,
         "KeyConditionExpression": "#a = :a",
@@ -206,14 +206,9 @@ def delete_chunks(table: Table, manifest: Record) -> None:
         table.call("DeleteItem", {"Key": table.format_key(key)})
 
 
-def _key_names(table: Table) -> dict[str, str]:
-    ranged = {"#s": table.layout.range_key} if table.layout.range_key else {}
-    return {"#k": table.layout.hash_key, **ranged}
-
-
 def _format_filter(table: Table, query: ScanQuery) -> dict[str, Any]:
     """Return the request of a query. Names are placeholders, because some are reserved words."""
-    names, values = _key_names(table), {":p": serialize(table.layout.prefix)}
+    names, values = table.name_keys(), {":p": serialize(table.layout.prefix)}
     parts = ["begins_with(#k, :p)"]
     if query.sort == "sessions" and table.layout.range_key:
         parts.append("#s = :s")

@@ -153,31 +153,25 @@ class Table:
 
     def _format_condition(self, condition: Condition) -> dict[str, Any]:
         """Return the parameters of a condition. Placeholders: `data`, `ttl`... are reserved."""
+        values: dict[str, dict[str, Any]] = {}
         if isinstance(condition, At):
-            text, names, values = "#r = :r", {"#r": "rev"}, {":r": {"B": condition.rev}}
+            text, names, values[":r"] = "#r = :r", {"#r": "rev"}, {"B": condition.rev}
             if condition.expires is not None:
                 text, names["#e"] = f"{text} AND #e = :e", self.schema.ttl
                 values[":e"] = serialize(condition.expires)
-            return {
-                "ConditionExpression": text,
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
-            }
-        if isinstance(condition, OwnRow):
-            return {
-                "ConditionExpression": "attribute_exists(#d) OR attribute_exists(#r)",
-                "ExpressionAttributeNames": {"#d": "data", "#r": "rev"},
-            }
-        if isinstance(condition, NoRow):
-            return {
-                "ConditionExpression": "attribute_not_exists(#k)",
-                "ExpressionAttributeNames": {"#k": self.layout.hash_key},
-            }
-        return {
-            "ConditionExpression": "attribute_not_exists(#k) OR #e <= :now",
-            "ExpressionAttributeNames": {"#k": self.layout.hash_key, "#e": self.schema.ttl},
-            "ExpressionAttributeValues": {":now": {"N": str(int(condition.now))}},
-        }
+        elif isinstance(condition, OwnRow):
+            text, names = (
+                "attribute_exists(#d) OR attribute_exists(#r)",
+                {"#d": "data", "#r": "rev"},
+            )
+        else:
+            text, names = "attribute_not_exists(#k)", {"#k": self.layout.hash_key}
+            if isinstance(condition, NoLiveRow):
+                text, names["#e"] = f"{text} OR #e <= :now", self.schema.ttl
+                values[":now"] = {"N": str(int(condition.now))}
+        formatted = {"ConditionExpression": text, "ExpressionAttributeNames": names}
+        # AWS refuses an empty map of values.
+        return formatted | {"ExpressionAttributeValues": values} if values else formatted
 
     def call(self, operation: str, request: dict[str, Any]) -> Response:
         """Make one call about this table; create it if it is missing and this process knows none.
@@ -199,6 +193,10 @@ class Table:
         self.create()
         self.client.known_tables.add(self.name)
         return self.client.call(operation, request, describe_keys=self.layout.describe)
+
+    def make_unavailable(self, message: str, operation: str) -> Unavailable:
+        """Return the error for a call about this table whose responses cannot be used."""
+        return Unavailable(message, call=CallFacts(operation, self.name, self.client.region))
 
     def parse_key(self, item: Mapping[str, Mapping[str, Any]]) -> Key:
         """Return a row's primary key.
@@ -230,14 +228,18 @@ class Table:
             attributes[self.layout.range_key] = {"S": key.range}
         return attributes
 
+    def name_keys(self) -> dict[str, str]:
+        """Return the placeholders of the key attributes in an expression, `#k` and `#s`."""
+        ranged = {"#s": self.layout.range_key} if self.layout.range_key else {}
+        return {"#k": self.layout.hash_key, **ranged}
+
     def parse_item(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:
         """Return the row at *key*.
 
         Raises: CorruptItem; Unavailable, if it is another row: responses were mixed up.
         """
         if any(item.get(name) != value for name, value in self.format_key(key).items()):
-            facts = CallFacts("GetItem", self.name, self.client.region)
-            raise Unavailable(OTHER_ITEM, call=facts)
+            raise self.make_unavailable(OTHER_ITEM, "GetItem")
         return self._parse(key, item)
 
     def _parse(self, key: Key, item: Mapping[str, Mapping[str, Any]]) -> Record:

@@ -12,7 +12,6 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.table import Condition, RefusedWrite
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.item.revision import make_rev
 
 
 class Tombstones:
@@ -20,7 +19,6 @@ class Tombstones:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._runtime = rows.runtime
         self._revs: set[bytes] = set()
 
     def put(
@@ -40,10 +38,10 @@ class Tombstones:
         Args: *old* is that row; *lifetime* of the tombstone is in seconds; None means forever.
         Raises: what the client raises.
         """
-        expires = None if lifetime is None else math.ceil(self._runtime.clock() + lifetime)
-        rev = make_rev(self._runtime.token(), self._runtime.token())
-        self._revs.add(rev)
-        tombstone = self._rows.make_tombstone(key, rev, expires, kind)
+        now = self._rows.runtime.clock()
+        expires = None if lifetime is None else math.ceil(now + lifetime)
+        tombstone = self._rows.make_tombstone(key, expires, kind)
+        self._revs.add(tombstone.rev)
         answer = self._rows.put(tombstone, condition, old)
         if isinstance(answer, Record):
             return None

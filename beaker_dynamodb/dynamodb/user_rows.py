@@ -16,10 +16,9 @@ from beaker_dynamodb.dynamodb import scan
 from beaker_dynamodb.dynamodb.rows import Rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.table import At
-from beaker_dynamodb.errors import CallFacts, CorruptItem, Unavailable, digest
+from beaker_dynamodb.errors import CorruptItem, Unavailable, digest
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Record
-from beaker_dynamodb.item.revision import make_rev
 
 #: AWS: API_GlobalSecondaryIndex, "IndexName".
 _INDEX_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}", re.ASCII)
@@ -101,8 +100,8 @@ def delete_until_gone(
 
 def make_busy_error(rows: Rows) -> Unavailable:
     """Return the error for a session that is written faster than it can be deleted."""
-    facts = CallFacts("DeleteItem", rows.table.name, rows.table.client.region)
-    return Unavailable("the session is written faster than it can be deleted", call=facts)
+    message = "the session is written faster than it can be deleted"
+    return rows.table.make_unavailable(message, "DeleteItem")
 
 
 def _make_tombstone(rows: Rows, row: ScannedRow) -> Record:
@@ -111,7 +110,7 @@ def _make_tombstone(rows: Rows, row: ScannedRow) -> Record:
     Without it the copy in the old backend would be moved in again. It expires with the row, but
     no earlier than a session without a time-out would.
     """
-    runtime, expires = rows.runtime, None
+    expires = None
     if row.expires is not None:
-        expires = max(math.ceil(row.expires), math.ceil(runtime.clock() + rows.options.ttl))
-    return rows.make_tombstone(row.key, make_rev(runtime.token(), runtime.token()), expires)
+        expires = max(math.ceil(row.expires), math.ceil(rows.runtime.clock() + rows.options.ttl))
+    return rows.make_tombstone(row.key, expires)

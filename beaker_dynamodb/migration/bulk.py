@@ -130,13 +130,11 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
     target = build_rows(patient, "session", runtime, create_missing_table)
     # This makes boto3's client, which takes 10 MB. Else each worker thread would make its own.
     target.table.client.get_transport()
-    importer = _Importer(target, timeout, runtime, dry_run=dry_run)
-    return _run(reader, importer, workers, runtime)
+    importer = _Importer(target, timeout, dry_run=dry_run)
+    return _run(reader, importer, workers)
 
 
-def _run(
-    reader: SessionReader, importer: _Importer, workers: int, runtime: Runtime
-) -> Iterator[Imported | Skipped]:
+def _run(reader: SessionReader, importer: _Importer, workers: int) -> Iterator[Imported | Skipped]:
     """Keep *workers* writes going, and at most four times as many sessions in memory."""
     pool = ThreadPoolExecutor(workers, "import")
     # Outcomes are yielded in the order of the reader. While the deque is full, nothing is read:
@@ -144,7 +142,7 @@ def _run(
     # is read and submitted.
     pending: deque[Future[Imported | Skipped]] = deque()
     try:
-        for session in reader.sessions(runtime.clock):
+        for session in reader.sessions(importer.runtime.clock):
             pending.append(pool.submit(importer.import_one, session))
             if len(pending) >= workers * _READ_AHEAD:
                 yield pending.popleft().result()
@@ -157,12 +155,9 @@ def _run(
 class _Importer:
     """Imports one session after the other; safe in many threads."""
 
-    def __init__(
-        self, rows: Rows, timeout: float | None, runtime: Runtime, *, dry_run: bool
-    ) -> None:
+    def __init__(self, rows: Rows, timeout: float | None, *, dry_run: bool) -> None:
         options = rows.options
-        self._rows = rows
-        self._runtime = runtime
+        self._rows, self.runtime = rows, rows.runtime
         self._dry_run = dry_run
         lifetime = options.ttl or None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
         self._policy = ImportPolicy(
@@ -177,7 +172,7 @@ class _Importer:
         decision = decide_import(
             session.text,
             self._policy,
-            self._runtime.clock(),
+            self.runtime.clock(),
             source_expires=session.expires,
             written=session.written,
         )
@@ -201,7 +196,7 @@ class _Importer:
             row = self._read(layout.make_session_key(session.id))
         except TableMissing:
             marker = row = None
-        if reason := check_rows(marker, row, self._runtime.clock()):
+        if reason := check_rows(marker, row, self.runtime.clock()):
             return reason
         size = len(session.text.encode("utf-8", "surrogatepass"))
         return TOO_LARGE if size > self._policy.max_size else ""
@@ -214,7 +209,7 @@ class _Importer:
 
         A run that ends between the two leaves a row without a marker; the next run adds it.
         """
-        layout, now = self._rows.layout, self._runtime.clock()
+        layout, now = self._rows.layout, self.runtime.clock()
         marker = self._read(layout.make_import_marker_key(session.id))
         if marker is not None and not marker.is_live(now):
             marker = None
@@ -234,11 +229,11 @@ class _Importer:
 
     def _write_row(self, session: SourceSession, decision: Importable) -> tuple[Record, bool]:
         """Write the row if there is none; return the stored row, and whether it is ours."""
-        start = self._runtime.clock() if decision.created is None else decision.created
+        start = self.runtime.clock() if decision.created is None else decision.created
         record = Record(
             self._rows.layout.make_session_key(session.id),
             b"",
-            make_rev(self._runtime.token(), self._runtime.token(), start),
+            make_rev(self.runtime.token(), self.runtime.token(), start),
             expires=decision.expires,
             promoted=decision.promoted,
         )
@@ -255,10 +250,9 @@ class _Importer:
         row is written only if there is none, the first of the two rows was deleted in between:
         the user has logged out.
         """
-        runtime = self._runtime
-        now = runtime.clock()
+        now = self.runtime.clock()
         expires = compute_marker_expiry(row.expires, self._rows.options.ttl, now)
-        rev = make_rev(row.birth, get_token(row.rev) if is_ours else runtime.token())
+        rev = make_rev(row.birth, get_token(row.rev) if is_ours else self.runtime.token())
         key = self._rows.layout.make_import_marker_key(session.id)
         record = Record(key, b"", rev, expires=expires)
         refusal = self._rows.table.put(record, At(marker.rev) if marker else NoLiveRow(now))

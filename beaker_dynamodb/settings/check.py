@@ -183,9 +183,9 @@ def _leave_out(options: Mapping[str, Any], left_out: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != left_out}
 
 
-def _find_error(settings: Mapping[str, Any], kind: sources.Kind) -> str:
+def _find_error(options: Mapping[str, Any], kind: sources.Kind) -> str:
     try:
-        sources.parse(beaker_settings.remove_beakers(settings, kind), kind)
+        sources.parse(options, kind)
     except OptionError as error:
         return str(error)
     return ""

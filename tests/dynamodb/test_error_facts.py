@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from beaker_dynamodb.dynamodb.connection import Connection, describe_places
 from beaker_dynamodb.dynamodb.responses import make_error, read_failure
 from beaker_dynamodb.errors import CallFacts
 
@@ -23,8 +24,10 @@ def test_a_refused_signature_has_the_servers_clock() -> None:
 
 def test_an_address_that_does_not_answer_is_named_without_its_secrets() -> None:
     """Host and port, since a wrong endpoint is the usual cause; no user and no password."""
-    error = EndpointConnectionError(endpoint_url="http://me:secret@db.lan:8000/path")
-    failure = read_failure(error)
+    failure = read_failure(
+        EndpointConnectionError(endpoint_url="http://me:secret@db.lan:8000/path")
+    )
 
     assert failure.address == "db.lan:8000"
-    assert "at db.lan:8000" in str(make_error(failure, CallFacts("GetItem")))
+    error = make_error(failure, CallFacts("GetItem"), lambda: describe_places(Connection(), {}))
+    assert "at db.lan:8000" in str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -131,7 +130,7 @@ def test_credentials_are_read_at_every_call(proxy: FaultProxy, table: str) -> No
             raise KeyError("Expiration")
         return Credentials("testing", "testing", asked[-1]).get_frozen_credentials()
 
-    wire._config = dataclasses.replace(wire._config, get_credentials=fresh)
+    wire._get_credentials = fresh
     found = [get_item(client, table, "alice") for _ in range(3)]
 
     assert found == [found[0]] * 3
@@ -141,10 +140,10 @@ def test_credentials_are_read_at_every_call(proxy: FaultProxy, table: str) -> No
 
 
 def test_no_repr_shows_a_secret(dynamodb_local: str) -> None:
-    """Neither that of the wire, nor that of its configuration."""
+    """Neither that of the wire, nor that of its options."""
     client = create_client(dynamodb_local, aws_access_key_id="AKID", aws_secret_access_key="SECRET")
-    get_frozen = get_wire(client)._config.get_credentials
-    shown = repr(get_wire(client)) + repr(get_wire(client)._config) + repr(client._get_clients())
+    get_frozen = get_wire(client)._get_credentials
+    shown = repr(get_wire(client)) + repr(get_wire(client)._options) + repr(client._get_clients())
 
     assert get_frozen().access_key == "AKID"
     assert "AKID" not in shown

@@ -9,16 +9,12 @@ import pytest
 
 from beaker_dynamodb.dynamodb import client as client_module
 from beaker_dynamodb.dynamodb import metering
-from beaker_dynamodb.dynamodb.wire.breaker import (
+from beaker_dynamodb.dynamodb.wire.transport import (
     CLOSED,
     FIRST_PAUSE,
     LONGEST_PAUSE,
     MAX_FAILURES,
     BreakerState,
-    begin_call,
-    describe,
-    fail,
-    is_open,
 )
 from tests.dynamodb.doubles import run_in_child
 from tests.dynamodb.wire_clients import create_client, get_item, get_wire
@@ -35,7 +31,7 @@ def fail_often(
 ) -> BreakerState:
     """Return the state after some failures at one time."""
     for _ in range(times):
-        state = fail(begin_call(state, now), cause, now)
+        state = state.begin_call(now).fail(cause, now)
     return state
 
 
@@ -43,8 +39,8 @@ def test_a_few_failures_change_nothing() -> None:
     """The wire goes on, and a call that it makes resets the count."""
     state = fail_often(CLOSED, MAX_FAILURES - 1)
 
-    assert not is_open(state, NOW)
-    assert begin_call(state, NOW) is state
+    assert not state.is_open(NOW)
+    assert state.begin_call(NOW) is state
 
 
 def test_it_pauses_twice_as_long_each_time_up_to_minutes() -> None:
@@ -52,10 +48,10 @@ def test_it_pauses_twice_as_long_each_time_up_to_minutes() -> None:
     state, now, pauses = fail_often(CLOSED, MAX_FAILURES), NOW, list[float]()
     for _ in range(8):
         pauses.append(state.until - now)
-        assert is_open(state, state.until - 0.01)
-        assert not is_open(state, state.until)
+        assert state.is_open(state.until - 0.01)
+        assert not state.is_open(state.until)
         now = state.until
-        state = fail(begin_call(state, now), "HTTP 500", now)
+        state = state.begin_call(now).fail("HTTP 500", now)
 
     assert pauses == [10, 20, 40, 80, 160, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
 
@@ -64,18 +60,18 @@ def test_after_a_pause_one_call_tries_and_the_others_wait() -> None:
     """If that call never ends, another one tries when as much time has passed again."""
     state = fail_often(CLOSED, MAX_FAILURES)
     now = state.until
-    tried = begin_call(state, now)
+    tried = state.begin_call(now)
 
-    assert is_open(tried, now)
-    assert is_open(tried, now + FIRST_PAUSE - 0.01)
-    assert not is_open(tried, now + FIRST_PAUSE)
+    assert tried.is_open(now)
+    assert tried.is_open(now + FIRST_PAUSE - 0.01)
+    assert not tried.is_open(now + FIRST_PAUSE)
 
 
 def test_calls_that_began_before_the_pause_do_not_prolong_it() -> None:
     """Forty threads meet the same outage: that is one pause, not forty."""
     state = fail_often(CLOSED, MAX_FAILURES)
 
-    assert fail(state, "HTTP 500", NOW + 1) is state
+    assert state.fail("HTTP 500", NOW + 1) is state
 
 
 @pytest.mark.parametrize(
@@ -97,7 +93,7 @@ def test_the_line_says_why_and_asks_for_a_report_of_what_dynamodb_did_not_refuse
     cause: str, is_reported: bool
 ) -> None:
     """The number of calls, the last cause, the length, and the option."""
-    text = describe(fail_often(CLOSED, MAX_FAILURES, cause=cause))
+    text = fail_often(CLOSED, MAX_FAILURES, cause=cause).describe()
 
     for part in ("5 calls", cause, "10 s", "transport = boto3"):
         assert part in text

@@ -114,8 +114,8 @@ def test_a_value_error_during_a_call_is_an_outage_and_not_an_option_error() -> N
     call = CallFacts("GetItem")
     sent, making = (read_failure(ValueError("x"), before_call=making) for making in (False, True))
 
-    assert type(make_error(sent, call)) is Unavailable
-    assert type(make_error(making, call)) is OptionError
+    assert type(make_error(sent, call, dict)) is Unavailable
+    assert type(make_error(making, call, lambda: {"variables": "AWS_..."})) is OptionError
 
 
 def find_free_address() -> str:

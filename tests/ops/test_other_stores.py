@@ -156,9 +156,7 @@ def test_every_kind_of_row_that_we_write_is_ours(
     site = ExampleApp.create(dynamodb_local, table_name, compress="false")
     site.save("large", text=LARGE)
     of = site.rows
-    of.table.replace(
-        of.make_tombstone(of.layout.make_session_key("dead"), make_rev("birth.token"), None)
-    )
+    of.table.replace(of.make_tombstone(of.layout.make_session_key("dead"), None))
     options = {n: v for n, v in site.options.items() if n != "special_keys"}
     cache = type(site.manager("x"))("ns", **options, prefix="sess:")
     cache.set_value("key", 1, expiretime=60)

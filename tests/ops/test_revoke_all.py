@@ -26,7 +26,6 @@ from beaker_dynamodb.ops.sessions import open_rows
 from beaker_dynamodb.runtime import Runtime
 from tests.instruments import Clock, Recorder
 from tests.ops.example_apps import IDENT, LARGE, ExampleApp, Run
-from tests.revisions import make_rev
 
 USERS = {"sess:" + IDENT, "sess:" + "b" * 32, "sess:" + "c" * 32}
 
@@ -95,7 +94,7 @@ def test_the_tombstone_of_a_rotation_is_kept(
     rows, original = site.rows, Table.delete
 
     def delete_after_a_rotation(table: Table, key: Key, condition: Any) -> Any:
-        rows.table.replace(rows.make_tombstone(key, make_rev("b.t"), None, ROTATED))
+        rows.table.replace(rows.make_tombstone(key, None, ROTATED))
         return original(table, key, condition)
 
     monkeypatch.setattr(Table, "delete", delete_after_a_rotation)

@@ -77,7 +77,7 @@ def test_a_session_without_expiry_and_an_unreadable_one(
 def test_a_tombstone_is_counted_apart(site: ExampleApp, kind: int) -> None:
     """It replaces a session that has ended, or has another id now: neither live nor expired."""
     key = site.rows.layout.make_session_key("ended")
-    site.rows.table.replace(site.rows.make_tombstone(key, make_rev("birth.token"), None, kind))
+    site.rows.table.replace(site.rows.make_tombstone(key, None, kind))
 
     found = read_stats(site)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from beaker_dynamodb.dynamodb.connection import Connection, get_package_agent
 from beaker_dynamodb.dynamodb.responses import CONDITION_FAILED, Failure, validate_response
 from beaker_dynamodb.dynamodb.wire.http import (
     Deadline,
@@ -28,6 +29,7 @@ from beaker_dynamodb.dynamodb.wire.http import (
     ResponseHead,
     ResponseTooSlowError,
 )
+from beaker_dynamodb.dynamodb.wire.settings import WireSettings
 from beaker_dynamodb.dynamodb.wire.transport import Fallback, Request
 from beaker_dynamodb.item.codec import decode_base64, encode_base64
 
@@ -67,19 +69,6 @@ class FrozenCredentials(Protocol):
         """The session token; None for permanent credentials."""
 
 
-@dataclass(frozen=True, slots=True)
-class WireConfig:
-    """What the wire needs to know. Timeouts are in seconds."""
-
-    endpoint: Endpoint
-    region: str
-    user_agent: str
-    connect_timeout: float
-    read_timeout: float
-    max_idle: int
-    get_credentials: Callable[[], FrozenCredentials] = field(repr=False)
-
-
 class WireClient:
     """A client of one endpoint for one process; `Client` creates another one after a fork.
 
@@ -87,15 +76,20 @@ class WireClient:
     one. No thread-local is used: gevent's patching might come too late for it.
     """
 
-    def __init__(self, config: WireConfig) -> None:
+    def __init__(self, options: Connection, settings: WireSettings) -> None:
         self._idle: deque[HTTPConnection] = deque()
-        self._config = config
-        self.endpoint: Endpoint = config.endpoint
-        self.region: str = config.region
-        self._signer = Signer(config.endpoint.host_header, config.region)
+        self._options = options
+        self._get_credentials: Callable[[], FrozenCredentials] = (
+            settings.credentials.get_frozen_credentials
+        )
+        self.endpoint: Endpoint = Endpoint(settings.url, settings.certificates)
+        self.region: str = settings.region
+        self._signer = Signer(self.endpoint.host_header, settings.region)
         self._context: ssl.SSLContext | None = None
+        application = f"app/{settings.application} " if settings.application else ""
         self._first_lines = (
-            f"POST / HTTP/1.1\r\nUser-Agent: {config.user_agent}\r\nAccept-Encoding: identity\r\n"
+            f"POST / HTTP/1.1\r\nUser-Agent: {application}{get_package_agent()} md/wire\r\n"
+            "Accept-Encoding: identity\r\n"
         )
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Result:
@@ -109,13 +103,13 @@ class WireClient:
         try:
             text = request.text if type(request) is Request else _encode(request)
             body = text.encode()
-            credentials = self._config.get_credentials()
+            credentials = self._get_credentials()
             signed = self._signer.sign(operation, body, credentials, time.time())
             head = f"{self._first_lines}{signed}Content-Length: {len(body)}\r\n\r\n"
             message = head.encode() + body
         except Exception as error:  # noqa: BLE001  # providers raise anything; boto3 will say what
             return Fallback(f"{type(error).__name__} before the call", maybe_sent=False)
-        connect, read = self._config.connect_timeout, self._config.read_timeout
+        connect, read = self._options.connect_timeout, self._options.read_timeout
         now = time.monotonic()
         deadline = Deadline(now + connect + read, connect, read)
         connection: HTTPConnection | None = None
@@ -165,10 +159,9 @@ class WireClient:
         return None
 
     def _open(self, deadline: Deadline) -> HTTPConnection:
-        endpoint = self._config.endpoint
-        if endpoint.is_tls and self._context is None:
-            self._context = endpoint.create_ssl_context()
-        return HTTPConnection.open(endpoint.address, self._context, deadline)
+        if self.endpoint.is_tls and self._context is None:
+            self._context = self.endpoint.create_ssl_context()
+        return HTTPConnection.open(self.endpoint.address, self._context, deadline)
 
     def _keep(self, connection: HTTPConnection) -> None:
         """Keep a connection for the next call; close the oldest if too many or too long idle."""
@@ -176,7 +169,8 @@ class WireClient:
         idle = self._idle
         idle.append(connection)
         try:
-            while len(idle) > self._config.max_idle or idle[0].idle_since < now - MAX_IDLE_SECONDS:
+            max_idle = self._options.max_pool_connections
+            while len(idle) > max_idle or idle[0].idle_since < now - MAX_IDLE_SECONDS:
                 idle.popleft().close()
         except IndexError:  # other threads took them; suppress() is slow
             pass

@@ -196,14 +196,12 @@ class HTTPConnection:
                 raise InvalidResponseError("headers without an end")
             searched = max(0, len(data) - 3)  # the separator may be received in two parts
             data += self._receive(deadline)
-        head, chunks = _parse_head(bytes(data[:end])), [bytes(data[end + 4 :])]
-        missing = head.content_length - len(chunks[0])
-        while missing > 0:
-            chunks.append(self._receive(deadline))
-            missing -= len(chunks[-1])
-        if missing:
+        head, body = _parse_head(bytes(data[:end])), data[end + 4 :]
+        while len(body) < head.content_length:
+            body += self._receive(deadline)
+        if len(body) > head.content_length:
             raise InvalidResponseError("more than one response")
-        return head, chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return head, bytes(body)
 
     def _receive(self, deadline: Deadline) -> bytes:
         self._limit(deadline)

@@ -21,22 +21,26 @@ call, a few objects by identity that are other objects after such a change, and 
 How it looks: at private attributes of botocore, for there are no public ones. If one is missing,
 this is another version of botocore, nothing is known about it, and boto3 is used. botocore is not
 imported here; the client is examined as it is.
+
+After some calls in a row that the wire could not make, boto3 makes all calls for a while
+(`BreakerState`). Without that, a systematic incompatibility would cost every call one more attempt.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from beaker_dynamodb.dynamodb.responses import Failure
+from beaker_dynamodb.dynamodb.responses import ERRORS, Failure
 from beaker_dynamodb.dynamodb.wire.settings import is_import_watched, take_imports
-from beaker_dynamodb.errors import OptionError, mask_repr
+from beaker_dynamodb.errors import OptionError, TableMissing, Unavailable, mask_repr
 
 BOTO3, WIRE, AUTO = "boto3", "wire", "auto"
 #: Of a call: boto3 has made it because the wire could not.
@@ -58,6 +62,11 @@ _METHODS: Final = (
     ("_endpoint", "_send"),
 )
 _SDK: Final = ("botocore.", "boto3.")
+#: Calls in a row that boto3 had to make, after which the wire pauses.
+MAX_FAILURES: Final = 5
+#: Seconds of the first pause. Each further one is twice as long, up to the longest.
+FIRST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,6 @@ class Transport:
 
     name: str
     reason: str
-
-
-DEFAULT: Final = Transport(BOTO3, "option transport = boto3")
 
 
 class Request(dict[str, Any]):
@@ -101,6 +107,67 @@ def find_cause(result: Any) -> str:
     return "" if result else "a response that is not whole"
 
 
+@dataclass(frozen=True, slots=True)
+class BreakerState:
+    """The circuit breaker of the wire: `failures` in a row, the last for *cause*.
+
+    boto3 makes all calls before *until*, a time of the monotonic clock; `pause` is the length of
+    the last pause in seconds. `is_trying`: the pause is over, and one call tries whether the wire
+    works again.
+
+    Each method returns the next state, so that a caller that replaces its one reference needs no
+    lock. What two threads write at once is at worst a lost count.
+    """
+
+    failures: int = 0
+    pause: float = 0.0
+    until: float = -math.inf
+    cause: str = ""
+    is_trying: bool = False
+
+    def is_open(self, now: float) -> bool:
+        """Return whether the wire pauses."""
+        return now < self.until
+
+    def begin_call(self, now: float) -> BreakerState:
+        """Return the state while a call of the wire is under way; ask `is_open` before.
+
+        After a pause, only one call tries. All others are left to boto3 until it has ended, or, if
+        it was interrupted, for as long as the last pause.
+        """
+        if self.pause == 0.0:
+            return self
+        return replace(self, until=now + self.pause, is_trying=True)
+
+    def fail(self, cause: str, now: float) -> BreakerState:
+        """Return the state after a call that the wire could not make, for *cause*."""
+        if self.is_open(now) and not self.is_trying:
+            return self  # the call began before the pause
+        failures = self.failures + 1
+        if failures < MAX_FAILURES:
+            return BreakerState(failures, cause=cause)
+        pause = min(max(FIRST_PAUSE, self.pause * 2), LONGEST_PAUSE)
+        return BreakerState(failures, pause, now + pause, cause)
+
+    def describe(self) -> str:
+        """Return what the wire could not make and why, how long it pauses, and what to do."""
+        advice = (
+            "If boto3 can make them, this is a fault of the wire: please report this line and what"
+            " `beaker-dynamodb doctor` prints."
+        )
+        code = self.cause.rpartition(" ")[2]
+        if self.cause.startswith("HTTP 5") or ERRORS.get(code) in {TableMissing, Unavailable}:
+            advice = "DynamoDB refused them, so this is no fault of the wire."
+        return (
+            f"{self.failures} calls in a row (the last one: {self.cause});"
+            f" boto3 makes all calls for {self.pause:.0f} s. {advice}"
+            " Option transport = boto3 switches the wire off."
+        )
+
+
+CLOSED: Final = BreakerState()
+
+
 def select_transport(
     option: str, obstacles: tuple[str, ...] = (), bypassed: tuple[str, ...] = ()
 ) -> Transport:
@@ -115,7 +182,7 @@ def select_transport(
     Raises: OptionError, if option `transport` is wire and there is an obstacle.
     """
     if option == BOTO3:
-        return DEFAULT
+        return Transport(BOTO3, "option transport = boto3")
     if option == WIRE:
         if obstacles:
             raise OptionError(

@@ -10,7 +10,6 @@ The table is read with our own client, and located by options with the names of 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,7 @@ from beaker_dynamodb.config.names import is_known
 from beaker_dynamodb.config.options import MB, Options
 from beaker_dynamodb.dynamodb import pages
 from beaker_dynamodb.dynamodb.client import get_client
-from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.dynamodb.table import Table, deserialize
 from beaker_dynamodb.errors import OptionError, mask_repr
 from beaker_dynamodb.item.envelope import Envelope, JsonEnvelope, PickleEnvelope
 from beaker_dynamodb.item.keys import Layout
@@ -41,12 +40,10 @@ _ENVELOPES: Final[Mapping[str, Envelope]] = {
     "json": JsonEnvelope(16 * MB),
     "pickle": PickleEnvelope(),
 }
-#: The Python types of AWS's scalar types. A session's data is in no set, list or map.
-_SCALARS: Final[Mapping[object, type]] = {"S": str, "B": bytes, "BOOL": bool}
 
 
 def read_items(options: Options) -> Iterator[dict[str, object]]:
-    """Yield each item whose hash key begins with the prefix, as plain values.
+    """Yield each item whose hash key begins with the prefix, as plain values: S, N and B.
 
     This reads the whole table, and costs the table's whole size in read units.
 
@@ -61,7 +58,7 @@ def read_items(options: Options) -> Iterator[dict[str, object]]:
     }
     for body in pages.paginate(table, "Scan", request):
         for item in body.get("Items", ()):
-            yield {name: plain_value(typed) for name, typed in item.items()}
+            yield {name: deserialize(typed) for name, typed in item.items()}
 
 
 def _find_region(options: Options) -> str | None:
@@ -149,22 +146,6 @@ def _lifetime_of(cookie: object) -> float:
     """Return how long Express keeps the session after its last use, in seconds."""
     max_age = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
     return parse_lifetime(max_age) or _DEFAULT_LIFETIME
-
-
-def plain_value(typed: object) -> object:
-    """Return one attribute's value: a float for a number, NaN if it is malformed.
-
-    A value of another type, or whose shape does not match its type, is None: a broken server or an
-    emulator may send anything, and must not end an import.
-    """
-    kind, content = next(iter(typed.items()), ("", None)) if isinstance(typed, Mapping) else ("", 0)
-    if kind == "N":
-        try:
-            return float(content)  # type: ignore[arg-type]  # of any type, and tried
-        except (TypeError, ValueError):
-            return math.nan
-    scalar = _SCALARS.get(kind)
-    return content if scalar is not None and isinstance(content, scalar) else None
 
 
 def create_reader(

@@ -60,9 +60,11 @@ class DatabaseReader:
 
     def _read(self, numbers: Sequence[int]) -> Iterator[SourceSession]:
         """Yield the sessions of these rows; a row that makes the query fail is found by halving."""
+        columns = self._table.c
+        query = self._sa.select(columns.namespace, columns.accessed, columns.data)
         try:
             with self._engine.connect() as connection:
-                rows = self._select(connection, numbers)
+                rows = connection.execute(query.where(columns.id.in_(numbers))).all()
         except Exception:  # noqa: BLE001  # a driver may raise any error at a value of another type
             rows = None
         finally:
@@ -90,11 +92,6 @@ class DatabaseReader:
         if after is not None:
             query = query.where(self._table.c.id > after)
         return list(connection.scalars(query.order_by(self._table.c.id).limit(_PAGE)))
-
-    def _select(self, connection: Any, numbers: Sequence[int]) -> list[Any]:
-        columns = self._table.c
-        query = self._sa.select(columns.namespace, columns.accessed, columns.data)
-        return list(connection.execute(query.where(columns.id.in_(numbers))))
 
     def _execute(self, run: Callable[[Any], Any]) -> Any:
         """Call *run* with a connection. Raises: Unavailable."""

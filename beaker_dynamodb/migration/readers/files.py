@@ -27,7 +27,7 @@ from beaker_dynamodb.migration.readers.reader import (
     read_value,
     reject,
 )
-from beaker_dynamodb.migration.source import has_plain_files, hold_lock, read_file
+from beaker_dynamodb.migration.source import get_data_path, has_plain_files, hold_lock, read_file
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
 #: What the kinds of dbm append to Beaker's name; of several files of one session, the first.
@@ -86,16 +86,15 @@ def create_reader(
     """Create the reader of `data_dir`, or of `file_dir` or `dbm_dir`: Beaker's own options."""
     own = "file_dir" if kind == "file" else "dbm_dir"
     options = check_options(kind, source_options, {"data_dir", "lock_dir", own})
-    data = options.get("data_dir")
-    if data is None and own not in options:
+    data, folder = options.get("data_dir"), get_data_path(kind, options)
+    if folder is None:
         raise OptionError(f"{kind} needs data_dir, or {own}")
     option = own if options.get(own) else "data_dir"
-    folder = Path(options.get(own) or f"{data}/container_{kind}")
     if kind == "file":
-        return FileReader(option, folder, (".cache",), _read_file)
+        return FileReader(option, Path(folder), (".cache",), _read_file)
     locks = options.get("lock_dir") or (f"{data}/container_dbm_lock" if data else None)
     return FileReader(
-        option, folder, _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks)
+        option, Path(folder), _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks)
     )
 
 
