@@ -162,6 +162,15 @@ def test_the_usual_beginning_of_a_pickle_is_read_as_any_other(data: st.DataObjec
         assert _read_times(head) == (_find_access_time(head), _read_creation_time(head))
 
 
+def test_an_access_time_at_the_very_end_is_found() -> None:
+    """All of its 8 bytes must be there, and nothing needs to follow them."""
+    raw = pickle.dumps({"_accessed_time": 1.5}, 2)
+    at = raw.index(b"G") + 1
+
+    found = [_find_access_time(raw[:end]) for end in (at + 7, at + 8, at + 9)]
+    assert found == [None, at, at]
+
+
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])
 def test_a_deleted_object_is_a_change(value: object) -> None:
     """A session without classes never equals one with a class, so none is opened."""
