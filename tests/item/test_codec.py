@@ -129,6 +129,14 @@ def test_a_short_session_is_compressed_in_little_memory() -> None:
     assert peak < 100 * 1024
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_window_holds_all_of_the_dictionary_and_the_value(fast: bool) -> None:
+    """A value that repeats the dictionary from its beginning is a few references to it."""
+    dictionary = random.Random(1).randbytes(3000)
+
+    assert len(deflate(dictionary, dictionary, fast=fast)) < 200
+
+
 def test_a_bomb_costs_no_memory() -> None:
     """Neither inflater makes more bytes than one above the maximum."""
     bomb = deflate(b"x" * (64 * MB), DICTIONARIES[NEWEST])

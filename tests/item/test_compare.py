@@ -164,7 +164,7 @@ def test_the_usual_beginning_of_a_pickle_is_read_as_any_other(data: st.DataObjec
 
 def test_an_access_time_at_the_very_end_is_found() -> None:
     """All of its 8 bytes must be there, and nothing needs to follow them."""
-    raw = pickle.dumps({"_accessed_time": 1.5}, 2)
+    raw = pickle.dumps({"_accessed_time": 1.5, "n": 1}, 2)
     at = raw.index(b"G") + 1
 
     found = [_find_access_time(raw[:end]) for end in (at + 7, at + 8, at + 9)]

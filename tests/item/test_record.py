@@ -46,6 +46,8 @@ records = st.builds(
     expires=st.none() | st.integers(1, MAX_EXPIRES),
     name=st.none() | st.text(),
     promoted=promoted,
+    early=st.integers(0, 999),
+    pending=st.text(max_size=MAX_PENDING),
 )
 
 
