@@ -193,6 +193,23 @@ def test_the_first_creation_time_counts() -> None:
     assert _read_creation_time(raw) == struct.pack(">d", 1.5)
 
 
+@pytest.mark.parametrize(
+    ("head", "created"),
+    [
+        (b"\x0e\0\0\0_creation_timeq\x01G12345678", b"12345678"),
+        (b"}\x0e\0\0\0_creation_timeq\x01G123456789", b"12345678"),
+        (b"}\x0e\0\0\0_creation_timeq\x01G1234567", None),
+        (b"}\x0e\0\0\0_creation_timeq\x01K12345678", None),
+        (b"}\x0e\0\0\0_creation_timeq", None),
+        (b"}\x0e\0\0\0_accessed_timeq\x01G12345678", None),
+        (b"", None),
+    ],
+)
+def test_a_creation_time_is_a_float_of_8_bytes(head: bytes, created: bytes | None) -> None:
+    """The beginning of the pickle that is looked at may end within it."""
+    assert _read_creation_time(head) == created
+
+
 def test_the_session_without_its_base64_is_kept_for_the_codec() -> None:
     """It had to be undone for the comparison; a text that is not canonical is stored as it is."""
     long = {**BEAKERS, "note": "long" * 500}
