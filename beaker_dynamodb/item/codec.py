@@ -84,8 +84,7 @@ class EncryptionContext(NamedTuple):
 
     def encode_place(self, table: str) -> bytes:
         """Return table and primary key as bytes, after their lengths, so that no two are equal."""
-        words = (table, self.key.hash, self.key.range or "")
-        parts = [word.encode("utf-8", "surrogatepass") for word in words]
+        parts = [word.encode() for word in (table, self.key.hash, self.key.range or "")]
         return struct.pack(">III", *map(len, parts)) + b"".join(parts)
 
     def derive_key(self, key: bytes, place: bytes) -> bytes:

@@ -205,7 +205,7 @@ def read_time(values: Mapping[str, object], name: str) -> float | None:
         return None
 
 
-def choose_envelope(text: str, max_size: int, option: str = "auto") -> Envelope | None:
+def choose_envelope(text: str, max_size: int, option: str) -> Envelope | None:
     """Return the envelope of a text that this process has just written; None if it is opaque.
 
     Args:
@@ -273,8 +273,7 @@ def _find_access_time(raw: bytes) -> int | None:
             ends = begins + int.from_bytes(raw[at + 1 : begins], "little")
             if raw[ends : ends + 1] != b"q":
                 return None
-            name = raw[begins:ends] if is_key else name
-            at = ends + 2
+            name, at = raw[begins:ends], ends + 2
         elif is_key or opcode not in _VALUE_SIZES:
             return None
         else:

@@ -328,9 +328,7 @@ def from_attributes(key: Key, item: Mapping[str, object], schema: Schema) -> Rec
     if not _is_number(early) or not 0 <= early < _SECOND:
         raise CorruptItem(digest(key.hash), "it expires early by more than a second")
     # Bounded before it becomes an int: 10^125 would have 126 digits in every sum and text.
-    until = None
-    if expires is not None:
-        until = MAX_EXPIRES if expires > MAX_EXPIRES else 0 if expires < 0 else math.ceil(expires)
+    until = None if expires is None else math.ceil(min(max(expires, 0), MAX_EXPIRES))
     promoted = read_promoted(item, schema) if schema.special else {}
     chunks = count_chunks(data, schema.max_chunks) if data[2:3] == _MANIFEST_FLAGS else 0
     ends_at = None

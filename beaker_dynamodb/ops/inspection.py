@@ -109,7 +109,7 @@ def export_sessions(
 
 def detect_serializer(text: str, max_size: int) -> Literal["pickle", "json", "opaque"]:
     """Return how Beaker wrote a session's text; opaque: encrypted, or by a custom serializer."""
-    envelope = choose_envelope(text, max_size)
+    envelope = choose_envelope(text, max_size, "auto")
     if isinstance(envelope, PickleEnvelope):
         return "pickle"
     return "opaque" if envelope is None else "json"

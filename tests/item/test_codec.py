@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beaker_dynamodb.errors import CorruptItem
+from beaker_dynamodb.errors import CorruptItem, ItemTooLarge
 from beaker_dynamodb.item.codec import (
     BASE64,
     COMPRESSED,
@@ -127,6 +127,39 @@ def test_a_short_session_is_compressed_in_little_memory() -> None:
         tracemalloc.stop()
 
     assert peak < 100 * 1024
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_window_holds_all_of_the_dictionary_and_the_value(fast: bool) -> None:
+    """A value that repeats the dictionary from its beginning is a few references to it."""
+    dictionary = random.Random(1).randbytes(3000)
+
+    assert len(deflate(dictionary, dictionary, fast=fast)) < 200
+
+
+def test_a_bomb_costs_no_memory() -> None:
+    """Neither inflater makes more bytes than one above the maximum."""
+    bomb = deflate(b"x" * (64 * MB), DICTIONARIES[NEWEST])
+
+    for inflate_bomb in (inflate_fast, lambda data, size, words: inflate(data, size, -15, words)):
+        tracemalloc.start()
+        try:
+            assert inflate_bomb(bomb, MB, DICTIONARIES[NEWEST]) is None
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 4 * MB
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_error_of_a_value_too_large_names_its_row(fast: bool) -> None:
+    """How large it is cannot be known; one byte too many is enough."""
+    sealed = Codec(VALUE).seal(b"x" * 5000, CONTEXT)
+
+    with pytest.raises(ItemTooLarge) as caught:
+        Codec(VALUE, fast=fast, max_size=1000).open(sealed, CONTEXT)
+
+    assert str(caught.value) == str(ItemTooLarge(1001, 1000, item=CONTEXT.item))
 
 
 def test_a_json_session_is_not_compressed_twice() -> None:

@@ -90,6 +90,7 @@ def test_a_stream_that_does_not_end_with_the_row_is_corrupt(stream: bytes, wrong
 
     assert isinstance(found, CorruptItem)
     assert wrong in str(found)
+    assert found.item == CONTEXT.item
 
 
 @pytest.mark.parametrize("version", [0, 2, 3, 128, 255])

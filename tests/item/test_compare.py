@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import pickle
 import re
+import struct
 import zlib
 from decimal import Decimal
 from typing import Any
@@ -149,6 +150,79 @@ def test_a_class_in_a_pickle_of_protocol_2_is_found(drawn: list[bytes]) -> None:
     assert _names_a_class(raw) is bool(forwards)
 
 
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b"cmodule\nName\n", True),
+        (b"cmodule\na1\n", True),
+        (b"cmodule\n_\n", True),
+        (b"cmodule\n1\n", False),
+        (b"cmodule\n", False),
+        (b"cmodule", False),
+        (b"c\nName\n", False),
+    ],
+)
+def test_a_class_has_a_module_and_a_name(raw: bytes, named: bool) -> None:
+    """The name is in the line after the module, and begins as a name does."""
+    assert _names_a_class(raw) is named
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "may_be_new"),
+    [(1.0, 1.0, False), (1.0, 2.0, True), (1.0, None, True), (None, 1.0, True), (None, None, True)],
+)
+@pytest.mark.parametrize("change", [{}, {"a": 2}, {"_path": "/a"}, {"a": Decimal(1)}], ids=str)
+def test_a_session_that_beaker_began_anew_has_another_creation_time(
+    before: float | None, after: float | None, may_be_new: bool, change: dict[str, Any]
+) -> None:
+    """Whatever else the comparison finds: the same, changed, or to be opened."""
+    known, mine = ({**BEAKERS, "_creation_time": created, "a": 1} for created in (before, after))
+    for session in (known, mine):
+        if session["_creation_time"] is None:
+            del session["_creation_time"]
+
+    compared = PickleEnvelope().compare(text("pickle", known), text("pickle", mine | change))
+    assert compared.may_be_new is may_be_new
+
+
+def test_the_first_creation_time_counts() -> None:
+    """A text of the application that looks like another one does not."""
+    mark = "X\x0e\0\0\0_creation_timeq\x01GAAAAAAAA"
+    raw = pickle.dumps({**BEAKERS, "_creation_time": 1.5, "note": mark}, 2)
+
+    assert _read_creation_time(raw) == struct.pack(">d", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("head", "created"),
+    [
+        (b"\x0e\0\0\0_creation_timeq\x01G12345678", b"12345678"),
+        (b"}\x0e\0\0\0_creation_timeq\x01G123456789", b"12345678"),
+        (b"}\x0e\0\0\0_creation_timeq\x01G1234567", None),
+        (b"}\x0e\0\0\0_creation_timeq\x01K12345678", None),
+        (b"}\x0e\0\0\0_creation_timeq", None),
+        (b"}\x0e\0\0\0_accessed_timeq\x01G12345678", None),
+        (b"", None),
+    ],
+)
+def test_a_creation_time_is_a_float_of_8_bytes(head: bytes, created: bytes | None) -> None:
+    """The beginning of the pickle that is looked at may end within it."""
+    assert _read_creation_time(head) == created
+
+
+def test_the_session_without_its_base64_is_kept_for_the_codec() -> None:
+    """It had to be undone for the comparison; a text that is not canonical is stored as it is."""
+    long = {**BEAKERS, "note": "long" * 500}
+    known, mine = text("pickle", {**long, "a": 1}), text("pickle", {**long, "a": 2})
+    classic = text("pickle", {**long, "a": Decimal(1)})
+    compare = PickleEnvelope().compare
+
+    assert compare(known, mine).raw == base64.b64decode(mine)
+    for odd, changed in ((mine + "\n", True), (classic + "\n", None), (mine + "\ud800", True)):
+        compared = compare(known, odd)
+        assert (compared.changed, compared.raw) == (changed, None)
+
+
 @LAW
 @given(st.data())
 def test_the_usual_beginning_of_a_pickle_is_read_as_any_other(data: st.DataObject) -> None:
@@ -160,6 +234,15 @@ def test_the_usual_beginning_of_a_pickle_is_read_as_any_other(data: st.DataObjec
     raw = pickle.dumps(session, 2)
     for head in (raw, raw[: data.draw(st.integers(0, len(raw)))]):
         assert _read_times(head) == (_find_access_time(head), _read_creation_time(head))
+
+
+def test_an_access_time_at_the_very_end_is_found() -> None:
+    """All of its 8 bytes must be there, and nothing needs to follow them."""
+    raw = pickle.dumps({"_accessed_time": 1.5, "n": 1}, 2)
+    at = raw.index(b"G") + 1
+
+    found = [_find_access_time(raw[:end]) for end in (at + 7, at + 8, at + 9)]
+    assert found == [None, at, at]
 
 
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])

@@ -57,7 +57,7 @@ def test_beakers_own_texts_open(values: dict[str, Any]) -> None:
     """Texts of Beaker's two serializers open, each by the envelope of its format."""
     for serializer, envelope in ((PickleSerializer(), PICKLE), (JsonSerializer(), JSON)):
         text = text_of(serializer, values)
-        found = choose_envelope(text, 16 * MB)
+        found = choose_envelope(text, 16 * MB, "auto")
 
         assert found == envelope
         assert found is not None
@@ -95,7 +95,7 @@ OPAQUE = {
 @pytest.mark.parametrize("text", OPAQUE.values(), ids=OPAQUE)
 def test_a_session_of_no_plain_kind_is_opaque(text: str) -> None:
     """Only Beaker's exact protocol-2 header of a dict, or a zlib stream, in exact base64, opens."""
-    assert choose_envelope(text, MB) is None
+    assert choose_envelope(text, MB, "auto") is None
     assert PICKLE.open(text) is None
     assert JSON.open(text) is None
 
@@ -131,7 +131,7 @@ def test_a_json_application_never_unpickles(tmp_path: Path) -> None:
     """A pickle planted in the table does not run if this process writes JSON."""
     planted = tmp_path / "planted"
     text = in_base64(pickle.dumps({"user": Bomb(planted)}, 2))
-    mine = choose_envelope(text_of(JsonSerializer(), SESSION), MB)
+    mine = choose_envelope(text_of(JsonSerializer(), SESSION), MB, "auto")
 
     assert mine is not None
     assert mine.open(text) is None

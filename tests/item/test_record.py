@@ -46,6 +46,8 @@ records = st.builds(
     expires=st.none() | st.integers(1, MAX_EXPIRES),
     name=st.none() | st.text(),
     promoted=promoted,
+    early=st.integers(0, 999),
+    pending=st.text(max_size=MAX_PENDING),
 )
 
 
@@ -219,6 +221,7 @@ def test_a_fraction_of_a_second_lets_nobody_out_early() -> None:
         (Decimal("-9.9e125"), 0),
         (-1, 0),
         (0, 0),
+        (Decimal("0.5"), 1),
     ],
 )
 def test_an_expiry_beyond_all_measure_is_read_as_the_last_or_the_first_second(
@@ -282,11 +285,27 @@ def test_a_lost_reply_is_recognized_by_its_token() -> None:
     assert record.list_previous_tokens() == (b"forme", b"older")
 
 
+@pytest.mark.parametrize(("start", "expected"), [(None, 1000), (5000.5, 5000), (0.0, 1)])
+def test_a_write_keeps_the_birth_and_remembers_the_last_token(
+    start: float | None, expected: int
+) -> None:
+    """A session that begins anew has another start, and is the same session."""
+    old = Record(KEY, b"", make_rev("birth.last", 1000), make_prev("a b c d"))
+
+    rev, prev = old.advance_rev(make_token("new"), start)
+
+    assert rev == make_rev("birth.new", expected)
+    assert prev == make_prev("last a b c")
+
+
 @LAW
-@given(records)
-def test_a_row_is_never_larger_than_it_is_counted(record: Record) -> None:
+@given(records, st.none() | st.text(alphabet="#:ab"))
+def test_a_row_is_never_larger_than_it_is_counted(record: Record, range_key: str | None) -> None:
     """The count of everything but the data is never too low, by AWS's rules, nor far too high."""
-    found = {**record.to_attributes(SCHEMA), "data": b"", "": KEY.hash}
+    record = record._replace(key=Key(KEY.hash, range_key))
+    found = {**record.to_attributes(SCHEMA), "data": b"", "id": KEY.hash}
+    if range_key is not None:
+        found |= {"": range_key}
     numbers = [len(str(value)) for value in found.values() if isinstance(value, (int, Decimal))]
     texts = [v.encode() if isinstance(v, str) else v for v in found.values()]
     plain = sum(len(value) for value in texts if isinstance(value, bytes))

@@ -193,6 +193,32 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pickled", "value"),
+    [
+        (b"I00\n.", False),
+        (b"I01\n.", True),
+        (b"I1\n.", 1),
+        (b"I" + b"9" * 640 + b"\n.", int("9" * 640)),
+        (b"I" + b"9" * 641 + b"\n.", STUB),
+        (b"L" + b"9" * 640 + b"L\n.", int("9" * 640)),
+        (b"F" + b"0" * 639 + b"5\n.", 5.0),
+        (b"F" + b"0" * 640 + b"5\n.", STUB),
+        (b"I5\np1\n.", 5),
+        (b"I5\np2\n.", None),
+        (b"I5\np" + b"0" * 640 + b"\n.", 5),
+        (b"I5\np" + b"0" * 641 + b"\n.", None),
+        (pickle.dumps({"k" * 255: 1}), {"k" * 255: 1}),
+        (pickle.dumps({"k" * 256: 1}), {STUB: 1}),
+    ],
+)
+def test_a_number_or_key_is_read_up_to_its_longest(pickled: bytes, value: object) -> None:
+    """The cost of reading digits grows with the square of their number; no index skips two."""
+    found = safe_load(pickled)
+
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
     ("literal", "value"),
     [
         (b"'ann'", "ann"),
