@@ -151,6 +151,35 @@ def test_a_bomb_costs_no_memory() -> None:
         assert peak < 4 * MB
 
 
+@pytest.mark.parametrize(("spare", "is_compressed"), [(0, True), (1, False)])
+def test_a_row_that_just_saves_a_write_unit_is_compressed(spare: int, is_compressed: bool) -> None:
+    """Up to the last byte of the unit before."""
+    value = random.Random(1).randbytes(1000) + b"a" * 200
+    codec = Codec(VALUE)
+    beside = 2048 - len(codec.seal(value, CONTEXT, 2000))
+
+    sealed = codec.seal(value, CONTEXT, beside + spare)
+    assert bool(sealed[2] & COMPRESSED) is is_compressed
+
+
+def test_a_cache_may_hold_a_value_that_is_compressed_already() -> None:
+    """Only a session is inflated by Beaker when it is opened."""
+    value = zlib.compress(b"x" * (64 * MB))
+    codec = Codec(VALUE, max_size=MB)
+
+    assert codec.open(codec.seal(value, CONTEXT), CONTEXT) == value
+
+
+def test_a_session_of_exactly_the_maximum_must_not_inflate_beyond_it() -> None:
+    """The limit is for the text and for what is in it."""
+    text = base64.b64encode(zlib.compress(b"x" * MB))
+    codec = Codec(SESSION, max_size=len(text))
+
+    with pytest.raises(ItemTooLarge) as caught:
+        codec.seal(text, CONTEXT)
+    assert str(caught.value) == str(ItemTooLarge(len(text) + 1, len(text), item=CONTEXT.item))
+
+
 @pytest.mark.parametrize("fast", [False, True])
 def test_the_error_of_a_value_too_large_names_its_row(fast: bool) -> None:
     """How large it is cannot be known; one byte too many is enough."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from beaker_dynamodb.errors import CorruptItem, DynamoDBBackendError, UnknownFormat
+from beaker_dynamodb.item.chunks import split
 from beaker_dynamodb.item.codec import (
     COMPRESSED,
     CUSTOM,
@@ -148,6 +149,27 @@ def test_a_row_never_chooses_what_reads_it(written: Codec, read: Codec) -> None:
 def test_garbage_in_a_row_is_one_of_our_errors(data: bytes) -> None:
     """It raises CorruptItem or UnknownFormat."""
     assert isinstance(outcome(PLAIN, data), (CorruptItem, UnknownFormat))
+
+
+FLIPPED = bytearray(PLAIN.seal(b"hello", CONTEXT))
+FLIPPED[-1] ^= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        (b"\x01S\0\0", "the data is shorter than its header"),
+        (split(PLAIN.seal(b"hello", CONTEXT))[0], "its chunks are missing"),
+        (bytes(FLIPPED), "its checksum is wrong"),
+    ],
+)
+def test_the_error_says_what_is_wrong_with_a_row(data: bytes, wrong: str) -> None:
+    """And which row it is, by its digest."""
+    with pytest.raises(CorruptItem) as caught:
+        PLAIN.open(data, CONTEXT)
+
+    assert str(caught.value) == str(CorruptItem(CONTEXT.item, wrong))
+    assert caught.value.item == CONTEXT.item
 
 
 def test_no_error_shows_an_id_or_a_payload() -> None:

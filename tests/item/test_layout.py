@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -17,38 +18,38 @@ LAYOUTS = [pytest.param(HASH, id="hash"), pytest.param(RANGED, id="hash+range")]
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("make", "expected"),
     [
-        (HASH.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
-        (HASH.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#imported")),
-        (HASH.make_value_key("ns", "k"), Key("sess:ns:k")),
-        (HASH.make_value_key("ns", "session"), Key("sess:ns:session")),
-        (HASH.make_lock_key("ns", "k"), Key("sess:ns#lock:k")),
+        (lambda: HASH.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}")),
+        (lambda: HASH.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}#imported")),
+        (lambda: HASH.make_value_key("ns", "k"), Key("sess:ns:k")),
+        (lambda: HASH.make_value_key("ns", "session"), Key("sess:ns:session")),
+        (lambda: HASH.make_lock_key("ns", "k"), Key("sess:ns#lock:k")),
         (
-            HASH.make_chunk_key(HASH.make_value_key("ns", "k"), REV, 7),
+            lambda: HASH.make_chunk_key(HASH.make_value_key("ns", "k"), REV, 7),
             Key(f"sess:ns#chunk:k#{REV.hex()}.7"),
         ),
         (
-            HASH.make_chunk_key(HASH.make_session_key("ns"), REV, 7),
+            lambda: HASH.make_chunk_key(HASH.make_session_key("ns"), REV, 7),
             Key(f"sess:ns#chunk:#{REV.hex()}.7"),
         ),
-        (RANGED.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
-        (RANGED.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#imported")),
-        (RANGED.make_value_key("ns", "k"), Key("sess:ns", "k")),
-        (RANGED.make_lock_key("ns", "k"), Key("sess:ns", "#lock:k")),
+        (lambda: RANGED.make_session_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#session")),
+        (lambda: RANGED.make_import_marker_key(PLAIN_ID), Key(f"sess:{PLAIN_ID}", "#imported")),
+        (lambda: RANGED.make_value_key("ns", "k"), Key("sess:ns", "k")),
+        (lambda: RANGED.make_lock_key("ns", "k"), Key("sess:ns", "#lock:k")),
         (
-            RANGED.make_chunk_key(RANGED.make_value_key("ns", "k"), REV, 7),
+            lambda: RANGED.make_chunk_key(RANGED.make_value_key("ns", "k"), REV, 7),
             Key("sess:ns", f"#chunk:k#{REV.hex()}.7"),
         ),
         (
-            RANGED.make_chunk_key(RANGED.make_session_key("ns"), REV, 7),
+            lambda: RANGED.make_chunk_key(RANGED.make_session_key("ns"), REV, 7),
             Key("sess:ns", f"#chunk:#{REV.hex()}.7"),
         ),
     ],
 )
-def test_keys_are_those_of_the_manual(found: Key, expected: Key) -> None:
+def test_keys_are_those_of_the_manual(make: Callable[[], Key], expected: Key) -> None:
     """The keys of docs/architecture.md, which never change."""
-    assert found == expected
+    assert make() == expected
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -94,3 +95,28 @@ def test_only_a_hashed_cache_key_is_stored_in_clear_beside_it(key: object, hashe
 def test_a_mismatch_can_say_which_schema_is_expected(layout: Layout, expected: str) -> None:
     """The layout says its key schema in words."""
     assert layout.describe() == expected
+
+
+ID_HASH = "~35aaa80909fcd068c7b5584d3a0b954075b0b4e9682b239f13a33781a2062461"
+ODD_HASH = "~957432544ecf561aa474d0e6209ffdb8c3383457a40983c67fd4f3ae83dc5a2c"
+FIVE_HASH = "~5ffdeee41ec09fa3743a70eb7edb8b7835cc2a1c100fe66803be7584ea6225b1"
+SURROGATE_HASH = "~b5bc6ffa6fd98df1a1c848ba5e6b8d1d0699242cad682aad89cbda649c763f00"
+
+
+@pytest.mark.parametrize(
+    ("layout", "id_", "stored"),
+    [
+        (HASH, "id", "id"),
+        (HASH, b"id", "id"),
+        (HASH, "6f1e d002", ODD_HASH),
+        (HASH, "\ud800", SURROGATE_HASH),
+        (HASH, 5, FIVE_HASH),
+        (Layout("sess:", hash_ids=True), "id", ID_HASH),
+        (Layout("sess:", hash_ids=True), b"id", ID_HASH),
+        (Layout("sess:", hash_ids=True), 5, FIVE_HASH),
+    ],
+)
+def test_the_key_of_an_id_never_changes(layout: Layout, id_: object, stored: str) -> None:
+    """Another one would log its user out at the next deploy."""
+    assert layout.make_session_key(id_) == Key(f"sess:{stored}")
+    assert layout.make_hash_key(id_) == f"sess:{stored}"
