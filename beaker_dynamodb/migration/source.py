@@ -30,6 +30,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
+from beaker_dynamodb.migration.region import explain_missing_region
 
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
@@ -44,6 +45,8 @@ _CONFIGURATION_ERRORS: Final = frozenset(
     "MissingCacheParameter InvalidCacheBackendError TypeError KeyError ValueError"
     " ArgumentError NoSuchModuleError ModuleNotFoundError".split()  # SQLAlchemy's, and a driver
 )
+#: Those that mean a missing package: Beaker raises the first one for nothing else.
+_PACKAGE_ERRORS: Final = frozenset({"InvalidCacheBackendError", "ModuleNotFoundError"})
 _EXTRA: Final = "'beaker-dynamodb[migration]'"
 #: The package that a backend imports, and what installs it. Beaker itself imports it only with the
 #: first session.
@@ -244,8 +247,13 @@ class SourceBackend:
             name = type(error).__name__
             if name not in _CONFIGURATION_ERRORS:
                 raise_clean(self._make_unavailable(error))
-            example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
-            wrong = f"cannot be created ({name}); give its own options as {example}"
+            if name in _PACKAGE_ERRORS:
+                module = error.name if isinstance(error, ModuleNotFoundError) else None
+                remedy = f"install {module or 'the package that it needs'}"
+            else:
+                example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
+                remedy = f"give its own options as {example}"
+            wrong = f"cannot be created ({name}); {remedy}"
             raise_clean(OptionError(f"option 'migrate_from': the backend {self.name!r} {wrong}"))
 
     def _call(self, function: Callable[[], T]) -> T:
@@ -254,7 +262,8 @@ class SourceBackend:
         Raises: OptionError, if the backend is a table of ours; CorruptItem, Unavailable.
         """
         try:
-            return function()
+            with explain_missing_region("migrate_from.region"):
+                return function()
         except OptionError:
             raise
         except (pickle.UnpicklingError, EOFError):

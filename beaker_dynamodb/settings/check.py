@@ -108,7 +108,8 @@ def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:
     for line in beaker_settings.find_unread_lines(settings):
         place = sources.say_place(line.value).removeprefix(" in ")
         unread = f"{place} is {line}" if place else str(line)
-        yield Mistake(f"cache.{line.option}", f"{unread}; write {', '.join(line.lines)}")
+        remedy = f"write {', '.join(line.lines)}, or check what with_cache_defaults() returns"
+        yield Mistake(f"cache.{line.option}", f"{unread}; {remedy}")
 
 
 def _find_all_of_one(

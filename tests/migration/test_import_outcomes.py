@@ -143,6 +143,7 @@ def digest_of_rows(new: Site) -> set[str]:
         ("ext:database", {}, "url"),
         ("ext:database", {"url": "nowhere"}, "does not name a database"),
         ("ext:database", {"url": "postgresql://u:p@host:port/x"}, "does not name a database"),
+        ("ext:database", {"url": "mysql+nobody://u:p@h/x"}, "does not name a database"),
         ("ext:memcached", {}, "file, dbm"),
         ("connect-dynamodb", {"tabel": "x"}, "'table'"),
         ("connect-dynamodb", {"something": "x"}, "'something'"),
@@ -153,6 +154,13 @@ def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], w
     """Before anything is read."""
     with pytest.raises(OptionError, match=words):
         create_reader(kind, options)
+
+
+def test_a_missing_driver_of_a_database_is_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The url is right, and is not doubted."""
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    with pytest.raises(OptionError, match=r"ext:database needs: pip install pymysql$"):
+        create_reader("ext:database", {"url": "mysql+pymysql://u:hunter2@h/x"})
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,45 @@ def test_a_missing_package_of_the_old_backend_fails_the_first_request(
 
 
 @pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        (("ext:database", "mysql+pymysql://u:hunter2@db/x"), "install pymysql"),
+        (("ext:memcached", "cache:11211"), "install the package that it needs"),
+    ],
+)
+def test_a_missing_driver_of_the_old_backend_is_what_to_install(
+    new: Site,
+    kind: str,
+    source: tuple[str, str],
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Beaker finds it missing when it connects; the options are right."""
+    for package in ("pymysql", "pylibmc", "cmemcache", "memcache", "bmemcached"):
+        monkeypatch.setitem(sys.modules, package, None)
+    options = {"migrate_from.url": source[1], "migrate_from.lock_dir": str(tmp_path)}
+    site = new.with_(migrate_from=source[0], **options)
+
+    with pytest.raises(OptionError, match=how) as caught:
+        site.visit(Browser("beaker.session.id=" + "a" * 32), contents)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_an_old_table_without_a_region_is_told_from_the_applications(
+    new: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application's own region does not apply to it."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    site = new.with_(migrate_from="ext:dynamodb", **{"migrate_from.prefix": "old:"})
+
+    with pytest.raises(OptionError, match=r"table to read from has no region: .* migrate_from"):
+        site.visit(Browser("beaker.session.id=" + "a" * 32), contents)
+
+
+@pytest.mark.parametrize("kind", ["file"])
 def test_a_missing_old_folder_is_logged(
     moving: Site, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

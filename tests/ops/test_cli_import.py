@@ -138,22 +138,31 @@ def test_a_misspelled_backend_is_answered_by_the_right_one(
         create_reader(name, {})
 
 
+CONNECT = ("connect-dynamodb", "--from-option")
+
+
 @pytest.mark.parametrize(
-    "source",
+    ("source", "message"),
     [
-        ["--from", "file", "--from-option", "data_dir=/tmp"],
-        ["--from", "connect-dynamodb", "--from-option", "table=express"],
-        ["--from", "connect-dynamodb", "--from-option", "table=sessions"],
+        (["file", "--from-option", "data_dir=/tmp"], "no AWS region is set; give option 'region'"),
+        ([*CONNECT, "table=express", "-o", "region=eu-west-1"], "give its own option 'region'"),
+        ([*CONNECT, "table=sessions", "-o", "region=eu-west-1"], "give its own option 'region'"),
+        ([*CONNECT, "table=sessions"], "give its own option 'region'"),
     ],
 )
 def test_a_region_that_is_missing_is_a_wrong_call(
-    source: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The remedy is said, wherever the sessions come from."""
+    """The remedy is said, wherever the sessions come from; a repetition would not help."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    assert main(["import", *source, "-o", "table=sessions"]) == 2
-    assert "no AWS region is set; give option 'region'" in capsys.readouterr().err
+    assert main(["import", "--from", *source, "-o", "table=sessions"]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "stopped after" not in err
 
 
 def test_a_table_that_cannot_be_reached_is_3(

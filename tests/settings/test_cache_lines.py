@@ -53,11 +53,12 @@ def test_each_unread_line_is_named_with_the_line_to_write() -> None:
         check(SHAPE)
 
     why = "Beaker hands down the type, not this option; write"
+    other = ", or check what with_cache_defaults() returns"
     assert str(caught.value) == (
         "there are 2 mistakes:"
         f"\n  cache.table: not read by the cache region short: {why} cache.short.table ="
-        f" myapp-cache\n  cache.region: not read by the cache regions short, long: {why}"
-        " cache.short.region = eu-west-1, cache.long.region = eu-west-1"
+        f" myapp-cache{other}\n  cache.region: not read by the cache regions short, long: {why}"
+        f" cache.short.region = eu-west-1, cache.long.region = eu-west-1{other}"
     )
 
 

@@ -33,9 +33,12 @@ from beaker_dynamodb.migration.readers.reader import (
     parse_timestamp,
     reject,
 )
+from beaker_dynamodb.migration.region import explain_missing_region
 
 #: The lifetime of a session whose cookie has no maxAge (connect-dynamodb.js, oneDay), in seconds.
 _DEFAULT_LIFETIME: Final = 86400
+#: The table's region, as a user gives it.
+_REGION: Final = "its own option 'region' (--from-option region=NAME)"
 _ENVELOPES: Final[Mapping[str, Envelope]] = {
     "json": JsonEnvelope(16 * MB),
     "pickle": PickleEnvelope(),
@@ -56,9 +59,10 @@ def read_items(options: Options) -> Iterator[dict[str, object]]:
         "ExpressionAttributeNames": {"#k": options.hash_key},
         "ExpressionAttributeValues": {":b": {"S": options.prefix}},
     }
-    for body in pages.paginate(table, "Scan", request):
-        for item in body.get("Items", ()):
-            yield {name: deserialize(typed) for name, typed in item.items()}
+    with explain_missing_region(_REGION):
+        for body in pages.paginate(table, "Scan", request):
+            for item in body.get("Items", ()):
+                yield {name: deserialize(typed) for name, typed in item.items()}
 
 
 def _find_region(options: Options) -> str | None:
@@ -90,7 +94,9 @@ class ConnectReader:
         names = ("endpoint_url", "table", "hash_key", "prefix")
         if any(getattr(self.options, name) != getattr(target, name) for name in names):
             return False
-        return _find_region(self.options) == _find_region(target)
+        with explain_missing_region(_REGION):
+            own = _find_region(self.options)
+        return own == _find_region(target)
 
     def sessions(self, clock: Clock) -> Iterator[SourceSession]:
         """Yield each session as the text that the application will read."""

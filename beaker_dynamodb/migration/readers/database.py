@@ -38,6 +38,10 @@ class DatabaseReader:
         self._file = get_data_path("ext:database", {"url": url})
         try:
             self._engine: Any = sqlalchemy.create_engine(url)
+        except ModuleNotFoundError as error:  # the driver's, which SQLAlchemy imports
+            raise_clean(
+                OptionError(f"option 'url' of ext:database needs: pip install {error.name}")
+            )
         except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
             wrong = f"does not name a database ({type(error).__name__})"
             raise_clean(OptionError(f"option 'url' of ext:database {wrong}"))

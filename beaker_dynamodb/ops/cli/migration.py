@@ -85,11 +85,9 @@ def import_(
                 if isinstance(outcome, Skipped) and outcome.reason in LOST:
                     detail = f": {outcome.detail}" if outcome.detail else ""
                     output.remark(f"session {outcome.session}: {outcome.reason}{detail}")
-        except (KeyboardInterrupt, DynamoDBBackendError):
-            output.remark(
-                f"stopped after {counts.total():,} sessions, {counts[_IMPORTED]:,} of them"
-                " imported; run it again to continue"
-            )
+        except (KeyboardInterrupt, DynamoDBBackendError) as error:
+            if counts or not isinstance(error, OptionError):
+                output.remark(_format_stop(counts.total(), counts[_IMPORTED]))
             raise
     skipped = {reason: count for reason, count in sorted(counts.items()) if reason != _IMPORTED}
     result = {"dry_run": dry_run, _IMPORTED: counts[_IMPORTED], "skipped": skipped}
@@ -109,6 +107,12 @@ def _choose_source(
     if options.migrate_from is None:
         raise OptionError("--from is missing, and there is no option 'migrate_from' in its place")
     return options.migrate_from, {**dict(options.migrate_from_options), **source_options}
+
+
+def _format_stop(total: int, imported: int) -> str:
+    return (
+        f"stopped after {total:,} sessions, {imported:,} of them imported; run it again to continue"
+    )
 
 
 def _format_lines(imported: int, skipped: Mapping[str, int], *, dry_run: bool) -> Iterator[str]:

@@ -241,7 +241,8 @@ GLOBAL: Final[tuple[Check[GlobalSettings], ...]] = (
 
 #: Beaker hands down the type of the caches to their regions, and no option of a backend.
 CACHE_LINES: Final[tuple[Check[UnreadLine], ...]] = (
-    Check("error", "caches", bool, lambda f: f"cache.{f.option}{say_place(f.value)} is {f}",
+    Check("error", "caches", bool, lambda f: f"cache.{f.option}{say_place(f.value)} is {f};"
+          " ignore this if the application calls with_cache_defaults()",
           lambda f: "\n".join(f.lines)),
 )
 
