@@ -224,7 +224,8 @@ class Options:
     compress: bool | str = _option(True, parse_compression,
         "zlib, if it saves a write unit; `fast`: for less CPU")
     serializer: Any = _option("pickle", parse_object,
-        "caches only: `pickle`, `json`, or a dotted path to an object with `dumps` and `loads`")
+        "caches only: `pickle`, `json` (which returns a tuple as a list), or a dotted path to an"
+        " object with `dumps` and `loads`")
     max_value_size: int = _option(16 * MB, parse_size,
         "limit of one value, uncompressed; at most 1024MB", "16MB")
     lock: str = _option("table", make_choice_parser("table", "process"),
