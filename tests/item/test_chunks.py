@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb.errors import CorruptItem
-from beaker_dynamodb.item.chunks import MAX_ROW_DATA, compute_max_data, count_chunks, join, split
+from beaker_dynamodb.item.chunks import (
+    MAX_ROW_DATA,
+    compute_max_chunks,
+    compute_max_data,
+    count_chunks,
+    join,
+    split,
+)
 from beaker_dynamodb.item.codec import CHUNKS, SESSION, VALUE, Codec, EncryptionContext
 from beaker_dynamodb.item.keys import Key
 from tests.revisions import make_rev
@@ -80,6 +87,17 @@ def test_a_manifest_cannot_claim_billions_of_chunks(claimed: int, counted: int) 
     manifest, _ = split(b"\x01S\0\0abc")
 
     assert count_chunks(manifest[:4] + claimed.to_bytes(4, "big") + manifest[8:], 9) == counted
+
+
+def test_a_value_of_the_maximum_has_the_maximum_of_chunks() -> None:
+    """Encrypted it is longer by a header, a key id, a nonce and a tag."""
+    most = 2 * MAX_ROW_DATA
+    codec = Codec(VALUE, keys=(bytes(32),), max_size=most, compress=False, random_bytes=bytes)
+
+    manifest, chunks = split(codec.seal(b"x" * most, CONTEXT))
+    assert len(chunks) == count_chunks(manifest, 99) == compute_max_chunks(most) == 3
+    assert compute_max_chunks(most - 64) == 3
+    assert compute_max_chunks(most - 65) == 2
 
 
 def test_a_manifest_without_its_chunks_is_corrupt() -> None:

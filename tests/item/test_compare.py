@@ -245,6 +245,19 @@ def test_an_access_time_at_the_very_end_is_found() -> None:
     assert found == [None, at, at]
 
 
+def test_an_access_time_behind_an_applications_key_is_not_searched() -> None:
+    """Only Beaker's own keys may be before it; a value that looks like its name is a value."""
+    behind = pickle.dumps({"other": "x", "_accessed_time": 1.5}, 2)
+    posing = pickle.dumps({"_path": "_accessed_time", "other": 1.5}, 2)
+    after = pickle.dumps({"_path": "_accessed_time", "_accessed_time": 1.5}, 2)
+
+    assert _find_access_time(behind) is None
+    assert _find_access_time(posing) is None
+    assert _find_access_time(after) is None  # its name is a reference to the text before
+    plain = pickle.dumps({"_path": "_creation_time", "_domain": None, "_accessed_time": 1.5}, 2)
+    assert _find_access_time(plain) == plain.index(b"G?\xf8") + 1
+
+
 @pytest.mark.parametrize("value", [Decimal(1), {1, 2}, b"bytes"])
 def test_a_deleted_object_is_a_change(value: object) -> None:
     """A session without classes never equals one with a class, so none is opened."""

@@ -120,3 +120,37 @@ def test_the_key_of_an_id_never_changes(layout: Layout, id_: object, stored: str
     """Another one would log its user out at the next deploy."""
     assert layout.make_session_key(id_) == Key(f"sess:{stored}")
     assert layout.make_hash_key(id_) == f"sess:{stored}"
+
+
+@pytest.mark.parametrize(
+    ("layout", "key", "kind", "cache_key"),
+    [
+        (HASH, Key("sess:id"), "session", None),
+        (HASH, Key("sess:ns:k"), "value", "k"),
+        (HASH, Key("sess:ns:a:b"), "value", "a:b"),
+        (HASH, Key("sess:ns:a#b"), "value", "a#b"),
+        (HASH, Key("sess:ns:a\nb"), "value", "a\nb"),
+        (HASH, Key("sess:ns#lock:k"), "lock", None),
+        (HASH, Key("sess:ns#chunk:k#00.1"), "chunk", None),
+        (HASH, Key("sess:ns#chunk:a\nb#00.1"), "chunk", None),
+        (HASH, Key("sess:id#imported"), "marker", None),
+        (HASH, Key("sess:id#session"), "other", None),
+        (HASH, Key("sess:id#odd:k"), "other", None),
+        (HASH, Key("cache:id"), "other", None),
+        (RANGED, Key("sess:id", "#session"), "session", None),
+        (RANGED, Key("sess:id", "#imported"), "marker", None),
+        (RANGED, Key("sess:ns", "k"), "value", "k"),
+        (RANGED, Key("sess:ns", "#lock:k"), "lock", None),
+        (RANGED, Key("sess:ns", "#chunk:k#00.1"), "chunk", None),
+        (RANGED, Key("sess:ns", "#odd:k"), "other", None),
+        (RANGED, Key("cache:ns", "k"), "other", "k"),
+    ],
+)
+def test_a_row_is_told_by_its_key(
+    layout: Layout, key: Key, kind: str, cache_key: str | None
+) -> None:
+    """What has none of our forms, or another prefix, is not touched by any command."""
+    assert layout.classify(key) == kind
+    if kind in {"value", "lock", "chunk", "marker"}:
+        assert layout.parse_cache_key(key) == cache_key
+    assert repr(key) == "Key(...)"

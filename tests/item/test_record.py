@@ -285,7 +285,7 @@ def test_a_lost_reply_is_recognized_by_its_token() -> None:
     assert record.list_previous_tokens() == (b"forme", b"older")
 
 
-@pytest.mark.parametrize(("start", "expected"), [(None, 1000), (5000.5, 5000), (0.0, 1)])
+@pytest.mark.parametrize(("start", "expected"), [(None, 1000), (5000.5, 5000), (0.0, 1), (1.9, 1)])
 def test_a_write_keeps_the_birth_and_remembers_the_last_token(
     start: float | None, expected: int
 ) -> None:
