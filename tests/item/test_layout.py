@@ -122,6 +122,16 @@ def test_the_key_of_an_id_never_changes(layout: Layout, id_: object, stored: str
     assert layout.make_hash_key(id_) == f"sess:{stored}"
 
 
+def test_ids_of_two_classes_of_one_name_are_two_keys() -> None:
+    """The module counts, and so does what the object says of itself."""
+
+    def make_id(module: str, said: str) -> object:
+        return type("Id", (), {"__module__": module, "__repr__": lambda _: said})()
+
+    ids = [make_id("a", "1"), make_id("b", "1"), make_id("a", "2")]
+    assert len({HASH.make_session_key(one) for one in ids}) == 3
+
+
 @pytest.mark.parametrize(
     ("layout", "key", "kind", "cache_key"),
     [

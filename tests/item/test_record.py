@@ -333,6 +333,8 @@ def test_a_row_expires_at_the_earlier_limit(
 ) -> None:
     """The lifetime counts from now on, the longest age from the start."""
     assert compute_expiry(150.0, lifetime, 100.0, max_age) == expected
+    if max_age is not None:  # one whose start is unknown begins now
+        assert compute_expiry(100.0, None, None, max_age) == 100.0 + max_age
 
 
 @pytest.mark.parametrize("pending", [b"now", "x" * 400])
