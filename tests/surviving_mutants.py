@@ -54,7 +54,7 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
     # item/dictionary.py
     'keys = (b"X" + struct.pack("<I", len(word)) + word.encode() + b"q" for word in _WORDS)': (
         14,
-        IMPORTED,
+        f"{IMPORTED}, but for a signed length: no word has 2 GB",
     ),
     'return b"".join(keys) + _VALUES + _BEGINNING': (4, IMPORTED),
     # item/envelope.py

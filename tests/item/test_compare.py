@@ -247,7 +247,7 @@ def test_an_access_time_at_the_very_end_is_found() -> None:
 
 def test_an_access_time_behind_an_applications_key_is_not_searched() -> None:
     """Only Beaker's own keys may be before it; a value that looks like its name is a value."""
-    behind = pickle.dumps({"other": "x", "_accessed_time": 1.5}, 2)
+    behind = pickle.dumps({"_path": "/", "other": "x", "_accessed_time": 1.5}, 2)
     posing = pickle.dumps({"_path": "_accessed_time", "other": 1.5}, 2)
     after = pickle.dumps({"_path": "_accessed_time", "_accessed_time": 1.5}, 2)
 

@@ -144,6 +144,7 @@ def test_ids_of_two_classes_of_one_name_are_two_keys() -> None:
         (HASH, Key("sess:ns#chunk:k#00.1"), "chunk", None),
         (HASH, Key("sess:ns#chunk:a\nb#00.1"), "chunk", None),
         (HASH, Key("sess:id#imported"), "marker", None),
+        (HASH, Key("sess:id#imported\nx"), "other", None),
         (HASH, Key("sess:id#session"), "other", None),
         (HASH, Key("sess:id#odd:k"), "other", None),
         (HASH, Key("cache:id"), "other", None),

@@ -21,6 +21,7 @@ from beaker_dynamodb.item.record import (
     compute_expiry,
     from_attributes,
 )
+from beaker_dynamodb.item.revision import get_start
 from tests.revisions import make_prev, make_rev, make_token
 
 LAW = settings(max_examples=100, derandomize=True, deadline=None)
@@ -294,7 +295,7 @@ def test_a_write_keeps_the_birth_and_remembers_the_last_token(
 
     rev, prev = old.advance_rev(make_token("new"), start)
 
-    assert rev == make_rev("birth.new", expected)
+    assert (rev, get_start(rev)) == (make_rev("birth.new", expected), expected)
     assert prev == make_prev("last a b c")
 
 

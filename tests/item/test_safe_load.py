@@ -203,6 +203,8 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
         (b"L" + b"9" * 640 + b"L\n.", int("9" * 640)),
         (b"F" + b"0" * 639 + b"5\n.", 5.0),
         (b"F" + b"0" * 640 + b"5\n.", STUB),
+        (b"I1\naI5\n.", None),
+        (b"(I1\nimodule\nName\n.", STUB),
         (b"I5\np1\n.", 5),
         (b"I5\np2\n.", None),
         (b"I5\np" + b"0" * 640 + b"\n.", 5),
@@ -212,7 +214,10 @@ def test_what_python_2_wrote_is_read(pickled: bytes) -> None:
     ],
 )
 def test_a_number_or_key_is_read_up_to_its_longest(pickled: bytes, value: object) -> None:
-    """The cost of reading digits grows with the square of their number; no index skips two."""
+    """The cost of reading digits grows with the square of their number; no index skips two.
+
+    An old-style instance is a stub, and what is appended to nothing ends the reading.
+    """
     found = safe_load(pickled)
 
     assert (type(found), found) == (type(value), value)
