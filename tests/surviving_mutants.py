@@ -45,6 +45,10 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
         SPELLING,
     ),
     'return struct.pack(">III", *map(len, parts)) + b"".join(parts)': (1, "no part has 2 GB"),
+    "if not is_zlib(raw) or len(raw) * _MAX_INFLATION <= max_size:": (2, SHORTCUT),
+    "if inflater.eof or count > max_size:": (1, "what follows the stream is not inflated either"),
+    "return len(raw) > 1 and raw[0] & 0x0F == 8 and (raw[0] << 8 | raw[1]) % 31 == 0"
+    "  # noqa: PLR2004": (1, "no stream has two bytes"),
     # item/decide.py
     "state.ours.raw = comparison.raw": (1, SHORTCUT),
     "ends_by_max_age = expires < state.now + lifetime": (

@@ -382,7 +382,7 @@ def inflates_beyond(raw: bytes, max_size: int) -> bool:
             if inflater.eof or count > max_size:
                 break
             rest = raw[start : start + _BLOCK]
-            while rest and count <= max_size:
+            while rest and count <= max_size and not inflater.eof:
                 count += len(inflater.decompress(rest, _BLOCK))
                 rest = inflater.unconsumed_tail
     except zlib.error:  # not a zlib stream after all: Beaker will say so

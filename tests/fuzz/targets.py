@@ -84,7 +84,9 @@ def _read_data(data: bytes) -> bool:
 
 def _list_data() -> list[bytes]:
     context = EncryptionContext(rows.KEY, make_rev("b.t"), 1_900_003_600)
-    texts = [text.encode() for text in rows.list_texts()]
+    # One inflates to more than a block (`codec.inflates_beyond`), and to less than the maximum.
+    large = base64.b64encode(zlib.compress(b'{"a": "%s"}' % (b"x" * 90_000)))
+    texts = [*(text.encode() for text in rows.list_texts()), large]
     sealed = [codec.seal(text, context) for codec in _codecs()[:2] for text in (*texts, b"a" * 300)]
     return [*sealed, *(item["data"]["B"] for item in rows.list_golden_items())]
 

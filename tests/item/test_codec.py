@@ -33,6 +33,8 @@ from beaker_dynamodb.item.codec import (
     encode_base64,
     inflate,
     inflate_fast,
+    inflates_beyond,
+    is_zlib,
     make_decoder,
     undo_base64,
 )
@@ -160,6 +162,33 @@ def test_a_row_that_just_saves_a_write_unit_is_compressed(spare: int, is_compres
 
     sealed = codec.seal(value, CONTEXT, beside + spare)
     assert bool(sealed[2] & COMPRESSED) is is_compressed
+
+
+def test_a_bomb_of_many_blocks_is_found() -> None:
+    """Whichever block it goes off in, and if the block before reaches the limit exactly."""
+    noise, block = random.Random(1).randbytes(300_000), 1 << 16
+    raw = zlib.compress(noise + b"x" * MB)
+    first = len(zlib.decompressobj().decompress(raw[:block]))
+
+    for limit in (1000, first - 1, first, first + 1, len(noise), len(noise) + MB - 1):
+        assert inflates_beyond(raw, limit)
+    assert not inflates_beyond(raw, len(noise) + MB)
+    assert not inflates_beyond(raw + raw, len(noise) + MB)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        *((zlib.compress(b"x", level), True) for level in (0, 1, 6, 9)),
+        (b"\x78\x31 text", False),
+        (b"\x75\x9c", False),
+        (b"\x78", False),
+        (b"", False),
+    ],
+)
+def test_a_zlib_stream_is_recognized_by_its_header(raw: bytes, expected: bool) -> None:
+    """A text that begins with an x is none."""
+    assert is_zlib(raw) is expected
 
 
 def test_a_cache_may_hold_a_value_that_is_compressed_already() -> None:
