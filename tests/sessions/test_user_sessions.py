@@ -280,7 +280,7 @@ def test_the_repetition_ends_a_session_whose_row_cannot_be_read(lagging_site: Si
     site.log_in("phone", "thief")
     site.at("phone", end_others)
     (row,) = (row for row in site.rows() if row["device"]["S"] == "thief")
-    site.write_row(row | {"data": {"B": b"?"}})
+    site.write_row(row | {"rev": {"B": b"?"}})
     site.clock.advance(2)
 
     assert site.at("phone", get_user) == 42
