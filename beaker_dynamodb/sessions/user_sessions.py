@@ -13,19 +13,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from beaker_dynamodb.config import sources
-from beaker_dynamodb.config.parsers import BadValue, find_nearest, parse_seconds
+from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.scan import ScannedRow
 from beaker_dynamodb.dynamodb.user_rows import get_matching_rows
-from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
-from beaker_dynamodb.item.eligibility import BEAKER_TIMEOUT_PADDING
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError
 from beaker_dynamodb.item.envelope import ACCESSED, read_time
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Attribute, Schema, promote
 from beaker_dynamodb.item.safe_load import load_session
 from beaker_dynamodb.runtime import REAL, Runtime
 from beaker_dynamodb.sessions import ending
-from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
+from beaker_dynamodb.sessions.store import SessionStore
 from beaker_dynamodb.settings.beaker_settings import TYPES, remove_beakers, select_session
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ class UserSessions:
         is_session = hasattr(source, "namespace_args")
         self._session: Any = source if is_session else None
         self._store = _get_store(source) if is_session else None
-        settings = self._store.settings if self._store else _parse_settings(source, runtime)
-        self._rows: Rows = settings.rows
+        self._rows: Rows = self._store.rows if self._store else _build_rows(source, runtime)
         self._name = key
         self._labels = (labels,) if isinstance(labels, str) else tuple(labels)
         _check_names(self._rows, key, self._labels)
@@ -261,8 +259,7 @@ class UserSessions:
 
 def _make_handle(key: Key) -> str:
     """Return a name of a session from which its id cannot be computed."""
-    text = f"handle\0{key.hash}".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:_HANDLE_DIGITS]
+    return hashlib.sha256(f"handle\0{key.hash}".encode()).hexdigest()[:_HANDLE_DIGITS]
 
 
 def _get_store(session: Any) -> SessionStore:
@@ -289,8 +286,8 @@ def _get_store(session: Any) -> SessionStore:
     return store
 
 
-def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSettings:
-    """Return the settings that the sessions of an application share. No call is made.
+def _build_rows(settings: Mapping[str, Any], runtime: Runtime) -> Rows:
+    """Return the rows that the sessions of an application share. No call is made.
 
     Raises: OptionError.
     """
@@ -302,16 +299,8 @@ def _parse_settings(settings: Mapping[str, Any], runtime: Runtime) -> SessionSet
     selected = select_session(settings)
     if selected.get("type") not in TYPES:
         raise OptionError("the settings have no line session.type = ext:dynamodb")
-    rows = build_rows(
-        sources.parse(remove_beakers(selected, "session"), "session"), "session", runtime
-    )
-    try:
-        timeout = parse_seconds(selected["timeout"]) if selected.get("timeout") else None
-    except BadValue as error:
-        raise_clean(OptionError(f"Beaker's option 'timeout': expected {error}"))
-    return SessionSettings.compute(
-        rows, None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
-    )
+    options = sources.parse(remove_beakers(selected, "session"), "session")
+    return build_rows(options, "session", runtime)
 
 
 def _check_names(rows: Rows, key: str, labels: tuple[str, ...]) -> None:

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.revision import BIRTH_SIZE, get_birth, get_start
+from beaker_dynamodb.migration.on_demand import derive_birth
 from tests.instruments import Clock, Recorder
 from tests.sessions.overlap import Site
 from tests.sessions.views import contents, log_out, put, put_while, use_clock
 
 pytestmark = pytest.mark.filterwarnings("ignore::beaker.exceptions.BeakerWarning")
+only_files = pytest.mark.parametrize("kind", ["file"])
+ENCRYPTED = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
 
 
 @pytest.fixture(params=[{}, {"session_class": StrictSession}], ids=["Session", "StrictSession"])
@@ -99,6 +104,72 @@ def test_a_session_keeps_its_remaining_lifetime(
 
     assert moved == began + age + 3720  # touched by the same request's save
     assert moving.read_session(user) == {"user": "ann"}
+
+
+@only_files
+@pytest.mark.parametrize(("keys", "start"), [({}, 0), (ENCRYPTED, 100)], ids=["plain", "encrypted"])
+def test_a_session_keeps_its_start(
+    old: Site,
+    moving: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    keys: dict[str, object],
+    start: int,
+) -> None:
+    """Option `max_age` counts from it; of one that cannot be opened, from the move."""
+    use_clock(monkeypatch, clock)
+    user, began = old.with_(**keys).begin_session(user="ann"), int(clock())
+    clock.advance(100)
+    moving.with_(**keys).read_session(user)
+
+    assert get_start((moving.row(user) or {})["rev"]["B"]) == began + start
+
+
+@only_files
+def test_a_session_that_is_moved_twice_has_one_birth(old: Site, moving: Site) -> None:
+    """A logout recognizes it, although the source backend has saved it in between."""
+    user = old.begin_session(user="ann")
+    births = []
+    for value in range(2):
+        old.visit(user.also(), put(seen=value))
+        moving.read_session(user)
+        births.append(get_birth((moving.row(user) or {})["rev"]["B"]))
+        moving.raw.delete_item(TableName=moving.table, Key={"id": {"S": f"sess:{user.id}"}})
+
+    assert births[0] == births[1]
+
+
+def test_each_session_has_a_birth_of_its_own() -> None:
+    """The text tells sessions apart only if their creation time cannot be read."""
+    key, other = Key("sess:a"), Key("sess:b")
+    births = [
+        derive_birth(*one)
+        for one in (
+            (key, "a", 1.0),
+            (key, "a", 2.0),
+            (other, "a", 1.0),
+            (key, "a", None),
+            (key, "b", None),
+            (Key("sess:a", "#session"), "a", 1.0),
+        )
+    ]
+
+    assert len(set(births)) == len(births)
+    assert {len(birth) for birth in births} == {BIRTH_SIZE}
+    assert derive_birth(key, "b", 1.0) == births[0]
+
+
+@only_files
+def test_a_logout_leaves_no_chunks_of_a_large_session(old: Site, moving: Site) -> None:
+    """Only the tombstone is left, which keeps the old text from being moved again."""
+    moving = moving.with_(compress=False)
+    user = old.begin_session(big="x" * 500_000)
+    moving.read_session(user)
+    assert len(moving.rows()) > 1
+
+    moving.visit(user.also(), log_out)
+
+    assert len(moving.rows()) == 1
 
 
 def test_a_session_that_timed_out_is_not_brought_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
@@ -146,6 +146,11 @@ class Site:
         """Read the rows behind the application's back."""
         url, table = self.settings["session.endpoint_url"], self.settings["session.table"]
         yield from apps.rows_of(url, table)
+
+    def write_row(self, row: Mapping[str, Any]) -> None:
+        """Put a row behind the application's back."""
+        url, table = self.settings["session.endpoint_url"], self.settings["session.table"]
+        apps.write_row(url, table, row)
 
 
 @dataclass(frozen=True)

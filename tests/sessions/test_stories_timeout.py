@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from beaker_dynamodb.item.revision import get_birth
 from tests.instruments import Clock
 from tests.revisions import make_token
@@ -85,6 +86,20 @@ def test_a_timed_out_login_does_not_live_again_in_a_new_session(
 
     assert lapse == []
     assert site.with_(timeout=None).read_session(user) == {"lang": "de"}
+
+
+def test_a_large_session_that_timed_out_leaves_no_chunks(
+    site: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """StrictSession deletes the row of a session that timed out, and the chunks with it."""
+    use_clock(monkeypatch, clock)
+    site = site.with_(timeout=600, compress=False, session_class=StrictSession)
+    user = site.begin_session(big="x" * 500_000)
+    assert len(site.rows()) > 1
+    clock.advance(601)
+
+    assert site.read_session(user) == {}
+    assert site.rows() == []
 
 
 @pytest.fixture

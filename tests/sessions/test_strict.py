@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import StrictSession
+from beaker_dynamodb.sessions.strict import SessionEnvelope
 from tests.sessions.requests import Browser, Site, strip_beaker_keys
 
 
@@ -246,3 +247,13 @@ class TestWithoutCookies:
         session.save()
 
         assert site.rows() == {}
+
+
+def test_a_text_that_holds_no_dict_does_not_open() -> None:
+    """Nothing could be merged into it; a serializer of the application's may return anything."""
+    keys = {"encrypt_key": "k" * 32, "validate_key": "v" * 32}
+    session = StrictSession({}, type="memory", **keys)
+    envelope = SessionEnvelope(session)
+
+    assert envelope.open(envelope.close({"a": 1})) == {"a": 1}
+    assert envelope.open(session._encrypt_data(["a"])) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from webtest import TestApp
 
 from beaker_dynamodb import StrictSession
 from beaker_dynamodb.ops.doctor.session import RECIPES
-from tests.instruments import Recorder
+from tests.instruments import Clock, Recorder
 from tests.sessions.requests import KEY, Browser, Site
 
 
@@ -145,6 +146,19 @@ class TestOverBeakersOwnBackends:
 
         assert ann.id != before
         assert ann.read() == {"user": "ann"}
+
+    def test_a_session_that_timed_out_is_deleted(
+        self, ann: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A server without a timeout does not find it either."""
+        old, clock = Browser(ann.site, ann.cookie), Clock()
+        monkeypatch.setattr("beaker.session.time", SimpleNamespace(time=clock))
+        ann.site.middleware.options["timeout"] = 60
+        clock.advance(120)
+        assert ann.read() == {}
+        del ann.site.middleware.options["timeout"]
+
+        assert old.read() == {}
 
     def test_an_id_without_a_row_is_replaced(self, ann: Browser) -> None:
         """A planted cookie is not adopted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -12,6 +13,7 @@ from beaker.session import CookieSession
 import beaker_dynamodb
 from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
 from beaker_dynamodb.dynamodb import user_rows
+from beaker_dynamodb.item.revision import NO_START
 from tests.exchange import Exchange, Reply
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Recorder
@@ -154,6 +156,29 @@ def test_sessions_of_the_same_second_end_in_the_same_order_for_all(site: Site) -
     assert sorted(site.list_signed_in()) == sorted(["phone", *kept])
 
 
+def test_sessions_of_an_unknown_start_end_by_their_last_use(site: Site) -> None:
+    """The one that was used last is left, whatever its id is."""
+    site.log_in(*SIX)
+    ids = {row["device"]["S"]: row["id"]["S"] for row in site.rows()}
+    last = min(SIX, key=ids.__getitem__)
+    site.clock.advance(400)
+    site.at(last, get_user)
+    for row in site.rows():
+        site.write_row(row | {"rev": {"B": NO_START + row["rev"]["B"][len(NO_START) :]}})
+
+    assert UserSessions(site.settings, "userId", 42).limit(1) == 5
+    assert site.list_signed_in() == [last]
+
+
+def test_a_session_that_never_expires_is_listed(site: Site) -> None:
+    """There is neither a timeout nor a ttl."""
+    del site.settings["session.timeout"]
+    site.settings["session.ttl"] = "0"
+    site.log_in("phone")
+
+    assert [one["expires"] for one in site.at("phone", list_devices)] == [None]
+
+
 @pytest.fixture(params=CLASSES)
 def lagging_site(
     request: pytest.FixtureRequest,
@@ -232,6 +257,34 @@ def test_what_a_lagging_index_does_not_show_ends_two_seconds_later(lagging_site:
     assert before == 42
     assert site.list_signed_in() == ["phone", "new"]
     assert not any("pending" in row for row in site.rows())
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(600, ["phone"]), (601, ["phone", "thief"])])
+def test_the_repetition_is_given_up_after_ten_minutes(
+    lagging_site: Site, seconds: int, left: list[str]
+) -> None:
+    """The note is removed then, too."""
+    site = lagging_site
+    site.log_in("phone", "thief")
+    site.at("phone", end_others)
+    site.clock.advance(seconds)
+    site.at("phone", get_user)
+
+    assert site.list_signed_in() == left
+    assert not any("pending" in row for row in site.rows())
+
+
+def test_the_repetition_ends_a_session_whose_row_cannot_be_read(lagging_site: Site) -> None:
+    """Nobody knows when it began."""
+    site = lagging_site
+    site.log_in("phone", "thief")
+    site.at("phone", end_others)
+    (row,) = (row for row in site.rows() if row["device"]["S"] == "thief")
+    site.write_row(row | {"rev": {"B": b"?"}})
+    site.clock.advance(2)
+
+    assert site.at("phone", get_user) == 42
+    assert [row["device"]["S"] for row in site.rows()] == ["phone"]
 
 
 def test_what_the_repetition_ended_does_not_come_back(lagging_site: Site) -> None:
@@ -337,6 +390,7 @@ def test_nobody_is_logged_out_by_the_repetition_for_another_user(site: Site) -> 
     site.at("phone", get_user)
 
     assert site.list_signed_in() == ["phone", "stranger"]
+    assert not any("pending" in row for row in site.rows())
 
 
 def test_an_outage_of_the_repetition_fails_no_page(
@@ -368,6 +422,15 @@ def test_settings_alone_end_the_sessions_of_a_user(site: Site) -> None:
     assert found.limit(1) == 1
     assert found.end_all() == 1
     assert site.list_signed_in() == ["stranger"]
+
+
+def test_settings_alone_show_no_session_that_they_have_ended(site: Site) -> None:
+    """As the application does."""
+    site.log_in("phone")
+    later = dt.datetime.fromtimestamp(site.clock() + 1, dt.timezone.utc)
+    site.settings["session.created_after"] = later.isoformat()
+
+    assert list(UserSessions(site.settings, "userId", 42)) == []
 
 
 def test_a_login_can_end_the_others_before_its_own_session_is_stored(site: Site) -> None:
@@ -522,10 +585,11 @@ def test_an_id_that_no_index_holds_is_an_error_and_not_an_empty_list(
 ) -> None:
     """Otherwise a password change would end nothing, and nobody would know."""
     site.log_in("phone")
+    kind = type(wrong).__name__
 
     def change_password(session: Any) -> None:
         session["userId"] = wrong
-        with pytest.raises(OptionError, match=r"type S does not hold this user's id, a \w+"):
+        with pytest.raises(OptionError, match=rf"type S does not hold this user's id, a {kind}"):
             UserSessions(session, "userId")
 
     site.at("phone", change_password)
@@ -609,6 +673,14 @@ def test_another_backend_is_refused() -> None:
         UserSessions(session, "userId")
     with pytest.raises(OptionError, match="ext:dynamodb"):
         UserSessions({"session.type": "memory"}, "userId", 42)
+
+
+def test_settings_that_the_application_is_refused_are_refused_here() -> None:
+    """A job must not end the sessions of another store by a mistake in its settings."""
+    settings = {"session.type": "ext:dynamodb", "session.serializer": "json"}
+
+    with pytest.raises(OptionError, match="'serializer' is for caches"):
+        UserSessions(settings, "userId", 42)
 
 
 def test_a_stranger_has_no_sessions(site: Site) -> None:

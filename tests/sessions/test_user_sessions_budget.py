@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 import beaker_dynamodb
+from beaker_dynamodb import UserSessions
 from tests.instruments import Call, Recorder
 from tests.sessions.devices import (
     CLASSES,
@@ -179,6 +180,18 @@ def test_alone_no_session_is_read_to_end_the_others(
         made.append(describe(list(calls)))
 
     assert made == ["GetItem, Query, PutItem", "GetItem, Query", "GetItem, Query"]
+
+
+def test_another_users_sessions_are_found_without_a_read_of_the_own_one(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch, calls: Recorder
+) -> None:
+    """An admin looks for a user who has none."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch)
+    site.log_in("d0")
+    calls.clear()
+    site.at("d0", lambda session: list(UserSessions(session, "userId", 7)))
+
+    assert describe(list(calls)) == "GetItem, Query"
 
 
 def test_the_documents_table_has_the_rows_of_the_budget() -> None:

@@ -1,0 +1,91 @@
+"""What a save leaves in the row and in memory: decisions over values, without a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from beaker_dynamodb.config.sources import parse
+from beaker_dynamodb.dynamodb.rows import build_rows
+from beaker_dynamodb.item.decide import Content, Create, Delete, Replace, SaveState
+from beaker_dynamodb.item.keys import Key
+from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.sessions import ending
+from beaker_dynamodb.sessions.saving import StoredRow, _choose_pending, _get_stored_row
+from tests.instruments import Clock
+from tests.revisions import make_rev, make_token
+from tests.servers import REGION
+
+ROW = Record(Key("sess:a"), b"", make_rev("birth.ours"))
+OURS, THEIRS = Content("ours", None), Content("theirs", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "loaded", "stored", "left"),
+    [
+        (None, None, "theirs", "theirs"),
+        (None, "", "theirs", "theirs"),
+        (None, "note", "note", "note"),
+        ("ours", None, "theirs", "ours"),
+        ("ours", "note", "note", "ours"),
+        ("", "note", "note", ""),
+        ("", "note", "theirs", "theirs"),
+        ("", None, "theirs", "theirs"),
+    ],
+)
+def test_a_request_removes_only_the_note_that_it_has_loaded(
+    asked: str | None, loaded: str | None, stored: str, left: str
+) -> None:
+    """Another request may have asked since that the other sessions be ended once more."""
+    row = None if loaded is None else ROW._replace(pending=loaded)
+    state = SaveState(None, row, OURS, None, 0.0, None, 0.0, pending=asked)
+
+    assert _choose_pending(state, ROW._replace(pending=stored)) == left
+
+
+def test_an_applied_write_is_not_read_again() -> None:
+    """Its text is known; a large one would be read in chunks."""
+
+    def read(record: Record) -> Content:
+        raise AssertionError(record)
+
+    found = _get_stored_row(Replace(b""), ROW, make_token("ours"), OURS, read)
+
+    assert found == StoredRow(ROW, "ours")
+
+
+def test_a_write_that_another_request_has_replaced_since_is_read() -> None:
+    """The next save of this request is merged into what is stored."""
+    found = _get_stored_row(Replace(b""), ROW, make_token("mine"), OURS, lambda _: THEIRS)
+
+    assert found == StoredRow(ROW, "theirs")
+
+
+@pytest.mark.parametrize(("write", "theirs"), [(Delete(b""), ROW), (Create(), None)])
+def test_nothing_is_stored_after_a_delete(write: Delete | Create, theirs: Record | None) -> None:
+    """Neither after one of this request, nor after one of another that followed a write."""
+    assert _get_stored_row(write, theirs, make_token("ours"), OURS, lambda _: THEIRS) is None
+
+
+# The note of `end_others()` in a row
+
+
+def is_done(note: str, *, after: float = 0.0) -> bool:
+    """Return whether a note can be removed from the row of user 42; it makes no call."""
+    clock = Clock()
+    rows = build_rows(parse({"region": REGION}, "session"), "session", Runtime(clock=clock))
+    made = ending.make_note("userId", "42", clock())
+    clock.advance(after)
+    record = ROW._replace(promoted={"userId": "42"}, pending=note.format(*made.split(" ", 2)))
+    return ending.repeat(rows, record)
+
+
+def test_a_note_is_kept_until_it_is_due() -> None:
+    """An index may not show yet what was written before it."""
+    assert not is_done("{} {} {}", after=1.9)
+
+
+@pytest.mark.parametrize("when", ["", "soon", "-1", "1.5", "\N{SUPERSCRIPT TWO}"])
+def test_a_note_that_cannot_be_read_is_removed(when: str) -> None:
+    """No page may fail because of it."""
+    assert is_done(when + " {1} {2}")
