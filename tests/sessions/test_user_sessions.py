@@ -14,6 +14,7 @@ import beaker_dynamodb
 from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
 from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.item.revision import NO_START
+from beaker_dynamodb.runtime import Runtime
 from tests.exchange import Exchange, Reply
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Recorder
@@ -431,6 +432,16 @@ def test_settings_alone_show_no_session_that_they_have_ended(site: Site) -> None
     site.settings["session.created_after"] = later.isoformat()
 
     assert list(UserSessions(site.settings, "userId", 42)) == []
+
+
+def test_settings_alone_take_a_clock(site: Site) -> None:
+    """An hour later the session has timed out."""
+    site.log_in("phone")
+    site.clock.advance(2 * TIMEOUT)
+    later = Runtime(clock=site.clock)
+
+    assert len(list(UserSessions(site.settings, "userId", 42))) == 1
+    assert list(UserSessions(site.settings, "userId", 42, runtime=later)) == []
 
 
 def test_a_login_can_end_the_others_before_its_own_session_is_stored(site: Site) -> None:
