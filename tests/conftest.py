@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.loaders
+import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -38,6 +39,10 @@ from tests.servers import (
     answers,
     read_servers,
 )
+
+# Hypothesis's own deadline of 200 ms would assert a time: a busy machine is no fault.
+hypothesis.settings.register_profile("without a deadline", deadline=None)
+hypothesis.settings.load_profile("without a deadline")
 
 CONFIGURED = read_servers()
 #: The one host that is not this machine, if the tests run on AWS itself.
