@@ -35,7 +35,10 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
     "deflater = isal_zlib.compressobj(FAST_LEVEL, wbits=_RAW, zdict=dictionary)": (1, TRADE),
     "value = inflater.decompress(data, max_size + 1)": (1, ONE_MORE),
     "value = bytes(inflater.decompress(data, max_size + 1))": (1, ONE_MORE),
-    'return b""': (2, "no session begins with XXXX either"),
+    'return b""': (3, "XXXX is no pickle, no JSON and no zlib stream either"),
+    "other_bytes: int = 0,": (1, "only a tombstone leaves it out, which has nothing to compress"),
+    "if self.compress and units > 1 and not (flags and is_zlib(payload)):": (1, SHORTCUT),
+    "self._check_size(payload, context, is_raw=flags & BASE64 > 0)": (1, "the flag is 4"),
     "if self.fast and (value := inflate_fast(payload, self.max_size, dictionary)) is not None:": (
         2,
         SHORTCUT,
@@ -44,6 +47,7 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
         1,
         SPELLING,
     ),
+    'parts = [word.encode("utf-8", "surrogatepass") for word in words]': (1, SPELLING),
     'return struct.pack(">III", *map(len, parts)) + b"".join(parts)': (1, "no part has 2 GB"),
     "if not is_zlib(raw) or len(raw) * _MAX_INFLATION <= max_size:": (2, SHORTCUT),
     "if inflater.eof or count > max_size:": (1, "what follows the stream is not inflated either"),
@@ -132,7 +136,7 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
     'return int.from_bytes(rev[:START_SIZE], "big") or None': (1, BIG_ENDIAN),
     'return seconds.to_bytes(START_SIZE, "big") + birth[:BIRTH_SIZE] + token': (1, BIG_ENDIAN),
     # caches/creation_lock.py
-    "local.holder = None": (1, "no thread has the id that stands there instead"),
+    "local.holder = None": (1, "no thread has the id that replaces it"),
     "if len(_first_seen) >= MAX_FIRST_SEEN:": (1, "one key more is remembered"),
     "return now - first.since > self._lifetime + CLOCK_TOLERANCE": (
         1,

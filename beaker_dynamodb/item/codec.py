@@ -84,7 +84,9 @@ class EncryptionContext(NamedTuple):
 
     def encode_place(self, table: str) -> bytes:
         """Return table and primary key as bytes, after their lengths, so that no two are equal."""
-        parts = [word.encode() for word in (table, self.key.hash, self.key.range or "")]
+        words = (table, self.key.hash, self.key.range or "")
+        # An emulator may return a key that is no valid Unicode.
+        parts = [word.encode("utf-8", "surrogatepass") for word in words]
         return struct.pack(">III", *map(len, parts)) + b"".join(parts)
 
     def derive_key(self, key: bytes, place: bytes) -> bytes:

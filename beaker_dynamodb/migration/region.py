@@ -1,6 +1,7 @@
 """Explains that the table from which sessions are read has no region.
 
-That table takes no option of the application's own. So "option 'region'" must name the right one.
+That table does not use the application's own options, so the error has to name the one that sets
+the region of this table.
 """
 
 from __future__ import annotations

@@ -249,7 +249,8 @@ class SourceBackend:
                 raise_clean(self._make_unavailable(error))
             if name in _PACKAGE_ERRORS:
                 module = error.name if isinstance(error, ModuleNotFoundError) else None
-                remedy = f"install {module or 'the package that it needs'}"
+                needed = f"Python module {module!r}" if module else "package that it needs"
+                remedy = f"install the {needed}"
             else:
                 example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
                 remedy = f"give its own options as {example}"

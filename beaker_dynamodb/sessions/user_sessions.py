@@ -259,7 +259,9 @@ class UserSessions:
 
 def _make_handle(key: Key) -> str:
     """Return a name of a session from which its id cannot be computed."""
-    return hashlib.sha256(f"handle\0{key.hash}".encode()).hexdigest()[:_HANDLE_DIGITS]
+    # An emulator may return a key that is no valid Unicode.
+    text = f"handle\0{key.hash}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:_HANDLE_DIGITS]
 
 
 def _get_store(session: Any) -> SessionStore:

@@ -159,7 +159,7 @@ def test_a_mistake_in_the_options_is_named(kind: str, options: dict[str, str], w
 def test_a_missing_driver_of_a_database_is_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The url is right, and is not doubted."""
     monkeypatch.setitem(sys.modules, "pymysql", None)
-    with pytest.raises(OptionError, match=r"ext:database needs: pip install pymysql$"):
+    with pytest.raises(OptionError, match=r"ext:database needs the Python module 'pymysql'$"):
         create_reader("ext:database", {"url": "mysql+pymysql://u:hunter2@h/x"})
 
 

@@ -90,7 +90,7 @@ def test_a_missing_package_of_the_old_backend_fails_the_first_request(
 @pytest.mark.parametrize(
     ("source", "how"),
     [
-        (("ext:database", "mysql+pymysql://u:hunter2@db/x"), "install pymysql"),
+        (("ext:database", "mysql+pymysql://u:hunter2@db/x"), "install the Python module 'pymysql'"),
         (("ext:memcached", "cache:11211"), "install the package that it needs"),
     ],
 )

@@ -13,8 +13,10 @@ from beaker.session import CookieSession
 import beaker_dynamodb
 from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
 from beaker_dynamodb.dynamodb import user_rows
+from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.revision import NO_START
 from beaker_dynamodb.runtime import Runtime
+from beaker_dynamodb.sessions.user_sessions import _make_handle
 from tests.exchange import Exchange, Reply
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Recorder
@@ -710,3 +712,8 @@ def test_a_session_that_is_written_all_the_time_is_an_error(
 
     with pytest.raises(beaker_dynamodb.Unavailable, match="written faster"):
         site.at("phone", end_others)
+
+
+def test_a_key_that_is_no_valid_unicode_has_a_handle() -> None:
+    """An emulator may return one: the list of a user's sessions must not end there."""
+    assert len({_make_handle(Key(f"sess:{tail}")) for tail in ("\ud800", "\ud801")}) == 2

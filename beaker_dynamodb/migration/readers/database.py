@@ -40,7 +40,7 @@ class DatabaseReader:
             self._engine: Any = sqlalchemy.create_engine(url)
         except ModuleNotFoundError as error:  # the driver's, which SQLAlchemy imports
             raise_clean(
-                OptionError(f"option 'url' of ext:database needs: pip install {error.name}")
+                OptionError(f"option 'url' of ext:database needs the Python module {error.name!r}")
             )
         except (sqlalchemy.exc.ArgumentError, ImportError, ValueError, TypeError) as error:
             wrong = f"does not name a database ({type(error).__name__})"
