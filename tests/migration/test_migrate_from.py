@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -169,6 +170,23 @@ def test_a_logout_leaves_no_chunks_of_a_large_session(old: Site, moving: Site) -
 
     moving.visit(user.also(), log_out)
 
+    assert len(moving.rows()) == 1
+
+
+@only_files
+def test_a_row_that_has_ended_makes_way_for_a_newer_session_of_its_id(
+    old: Site, moving: Site, new: Site, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """The move was undone for a while: `created_after` ends the row, and not the session there."""
+    use_clock(monkeypatch, clock)
+    user = new.with_(compress=False).begin_session(big="x" * 500_000)
+    clock.advance(60)
+    moment = datetime.fromtimestamp(clock(), timezone.utc)
+    clock.advance(60)
+    old.visit(user.also(), put(user="ann"))
+
+    moving = moving.with_(created_after=moment.isoformat())
+    assert moving.read_session(user) == {"user": "ann"}
     assert len(moving.rows()) == 1
 
 

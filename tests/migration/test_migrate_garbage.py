@@ -52,6 +52,19 @@ def test_garbage_there_is_corrupt_as_a_row_would_be(
     assert moving.read_session(garbled) == {"user": "ann again"}
 
 
+def test_a_text_that_is_no_valid_unicode_is_moved_unchanged(new: Site, kind: str) -> None:
+    """It holds half of a surrogate pair, as an application's own serializer may return it."""
+    old, moving = new.with_(type="memory"), new.with_(migrate_from="memory")
+    user = old.begin_session(user="ann")
+    MemoryNamespaceManager(user.id)["session"] = "\ud800"
+
+    with pytest.raises(UnicodeEncodeError):  # Beaker cannot decode it as base64
+        moving.with_(invalidate_corrupt=False).visit(user.also(), contents)
+    row = moving.row(user)
+    assert row is not None
+    assert "\ud800".encode("utf-8", "surrogatepass") in row["data"]["B"]
+
+
 def test_a_mistake_in_the_old_tables_options_is_named(new: Site, kind: str) -> None:
     """The source backend may be a table of ours, whose OptionError is raised unchanged."""
     wrong = {"migrate_from": "ext:dynamodb", "migrate_from.table": "no such name"}
