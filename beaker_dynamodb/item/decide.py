@@ -86,7 +86,7 @@ class SaveState(NamedTuple):
         restarts: the session begins anew at *now* for `max_age`.
         pending: what the session's next request has to repeat; "" is nothing any more, None leaves
             what the row says.
-        may_be_saved: an earlier save of this request ended in an error, and may have been applied
+        may_have_saved: an earlier save of this request ended in an error, and may have been applied
             all the same. So this save has to write even if nothing has changed since.
     """
 

@@ -109,7 +109,7 @@ class SessionLifetime(_Session):
             self[LIFETIME] = self.accessed_dict[LIFETIME] = seconds
         self._follow(seconds)
         if self.use_cookies:
-            self._send_cookie()
+            self._update_cookie_out()
 
     def remember(self, days: float = 30) -> None:
         """Keep the user signed in until so many days have passed without use.
@@ -158,7 +158,7 @@ class SessionLifetime(_Session):
         """
         self._follow(None)
         if self.use_cookies:
-            self._send_cookie()
+            self._update_cookie_out()
 
     def _pass_lifetime_to(self, manager: Any) -> None:
         """Have the manager's next save give the row this session's own lifetime."""
@@ -179,8 +179,4 @@ class SessionLifetime(_Session):
         if expires is not None and expires != expires_before:
             left = min(self._own_lifetime, max(expires - time.time(), 0))
             self.cookie_expires = timedelta(seconds=left)
-            self._send_cookie()
-
-    def _send_cookie(self) -> None:
-        self._update_cookie_out()
-        self.request["set_cookie"] = True
+            self._update_cookie_out()

@@ -30,7 +30,7 @@ def refuse_in_place_of_another(load: LoadOrigin) -> None:
 
     Raises: the failed load's error once more, from itself.
     """
-    failed = _find_failed_load() if sys.exc_info()[1] else None
+    failed = _find_failed_load()
     if failed is None or failed.origin is None or isinstance(failed, CorruptItem):
         return
     if failed.origin.table != load.table or failed.origin.session == load.session:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -249,6 +250,42 @@ def test_it_survives_a_new_id_and_a_merge(form: str, make: Make) -> None:
 
     assert int(row["expires"]["N"]) >= site.clock() + DAY
     assert site.at("phone", get_user) == 42
+
+
+def test_a_new_id_keeps_the_lifetime_that_another_request_has_chosen(make: Make) -> None:
+    """The login has loaded the session before that; its cookie follows with the next page."""
+    site = make()
+    site.log_in("phone")
+
+    def log_in_slowly(session: Any) -> None:
+        change(session)
+        site.at("phone", remember)
+        regenerate(session)
+
+    site.at("phone", log_in_slowly)
+
+    expiries = {int(row["expires"]["N"]) - site.clock() for row in site.rows()}
+    assert expiries == {60, 30 * DAY + 120}  # the first is that of the old id's tombstone
+    assert site.at("phone", lambda session: session.lifetime) == 30 * DAY
+
+
+def test_a_session_that_begins_anew_has_a_new_creation_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In another backend it is all that tells the session's start."""
+    session = StrictSession({}, type="memory")
+    monkeypatch.setattr("beaker_dynamodb.sessions.lifetime.time", SimpleNamespace(time=lambda: 5.0))
+    session.restart_lifetime()
+
+    assert session["_creation_time"] == session.accessed_dict["_creation_time"] == 5.0
+
+
+def test_a_user_is_remembered_for_a_month_if_nothing_else_is_said() -> None:
+    """As the pages of most sites promise it."""
+    session = StrictSession({}, type="memory")
+    session.remember()
+
+    assert session.lifetime == 30 * DAY
 
 
 def test_a_shorter_lifetime_ends_earlier(make: Make) -> None:

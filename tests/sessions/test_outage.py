@@ -16,6 +16,7 @@ from beaker.session import Session
 from pyramid.config import Configurator
 
 from beaker_dynamodb import Conflict, CorruptItem, TableMissing, Unavailable
+from beaker_dynamodb.errors import LoadOrigin
 from beaker_dynamodb.sessions import outage
 from tests.dynamodb.doubles import (
     FAULTS,
@@ -107,6 +108,16 @@ def test_without_the_rule_the_cookie_would_be_replaced(
 
     assert apps.cookie_sent(answer) not in {None, cookies[apps.COOKIE]}
     assert web.get("/read").json["values"] == {}
+
+
+def test_errors_that_are_causes_of_each_other_end_the_search() -> None:
+    """An application may raise such a pair; the load beside it is made."""
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    try:
+        raise first
+    except ValueError:
+        outage.refuse_in_place_of_another(LoadOrigin((None, None, "sessions"), "a"))
 
 
 @pytest.mark.parametrize("corrupt", [None, "true"])

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from beaker_dynamodb import logs
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import build_rows
+from beaker_dynamodb.item.codec import FORMAT, ROTATED
 from beaker_dynamodb.item.decide import Content, Create, Delete, Replace, SaveState
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import ending
-from beaker_dynamodb.sessions.saving import StoredRow, _choose_pending, _get_stored_row
+from beaker_dynamodb.sessions.saving import (
+    UNWRITABLE,
+    StoredRow,
+    _choose_pending,
+    _get_stored_row,
+    _make_conflict,
+    merge_or_warn,
+)
 from tests.instruments import Clock
 from tests.revisions import make_rev, make_token
 from tests.servers import REGION
@@ -65,6 +75,45 @@ def test_a_write_that_another_request_has_replaced_since_is_read() -> None:
 def test_nothing_is_stored_after_a_delete(write: Delete | Create, theirs: Record | None) -> None:
     """Neither after one of this request, nor after one of another that followed a write."""
     assert _get_stored_row(write, theirs, make_token("ours"), OURS, lambda _: THEIRS) is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "what", "text"),
+    [
+        (None, "changed the session", None),
+        (ROW, "changed the session", "theirs"),
+        (ROW._replace(data=bytes((FORMAT, ROTATED))), "given the session a new id", "theirs"),
+    ],
+    ids=["deleted", "changed", "moved"],
+)
+def test_a_conflict_says_what_the_other_request_has_done(
+    theirs: Record | None, what: str, text: str | None
+) -> None:
+    """And holds what is stored now."""
+    error = _make_conflict(theirs, lambda _: THEIRS)
+
+    assert str(error) == f"another request has {what} in the meantime; nothing was saved"
+    assert error.theirs == text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "cleared", "reason"),
+    [
+        (THEIRS, True, CLEARED),
+        (THEIRS, False, UNOPENED),
+        (Content("theirs", {"a": 2}), False, UNWRITABLE),
+    ],
+)
+def test_a_replaced_session_is_told_with_its_reason(
+    theirs: Content, cleared: bool, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without an envelope nothing can be written again, even if it could be opened."""
+    logs.forget()
+    ours = Content("ours", {"a": 1})
+
+    with caplog.at_level("WARNING", "beaker_dynamodb"):
+        assert merge_or_warn(None, ours, ours, theirs, cleared=cleared) is ours
+    assert reason in caplog.text
 
 
 # The note of `end_others()` in a row

@@ -161,6 +161,47 @@ def test_a_session_that_another_request_has_cleared_keeps_what_follows(
     assert site.read_session(user) == {"user": "bob", "x": 1, "seen": 9}
 
 
+def test_a_change_after_a_login_has_cleared_and_saved_is_kept(
+    site: Site, before_tombstone: list[Callable[[], object]]
+) -> None:
+    """It is one of the new session: what the login cleared was gone before."""
+    user = site.begin_session(user="ann")
+    before = user.also()
+
+    def log_in_anew(session: Any) -> None:
+        real = session._session()
+        real.clear()
+        real["user"] = "bob"
+        real.save()
+        before_tombstone.append(partial(site.visit, before.also(), put(seen=9)))
+        real.regenerate_id()
+        session.save()
+
+    site.visit(user, log_in_anew)
+
+    assert site.read_session(user) == {"user": "bob", "seen": 9}
+
+
+def test_a_change_under_the_new_id_is_kept_beside_one_under_the_old(
+    site: Site, before_tombstone: list[Callable[[], object]]
+) -> None:
+    """A page may send its first bytes, and the new cookie with them, before it has ended."""
+    user = site.begin_session(cart=1)
+    before = user.also()
+
+    def view(session: Any) -> None:
+        def change_both() -> None:
+            site.visit(Browser(f"beaker.session.id={session.id}"), put(tab=2))
+            site.visit(before.also(), put(seen=9))
+
+        before_tombstone.append(change_both)
+        login(session)
+
+    site.visit(user, view)
+
+    assert site.read_session(user) == {"cart": 1, "user": "ann", "tab": 2, "seen": 9}
+
+
 @pytest.mark.parametrize("is_new", [False, True], ids=["the same id", "another id"])
 @pytest.mark.parametrize("error", [Refused("refused"), Lost("lost")], ids=["refused", "lost"])
 def test_a_login_that_is_tried_again_in_its_request_keeps_what_it_has_merged(
