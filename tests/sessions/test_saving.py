@@ -11,7 +11,7 @@ from beaker_dynamodb.item.codec import FORMAT, ROTATED
 from beaker_dynamodb.item.decide import Content, Create, Delete, Replace, SaveState
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
-from beaker_dynamodb.item.refusal import CLEARED, UNOPENED
+from beaker_dynamodb.item.refusal import CLEARED, UNOPENED, Retry
 from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions import ending
 from beaker_dynamodb.sessions.saving import (
@@ -19,6 +19,7 @@ from beaker_dynamodb.sessions.saving import (
     StoredRow,
     _choose_pending,
     _get_stored_row,
+    _make_content,
     _make_conflict,
     merge_or_warn,
 )
@@ -114,6 +115,17 @@ def test_a_replaced_session_is_told_with_its_reason(
     with caplog.at_level("WARNING", "beaker_dynamodb"):
         assert merge_or_warn(None, ours, ours, theirs, cleared=cleared) is ours
     assert reason in caplog.text
+
+
+def test_an_object_that_cannot_be_written_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The later save wins, as it does without a merge."""
+    logs.forget()
+    state = SaveState(OURS, None, OURS, None, 0.0, None, 0.0)
+
+    with caplog.at_level("WARNING", "beaker_dynamodb"):
+        found = _make_content(Retry(Replace(b""), merge=True), state, ROW, lambda _: THEIRS)
+    assert found is OURS
+    assert UNWRITABLE in caplog.text
 
 
 # The note of `end_others()` in a row

@@ -12,7 +12,7 @@ from beaker_dynamodb.dynamodb.rows import Rows
 from tests.faults.fault_kinds import aws_error
 from tests.instruments import Clock
 from tests.proxy import FaultProxy
-from tests.sessions import overlap, requests
+from tests.sessions import apps, overlap, requests
 from tests.sessions.views import contents, use_clock
 
 THROTTLED = aws_error("ProvisionedThroughputExceededException")
@@ -65,6 +65,19 @@ def test_a_session_that_timed_out_is_over_though_its_row_cannot_be_deleted(
     proxy.clear()
     assert ann.read() == {"user": "ann again"}
     assert requests.Browser(site, old).read() == {}
+
+
+def test_a_text_that_is_no_valid_unicode_comes_back_as_it_was(
+    dynamodb_local: str, table_name: str
+) -> None:
+    """It has half of a surrogate pair, as a serializer may return it; also beside another save."""
+    first, second = (apps.manager(dynamodb_local, table_name, "a") for _ in range(2))
+    first["session"] = "\ud800"
+    assert second["session"] == "\ud800"
+    first["session"] = "\ud800 first"
+    second["session"] = "\ud800 second"
+
+    assert apps.manager(dynamodb_local, table_name, "a")["session"] == "\ud800 second"
 
 
 def test_a_large_change_is_kept_while_the_id_rotates(dynamodb_local: str, table_name: str) -> None:
