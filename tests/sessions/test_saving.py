@@ -19,8 +19,8 @@ from beaker_dynamodb.sessions.saving import (
     StoredRow,
     _choose_pending,
     _get_stored_row,
-    _make_content,
     _make_conflict,
+    _make_content,
     merge_or_warn,
 )
 from tests.instruments import Clock
