@@ -21,6 +21,7 @@ from tests.servers import REGION, free_port
 from tests.sessions.overlap import Site
 
 Run = Callable[..., int]
+Log = pytest.LogCaptureFixture
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ session.timeout = 3600
     (tmp_path / "app.ini").write_text(lines)
     source = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
     return ["import", "-c", str(tmp_path / "app.ini"), *source]
+
+
+def test_a_dry_run_says_that_there_is_no_table(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: Log
+) -> None:
+    """A misspelled name would else look like a table in which no session is yet."""
+    old.begin_session(user="ann")
+
+    assert main([*words(site, tmp_path), "--dry-run", "-o", "table=misspelled"]) == 0
+    assert capsys.readouterr().out == "1 would be imported\n"
+    (line,) = caplog.messages
+    assert line.startswith("table 'misspelled' does not exist in this region and account; check")
 
 
 def test_sessions_are_moved_and_counted(
