@@ -178,6 +178,23 @@ def test_a_region_that_is_missing_is_a_wrong_call(
     assert "stopped after" not in err
 
 
+@pytest.mark.parametrize("region", [REGION, "eu-west-1"])
+def test_a_missing_old_table_is_not_to_be_created(
+    site: Site, region: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even one that has the name of the new table in another region."""
+    name = "misspelled" if region == REGION else site.table
+    source = {"table": name, "region": region, "endpoint_url": site.url}
+    command = [*words(site, tmp_path)[:3], "--from", "connect-dynamodb"]
+    for option, value in source.items():
+        command += ["--from-option", f"{option}={value}"]
+
+    assert main(command) == 3
+    err = capsys.readouterr().err
+    assert "the table to read from does not exist" in err
+    assert "table create" not in err
+
+
 def test_a_table_that_cannot_be_reached_is_3(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
