@@ -25,7 +25,7 @@ CONFIGURATION_LOGGERS = {
 #: Warnings that need no alarm.
 HARMLESS = {"a session with an empty id is not stored"}
 #: Warnings of the command line are for the person who runs it.
-COMMAND_LOGGERS = "beaker_dynamodb.ops"
+COMMAND_LOGGERS = ("beaker_dynamodb.ops", "beaker_dynamodb.migration.bulk")
 
 
 def read_table(heading: str) -> list[list[str]]:

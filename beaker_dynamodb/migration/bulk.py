@@ -11,6 +11,7 @@ user has logged out.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections import deque
 from collections.abc import Iterator
@@ -22,7 +23,14 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb.connection import OPERATOR_ATTEMPTS
 from beaker_dynamodb.dynamodb.rows import Rows, build_rows
 from beaker_dynamodb.dynamodb.table import At, NoLiveRow
-from beaker_dynamodb.errors import CorruptItem, ItemTooLarge, OptionError, TableMissing, digest
+from beaker_dynamodb.errors import (
+    CorruptItem,
+    ItemTooLarge,
+    OptionError,
+    TableMissing,
+    digest,
+    say_table_missing,
+)
 from beaker_dynamodb.item.eligibility import (
     BEAKER_TIMEOUT_PADDING,
     LOGGED_OUT,
@@ -43,6 +51,8 @@ from beaker_dynamodb.migration.readers.reader import (
 )
 from beaker_dynamodb.provisioning.provision import create_missing_table
 from beaker_dynamodb.runtime import REAL, Runtime
+
+log: Final = logging.getLogger(__name__)
 
 #: Why a session is not imported; `eligibility` and the readers have reasons of their own.
 ALREADY_THERE: Final = "already there"
@@ -111,7 +121,8 @@ def import_sessions(  # noqa: PLR0913  # source, target, and four settings by na
 
     Args:
         timeout: the application's `session.timeout` in seconds, None if it has none.
-        dry_run: read both sides and write nothing; a table that does not exist counts as empty.
+        dry_run: read both sides and write nothing; a table that does not exist counts as empty,
+            which is logged at the end.
         workers: the number of concurrent writes. Closing the generator waits for those under way.
 
     Raises: OptionError; Unavailable, if the source backend cannot be read; whatever the client
@@ -148,6 +159,8 @@ def _run(reader: SessionReader, importer: _Importer, workers: int) -> Iterator[I
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+        if importer.is_table_missing:
+            log.warning("%s; this dry run counts it as empty", say_table_missing(importer.table))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -159,10 +172,16 @@ class _Importer:
         options = rows.options
         self._rows, self.runtime = rows, rows.runtime
         self._dry_run = dry_run
+        self.is_table_missing = False
         lifetime = options.ttl or None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
         self._policy = ImportPolicy(
             timeout, lifetime, options.max_value_size, rows.schema, options.envelope
         )
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self._rows.options.table
 
     def import_one(self, session: SourceSession) -> Imported | Skipped:
         """Import a session, if it is eligible."""
@@ -195,6 +214,7 @@ class _Importer:
             marker = self._read(layout.make_import_marker_key(session.id))
             row = self._read(layout.make_session_key(session.id))
         except TableMissing:
+            self.is_table_missing = True
             marker = row = None
         if reason := check_rows(marker, row, self.runtime.clock()):
             return reason

@@ -23,6 +23,7 @@ from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import (
     CorruptItem,
     OptionError,
+    TableMissing,
     Unavailable,
     digest,
     mask_repr,
@@ -30,7 +31,7 @@ from beaker_dynamodb.errors import (
 )
 from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
-from beaker_dynamodb.migration.region import explain_missing_region
+from beaker_dynamodb.migration.source_table import explain_source_table
 
 if TYPE_CHECKING:
     from beaker.container import NamespaceManager
@@ -184,7 +185,7 @@ class SourceBackend:
         """Return the session's text, None if there is no session.
 
         Raises: Unavailable, if the backend fails; CorruptItem, if it holds no text; OptionError, if
-        it cannot be constructed from its options.
+        it cannot be constructed from its options; TableMissing, if it is a table of ours.
         """
         if self._is_alias:
             return None
@@ -209,7 +210,7 @@ class SourceBackend:
     def remove(self) -> None:
         """Remove the session's text, if there is one.
 
-        Raises: Unavailable, OptionError.
+        Raises: Unavailable, OptionError, TableMissing.
         """
         if self._is_alias:
             return
@@ -236,7 +237,8 @@ class SourceBackend:
     def _create_manager(self) -> NamespaceManager:
         backend_class, options = find_backend_class(self.name), dict(self.options)
         if self.name in _TABLES:
-            options = {"migrate_from": "none", **options}
+            # A misspelled table must be an error, not a new table without sessions.
+            options = {"migrate_from": "none", "create_table": False, **options}
         try:
             return backend_class(
                 self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
@@ -260,12 +262,12 @@ class SourceBackend:
     def _call(self, function: Callable[[], T]) -> T:
         """Call *function*, which uses the backend.
 
-        Raises: OptionError, if the backend is a table of ours; CorruptItem, Unavailable.
+        Raises: OptionError, TableMissing, if the backend is a table; CorruptItem, Unavailable.
         """
         try:
-            with explain_missing_region("migrate_from.region"):
+            with explain_source_table("migrate_from.{}"):
                 return function()
-        except OptionError:
+        except (OptionError, TableMissing):
             raise
         except (pickle.UnpicklingError, EOFError):
             raise_clean(CorruptItem(self._digest, f"its value in {self.name} is damaged"))

@@ -174,7 +174,8 @@ def parse_special_key(options: Options, query: str) -> tuple[str, Attribute]:
         known = f"they are: {', '.join(kinds)}" if kinds else "there are none"
         hint = suggest_nearest(name, kinds) or (
             ". Only special keys can be searched for, by --scan too:"
-            f" special_keys = {name}:S; a session has the attribute from its next save on"
+            f" special_keys = {name} ({name}:N for numbers); a session has the attribute from its"
+            " next save on"
         )
         raise OptionError(f"{name!r} is not one of the special keys ({known}){hint}")
     value: object = text

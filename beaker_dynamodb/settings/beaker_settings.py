@@ -25,6 +25,8 @@ TYPE_SETTINGS: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 #: The values of `type` that select this backend.
 TYPES: Final = frozenset({"ext:dynamodb", "dynamodb"})
+#: The values of `data_serializer` that are texts; from code it may be an object, too.
+_SERIALIZERS: Final = frozenset({"json", "pickle"})
 #: The settings whose values are secret (beaker/session.py:141).
 SECRETS: Final = frozenset({"secret", "encrypt_key", "validate_key"})
 
@@ -92,16 +94,21 @@ def select_session(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_refusal(name: str, value: object) -> str:
-    """Return Beaker's message if it refuses a session's setting at start-up, else "".
+    """Return when Beaker refuses a session's setting, and its message; "" if it does not.
 
     Each setting is checked alone: `timeout = 1h` is not a number to Beaker (beaker/util.py:294).
+    A serializer is refused with the first session (beaker/session.py:259).
     """
     from beaker.util import coerce_session_params
 
     try:
         coerce_session_params({name: value})
     except Exception as error:  # noqa: BLE001  # it raises no other (beaker/util.py:281)
-        return str(error)
+        message = str(error).rstrip(".")
+        unit = " of seconds, such as 1800" if name == "timeout" else ""
+        return f"at start-up: {message}{unit}"
+    if name == "data_serializer" and isinstance(value, str) and value not in _SERIALIZERS:
+        return "with the first session: expected json or pickle"
     return ""
 
 

@@ -88,7 +88,7 @@ def find_mistakes(
         for name, value in settings.items():
             if message := beaker_settings.find_refusal(name, value):
                 line = sources.say_place(value).removeprefix(" in ") or "it"
-                yield Mistake(get_full_name(name), f"Beaker refuses {line} at start-up: {message}")
+                yield Mistake(get_full_name(name), f"Beaker refuses {line} {message}")
 
 
 def _find_all(settings: Mapping[str, Any]) -> Iterator[Mistake]:

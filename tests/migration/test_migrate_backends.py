@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beaker_dynamodb import configure
-from beaker_dynamodb.errors import OptionError, Unavailable
+from beaker_dynamodb.errors import OptionError, TableMissing, Unavailable
 from beaker_dynamodb.migration.source import say_host
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, log_out
@@ -168,6 +168,22 @@ def test_a_default_of_the_process_does_not_reach_the_old_table(new: Site, kind: 
     with configure(**source_options):
         assert new.with_(prefix="app:").read_session(user) == {"user": "ann"}
         assert new.with_(prefix="app:").read_session(Browser("beaker.session.id=" + "a" * 32)) == {}
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_a_missing_old_table_is_not_created(new: Site, kind: str) -> None:
+    """If its name is misspelled, an empty table would log everybody out without an error."""
+    missing = f"{new.table}-old"
+    source_options: dict[str, Any] = {
+        "migrate_from": "ext:dynamodb",
+        "migrate_from.table": missing,
+        "migrate_from.client": new.options["client"],
+    }
+    site = new.with_(**source_options)
+
+    with pytest.raises(TableMissing, match=r"table to read from .*check migrate_from\.table and"):
+        site.visit(Browser("beaker.session.id=" + "a" * 32), contents)
+    assert missing not in new.raw.list_tables()["TableNames"]
 
 
 @pytest.mark.parametrize("kind", ["file"])

@@ -21,6 +21,7 @@ from tests.servers import REGION, free_port
 from tests.sessions.overlap import Site
 
 Run = Callable[..., int]
+Log = pytest.LogCaptureFixture
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ session.timeout = 3600
     (tmp_path / "app.ini").write_text(lines)
     source = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
     return ["import", "-c", str(tmp_path / "app.ini"), *source]
+
+
+def test_a_dry_run_says_that_there_is_no_table(
+    site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: Log
+) -> None:
+    """A misspelled name would else look like a table in which no session is yet."""
+    old.begin_session(user="ann")
+
+    assert main([*words(site, tmp_path), "--dry-run", "-o", "table=misspelled"]) == 0
+    assert capsys.readouterr().out == "1 would be imported\n"
+    (line,) = caplog.messages
+    assert line.startswith("table 'misspelled' does not exist in this region and account; check")
 
 
 def test_sessions_are_moved_and_counted(
@@ -163,6 +176,23 @@ def test_a_region_that_is_missing_is_a_wrong_call(
     err = capsys.readouterr().err
     assert message in err
     assert "stopped after" not in err
+
+
+@pytest.mark.parametrize("region", [REGION, "eu-west-1"])
+def test_a_missing_old_table_is_not_to_be_created(
+    site: Site, region: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even one that has the name of the new table in another region."""
+    name = "misspelled" if region == REGION else site.table
+    source = {"table": name, "region": region, "endpoint_url": site.url}
+    command = [*words(site, tmp_path)[:3], "--from", "connect-dynamodb"]
+    for option, value in source.items():
+        command += ["--from-option", f"{option}={value}"]
+
+    assert main(command) == 3
+    err = capsys.readouterr().err
+    assert "the table to read from does not exist" in err
+    assert "table create" not in err
 
 
 def test_a_table_that_cannot_be_reached_is_3(

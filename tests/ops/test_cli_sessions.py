@@ -107,7 +107,7 @@ def test_find_finds(run: Run) -> None:
     assert [one["id"] for one in lines(run("find", "visits=3", "--json")[1])] == [IDENT]
     assert run("find", "userId=0") == (1, "", wording.not_found_message("userId=0") + "\n")
     code, out, err = run("find", "colour=red")
-    assert (code, out, "special_keys = colour:S;" in err) == (2, "", True)
+    assert (code, out, "special_keys = colour (colour:N for numbers);" in err) == (2, "", True)
 
 
 def test_a_scan_says_that_it_is_for_special_keys(run: Run) -> None:

@@ -90,8 +90,11 @@ def test_what_beaker_refuses_when_it_starts_is_an_error(
     assert [
         one[1] for one in run_doctor(capsys, "-c", ini_with_table, code=1, topic="options")
     ] == [
-        f"session.timeout: Beaker refuses line {line} {refused} timeout must be an integer.",
-        f"session.secure: Beaker refuses line {line + 1} {refused} secure must be a boolean.",
+        (
+            f"session.timeout: Beaker refuses line {line} {refused} timeout must be an integer"
+            " of seconds, such as 1800"
+        ),
+        f"session.secure: Beaker refuses line {line + 1} {refused} secure must be a boolean",
     ]
 
 

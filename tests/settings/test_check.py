@@ -92,7 +92,21 @@ def test_settings_without_a_mistake_of_ours_pass(settings: dict[str, Any]) -> No
         ),
         (
             {**OURS, "session.timeout": "1h"},
-            ["session.timeout: Beaker refuses it at start-up: Session timeout must be an integer."],
+            [
+                (
+                    "session.timeout: Beaker refuses it at start-up: Session timeout must be an"
+                    " integer of seconds, such as 1800"
+                )
+            ],
+        ),
+        (
+            {**OURS, "session.data_serializer": "jsn"},
+            [
+                (
+                    "session.data_serializer: Beaker refuses it with the first session: expected"
+                    " json or pickle"
+                )
+            ],
         ),
         (
             {**OURS, "session.read_capacity_units": "5"},

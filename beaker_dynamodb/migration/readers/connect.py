@@ -33,12 +33,12 @@ from beaker_dynamodb.migration.readers.reader import (
     parse_timestamp,
     reject,
 )
-from beaker_dynamodb.migration.region import explain_missing_region
+from beaker_dynamodb.migration.source_table import explain_source_table
 
 #: The lifetime of a session whose cookie has no maxAge (connect-dynamodb.js, oneDay), in seconds.
 _DEFAULT_LIFETIME: Final = 86400
-#: The table's region, as a user gives it.
-_REGION: Final = "its own option 'region' (--from-option region=NAME)"
+#: How a user gives an option of the table.
+_OPTION: Final = "its own option '{}' (--from-option {}=NAME)"
 _ENVELOPES: Final[Mapping[str, Envelope]] = {
     "json": JsonEnvelope(16 * MB),
     "pickle": PickleEnvelope(),
@@ -59,7 +59,7 @@ def read_items(options: Options) -> Iterator[dict[str, object]]:
         "ExpressionAttributeNames": {"#k": options.hash_key},
         "ExpressionAttributeValues": {":b": {"S": options.prefix}},
     }
-    with explain_missing_region(_REGION):
+    with explain_source_table(_OPTION):
         for body in pages.paginate(table, "Scan", request):
             for item in body.get("Items", ()):
                 yield {name: deserialize(typed) for name, typed in item.items()}
@@ -94,7 +94,7 @@ class ConnectReader:
         names = ("endpoint_url", "table", "hash_key", "prefix")
         if any(getattr(self.options, name) != getattr(target, name) for name in names):
             return False
-        with explain_missing_region(_REGION):
+        with explain_source_table(_OPTION):
             own = _find_region(self.options)
         return own == _find_region(target)
 

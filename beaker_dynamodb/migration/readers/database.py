@@ -107,7 +107,8 @@ class DatabaseReader:
                 return run(connection)
         except self._sa.exc.SQLAlchemyError as error:
             name = type(error).__name__
-            raise_clean(Unavailable(f"the database{self._at} cannot be read: {name}"))
+            where = f"table {mask_repr(self._table.name)} of the database{self._at}"
+            raise_clean(Unavailable(f"{where} cannot be read: {name}"))
         finally:
             self._engine.dispose()
 

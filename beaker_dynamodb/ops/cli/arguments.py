@@ -209,12 +209,14 @@ def with_table(command: Command) -> Command:
     def wrapper(*args: Any, application: Application, **kwargs: Any) -> Any:
         if embedded.is_elsewhere(application.options.endpoint_url):
             raise OptionError(_EMBEDDED)
-        table = application.options.table
+        table, region = application.options.table, application.options.region
         try:
             return command(*args, application=application, **kwargs)
         except TableMissing as error:
             call = error.call
-            if call is not None and call.table != table:  # one that sessions are imported from
+            if call is not None and (
+                call.table != table or (region and call.region not in {None, region})
+            ):  # one that sessions are imported from
                 raise
             # The command that creates it names the caller's ini file, which only this layer knows.
             message = say_table_missing(table, application.create_command())

@@ -156,8 +156,8 @@ def policy(
 
     app serves requests, deploy creates the table, operator manages it. An application that
     stores sessions and caches needs two policies, one of them printed with --cache. Give deploy
-    the same options as `table create`: each option adds the permissions that it needs. No role
-    may delete the table.
+    the same options as `table create`: each option adds the permissions that it needs, except
+    those on a KMS key. No role may delete the table.
     """
     if user_sessions and role != "app":
         raise click.UsageError("--user-sessions is for the role app; operator may query indexes")
