@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -247,6 +248,29 @@ class TestWithoutCookies:
         session.save()
 
         assert site.rows() == {}
+
+
+def test_an_invalidated_session_is_a_new_one_in_all_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The browser gets the new id at once, saved or not, and the next user may be remembered."""
+    request: dict[str, Any] = {"cookie": ""}
+    session = StrictSession(request, type="memory")
+    session["user"] = "ann"
+    session.save()
+    request["set_cookie"] = False
+    old = session.id
+    monkeypatch.setattr("beaker_dynamodb.sessions.strict.time", SimpleNamespace(time=lambda: 5.0))
+
+    session.invalidate()
+
+    assert session.is_new is session.was_invalidated is request["set_cookie"] is True
+    assert session.id != old
+    assert session.id in request["cookie_out"]
+    assert strip_beaker_keys(session) == {}
+    assert session["_creation_time"] == session["_accessed_time"] == 5.0
+    session.remember()
+    assert session.accessed_dict["_lifetime"] == session["_lifetime"] > 0
 
 
 def test_a_text_that_holds_no_dict_does_not_open() -> None:
