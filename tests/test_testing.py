@@ -137,6 +137,44 @@ def test_a_session_that_begins_later_lives_from_then_on(
     assert soonest + 600 <= float(row["expires"]["N"]) <= soonest + 800
 
 
+def restart_lifetime(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Log in as a page does that lets `max_age` begin anew, and say when that was."""
+    session = environ["beaker.session"]
+    session["user"] = "alice"
+    session.restart_lifetime()
+    session.save()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr(session["_creation_time"]).encode()]
+
+
+def test_a_lifetime_that_is_restarted_later_begins_then(embedded_dynamodb: str) -> None:
+    """`restart_lifetime()` takes the time of the block, also for a session of before."""
+    web, soonest = site(beaker_dynamodb.StrictSession, restart_lifetime), time.time() + 3600
+    web.get("/")
+
+    with later(3600):
+        began = float(web.get("/").text)
+
+    assert soonest <= began <= soonest + 60
+
+
+def test_settings_alone_show_the_sessions_of_later(embedded_dynamodb: str) -> None:
+    """`UserSessions(settings, ...)` without a clock of its own takes the block's."""
+    lines = {**LINES, "session.special_keys": "user"}
+    web = apps.browser(SessionMiddleware(apps.application, lines))
+    web.get("/set?user=alice")
+
+    def count_sessions() -> int:
+        return len(list(beaker_dynamodb.UserSessions(lines, "user", "alice")))
+
+    with later(540):
+        in_time = count_sessions()
+        with later(660):
+            too_late = count_sessions()
+
+    assert (in_time, too_late, count_sessions()) == (1, 0, 1)
+
+
 def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
     """After the block the session is there again: only the block was later."""
     web = site()
