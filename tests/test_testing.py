@@ -52,7 +52,7 @@ def test_without_a_table_the_error_names_the_option_and_no_command(embedded_dyna
     lines = {**LINES, "session.create_table": "false"}
     browser = apps.browser(SessionMiddleware(apps.application, lines))
 
-    with pytest.raises(beaker_dynamodb.TableMissing, match="set option create_table = true") as it:
+    with pytest.raises(beaker_dynamodb.TableMissing, match="if option create_table is true") as it:
         browser.get("/set?user=alice")
 
     assert "table create" not in str(it.value)
@@ -173,6 +173,16 @@ def test_settings_alone_show_the_sessions_of_later(embedded_dynamodb: str) -> No
             too_late = count_sessions()
 
     assert (in_time, too_late, count_sessions()) == (1, 0, 1)
+
+
+def test_before_the_first_session_the_error_says_what_creates_the_table(
+    embedded_dynamodb: str,
+) -> None:
+    """`UserSessions(settings, ...)` creates no table: a wrong region would show no sessions."""
+    lines = {**LINES, "session.special_keys": "user"}
+
+    with pytest.raises(beaker_dynamodb.TableMissing, match="the first session that is loaded"):
+        beaker_dynamodb.UserSessions(lines, "user", "alice").end_all()
 
 
 def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:
