@@ -97,7 +97,7 @@ def later(seconds: float) -> Iterator[None]:
     """
     from beaker import session
 
-    from beaker_dynamodb.sessions import strict
+    from beaker_dynamodb.sessions import lifetime, strict, user_sessions
 
     real = DynamoDBNamespaceManager.runtime.clock
 
@@ -109,7 +109,9 @@ def later(seconds: float) -> Iterator[None]:
     with (
         patch.object(DynamoDBNamespaceManager, "runtime", runtime),
         patch.object(session, "time", patched),
+        patch.object(lifetime, "time", patched),
         patch.object(strict, "time", patched),
+        patch.object(user_sessions, "REAL", runtime),
     ):
         yield
 

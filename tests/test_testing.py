@@ -52,7 +52,7 @@ def test_without_a_table_the_error_names_the_option_and_no_command(embedded_dyna
     lines = {**LINES, "session.create_table": "false"}
     browser = apps.browser(SessionMiddleware(apps.application, lines))
 
-    with pytest.raises(beaker_dynamodb.TableMissing, match="set option create_table = true") as it:
+    with pytest.raises(beaker_dynamodb.TableMissing, match="if option create_table is true") as it:
         browser.get("/set?user=alice")
 
     assert "table create" not in str(it.value)
@@ -135,6 +135,54 @@ def test_a_session_that_begins_later_lives_from_then_on(
     (row,) = client.scan(TableName="myapp")["Items"]
     assert soonest <= made <= soonest + 60
     assert soonest + 600 <= float(row["expires"]["N"]) <= soonest + 800
+
+
+def restart_lifetime(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Log in as a page does that lets `max_age` begin anew, and say when that was."""
+    session = environ["beaker.session"]
+    session["user"] = "alice"
+    session.restart_lifetime()
+    session.save()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr(session["_creation_time"]).encode()]
+
+
+def test_a_lifetime_that_is_restarted_later_begins_then(embedded_dynamodb: str) -> None:
+    """`restart_lifetime()` takes the time of the block, also for a session of before."""
+    web, soonest = site(beaker_dynamodb.StrictSession, restart_lifetime), time.time() + 3600
+    web.get("/")
+
+    with later(3600):
+        began = float(web.get("/").text)
+
+    assert soonest <= began <= soonest + 60
+
+
+def test_settings_alone_show_the_sessions_of_later(embedded_dynamodb: str) -> None:
+    """`UserSessions(settings, ...)` without a clock of its own takes the block's."""
+    lines = {**LINES, "session.special_keys": "user"}
+    web = apps.browser(SessionMiddleware(apps.application, lines))
+    web.get("/set?user=alice")
+
+    def count_sessions() -> int:
+        return len(list(beaker_dynamodb.UserSessions(lines, "user", "alice")))
+
+    with later(540):
+        in_time = count_sessions()
+        with later(660):
+            too_late = count_sessions()
+
+    assert (in_time, too_late, count_sessions()) == (1, 0, 1)
+
+
+def test_before_the_first_session_the_error_says_what_creates_the_table(
+    embedded_dynamodb: str,
+) -> None:
+    """`UserSessions(settings, ...)` creates no table: a wrong region would show no sessions."""
+    lines = {**LINES, "session.special_keys": "user"}
+
+    with pytest.raises(beaker_dynamodb.TableMissing, match="the first session that is loaded"):
+        beaker_dynamodb.UserSessions(lines, "user", "alice").end_all()
 
 
 def test_time_goes_on_as_it_was(embedded_dynamodb: str) -> None:

@@ -267,7 +267,7 @@ def _explain_missing_table(call: CallFacts, places: Mapping[str, str]) -> str:
     if places["endpoint_option"] == f" -o endpoint_url={EMBEDDED}":
         return (
             "the table does not exist in the memory of this process, where no command can create"
-            " it: set option create_table = true"
+            " it: the first session that is loaded or saved does, if option create_table is true"
         )
     # Without the endpoint of DynamoDB Local the command would create the table at AWS.
     options = f" -o region={call.region}" if call.region else ""

@@ -66,7 +66,7 @@ class UserSessions:
         key: the special key that holds the user's id; it needs an index.
         value: the user's id; by default that of the session at hand.
         labels: special keys to show; they need no index.
-        runtime: the clock, for tests; only with settings.
+        runtime: the clock, for tests; only with settings. None: that of this machine.
 
     Raises: OptionError, if *key* is not a special key with an index, or no index can hold the
     user's id.
@@ -79,12 +79,12 @@ class UserSessions:
         value: object = None,
         *,
         labels: Iterable[str] = (),
-        runtime: Runtime = REAL,
+        runtime: Runtime | None = None,
     ) -> None:
         is_session = hasattr(source, "namespace_args")
         self._session: Any = source if is_session else None
         self._store = _get_store(source) if is_session else None
-        self._rows: Rows = self._store.rows if self._store else _build_rows(source, runtime)
+        self._rows: Rows = self._store.rows if self._store else _build_rows(source, runtime or REAL)
         self._name = key
         self._labels = (labels,) if isinstance(labels, str) else tuple(labels)
         _check_names(self._rows, key, self._labels)

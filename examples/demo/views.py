@@ -122,7 +122,7 @@ class Views:
             result = self._apply_form(request, session)
         # Redirected, so that a reload does not send the form again.
         key = quote(self._results.add(result))
-        return Response(303, {**HEADERS, "Location": f"./?result={key}"})
+        return Response(303, {**HEADERS, "Location": f"?result={key}"})
 
     def _show_page(self, request: Request, session: Any) -> Response:
         """Count the visit, unless the request only reads; save; then show what was done."""
