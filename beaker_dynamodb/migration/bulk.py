@@ -38,6 +38,7 @@ from beaker_dynamodb.item.eligibility import (
     ImportPolicy,
     decide_import,
 )
+from beaker_dynamodb.item.envelope import PickleEnvelope, choose_envelope
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import get_token, make_rev
@@ -57,6 +58,10 @@ log: Final = logging.getLogger(__name__)
 #: Why a session is not imported; `eligibility` and the readers have reasons of their own.
 ALREADY_THERE: Final = "already there"
 TOO_LARGE: Final = "too large"
+_PICKLES: Final = (
+    "some of these sessions are pickles, which this application does not open: its sessions are"
+    " JSON. Keep data_serializer as it was until the last of them has ended"
+)
 #: The reasons that an operator must see: if such a session was live, its user is logged out.
 LOST: Final = frozenset({UNREADABLE, TOO_LARGE})
 
@@ -159,8 +164,8 @@ def _run(reader: SessionReader, importer: _Importer, workers: int) -> Iterator[I
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-        if importer.is_table_missing:
-            log.warning("%s; this dry run counts it as empty", say_table_missing(importer.table))
+        for warning in importer.list_warnings():
+            log.warning("%s", warning)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -172,16 +177,20 @@ class _Importer:
         options = rows.options
         self._rows, self.runtime = rows, rows.runtime
         self._dry_run = dry_run
-        self.is_table_missing = False
+        self._is_table_missing = False
+        self._has_pickles = False
         lifetime = options.ttl or None if timeout is None else timeout + BEAKER_TIMEOUT_PADDING
         self._policy = ImportPolicy(
             timeout, lifetime, options.max_value_size, rows.schema, options.envelope
         )
 
-    @property
-    def table(self) -> str:
-        """The table's name."""
-        return self._rows.options.table
+    def list_warnings(self) -> Iterator[str]:
+        """Say, at the end, what the counts do not show."""
+        if self._is_table_missing:
+            missing = say_table_missing(self._rows.options.table)
+            yield f"{missing}; this dry run counts it as empty"
+        if self._has_pickles:
+            yield _PICKLES
 
     def import_one(self, session: SourceSession) -> Imported | Skipped:
         """Import a session, if it is eligible."""
@@ -197,6 +206,9 @@ class _Importer:
         )
         if isinstance(decision, str):
             return Skipped(name, decision)
+        if self._policy.envelope == "json":
+            written_by = choose_envelope(session.text, self._policy.max_size, "auto")
+            self._has_pickles |= isinstance(written_by, PickleEnvelope)
         try:
             reason = self._check(session) if self._dry_run else self._write(session, decision)
         except ItemTooLarge:
@@ -214,7 +226,7 @@ class _Importer:
             marker = self._read(layout.make_import_marker_key(session.id))
             row = self._read(layout.make_session_key(session.id))
         except TableMissing:
-            self.is_table_missing = True
+            self._is_table_missing = True
             marker = row = None
         if reason := check_rows(marker, row, self.runtime.clock()):
             return reason

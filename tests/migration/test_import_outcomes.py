@@ -45,6 +45,33 @@ def test_no_code_of_a_pickle_is_run(
     assert ran == []
 
 
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("serializer", "envelope", "warned"),
+    [("pickle", "json", True), ("json", "json", False), ("pickle", "auto", False)],
+)
+def test_pickles_that_the_application_would_not_open_are_told(
+    old: Site,
+    new: Site,
+    kind: str,
+    options: Mapping[str, str],
+    caplog: pytest.LogCaptureFixture,
+    *,
+    dry_run: bool,
+    serializer: str,
+    envelope: str,
+    warned: bool,
+) -> None:
+    """They are imported all the same: the setting may be a mistake of this run alone."""
+    old.with_(data_serializer=serializer).begin_session(user="ann")
+
+    done = run_import(kind, options, new, dry_run=dry_run, more={"envelope": envelope})
+
+    assert summarize(done) == ["imported"]
+    assert ("are pickles" in caplog.text) is warned
+
+
 @pytest.mark.parametrize("kind", ["file", "ext:redis"])
 def test_unreadable_entries_and_other_data_are_skipped_with_the_reason(
     kind: str, options: Mapping[str, str], old: Site, new: Site
