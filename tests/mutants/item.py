@@ -1,16 +1,14 @@
-"""Mutants that no test notices: their lines, how many of each survive, and why.
-
-Each is the original for all that can be seen, or is noticed by what does not run for each mutant.
-"""
+"""Mutants of `item/` and of the creation lock: where they are made, and which survive, and why."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from tests.mutants.group import SPELLING, Group
+
 SHORTCUT: Final = "a shortcut: the way that is taken instead gives the same answer, later"
 COUNTED: Final = "the lengths have been compared before"
 BOTH: Final = "both sides are pickled by the same protocol, whichever it is"
-SPELLING: Final = "Python knows this name in capitals, too"
 CHECKER: Final = "`cast` is for the type checker alone"
 MEMORY: Final = "the result is the same; tests of memory notice it, and take minutes"
 TRADE: Final = "other bytes of the same content: less time for more bytes, or more"
@@ -21,7 +19,7 @@ IMPORTED: Final = (
     " changed by hand, each of these mutants fails a test"
 )
 
-SURVIVORS: Final[dict[str, tuple[int, str]]] = {
+_SURVIVORS: Final = {
     # item/codec.py
     'def deflate(data: bytes, dictionary: bytes = b"", *, fast: bool = False) -> bytes:': (
         1,
@@ -143,3 +141,18 @@ SURVIVORS: Final[dict[str, tuple[int, str]]] = {
         "a lifetime ends one tick of a clock later",
     ),
 }
+
+GROUP: Final = Group(
+    files=("beaker_dynamodb/item/*.py", "beaker_dynamodb/caches/creation_lock.py"),
+    tests=(
+        "tests/item",
+        "tests/caches/test_creation_lock.py",
+        "tests/caches/test_creation_lock_faults.py",
+    ),
+    left_out=(  # they measure time or memory for minutes
+        "tests/item/test_safe_load_hostile.py",
+        "tests/item/test_growth.py",
+        "tests/item/test_same.py::test_ten_thousand_loads_are_no_write",
+    ),
+    survivors=_SURVIVORS,
+)
