@@ -147,6 +147,19 @@ class TestOverBeakersOwnBackends:
         assert ann.id != before
         assert ann.read() == {"user": "ann"}
 
+    def test_a_logout_beside_regenerate_id_leaves_nothing(self, ann: Browser) -> None:
+        """What the login sets after that is kept, under an id of its own."""
+        login, logout = ann.begin(), ann.begin()
+        login.session["role"] = "admin"
+        logout.session.delete()
+        logout.end()
+        login.session.regenerate_id()
+        login.session["user"] = "ben"
+        login.session.save()
+        ann.end(login)
+
+        assert ann.read() == {"user": "ben"}
+
     def test_a_session_that_timed_out_is_deleted(
         self, ann: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
