@@ -287,7 +287,7 @@ class Saver:
         promoted = self._promote(write, content, old) if self.rows.schema.special else {}
         prev, pending = b"", state.pending or ""
         if prior is None:
-            rev = make_rev(self.runtime.token(), token, now if start is None else start)
+            rev = make_rev(self.runtime.token(), token, start)
         elif isinstance(write, Touch) and not write.new_token:
             rev, prev = prior.rev, prior.prev
         else:
