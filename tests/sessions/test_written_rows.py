@@ -1,4 +1,4 @@
-"""The row that each pass of a save writes, without its data: values in, a record out."""
+"""What a pass of a save writes, and how it goes on from a refusal: decided over values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import pytest
 from beaker_dynamodb import OptionError, logs
 from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb.rows import build_rows
+from beaker_dynamodb.item.codec import FORMAT, ROTATED, TOMBSTONE
 from beaker_dynamodb.item.decide import Content, Create, Replace, SaveState, Touch
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
+from beaker_dynamodb.item.refusal import RefusedSave
+from beaker_dynamodb.item.revision import SHORT_TOKEN
 from beaker_dynamodb.runtime import Runtime
-from beaker_dynamodb.sessions.saving import Saver
+from beaker_dynamodb.sessions.saving import Attempts, Saver
+from tests.instruments import Clock
 from tests.revisions import make_prev, make_rev, make_token
 from tests.servers import REGION
 
@@ -208,3 +212,106 @@ def test_a_special_key_of_another_type_is_logged(
     assert found == {"user": "ann"}
     message = "special key 'visits' cannot be an index key of type N"
     assert caplog.messages == [message] * told
+
+
+# After a refusal
+
+MINE, FRESH = Content("mine", {"a": 1}), Content("ours", {"user": "ann"})
+BEGUN = Content("ours", {"user": "ann", "_accessed_time": 5.0})
+OTHER, OWN = ROW._replace(rev=make_rev("birth.theirs")), ROW._replace(rev=make_rev("birth.mine"))
+LATER = OTHER._replace(prev=make_prev("older mine"))
+DELETED, ROTATED_AWAY = (
+    OTHER._replace(data=bytes((FORMAT, kind))) for kind in (TOMBSTONE, ROTATED)
+)
+
+
+@pytest.mark.parametrize(
+    ("write", "ours", "theirs", "expected", "base"),
+    [
+        (Replace(REV), FRESH, None, Create(), None),
+        (Replace(REV), FRESH, DELETED, Create(), None),
+        (Replace(REV), FRESH, ROTATED_AWAY, Replace(REV), OURS),
+        (Replace(REV), FRESH, OTHER, Replace(REV), OURS),
+        (Replace(REV), BEGUN, None, Replace(REV), OURS),
+        (Replace(REV), OURS, None, Replace(REV), OURS),
+        (Create(), FRESH, None, Create(), OURS),
+        (Touch(REV), FRESH, DELETED, Touch(REV), OURS),
+    ],
+)
+@pytest.mark.parametrize("may_have_deleted", [True, False])
+def test_who_logs_in_after_a_logout_without_a_reply_has_a_new_session(
+    write: Any, ours: Content, theirs: Any, expected: Any, base: Any, *, may_have_deleted: bool
+) -> None:
+    """If the row is gone, and this request has cleared its session and put values in."""
+    saver = make_saver()
+    saver._may_have_deleted = may_have_deleted
+    state = make_state(ours=ours, base=OURS)
+
+    found = saver._continue_from_own_write(write, state, theirs)
+
+    unchanged = (write, state)
+    assert found == ((expected, state._replace(base=base)) if may_have_deleted else unchanged)
+
+
+@pytest.mark.parametrize(
+    ("write", "theirs", "expected", "base"),
+    [
+        (Create(), OWN, Replace(OWN.rev), MINE),
+        (Replace(REV), OWN, Replace(REV), MINE),
+        (Touch(REV), LATER, Touch(REV), MINE),
+        (Create(), LATER, Replace(LATER.rev), MINE),
+        (Create(), OTHER, Create(), OURS),
+        (Replace(REV), OTHER, Replace(REV), OURS),
+        (Create(), None, Create(), OURS),
+    ],
+)
+def test_a_write_without_a_reply_that_was_applied_is_what_the_next_is_compared_with(
+    write: Any, theirs: Any, expected: Any, base: Any
+) -> None:
+    """Else what this request has removed since would look like an addition of another one."""
+    saver = make_saver()
+    saver._uncertain = {make_token("mine")[:SHORT_TOKEN]: MINE}
+    state = make_state(base=OURS)
+
+    found = saver._continue_from_own_write(write, state, theirs)
+
+    assert found == (expected, state._replace(base=base))
+
+
+@pytest.mark.parametrize(
+    ("option", "theirs", "policy"),
+    [
+        ("raise", OTHER, "raise"),
+        ("raise", LATER, "raise"),
+        ("raise", OWN, "merge"),
+        ("raise", None, "raise"),
+        ("merge", OTHER, "merge"),
+        ("merge", None, "merge"),
+    ],
+)
+def test_a_write_of_this_request_is_no_conflict(
+    option: str, theirs: Record | None, policy: str
+) -> None:
+    """Under `on_conflict = raise`, if its reply was lost."""
+    saver, token = make_saver(on_conflict=option), make_token("ours")
+    saver._uncertain = {make_token("mine")[:SHORT_TOKEN]: MINE}
+    state = make_state(base=MINE)
+    read = saver._make_reader(None)
+
+    found = saver._describe_refusal(Replace(REV), token, state, theirs, read)
+
+    assert found == RefusedSave(Replace(REV), token, MINE, OURS, theirs, read, NOW, policy)
+
+
+def test_only_the_first_repetition_waits_for_nothing() -> None:
+    """The others sleep up to a tenth of a second; three seconds are the end."""
+    clock, slept = Clock(), list[float]()
+    attempts = Attempts(Runtime(monotonic=clock, sleep=slept.append, random=lambda: 0.5))
+    for _ in range(3):
+        attempts.wait()
+
+    assert slept == [0.05, 0.05]
+    clock.advance(3)
+    assert not attempts.is_over()
+    clock.advance(0.1)
+    assert attempts.is_over()
