@@ -7,18 +7,22 @@ permissions before it evaluates a condition, so a refused condition means that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from beaker_dynamodb.dynamodb.client import Client, Clients
 from beaker_dynamodb.dynamodb.connection import get_credentials
 from beaker_dynamodb.dynamodb.table import Table
+from beaker_dynamodb.dynamodb.user_rows import make_index_name
 from beaker_dynamodb.errors import DynamoDBBackendError, masked_repr
 from beaker_dynamodb.item.keys import Key
+
+#: A value of each type that an index can have.
+_EXAMPLES: Final = {"S": "doctor", "N": "0", "B": b"doctor"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -164,6 +168,26 @@ def check_permissions(table: Table, key: Key, *, with_query: bool) -> Iterator[P
             "Limit": 1,
         }
         yield _check(table, "Query", query)
+
+
+def check_user_sessions(
+    table: Table, key: Key, indexed_keys: Iterable[tuple[str, str]]
+) -> Iterator[PermissionCheck]:
+    """Make each call that `UserSessions` adds: a Query on each index, and a read of *key*.
+
+    Args: *indexed_keys*, the special keys that have an index, each with its type.
+    """
+    for name, kind in indexed_keys:
+        request = {
+            "IndexName": make_index_name(name),
+            "KeyConditionExpression": "#a = :a",
+            "ExpressionAttributeNames": {"#a": name},
+            "ExpressionAttributeValues": {":a": {kind: _EXAMPLES[kind]}},
+            "Limit": 1,
+        }
+        yield _check(table, "Query", request)
+    keys = {"Keys": [table.format_key(key)]}
+    yield _check(table, "BatchGetItem", {"RequestItems": {table.name: keys}})
 
 
 def _check(table: Table, operation: str, request: dict[str, Any]) -> PermissionCheck:

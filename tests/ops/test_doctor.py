@@ -82,6 +82,20 @@ def test_read_only_writes_nothing_that_could_take_effect(
     assert [call.error for call in writes] == ["ConditionalCheckFailedException"] * 2
 
 
+def test_an_index_is_checked_with_the_calls_of_user_sessions(
+    ini: str, calls: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DynamoDB accepts each of them, whatever the type of the special key."""
+    options = ["-c", ini, "-o", "special_keys=userId, visits:N, photo:B"]
+    assert main(["table", "create", "--quiet", *options]) == 0
+    calls.clear()
+
+    assert main(["doctor", "--read-only", *options]) == 0
+    assert "BatchWriteItem, Query, BatchGetItem\n" in capsys.readouterr().out
+    queries = [call for call in calls if call.operation == "Query"]
+    assert [call.error for call in queries] == [None] * 3
+
+
 def test_a_cache_is_checked_with_its_own_calls(
     ini_with_table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

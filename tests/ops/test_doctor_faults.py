@@ -66,6 +66,25 @@ def test_a_missing_permission_is_reported_by_its_name(
     assert operations.count("PutItem") == 1
 
 
+@pytest.mark.parametrize("operation", ["Query", "BatchGetItem"])
+def test_a_missing_permission_of_user_sessions_is_a_note(
+    operation: str,
+    ini: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not every application with an index uses them, so the exit code is 0."""
+    options = ["-c", ini, "-o", "special_keys=userId, visits:N, photo:B"]
+    assert main(["table", "create", "--quiet", *options]) == 0
+    make_calls_fail(monkeypatch, {operation: make_refusal(operation)})
+
+    assert main(["doctor", *options]) == 0
+    out = capsys.readouterr().out
+    assert out.count(f"note     permissions: AWS refuses dynamodb:{operation}, which") == 1
+    assert "policy app --user-sessions" in out
+    assert ", Query\n" in out if operation == "BatchGetItem" else "BatchWriteItem\n" in out
+
+
 def test_a_refused_key_is_reported_with_the_difference_of_the_clocks(
     ini_with_table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,10 @@ SCENARIOS: dict[str, tuple[Prepare, tuple[str, ...]]] = {
         (),
     ),
     "no permission": (refuse("PutItem"), ()),
+    "no permission of UserSessions": (
+        prepare_all(make_settings("session.special_keys = userId"), refuse("Query")),
+        (),
+    ),
 }  # fmt: skip
 #: Checks whose remedy is tried by no scenario, and why.
 UNTRIED: dict[str, str] = {

@@ -73,17 +73,16 @@ def format_dollars(dollars: float) -> str:
 
 
 def format_cost(cost: prices.Cost) -> str:
-    """Write units and what they cost."""
+    """Write units and what they cost. Half a unit is not written as 0."""
     return (
-        f"{format_count(cost.read_units, 'read unit')} and"
+        f"{format_count(math.ceil(cost.read_units), 'read unit')} and"
         f" {format_count(cost.write_units, 'write unit')},"
         f" {format_dollars(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
     )
 
 
 def scan_message(rows: int, cost: prices.Cost) -> str:
-    """Write what is about to be read, and what that costs. Half a unit is not written as 0."""
-    cost = dataclasses.replace(cost, read_units=math.ceil(cost.read_units))
+    """Write what is about to be read, and what that costs."""
     return f"reading {format_count(rows, 'row')}: about {format_cost(cost)}"
 
 

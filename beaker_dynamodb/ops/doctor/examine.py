@@ -21,6 +21,7 @@ from beaker_dynamodb.dynamodb import embedded, metering
 from beaker_dynamodb.dynamodb.diagnostics import (
     PermissionCheck,
     check_permissions,
+    check_user_sessions,
     get_identity,
     list_regions,
     read_server_clock,
@@ -255,8 +256,17 @@ def _examine_rows(application: Application, opened: Rows, *, read_only: bool) ->
     needed = (store.Permission(call.operation, call.error, policy) for call in calls)
     found = tuple(run_checks(store.PERMISSIONS, *needed))
     yield from found
+    indexed_keys = () if is_cache else application.options.indexed_keys
+    if indexed_keys and not exit_code(found):
+        for call in check_user_sessions(opened.table, key, indexed_keys):
+            calls.append(call)
+            if isinstance(call.error, AccessRefused):
+                policy = application.format_command("policy app --user-sessions")
+                needs = store.Permission(call.operation, call.error, policy)
+                yield from run_checks(store.USER_SESSIONS, needs)
+                break
     yield from run_checks(
-        store.ALLOWED, tuple(call.operation for call in calls if call.error is None)
+        store.ALLOWED, tuple(dict.fromkeys(call.operation for call in calls if call.error is None))
     )
     if not read_only and not exit_code(found):
         yield from run_checks(store.ROUND_TRIPS, make_round_trip(opened, key))

@@ -337,6 +337,14 @@ PERMISSIONS: Final[tuple[Check[Permission], ...]] = (
     *failures("permissions", AccessRefused),
 )
 
+#: Not every application with an index uses `UserSessions`.
+USER_SESSIONS: Final[tuple[Check[Permission], ...]] = (
+    Check("note", "permissions", bool,
+          lambda f: f"AWS refuses dynamodb:{f.operation}, which the application needs if it uses"
+          " UserSessions",
+          lambda f: f.policy),
+)
+
 #: Of the names of the operations that are allowed.
 ALLOWED: Final[tuple[Check[tuple[str, ...]], ...]] = (Check("ok", "permissions", bool, ", ".join),)
 
