@@ -190,7 +190,7 @@ DEFECTS: Final = (
     Defect(
         "a load that failed is followed by a new session",
         outage.refuse_in_place_of_another,
-        "failed = _find_failed_load() if sys.exc_info()[1] else None",
+        "failed = _find_failed_load()",
         "failed = None",
         properties.replace_nothing_after_an_outage,
         Scenario((CHANGE, CHANGE)),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+#: What the tests need beside each other.
+COPIED: Final = ("beaker_dynamodb", "tests", "benchmarks", "docs", "examples")
 SPELLING: Final = "Python knows this name in capitals, too"
 
 
@@ -32,7 +34,7 @@ class Group:
         settings = {
             "source_paths": ["beaker_dynamodb"],
             "only_mutate": self.files,
-            "also_copy": ["beaker_dynamodb", "tests", "benchmarks", "docs", "examples", "README.md"],
+            "also_copy": (*COPIED, "README.md"),
             "pytest_add_cli_args": ["-p", "no:xdist", "--timeout", "60"],
             "pytest_add_cli_args_test_selection": [
                 *self.tests,

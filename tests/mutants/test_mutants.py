@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import item, sessions
-from tests.mutants.group import Group
+from tests.mutants.group import COPIED, Group
 from tests.servers import DynamoDBLocal
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ each_group = pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
 @each_group
 def test_no_line_that_decides_can_be_changed_unnoticed(group: Group, tmp_path: Path) -> None:
     """Every mutant of what decides fails a test, but for those that change nothing."""
-    for name in ("beaker_dynamodb", "tests", "benchmarks", "docs", "examples"):
+    for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "README.md", tmp_path)
     own = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
