@@ -9,6 +9,7 @@ from typing import Final
 
 #: What the tests need beside each other.
 COPIED: Final = ("beaker_dynamodb", "tests", "benchmarks", "docs", "examples")
+SHORTCUT: Final = "a shortcut: the way that is taken instead gives the same answer, later"
 SPELLING: Final = "Python knows this name in capitals, too"
 
 

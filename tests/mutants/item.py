@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.group import SPELLING, Group
+from tests.mutants.group import SHORTCUT, SPELLING, Group
 
-SHORTCUT: Final = "a shortcut: the way that is taken instead gives the same answer, later"
 COUNTED: Final = "the lengths have been compared before"
 BOTH: Final = "both sides are pickled by the same protocol, whichever it is"
 CHECKER: Final = "`cast` is for the type checker alone"

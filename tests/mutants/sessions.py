@@ -4,9 +4,46 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.group import Group
+from tests.mutants.group import SHORTCUT, SPELLING, Group
 
-_SURVIVORS: Final[dict[str, tuple[int, str]]] = {}
+TRUTH: Final = "it is read as a truth value, and None is false, too"
+EPOCH: Final = "no session began, or was used, in the first second of 1970"
+
+_SURVIVORS: Final = {
+    # saving.py
+    "value = None": (1, "a text without characters counts as none"),
+    'return (value or b"").decode("utf-8", "surrogatepass")': (1, SPELLING),
+    "self._is_first = False": (1, TRUTH),
+    "has_start = prior is not None and not prior.rev.startswith(NO_START) and not state.restarts": (
+        1,
+        SHORTCUT,
+    ),
+    "start = None": (1, "it is not used if the row has a start"),
+    "promoted = self._promote(write, content, old) if self.rows.schema.special else {}": (
+        1,
+        SHORTCUT,
+    ),
+    "rev, prev = prior.advance_rev(token, None if has_start else start)": (
+        1,
+        "the start is that of the row itself",
+    ),
+    'loaded = "" if state.row is None else state.row.pending': (
+        1,
+        "a note is removed only if its row was loaded",
+    ),
+    # store.py
+    'state = self._state(None, Content("", {}), None)': (4, "a Delete writes nothing of it"),
+    # strict.py
+    "self._has_row = False": (1, TRUTH),
+    "self._has_row = self._may_have_row = False": (1, TRUTH),
+    # touches.py
+    "if rows.runtime.monotonic() >= paused_until.get((table.client, table.name), 0.0):": (
+        1,
+        "no machine has been running for less than a second",
+    ),
+    # user_sessions.py
+    "return 0.0, last_seen or 0.0, row.key.hash": (2, EPOCH),
+}
 
 _LIFETIMES: Final = "tests/sessions/test_lifetimes.py"
 GROUP: Final = Group(

@@ -652,6 +652,14 @@ def test_a_single_label_may_be_a_text(site: Site) -> None:
     assert site.at("phone", view) == ["phone"]
 
 
+SETTINGS = {
+    "session.type": "ext:dynamodb",
+    "session.region": REGION,
+    "session.special_keys": "userId, device",
+    "session.index_special_keys": "userId",
+}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "labels", "message"),
     [
@@ -667,15 +675,15 @@ def test_a_mistake_is_an_error_before_any_call(
     key: str, value: object, labels: list[str], message: str
 ) -> None:
     """The message says what is expected."""
-    settings = {
-        "session.type": "ext:dynamodb",
-        "session.region": REGION,
-        "session.special_keys": "userId, device",
-        "session.index_special_keys": "userId",
-    }
-
     with pytest.raises(OptionError, match=message):
-        UserSessions(settings, key, value, labels=labels)
+        UserSessions(SETTINGS, key, value, labels=labels)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_limit_leaves_one_session_at_least(count: int) -> None:
+    """The message names the method that ends all of them; no call is made."""
+    with pytest.raises(OptionError, match=r"at least one session .* end_all\(\) ends all"):
+        UserSessions(SETTINGS, "userId", 42).limit(count)
 
 
 def test_another_backend_is_refused() -> None:
