@@ -81,9 +81,9 @@ def _build(
     options, seconds = sources.parse(given, kind), _parse_timeout(timeout)
     try:
         if options.migrate_from is not None:  # a mistake shows now, not with the first cookie
-            from beaker_dynamodb.migration import source
+            from beaker_dynamodb.migration.source_options import validate_source
 
-            source.validate_source(options.migrate_from, dict(options.migrate_from_options))
+            validate_source(options.migrate_from, dict(options.migrate_from_options))
         found = build_rows(options, kind, runtime, _create_table)
     except OptionError as error:
         raise_clean(OptionError(sources.add_places(str(error), options.places)))

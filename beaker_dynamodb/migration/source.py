@@ -6,31 +6,33 @@ never a session or a password. What Beaker's own backends pickled is never unpic
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import pickle
-import re
 import stat
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
-from beaker_dynamodb.config.parsers import find_nearest
 from beaker_dynamodb.errors import (
     CorruptItem,
     OptionError,
     TableMissing,
     Unavailable,
     digest,
-    mask_repr,
     raise_clean,
 )
 from beaker_dynamodb.item.keys import to_text
 from beaker_dynamodb.item.safe_load import safe_load
+from beaker_dynamodb.migration.source_options import (
+    FILE_BACKENDS,
+    REQUIRED_OPTIONS,
+    TABLES,
+    find_backend_class,
+)
 from beaker_dynamodb.migration.source_table import explain_source_table
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SESSION: Final = "session"
-_TABLES: Final = frozenset({"ext:dynamodb", "dynamodb"})
 #: What a backend's constructor raises if its options are wrong, and never in an outage.
 _CONFIGURATION_ERRORS: Final = frozenset(
     "MissingCacheParameter InvalidCacheBackendError TypeError KeyError ValueError"
@@ -48,119 +49,11 @@ _CONFIGURATION_ERRORS: Final = frozenset(
 )
 #: Those that mean a missing package: Beaker raises the first one for nothing else.
 _PACKAGE_ERRORS: Final = frozenset({"InvalidCacheBackendError", "ModuleNotFoundError"})
-_EXTRA: Final = "'beaker-dynamodb[migration]'"
-#: The package that a backend imports, and what installs it. Beaker itself imports it only with the
-#: first session.
-_REQUIRED_PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
-    "ext:redis": ("redis", _EXTRA),
-    "ext:rediscluster": ("redis", _EXTRA),
-    "ext:database": ("sqlalchemy", _EXTRA),
-    "ext:sqla": ("sqlalchemy", _EXTRA),
-    "ext:mongodb": ("pymongo", "pymongo"),
-}
-#: The options of which a backend needs one, and how it is written.
-_REQUIRED_OPTIONS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "ext:redis": (("url",), "migrate_from.url = redis://HOST:PORT/DB"),
-    "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://HOST/NAME"),
-    "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
-    "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
-}
 _ANY_OPTION: Final = ((), "migrate_from.NAME")
 #: A larger file is no session's. It would take a moment to plant, and much memory to read.
 _MAX_FILE: Final = 64 * 1024 * 1024
-#: Backends that keep each session in a file of its own, named by the id.
-_FILE_BACKENDS: Final = frozenset({"file", "dbm"})
 #: Backends that create folders, files or a table when a session is only read.
 CREATED_BY_READING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
-
-#: What precedes the path in a name of SQLite's that is a URL: `file:`, `file://localhost`.
-_SQLITE_URI: Final = re.compile(r"^file:(//[^/]*)?")
-
-
-def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
-    """Return the folder of a backend's files (beaker/container.py:513 and 630).
-
-    For a database in a file it is that file. None for other backends, and if no option names it.
-    """
-    if name == "ext:database":
-        return _get_sqlite_path(str(options.get("url", "")))
-    if name not in _FILE_BACKENDS:
-        return None
-    if own := options.get(f"{name}_dir"):
-        return str(own)
-    parent = options.get("data_dir")
-    return f"{parent}/container_{name}" if parent else None
-
-
-def _get_sqlite_path(url: str) -> str | None:
-    """Return the file that SQLAlchemy's URL names; None for a database in memory or on a server.
-
-    With `uri=true` the name is itself a URL, as in `file:sessions.db` (SQLite: URI Filenames).
-    """
-    scheme, _, rest = url.partition(":///")
-    name, _, query = rest.partition("?")
-    arguments = dict(urllib.parse.parse_qsl(query))
-    if scheme.partition("+")[0] != "sqlite":
-        return None
-    if "uri" in arguments:
-        name = urllib.parse.unquote(_SQLITE_URI.sub("", name))
-    is_in_memory = name == ":memory:" or arguments.get("mode") == "memory"
-    return None if is_in_memory else name or None
-
-
-def validate_source(name: str, options: Mapping[str, object]) -> None:
-    """Check a backend's package and options at start, before a request needs a session of it.
-
-    Logs a warning if its folder or file does not exist: Beaker would create an empty one, and all
-    users would be logged out without an error.
-
-    Raises: OptionError, as `find_backend_class`, and if a required option is missing.
-    """
-    find_backend_class(name)
-    names, example = _REQUIRED_OPTIONS.get(name, ((), ""))
-    if names and not any(options.get(one) for one in names):
-        raise OptionError(f"option 'migrate_from': {name} needs {example}")
-    path = get_data_path(name, options)
-    if path is not None and not Path(path).exists():
-        log.warning(
-            "option 'migrate_from': there is no %s, so no session is found there", mask_repr(path)
-        )
-
-
-def require_package(name: str, begin: str = "") -> None:
-    """Raise OptionError if a backend's package is not installed; *begin* is before the message."""
-    package, requirement = _REQUIRED_PACKAGES.get(name, ("", ""))
-    if package and importlib.util.find_spec(package) is None:
-        raise OptionError(f"{begin}{name} needs {package}: pip install {requirement}")
-
-
-def find_backend_class(name: str) -> Callable[..., NamespaceManager]:
-    """Return the class of a backend of Beaker's.
-
-    Raises: OptionError, if Beaker has none of that name, or a package that it needs is not
-    installed.
-    """
-    from beaker.cache import clsmap
-
-    require_package(name, "option 'migrate_from': ")
-    try:
-        backend_class: Callable[..., NamespaceManager] | None = clsmap[name]
-    except (KeyError, TypeError):
-        backend_class = None
-    if backend_class is None:
-        hint = suggest_backend(name, ("memory", "file", "dbm", *_REQUIRED_PACKAGES))
-        raise OptionError(f"option 'migrate_from': Beaker knows no backend {name!r}{hint}")
-    return backend_class
-
-
-def suggest_backend(name: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence that suggests the one of *names* that is probably meant.
-
-    It is "" if none is close. What makes most mistakes is `ext:`, which some names begin with.
-    """
-    short = {one.removeprefix("ext:"): one for one in names}
-    near = find_nearest(name.removeprefix("ext:"), short)
-    return f"; did you mean {short[near]!r}?" if near else ""
 
 
 def say_host(url: object) -> str:
@@ -228,7 +121,7 @@ class SourceBackend:
         """
         text = to_text(self.namespace) or ""
         own = os.path.basename(text).replace(".", "")  # noqa: PTH119  # as Beaker has it
-        return self.name in _FILE_BACKENDS and own != text
+        return self.name in FILE_BACKENDS and own != text
 
     @property
     def _digest(self) -> str:
@@ -236,7 +129,7 @@ class SourceBackend:
 
     def _create_manager(self) -> NamespaceManager:
         backend_class, options = find_backend_class(self.name), dict(self.options)
-        if self.name in _TABLES:
+        if self.name in TABLES:
             # A misspelled table must be an error, not a new table without sessions.
             options = {"migrate_from": "none", "create_table": False, **options}
         try:
@@ -254,7 +147,7 @@ class SourceBackend:
                 needed = f"Python module {module!r}" if module else "package that it needs"
                 remedy = f"install the {needed}"
             else:
-                example = _REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
+                example = REQUIRED_OPTIONS.get(self.name, _ANY_OPTION)[1]
                 remedy = f"give its own options as {example}"
             wrong = f"cannot be created ({name}); {remedy}"
             raise_clean(OptionError(f"option 'migrate_from': the backend {self.name!r} {wrong}"))

@@ -16,7 +16,7 @@ from beaker_dynamodb.config.parsers import find_misspelled, import_object
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.errors import OptionError, mask_repr
-from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.migration.source_options import validate_source
 from beaker_dynamodb.settings import beaker_settings, ini
 
 

@@ -17,7 +17,7 @@ from beaker_dynamodb.config.options import OPTIONS
 from beaker_dynamodb.config.sources import configure, parse
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.migration.source_options import validate_source
 from beaker_dynamodb.ops.application import find_mistakes
 from beaker_dynamodb.provisioning.spec import table_spec
 from tests.config.test_option_values import TABLE_OF_CASES, TOGETHER, kind_of

@@ -21,7 +21,7 @@ from beaker_dynamodb.dynamodb.diagnostics import Identity
 from beaker_dynamodb.dynamodb.wire.http import Endpoint
 from beaker_dynamodb.errors import DynamoDBBackendError, Unavailable, mask, mask_repr
 from beaker_dynamodb.logs import log_once_a_minute
-from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.migration.source_options import validate_source
 from beaker_dynamodb.ops.application import load_application
 from beaker_dynamodb.ops.doctor.check import Finding
 from beaker_dynamodb.ops.doctor.examine import examine

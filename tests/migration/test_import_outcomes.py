@@ -16,7 +16,7 @@ import redis
 from beaker_dynamodb.errors import OptionError, Unavailable, digest
 from beaker_dynamodb.migration.bulk import import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
-from beaker_dynamodb.migration.source import validate_source
+from beaker_dynamodb.migration.source_options import validate_source
 from tests.migration.runs import run_import, session_rows, summarize, where
 from tests.servers import free_port
 from tests.sessions.overlap import Site

@@ -44,7 +44,10 @@ def test_while_the_old_backend_is_down_nobody_is_logged_out(
         ({"migrate_from": "ext:file"}, "did you mean 'file'"),
         ({"migrate_from": "ext:data_base"}, "did you mean 'ext:database'"),
         ({"migrate_from": "file"}, "file needs migrate_from.data_dir = FOLDER"),
-        ({"migrate_from": "file", "migrate_from.data_dri": "/x"}, "needs migrate_from.data_dir"),
+        (
+            {"migrate_from": "file", "migrate_from.data_dri": "/x"},
+            "did you mean 'migrate_from.data_dir'",
+        ),
         ({"migrate_from": "ext:redis"}, "needs migrate_from.url = redis://HOST"),
         (
             {"migrate_from": "ext:redis", "migrate_from.url": "127.0.0.1:6379"},

@@ -12,7 +12,7 @@ from typing import Final
 
 from beaker_dynamodb.errors import OptionError
 from beaker_dynamodb.migration.readers.reader import SessionReader
-from beaker_dynamodb.migration.source import require_package, suggest_backend
+from beaker_dynamodb.migration.source_options import require_package, suggest_backend
 
 #: Each type, and the module of this folder whose `create_reader()` is called for it.
 TYPES: Final[Mapping[str, str]] = {

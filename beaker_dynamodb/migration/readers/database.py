@@ -23,7 +23,8 @@ from beaker_dynamodb.migration.readers.reader import (
     read_pickle,
     reject,
 )
-from beaker_dynamodb.migration.source import get_data_path, say_host
+from beaker_dynamodb.migration.source import say_host
+from beaker_dynamodb.migration.source_options import get_data_path
 
 _PAGE: Final = 500
 

@@ -27,7 +27,8 @@ from beaker_dynamodb.migration.readers.reader import (
     read_value,
     reject,
 )
-from beaker_dynamodb.migration.source import get_data_path, has_plain_files, hold_lock, read_file
+from beaker_dynamodb.migration.source import has_plain_files, hold_lock, read_file
+from beaker_dynamodb.migration.source_options import get_data_path
 
 _LEVELS: Final = 2  # beaker/util.py:219, encoded_path(depth=3)
 #: What the kinds of dbm append to Beaker's name; of several files of one session, the first.

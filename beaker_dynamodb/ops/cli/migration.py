@@ -16,7 +16,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
-from beaker_dynamodb.migration.source import suggest_backend
+from beaker_dynamodb.migration.source_options import suggest_backend
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import hide_cache, make_pairs_option, with_table
 from beaker_dynamodb.ops.cli.drawing import Output

@@ -40,12 +40,8 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
-from beaker_dynamodb.migration.source import (
-    CREATED_BY_READING,
-    SourceBackend,
-    get_data_path,
-    validate_source,
-)
+from beaker_dynamodb.migration.source import CREATED_BY_READING, SourceBackend
+from beaker_dynamodb.migration.source_options import get_data_path, validate_source
 from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
