@@ -208,7 +208,8 @@ class _Importer:
             return Skipped(name, decision)
         if self._policy.envelope == "json":
             written_by = choose_envelope(session.text, self._policy.max_size, "auto")
-            self._has_pickles |= isinstance(written_by, PickleEnvelope)
+            if isinstance(written_by, PickleEnvelope):  # only ever set: other threads set it, too
+                self._has_pickles = True
         try:
             reason = self._check(session) if self._dry_run else self._write(session, decision)
         except ItemTooLarge:

@@ -46,8 +46,9 @@ REQUIRED_OPTIONS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
     "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
 }
-#: All options of a backend. Beaker accepts its two folders with each.
+#: Beaker accepts its two folders with each backend.
 _FOLDERS: Final = ("data_dir", "lock_dir")
+#: All options of a backend. Those that are not here are not checked.
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "file": (*_FOLDERS, "file_dir"),
     "dbm": (*_FOLDERS, "dbm_dir"),
@@ -92,7 +93,7 @@ def _get_sqlite_path(url: str) -> str | None:
 
 
 def validate_source(name: str, options: Mapping[str, object]) -> None:
-    """Check a backend's package and options at start, before a request needs a session of it.
+    """Check a backend's package and options, before a request needs a session of it.
 
     Logs a warning if its folder or file does not exist: Beaker would create an empty one, and all
     users would be logged out without an error.

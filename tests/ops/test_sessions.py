@@ -182,7 +182,7 @@ def test_a_row_that_an_index_still_shows_is_read_again(
         ("userId", "NAME=VALUE"),
         ("=42", "NAME=VALUE"),
         ("userId=", "NAME=VALUE"),
-        ("colour=red", "special_keys = colour:S"),
+        ("colour=red", r"special_keys = colour \(colour:N for numbers\)"),
         ("userid=7", "did you mean 'userId'"),
         ("user_id=7", "did you mean 'userId'"),
         ("visits=many", "a number"),
