@@ -185,7 +185,7 @@ class _Importer:
         )
 
     def list_warnings(self) -> Iterator[str]:
-        """Say, at the end, what the counts do not show."""
+        """Yield what the counts do not show, for the end of a run."""
         if self._is_table_missing:
             missing = say_table_missing(self._rows.options.table)
             yield f"{missing}; this dry run counts it as empty"
@@ -208,7 +208,7 @@ class _Importer:
             return Skipped(name, decision)
         if self._policy.envelope == "json":
             written_by = choose_envelope(session.text, self._policy.max_size, "auto")
-            if isinstance(written_by, PickleEnvelope):  # only ever set: other threads set it, too
+            if isinstance(written_by, PickleEnvelope):  # shared by all threads, so never reset
                 self._has_pickles = True
         try:
             reason = self._check(session) if self._dry_run else self._write(session, decision)
