@@ -52,8 +52,6 @@ _PACKAGE_ERRORS: Final = frozenset({"InvalidCacheBackendError", "ModuleNotFoundE
 _ANY_OPTION: Final = ((), "migrate_from.NAME")
 #: A larger file is no session's. It would take a moment to plant, and much memory to read.
 _MAX_FILE: Final = 64 * 1024 * 1024
-#: Backends that create folders, files or a table when a session is only read.
-CREATED_BY_READING: Final = frozenset({"file", "dbm", "ext:database", "ext:sqla"})
 
 
 def say_host(url: object) -> str:

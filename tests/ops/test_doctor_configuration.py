@@ -17,8 +17,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.dynamodb.client import get_client
 from beaker_dynamodb.dynamodb.diagnostics import list_regions
-from tests.migration.source_backends import redis_server
-from tests.servers import KEY, free_port
+from tests.servers import KEY
 
 Findings = list[tuple[str, str, str]]
 
@@ -268,80 +267,6 @@ def test_the_list_regions_every_partition_are_known() -> None:
     known = list_regions(get_client(Options(region="eu-central-1")))
 
     assert {"eu-central-1", "us-gov-west-1", "cn-north-1", "us-east-1"} <= known
-
-
-def test_the_store_that_sessions_are_moved_from_is_tried(
-    ini_with_table: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The doctor reads a session that does not exist."""
-    moving = ("-c", ini_with_table, "-o", "migrate_from=ext:redis", "-o")
-    with redis_server() as url:
-        found = run_doctor(capsys, *moving, f"migrate_from.url={url}", code=0, topic="migrate_from")
-    down = f"migrate_from.url=redis://127.0.0.1:{(port := free_port())}/0"
-    missed = run_doctor(capsys, *moving, down, code=1, topic="migrate_from")
-
-    assert ("ok", "ext:redis answers", "") in found
-    assert any(
-        f"at 127.0.0.1:{port} failed" in message and "start it" in message
-        for _, message, _ in missed
-    )
-    wrong = run_doctor(
-        capsys, "-c", ini_with_table, "-o", "migrate_from=file", code=1, topic="migrate_from"
-    )
-    assert any("needs migrate_from.data_dir" in message and not do for _, message, do in wrong)
-
-
-def test_an_old_folder_that_is_misspelled_is_not_made(
-    ini_with_table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Beaker would create an empty folder, and all users would be logged out."""
-    moving = (
-        "-c",
-        ini_with_table,
-        "-o",
-        "migrate_from=file",
-        "-o",
-        f"migrate_from.data_dir={tmp_path}/old",
-    )
-    missed = run_doctor(capsys, *moving, code=1, topic="migrate_from")
-
-    assert missed[-1][1].startswith(f"there is no '{tmp_path}/old/container_file'")
-    assert not (tmp_path / "old").exists()
-    (tmp_path / "old" / "container_file" / "a").mkdir(parents=True)
-    empty = run_doctor(capsys, *moving, code=0, topic="migrate_from")
-    message = f"there is no session in '{tmp_path}/old/container_file': is it the folder of"
-    assert empty[-1][:2] == ("warning", f"{message} the old application?")
-    (tmp_path / "old" / "container_file" / "a" / "s.cache").touch()
-    assert ("ok", "file answers", "") in run_doctor(capsys, *moving, code=0, topic="migrate_from")
-
-
-@pytest.mark.parametrize(
-    ("backend", "option"),
-    [("file", "file_dir={}"), ("dbm", "dbm_dir={}"), ("ext:database", "url=sqlite:///{}/x.db")],
-)
-def test_read_only_writes_nothing_into_the_old_store(
-    ini_with_table: str,
-    tmp_path: Path,
-    backend: str,
-    option: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Beaker creates folders, files or a table even when it only reads."""
-    (home := tmp_path / "home").mkdir()
-    (home / "x.db").touch()
-    where = f"migrate_from.{option.format(home)}"
-    words = ("-o", f"migrate_from={backend}", "-o", where, "-o", f"migrate_from.lock_dir={home}")
-    found = run_doctor(
-        capsys, "-c", ini_with_table, "--read-only", *words, code=0, topic="migrate_from"
-    )
-
-    assert "was not checked" in found[-1][1]
-    assert [one.name for one in home.iterdir()] == ["x.db"]
-    assert (home / "x.db").stat().st_size == 0
-    assert run_doctor(capsys, "-c", ini_with_table, *words, code=0, topic="migrate_from")[-1][
-        1
-    ].endswith("answers")
-    assert (home / "x.db").stat().st_size or len(list(home.iterdir())) > 1
 
 
 class PluginsWithoutEntryPoints(dict[str, object]):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.migration.readers.reader import SessionReader
-from beaker_dynamodb.migration.source_options import require_package, suggest_backend
+from beaker_dynamodb.migration.readers.reader import NO_SESSION, Clock, SessionReader
+from beaker_dynamodb.migration.source_options import get_data_path, require_package, suggest_backend
 
 #: Each type, and the module of this folder whose `create_reader()` is called for it.
 TYPES: Final[Mapping[str, str]] = {
@@ -22,6 +22,8 @@ TYPES: Final[Mapping[str, str]] = {
     "ext:database": "database",
     "connect-dynamodb": "connect",
 }
+#: The most entries that are searched for a session: a redis database may hold other data as well.
+_MAX_SEARCHED: Final = 100_000
 
 
 def create_reader(
@@ -44,3 +46,19 @@ def create_reader(
     module = importlib.import_module(f"{__name__}.{TYPES[kind]}")
     create: Callable[[str, Mapping[str, str], float | None], SessionReader] = module.create_reader
     return create(kind, source_options, timeout)
+
+
+def has_sessions(kind: str, source_options: Mapping[str, str], clock: Clock) -> bool:
+    """Return whether a source backend holds a session. It is only read, and nothing is created.
+
+    True, too, if it holds so many entries that a search would take long.
+
+    Raises: as `create_reader`; Unavailable, if the backend cannot be read.
+    """
+    if kind == "dbm":  # with data_dir or lock_dir, a lock would be written
+        source_options = {"dbm_dir": get_data_path(kind, source_options) or ""}
+    reader = create_reader(kind, source_options)
+    number = reader.count()
+    if number is None or number > _MAX_SEARCHED:
+        return True
+    return any(entry.error != NO_SESSION for entry in reader.sessions(clock))

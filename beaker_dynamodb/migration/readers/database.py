@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,11 +108,22 @@ class DatabaseReader:
             with self._engine.connect() as connection:
                 return run(connection)
         except self._sa.exc.SQLAlchemyError as error:
-            name = type(error).__name__
-            where = f"table {mask_repr(self._table.name)} of the database{self._at}"
-            raise_clean(Unavailable(f"{where} cannot be read: {name}"))
+            raise_clean(self._explain(error))
         finally:
             self._engine.dispose()
+
+    def _explain(self, error: Exception) -> OptionError | Unavailable:
+        """Say what has failed: a missing table is one that an option names wrongly."""
+        table, is_there = self._table, True
+        with suppress(self._sa.exc.SQLAlchemyError):  # an outage
+            is_there = self._sa.inspect(self._engine).has_table(table.name, schema=table.schema)
+        name = f"table {mask_repr(table.name)}"
+        if not is_there:
+            return OptionError(
+                f"there is no {name} in the database{self._at}; is table_name right?"
+            )
+        reason = type(error).__name__
+        return Unavailable(f"{name} of the database{self._at} cannot be read: {reason}")
 
 
 def _read_row(row: tuple[object, object, Any]) -> SourceSession:
@@ -125,8 +137,13 @@ def _read_row(row: tuple[object, object, Any]) -> SourceSession:
 def create_reader(
     kind: str, source_options: Mapping[str, str], _timeout: float | None
 ) -> SessionReader:
-    """Create the reader of `url`, `table_name` and `schema_name`: Beaker's own options."""
-    plain = {name.removeprefix("sa."): value for name, value in source_options.items()}
+    """Create the reader of `url`, `table_name` and `schema_name`: Beaker's own options.
+
+    Options of the engine, which begin with `sa.`, are ignored, as Beaker ignores them.
+    """
+    plain = {name: value for name, value in source_options.items() if not name.startswith("sa.")}
+    if "sa.url" in source_options:
+        plain = {"url": source_options["sa.url"], **plain}
     options = check_options(kind, plain, {"url", "table_name", "schema_name"})
     if "url" not in options:
         raise OptionError("ext:database needs url, in the form that SQLAlchemy takes")

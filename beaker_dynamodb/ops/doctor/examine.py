@@ -40,7 +40,8 @@ from beaker_dynamodb.errors import (
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
-from beaker_dynamodb.migration.source import CREATED_BY_READING, SourceBackend
+from beaker_dynamodb.migration.readers import TYPES, has_sessions
+from beaker_dynamodb.migration.source import SourceBackend, say_host
 from beaker_dynamodb.migration.source_options import get_data_path, validate_source
 from beaker_dynamodb.ops.application import (
     Application,
@@ -307,22 +308,30 @@ def make_round_trip(opened: Rows, key: Key) -> store.RoundTrip:
 
 
 def _examine_source(application: Application, runtime: Runtime, *, read_only: bool) -> Finding:
-    """Read a session that does not exist from the backend of `migrate_from`."""
-    name, given = str(application.options.migrate_from), application.options.migrate_from_options
-    topic = "migrate_from"
+    """Look for a session in the backend of `migrate_from`, and read one that does not exist.
+
+    A misspelled folder or table, or the number of another redis database, would look to the
+    application like a store without sessions.
+    """
+    name, given = (
+        str(application.options.migrate_from),
+        dict(application.options.migrate_from_options),
+    )
+    topic, place = "migrate_from", f"{name}{say_host(given.get('url', ''))}"
     try:
-        validate_source(name, dict(given))
-        path = get_data_path(name, dict(given)) or ""
-        # Beaker creates a missing folder, so a misspelled path looks like a store without sessions.
-        if path and not Path(path).exists():
-            missing = f"there is no {mask_repr(path)}, so no session can be moved from there"
-            return Finding("error", topic, missing)
-        if name == "file" and path and not any(one.is_file() for one in Path(path).rglob("*")):
-            empty = f"there is no session in {mask_repr(path)}"
-            return Finding("warning", topic, f"{empty}: is it the folder of the old application?")
-        if read_only and name in CREATED_BY_READING:
-            return Finding("note", topic, f"{name} was not checked: that would write there")
-        SourceBackend(name, given, runtime.token().hex(), None).read()
+        validate_source(name, given)
+        if path := get_data_path(name, given):
+            place = mask_repr(path)
+            if not Path(path).exists():  # Beaker would create it
+                missing = f"there is no {place}, so no session can be moved from there"
+                return Finding("error", topic, missing)
+        if name in TYPES:
+            if not has_sessions(name, given, runtime.clock):
+                empty = f"there is no session in {place}: is it that of the old application?"
+                return Finding("warning", topic, empty)
+            if read_only:  # Beaker's own backends write locks, or a table, when they read
+                return Finding("ok", topic, f"{name} holds sessions")
+        SourceBackend(name, tuple(given.items()), runtime.token().hex(), None).read()
     except DynamoDBBackendError as error:
         advice = "; start it" if isinstance(error, Unavailable) else ""
         return Finding("error", topic, f"{error}{advice}")
