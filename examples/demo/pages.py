@@ -142,9 +142,9 @@ def _render_steps(context: PageContext) -> Markup:
         login = render("login", token=token, max_length=MAX_LENGTH)
     seconds = context.outage_seconds
     outage = render("not-breakable") if seconds is None else render("outage", seconds=seconds)
-    if is_here and seconds is not None:
-        outage = join([outage, render("break", token=token)])
-    overlap = render("overlap", token=token) if is_here else Markup("")
+    if seconds is not None:
+        outage = join([outage, render("break", token=token) if is_here else render("first")])
+    overlap = render("overlap", token=token) if is_here else render("first")
     return render("steps", login=login, outage=outage, overlap=overlap)
 
 

@@ -50,6 +50,7 @@ class TestOneSession:
         page = send(app, here, "logout")
 
         assert "There is no session" in page
+        assert page.text.count("Start a session first: see step 1.") == 2  # in steps 2 and 3
         assert "There is no session" in app.get(f"/{there}/?read=1")
         assert "There is no session" in TestApp(app.app).get(f"/{there}/?read=1", headers=kept)
         assert count_items(table) == stored - 1

@@ -323,6 +323,18 @@ def test_only_who_asks_for_somebody_is_answered_no_by_an_empty_table(
     assert is_count or re.search("there (is|are) no|^no live", capsys.readouterr().err)
 
 
+def test_stats_of_an_empty_table_are_counts_without_histograms(
+    dynamodb_local: str, table_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A histogram of nothing would show one empty bar."""
+    empty = ExampleApp.create(dynamodb_local, table_name)
+    assert main(empty.argv("sessions", "stats")) == 0
+
+    out = capsys.readouterr().out
+    assert "0 live sessions" in out
+    assert "size of the row" not in out
+
+
 @pytest.mark.parametrize("option", ["max_age=59m", "created_after=2100-01-01T00:00Z"])
 @pytest.mark.parametrize("timeout", ["3720", "never"])
 def test_a_session_that_an_option_has_ended_is_shown_as_ended(

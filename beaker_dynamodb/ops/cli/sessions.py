@@ -307,16 +307,17 @@ def _draw(found: stats.Stats, width: int | None) -> Iterator[str]:
     )
     bars = ("size of the row", found.sizes), ("row expires in", found.expiries), ("age", found.ages)
     for title, each in bars:
-        yield from _histogram(title, each, width)
+        if any(one.count for one in each):
+            yield from _histogram(title, each, width)
 
 
 def _histogram(title: str, bars: tuple[stats.Bar, ...], width: int | None) -> Iterator[str]:
-    """Draw bars, the longest at full width; empty ones at both ends are omitted.
+    """Draw bars of which one has a count, the longest at full width; empty ends are omitted.
 
     Args: *width* is that of a terminal, where the bars are shorter if need be, or None.
     """
-    longest = max(one.count for one in bars) or 1
-    filled = [number for number, one in enumerate(bars) if one.count] or [0]
+    longest = max(one.count for one in bars)
+    filled = [number for number, one in enumerate(bars) if one.count]
     digits = max(_COUNT, len(f"{longest:,}"))
     room = _BAR if width is None else max(1, min(_BAR, width - _LABEL - digits - _SPACES))
     yield click.style(title, italic=True)
