@@ -23,7 +23,6 @@ from beaker_dynamodb.item.codec import DICTIONARY, deflate
 from beaker_dynamodb.item.dictionary import DICTIONARIES
 from tests.instruments import Clock
 from tests.revisions import replace_token
-from tests.sessions import apps
 from tests.sessions.overlap import Browser, Site
 from tests.sessions.views import contents, put, put_while, read_while, use_clock
 
@@ -142,21 +141,6 @@ def test_an_application_that_chose_json_unpickles_nothing_that_stands_in_the_tab
 
     assert unpickled == []
     assert not mark.exists()
-
-
-@pytest.mark.parametrize("is_forbidden", [False, True])
-def test_no_special_key_is_read_from_a_pickle_where_pickles_are_forbidden(
-    dynamodb_local: str, table_name: str, *, is_forbidden: bool
-) -> None:
-    """The manager of a StrictSession with JSON takes a pickle for an opaque text."""
-    site = Site.create(dynamodb_local, table_name)
-    manager = apps.manager(dynamodb_local, table_name, "a", special_keys="user")
-    if is_forbidden:
-        manager.forbid_pickles()
-    manager["session"] = base64.b64encode(pickle.dumps({"user": "ann"}, 2)).decode()
-
-    (row,) = site.rows()
-    assert ("user" in row) is not is_forbidden
 
 
 def test_the_mine_goes_off_where_pickle_was_chosen(

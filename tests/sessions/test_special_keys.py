@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 
 import pytest
 from beaker.util import PickleSerializer
@@ -45,6 +46,19 @@ def test_a_required_special_key_is_required(moto_url: str, table_name: str) -> N
 
     assert answer.status_int == 200
     assert "session" not in strict
+
+
+@pytest.mark.parametrize("is_forbidden", [False, True])
+def test_no_special_key_is_read_from_a_pickle_where_pickles_are_forbidden(
+    dynamodb_local: str, table_name: str, *, is_forbidden: bool
+) -> None:
+    """The manager of a StrictSession with JSON takes a pickle for an opaque text."""
+    manager = apps.manager(dynamodb_local, table_name, "a", special_keys="user")
+    if is_forbidden:
+        manager.forbid_pickles()
+    manager["session"] = base64.b64encode(pickle.dumps({"user": "ann"}, 2)).decode()
+
+    assert ("user" in the_row(dynamodb_local, table_name)) is not is_forbidden
 
 
 @pytest.mark.parametrize("size", [1024, 1025, 2048, 2049])

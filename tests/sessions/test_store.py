@@ -16,7 +16,7 @@ from beaker_dynamodb.runtime import Runtime
 from beaker_dynamodb.sessions.saving import StoredRow
 from beaker_dynamodb.sessions.store import SessionSettings, SessionStore
 from tests.instruments import Clock
-from tests.servers import REGION
+from tests.servers import REGION, free_port
 
 HOUR, MONTH = 3600, 30 * 86400
 
@@ -116,3 +116,35 @@ def test_only_one_text_is_saved(key: object, value: object) -> None:
     store.remove("other")
     assert store.get("other") is None
     assert not store.contains("other")
+
+
+@pytest.mark.parametrize(
+    ("base", "row", "loaded"),
+    [(None, make_row(7), "{}"), ("{}", None, "{}"), ("{}", make_row(7), None)],
+)
+def test_a_change_beside_a_login_is_dropped_if_there_is_nothing_to_merge_it_into(
+    base: str | None, row: StoredRow | None, loaded: str | None
+) -> None:
+    """The session of the old id or of the new one was not loaded, or has no row any more."""
+    old, new = make_store("a"), make_store("b")
+    old.base, new.base, new.stored = loaded, base, row
+
+    new.merge_from(old, '{"a": 1}')
+
+    assert (new.base, new.stored, new.own_timeout, old.merged) == (base, row, None, None)
+
+
+def test_a_timed_out_session_whose_row_cannot_be_deleted_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It has ended for every request anyway; an operator can read what has failed."""
+    caplog.set_level("INFO")
+    store = make_store(endpoint_url=f"http://127.0.0.1:{free_port()}")
+    store.stored, store.base = make_row(7), "text"
+
+    store.delete_if_unchanged()
+
+    assert (store.stored, store.base) == (None, None)
+    (said,) = [one.getMessage() for one in caplog.records if "timed out" in one.getMessage()]
+    start = "the row of a session that timed out could not be deleted, and will expire: "
+    assert said.startswith(f"{start}DynamoDB did not answer at")
