@@ -33,14 +33,20 @@ class Application:
 
     `settings` are all of them, without `session.` or `cache.REGION.` before the name, and `begin`
     is that prefix. `arguments` are those of a command line that name this application, for another
-    command: `-c production.ini --cache short`. They hold no secret.
+    command: `-c production.ini --cache short`. They hold no secret. `cache` is the region, None for
+    sessions.
     """
 
     options: Options
-    kind: sources.Kind
     settings: Mapping[str, Any] = field(repr=False)
     arguments: str = ""
     begin: str = "session."
+    cache: str | None = None
+
+    @property
+    def kind(self) -> sources.Kind:
+        """What the table holds: sessions or a cache."""
+        return _get_kind(self.cache)
 
     @property
     def secret(self) -> str | None:
@@ -99,7 +105,7 @@ def load_application(
     if options.envelope == "auto" and settings.get("data_serializer") == "json":
         # Sessions are JSON by Beaker's own setting, so no command opens a pickle.
         options = dataclasses.replace(options, envelope="json")
-    return Application(options, kind, settings, arguments, get_prefix(cache, config))
+    return Application(options, settings, arguments, get_prefix(cache, config), cache)
 
 
 def find_mistakes(

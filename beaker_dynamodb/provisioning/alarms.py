@@ -23,22 +23,27 @@ _DAY: Final = 86400
 _SLOW_ITEM, _SLOW_BATCH = 100, 500
 #: The operations that read or write one item.
 _SINGLE: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})
+#: The operations of `UserSessions` alone.
+_OF_USERS: Final = frozenset({"Query", "BatchGetItem"})
 #: Refused writes in 5 minutes below which their share says nothing, and the share in percent.
 _MIN_REFUSED, _MAX_SHARE = 30, 20
 _TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 
 _SERVER_ERRORS: Final = (
-    "DynamoDB answers 5xx: pages that need the session are errors, nobody is logged out. Calls are"
-    " repeated, so single errors are invisible; errors in 3 of 5 minutes are an outage."
+    "DynamoDB answers 5xx: {}. Calls are repeated, so single errors are invisible; errors in 3 of 5"
+    " minutes are an outage."
 )
+_OUTAGE: Final = "pages that need the session are errors, nobody is logged out"
+_CACHE_OUTAGE: Final = "caches are bypassed, so pages are slower"
 _THROTTLED: Final = (
     "A limit, provisioned units or one hot row refuses {}; the application's errors say which"
     " (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more"
     " than that."
 )
-_SLOW: Final = (
-    "Every page waits for its session once. {} in DynamoDB; {} ms at p99 for 5 minutes are felt."
-)
+_SLOW: Final = "{} {} in DynamoDB; {} ms at p99 for 5 minutes are felt."
+_PAGES: Final = "Every page waits for its session once."
+_CACHED_PAGES: Final = "Each use of a cached value waits for it."
+_USER_PAGES: Final = "Pages that list or end a user's sessions wait for it."
 _BATCH: Final = "Up to 100 rows take tens of milliseconds"
 _REFUSED: Final = (
     f"More than {_MAX_SHARE} percent of the writes are refused because requests of one session"
@@ -47,7 +52,7 @@ _REFUSED: Final = (
 )
 _NO_DELETIONS: Final = (
     "TTL is off or on another attribute: the table grows. DynamoDB deletes within days, so one day"
-    " without deletions is normal. A new table fires until its first sessions have expired."
+    " without deletions is normal. A new table fires until its first rows have expired."
 )
 
 
@@ -87,11 +92,6 @@ class Alarm:
     breaching: bool = False
 
     @property
-    def identifier(self) -> str:
-        """The name with letters and digits only, as CloudFormation requires of a logical id."""
-        return re.sub(r"[^A-Za-z0-9]", lambda found: f"{ord(found[0]):02x}", self.name)
-
-    @property
     def condition(self) -> str:
         """When it fires, in words."""
         side = "below" if self.fires_below else "above"
@@ -102,14 +102,19 @@ class Alarm:
         return f"{side} {self.threshold:g}{self.unit} in {span} {unit}"
 
 
-def list_alarms(options: Options) -> Iterator[Alarm]:
-    """Yield the alarms of the table that *options* ask for, with those of its indexes."""
+def list_alarms(options: Options, *, is_cache: bool = False) -> Iterator[Alarm]:
+    """Yield the alarms of the table that *options* ask for, with those of its indexes.
+
+    A table of caches has none on refused writes: locks are waited for by writes that are refused.
+    """
     operations = list_operations(options)
-    yield _watch_server_errors(operations)
+    yield _watch_server_errors(operations, _CACHE_OUTAGE if is_cache else _OUTAGE)
     yield from _watch_throttling(table_spec(options))
     for operation in operations:
-        yield _watch_latency(operation)
-    yield _watch_refused_writes()
+        pages = _USER_PAGES if operation in _OF_USERS else _PAGES
+        yield _watch_latency(operation, _CACHED_PAGES if is_cache else pages)
+    if not is_cache:
+        yield _watch_refused_writes()
     yield Alarm(
         "NoTimeToLiveDeletions",
         {"deleted": Metric("TimeToLiveDeletedItemCount")},
@@ -149,7 +154,7 @@ def validate_topic(topic: str, region: str | None) -> str:
     return topic
 
 
-def _watch_server_errors(operations: list[str]) -> Alarm:
+def _watch_server_errors(operations: list[str], effect: str) -> Alarm:
     """Return one alarm for all operations: SystemErrors has no sum over them.
 
     A SEARCH expression would find all of them, but an alarm may not use one. FILL also fills the
@@ -159,7 +164,7 @@ def _watch_server_errors(operations: list[str]) -> Alarm:
         one.lower(): Metric("SystemErrors", dimensions=(("Operation", one),)) for one in operations
     }
     total = " + ".join(f"FILL({one}, 0)" for one in metrics)
-    return Alarm("SystemErrors", metrics, _SERVER_ERRORS, expression=total)
+    return Alarm("SystemErrors", metrics, _SERVER_ERRORS.format(effect), expression=total)
 
 
 def _watch_throttling(spec: TableSpec) -> Iterator[Alarm]:
@@ -172,13 +177,14 @@ def _watch_throttling(spec: TableSpec) -> Iterator[Alarm]:
             yield Alarm(name + suffix, {"throttled": Metric(name, dimensions=where)}, reason)
 
 
-def _watch_latency(operation: str) -> Alarm:
+def _watch_latency(operation: str, pages: str) -> Alarm:
     is_single = operation in _SINGLE
     threshold = _SLOW_ITEM if is_single else _SLOW_BATCH
+    duration = "One row takes a few milliseconds" if is_single else _BATCH
     return Alarm(
         f"Latency-{operation}",
         {"latency": Metric("SuccessfulRequestLatency", "p99", (("Operation", operation),))},
-        _SLOW.format("One row takes a few milliseconds" if is_single else _BATCH, threshold),
+        _SLOW.format(pages, duration, threshold),
         threshold=threshold,
         unit=" ms",
         datapoints=5,

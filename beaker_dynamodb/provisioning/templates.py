@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
@@ -40,13 +40,22 @@ _RENAMED: Final = {
 Block = tuple[str, Mapping[str, Any], list[Any]]
 
 
-def to_cloudformation(options: Options, features: Features = NONE, topic: str | None = None) -> str:
+def to_cloudformation(
+    options: Options,
+    features: Features = NONE,
+    topic: str | None = None,
+    *,
+    cache: str | None = None,
+) -> str:
     """Return the CloudFormation template of the table, as JSON.
 
     The table outlives its stack (DeletionPolicy Retain): deleting the stack or renaming a key must
     not log everybody out.
 
-    Args: *topic* is the ARN of the SNS topic that alarms notify; None for no alarms.
+    Args:
+        topic: the ARN of the SNS topic that alarms notify; None for no alarms.
+        cache: the region of the caches that are in the table; None for sessions.
+
     Raises: OptionError, as `table_spec` and `validate_topic`.
     """
     document = {
@@ -59,7 +68,7 @@ def to_cloudformation(options: Options, features: Features = NONE, topic: str | 
                 "UpdateReplacePolicy": "Retain",
                 "Properties": _properties(options, features),
             },
-            **_alarm_resources(options, topic),
+            **_alarm_resources(options, topic, cache),
         },
         "Outputs": {
             "TableName": {"Value": {"Ref": _RESOURCE}},
@@ -86,14 +95,14 @@ def _properties(options: Options, features: Features) -> dict[str, Any]:
     return properties
 
 
-def _alarm_resources(options: Options, topic: str | None) -> dict[str, Any]:
+def _alarm_resources(options: Options, topic: str | None, cache: str | None) -> dict[str, Any]:
     """Return a resource for each alarm by its logical id; none without a topic."""
     if topic is None:
         return {}
     actions = [validate_topic(topic, options.region)]
     table = options.table.rpartition("/")[2]  # the options may give its ARN
     return {
-        alarm.identifier: {
+        identifier: {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
                 "AlarmName": f"{table}-{alarm.name}",
@@ -110,7 +119,23 @@ def _alarm_resources(options: Options, topic: str | None) -> dict[str, Any]:
                 "OKActions": actions,
             },
         }
-        for alarm in list_alarms(options)
+        for identifier, alarm in _identify(list_alarms(options, is_cache=cache is not None)).items()
+    }
+
+
+def _identify(alarms: Iterable[Alarm]) -> dict[str, Alarm]:
+    """Return the alarms by their names in letters and digits, as CloudFormation requires.
+
+    Each other character begins a new word. If two names are the same by this, its code is written.
+    """
+    named = list(alarms)
+    words = [re.split(r"[^A-Za-z0-9]+", alarm.name) for alarm in named]
+    readable = ["".join(one[:1].upper() + one[1:] for one in each) for each in words]
+    if len({*readable}) == len(named):
+        return dict(zip(readable, named, strict=True))
+    return {
+        re.sub(r"[^A-Za-z0-9]", lambda found: f"{ord(found[0]):02x}", alarm.name): alarm
+        for alarm in named
     }
 
 
@@ -152,13 +177,20 @@ def _metric(metric: Metric, table: str) -> dict[str, Any]:
     }
 
 
-def to_terraform(options: Options, features: Features = NONE, topic: str | None = None) -> str:
+def to_terraform(
+    options: Options,
+    features: Features = NONE,
+    topic: str | None = None,
+    *,
+    cache: str | None = None,
+) -> str:
     """Return the Terraform resources of the table and of its alarms, as HCL.
 
     Terraform refuses to destroy the table (prevent_destroy): a plan that replaces it would log
-    everybody out.
+    everybody out. The resources of a cache region have its name, so that they can be in one folder
+    with those of the sessions.
 
-    Args: *topic* as of `to_cloudformation`.
+    Args: *topic* and *cache* as of `to_cloudformation`.
     Raises: OptionError, as `to_cloudformation`; also if a KMS key is not given by its ARN.
     """
     spec = table_spec(options, features)
@@ -171,18 +203,16 @@ def to_terraform(options: Options, features: Features = NONE, topic: str | None 
         "deletion_protection_enabled": features.protection,
         "tags": dict(features.tags) or None,
     }
-    header = 'resource "aws_dynamodb_table" "beaker"'
-    blocks = [(header, arguments, list(_blocks(spec))), *_alarm_blocks(options, topic)]
-    return "\n".join("\n".join(_lines(block, "")) + "\n" for block in blocks)
-
-
-def _alarm_blocks(options: Options, topic: str | None) -> Iterator[Block]:
-    """Yield a resource for each alarm, made of its properties in CloudFormation."""
-    for identifier, resource in _alarm_resources(options, topic).items():
+    name = "beaker" if cache is None else "beaker_cache_" + re.sub(r"[^A-Za-z0-9_]", "_", cache)
+    blocks: list[Block] = [
+        (f'resource "aws_dynamodb_table" "{name}"', arguments, list(_blocks(spec)))
+    ]
+    for identifier, resource in _alarm_resources(options, topic, cache).items():
         properties = resource["Properties"]
         queries = [_query_block(one) for one in properties.pop("Metrics", ())]
-        header = f'resource "aws_cloudwatch_metric_alarm" "beaker_{identifier}"'
-        yield header, _rename(properties), queries
+        header = f'resource "aws_cloudwatch_metric_alarm" "{name}_{identifier}"'
+        blocks.append((header, _rename(properties), queries))
+    return "\n".join("\n".join(_lines(block, "")) + "\n" for block in blocks)
 
 
 def _query_block(query: dict[str, Any]) -> Block:

@@ -165,7 +165,7 @@ def test_a_missing_region_is_reported(ini: str, monkeypatch: pytest.MonkeyPatch)
     """As an error with its sentence, and the file that was forgotten, not as a traceback."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     app = load_application(ini)
-    bare = Application(dataclasses.replace(app.options, region=None), "session", {})
+    bare = Application(dataclasses.replace(app.options, region=None), {})
     found = list(examine_store(bare))
 
     assert "no AWS region is set" in found[-1].message

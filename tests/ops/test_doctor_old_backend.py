@@ -115,11 +115,14 @@ def test_a_table_that_is_misspelled_is_an_error_and_not_created(
 
 
 def test_a_folder_that_is_misspelled_is_an_error_and_not_created(
-    ini_with_table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ini_with_table: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Beaker would create an empty one, and all users would be logged out."""
-    options = {"data_dir": f"{tmp_path}/old"}
-    found = examine(capsys, ini_with_table, "file", options, code=1)
+    monkeypatch.chdir(tmp_path)
+    found = examine(capsys, ini_with_table, "file", {"data_dir": "old"}, code=1)
 
     assert found[1].startswith(f"there is no '{tmp_path}/old/container_file'")
     assert not (tmp_path / "old").exists()

@@ -64,6 +64,7 @@ def test_a_secret_of_our_documents_is_known_to_everybody() -> None:
         "q7w9q7w9q7w9q7w9",
         "abcdefghijklmnopqrstuvwxyz",
         "98765432109876543",
+        "x7Gq2pV",
     ],
 )
 def test_a_placeholder_is_no_secret(secret: str) -> None:
@@ -102,7 +103,7 @@ def examine_settings(**settings: str) -> list[Finding]:
     names = ("migrate_from", "encryption_keys", "encryption_required", "envelope")
     options = {name: settings[name] for name in names if name in settings}
     base = {"endpoint_url": "http://127.0.0.1:1", "max_attempts": "1", "region": "eu-central-1"}
-    application = Application(parse(base | options, "session"), "session", settings)
+    application = Application(parse(base | options, "session"), settings)
     return list(examine_store(application, read_only=True, environ={}))
 
 

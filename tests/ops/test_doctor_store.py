@@ -39,7 +39,7 @@ POLICY = "beaker-dynamodb policy app -c app.ini"
 
 def make_application(**options: str) -> Application:
     """Return an application with these options."""
-    return Application(parse({**FAR, **options}, "session"), "session", {})
+    return Application(parse({**FAR, **options}, "session"), {})
 
 
 def make_refusal(code: str) -> AccessRefused:

@@ -144,7 +144,7 @@ def test_a_timed_out_session_whose_row_cannot_be_deleted_is_no_error(
 
     store.delete_if_unchanged()
 
-    assert (store.stored, store.base) == (None, None)
+    assert [store.stored, store.base] == [None, None]
     (said,) = [one.getMessage() for one in caplog.records if "timed out" in one.getMessage()]
     start = "the row of a session that timed out could not be deleted, and will expire: "
     assert said.startswith(f"{start}DynamoDB did not answer at")

@@ -185,7 +185,10 @@ def cloudformation(application: Application, features: Features, topic: str | No
     The same table as `table create` creates. It is retained when its stack is deleted.
     The alarms are explained in the documentation under "What to alarm on".
     """
-    click.echo(templates.to_cloudformation(application.options, features, topic), nl=False)
+    text = templates.to_cloudformation(
+        application.options, features, topic, cache=application.cache
+    )
+    click.echo(text, nl=False)
     return 0
 
 
@@ -200,7 +203,8 @@ def terraform(application: Application, features: Features, topic: str | None) -
     The same table as `table create` creates. Terraform refuses to destroy it.
     The alarms are explained in the documentation under "What to alarm on".
     """
-    click.echo(templates.to_terraform(application.options, features, topic), nl=False)
+    text = templates.to_terraform(application.options, features, topic, cache=application.cache)
+    click.echo(text, nl=False)
     return 0
 
 

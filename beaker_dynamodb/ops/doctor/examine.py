@@ -321,7 +321,7 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
     try:
         validate_source(name, given)
         if path := get_data_path(name, given):
-            place = mask_repr(path)
+            place = mask_repr(os.path.abspath(path))  # noqa: PTH100  # links are kept as they are
             if not Path(path).exists():  # Beaker would create it
                 missing = f"there is no {place}, so no session can be moved from there"
                 return Finding("error", topic, missing)

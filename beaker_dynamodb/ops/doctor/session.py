@@ -16,8 +16,8 @@ from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.ops.doctor.settings import Framework, Settings
 from beaker_dynamodb.runtime import REAL
 
-#: A secret of fewer characters can be guessed, whatever they are.
-_MIN_SECRET: Final = 16
+#: A secret of fewer characters can be guessed, whatever they are; one that is shorter still, soon.
+_MIN_SECRET, _SHORTEST_SECRET = 16, 8
 #: A drawn secret has fewer different characters less than once in a million times.
 _MAX_DISTINCT: Final = 8
 #: Secrets that our documents and examples hold, and that are no placeholder by their words.
@@ -89,7 +89,7 @@ def find_weakness(secret: str) -> str:
         return "repeats itself"
     if _count_steps(text) > len(text) / 2:
         return "is the alphabet, or counts"
-    return ""
+    return f"has only {len(text)} characters" if len(text) < _SHORTEST_SECRET else ""
 
 
 def _count_steps(text: str) -> int:

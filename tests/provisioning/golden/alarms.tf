@@ -194,7 +194,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEvents" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEvents2duserId2dindex" {
+resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEventsUserIdIndex" {
   alarm_name          = "myapp-sessions-ReadThrottleEvents-userId-index"
   alarm_description   = "A limit, provisioned units or one hot row refuses reads of index userId-index; the application's errors say which (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more than that."
   namespace           = "AWS/DynamoDB"
@@ -215,7 +215,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEvents2duserId2dindex
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEvents2duserId2dindex" {
+resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEventsUserIdIndex" {
   alarm_name          = "myapp-sessions-WriteThrottleEvents-userId-index"
   alarm_description   = "A limit, provisioned units or one hot row refuses writes of index userId-index; the application's errors say which (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more than that."
   namespace           = "AWS/DynamoDB"
@@ -236,7 +236,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEvents2duserId2dinde
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEvents2dmy2eteam2dindex" {
+resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEventsMyTeamIndex" {
   alarm_name          = "myapp-sessions-ReadThrottleEvents-my.team-index"
   alarm_description   = "A limit, provisioned units or one hot row refuses reads of index my.team-index; the application's errors say which (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more than that."
   namespace           = "AWS/DynamoDB"
@@ -257,7 +257,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_ReadThrottleEvents2dmy2eteam2dind
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEvents2dmy2eteam2dindex" {
+resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEventsMyTeamIndex" {
   alarm_name          = "myapp-sessions-WriteThrottleEvents-my.team-index"
   alarm_description   = "A limit, provisioned units or one hot row refuses writes of index my.team-index; the application's errors say which (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more than that."
   namespace           = "AWS/DynamoDB"
@@ -278,7 +278,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_WriteThrottleEvents2dmy2eteam2din
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dGetItem" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyGetItem" {
   alarm_name                            = "myapp-sessions-Latency-GetItem"
   alarm_description                     = "Every page waits for its session once. One row takes a few milliseconds in DynamoDB; 100 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
@@ -300,7 +300,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dGetItem" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dPutItem" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyPutItem" {
   alarm_name                            = "myapp-sessions-Latency-PutItem"
   alarm_description                     = "Every page waits for its session once. One row takes a few milliseconds in DynamoDB; 100 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
@@ -322,7 +322,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dPutItem" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dDeleteItem" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyDeleteItem" {
   alarm_name                            = "myapp-sessions-Latency-DeleteItem"
   alarm_description                     = "Every page waits for its session once. One row takes a few milliseconds in DynamoDB; 100 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
@@ -344,9 +344,9 @@ resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dDeleteItem" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dBatchGetItem" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyBatchGetItem" {
   alarm_name                            = "myapp-sessions-Latency-BatchGetItem"
-  alarm_description                     = "Every page waits for its session once. Up to 100 rows take tens of milliseconds in DynamoDB; 500 ms at p99 for 5 minutes are felt."
+  alarm_description                     = "Pages that list or end a user's sessions wait for it. Up to 100 rows take tens of milliseconds in DynamoDB; 500 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
   metric_name                           = "SuccessfulRequestLatency"
   extended_statistic                    = "p99"
@@ -366,7 +366,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dBatchGetItem" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dBatchWriteItem" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyBatchWriteItem" {
   alarm_name                            = "myapp-sessions-Latency-BatchWriteItem"
   alarm_description                     = "Every page waits for its session once. Up to 100 rows take tens of milliseconds in DynamoDB; 500 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
@@ -388,9 +388,9 @@ resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dBatchWriteItem" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "beaker_Latency2dQuery" {
+resource "aws_cloudwatch_metric_alarm" "beaker_LatencyQuery" {
   alarm_name                            = "myapp-sessions-Latency-Query"
-  alarm_description                     = "Every page waits for its session once. Up to 100 rows take tens of milliseconds in DynamoDB; 500 ms at p99 for 5 minutes are felt."
+  alarm_description                     = "Pages that list or end a user's sessions wait for it. Up to 100 rows take tens of milliseconds in DynamoDB; 500 ms at p99 for 5 minutes are felt."
   namespace                             = "AWS/DynamoDB"
   metric_name                           = "SuccessfulRequestLatency"
   extended_statistic                    = "p99"
@@ -477,7 +477,7 @@ resource "aws_cloudwatch_metric_alarm" "beaker_ConditionalCheckFailedShare" {
 
 resource "aws_cloudwatch_metric_alarm" "beaker_NoTimeToLiveDeletions" {
   alarm_name          = "myapp-sessions-NoTimeToLiveDeletions"
-  alarm_description   = "TTL is off or on another attribute: the table grows. DynamoDB deletes within days, so one day without deletions is normal. A new table fires until its first sessions have expired."
+  alarm_description   = "TTL is off or on another attribute: the table grows. DynamoDB deletes within days, so one day without deletions is normal. A new table fires until its first rows have expired."
   namespace           = "AWS/DynamoDB"
   metric_name         = "TimeToLiveDeletedItemCount"
   statistic           = "Sum"
