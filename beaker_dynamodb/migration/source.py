@@ -23,6 +23,7 @@ from beaker_dynamodb.errors import (
     TableMissing,
     Unavailable,
     digest,
+    mask_repr,
     raise_clean,
 )
 from beaker_dynamodb.item.keys import to_text
@@ -32,6 +33,7 @@ from beaker_dynamodb.migration.source_options import (
     REQUIRED_OPTIONS,
     TABLES,
     find_backend_class,
+    find_missing_path,
 )
 from beaker_dynamodb.migration.source_table import explain_source_table
 
@@ -126,11 +128,20 @@ class SourceBackend:
         return digest(to_text(self.namespace) or "")
 
     def _create_manager(self) -> NamespaceManager:
+        """Create Beaker's manager.
+
+        What a misspelled option names, or what is not mounted, must be an error. Beaker would
+        create it, empty, and all users would be logged out.
+        """
         backend_class, options = find_backend_class(self.name), dict(self.options)
+        if missing := find_missing_path(self.name, options):
+            wrong = f"{missing}: is it mounted, and the option right?"
+            raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
         if self.name in TABLES:
-            # A misspelled table must be an error, not a new table without sessions.
             options = {"migrate_from": "none", "create_table": False, **options}
         try:
+            if self.name == "ext:database":
+                _require_table(backend_class, options)
             return backend_class(
                 self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
             )
@@ -267,6 +278,25 @@ def _read_database(manager: Any) -> object:
     with manager.bind.connect() as connection:
         rows = connection.execute(query).all()
     return next((data for name, data in rows if to_text(name) == to_text(namespace)), None)
+
+
+def _require_table(backend_class: Any, options: Mapping[str, Any]) -> None:
+    """Raise OptionError if the database has no such table; looks until Beaker knows of one.
+
+    Beaker creates it with the first manager (beaker/ext/database.py:62).
+    """
+    import sqlalchemy
+
+    settings = {**(options.get("sa_opts") or {}), "sa.url": options.get("url")}
+    url, name = settings["sa.url"], options.get("table_name", "beaker_cache")
+    if not url or f"{url}{name}" in backend_class.tables:
+        return
+    engine = backend_class.binds.get(url, lambda: sqlalchemy.engine_from_config(settings, "sa."))
+    if not sqlalchemy.inspect(engine).has_table(name, schema=options.get("schema_name")):
+        raise OptionError(
+            f"there is no table {mask_repr(name)} in the database{say_host(url)};"
+            " is option 'migrate_from.table_name' right?"
+        )
 
 
 def _remove_row(manager: Any) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from beaker_dynamodb.config import sources
@@ -76,6 +76,14 @@ def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
     return f"{parent}/container_{name}" if parent else None
 
 
+def find_missing_path(name: str, options: Mapping[str, object]) -> str:
+    """Say that the folder or file of a backend does not exist, or cannot be seen; "" if it does."""
+    path = get_data_path(name, options)
+    if path is None or os.path.exists(path):  # noqa: PTH110  # Path raises PermissionError
+        return ""
+    return f"there is no {mask_repr(os.path.abspath(path))}"  # noqa: PTH100  # links are kept
+
+
 def _get_sqlite_path(url: str) -> str | None:
     """Return the file that SQLAlchemy's URL names; None for a database in memory or on a server.
 
@@ -95,8 +103,7 @@ def _get_sqlite_path(url: str) -> str | None:
 def validate_source(name: str, options: Mapping[str, object]) -> None:
     """Check a backend's package and options, before a request needs a session of it.
 
-    Logs a warning if its folder or file does not exist: Beaker would create an empty one, and all
-    users would be logged out without an error.
+    Logs a warning if its folder or file does not exist: it may be mounted later.
 
     Raises: OptionError, as `find_backend_class`, and if an option is misspelled, or a required one
     is missing. The options of a table of ours are checked as the application's own are.
@@ -106,11 +113,8 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
     names, example = REQUIRED_OPTIONS.get(name, ((), ""))
     if names and not any(options.get(one) for one in names):
         raise OptionError(f"option 'migrate_from': {name} needs {example}")
-    path = get_data_path(name, options)
-    if path is not None and not Path(path).exists():
-        log.warning(
-            "option 'migrate_from': there is no %s, so no session is found there", mask_repr(path)
-        )
+    if missing := find_missing_path(name, options):
+        log.warning("option 'migrate_from': %s, so a look for an old session is an error", missing)
 
 
 def _check_names(name: str, options: Mapping[str, object]) -> None:

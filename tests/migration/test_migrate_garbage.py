@@ -85,9 +85,10 @@ def test_a_mistake_that_an_old_table_shows_when_it_is_asked_is_named(
 
 
 def test_an_old_backend_that_fails_while_it_is_made_is_an_outage(
-    moving: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+    moving: Site, old: Site, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For example a folder on a missing share: the page fails, and the cookie is kept."""
+    """For example a folder that is full: the page fails, and the cookie is kept."""
+    old.begin_session(user="ann")
 
     def failing(*_args: Any, **_options: Any) -> None:
         raise OSError("/var/lib/secret")

@@ -13,7 +13,6 @@ import platform
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 from beaker_dynamodb.config.sources import ENVIRONMENT
@@ -42,7 +41,11 @@ from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.migration.readers import TYPES, has_sessions
 from beaker_dynamodb.migration.source import SourceBackend, say_host
-from beaker_dynamodb.migration.source_options import get_data_path, validate_source
+from beaker_dynamodb.migration.source_options import (
+    find_missing_path,
+    get_data_path,
+    validate_source,
+)
 from beaker_dynamodb.ops.application import (
     Application,
     find_global_settings,
@@ -320,11 +323,10 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
     topic, place = "migrate_from", f"{name}{say_host(given.get('url', ''))}"
     try:
         validate_source(name, given)
+        if missing := find_missing_path(name, given):
+            return Finding("error", topic, f"{missing}, so no session can be moved from there")
         if path := get_data_path(name, given):
-            place = mask_repr(os.path.abspath(path))  # noqa: PTH100  # links are kept as they are
-            if not Path(path).exists():  # Beaker would create it
-                missing = f"there is no {place}, so no session can be moved from there"
-                return Finding("error", topic, missing)
+            place = mask_repr(path)
         if name in TYPES:
             if not has_sessions(name, given, runtime.clock):
                 empty = f"there is no session in {place}: is it that of the old application?"
