@@ -83,15 +83,15 @@ def test_nobody_is_logged_out_while_the_old_place_is_not_mounted(
 
 
 @pytest.mark.parametrize("kind", ["ext:database"])
-def test_a_misspelled_table_is_an_error_until_it_is_corrected(
+def test_a_wrong_table_is_an_error_until_it_is_corrected(
     old: Site, moving: Site, kind: str, options: Mapping[str, str]
 ) -> None:
     """It is not created, so the mistake does not disappear."""
     user = old.begin_session(user="ann")
-    wrong = moving.with_(**{"migrate_from.table_name": "sesions"})
+    wrong = moving.with_(**{"migrate_from.table_name": "older"})
 
     for view in (contents, log_out, contents):
-        with pytest.raises(OptionError, match=r"no table 'sesions'.*'migrate_from\.table_name'"):
+        with pytest.raises(OptionError, match=r"no table 'older'.*'migrate_from\.table_name'"):
             wrong.visit(user, view)
 
     engine = sqlalchemy.create_engine(options["url"])
