@@ -58,6 +58,7 @@ GROUP: Final = Group(
     files=("beaker_dynamodb/sessions/*.py", "beaker_dynamodb/migration/on_demand.py"),
     tests=(
         "tests/sessions",
+        "tests/migration/test_on_demand.py",
         "tests/migration/test_migrate_from.py",
         "tests/migration/test_migrate_races.py",
         "tests/migration/test_migrate_faults.py",

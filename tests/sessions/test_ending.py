@@ -56,12 +56,11 @@ def test_a_note_is_due_from_two_seconds_until_ten_minutes_after(
     "row",
     [
         make_row(""),
-        make_row("now" + NOTE[7:]),
-        make_row("\u0661" + NOTE[1:]),
+        *[make_row(time + NOTE[7:]) for time in ("", "soon", "-1", "1.5", "\N{SUPERSCRIPT TWO}")],
         make_row(NOTE, "bob"),
         make_row(NOTE.replace("user", "name")),
     ],
-    ids=["none", "no time", "no ASCII", "of another user", "of another key"],
+    ids=["none", "no time", "word", "sign", "fraction", "no ASCII", "other user", "other key"],
 )
 def test_a_note_that_is_not_of_this_user_is_removed(row: Record) -> None:
     """A garbled one, too; no call is made for it."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from beaker_dynamodb import logs
-from beaker_dynamodb.config.sources import parse
-from beaker_dynamodb.dynamodb.rows import build_rows
 from beaker_dynamodb.item.codec import FORMAT, ROTATED
 from beaker_dynamodb.item.decide import Content, Create, Delete, Replace, SaveState
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.refusal import CLEARED, UNOPENED, Retry
-from beaker_dynamodb.runtime import Runtime
-from beaker_dynamodb.sessions import ending
 from beaker_dynamodb.sessions.saving import (
     UNWRITABLE,
     StoredRow,
@@ -23,9 +19,7 @@ from beaker_dynamodb.sessions.saving import (
     _make_content,
     merge_or_warn,
 )
-from tests.instruments import Clock
 from tests.revisions import make_rev, make_token
-from tests.servers import REGION
 
 ROW = Record(Key("sess:a"), b"", make_rev("birth.ours"))
 OURS, THEIRS = Content("ours", None), Content("theirs", None)
@@ -126,27 +120,3 @@ def test_an_object_that_cannot_be_written_again_is_told(caplog: pytest.LogCaptur
         found = _make_content(Retry(Replace(b""), merge=True), state, ROW, lambda _: THEIRS)
     assert found is OURS
     assert UNWRITABLE in caplog.text
-
-
-# The note of `end_others()` in a row
-
-
-def is_done(note: str, *, after: float = 0.0) -> bool:
-    """Return whether a note can be removed from the row of user 42; it makes no call."""
-    clock = Clock()
-    rows = build_rows(parse({"region": REGION}, "session"), "session", Runtime(clock=clock))
-    made = ending.make_note("userId", "42", clock())
-    clock.advance(after)
-    record = ROW._replace(promoted={"userId": "42"}, pending=note.format(*made.split(" ", 2)))
-    return ending.repeat(rows, record)
-
-
-def test_a_note_is_kept_until_it_is_due() -> None:
-    """An index may not show yet what was written before it."""
-    assert not is_done("{} {} {}", after=1.9)
-
-
-@pytest.mark.parametrize("when", ["", "soon", "-1", "1.5", "\N{SUPERSCRIPT TWO}"])
-def test_a_note_that_cannot_be_read_is_removed(when: str) -> None:
-    """No page may fail because of it."""
-    assert is_done(when + " {1} {2}")
