@@ -114,7 +114,7 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
     if names and not any(options.get(one) for one in names):
         raise OptionError(f"option 'migrate_from': {name} needs {example}")
     if missing := find_missing_path(name, options):
-        log.warning("option 'migrate_from': %s, so a look for an old session is an error", missing)
+        log.warning("option 'migrate_from': %s, so requests that need an old session fail", missing)
 
 
 def _check_names(name: str, options: Mapping[str, object]) -> None:

@@ -316,10 +316,8 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
     A misspelled folder or table, or the number of another redis database, would look to the
     application like a store without sessions.
     """
-    name, given = (
-        str(application.options.migrate_from),
-        dict(application.options.migrate_from_options),
-    )
+    options = application.options
+    name, given = str(options.migrate_from), dict(options.migrate_from_options)
     topic, place = "migrate_from", f"{name}{say_host(given.get('url', ''))}"
     try:
         validate_source(name, given)
