@@ -141,7 +141,8 @@ def _gather_source_options(
         return own | {MIGRATE_FROM: None}
     if source_options and MIGRATE_FROM not in own:
         name = mask_repr(SOURCE_PREFIX + min(source_options))
-        raise OptionError(f"option {name} has no effect without 'migrate_from'")
+        hint = "set migrate_from = none if there is no old backend"
+        raise OptionError(f"option {name} has no effect without 'migrate_from'; {hint}")
     if own.get(MIGRATE_FROM) is None:  # the value `none` overrides a lower layer
         return own
     try:

@@ -55,7 +55,7 @@ def test_a_list_that_is_cut_short_says_so(run: Run, monkeypatch: pytest.MonkeyPa
     code, _, err = run("list")
 
     assert code == 130
-    assert "stopped after 1 session(s) shown; there may be more" in err
+    assert "stopped after 1 session shown; there may be more" in err
 
 
 ENDS = [(KeyboardInterrupt(), 130), (Unavailable("DynamoDB is down"), 3)]
@@ -76,7 +76,7 @@ def test_an_interrupted_revoke_prints_how_many_are_logged_out(
     ended, out, err = run("revoke", "userId=42", "--yes", "--scan")
 
     assert (ended, out.startswith("REVOKED SESSION"), len(out.splitlines())) == (code, True, 3)
-    assert "stopped after 2 session(s) revoked; run it again to continue" in err
+    assert "stopped after 2 sessions revoked; run it again to continue" in err
     assert run("revoke", "userId=42", "--yes", "--scan")[2] == "1 revoked\n"
 
 

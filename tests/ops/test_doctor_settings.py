@@ -196,7 +196,7 @@ CASES: tuple[tuple[str, str, Settings, Settings], ...] = (
     ),
     (
         "note migrate_from",
-        "still looked for in the old store",
+        "still looked for in the old backend",
         make_settings({"migrate_from": "file", "migrate_from.data_dir": "data"}),
         make_settings({}),
     ),

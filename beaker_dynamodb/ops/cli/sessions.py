@@ -248,7 +248,7 @@ def print_sessions(
     except (KeyboardInterrupt, DynamoDBBackendError) as error:
         if number or isinstance(error, KeyboardInterrupt):
             rest = "revoked; run it again to continue" if is_revoke else "shown; there may be more"
-            output.remark(f"stopped after {number:,} session(s) {rest}")
+            output.remark(f"stopped after {wording.format_count(number, 'session')} {rest}")
         raise
     except OSError:
         if is_revoke:

@@ -91,7 +91,7 @@ def _confirm(output: Output, query: str, number: int) -> bool:
     if not number:
         output.remark(wording.not_found_message(query))
         return False
-    if not click.confirm(f"Log {number} session(s) out?", err=True):
+    if not click.confirm(f"Log {wording.format_count(number, 'session')} out?", err=True):
         output.refuse("nothing was revoked")
         return False
     return True

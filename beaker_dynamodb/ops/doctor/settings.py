@@ -333,7 +333,7 @@ OPTION_CHECKS: Final[tuple[Check[Settings], ...]] = (
           lambda f: f"{f.begin}encryption_required = true",
           logs_out="visitors whose sessions are not encrypted yet"),
     Check("note", "migrate_from", lambda f: f.options.migrate_from,
-          "sessions are still looked for in the old store, until the option is removed; before the"
-          " longest session lifetime is over that logs out those who were not migrated"),
+          "sessions are still looked for in the old backend; removing the option before the longest"
+          " session lifetime is over logs out those who were not migrated"),
 )
 # fmt: on
