@@ -461,3 +461,31 @@ def test_a_remembered_session_moves_from_another_backend(make: Make, tmp_path: A
     assert site.at("phone", get_user) == 42
     site.clock.advance(11 * DAY)
     assert site.at("phone", get_user) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "lifetime"), [(-1, None), (0, None), (0.5, 0.5), (HOUR, HOUR), ("soon", None)]
+)
+def test_a_stored_lifetime_counts_if_it_is_above_zero(stored: Any, lifetime: float | None) -> None:
+    """Any other one is not ours; the setting holds."""
+    session = StrictSession({}, type="memory", timeout=DAY)
+    session._adopt({"_lifetime": stored})
+
+    assert session.lifetime == lifetime
+    assert session.timeout == (lifetime or DAY)
+
+
+@pytest.mark.parametrize(("row_expires", "left"), [(60, 60), (DAY, HOUR), (0, 0), (-60, 0)])
+def test_the_cookie_of_a_session_with_a_lifetime_ends_with_its_row(
+    row_expires: float, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row lives two minutes longer, but not beyond the session's longest age."""
+    clock = SimpleNamespace(time=lambda: 1_000_000.0)
+    monkeypatch.setattr("beaker_dynamodb.sessions.lifetime.time", clock)
+    session = StrictSession({}, type="memory")
+    session.lifetime = HOUR
+    session.namespace = SimpleNamespace(row_expires=1_000_000 + row_expires)
+
+    session._refresh_cookie(None)
+
+    assert session.cookie_expires == timedelta(seconds=left)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beaker_dynamodb import StrictSession
 from beaker_dynamodb.sessions.cookie_header import keep_cookie
 from tests.sessions.requests import KEY, Browser, Site
 
@@ -69,3 +70,21 @@ def test_whatever_stands_beside_it_the_cookie_is_found(before: str, after: str) 
 def test_a_name_that_python_refuses_for_a_cookie_keeps_nothing() -> None:
     """Beaker could not send such a cookie either."""
     assert keep_cookie("a@b=1", "a@b") == ""
+
+
+@pytest.mark.parametrize("pair", ["sid=abc", "sid=abc=", "sid =abc"])
+def test_the_name_of_a_cookie_ends_at_its_first_equal_sign(pair: str) -> None:
+    """Its value may have others, and blanks around the name are no part of it."""
+    assert keep_cookie(f"prefs={{}}; {pair}; other=1", "sid") == pair
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_session_can_be_given_its_request_by_name(*, by_name: bool) -> None:
+    """Beaker's middleware gives it by position, an application perhaps not."""
+    request = {"cookie": f"prefs={{}}; {KEY}=abc"}
+    if by_name:
+        StrictSession(request=request, type="memory")
+    else:
+        StrictSession(request, type="memory")
+
+    assert request["cookie"] == f"{KEY}=abc"
