@@ -41,9 +41,10 @@ class UserSession:
     Args:
         handle: names the session for `UserSessions.end`; the id cannot be computed from it.
         created: when the session began; None if that cannot be read.
-        last_seen: when it was last used, as roughly as `touch_after` says; in the last `timeout`
-            before `max_age` ends it, up to that much earlier. None if that cannot be read: of a
-            session over 400 KB, and of one with `encrypt_key` if there is no session at hand.
+        last_seen: when it was last used: now for the session at hand, for others as roughly as
+            `touch_after` says; in the last `timeout` before `max_age` ends it, up to that much
+            earlier. None if that cannot be read: of a session over 400 KB, and of one with
+            `encrypt_key` if there is no session at hand.
         expires: when its row expires if it is not used again; None for never.
         is_current: whether it is the session at hand.
         labels: the special keys that were asked for, if the session has them.
@@ -209,12 +210,13 @@ class UserSessions:
 
     def _describe(self, row: ScannedRow) -> UserSession:
         created, last_seen = self._read_times(row)
+        is_current = row.key == self._own_key
         return UserSession(
             _make_handle(row.key),
             created,
-            last_seen,
+            self._rows.runtime.clock() if is_current else last_seen,
             None if row.expires is None else float(row.expires),
-            row.key == self._own_key,
+            is_current,
             {name: row.promoted[name] for name in self._labels if name in row.promoted},
         )
 

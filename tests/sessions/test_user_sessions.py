@@ -51,23 +51,24 @@ def site(
 
 
 def test_a_user_sees_all_devices_and_no_session_id(site: Site) -> None:
-    """Each with its label and times; the session at hand is marked, the other user's is absent."""
+    """Each with its label and times; the one at hand is used now, another user's is absent."""
     site.log_in("phone", "laptop")
     site.log_in("stranger", user=7)
     began = site.clock()
     site.clock.advance(300)
     site.at("phone", get_user)
+    site.clock.advance(5)
 
     found = site.at("laptop", list_devices)
 
     ids = {row["id"]["S"].removeprefix("sess:") for row in site.rows()}
     assert [(one["device"], one["is_current"]) for one in found] == [
-        ("phone", False),
         ("laptop", True),
+        ("phone", False),
     ]
-    assert [one["created"] for one in found] == [began - 2, began - 1]
-    assert found[0]["last_seen"] == began + 300
-    assert found[0]["expires"] == began + 300 + TIMEOUT + 120
+    assert [one["created"] for one in found] == [began - 1, began - 2]
+    assert [one["last_seen"] for one in found] == [began + 305, began + 300]
+    assert found[1]["expires"] == began + 300 + TIMEOUT + 120
     assert not any(ident in str(found) for ident in ids)
 
 
@@ -548,6 +549,7 @@ def test_an_ended_session_leaves_a_tombstone_while_sessions_migrate(
     dynamodb_local: str, table_name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the copy in the old backend would be moved in again."""
+    (tmp_path / "container_file").mkdir()
     more = {"migrate_from": "file", "migrate_from.data_dir": str(tmp_path)}
     site = Site.create(dynamodb_local, table_name, monkeypatch, **more)
     site.log_in("phone", "laptop")
