@@ -135,7 +135,7 @@ class SourceBackend:
         """
         backend_class, options = find_backend_class(self.name), dict(self.options)
         if missing := find_missing_path(self.name, options):
-            wrong = f"{missing}: is it mounted, and the option right?"
+            wrong = f"there is no {missing}: is it mounted, and the option right?"
             raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
         if self.name in TABLES:
             options = {"migrate_from": "none", "create_table": False, **options}

@@ -77,11 +77,11 @@ def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
 
 
 def find_missing_path(name: str, options: Mapping[str, object]) -> str:
-    """Say that the folder or file of a backend does not exist, or cannot be seen; "" if it does."""
+    """Return the folder or file of a backend, in quotes, if it is not there; "" if it is."""
     path = get_data_path(name, options)
     if path is None or os.path.exists(path):  # noqa: PTH110  # Path raises PermissionError
         return ""
-    return f"there is no {mask_repr(os.path.abspath(path))}"  # noqa: PTH100  # links are kept
+    return mask_repr(os.path.abspath(path))  # noqa: PTH100  # links are kept
 
 
 def _get_sqlite_path(url: str) -> str | None:
@@ -114,7 +114,10 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
     if names and not any(options.get(one) for one in names):
         raise OptionError(f"option 'migrate_from': {name} needs {example}")
     if missing := find_missing_path(name, options):
-        log.warning("option 'migrate_from': %s, so requests that need an old session fail", missing)
+        log.warning(
+            "option 'migrate_from': there is no %s, so requests that need an old session fail",
+            missing,
+        )
 
 
 def _check_names(name: str, options: Mapping[str, object]) -> None:

@@ -322,7 +322,7 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
     try:
         validate_source(name, given)
         if missing := find_missing_path(name, given):
-            return Finding("error", topic, f"{missing}, so no session can be moved from there")
+            return Finding("error", topic, f"there is no {missing}; no session can be moved")
         if path := get_data_path(name, given):
             place = mask_repr(path)
         if name in TYPES:
