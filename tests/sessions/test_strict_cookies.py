@@ -80,11 +80,11 @@ def test_the_name_of_a_cookie_ends_at_its_first_equal_sign(pair: str) -> None:
 
 @pytest.mark.parametrize("by_name", [False, True])
 def test_a_session_can_be_given_its_request_by_name(*, by_name: bool) -> None:
-    """Beaker's middleware gives it by position, an application perhaps not."""
-    request = {"cookie": f"prefs={{}}; {KEY}=abc"}
+    """Beaker's middleware gives it by position, an application perhaps not; `key` is the cookie."""
+    request = {"cookie": "prefs={}; sid=abc"}
     if by_name:
-        StrictSession(request=request, type="memory")
+        StrictSession(request=request, type="memory", key="sid")
     else:
-        StrictSession(request, type="memory")
+        StrictSession(request, type="memory", key="sid")
 
-    assert request["cookie"] == f"{KEY}=abc"
+    assert request["cookie"] == "sid=abc"
