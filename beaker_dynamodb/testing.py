@@ -31,6 +31,8 @@ __all__ = ["dynamodb_local", "dynamodb_local_url", "embedded_dynamodb", "later",
 #: The environment variable with the URL of a DynamoDB Local.
 URL_VARIABLE: Final = "DYNAMODB_LOCAL_URL"
 _CONNECT_TIMEOUT: Final = 2.0
+#: Seconds for a response: a machine that is slow for a moment must not look like an outage.
+_READ_TIMEOUT: Final = 30.0
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def embedded_dynamodb() -> Iterator[str]:
     """
     reset()  # an older client would use its own endpoint
     embedded.empty()
-    with configure(endpoint_url=embedded.EMBEDDED):
+    with configure(endpoint_url=embedded.EMBEDDED, read_timeout=_READ_TIMEOUT):
         yield embedded.get_url()
     reset()
 
@@ -68,9 +70,10 @@ def dynamodb_local(dynamodb_local_url: str) -> Iterator[str]:
     key = secrets.token_hex(10)  # letters and digits only
     keys = {"aws_access_key_id": key, "aws_secret_access_key": key}
     reset()
+    place = {"endpoint_url": dynamodb_local_url, "region": "us-east-1"}
     with (
         patch.dict(os.environ, {name.upper(): value for name, value in keys.items()}),
-        configure(endpoint_url=dynamodb_local_url, region="us-east-1", **keys),
+        configure(read_timeout=_READ_TIMEOUT, **place, **keys),
     ):
         yield dynamodb_local_url
     reset()

@@ -20,6 +20,7 @@ from beaker.middleware import SessionMiddleware
 from beaker.session import Session
 
 import beaker_dynamodb
+from beaker_dynamodb.config.sources import parse
 from beaker_dynamodb.dynamodb import embedded
 from beaker_dynamodb.testing import dynamodb_local_url, embedded_dynamodb, later, outage
 from tests.servers import free_port
@@ -68,6 +69,12 @@ def test_each_test_begins_with_an_empty_table(turn: int, embedded_dynamodb: str)
 
     assert before == []
     assert client.scan(TableName="myapp")["Count"] == 1
+
+
+def test_a_machine_that_is_slow_for_a_moment_is_no_outage(embedded_dynamodb: str) -> None:
+    """The server is in this process, which other programs may keep from the processor."""
+    assert parse({"table": "sessions"}, "session").read_timeout == 30
+    assert parse({"table": "sessions", "read_timeout": 2}, "session").read_timeout == 2
 
 
 def test_other_services_of_moto_keep_what_they_have(embedded_dynamodb: str) -> None:

@@ -198,13 +198,13 @@ def test_a_missing_old_table_is_not_to_be_created(
 def test_a_table_that_cannot_be_reached_is_3(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And nothing was moved."""
+    """And nothing was moved, so there is nothing to continue."""
     old.begin_session(user="ann")
     away = ["-o", f"endpoint_url=http://127.0.0.1:{free_port()}", "-o", "connect_timeout=1"]
 
     assert main([*words(site, tmp_path), *away]) == 3
     err = capsys.readouterr().err
-    assert "stopped after 0 sessions, 0 of them imported; run it again" in err
+    assert "stopped after" not in err
     assert "did not answer" in err
 
 

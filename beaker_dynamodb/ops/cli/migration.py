@@ -86,7 +86,7 @@ def import_(
                     detail = f": {outcome.detail}" if outcome.detail else ""
                     output.remark(f"session {outcome.session}: {outcome.reason}{detail}")
         except (KeyboardInterrupt, DynamoDBBackendError) as error:
-            if counts or not isinstance(error, OptionError):
+            if counts or isinstance(error, KeyboardInterrupt):
                 output.remark(_format_stop(counts.total(), counts[_IMPORTED]))
             raise
     skipped = {reason: count for reason, count in sorted(counts.items()) if reason != _IMPORTED}
