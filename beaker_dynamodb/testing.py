@@ -70,10 +70,10 @@ def dynamodb_local(dynamodb_local_url: str) -> Iterator[str]:
     key = secrets.token_hex(10)  # letters and digits only
     keys = {"aws_access_key_id": key, "aws_secret_access_key": key}
     reset()
-    place = {"endpoint_url": dynamodb_local_url, "region": "us-east-1"}
+    address = {"endpoint_url": dynamodb_local_url, "region": "us-east-1"}
     with (
         patch.dict(os.environ, {name.upper(): value for name, value in keys.items()}),
-        configure(read_timeout=_READ_TIMEOUT, **place, **keys),
+        configure(read_timeout=_READ_TIMEOUT, **address, **keys),
     ):
         yield dynamodb_local_url
     reset()

@@ -132,10 +132,12 @@ class SourceBackend:
 
         What a misspelled option names, or what is not mounted, must be an error. Beaker would
         create it, empty, and all users would be logged out.
+
+        Raises: OptionError, Unavailable.
         """
         backend_class, options = find_backend_class(self.name), dict(self.options)
         if missing := find_missing_path(self.name, options):
-            wrong = f"there is no {missing}: is it mounted, and the option right?"
+            wrong = f"there is no {missing}: is it mounted, readable, and the option right?"
             raise Unavailable(f"the backend {self.name!r} of option 'migrate_from' failed: {wrong}")
         if self.name in TABLES:
             options = {"migrate_from": "none", "create_table": False, **options}
@@ -145,7 +147,7 @@ class SourceBackend:
             return backend_class(
                 self.namespace, timeout=self.timeout, **{"digest_filenames": False, **options}
             )
-        except OptionError:
+        except (OptionError, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001  # a backend may raise any error
             name = type(error).__name__
@@ -281,19 +283,20 @@ def _read_database(manager: Any) -> object:
 
 
 def _require_table(backend_class: Any, options: Mapping[str, Any]) -> None:
-    """Raise OptionError if the database has no such table; looks until Beaker knows of one.
+    """Raise Unavailable if the database has no such table: Beaker would create it, empty.
 
-    Beaker creates it with the first manager (beaker/ext/database.py:62).
+    That is asked until Beaker has its own object of the table (beaker/ext/database.py:62).
     """
     import sqlalchemy
 
-    settings = {**(options.get("sa_opts") or {}), "sa.url": options.get("url")}
-    url, name = settings["sa.url"], options.get("table_name", "beaker_cache")
+    url, name = options.get("url"), options.get("table_name", "beaker_cache")
     if not url or f"{url}{name}" in backend_class.tables:
         return
-    engine = backend_class.binds.get(url, lambda: sqlalchemy.engine_from_config(settings, "sa."))
-    if not sqlalchemy.inspect(engine).has_table(name, schema=options.get("schema_name")):
-        raise OptionError(
+    engine = backend_class.binds.get(
+        url, lambda: sqlalchemy.engine_from_config({"sa.url": url}, "sa.")
+    )
+    if not sqlalchemy.inspect(engine).has_table(name, schema=options.get("schema_name") or None):
+        raise Unavailable(
             f"there is no table {mask_repr(name)} in the database{say_host(url)};"
             " is option 'migrate_from.table_name' right?"
         )

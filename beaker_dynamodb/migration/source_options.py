@@ -42,18 +42,18 @@ _REQUIRED_PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
 #: The options of which a backend needs one, and how it is written.
 REQUIRED_OPTIONS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ext:redis": (("url",), "migrate_from.url = redis://HOST:PORT/DB"),
-    "ext:database": (("url", "sa.url"), "migrate_from.url = DIALECT://HOST/NAME"),
+    "ext:database": (("url",), "migrate_from.url = DIALECT://HOST/NAME"),
     "file": (("data_dir", "file_dir"), "migrate_from.data_dir = FOLDER"),
     "dbm": (("data_dir", "dbm_dir"), "migrate_from.data_dir = FOLDER"),
 }
 #: Beaker accepts its two folders with each backend.
 _FOLDERS: Final = ("data_dir", "lock_dir")
 #: All options of a backend. Those that are not here are not checked.
-_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "file": (*_FOLDERS, "file_dir"),
     "dbm": (*_FOLDERS, "dbm_dir"),
     "ext:redis": (*_FOLDERS, "url"),
-    "ext:database": (*_FOLDERS, "url", "table_name", "schema_name", "sa_opts"),
+    "ext:database": (*_FOLDERS, "url", "table_name", "schema_name"),
 }
 #: Backends that keep each session in a file of its own, named by the id.
 FILE_BACKENDS: Final = frozenset({"file", "dbm"})
@@ -77,7 +77,7 @@ def get_data_path(name: str, options: Mapping[str, object]) -> str | None:
 
 
 def find_missing_path(name: str, options: Mapping[str, object]) -> str:
-    """Return the folder or file of a backend, in quotes, if it is not there; "" if it is."""
+    """Return the folder or file of a backend, in quotes, if it cannot be seen; "" if it can."""
     path = get_data_path(name, options)
     if path is None or os.path.exists(path):  # noqa: PTH110  # Path raises PermissionError
         return ""
@@ -113,9 +113,12 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
     names, example = REQUIRED_OPTIONS.get(name, ((), ""))
     if names and not any(options.get(one) for one in names):
         raise OptionError(f"option 'migrate_from': {name} needs {example}")
+    if name in FILE_BACKENDS and not any(options.get(one) for one in _FOLDERS):
+        example = "migrate_from.lock_dir = FOLDER"  # beaker/container.py:640
+        raise OptionError(f"option 'migrate_from': {name} needs {example}, for its locks")
     if missing := find_missing_path(name, options):
         log.warning(
-            "option 'migrate_from': there is no %s, so requests that need an old session fail",
+            "option 'migrate_from': there is no %s, so logouts and looks for old sessions fail",
             missing,
         )
 
@@ -130,7 +133,7 @@ def _check_names(name: str, options: Mapping[str, object]) -> None:
             sources.parse({"migrate_from": "none", **options}, "session")
         except OptionError as error:
             raise_clean(OptionError(_NAMED.sub(rf"\1 '{SOURCE_PREFIX}", str(error))))
-    known = _OPTIONS.get(name, ())
+    known = OPTIONS.get(name, ())
     unknown = [one for one in options if known and one not in known and not one.startswith("sa.")]
     for option in unknown:
         if meant := find_misspelled(option, known):

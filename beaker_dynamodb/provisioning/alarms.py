@@ -23,8 +23,8 @@ _DAY: Final = 86400
 _SLOW_ITEM, _SLOW_BATCH = 100, 500
 #: The operations that read or write one item.
 _SINGLE: Final = frozenset({"GetItem", "PutItem", "DeleteItem"})
-#: The operations of `UserSessions` alone.
-_OF_USERS: Final = frozenset({"Query", "BatchGetItem"})
+#: The operations of `UserSessions`, and of a cache that is cleared.
+_QUERIES: Final = frozenset({"Query", "BatchGetItem"})
 #: Refused writes in 5 minutes below which their share says nothing, and the share in percent.
 _MIN_REFUSED, _MAX_SHARE = 30, 20
 _TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
@@ -34,7 +34,7 @@ _SERVER_ERRORS: Final = (
     " minutes are an outage."
 )
 _OUTAGE: Final = "pages that need the session are errors, nobody is logged out"
-_CACHE_OUTAGE: Final = "caches are bypassed, so pages are slower"
+_CACHE_OUTAGE: Final = "caches are bypassed (or raise, under cache_errors = raise)"
 _THROTTLED: Final = (
     "A limit, provisioned units or one hot row refuses {}; the application's errors say which"
     " (throttled by). Calls are repeated, so a short burst is invisible; 3 of 5 minutes are more"
@@ -44,6 +44,7 @@ _SLOW: Final = "{} {} in DynamoDB; {} ms at p99 for 5 minutes are felt."
 _PAGES: Final = "Every page waits for its session once."
 _CACHED_PAGES: Final = "Each use of a cached value waits for it."
 _USER_PAGES: Final = "Pages that list or end a user's sessions wait for it."
+_CLEARING: Final = "Whoever clears a cache waits for it."
 _BATCH: Final = "Up to 100 rows take tens of milliseconds"
 _REFUSED: Final = (
     f"More than {_MAX_SHARE} percent of the writes are refused because requests of one session"
@@ -111,8 +112,8 @@ def list_alarms(options: Options, *, is_cache: bool = False) -> Iterator[Alarm]:
     yield _watch_server_errors(operations, _CACHE_OUTAGE if is_cache else _OUTAGE)
     yield from _watch_throttling(table_spec(options))
     for operation in operations:
-        pages = _USER_PAGES if operation in _OF_USERS else _PAGES
-        yield _watch_latency(operation, _CACHED_PAGES if is_cache else pages)
+        of_users, of_one = (_CLEARING, _CACHED_PAGES) if is_cache else (_USER_PAGES, _PAGES)
+        yield _watch_latency(operation, of_users if operation in _QUERIES else of_one)
     if not is_cache:
         yield _watch_refused_writes()
     yield Alarm(
@@ -177,14 +178,14 @@ def _watch_throttling(spec: TableSpec) -> Iterator[Alarm]:
             yield Alarm(name + suffix, {"throttled": Metric(name, dimensions=where)}, reason)
 
 
-def _watch_latency(operation: str, pages: str) -> Alarm:
+def _watch_latency(operation: str, effect: str) -> Alarm:
     is_single = operation in _SINGLE
     threshold = _SLOW_ITEM if is_single else _SLOW_BATCH
     duration = "One row takes a few milliseconds" if is_single else _BATCH
     return Alarm(
         f"Latency-{operation}",
         {"latency": Metric("SuccessfulRequestLatency", "p99", (("Operation", operation),))},
-        _SLOW.format(pages, duration, threshold),
+        _SLOW.format(effect, duration, threshold),
         threshold=threshold,
         unit=" ms",
         datapoints=5,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from beaker_dynamodb.config.options import Options
-from beaker_dynamodb.errors import OptionError
+from beaker_dynamodb.errors import OptionError, digest
 from beaker_dynamodb.provisioning.alarms import (
     NAMESPACE,
     Alarm,
@@ -126,16 +127,15 @@ def _alarm_resources(options: Options, topic: str | None, cache: str | None) -> 
 def _identify(alarms: Iterable[Alarm]) -> dict[str, Alarm]:
     """Return the alarms by their names in letters and digits, as CloudFormation requires.
 
-    Each other character begins a new word. If two names are the same by this, its code is written.
+    Each other character begins a new word. Names that are equal then get a digest at their end.
     """
-    named = list(alarms)
-    words = [re.split(r"[^A-Za-z0-9]+", alarm.name) for alarm in named]
-    readable = ["".join(one[:1].upper() + one[1:] for one in each) for each in words]
-    if len({*readable}) == len(named):
-        return dict(zip(readable, named, strict=True))
+    all_alarms = list(alarms)
+    words = [re.split(r"[^A-Za-z0-9]+", alarm.name) for alarm in all_alarms]
+    names = ["".join(one[:1].upper() + one[1:] for one in each) for each in words]
+    counts = Counter(names)
     return {
-        re.sub(r"[^A-Za-z0-9]", lambda found: f"{ord(found[0]):02x}", alarm.name): alarm
-        for alarm in named
+        name if counts[name] == 1 else name + digest(alarm.name): alarm
+        for name, alarm in zip(names, all_alarms, strict=True)
     }
 
 
@@ -203,7 +203,7 @@ def to_terraform(
         "deletion_protection_enabled": features.protection,
         "tags": dict(features.tags) or None,
     }
-    name = "beaker" if cache is None else "beaker_cache_" + re.sub(r"[^A-Za-z0-9_]", "_", cache)
+    name = "beaker" if cache is None else f"beaker_cache_{_to_word(cache)}"
     blocks: list[Block] = [
         (f'resource "aws_dynamodb_table" "{name}"', arguments, list(_blocks(spec)))
     ]
@@ -213,6 +213,12 @@ def to_terraform(
         header = f'resource "aws_cloudwatch_metric_alarm" "{name}_{identifier}"'
         blocks.append((header, _rename(properties), queries))
     return "\n".join("\n".join(_lines(block, "")) + "\n" for block in blocks)
+
+
+def _to_word(text: str) -> str:
+    """Return a text for a name of Terraform's; one that had to be changed ends with a digest."""
+    word = re.sub(r"[^A-Za-z0-9_]", "_", text)
+    return word if word == text else f"{word}_{digest(text)}"
 
 
 def _query_block(query: dict[str, Any]) -> Block:

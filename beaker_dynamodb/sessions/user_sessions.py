@@ -101,7 +101,7 @@ class UserSessions:
     def __iter__(self) -> Iterator[UserSession]:
         """Yield the live sessions of the user; the one that was used last comes first.
 
-        One that timed out is among them until its row expires, 120 seconds later.
+        One that timed out is among them until its row expires, 120 seconds after the time-out.
 
         Raises: AccessRefused, naming the missing permission; OptionError, if the table has no such
         index; what the client raises.

@@ -52,7 +52,7 @@ def test_a_misspelled_option_of_the_old_backend_is_an_error(
 @pytest.mark.parametrize(
     ("name", "options", "ignored"),
     [
-        ("ext:database", {**DATABASE, "sa.pool_recycle": "60", "sa_opts": "x"}, ""),
+        ("ext:database", {**DATABASE, "sa.pool_recycle": "60"}, ""),
         ("ext:database", {**DATABASE, "colour": "x"}, "'migrate_from.colour'"),
         ("ext:redis", {"url": "redis://localhost", "lock_dir": "old"}, ""),
         ("ext:memcached", {"url": "localhost", "memcache_module": "pylibmc"}, ""),

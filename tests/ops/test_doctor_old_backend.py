@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import redis
 from beaker.session import Session
 
+from beaker_dynamodb.migration import readers
 from tests.migration.source_backends import KINDS, create_backend, redis_server
 from tests.ops.test_doctor_configuration import run_doctor
 from tests.servers import free_port
@@ -66,8 +68,8 @@ def test_a_backend_with_a_session_answers(
     [
         ("file", {"data_dir": "{}/other"}, "'{}/other/container_file'"),
         ("dbm", {"dbm_dir": "{}/other"}, "'{}/other'"),
-        ("ext:redis", {"url": "{url}/7"}, "ext:redis at {at}"),
-        ("ext:database", {"table_name": "other"}, "'{}/sessions.db'"),
+        ("ext:redis", {"url": "{url}/7"}, "ext:redis at {at}/7"),
+        ("ext:database", {"table_name": "other"}, "table 'other' of '{}/sessions.db'"),
     ],
 )
 def test_a_backend_without_sessions_is_doubted(
@@ -140,3 +142,71 @@ def test_a_backend_that_does_not_answer_is_an_error(
     assert f"redis at 127.0.0.1:{port} cannot be read: " in message
     assert message.endswith("; start it")
     assert "needs migrate_from.data_dir" in missed[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps("text"), pickle.dumps({})])
+def test_a_folder_whose_files_hold_no_session_is_doubted(
+    content: bytes, ini_with_table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beaker would log out everybody whose file it cannot read."""
+    (folder := tmp_path / "container_file" / "a" / "aa").mkdir(parents=True)
+    (folder / "aaaa.cache").write_bytes(content)
+    found = examine(capsys, ini_with_table, "file", {"data_dir": str(tmp_path)})
+
+    assert found[0] == "warning"
+    assert "there is no session in" in found[1]
+
+
+@pytest.mark.parametrize("words", [(), ("--read-only",)])
+def test_a_redis_with_very_many_keys_is_not_searched(
+    words: tuple[str, ...],
+    ini_with_table: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """That could take minutes, and load the server."""
+    monkeypatch.setattr(readers, "_MAX_SEARCHED", 0)
+    with redis_server() as url:
+        client = redis.Redis.from_url(url)
+        client.set("something", "else")
+        client.close()
+        found = examine(capsys, ini_with_table, "ext:redis", {"url": url}, *words)
+
+    large = ("note", "ext:redis is too large to look for a session", "")
+    assert found == (large if words else ("ok", "ext:redis answers", ""))
+
+
+def test_an_option_that_the_old_backend_ignores_is_no_error(
+    ini_with_table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The application works with it."""
+    options = create_backend("ext:database", tmp_path, "")
+    store_session("ext:database", options)
+    more = {**options, "colour": "red", "sa.pool_recycle": "60", "schema_name": ""}
+
+    assert examine(capsys, ini_with_table, "ext:database", more)[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("ext:redis", {"url": "redis://127.0.0.1/0?socket_timeot=2"}, "cannot be read: TypeError"),
+        ("file", {"file_dir": "{}"}, "needs migrate_from.lock_dir = FOLDER, for its locks"),
+        ("dbm", {"dbm_dir": "{}"}, "needs migrate_from.lock_dir = FOLDER, for its locks"),
+        ("ext:database", {"sa.url": "sqlite:///x.db"}, "needs migrate_from.url"),
+    ],
+)
+def test_options_under_which_every_request_would_fail_are_an_error(
+    kind: str,
+    options: Mapping[str, str],
+    message: str,
+    ini_with_table: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also if our own reader of the backend could do with them."""
+    given = {name: text.format(tmp_path) for name, text in options.items()}
+    found = examine(capsys, ini_with_table, kind, given, "--read-only", code=1)
+
+    assert found[0] == "error"
+    assert message in found[1]

@@ -7,12 +7,18 @@ its expiry; `bulk.py` decides whether the session is imported. No class of a pic
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from beaker_dynamodb.errors import OptionError
-from beaker_dynamodb.migration.readers.reader import NO_SESSION, Clock, SessionReader
-from beaker_dynamodb.migration.source_options import get_data_path, require_package, suggest_backend
+from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, Unavailable, raise_clean
+from beaker_dynamodb.migration.readers.reader import Clock, SessionReader
+from beaker_dynamodb.migration.source_options import (
+    OPTIONS,
+    get_data_path,
+    require_package,
+    suggest_backend,
+)
 
 #: Each type, and the module of this folder whose `create_reader()` is called for it.
 TYPES: Final[Mapping[str, str]] = {
@@ -22,7 +28,7 @@ TYPES: Final[Mapping[str, str]] = {
     "ext:database": "database",
     "connect-dynamodb": "connect",
 }
-#: The most entries that are searched for a session: a redis database may hold other data as well.
+#: The most entries that are searched for a session: a redis database may hold other data, too.
 _MAX_SEARCHED: Final = 100_000
 
 
@@ -48,17 +54,23 @@ def create_reader(
     return create(kind, source_options, timeout)
 
 
-def has_sessions(kind: str, source_options: Mapping[str, str], clock: Clock) -> bool:
-    """Return whether a source backend holds a session. It is only read, and nothing is created.
+def has_sessions(kind: str, source_options: Mapping[str, str], clock: Clock) -> bool | None:
+    """Return whether a source backend holds a session that can be read; None: too large to search.
 
-    True, too, if it holds so many entries that a search would take long.
+    It is only read, and nothing is created. Options that Beaker ignores are ignored.
 
-    Raises: as `create_reader`; Unavailable, if the backend cannot be read.
+    Raises: as `create_reader`; Unavailable, whatever the backend's library raises.
     """
+    own = {name: text for name, text in source_options.items() if name in OPTIONS[kind]}
     if kind == "dbm":  # with data_dir or lock_dir, a lock would be written
-        source_options = {"dbm_dir": get_data_path(kind, source_options) or ""}
-    reader = create_reader(kind, source_options)
-    number = reader.count()
-    if number is None or number > _MAX_SEARCHED:
-        return True
-    return any(entry.error != NO_SESSION for entry in reader.sessions(clock))
+        own = {"dbm_dir": get_data_path(kind, source_options) or ""}
+    try:
+        reader = create_reader(kind, own)
+        if kind == "ext:redis" and (reader.count() or 0) > _MAX_SEARCHED:
+            return None
+        entries = itertools.islice(reader.sessions(clock), _MAX_SEARCHED)
+        return any(not entry.error for entry in entries)
+    except DynamoDBBackendError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a driver may raise any error
+        raise_clean(Unavailable(f"{kind} cannot be read: {type(error).__name__}"))

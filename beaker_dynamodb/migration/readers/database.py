@@ -100,7 +100,10 @@ class DatabaseReader:
         return list(connection.scalars(query.order_by(self._table.c.id).limit(_PAGE)))
 
     def _execute(self, run: Callable[[Any], Any]) -> Any:
-        """Call *run* with a connection. Raises: Unavailable."""
+        """Call *run* with a connection.
+
+        Raises: Unavailable; OptionError, if there is no such table.
+        """
         # SQLite creates a missing file when it connects, and a reader must not write.
         if self._file is not None and not Path(self._file).exists():
             raise Unavailable(f"there is no database {mask_repr(self._file)}")
@@ -139,14 +142,14 @@ def create_reader(
 ) -> SessionReader:
     """Create the reader of `url`, `table_name` and `schema_name`: Beaker's own options.
 
-    Options of the engine, which begin with `sa.`, are ignored, as Beaker ignores them.
+    Those that begin with `sa.` are ignored, as Beaker ignores them.
     """
     plain = {name: value for name, value in source_options.items() if not name.startswith("sa.")}
-    if "sa.url" in source_options:
-        plain = {"url": source_options["sa.url"], **plain}
     options = check_options(kind, plain, {"url", "table_name", "schema_name"})
     if "url" not in options:
         raise OptionError("ext:database needs url, in the form that SQLAlchemy takes")
     return DatabaseReader(
-        options["url"], options.get("table_name", "beaker_cache"), options.get("schema_name")
+        options["url"],
+        options.get("table_name", "beaker_cache"),
+        options.get("schema_name") or None,
     )

@@ -55,11 +55,14 @@ class SessionReader(Protocol):
     def sessions(self, clock: Clock) -> Iterator[SourceSession]:
         """Yield every session; some more than once, if the backend cannot avoid it.
 
-        Raises: Unavailable, if the backend cannot be read.
+        Raises: Unavailable, if the backend cannot be read; OptionError, if an option names nothing.
         """
 
     def count(self) -> int | None:
-        """Return the number of entries for a progress bar, None if a count would cost."""
+        """Return the number of entries for a progress bar, None if a count would cost.
+
+        Raises: as `sessions`.
+        """
 
 
 def check_options(

@@ -28,7 +28,7 @@ _MARGIN: Final = 9
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Write nothing: no row, and no read of an old store that would create files.",
+    help="Write nothing: no row, and no file in the old backend.",
 )
 @with_output
 def doctor(

@@ -13,7 +13,8 @@ import platform
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded, metering
@@ -318,24 +319,36 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
     """
     options = application.options
     name, given = str(options.migrate_from), dict(options.migrate_from_options)
-    topic, place = "migrate_from", f"{name}{say_host(given.get('url', ''))}"
+    topic, path = "migrate_from", get_data_path(name, given)
     try:
         validate_source(name, given)
         if missing := find_missing_path(name, given):
             return Finding("error", topic, f"there is no {missing}; no session can be moved")
-        if path := get_data_path(name, given):
-            place = mask_repr(path)
         if name in TYPES:
-            if not has_sessions(name, given, runtime.clock):
+            found = has_sessions(name, given, runtime.clock)
+            if found is False:
+                place = _describe_place(name, given)
                 empty = f"there is no session in {place}: is it that of the old application?"
                 return Finding("warning", topic, empty)
             if read_only:  # Beaker's own backends write locks, or a table, when they read
-                return Finding("ok", topic, f"{name} holds sessions")
+                state = "holds sessions" if found else "is too large to look for a session"
+                return Finding("ok" if found else "note", topic, f"{name} {state}")
         SourceBackend(name, tuple(given.items()), runtime.token().hex(), None).read()
     except DynamoDBBackendError as error:
-        advice = "; start it" if isinstance(error, Unavailable) else ""
+        advice = "; start it" if isinstance(error, Unavailable) and not path else ""
         return Finding("error", topic, f"{error}{advice}")
     return Finding("ok", topic, f"{name} answers")
+
+
+def _describe_place(name: str, given: Mapping[str, Any]) -> str:
+    """Say where the old backend's sessions are; the url of a database may hold a password."""
+    if path := get_data_path(name, given):
+        place = mask_repr(path)
+    else:
+        number = urlsplit(str(given["url"])).path if name == "ext:redis" else ""
+        place = f"{name}{say_host(given['url'])}{number}"
+    table = given.get("table_name")
+    return f"table {mask_repr(table)} of {place}" if table else place
 
 
 def _list_cache_regions(config: str) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from beaker_dynamodb.ops.doctor.check import Check
 from beaker_dynamodb.ops.doctor.settings import Framework, Settings
 from beaker_dynamodb.runtime import REAL
 
-#: A secret of fewer characters can be guessed, whatever they are; one that is shorter still, soon.
+#: A secret of fewer characters can be guessed, and one of fewer than 8 is as bad as a placeholder.
 _MIN_SECRET, _SHORTEST_SECRET = 16, 8
 #: A drawn secret has fewer different characters less than once in a million times.
 _MAX_DISTINCT: Final = 8
