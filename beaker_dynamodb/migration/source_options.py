@@ -118,7 +118,7 @@ def validate_source(name: str, options: Mapping[str, object]) -> None:
         raise OptionError(f"option 'migrate_from': {name} needs {example}, for its locks")
     if missing := find_missing_path(name, options):
         log.warning(
-            "option 'migrate_from': there is no %s, so logouts and looks for old sessions fail",
+            "option 'migrate_from': there is no %s, so logouts and requests for old sessions fail",
             missing,
         )
 

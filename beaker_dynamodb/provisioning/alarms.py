@@ -106,7 +106,7 @@ class Alarm:
 def list_alarms(options: Options, *, is_cache: bool = False) -> Iterator[Alarm]:
     """Yield the alarms of the table that *options* ask for, with those of its indexes.
 
-    A table of caches has none on refused writes: locks are waited for by writes that are refused.
+    A table of caches has none on refused writes: a write that waits for a lock is refused, too.
     """
     operations = list_operations(options)
     yield _watch_server_errors(operations, _CACHE_OUTAGE if is_cache else _OUTAGE)

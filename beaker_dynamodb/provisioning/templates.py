@@ -46,7 +46,7 @@ def to_cloudformation(
     features: Features = NONE,
     topic: str | None = None,
     *,
-    cache: str | None = None,
+    is_cache: bool = False,
 ) -> str:
     """Return the CloudFormation template of the table, as JSON.
 
@@ -55,7 +55,7 @@ def to_cloudformation(
 
     Args:
         topic: the ARN of the SNS topic that alarms notify; None for no alarms.
-        cache: the region of the caches that are in the table; None for sessions.
+        is_cache: whether the table holds caches, not sessions.
 
     Raises: OptionError, as `table_spec` and `validate_topic`.
     """
@@ -69,7 +69,7 @@ def to_cloudformation(
                 "UpdateReplacePolicy": "Retain",
                 "Properties": _properties(options, features),
             },
-            **_alarm_resources(options, topic, cache),
+            **_alarm_resources(options, topic, is_cache=is_cache),
         },
         "Outputs": {
             "TableName": {"Value": {"Ref": _RESOURCE}},
@@ -96,7 +96,7 @@ def _properties(options: Options, features: Features) -> dict[str, Any]:
     return properties
 
 
-def _alarm_resources(options: Options, topic: str | None, cache: str | None) -> dict[str, Any]:
+def _alarm_resources(options: Options, topic: str | None, *, is_cache: bool) -> dict[str, Any]:
     """Return a resource for each alarm by its logical id; none without a topic."""
     if topic is None:
         return {}
@@ -120,7 +120,7 @@ def _alarm_resources(options: Options, topic: str | None, cache: str | None) -> 
                 "OKActions": actions,
             },
         }
-        for identifier, alarm in _identify(list_alarms(options, is_cache=cache is not None)).items()
+        for identifier, alarm in _identify(list_alarms(options, is_cache=is_cache)).items()
     }
 
 
@@ -190,7 +190,7 @@ def to_terraform(
     everybody out. The resources of a cache region have its name, so that they can be in one folder
     with those of the sessions.
 
-    Args: *topic* and *cache* as of `to_cloudformation`.
+    Args: *topic* as of `to_cloudformation`; *cache* is the region, None for sessions.
     Raises: OptionError, as `to_cloudformation`; also if a KMS key is not given by its ARN.
     """
     spec = table_spec(options, features)
@@ -207,7 +207,9 @@ def to_terraform(
     blocks: list[Block] = [
         (f'resource "aws_dynamodb_table" "{name}"', arguments, list(_blocks(spec)))
     ]
-    for identifier, resource in _alarm_resources(options, topic, cache).items():
+    for identifier, resource in _alarm_resources(
+        options, topic, is_cache=cache is not None
+    ).items():
         properties = resource["Properties"]
         queries = [_query_block(one) for one in properties.pop("Metrics", ())]
         header = f'resource "aws_cloudwatch_metric_alarm" "{name}_{identifier}"'

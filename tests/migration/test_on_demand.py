@@ -37,9 +37,9 @@ def options(dynamodb_local: str, table_name: str, tmp_path: Path) -> dict[str, A
     return {**own, **place, "special_keys": "user:S"}
 
 
-def make_rows(options: dict[str, Any], clock: Clock | None = None) -> Rows:
+def make_rows(options: dict[str, Any]) -> Rows:
     """Return the rows of the table, at a moment that does not pass."""
-    return build_rows(parse(options, "session"), "session", Runtime(clock=clock or Clock(NOW)))
+    return build_rows(parse(options, "session"), "session", Runtime(clock=Clock(NOW)))
 
 
 def make_record(token: str, **more: Any) -> Record:

@@ -120,7 +120,7 @@ def test_the_resources_have_readable_names() -> None:
 def test_the_alarms_of_a_cache_are_about_caches() -> None:
     """They must not say that sessions are affected."""
     parsed = parse({"table": "parts"}, "cache")
-    found = json.loads(templates.to_cloudformation(parsed, topic=TOPIC, cache="short"))["Resources"]
+    found = json.loads(templates.to_cloudformation(parsed, topic=TOPIC, is_cache=True))["Resources"]
     descriptions = {
         name: one["Properties"]["AlarmDescription"]
         for name, one in found.items()

@@ -186,7 +186,7 @@ def cloudformation(application: Application, features: Features, topic: str | No
     The alarms are explained in the documentation under "What to alarm on".
     """
     text = templates.to_cloudformation(
-        application.options, features, topic, cache=application.cache
+        application.options, features, topic, is_cache=application.cache is not None
     )
     click.echo(text, nl=False)
     return 0
