@@ -66,7 +66,7 @@ def test_17_users_of_forked_workers_see_their_own_sessions_only(site: Site) -> N
 
 def test_18_sixteen_threads_share_two_connections(site: Site) -> None:
     """Case 18: every user is served; urllib3 may warn of a full pool."""
-    shop = use_new_client(site, max_pool_connections=2, read_timeout=10)
+    shop = use_new_client(site, max_pool_connections=2)
     users = [site.begin_session(number=number) for number in range(16)]
 
     def read(number: int) -> Any:
@@ -82,7 +82,7 @@ def test_19_users_are_served_as_soon_as_credentials_appear(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 19: OptionError without credentials; afterwards the same client works."""
-    user, shop = site.begin_session(user="ann"), use_new_client(site, read_timeout=5)
+    user, shop = site.begin_session(user="ann"), use_new_client(site)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
 

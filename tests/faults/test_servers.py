@@ -38,7 +38,7 @@ def test_13_a_save_that_is_applied_late_overwrites_nothing(
 ) -> None:
     """Case 13, SIGSTOP and SIGCONT: Unavailable, and the newer change is kept."""
     site = Site.create(own_server.url, table_name)
-    user, new_client = site.begin_session(cart=1), use_new_client(site, read_timeout=1)
+    user, new_client = site.begin_session(cart=1), use_new_client(site, read_timeout=3)
     new_client.visit(user, contents)
 
     with pytest.raises(Unavailable):
@@ -87,7 +87,7 @@ def test_15_users_are_not_logged_out_while_a_table_is_being_restored(site: Site)
 
 def test_15_the_first_visit_creates_a_missing_table(dynamodb_local: str, table_name: str) -> None:
     """Case 15: at the first call, a read or a write."""
-    site = use_new_client(Site(dynamodb_local, table_name), read_timeout=5)
+    site = use_new_client(Site(dynamodb_local, table_name))
 
     assert site.visit(Browser("beaker.session.id=abc"), contents).said == {}
     assert site.read_session(site.begin_session(user="ann")) == {"user": "ann"}

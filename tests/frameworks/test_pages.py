@@ -92,7 +92,7 @@ def ada(
     monkeypatch.delitem(sys.modules, "myapp", raising=False)
     monkeypatch.setenv("SESSION_SECRET", uuid.uuid4().hex)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    options = {"endpoint_url": proxy.url, "table": TABLE, **ONCE}
+    options = {"endpoint_url": proxy.url, "table": TABLE, **apps.PATIENT, **ONCE}
     with beaker_dynamodb.configure(**options):
         app = MAKERS[request.param](importlib.import_module("myapp"))
         yield apps.browser(app, HTTPS)
