@@ -126,7 +126,11 @@ def outage() -> Iterator[None]:
     Nothing is sent, and nothing waits. What was stored before is still there after the block. A
     cache may be bypassed for a few seconds more, as after a real outage.
     """
-    name = "EndpointConnectionError"  # botocore's
-    failure = Failure(name, names=frozenset({name}))
-    with patch.object(Client, "_send", lambda *_, **__: (failure, BOTO3)):
+    failure = Failure("SimulatedOutage")
+
+    def fail(client: Client, *_: object, **__: object) -> tuple[Failure, str]:
+        client.get_transport()  # makes the clients, whose region the error names
+        return failure, BOTO3
+
+    with patch.object(Client, "_send", fail):
         yield

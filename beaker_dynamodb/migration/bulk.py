@@ -158,7 +158,9 @@ def _run(reader: SessionReader, importer: _Importer, workers: int) -> Iterator[I
     # is read and submitted.
     pending: deque[Future[Imported | Skipped]] = deque()
     try:
-        for session in reader.sessions(importer.runtime.clock):
+        for number, session in enumerate(reader.sessions(importer.runtime.clock)):
+            if number == 0:
+                importer.find_table()
             pending.append(pool.submit(importer.import_one, session))
             if len(pending) >= workers * _READ_AHEAD:
                 yield pending.popleft().result()
@@ -183,6 +185,18 @@ class _Importer:
         self._policy = ImportPolicy(
             timeout, lifetime, options.max_value_size, rows.schema, options.envelope
         )
+
+    def find_table(self) -> None:
+        """Create the table where that is allowed; in a dry run, note that it does not exist.
+
+        Else each of the workers would meet a missing table with its first calls.
+        """
+        try:
+            self._read(self._rows.layout.make_session_key(""))
+        except TableMissing:
+            if not self._dry_run:
+                raise
+            self._is_table_missing = True
 
     def list_warnings(self) -> Iterator[str]:
         """Yield what the counts do not show, for the end of a run."""
@@ -223,12 +237,10 @@ class _Importer:
     def _check(self, session: SourceSession) -> str:
         """Return why a run would skip the session, "" if it would not. Writes nothing."""
         layout = self._rows.layout
-        try:
+        marker = row = None
+        if not self._is_table_missing:
             marker = self._read(layout.make_import_marker_key(session.id))
             row = self._read(layout.make_session_key(session.id))
-        except TableMissing:
-            self._is_table_missing = True
-            marker = row = None
         if reason := check_rows(marker, row, self.runtime.clock()):
             return reason
         size = len(session.text.encode("utf-8", "surrogatepass"))

@@ -34,6 +34,7 @@ from beaker_dynamodb.migration.source_options import (
     TABLES,
     find_backend_class,
     find_missing_path,
+    get_data_path,
 )
 from beaker_dynamodb.migration.source_table import explain_source_table
 
@@ -63,6 +64,20 @@ def say_host(url: object) -> str:
     except ValueError:
         return ""
     return f" at {host}" if host else ""
+
+
+def say_no_sessions(name: str, options: Mapping[str, object]) -> str:
+    """Say that there is no session in a source backend, and where that is.
+
+    The url of a database may hold a password.
+    """
+    url = str(options.get("url", ""))
+    number = urllib.parse.urlsplit(url).path if name == "ext:redis" else ""
+    path = get_data_path(name, options)
+    place = mask_repr(path) if path else f"{name}{say_host(url)}{number}"
+    if table := options.get("table_name") or options.get("table"):
+        place = f"table {mask_repr(table)} of {place}"
+    return f"there is no session in {place}: is it that of the old application?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,40 @@ def test_a_dry_run_says_that_there_is_no_table(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: Log
 ) -> None:
     """A misspelled name would else look like a table in which no session is yet."""
-    old.begin_session(user="ann")
+    for _ in range(10):
+        old.begin_session(user="ann")
 
-    assert main([*words(site, tmp_path), "--dry-run", "-o", "table=misspelled"]) == 0
-    assert capsys.readouterr().out == "1 would be imported\n"
+    options = ["-o", "table=misspelled", "-o", "transport=wire"]
+    assert main([*words(site, tmp_path), "--dry-run", *options]) == 0
+    assert capsys.readouterr().out == "10 would be imported\n"
     (line,) = caplog.messages
     assert line.startswith("table 'misspelled' does not exist in this region and account; check")
+
+
+def test_a_table_that_is_created_is_the_only_line_before_the_count(
+    site: Site, old: Site, tmp_path: Path, caplog: Log, table_name: str
+) -> None:
+    """Ten calls of eight workers that each find no table would be a line about the wire."""
+    for _ in range(10):
+        old.begin_session(user="ann")
+    site.raw.delete_table(TableName=table_name)
+
+    assert main([*words(site, tmp_path), "-o", "transport=wire"]) == 0
+    (line,) = caplog.messages
+    assert line.startswith("a missing table was created")
+
+
+def test_an_old_backend_without_any_session_is_reported(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong folder looks like an import that has nothing to do."""
+    (tmp_path / "old" / "container_file").mkdir(parents=True)
+
+    assert main(words(site, tmp_path)) == 0
+    out, err = capsys.readouterr()
+    assert out == "0 imported\n"
+    place = repr(str(tmp_path / "old" / "container_file"))
+    assert f"there is no session in {place}: is it that of the old application?" in err
 
 
 def test_sessions_are_moved_and_counted(

@@ -16,6 +16,7 @@ from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import DynamoDBBackendError, OptionError, raise_clean
 from beaker_dynamodb.migration.bulk import LOST, Imported, Skipped, import_sessions
 from beaker_dynamodb.migration.readers import TYPES, create_reader
+from beaker_dynamodb.migration.source import say_no_sessions
 from beaker_dynamodb.migration.source_options import suggest_backend
 from beaker_dynamodb.ops.application import Application
 from beaker_dynamodb.ops.cli.arguments import hide_cache, make_pairs_option, with_table
@@ -89,6 +90,8 @@ def import_(
             if counts or isinstance(error, KeyboardInterrupt):
                 output.remark(_format_stop(counts.total(), counts[_IMPORTED]))
             raise
+    if not counts:
+        output.remark(say_no_sessions(kind, source_options))
     skipped = {reason: count for reason, count in sorted(counts.items()) if reason != _IMPORTED}
     result = {"dry_run": dry_run, _IMPORTED: counts[_IMPORTED], "skipped": skipped}
     output.answer(result, _format_lines(counts[_IMPORTED], skipped, dry_run=dry_run))

@@ -74,10 +74,11 @@ def format_dollars(dollars: float) -> str:
 
 def format_cost(cost: prices.Cost) -> str:
     """Write units and what they cost. Half a unit is not written as 0."""
+    units = format_count(math.ceil(cost.read_units), "read unit")
+    if cost.write_units:
+        units += f" and {format_count(cost.write_units, 'write unit')}"
     return (
-        f"{format_count(math.ceil(cost.read_units), 'read unit')} and"
-        f" {format_count(cost.write_units, 'write unit')},"
-        f" {format_dollars(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
+        f"{units}, {format_dollars(cost.dollars)} at list prices ({prices.REGION}, {prices.AS_OF})"
     )
 
 

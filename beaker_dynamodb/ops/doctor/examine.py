@@ -13,8 +13,7 @@ import platform
 import shlex
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 from beaker_dynamodb.config.sources import ENVIRONMENT
 from beaker_dynamodb.dynamodb import embedded, metering
@@ -35,13 +34,12 @@ from beaker_dynamodb.errors import (
     DynamoDBBackendError,
     OptionError,
     Unavailable,
-    mask_repr,
 )
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.record import Record
 from beaker_dynamodb.item.revision import make_rev
 from beaker_dynamodb.migration.readers import TYPES, has_sessions
-from beaker_dynamodb.migration.source import SourceBackend, say_host
+from beaker_dynamodb.migration.source import SourceBackend, say_no_sessions
 from beaker_dynamodb.migration.source_options import (
     find_missing_path,
     get_data_path,
@@ -327,9 +325,7 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
         if name in TYPES:
             found = has_sessions(name, given, runtime.clock)
             if found is False:
-                place = _describe_place(name, given)
-                empty = f"there is no session in {place}: is it that of the old application?"
-                return Finding("warning", topic, empty)
+                return Finding("warning", topic, say_no_sessions(name, given))
             if read_only:  # Beaker's own backends write locks, or a table, when they read
                 state = "holds sessions" if found else "is too large to look for a session"
                 return Finding("ok" if found else "note", topic, f"{name} {state}")
@@ -338,17 +334,6 @@ def _examine_source(application: Application, runtime: Runtime, *, read_only: bo
         advice = "; start it" if isinstance(error, Unavailable) and not path else ""
         return Finding("error", topic, f"{error}{advice}")
     return Finding("ok", topic, f"{name} answers")
-
-
-def _describe_place(name: str, given: Mapping[str, Any]) -> str:
-    """Say where the old backend's sessions are; the url of a database may hold a password."""
-    if path := get_data_path(name, given):
-        place = mask_repr(path)
-    else:
-        number = urlsplit(str(given["url"])).path if name == "ext:redis" else ""
-        place = f"{name}{say_host(given['url'])}{number}"
-    table = given.get("table_name")
-    return f"table {mask_repr(table)} of {place}" if table else place
 
 
 def _list_cache_regions(config: str) -> Iterator[Finding]:
