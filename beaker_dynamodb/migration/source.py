@@ -74,7 +74,7 @@ def say_no_sessions(name: str, options: Mapping[str, object]) -> str:
     url = str(options.get("url", ""))
     number = urllib.parse.urlsplit(url).path if name == "ext:redis" else ""
     path = get_data_path(name, options)
-    place = mask_repr(path) if path else f"{name}{say_host(url)}{number}"
+    place = mask_repr(str(Path(path).absolute())) if path else f"{name}{say_host(url)}{number}"
     if table := options.get("table_name") or options.get("table"):
         place = f"table {mask_repr(table)} of {place}"
     return f"there is no session in {place}: is it that of the old application?"

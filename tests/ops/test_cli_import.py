@@ -90,6 +90,19 @@ def test_an_old_backend_without_any_session_is_reported(
     assert f"there is no session in {place}: is it that of the old application?" in err
 
 
+def test_a_relative_folder_that_is_missing_is_named_whole(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is relative to the folder of the command, and not to that of the ini file."""
+    command = words(site, tmp_path)[:-1]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert main([*command, "data_dir=old"]) == 3
+    place = repr(str(tmp_path / "here" / "old" / "container_file"))
+    assert f"the folder {place} cannot be read" in capsys.readouterr().err
+
+
 def test_sessions_are_moved_and_counted(
     site: Site, old: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

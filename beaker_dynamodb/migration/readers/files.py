@@ -92,10 +92,13 @@ def create_reader(
         raise OptionError(f"{kind} needs data_dir, or {own}")
     option = own if options.get(own) else "data_dir"
     if kind == "file":
-        return FileReader(option, Path(folder), (".cache",), _read_file)
+        return FileReader(option, Path(folder).absolute(), (".cache",), _read_file)
     locks = options.get("lock_dir") or (f"{data}/container_dbm_lock" if data else None)
     return FileReader(
-        option, Path(folder), _DBM_SUFFIXES, lambda session, path: _read_dbm(session, path, locks)
+        option,
+        Path(folder).absolute(),
+        _DBM_SUFFIXES,
+        lambda session, path: _read_dbm(session, path, locks),
     )
 
 
