@@ -124,4 +124,4 @@ def _began_before(row: ScannedRow, moment: int) -> bool:
 
 def _digest(value: Attribute) -> str:
     plain = str(value.normalize()) if isinstance(value, Decimal) else value
-    return hashlib.sha256(repr(plain).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return hashlib.sha256(repr(plain).encode()).hexdigest()[:_DIGITS]

@@ -11,7 +11,7 @@ import pytest
 from beaker.session import CookieSession
 
 import beaker_dynamodb
-from beaker_dynamodb import AccessRefused, OptionError, StrictSession, UserSessions
+from beaker_dynamodb import AccessRefused, OptionError, Refused, StrictSession, UserSessions
 from beaker_dynamodb.dynamodb import user_rows
 from beaker_dynamodb.item.keys import Key
 from beaker_dynamodb.item.revision import NO_START
@@ -459,6 +459,80 @@ def test_a_login_can_end_the_others_before_its_own_session_is_stored(site: Site)
     assert site.list_signed_in() == ["tablet"]
 
 
+def test_a_login_that_is_saved_after_it_ended_the_others_repeats_it(lagging_site: Site) -> None:
+    """The session has no row and no store yet; what it notes is saved with it."""
+    site = lagging_site
+    site.log_in("thief")
+
+    def log_in_alone(session: Any) -> int:
+        session["userId"], session["device"] = 42, "phone"
+        ended = UserSessions(session, "userId").end_others()
+        session.save()
+        return ended
+
+    assert site.at("phone", log_in_alone) == 0
+    site.clock.advance(2)
+    site.at("phone", get_user)
+
+    assert site.list_signed_in() == ["phone"]
+
+
+def test_a_session_whose_access_time_is_not_saved_repeats_it(lagging_site: Site) -> None:
+    """The page saves nothing at its end, so `end_others()` saves what it notes."""
+    site = lagging_site
+    del site.settings["session.timeout"]  # Beaker permits only one of them
+    site.settings["session.save_accessed_time"] = "false"
+    site.log_in("phone", "thief")
+
+    assert site.at("phone", end_others) == 0
+    site.clock.advance(2)
+    site.at("phone", get_user)
+
+    assert site.list_signed_in() == ["phone"]
+
+
+def test_an_administrator_who_ends_the_sessions_of_a_user_notes_nothing(site: Site) -> None:
+    """The session at hand is of another user; it would end sessions of its own."""
+    site.log_in("admin", user=1)
+    site.log_in("phone", "laptop")
+
+    ended = site.at("admin", lambda session: UserSessions(session, "userId", 42).end_others())
+
+    assert ended == 2
+    assert not any("pending" in row for row in site.rows())
+    assert site.list_signed_in() == ["admin"]
+
+
+def test_a_session_whose_row_cannot_be_read_is_shown_without_times(site: Site) -> None:
+    """It can be ended like any other."""
+    site.log_in("phone", "laptop")
+    (row,) = (row for row in site.rows() if row["device"]["S"] == "laptop")
+    site.write_row(row | {"rev": {"B": b"?"}})
+
+    shown = {one["device"]: one for one in site.at("phone", list_devices)}
+
+    assert [shown["laptop"][name] for name in ("created", "last_seen")] == [None, None]
+    assert site.at("phone", end(shown["laptop"]["handle"])) is True
+
+
+def test_no_pickle_is_read_where_sessions_are_json(
+    dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for the time of its last use."""
+    site = Site.create(dynamodb_local, table_name, monkeypatch, data_serializer="pickle")
+    site.log_in("phone")
+    json_site = Site(site.settings | {"session.data_serializer": "json"}, site.clock)
+    json_site.log_in("laptop")
+    settings = json_site.settings | {"session.envelope": "json"}
+
+    found = UserSessions(settings, "userId", 42, labels=["device"])
+
+    assert {one.labels["device"]: one.last_seen for one in found} == {
+        "phone": None,
+        "laptop": pytest.approx(site.clock(), abs=1),
+    }
+
+
 @pytest.mark.parametrize("session_class", CLASSES)
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 @pytest.mark.parametrize("encrypted", ["encrypt_key", "encryption_keys", ""])
@@ -566,8 +640,12 @@ def test_a_missing_permission_is_named(
     site = Site.create(proxy.url, table_name, monkeypatch)
     proxy.next(aws_error("AccessDeniedException"), operation="Query")
 
-    with pytest.raises(AccessRefused, match=r"dynamodb:Query.*'userId-index'.*--user-sessions"):
+    message = r"dynamodb:Query.*'userId-index'.*--user-sessions"
+    with pytest.raises(AccessRefused, match=message) as caught:
         list(UserSessions(site.settings, "userId", 42))
+
+    assert caught.value.call is not None
+    assert caught.value.call.operation == "Query"
 
 
 def test_a_missing_index_is_named(
@@ -577,8 +655,23 @@ def test_a_missing_index_is_named(
     site = Site.create(dynamodb_local, table_name, monkeypatch)
     site.settings["session.index_special_keys"] = "userId, device"
 
-    with pytest.raises(OptionError, match=r"no index 'device-index' on 'device'.*table create"):
+    message = r"no index 'device-index' on 'device'.*table create"
+    with pytest.raises(OptionError, match=message) as caught:
         list(UserSessions(site.settings, "device", "phone"))
+
+    assert caught.value.call is not None
+    assert caught.value.call.operation == "Query"
+
+
+def test_a_query_that_dynamodb_refuses_for_another_reason_is_no_missing_index(
+    proxy: FaultProxy, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy of a missing index would mislead."""
+    site = Site.create(proxy.url, table_name, monkeypatch)
+    proxy.next(aws_error("SomethingNewException"), operation="Query")
+
+    with pytest.raises(Refused, match="SomethingNewException"):
+        list(UserSessions(site.settings, "userId", 42))
 
 
 def test_a_login_without_a_proxy_repeats_it_too(site: Site) -> None:
@@ -667,7 +760,7 @@ SETTINGS = {
     [
         ("userid", 42, [], "did you mean 'userId'"),
         ("user", 42, ["device"], "not one of the special keys"),
-        ("userId", 42, ["colour"], "'colour' is not one"),
+        ("userId", 42, ["colour"], "'colour' is not one of .*; write special_keys = colour:S"),
         ("device", "x", [], "has no index"),
         ("userId", "", [], "does not hold"),
         ("userId", None, [], "user's id"),
