@@ -1,0 +1,84 @@
+"""How the row of an old id is replaced after `regenerate_id()`, in steps: no call is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beaker_dynamodb.dynamodb.table import At, RefusedWrite
+from beaker_dynamodb.item.codec import ROTATED
+from beaker_dynamodb.sessions import rotation
+from beaker_dynamodb.sessions.rotation import TOMBSTONE_LIFETIME
+from beaker_dynamodb.sessions.saving import StoredRow
+from beaker_dynamodb.sessions.store import SessionStore
+from tests.sessions.test_store import make_row, make_store
+
+ROW = make_row(7)
+
+
+class Put(list[Any]):
+    """Records what it is called with, and refuses nothing."""
+
+    def __call__(self, *given: object, **more: object) -> None:
+        self.append((*given, more))
+
+    put = delete_with_tombstone = __call__
+
+
+@pytest.mark.parametrize(("old_row", "new_row"), [(None, None), (None, ROW), (ROW, None)])
+def test_a_row_is_replaced_only_by_another_one(
+    old_row: StoredRow | None, new_row: StoredRow | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a row of the old id, or of the new one, nothing has to be done."""
+    put = Put()
+    monkeypatch.setattr(rotation, "put_rotation_tombstone", put)
+    old, new = make_store("a"), make_store("b")
+    old.stored, new.stored = old_row, new_row
+
+    assert rotation.replace_old_row(new, old) is True
+    assert put == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [("", "note", "note"), ("note", "", ""), ("note", "note", None)],
+)
+def test_a_note_that_another_request_leaves_under_the_old_id_goes_with_the_session(
+    before: str, after: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does its change; then nothing is left under the old id."""
+    theirs = make_row(7, after).record
+    answers: list[RefusedWrite | None] = [RefusedWrite(theirs), None]
+    seen: list[object] = []
+
+    def put(_: SessionStore, row: object) -> RefusedWrite | None:
+        seen.append(row)
+        return answers.pop(0)
+
+    merged: list[object] = []
+    monkeypatch.setattr(rotation, "put_rotation_tombstone", put)
+    monkeypatch.setattr(rotation, "read_text", lambda _, row: f"theirs {row.pending}")
+    monkeypatch.setattr(SessionStore, "merge_from", lambda *given: merged.append(given))
+    old, new = make_store("a"), make_store("b")
+    old.stored, old.base, new.stored = make_row(7, before), "text", ROW
+
+    assert rotation.replace_old_row(new, old) is True
+    assert seen == [make_row(7, before).record, theirs]
+    assert merged == [(new, old, f"theirs {after}")]
+    assert new.pending == expected
+    assert old.stored is None
+
+
+@pytest.mark.parametrize("migrates", [False, True])
+def test_a_tombstone_replaces_the_row_that_was_read(migrates: bool) -> None:
+    """Which says the chunks that go with it; it lives as long as an old session may come back."""
+    old, put, row = make_store("a"), Put(), ROW.record
+    if migrates:
+        old.source = put  # type: ignore[assignment]  # it records what it is asked
+    else:
+        old.tombstones = put  # type: ignore[assignment]  # likewise
+    rotation.put_rotation_tombstone(old, row)
+
+    more = {"kind": ROTATED} | ({} if migrates else {"lifetime": TOMBSTONE_LIFETIME})
+    assert put == [(old.key, At(row.rev), row, more)]
