@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb import Conflict
 from beaker_dynamodb.dynamodb.table import At, RefusedWrite
 from beaker_dynamodb.item.codec import ROTATED
 from beaker_dynamodb.sessions import rotation
 from beaker_dynamodb.sessions.rotation import TOMBSTONE_LIFETIME
-from beaker_dynamodb.sessions.saving import StoredRow
+from beaker_dynamodb.sessions.saving import Attempts, StoredRow
 from beaker_dynamodb.sessions.store import SessionStore
 from tests.sessions.test_store import make_row, make_store
 
@@ -68,6 +69,25 @@ def test_a_note_that_another_request_leaves_under_the_old_id_goes_with_the_sessi
     assert merged == [(new, old, f"theirs {after}")]
     assert new.pending == expected
     assert old.stored is None
+
+
+def test_a_session_that_is_changed_all_the_time_gets_no_new_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error has the text of the last change; a second call goes on from there."""
+    theirs = make_row(8).record
+    monkeypatch.setattr(rotation, "put_rotation_tombstone", lambda *_: RefusedWrite(theirs))
+    monkeypatch.setattr(rotation, "read_text", lambda *_: "theirs")
+    monkeypatch.setattr(Attempts, "is_over", lambda _: True)
+    monkeypatch.setattr(SessionStore, "merge_from", lambda *_: None)
+    old, new = make_store("a"), make_store("b")
+    old.stored, old.base, new.stored = ROW, "text", ROW
+
+    with pytest.raises(Conflict, match="change the session faster than") as caught:
+        rotation.replace_old_row(new, old)
+
+    assert caught.value.theirs == "theirs"
+    assert old.stored == StoredRow(theirs, "theirs")
 
 
 @pytest.mark.parametrize("migrates", [False, True])
