@@ -125,6 +125,8 @@ def outage() -> Iterator[None]:
 
     Nothing is sent, and nothing waits. What was stored before is still there after the block. A
     cache may be bypassed for a few seconds more, as after a real outage.
+
+    Raises: OptionError in a call, without a region: boto3's client is made as at any first call.
     """
     failure = Failure("SimulatedOutage")
 

@@ -16,6 +16,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -189,10 +190,11 @@ class _Importer:
     def find_table(self) -> None:
         """Create the table where that is allowed; in a dry run, note that it does not exist.
 
-        Else each of the workers would meet a missing table with its first calls.
+        Otherwise each of the workers would meet a missing table with its first calls.
         """
         try:
-            self._read(self._rows.layout.make_session_key(""))
+            with suppress(CorruptItem):  # somebody else's item: there is a table
+                self._read(self._rows.layout.make_session_key(""))
         except TableMissing:
             if not self._dry_run:
                 raise

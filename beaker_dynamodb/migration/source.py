@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
+from beaker_dynamodb.config.options import Options
 from beaker_dynamodb.errors import (
     CorruptItem,
     OptionError,
@@ -75,8 +76,11 @@ def say_no_sessions(name: str, options: Mapping[str, object]) -> str:
     number = urllib.parse.urlsplit(url).path if name == "ext:redis" else ""
     path = get_data_path(name, options)
     place = mask_repr(str(Path(path).absolute())) if path else f"{name}{say_host(url)}{number}"
-    if table := options.get("table_name") or options.get("table"):
+    if table := options.get("table_name"):
         place = f"table {mask_repr(table)} of {place}"
+    if name == "connect-dynamodb":
+        own = {one: options.get(one, getattr(Options(), one)) for one in ("table", "prefix")}
+        place = f"table {mask_repr(own['table'])}, under the prefix {mask_repr(own['prefix'])}"
     return f"there is no session in {place}: is it that of the old application?"
 
 

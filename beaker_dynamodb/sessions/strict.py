@@ -78,7 +78,7 @@ class StrictSession(SessionLifetime):
     def __init__(self, *args: Any, **kw: Any) -> None:
         #: Whether Beaker's constructor is done. Until then it may call `invalidate()` itself.
         self._is_constructed = False
-        #: How many calls of `load()` are under way; they may be nested.
+        #: How many calls of `load()` are under way.
         self._loading = 0
         #: Whether there is a row under the present id.
         self._has_row = False

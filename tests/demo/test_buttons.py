@@ -23,8 +23,8 @@ from tests.demo.pages import (
 )
 from tests.instruments import Recorder
 
-#: A request that hangs ends before the outage does, and a busy machine is no outage.
 OUTAGE_SECONDS = 7
+#: A request that hangs ends before the outage does, and a busy machine is no outage.
 QUICK = {"read_timeout": "5s", "max_attempts": "1"}
 
 

@@ -18,7 +18,7 @@ _LOGGED_OUT: Final = (
     "it differs only for a page that changes a session without saving it, after a new id, and"
     " beside a logout by another request"
 )
-_SETTINGS: Final = "settings are asked for nothing of a session"
+_SETTINGS: Final = "an application's settings have no key of that name"
 
 _SURVIVORS: Final = {
     # ending.py
@@ -68,10 +68,6 @@ _SURVIVORS: Final = {
         1,
         "a note is removed only if its row was loaded",
     ),
-    'return "stored", _get_stored_row(write, theirs, token, content, read)': (
-        1,
-        "no delete is found to be applied while there is a row",
-    ),
     # store.py
     "if sys.exc_info()[1] is not None:  # Beaker may be handling the error of another load": (
         1,
@@ -90,12 +86,14 @@ _SURVIVORS: Final = {
     "self._save(accessed_only)": (1, _LOGGED_OUT),
     "if accessed_only and (self.is_new or not self.save_atime):  # Beaker saves nothing then": (
         1,
-        "nothing comes after what Beaker saves at the end of a page",
+        "it differs only for a new session whose new id could not be saved before",
     ),
-    "if self._loading and isinstance(values, Mapping):": (1, "a text is opened by a load alone"),
     "if self._rotated and self.use_cookies:": (1, _NO_COOKIE),
-    'raise_clean(KeyError("it cannot be opened"))': (1, "Beaker catches it, and reads no text"),
-    "return False": (3, "there is no row of an old id then"),
+    'raise_clean(KeyError("it cannot be opened"))': (
+        1,
+        "Beaker catches it, and does not read its message",
+    ),
+    "return False": (3, "there is no row of an old id then, or its new id could not be saved"),
     "self._deleted = False": (1, TRUTH),
     "self._deleted = self._may_have_row = False": (1, TRUTH),
     "self._has_row = False": (2, TRUTH),
@@ -104,12 +102,15 @@ _SURVIVORS: Final = {
     "self._loading += 1": (1, "no load is begun within another one"),
     "self._may_have_row = False": (
         4,
-        f"{TRUTH}; and a new id sets it again, while an old one has a row",
+        f"{TRUTH}; and a new id resets it, while an old one has a row",
     ),
     "self._rotated = False": (2, f"{TRUTH}; {_NO_COOKIE}"),
     "self._update_cookie_out(set_cookie=not set_new)": (1, "a save sends the cookie"),
     "self.is_new = False": (1, TRUTH),
-    "self.is_new = was_new": (1, "nobody uses a session that could not be loaded"),
+    "self.is_new = was_new": (
+        1,
+        "it differs only for a page that catches the error of a load and goes on",
+    ),
     'self.request["set_cookie"] = False': (1, TRUTH),
     # touches.py
     "if rows.runtime.monotonic() >= paused_until.get((table.client, table.name), 0.0):": (

@@ -44,6 +44,7 @@ session.table = {site.table}
 session.endpoint_url = {site.url}
 session.region = {REGION}
 session.timeout = 3600
+session.read_timeout = 30
 """
     (tmp_path / "app.ini").write_text(lines)
     source = ["--from", "file", "--from-option", f"data_dir={tmp_path / 'old'}"]
@@ -67,7 +68,7 @@ def test_a_dry_run_says_that_there_is_no_table(
 def test_a_table_that_is_created_is_the_only_line_before_the_count(
     site: Site, old: Site, tmp_path: Path, caplog: Log, table_name: str
 ) -> None:
-    """Ten calls of eight workers that each find no table would be a line about the wire."""
+    """If each of eight workers met the missing table, the log would blame the wire."""
     for _ in range(10):
         old.begin_session(user="ann")
     site.raw.delete_table(TableName=table_name)
@@ -88,6 +89,22 @@ def test_an_old_backend_without_any_session_is_reported(
     assert out == "0 imported\n"
     place = repr(str(tmp_path / "old" / "container_file"))
     assert f"there is no session in {place}: is it that of the old application?" in err
+
+
+@pytest.mark.parametrize("prefix", ["express:", None])
+def test_an_old_table_without_any_session_is_reported(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], prefix: str | None
+) -> None:
+    """The prefix may be wrong, also if it is the one by default."""
+    names = {"table": site.table, "endpoint_url": site.url, "region": REGION}
+    if prefix:
+        names["prefix"] = prefix
+    pairs = [word for pair in names.items() for word in ("--from-option", "=".join(pair))]
+    command = [*words(site, tmp_path)[:3], "--from", "connect-dynamodb", *pairs]
+
+    assert main([*command, "-o", "prefix=new:"]) == 0
+    place = f"table {site.table!r}, under the prefix {prefix or 'sess:'!r}"
+    assert f"there is no session in {place}: is it" in capsys.readouterr().err
 
 
 def test_a_relative_folder_that_is_missing_is_named_whole(

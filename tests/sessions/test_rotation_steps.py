@@ -45,17 +45,17 @@ def test_a_row_is_replaced_only_by_another_one(
     ("before", "after", "expected"),
     [("", "note", "note"), ("note", "", ""), ("note", "note", None)],
 )
-def test_a_note_that_another_request_leaves_under_the_old_id_goes_with_the_session(
+def test_what_another_request_does_to_the_note_under_the_old_id_holds_for_the_new_one(
     before: str, after: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So does its change; then nothing is left under the old id."""
     theirs = make_row(7, after).record
-    answers: list[RefusedWrite | None] = [RefusedWrite(theirs), None]
+    responses: list[RefusedWrite | None] = [RefusedWrite(theirs), None]
     seen: list[object] = []
 
     def put(_: SessionStore, row: object) -> RefusedWrite | None:
         seen.append(row)
-        return answers.pop(0)
+        return responses.pop(0)
 
     merged: list[object] = []
     monkeypatch.setattr(rotation, "put_rotation_tombstone", put)
@@ -92,7 +92,7 @@ def test_a_session_that_is_changed_all_the_time_gets_no_new_id(
 
 @pytest.mark.parametrize("migrates", [False, True])
 def test_a_tombstone_replaces_the_row_that_was_read(migrates: bool) -> None:
-    """Which says the chunks that go with it; it lives as long as an old session may come back."""
+    """That row names its chunks. The tombstone lives as long as the old session could come back."""
     old, put, row = make_store("a"), Put(), ROW.record
     if migrates:
         old.source = put  # type: ignore[assignment]  # it records what it is asked

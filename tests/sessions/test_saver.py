@@ -30,40 +30,40 @@ NEW = Content("new", {"user": 5})
 
 
 class Writes(list[Any]):
-    """The writes of a test, and what each is answered, the last one also from then on."""
+    """The writes of a test, and the response to each, the last one also from then on."""
 
     def __init__(self) -> None:
-        self.answers: list[Any] = []
+        self.responses: list[Any] = []
 
-    def answer(self) -> Any:
-        """Return the next answer, or raise it."""
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def response(self) -> Any:
+        """Return the next response, or raise it."""
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> Writes:
-    """Answer each write as the test says; None means that it is applied."""
+    """Respond to each write as the test says; None means that it is applied."""
     seen = Writes()
 
     def write(_rows: Rows, *given: object, is_raw: bool) -> Any:
         seen.append((*given, is_raw))
-        return seen.answer() or given[0]
+        return seen.response() or given[0]
 
     monkeypatch.setattr(Rows, "write", write)
     return seen
 
 
 def make_saver(writes: Writes, token: Callable[[], bytes] = REAL.token) -> Saver:
-    """Return a saver whose deletes are answered like its writes."""
+    """Return a saver whose deletes get the same responses as its writes."""
     options = parse({"region": REGION}, "session")
     rows = build_rows(options, "session", Runtime(clock=lambda: 100.0, token=token))
 
     def delete_row(*given: object) -> Any:
         writes.append(given)
-        return writes.answer()
+        return writes.response()
 
     return Saver(rows, ROW.key, delete_row, HOUR)
 
@@ -81,12 +81,21 @@ def test_a_text_is_written_without_its_base64(
     text: str, value: bytes, is_raw: bool, writes: Writes
 ) -> None:
     """Any other one as it is, also if it is no valid Unicode, and over the row that was read."""
-    writes.answers = [None]
+    writes.responses = [None]
     make_saver(writes).save(Replace(ROW.rev), make_state(Content(text)), None)
 
     ((record, written, condition, old, raw),) = writes
     assert (written, condition, old, raw) == (value, At(ROW.rev), ROW, is_raw)
     assert (record.key, record.expires) == (ROW.key, 100 + HOUR)
+
+
+def test_a_logout_that_another_session_refuses_leaves_nothing(writes: Writes) -> None:
+    """That session has the same id and another birth; it is not the one that was to end."""
+    writes.responses = [RefusedWrite(ROW._replace(rev=make_rev("other.theirs")))]
+    saved = make_saver(writes).save(Delete(ROW.rev), make_state(Content("")), None)
+
+    assert saved == ("stored", None)
+    assert len(writes) == 1
 
 
 def test_a_text_that_is_no_valid_unicode_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +107,7 @@ def test_a_text_that_is_no_valid_unicode_is_read(monkeypatch: pytest.MonkeyPatch
 
 def test_a_logout_deletes_what_was_read_and_leaves_nothing(writes: Writes) -> None:
     """The row that was read says which chunks there are."""
-    writes.answers = [None]
+    writes.responses = [None]
     saved = make_saver(writes).save(Delete(ROW.rev), make_state(Content("")), None)
 
     assert writes == [(ROW.key, At(ROW.rev), ROW)]
@@ -109,11 +118,11 @@ def test_a_logout_deletes_what_was_read_and_leaves_nothing(writes: Writes) -> No
     ("writes_of", "expected"),
     [([Touch], False), ([Replace], True), ([Replace, Touch], True), ([Touch, Touch], False)],
 )
-def test_a_write_without_an_answer_is_remembered(
+def test_a_write_without_a_response_is_remembered(
     writes_of: list[Any], expected: bool, writes: Writes
 ) -> None:
-    """What it was to save, under its token; the next answer ends that."""
-    writes.answers = [Unavailable("no answer")]
+    """What it was to save, under its token; the next response ends that."""
+    writes.responses = [Unavailable("no response")]
     saver = make_saver(writes)
     contents = [Content(str(number)) for number in range(len(writes_of))]
     first = saver.may_have_saved
@@ -123,7 +132,7 @@ def test_a_write_without_an_answer_is_remembered(
     tokens = [shorten(get_token(record.rev)) for record, *_ in writes]
     remembered = dict(saver._uncertain)
     may_have_saved = saver.may_have_saved
-    writes.answers = [None]
+    writes.responses = [None]
     saver.save(Replace(ROW.rev), make_state(NEW), None)
 
     assert remembered == dict(zip(tokens, contents, strict=True))
@@ -133,27 +142,27 @@ def test_a_write_without_an_answer_is_remembered(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_only_a_logout_without_an_answer_lets_a_login_begin_anew(
+def test_only_a_logout_without_a_response_lets_a_login_begin_anew(
     fails: bool, writes: Writes
 ) -> None:
     """Otherwise another request has logged the user out, and nothing comes back."""
     saver = make_saver(writes)
     if fails:
-        writes.answers = [Unavailable("no answer")]
+        writes.responses = [Unavailable("no response")]
         with pytest.raises(Unavailable):
             saver.save(Delete(ROW.rev), make_state(Content("")), None)
     del writes[:]
-    writes.answers = [RefusedWrite(None), None]
+    writes.responses = [RefusedWrite(None), None]
     outcome, stored = saver.save(Replace(ROW.rev), make_state(NEW), None)
 
     assert len(writes) == (2 if fails else 1)
     assert (outcome, stored is not None) == (("stored", True) if fails else ("dropped", False))
 
 
-def test_a_write_whose_answer_was_lost_is_not_read_again(writes: Writes) -> None:
-    """The row has its token: botocore repeated it, and its own condition refused that."""
+def test_a_write_whose_response_was_lost_is_not_read_again(writes: Writes) -> None:
+    """The row has its token: botocore repeated the write, and the condition refused that."""
     theirs = ROW._replace(rev=replace_token(ROW.rev, "again"))
-    writes.answers = [RefusedWrite(theirs)]
+    writes.responses = [RefusedWrite(theirs)]
 
     saver = make_saver(writes, lambda: make_token("again"))
     saved = saver.save(Replace(ROW.rev), make_state(NEW), None)

@@ -24,7 +24,7 @@ OPAQUE = "text"
 
 
 @pytest.fixture
-def decided(monkeypatch: pytest.MonkeyPatch) -> list[SaveState]:
+def states(monkeypatch: pytest.MonkeyPatch) -> list[SaveState]:
     """Record what each decision depends on; it is to write nothing."""
     states: list[SaveState] = []
 
@@ -37,7 +37,7 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> list[SaveState]:
 
 
 @pytest.fixture
-def saved() -> Iterator[list[tuple[str, str]]]:
+def save_events() -> Iterator[list[tuple[str, str]]]:
     """Record what `observe` reports of each save."""
     events: list[tuple[str, str]] = []
 
@@ -50,7 +50,7 @@ def saved() -> Iterator[list[tuple[str, str]]]:
     end()
 
 
-def test_a_save_is_decided_by_what_the_request_knows(decided: list[SaveState]) -> None:
+def test_a_save_is_decided_by_what_the_request_knows(states: list[SaveState]) -> None:
     """And, beside that, by the options."""
     one = SessionStore(make_settings(120 + HOUR, max_age="60d", envelope="none"), "a")
     one.save(OPAQUE)
@@ -60,19 +60,19 @@ def test_a_save_is_decided_by_what_the_request_knows(decided: list[SaveState]) -
     now, age = one.runtime.clock(), 60 * 86400
 
     record = make_row(7).record
-    assert [(state.base and state.base.text, state.ours.text) for state in decided] == [
+    assert [(state.base and state.base.text, state.ours.text) for state in states] == [
         (None, OPAQUE),
         ("base", OPAQUE),
     ]
-    assert [tuple(state[3:]) for state in decided] == [
+    assert [tuple(state[3:]) for state in states] == [
         (None, now, 120 + HOUR, HOUR / 10, None, age, False, None, False),
         (None, now, 720, 60, 5.0, age, True, "note", False),
     ]
-    assert [state.row for state in decided] == [None, record]
+    assert [state.row for state in states] == [None, record]
 
 
 def test_touches_give_way_while_they_are_paused(
-    decided: list[SaveState], monkeypatch: pytest.MonkeyPatch
+    states: list[SaveState], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the lifetime of this session permits."""
     one = SessionStore(make_settings(120 + HOUR), "a")
@@ -80,25 +80,25 @@ def test_touches_give_way_while_they_are_paused(
     monkeypatch.setitem(touches.paused_until, (table.client, table.name), math.inf)
     one.save(OPAQUE)
 
-    assert [state.touch_after for state in decided] == [HOUR / 3]
+    assert [state.touch_after for state in states] == [HOUR / 3]
 
 
 class FakeSaver:
-    """Records how it is made and used, and answers as the test says."""
+    """Records how it is made and used, and responds as the test says."""
 
-    made: ClassVar[list[Any]] = []
-    used: ClassVar[list[Any]] = []
-    answer: ClassVar[Any] = None
+    created: ClassVar[list[Any]] = []
+    calls: ClassVar[list[Any]] = []
+    response: ClassVar[Any] = None
     may_have_saved = True
 
     def __init__(self, *given: object) -> None:
-        self.made.append(given)
+        self.created.append(given)
 
     def save(self, *given: object) -> Any:
-        self.used.append(given)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        self.calls.append(given)
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def saver(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeSaver]]:
     """Carry out no decision."""
     monkeypatch.setattr(store, "Saver", FakeSaver)
     yield FakeSaver
-    FakeSaver.made.clear()
-    FakeSaver.used.clear()
+    FakeSaver.created.clear()
+    FakeSaver.calls.clear()
 
 
 @pytest.fixture
@@ -125,14 +125,14 @@ def test_a_decision_is_carried_out_upon_the_row_that_was_read(
     one = SessionStore(make_settings(HOUR, **(FILE if migrates else {})), "a")
     one.stored = row
     choose(write)
-    saver.answer = ("stored", make_row(8))
+    saver.response = ("stored", make_row(8))
     one.save(OPAQUE)
     one.save(OPAQUE)
 
-    ((rows, key, delete_row, lifetime),) = saver.made
+    ((rows, key, delete_row, lifetime),) = saver.created
     source = one.source.delete_with_tombstone if one.source else one.rows.delete
     assert (rows, key, delete_row, lifetime) == (one.rows, one.key, source, HOUR)
-    ((first, state, stored), (_, later, _)) = saver.used
+    ((first, state, stored), (_, later, _)) = saver.calls
     assert (first, stored, state.row) == (write, row, row.record)
     assert [state.may_have_saved, later.may_have_saved] == [False, True]
 
@@ -153,18 +153,18 @@ def test_the_next_save_is_compared_with_what_was_stored(
     *,
     saver: type[FakeSaver],
     choose: Callable[[Any], None],
-    saved: list[tuple[str, str]],
+    save_events: list[tuple[str, str]],
 ) -> None:
     """Unless nothing was; what the save was asked for besides is done."""
     one = make_store()
     one.base, one.restarts, one.pending = "base", True, "note"
     choose(Replace(b"rev"))
-    saver.answer = (outcome, row)
+    saver.response = (outcome, row)
     one.save(OPAQUE)
 
     kept: list[object] = [one.base, one.stored, one.restarts, one.pending, one._is_saved]
     assert kept == [base, row, False, None, is_saved]
-    assert saved == [("replace", outcome)]
+    assert save_events == [("replace", outcome)]
 
 
 @pytest.mark.parametrize(
@@ -184,18 +184,18 @@ def test_each_decision_is_reported_and_an_unreadable_session_logged(
     *,
     saver: type[FakeSaver],
     choose: Callable[[Any], None],
-    saved: list[tuple[str, str]],
+    save_events: list[tuple[str, str]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """`observe` hears of each; a log has only what an operator must know."""
     one = make_store(envelope="none")
-    saver.answer = ("stored", None)
+    saver.response = ("stored", None)
     choose(decision)
     one.save(OPAQUE)
 
-    assert saved == [event]
+    assert save_events == [event]
     assert caplog.messages == ([] if line is None else [line])
-    assert bool(saver.used) is (decision not in (Leave(), GiveUp()))
+    assert bool(saver.calls) is (decision not in (Leave(), GiveUp()))
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,12 @@ def test_a_page_that_only_read_does_not_fail_with_its_touch(
     *,
     saver: type[FakeSaver],
     choose: Callable[[Any], None],
-    saved: list[tuple[str, str]],
+    save_events: list[tuple[str, str]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Any other save does. An outage lets touches give way; a mistake is logged."""
     one = make_store(envelope="none")
-    saver.answer = error
+    saver.response = error
     choose(decision)
     if isinstance(decision, Replace):
         with pytest.raises(type(error)):
@@ -230,7 +230,7 @@ def test_a_page_that_only_read_does_not_fail_with_its_touch(
     is_touch = isinstance(decision, Touch)
     table = one.rows.table
     assert ((table.client, table.name) in touches.paused_until) is pauses
-    assert saved == ([("touch", "dropped")] if is_touch else [])
+    assert save_events == ([("touch", "dropped")] if is_touch else [])
     assert caplog.messages == (lines if is_touch else [])
 
 
@@ -240,12 +240,12 @@ def test_a_change_beside_a_login_may_change_the_lifetime(
     """The other request may have set it; it holds for the row of the new id."""
     merged = Content("merged", {"_lifetime": 600.0})
     monkeypatch.setattr(store, "merge_or_warn", lambda *_, **__: merged)
-    saver.answer = ("stored", make_row(9))
+    saver.response = ("stored", make_row(9))
     old, new = make_store("a"), make_store("b")
     old.base, new.base, new.stored = "{}", "text", make_row(8)
     new.merge_from(old, "theirs")
 
-    ((write, state, _),) = saver.used
+    ((write, state, _),) = saver.calls
     assert new.own_timeout == 600
     assert (write, state.ours, state.lifetime) == (Replace(make_row(8).record.rev), merged, 720)
     assert (old.merged, new.base) == ("theirs", "text")

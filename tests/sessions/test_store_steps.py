@@ -6,7 +6,6 @@ What users see of it is tested with a real table, in the other files of this fol
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,24 +31,24 @@ def make_record(**facts: Any) -> Record:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Answer each read of a row by what the test puts into `answers`; record it."""
+def reads(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Respond to each read of a row with what the test puts into `responses`; record it."""
 
     class Reads(list[Any]):
-        answers: list[Row | Exception | None] = []  # noqa: RUF012  # of this test alone
+        def __init__(self) -> None:
+            self.responses: list[Row | Exception | None] = []
 
     seen = Reads()
 
     def read(_rows: Rows, key: Key, *, consistent: bool, now: float) -> Row | None:
         seen.append((key.hash, consistent, now))
-        answer = seen.answers[len(seen) - 1] if len(seen) <= len(seen.answers) else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        response = seen.responses[len(seen) - 1] if len(seen) <= len(seen.responses) else None
+        if isinstance(response, Exception):
+            raise response
+        return response
 
     monkeypatch.setattr(Rows, "read", read)
-    yield seen
-    Reads.answers = []
+    return seen
 
 
 # Loading
@@ -58,7 +57,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_session_that_a_stale_read_does_not_show_is_read_again(reads: Any) -> None:
     """Consistently, and at the same moment; a new session would replace it."""
     one = make_store(consistent_read=False)
-    reads.answers = [None, Row(make_record(), b"text")]
+    reads.responses = [None, Row(make_record(), b"text")]
     now = one.runtime.clock()
 
     assert one.load() == "text"
@@ -70,17 +69,17 @@ def test_a_session_is_read_once_if_the_first_read_tells_enough(
     consistent: bool, row: Row | None, reads: Any
 ) -> None:
     """A consistent read, or one that found the row."""
-    reads.answers = [row]
+    reads.responses = [row]
 
     assert make_store(consistent_read=consistent).load() == (None if row is None else "")
     assert len(reads) == 1
 
 
 @pytest.mark.parametrize(("chunks", "kept"), [(0, b"sealed"), (2, b"")])
-def test_a_large_session_is_kept_once_in_memory(chunks: int, kept: bytes, reads: Any) -> None:
+def test_only_a_large_session_is_kept_once_in_memory(chunks: int, kept: bytes, reads: Any) -> None:
     """As its text, which may hold what is no valid Unicode."""
     one = make_store()
-    reads.answers = [Row(make_record(chunk_count=chunks), b"\xed\xa0\x80")]
+    reads.responses = [Row(make_record(chunk_count=chunks), b"\xed\xa0\x80")]
 
     assert one.load() == "\ud800"
     assert one.base == "\ud800"
@@ -101,7 +100,7 @@ def test_a_note_is_carried_out_and_removed_by_the_next_save(
 
     monkeypatch.setattr(ending, "repeat", repeat)
     one, record = make_store(), make_record(pending="note")
-    reads.answers = [Row(record, b"text")]
+    reads.responses = [Row(record, b"text")]
     one.load()
 
     assert seen == [(one.rows, record)]
@@ -115,7 +114,7 @@ def test_an_error_of_a_load_says_of_which_session_and_table(reads: Any) -> None:
     origins = []
     for one in (*same, *others):
         reads.clear()
-        reads.answers = [RuntimeError("secret")]
+        reads.responses = [RuntimeError("secret")]
         with pytest.raises(Unavailable, match=r"could not be read: RuntimeError$") as caught:
             one.load()
         assert caught.value.__cause__ is caught.value.__context__ is None
@@ -132,7 +131,7 @@ def test_a_session_has_one_key(key: object, reads: Any, monkeypatch: pytest.Monk
     texts: list[str] = []
     monkeypatch.setattr(SessionStore, "save", lambda _, text: texts.append(text))
     one = make_store()
-    reads.answers = [Row(make_record(), b"text")]
+    reads.responses = [Row(make_record(), b"text")]
     entry = one.get(key)
     one.put(key, "new", None)
 
@@ -141,9 +140,7 @@ def test_a_session_has_one_key(key: object, reads: Any, monkeypatch: pytest.Monk
     assert texts == ["new"]
 
 
-def test_an_id_that_is_false_but_not_empty_is_a_session(
-    reads: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_0_is_an_id(reads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only an empty one is no id."""
     decided: list[SaveState] = []
 
@@ -184,7 +181,7 @@ def test_the_old_backend_is_asked_as_the_options_say(
     one = SessionStore(settings, "a")
     (legacy,) = made
     loaded = [one.load()]
-    reads.answers = [None, Row(make_record(), b"new")]
+    reads.responses = [None, Row(make_record(), b"new")]
     loaded.append(one.load())
     one.forbid_pickles()
 

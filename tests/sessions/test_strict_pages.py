@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from beaker_dynamodb import StrictSession
 from beaker_dynamodb.item.envelope import LIFETIME
+from beaker_dynamodb.sessions.strict import SessionEnvelope
 from tests.sessions import apps
 from tests.sessions.devices import VIEW, Site
 
@@ -23,11 +25,11 @@ def site(dynamodb_local: str, table_name: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_change_that_the_page_does_not_save_is_not_saved(site: Site) -> None:
     """Not even when the access time is."""
-    before = site.rows()
+    before = list(site.rows())
     site.clock.advance(900)
     site.at("phone", lambda session: session.update(basket="tea"))
 
-    assert site.rows() != before
+    assert list(site.rows()) != before
     assert site.at("phone", lambda session: session.get("basket")) is None
 
 
@@ -54,3 +56,13 @@ def test_a_page_that_only_changes_a_session_sends_no_cookie(site: Site) -> None:
     response = site.browsers["phone"].get("/", extra_environ={VIEW: change})
 
     assert apps.cookie_sent(response) is None
+
+
+def test_a_session_that_opens_another_takes_no_lifetime_from_it() -> None:
+    """As in a list of devices: the session at hand has the keys of all."""
+    session, other = (StrictSession({}, type="memory") for _ in range(2))
+    session.remember(days=30)
+    text = other._encrypt_data({LIFETIME: 60.0})
+
+    assert SessionEnvelope(session).open(text) == {LIFETIME: 60.0}
+    assert session.lifetime == 30 * DAY
