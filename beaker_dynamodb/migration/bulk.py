@@ -16,7 +16,6 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -193,8 +192,7 @@ class _Importer:
         Otherwise each of the workers would meet a missing table with its first calls.
         """
         try:
-            with suppress(CorruptItem):  # somebody else's item: there is a table
-                self._read(self._rows.layout.make_session_key(""))
+            self._read(self._rows.layout.make_session_key(""))  # which no session has
         except TableMissing:
             if not self._dry_run:
                 raise

@@ -72,15 +72,19 @@ def say_no_sessions(name: str, options: Mapping[str, object]) -> str:
 
     The url of a database may hold a password.
     """
-    url = str(options.get("url", ""))
-    number = urllib.parse.urlsplit(url).path if name == "ext:redis" else ""
-    path = get_data_path(name, options)
-    place = mask_repr(str(Path(path).absolute())) if path else f"{name}{say_host(url)}{number}"
-    if table := options.get("table_name"):
-        place = f"table {mask_repr(table)} of {place}"
-    if name == "connect-dynamodb":
-        own = {one: options.get(one, getattr(Options(), one)) for one in ("table", "prefix")}
-        place = f"table {mask_repr(own['table'])}, under the prefix {mask_repr(own['prefix'])}"
+    if name == "connect-dynamodb":  # its options are our own
+        default = Options()
+        table = mask_repr(options.get("table", default.table))
+        prefix = mask_repr(options.get("prefix", default.prefix))
+        place = f"table {table}, under the prefix {prefix}"
+    elif path := get_data_path(name, options):
+        place = mask_repr(str(Path(path).absolute()))
+    else:
+        url = str(options.get("url", ""))
+        number = urllib.parse.urlsplit(url).path if name == "ext:redis" else ""
+        place = f"{name}{say_host(url)}{number}"
+    if table_name := options.get("table_name"):
+        place = f"table {mask_repr(table_name)} of {place}"
     return f"there is no session in {place}: is it that of the old application?"
 
 

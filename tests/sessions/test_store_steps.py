@@ -163,23 +163,20 @@ def test_the_old_backend_is_asked_as_the_options_say(
     reads: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For this session, with its timeout and lifetime, and only if there is no row."""
-    made: list[Any] = []
+    created: list[Any] = []
 
     class Legacy:
         def __init__(self, *given: object) -> None:
             self.given, self.envelope = given, "auto"
-            made.append(self)
+            created.append(self)
 
         def migrate(self) -> Row:
             return Row(make_record(), b"old")
 
-        def delete_with_tombstone(self) -> None:
-            raise NotImplementedError
-
     monkeypatch.setattr(on_demand, "LegacySession", Legacy)
     settings = make_settings(HOUR, ttl=60, **FILE)
     one = SessionStore(settings, "a")
-    (legacy,) = made
+    (legacy,) = created
     loaded = [one.load()]
     reads.responses = [None, Row(make_record(), b"new")]
     loaded.append(one.load())
